@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation that every module shares."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The promises that all modules of the collection make."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return the changed status without changing anything.
+    support: full
+  diff_mode:
+    description: Returns what has changed, or would change in C(check_mode), without any secret.
+    support: full
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode); it only reads.
+    support: full
+  diff_mode:
+    description: Returns what has changed; an info module changes nothing.
+    support: none
+    details:
+      - Nothing is changed.
+  idempotent:
+    description: Changes nothing, however often it runs.
+    support: full
+"""

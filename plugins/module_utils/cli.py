@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place that starts processes.
+
+A Cli knows one tool: where it is, the environment that it gets, how long it may take. It knows nothing of what the tool
+means. Arguments are lists, never a shell line, and never hold a secret: secrets go through stdin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import CommandFailed, TimedOut, ToolMissing
+
+# Where Homebrew and system packages put programs. Ansible's non-login shells often lack the first two, and colima forgets
+# kubeconfig entries and docker contexts when it can't find kubectl or docker.
+USUAL_DIRECTORIES = (
+    "/opt/homebrew/bin",
+    "/usr/local/bin",
+    "/home/linuxbrew/.linuxbrew/bin",
+    "/usr/bin",
+    "/bin",
+    "/usr/sbin",
+    "/sbin",
+)
+GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a finished process left: its arguments, exit code and both channels as text."""
+
+    argv: tuple[str, ...]
+    rc: int
+    stdout: str
+    stderr: str
+
+
+def complete_path(path: str) -> str:
+    """Return PATH with the usual directories added behind what is there."""
+    have = [part for part in path.split(os.pathsep) if part]
+    return os.pathsep.join([*have, *(part for part in USUAL_DIRECTORIES if part not in have)])
+
+
+class Cli:
+    """Run one tool.
+
+    environment replaces the caller's variables key by key; a value of None takes the variable away.
+    """
+
+    def __init__(self, tool: str, how_to_install: str, environment: Mapping[str, str | None] | None = None) -> None:
+        self.tool = tool
+        self.how_to_install = how_to_install
+        merged: dict[str, str | None] = {**os.environ, "LC_ALL": "C", **(environment or {})}
+        self.environment = {key: value for key, value in merged.items() if value is not None}
+        self.environment["PATH"] = complete_path(self.environment.get("PATH", ""))
+
+    @property
+    def path(self) -> str:
+        """The absolute path of the tool. Raises ToolMissing."""
+        found = shutil.which(self.tool, path=self.environment["PATH"])
+        if found is None:
+            raise ToolMissing(self.tool, self.how_to_install)
+        return found
+
+    @property
+    def installed(self) -> bool:
+        """Whether the tool is there."""
+        return shutil.which(self.tool, path=self.environment["PATH"]) is not None
+
+    def run(
+        self,
+        *args: str,
+        stdin: str = "",
+        check: bool = True,
+        timeout: float | None = None,
+        stall: float | None = None,
+        on_line: Callable[[str, str], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Output:
+        """Run the tool to its end and return what it printed.
+
+        timeout bounds the whole run, stall the silence between two lines (both in seconds, None = no bound). On either the
+        process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. on_line receives ("stdout" or
+        "stderr", line) from reader threads as lines arrive. With check, an exit code other than 0 raises CommandFailed.
+        """
+        argv = (self.path, *args)
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**self.environment, **(environment or {})},
+            # A group of its own, so that a time-out also ends the tool's children.
+            start_new_session=True,
+        )
+        began = time.monotonic()
+        last_line = [began]
+        lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+
+        def read(channel: str, stream: Any) -> None:
+            for line in stream:
+                last_line[0] = time.monotonic()
+                lines[channel].append(line)
+                if on_line is not None:
+                    on_line(channel, line.rstrip("\n"))
+
+        readers = [
+            threading.Thread(target=read, args=(name, getattr(process, name)), daemon=True) for name in ("stdout", "stderr")
+        ]
+        for reader in readers:
+            reader.start()
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(stdin)
+            process.stdin.close()
+        try:
+            reason = self._wait(process, began, last_line, timeout, stall)
+        except BaseException:
+            # Ctrl-C or SIGTERM of our own: pass it on, and do not leave a tool behind that nobody watches.
+            _end(process)
+            raise
+        for reader in readers:
+            # A daemon that the tool left behind may keep the pipe open; what it prints is not the tool's answer.
+            reader.join(timeout=1.0)
+        output = Output(argv, process.returncode, "".join(lines["stdout"]), "".join(lines["stderr"]))
+        shown = " ".join((self.tool, *args))
+        context = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
+        if reason is not None:
+            raise TimedOut(f"Could not finish '{shown}': {reason}.", **context)
+        if check and output.rc != 0:
+            raise CommandFailed(f"Could not run '{shown}': {_last_line(output)} (exit code {output.rc}).", **context)
+        return output
+
+    def json(self, *args: str, **options: Any) -> Any:
+        """Run the tool and return its stdout decoded from JSON."""
+        output = self.run(*args, **options)
+        try:
+            return json.loads(output.stdout)
+        except ValueError as error:
+            shown = " ".join((self.tool, *args))
+            raise CommandFailed(
+                f"Could not read the answer of '{shown}': it is not JSON.",
+                cmd=shown,
+                rc=output.rc,
+                stdout=output.stdout,
+                stderr=output.stderr,
+            ) from error
+
+    @staticmethod
+    def _wait(
+        process: subprocess.Popen[str], began: float, last_line: list[float], timeout: float | None, stall: float | None
+    ) -> str | None:
+        """Wait for the end. Returns None, or why the process had to be ended."""
+        while True:
+            bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
+            try:
+                process.wait(max(0.0, min(bounds) - time.monotonic()) if bounds else None)
+                return None
+            except subprocess.TimeoutExpired:
+                now = time.monotonic()
+                if timeout and now >= began + timeout:
+                    reason = f"it ran longer than {timeout:g} s"
+                elif stall and now >= last_line[0] + stall:
+                    reason = f"it printed nothing for {stall:g} s"
+                else:
+                    continue
+            _end(process)
+            return reason
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the process and its children, gently first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+            return
+
+
+def _last_line(output: Output) -> str:
+    """Return the last line that says something, for the short form of a failure."""
+    for text in (output.stderr, output.stdout):
+        said = [line.strip() for line in text.splitlines() if line.strip()]
+        if said:
+            return said[-1]
+    return "it printed nothing"

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every failure that a user can meet, as one family of exceptions.
+
+A message names the thing, the reason and the next step in one or two sentences; what a tool printed goes into the
+context, never into the message. Nothing here knows Ansible.
+"""
+
+from __future__ import annotations
+
+
+class WorkstationError(Exception):
+    """A failure that a user can act on.
+
+    message is shown as it is; context holds extra result keys (for instance the output of a tool).
+    """
+
+    def __init__(self, message: str, **context: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.context = context
+
+
+class InputError(WorkstationError):
+    """What was asked for can't be meant: a wrong name, size, host or combination."""
+
+
+class ToolMissing(WorkstationError):
+    """A program or a Python library that the task needs is not installed."""
+
+    def __init__(self, tool: str, how_to_install: str, **context: object) -> None:
+        super().__init__(f"Could not find '{tool}': it is not installed or not on PATH. {how_to_install}", **context)
+        self.tool = tool
+
+
+class CommandFailed(WorkstationError):
+    """A tool ran and reported a failure."""
+
+
+class TimedOut(CommandFailed):
+    """A tool did not finish, or printed nothing, for too long. What it left behind is unknown: read it again."""
+
+
+class RefusedStep(WorkstationError):
+    """The plan would destroy, interrupt or contradict something and the option that allows it was not given."""
+
+
+class NotVerified(WorkstationError):
+    """The steps ran, and yet a second look does not find what was asked for."""

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module is going to do, as a value: printable, comparable, the same in check mode and in a real run.
+
+Plans are made by pure functions (current, desired, policy) -> Plan. Nothing here reads or changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change. verb and target are shown to the user; detail says from what to what, never a secret."""
+
+    verb: str
+    target: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target}" + (f" ({self.detail})" if self.detail else "")
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A change that policy held back: what it is, why it waits, and how to apply it."""
+
+    target: str
+    change: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.target}: {self.change} is pending because {self.reason}. {self.remedy}"
+
+    def public(self) -> dict[str, str]:
+        """Return the result form."""
+        return {"target": self.target, "change": self.change, "reason": self.reason, "remedy": self.remedy}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in the order in which they run, with the states before and after them (free of secrets)."""
+
+    steps: tuple[Step, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    pending: tuple[Pending, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything would be done; what is pending does not count."""
+        return bool(self.steps)
+
+    @property
+    def actions(self) -> list[str]:
+        """The steps in plain English."""
+        return [str(step) for step in self.steps]
+
+    @property
+    def diff(self) -> dict[str, Any]:
+        """The form that Ansible's --diff prints; empty on both sides when there is nothing to do."""
+        if not self.steps:
+            return {"before": {}, "after": {}}
+        return {"before": dict(self.before), "after": dict(self.after)}
+
+
+def merge(plans: Iterable[Plan]) -> Plan:
+    """Return one plan of several: steps in the given order, states side by side. Keys must not overlap."""
+    parts = list(plans)
+    return Plan(
+        steps=tuple(step for part in parts for step in part.steps),
+        before={key: value for part in parts for key, value in part.before.items()},
+        after={key: value for part in parts for key, value in part.after.items()},
+        pending=tuple(item for part in parts for item in part.pending),
+        warnings=tuple(dict.fromkeys(item for part in parts for item in part.warnings)),
+    )
