@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 from .errors import CommandFailed, TimedOut, ToolMissing
 
@@ -121,10 +121,11 @@ class Cli:
         ]
         for reader in readers:
             reader.start()
-        assert process.stdin is not None
+        pipe = cast("IO[str]", process.stdin)
+        # A tool that ended, or never reads its input, is not a failure of the write.
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(stdin)
-            process.stdin.close()
+            pipe.write(stdin)
+            pipe.close()
         try:
             reason = self._wait(process, began, last_line, timeout, stall)
         except BaseException:
