@@ -9,7 +9,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint unit integration molecule bench engines setup check converge lock clean
+.PHONY: help rehearse test test-long lint unit contract molecule bench engines setup check converge lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ test-long: $(VENV)/.dev ## The long form of property and fault tests
 
 unit: $(VENV)/.dev ## Only the fast tests
 	@$(BIN)/python -m pytest -q tests/unit
+
+contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
+	@$(BIN)/python -m pytest -q tests/contract
 
 molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
 	@for scenario in default secret_refresh; do PATH="$(BIN):$$PATH" $(BIN)/molecule test --scenario-name $$scenario || exit 1; done

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The walls of the collection: who may import what, which links exist, what roles promise."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = sorted((ROOT / "plugins" / "module_utils").glob("*.py"))
+MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
+ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
+HEAVY = {"boto3", "botocore", "kubernetes", "requests", "urllib3", "yaml", "jinja2"}
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> set[str]:
+    """Return the first parts of all absolute imports of a file."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.stem)
+def test_only_modules_know_ansible(path: Path) -> None:
+    assert "ansible" not in imports(path)
+
+
+@pytest.mark.parametrize("path", UTILS + MODULES, ids=lambda path: path.stem)
+def test_heavy_libraries_are_imported_where_they_are_needed(path: Path) -> None:
+    assert not imports(path, top_level_only=True) & HEAVY
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.stem)
+def test_only_the_cli_seam_starts_processes(path: Path) -> None:
+    if path.stem != "cli":
+        assert "subprocess" not in imports(path)
+
+
+@pytest.mark.parametrize("path", UTILS, ids=lambda path: path.stem)
+def test_module_utils_never_import_modules(path: Path) -> None:
+    text = path.read_text()
+    assert "from ..modules" not in text
+    assert "plugins.modules" not in text
+
+
+def test_the_collection_is_reached_through_links_to_single_entries() -> None:
+    folder = ROOT / "collections" / "ansible_collections" / "laptop" / "containers"
+    links = {entry.name: entry.resolve() for entry in folder.iterdir()}
+    assert links == {name: ROOT / name for name in ("galaxy.yml", "meta", "playbooks", "plugins", "roles")}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_a_roles_argument_spec_repeats_its_defaults(role: Path) -> None:
+    defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text()) or {}
+    options = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    templated = {name for name, value in defaults.items() if isinstance(value, str) and "{{" in value}
+    documented = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert {name: value for name, value in defaults.items() if name not in templated} == {
+        name: value for name, value in documented.items() if name not in templated
+    }
+    assert set(defaults) <= set(options)
+    assert all(name.startswith(f"{role.name}_") for name in options)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_a_role_has_a_page_of_its_own(role: Path) -> None:
+    assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
