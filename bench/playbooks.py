@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run with nothing to do costs, against the smallest playbook that Ansible can run: one ping."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.measure import Row, compare
+
+ROOT = Path(__file__).resolve().parents[1]
+PING = """---
+- name: Ping
+  hosts: laptops
+  gather_facts: false
+  environment: "{{ workstation_environment | default({}) }}"
+  tasks:
+    - name: Ping
+      ansible.builtin.ping:
+"""
+
+
+def rows() -> list[Row]:
+    """Bring up a lab, converge it once, and measure runs that find nothing to do."""
+    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as folder:  # noqa: S108 - socket paths must stay short
+        lab = Path(folder) / "lab"
+        environment = {**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        ping = Path(folder) / "ping.yml"
+        ping.write_text(PING)
+
+        def play(*arguments: str) -> Callable[[], None]:
+            command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", *arguments]
+
+            def run() -> None:
+                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+                if done.returncode or "changed=0" not in done.stdout:
+                    raise SystemExit(f"{' '.join(command)} was expected to change nothing:\n{done.stdout}{done.stderr}")
+
+            return run
+
+        _lab("up", environment)
+        try:
+            subprocess.run(
+                [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", "playbooks/workstation.yml"],
+                cwd=ROOT, env=environment, check=True, capture_output=True,
+            )  # fmt: skip
+            return [
+                compare(
+                    "no-op workstation.yml / one-task ping playbook", 2.0,
+                    play("playbooks/workstation.yml"), play(str(ping)),
+                ),
+                compare(
+                    "nothing-due --tags secret_refresh / one-task ping playbook", 1.3,
+                    play("playbooks/workstation.yml", "--tags", "secret_refresh"), play(str(ping)),
+                ),
+            ]  # fmt: skip
+        finally:
+            _lab("down", environment)
+
+
+def _lab(verb: str, environment: dict[str, str]) -> None:
+    subprocess.run([sys.executable, "-m", "rehearsal", verb], cwd=ROOT, env=environment, check=True, capture_output=True)

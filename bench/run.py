@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make bench`: measure every speed goal, print a table, write bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("results.json")
+# Every module here offers rows() -> list of Row.
+SUITES = ("playbooks", "pull_secret")
+
+
+def main() -> int:
+    """Run the suites named on the command line (default: all). Returns 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("suites", nargs="*", choices=[*SUITES, []], help="which suites to run (default: all)")
+    rows: list[dict[str, object]] = []
+    for name in parser.parse_args().suites or SUITES:
+        rows += [row.public() for row in importlib.import_module(f"bench.{name}").rows()]
+    RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
+    width = max(len(str(row["name"])) for row in rows)
+    print(f"{'':{width}}  {'ours s':>9} {'other s':>9} {'ratio':>7} {'goal':>6}")
+    for row in rows:
+        print(f"{row['name']:{width}}  {row['ours']:>9} {row['other']:>9} {row['ratio']:>7} {row['goal']:>6}"
+              f"  {'ok' if row['ok'] else 'MISSED'}")  # fmt: skip
+    print(f"Written to {RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS}")
+    return 0 if all(row["ok"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
