@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Live progress while VMs start, and a closing summary: what changed, what waits, how to use it.
+
+The modules write one JSON object per line to the file that LAPTOP_CONTAINERS_PROGRESS names:
+{"profile": "k8s", "phase": "provisioning kubernetes", "time": <seconds since the epoch>, "done": false}
+"""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: progress
+type: aggregate
+short_description: Live progress of starting VMs and a closing summary
+version_added: 0.1.0
+author: The laptop.containers contributors (@laptop-containers)
+description:
+  - While M(laptop.containers.colima_profile) starts VMs, shows a line per profile with its phase and the time it has taken. On a
+    terminal the lines are redrawn in place; elsewhere every new phase is a plain line. In check mode nothing is shown.
+  - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there.
+  - Progress is shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
+requirements:
+  - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
+OURS = "laptop.containers."
+# Names by which the task that starts VMs may be called.
+STARTS_VMS = (OURS + "colima_profile", "colima_profile")
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Follower(threading.Thread):
+    """Shows the lines of a progress file as they come, until it is stopped."""
+
+    def __init__(self, path: Path, terminal: bool) -> None:
+        super().__init__(daemon=True)
+        self.path = path
+        self.terminal = terminal
+        self.ended = threading.Event()
+        self.offset = path.stat().st_size if path.exists() else 0
+        self.phases: dict[str, dict[str, Any]] = {}
+        self.drawn = 0
+
+    def run(self) -> None:
+        """Look for new lines twice a second."""
+        while not self.ended.wait(SECONDS_BETWEEN_LOOKS):
+            self.look()
+        self.look()
+
+    def stop(self) -> None:
+        """Show the last lines and end."""
+        self.ended.set()
+        self.join(timeout=2)
+
+    def look(self) -> None:
+        """Read what is new and show it."""
+        try:
+            with self.path.open() as file:
+                file.seek(self.offset)
+                text = file.read()
+        except OSError:
+            return
+        # A line that is still being written is read the next time.
+        whole = text[: text.rfind("\n") + 1]
+        self.offset += len(whole.encode())
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                event = json.loads(line)
+                begun = self.phases.get(event["profile"], {}).get("begun", event["time"])
+                self.phases[event["profile"]] = {**event, "begun": begun}
+                if not self.terminal:
+                    write(f"  {line_of(self.phases[event['profile']], event['time'])}\n")
+        if self.terminal and self.phases:
+            self.draw()
+
+    def draw(self) -> None:
+        """Redraw the block of lines in place."""
+        up = f"\x1b[{self.drawn}A" if self.drawn else ""
+        lines = [f"\x1b[2K  {line_of(event, time.time())}\n" for event in self.phases.values()]
+        write(up + "".join(lines))
+        self.drawn = len(lines)
+
+
+def line_of(event: dict[str, Any], now: float) -> str:
+    """Return one line: profile, seconds since it began, phase."""
+    took = max(0.0, (event["time"] if event.get("done") else now) - event["begun"])
+    return f"{event['profile']:<16} {took:5.0f} s  {event['phase']}"
+
+
+def write(text: str) -> None:
+    """Write past Python's buffers: workers are forked while this runs."""
+    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), text.encode())
+
+
+class CallbackModule(CallbackBase):
+    """See DOCUMENTATION."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "laptop.containers.progress"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.path: Path | None = None
+        self.follower: Follower | None = None
+        self.actions: dict[str, list[str]] = {}
+        self.pending: dict[str, list[str]] = {}
+        self.hints: dict[str, list[str]] = {}
+        self.checked = False
+        self.ours = False
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        """Name the progress file, which modules on this machine inherit through the environment."""
+        if VARIABLE not in os.environ:
+            number, name = tempfile.mkstemp(prefix="laptop-containers-", suffix=".progress")
+            os.close(number)
+            os.environ[VARIABLE] = name
+            self.path = Path(name)
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        """Follow the progress file while VMs may start."""
+        self.checked = self.checked or bool(task.check_mode)
+        self.ours = self.ours or str(task.action).startswith(OURS)
+        if task.action in STARTS_VMS and not task.check_mode:
+            with contextlib.suppress(OSError, ValueError):
+                self.follower = Follower(Path(os.environ[VARIABLE]), sys.stdout.isatty())
+                self.follower.start()
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keep what a task of ours did."""
+        self._end(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keep what a failed task of ours did before it failed."""
+        self._end(result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Stop following."""
+        self._end(result)
+
+    def _end(self, result: Any) -> None:
+        if result.task.action in STARTS_VMS and self.follower is not None:
+            self.follower.stop()
+            self.follower = None
+        if not str(result.task.action).startswith(OURS):
+            return
+        host = result.host.get_name()
+        answer = result.result
+        self.actions.setdefault(host, []).extend(map(str, answer.get("actions") or []))
+        self.pending.setdefault(host, []).extend(map(pending_line, answer.get("pending") or []))
+        self.hints.setdefault(host, []).extend(hints_of(answer))
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Print the summary and remove the progress file."""
+        if self.follower is not None:
+            self.follower.stop()
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+            os.environ.pop(VARIABLE, None)
+        if not self.ours:
+            return
+        for host in sorted(stats.processed):
+            self._display.banner(f"WORKSTATION {host}")
+            title = "would change" if self.checked else "changed"
+            self._block(title, self.actions.get(host) or ["nothing"])
+            self._block("pending", self.pending.get(host, []))
+            self._block("use it", list(dict.fromkeys(self.hints.get(host, []))))
+
+    def _block(self, title: str, lines: list[str]) -> None:
+        for number, line in enumerate(lines):
+            self._display.display(f"{title if number == 0 else '':<14} {line}")
+
+
+def pending_line(item: Any) -> str:
+    """Return one pending change as a sentence."""
+    if isinstance(item, dict) and {"target", "change", "reason", "remedy"} <= set(item):
+        return f"{item['target']}: {item['change']}, because {item['reason']}. {item['remedy']}"
+    return str(item)
+
+
+def hints_of(answer: dict[str, Any]) -> list[str]:
+    """Return how to use what a result describes: profiles, the current context, wrappers, secrets."""
+    hints = []
+    for profile in answer.get("profiles") or []:
+        if str(profile.get("status", "")).lower() == "running":
+            size = f"{profile.get('cpu')} CPUs, {profile.get('memory')} GiB"
+            socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
+            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
+            kubernetes = profile.get("kubernetes")
+            if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
+                hints.append(f"kubectl --context {profile.get('instance')} get pods")
+    if answer.get("contexts") and answer.get("current"):
+        hints.append(f"docker uses context {answer['current']}")
+    return hints
