@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which real engines the rehearsal can use, where they are on this machine, and how to get those that are not."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One program: what it is for and where it comes from."""
+
+    name: str
+    purpose: str
+    # A Debian package, or the folder of a go.mod beside this file with the Go package to build.
+    package: str = ""
+    module: str = ""
+    go_package: str = ""
+    other: str = ""
+    root: bool = False
+
+    @property
+    def how(self) -> str:
+        """One line that says how to get it."""
+        if self.package:
+            return f"run 'make engines' as root, or: apt-get install {self.package}"
+        if self.module:
+            return f"run 'make engines' (needs Go; builds {self.go_package})"
+        return self.other
+
+
+_DOCKER_GO = "github.com/docker/buildx/cmd/buildx"
+_BUILDKIT = "github.com/moby/buildkit/cmd"
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (
+        Engine("docker", "the docker command line: contexts, run", package="docker.io"),
+        Engine("dockerd", "containers of the docker profile", package="docker.io", root=True),
+        Engine("containerd", "containers of the containerd profile", package="docker.io", root=True),
+        Engine("runc", "runs the containers of both", package="docker.io", root=True),
+        Engine("etcd", "storage of the Kubernetes API", package="etcd-server"),
+        Engine("docker-registry", "the registry that asks for ECR's token", package="docker-registry"),
+        Engine(
+            "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"
+        ),
+        Engine("kubectl", "the Kubernetes command line", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubectl"),
+        Engine("docker-buildx", "builds for several platforms", module="buildx", go_package=_DOCKER_GO),
+        Engine(
+            "buildkitd", "builds in the containerd profile", module="buildkit", go_package=f"{_BUILDKIT}/buildkitd", root=True
+        ),
+        Engine("buildctl", "talks to buildkitd", module="buildkit", go_package=f"{_BUILDKIT}/buildctl"),
+        Engine(
+            "nerdctl", "the containerd command line", module="nerdctl", go_package="github.com/containerd/nerdctl/v2/cmd/nerdctl"
+        ),
+        Engine("colima", "the virtual machines", other="brew install colima (needs a machine that can run virtual machines)"),
+        Engine("limactl", "the virtual machines", other="brew install lima (needs a machine that can run virtual machines)"),
+    )
+}
+# What tests and the lab ask for: a service and the programs that it takes.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "docker": ("dockerd", "containerd", "runc", "docker"),
+    "containerd": ("containerd", "runc", "nerdctl"),
+    "buildkit": ("buildkitd", "buildctl", "runc"),
+    "buildx": ("docker-buildx", "docker"),
+    "kubernetes": ("kube-apiserver", "etcd"),
+    "kube-apiserver": ("kube-apiserver", "etcd"),
+    "registry": ("docker-registry",),
+    "docker-registry": ("docker-registry",),
+    "colima": ("colima", "limactl"),
+}
+
+
+def caches() -> list[Path]:
+    """Directories of built engines, best first; the first one is where new ones go.
+
+    The home of the account comes last because the rehearsal gives its programs a HOME of their own.
+    """
+    found: list[Path] = []
+    if chosen := os.environ.get("REHEARSAL_ENGINES"):
+        found.append(Path(chosen))
+    cache = os.environ.get("XDG_CACHE_HOME")
+    homes = [Path(cache)] if cache else [Path("~/.cache").expanduser()]
+    try:
+        import pwd
+
+        homes.append(Path(pwd.getpwuid(os.getuid()).pw_dir) / ".cache")
+    except (ImportError, KeyError):
+        pass
+    found += [home / "laptop.containers" / "engines" / "bin" for home in homes]
+    return list(dict.fromkeys(found))
+
+
+def _executable(path: Path) -> Path | None:
+    return path if path.is_file() and os.access(path, os.X_OK) else None
+
+
+def find(name: str) -> Path | None:
+    """Where the real program is, or None. The usual variables of Kubernetes' test tools come first, then PATH, then our cache."""
+    if name == "kube-apiserver" and (named := os.environ.get("TEST_ASSET_KUBE_APISERVER")):
+        return _executable(Path(named))
+    if name == "etcd" and (named := os.environ.get("TEST_ASSET_ETCD")):
+        return _executable(Path(named))
+    places = []
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        places.append(Path(assets))
+    path = os.environ.get("PATH", "") + os.pathsep + SYSTEM_PATH
+    places += [Path(part) for part in path.split(os.pathsep) if part and not _is_rehearsal(part)]
+    places += caches()
+    for place in places:
+        if found := _executable(place / name):
+            return found
+    return None
+
+
+def _is_rehearsal(directory: str) -> bool:
+    """Whether a directory of PATH is the bin/ of a lab, whose programs are stand-ins or links."""
+    return (Path(directory).parent / "environment.json").exists()
+
+
+def missing(name: str) -> str | None:
+    """Why the engine (or group of engines) can't be used here and how to get it; None when it can."""
+    programs = GROUPS.get(name, (name,))
+    for program in programs:
+        engine = ENGINES[program]
+        if find(program) is None:
+            return f"{program} is not installed: {engine.how}"
+    if any(ENGINES[program].root for program in programs) and (reason := _may_not_isolate()):
+        return f"{name}: {reason}"
+    return None
+
+
+@functools.cache
+def _may_not_isolate() -> str | None:
+    """Why this process can't give an engine namespaces of its own; None when it can."""
+    if sys.platform != "linux":
+        return "container engines run on Linux only"
+    if os.geteuid() != 0:
+        return "container engines need root: run as root (sudo) for the real grade"
+    unshare = shutil.which("unshare", path=SYSTEM_PATH)
+    if unshare is None:
+        return "the program unshare is missing: apt-get install util-linux"
+    probe = [unshare, "--mount", "--pid", "--fork", "--mount-proc", "--", "mount", "-t", "tmpfs", "tmpfs", "/run"]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False, timeout=20)
+    if done.returncode != 0:
+        return f"root may not mount here ({done.stderr.strip()[:80]}): run in a virtual machine or a privileged container"
+    return None
+
+
+def require(name: str, otherwise: Callable[[str], None]) -> Path:
+    """The path of a program; otherwise(reason) is called when it is not usable and must raise."""
+    if reason := missing(name):
+        otherwise(reason)
+    found = find(GROUPS.get(name, (name,))[0])
+    assert found is not None
+    return found

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Daemons that outlive the command which started them: remembered in a file, ended by id, never by name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rehearsal.engines import SYSTEM_PATH
+
+
+class LabError(Exception):
+    """Something of the rehearsal did not work; the text is for the user."""
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _birth(pid: int) -> str | None:
+    """When the process started, in the system's own terms; None when it is gone (or only waits to be buried)."""
+    if sys.platform == "linux":
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] in "ZX" else fields[19]
+    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, started = done.stdout.strip().partition(" ")
+    return None if not state or state.startswith("Z") else started.strip()
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(entry.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.parent.name))
+    return found
+
+
+class Daemon:
+    """One background process; NAME.json and NAME.log in its directory are all that is needed to find and end it."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.directory = directory
+        self.record = directory / f"{name}.json"
+        self.log = directory / f"{name}.log"
+        self._started: subprocess.Popen[bytes] | None = None
+
+    def spawn(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        """Start the process in a session of its own, its output in the log."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._started = subprocess.Popen(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(environment) if environment is not None else None,
+                cwd=self.directory,
+                start_new_session=True,
+            )
+        pid = self._started.pid
+        part = self.record.with_suffix(".part")
+        part.write_text(json.dumps({"pid": pid, "birth": _birth(pid), "argv": list(argv)}))
+        part.replace(self.record)
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process while it lives."""
+        if self._started is not None:
+            self._started.poll()
+        try:
+            record = json.loads(self.record.read_text())
+            pid, birth = int(record["pid"]), record["birth"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        now = _birth(pid)
+        return pid if now is not None and now == birth else None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process if it is there."""
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def stop(self, grace: float = 10.0) -> None:
+        """End the process: politely, then not."""
+        self.signal(signal.SIGTERM)
+        if not self._gone_within(grace):
+            self.kill()
+        self.record.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        self.signal(signal.SIGKILL)
+        self._gone_within(5.0)
+        self.record.unlink(missing_ok=True)
+
+    def _gone_within(self, seconds: float) -> bool:
+        end = time.monotonic() + seconds
+        while self.pid is not None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait until ready() holds. Raises LabError when the process dies first or time is up."""
+        end = time.monotonic() + seconds
+        while not ready():
+            if self.pid is None:
+                raise LabError(f"Could not start {self.name}: it ended at once. {self.last_words()}")
+            if time.monotonic() > end:
+                raise LabError(f"Could not start {self.name}: not ready after {seconds:.0f} s. {self.last_words()}")
+            time.sleep(0.05)
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of the log."""
+        try:
+            text = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
+        except OSError:
+            text = []
+        return f"Its log {self.log} ends with: {' | '.join(text)}" if text else f"Its log {self.log} is empty."
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program inside a realm; the next one starts when its socket is there."""
+
+    argv: tuple[str, ...]
+    log: Path
+    socket: Path
+
+
+class Realm:
+    """Programs in namespaces of their own (processes, mounts), the lab's answer to a virtual machine.
+
+    When its first process ends, the kernel ends everything inside and drops every mount: nothing can be left behind.
+    """
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.daemon = Daemon(name, directory)
+        self.directory = directory
+
+    def start(self, programs: Sequence[Program], environment: Mapping[str, str] | None = None) -> None:
+        """Start the programs one after the other."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        script = self.directory / f"{self.daemon.name}.sh"
+        script.write_text(_realm_script(programs))
+        unshare = shutil.which("unshare", path=SYSTEM_PATH) or "unshare"
+        isolated = [unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "/bin/sh", str(script)]
+        self.daemon.spawn(isolated, environment)
+
+    @property
+    def first(self) -> int | None:
+        """The first process inside, as seen from outside."""
+        pid = self.daemon.pid
+        inside = children(pid) if pid is not None else []
+        return inside[0] if inside else None
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs argv inside. Raises LabError when the realm is not up."""
+        first = self.first
+        if first is None:
+            raise LabError(f"Could not enter {self.daemon.name}: it does not run.")
+        nsenter = shutil.which("nsenter", path=SYSTEM_PATH) or "nsenter"
+        return [nsenter, "--target", str(first), "--mount", "--pid", "--wd=" + str(self.directory), "--", *argv]
+
+    def stop(self, grace: float = 15.0) -> None:
+        """End the programs politely, then whatever is left inside."""
+        first = self.first
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, signal.SIGTERM)
+            if not self.daemon._gone_within(grace):
+                self.kill()
+        self.daemon.kill()
+
+    def kill(self) -> None:
+        """End everything inside at once, as if the machine had died."""
+        first = self.first
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, signal.SIGKILL)
+        self.daemon.kill()
+
+
+def _realm_script(programs: Sequence[Program]) -> str:
+    """Run the programs as children of the first process, which passes the polite signal on and buries orphans."""
+    lines = [
+        "#!/bin/sh",
+        # Engines keep a few fixed paths below /run (shim sockets, plugins): not the host's business.
+        "mount -t tmpfs tmpfs /run || exit 1",
+        "mkdir -p /run/lock",
+        "pids=",
+        "trap 'kill -TERM $pids 2>/dev/null' TERM INT",
+    ]
+    for program in programs:
+        log, sock = shlex.quote(str(program.log)), shlex.quote(str(program.socket))
+        lines += [
+            f"rm -f {sock}",
+            f"{shlex.join(program.argv)} >>{log} 2>&1 &",
+            'last=$!; pids="$last $pids"',
+            # A dead child stays visible until it is waited for: look at its state.
+            f"while [ ! -S {sock} ]; do case $(cat /proc/$last/stat 2>&1) in *') '[RSD]' '*) sleep 0.05;; *) exit 1;; esac; done",
+        ]
+    lines.append("for pid in $pids; do while kill -0 $pid 2>/dev/null; do wait $pid; done; done")
+    return "\n".join(lines) + "\n"
+
+
+def remove_cgroups(name: str) -> None:
+    """Take away the empty control groups that killed containers left."""
+    top = Path("/sys/fs/cgroup")
+    for place in [top / name, *top.glob(f"*/{name}")]:
+        if place.is_dir():
+            for inner, _, _ in os.walk(place, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(inner).rmdir()

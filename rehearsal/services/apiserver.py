@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A kube-apiserver with etcd behind it: RBAC on, certificates of its own, no other part of Kubernetes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rehearsal.engines import find
+from rehearsal.processes import Daemon, LabError, free_port
+
+NEEDS = "kubernetes"
+READY_SECONDS = 60.0
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class ApiServer:
+    """kube-apiserver + etcd with a directory for their state; the data can be elsewhere."""
+
+    def __init__(self, directory: Path, data: Path | None = None, port: int | None = None, name: str = "colima-k8s") -> None:
+        self.directory = directory
+        self.data = data or directory / "etcd"
+        self.name = name
+        self.etcd = Daemon("etcd", directory)
+        self.daemon = Daemon("kube-apiserver", directory)
+        self._ports = directory / "ports.json"
+        self._port = port
+
+    @property
+    def url(self) -> str:
+        """Where the API is."""
+        return f"https://127.0.0.1:{json.loads(self._ports.read_text())['api']}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """A kubeconfig of the cluster's administrator; context, cluster and user carry the name given."""
+        return self.directory / "admin.kubeconfig"
+
+    def start(self) -> Self:
+        """Start both and wait until the API is ready. Raises LabError."""
+        programs = find("etcd"), find("kube-apiserver")
+        if programs[0] is None or programs[1] is None:
+            raise LabError("Could not start the Kubernetes API: etcd or kube-apiserver is not installed. Run 'make engines'.")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        if not self._ports.exists():
+            ports = {"api": self._port or free_port(), "etcd": free_port(), "peer": free_port()}
+            self._ports.write_text(json.dumps(ports))
+        self._certificates()
+        try:
+            self._start_etcd(programs[0])
+            self._start_api(programs[1])
+        except LabError:
+            self.kill()
+            raise
+        return self
+
+    def _certificates(self) -> None:
+        from rehearsal.services.certificates import Authority, write_secret
+
+        authority = Authority(self.directory)
+        if not (self.directory / "server.key").exists():
+            server = authority.issue("kube-apiserver", server=True)
+            (self.directory / "server.crt").write_bytes(server.certificate)
+            write_secret(self.directory / "server.key", server.key)
+        if not self.kubeconfig.exists():
+            self.kubeconfig_for("rehearsal-admin", groups=("system:masters",), file=self.kubeconfig)
+
+    def _start_etcd(self, program: Path) -> None:
+        ports = json.loads(self._ports.read_text())
+        client, peer = (f"http://127.0.0.1:{ports[key]}" for key in ("etcd", "peer"))
+        argv = [
+            str(program),
+            f"--data-dir={self.data}",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--log-level=warn",
+        ]
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.etcd.spawn(argv)
+        self.etcd.wait_until(lambda: _get(f"{client}/health"), READY_SECONDS)
+
+    def _start_api(self, program: Path) -> None:
+        ports = json.loads(self._ports.read_text())
+        server_key = self.directory / "server.key"
+        argv = [
+            str(program),
+            f"--etcd-servers=http://127.0.0.1:{ports['etcd']}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={ports['api']}",
+            f"--tls-cert-file={self.directory / 'server.crt'}",
+            f"--tls-private-key-file={server_key}",
+            f"--client-ca-file={self.directory / 'ca.crt'}",
+            "--authorization-mode=RBAC",
+            f"--service-account-signing-key-file={server_key}",
+            f"--service-account-key-file={server_key}",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-cluster-ip-range=10.43.0.0/16",
+            # There is no controller manager to make the accounts that this plugin waits for, and no node to reach.
+            "--disable-admission-plugins=ServiceAccount",
+            "--endpoint-reconciler-type=none",
+            "--profiling=false",
+        ]
+        self.daemon.spawn(argv)
+        self.daemon.wait_until(self._ready, READY_SECONDS)
+        for namespace in SYSTEM_NAMESPACES:
+            self._default_account(namespace)
+
+    def _ready(self) -> bool:
+        try:
+            return self.request("GET", "/readyz")[0] == 200 and all(
+                self.request("GET", f"/api/v1/namespaces/{name}")[0] == 200 for name in SYSTEM_NAMESPACES
+            )
+        except LabError:
+            return False
+
+    def _default_account(self, namespace: str) -> None:
+        """What Kubernetes' controllers do in every namespace."""
+        body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
+
+    def namespace(self, name: str, labels: dict[str, str] | None = None) -> str:
+        """Make a namespace with its default service account, as a whole cluster would."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
+        status, answer = self.request("POST", "/api/v1/namespaces", body)
+        if status not in (201, 409):
+            raise LabError(f"Could not make namespace '{name}': {answer}.")
+        self._default_account(name)
+        return name
+
+    def remove_namespace(self, name: str) -> None:
+        """Remove a namespace and what is in it; without a controller manager its finalizer is ours to clear."""
+        for kind in ("secrets", "serviceaccounts", "configmaps"):
+            self.request("DELETE", f"/api/v1/namespaces/{name}/{kind}")
+        self.request("DELETE", f"/api/v1/namespaces/{name}")
+        status, found = self.request("GET", f"/api/v1/namespaces/{name}")
+        if status == 200:
+            found["spec"]["finalizers"] = []
+            self.request("PUT", f"/api/v1/namespaces/{name}/finalize", found)
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """One request as administrator: the HTTP status and the decoded answer. Raises LabError when nobody listens."""
+        data = json.dumps(body).encode() if body is not None else None
+        request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - always https
+        request.add_header("Content-Type", "application/json")
+        handler = urllib.request.HTTPSHandler(context=self._tls())
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
+        try:
+            with opener.open(request, timeout=15) as answer:
+                return answer.status, _decoded(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _decoded(error.read())
+        except OSError as error:
+            raise LabError(f"Could not reach the Kubernetes API at {self.url}: {error}.") from error
+
+    def _tls(self) -> ssl.SSLContext:
+        import yaml
+
+        user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
+        context = ssl.create_default_context(cafile=str(self.directory / "ca.crt"))
+        with tempfile.NamedTemporaryFile(dir=self.directory) as file:
+            for part in ("client-certificate-data", "client-key-data"):
+                file.write(base64.b64decode(user[part]))
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
+
+    def kubeconfig_for(
+        self,
+        user: str,
+        rules: Sequence[dict[str, Any]] = (),
+        namespaces: Sequence[str] = (),
+        groups: tuple[str, ...] = (),
+        file: Path | None = None,
+    ) -> Path:
+        """A kubeconfig for a user with a certificate, allowed what the RBAC rules say: in the namespaces or everywhere."""
+        from rehearsal.services.certificates import Authority, write_secret
+
+        pair = Authority(self.directory).issue(user, groups)
+        path = file or self.directory / f"{user}.kubeconfig"
+        write_secret(path, json.dumps(self._kubeconfig(pair.certificate, pair.key), indent=1).encode())
+        for namespace in namespaces or ("",):
+            if rules:
+                self._allow(user, list(rules), namespace)
+        return path
+
+    def _kubeconfig(self, certificate: bytes, key: bytes) -> dict[str, Any]:
+        def text(content: bytes) -> str:
+            return base64.b64encode(content).decode()
+
+        cluster = {"server": self.url, "certificate-authority-data": text((self.directory / "ca.crt").read_bytes())}
+        user = {"client-certificate-data": text(certificate), "client-key-data": text(key)}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": self.name, "cluster": cluster}],
+            "users": [{"name": self.name, "user": user}],
+            "contexts": [{"name": self.name, "context": {"cluster": self.name, "user": self.name}}],
+            "current-context": self.name,
+        }
+
+    def _allow(self, user: str, rules: list[dict[str, Any]], namespace: str) -> None:
+        prefix, where = ("", f"/namespaces/{namespace}") if namespace else ("Cluster", "")
+        api, group = "/apis/rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io"
+        name = f"rehearsal-{user}"
+        complete = [{"apiGroups": [""], **rule} for rule in rules]
+        role = {"kind": f"{prefix}Role", "apiVersion": f"{group}/v1", "metadata": {"name": name}, "rules": complete}
+        binding = {
+            "kind": f"{prefix}RoleBinding",
+            "apiVersion": f"{group}/v1",
+            "metadata": {"name": name},
+            "subjects": [{"kind": "User", "name": user, "apiGroup": group}],
+            "roleRef": {"kind": f"{prefix}Role", "name": name, "apiGroup": group},
+        }
+        for kind, body in ((f"{prefix.lower()}roles", role), (f"{prefix.lower()}rolebindings", binding)):
+            self.request("DELETE", f"{api}{where}/{kind}/{name}")
+            status, answer = self.request("POST", f"{api}{where}/{kind}", body)
+            if status != 201:
+                raise LabError(f"Could not allow '{user}' its rules: {answer}.")
+
+    def restart(self, pause: float = 0.0) -> None:
+        """End the API server (etcd stays), wait, start it again on the same port."""
+        self.daemon.kill()
+        time.sleep(pause)
+        program = find("kube-apiserver")
+        assert program is not None
+        self._start_api(program)
+
+    @property
+    def running(self) -> bool:
+        """Whether both processes live."""
+        return self.daemon.pid is not None and self.etcd.pid is not None
+
+    def stop(self) -> None:
+        """End both."""
+        # The API server waits a minute for its clients when asked politely; its data is etcd's.
+        self.daemon.kill()
+        self.etcd.stop(grace=5.0)
+
+    def kill(self) -> None:
+        """End both at once."""
+        self.daemon.kill()
+        self.etcd.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def _get(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as answer:
+            return int(answer.status) == 200
+    except OSError:
+        return False
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A containerd of its own, with buildkitd beside it where that is installed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket as sockets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rehearsal.engines import SYSTEM_PATH, caches, find
+from rehearsal.processes import LabError, Program, Realm, remove_cgroups
+
+NEEDS = "containerd"
+READY_SECONDS = 30.0
+
+
+class Containerd:
+    """containerd (and buildkitd) with a directory for its state; data and sockets can be elsewhere."""
+
+    def __init__(self, directory: Path, sockets_in: Path | None = None, data: Path | None = None) -> None:
+        self.directory = directory
+        home = sockets_in or directory
+        self.socket = home / "containerd.sock"
+        self.buildkit_socket = home / "buildkitd.sock"
+        self.data = data or directory / "data"
+        self.realm = Realm("containerd", directory)
+        self._cgroup = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+
+    @property
+    def address(self) -> str:
+        """What nerdctl's --address wants."""
+        return f"unix://{self.socket}"
+
+    def start(self) -> Self:
+        """Start the daemons and wait until they answer. Raises LabError."""
+        program = find("containerd")
+        if program is None:
+            raise LabError("Could not start containerd: it is not installed. Run 'make engines'.")
+        for place in (self.directory, self.data, self.socket.parent):
+            place.mkdir(parents=True, exist_ok=True)
+        settings = self.directory / "containerd.toml"
+        settings.write_text(
+            "version = 2\n"
+            f'root = "{self.data / "containerd"}"\n'
+            f'state = "{self.directory / "state"}"\n'
+            # k3s has its own plumbing; the CRI plugin would look for networks of the host.
+            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f'[grpc]\naddress = "{self.socket}"\n'
+        )
+        programs = [Program((str(program), f"--config={settings}"), self.directory / "containerd-engine.log", self.socket)]
+        buildkit = find("buildkitd")
+        if buildkit is not None:
+            programs.append(self._buildkit(buildkit))
+        self.realm.start(programs)
+        last = programs[-1].socket
+        try:
+            self.realm.daemon.wait_until(lambda: _accepts(self.socket) and _accepts(last), READY_SECONDS)
+        except LabError as error:
+            self.kill()
+            raise LabError(f"{error} See {self.directory}.") from None
+        return self
+
+    def _buildkit(self, program: Path) -> Program:
+        argv = (
+            str(program),
+            f"--root={self.data / 'buildkit'}",
+            f"--addr=unix://{self.buildkit_socket}",
+            "--oci-worker=false",
+            "--containerd-worker=true",
+            f"--containerd-worker-addr={self.socket}",
+            "--containerd-worker-net=host",
+        )
+        return Program(argv, self.directory / "buildkitd-engine.log", self.buildkit_socket)
+
+    def nerdctl(self, arguments: Sequence[str]) -> list[str]:
+        """The command line of nerdctl inside the realm, where its pipes and the engine's are the same."""
+        program = find("nerdctl")
+        if program is None:
+            raise LabError("Could not run nerdctl: it is not installed. Run 'make engines'.")
+        settings = [
+            f"--address={self.socket}",
+            f"--data-root={self.data / 'nerdctl'}",
+            f"--cni-netconfpath={self.data / 'cni'}",
+            "--cgroup-manager=cgroupfs",
+        ]
+        environment = [
+            f"PATH={os.pathsep.join([*map(str, caches()), SYSTEM_PATH])}",
+            f"BUILDKIT_HOST=unix://{self.buildkit_socket}",
+            "NERDCTL_TOML=/nonexistent",
+        ]
+        return self.realm.enter(["/usr/bin/env", *environment, str(program), *settings, *arguments])
+
+    @property
+    def running(self) -> bool:
+        """Whether the daemons' realm is up."""
+        return self.realm.daemon.pid is not None
+
+    def stop(self) -> None:
+        """End the daemons and their containers."""
+        self.realm.stop()
+        self._clean()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self.realm.kill()
+        self._clean()
+
+    def _clean(self) -> None:
+        for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
+            place.unlink(missing_ok=True)
+        remove_cgroups(self._cgroup)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def _accepts(path: Path) -> bool:
+    """Whether something listens on the socket."""
+    with sockets.socket(sockets.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A dockerd of its own: own data, own socket, no network rules on the host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rehearsal.engines import find
+from rehearsal.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.services.http import get_unix
+
+NEEDS = "docker"
+READY_SECONDS = 45.0
+
+
+class Dockerd:
+    """dockerd with a directory for its state; data and socket can be elsewhere."""
+
+    def __init__(
+        self,
+        directory: Path,
+        socket: Path | None = None,
+        data: Path | None = None,
+        configuration: dict[str, Any] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.socket = socket or directory / "docker.sock"
+        self.data = data or directory / "data"
+        self.configuration = configuration or {}
+        self.realm = Realm("dockerd", directory)
+        self.log = directory / "dockerd-engine.log"
+        self._cgroup = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+
+    @property
+    def host(self) -> str:
+        """What DOCKER_HOST or a context's endpoint would be."""
+        return f"unix://{self.socket}"
+
+    def start(self) -> Self:
+        """Start the daemon and wait until it answers. Raises LabError."""
+        program = find("dockerd")
+        if program is None:
+            raise LabError("Could not start dockerd: it is not installed. Run 'make engines'.")
+        for place in (self.directory, self.data, self.socket.parent):
+            place.mkdir(parents=True, exist_ok=True)
+        settings = self.directory / "daemon.json"
+        settings.write_text(json.dumps(self._settings(), indent=2))
+        argv = (
+            str(program),
+            f"--config-file={settings}",
+            f"--data-root={self.data}",
+            f"--exec-root={self.directory / 'exec'}",
+            f"--pidfile={self.directory / 'inner.pid'}",
+            f"--host={self.host}",
+        )
+        # A pid file of a killed daemon names a process of another realm.
+        (self.directory / "inner.pid").unlink(missing_ok=True)
+        self.realm.start([Program(argv, self.log, self.socket)])
+        try:
+            self.realm.daemon.wait_until(lambda: get_unix(self.socket, "/_ping") == "OK", READY_SECONDS)
+        except LabError as error:
+            self.kill()
+            raise LabError(f"{error} {self._last_words()}") from None
+        return self
+
+    def _settings(self) -> dict[str, Any]:
+        """daemon.json: what was asked for, and no bridge or firewall rule on the host (containers get network none or host)."""
+        ours = {
+            "bridge": "none",
+            "iptables": False,
+            "ip6tables": False,
+            "ip-forward": False,
+            "ip-masq": False,
+            "cgroup-parent": f"/{self._cgroup}",
+            "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        }
+        return {**ours, **{key: value for key, value in self.configuration.items() if key not in {"bridge", "iptables"}}}
+
+    def _last_words(self) -> str:
+        try:
+            return " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:])
+        except OSError:
+            return ""
+
+    @property
+    def running(self) -> bool:
+        """Whether the daemon's realm is up."""
+        return self.realm.daemon.pid is not None
+
+    def stop(self) -> None:
+        """End the daemon and its containers."""
+        self.realm.stop()
+        self._clean()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self.realm.kill()
+        self._clean()
+
+    def _clean(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        remove_cgroups(self._cgroup)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test gets: a HOME of its own, real engines on request, and an honest list of what was not real."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rehearsal import engines
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
+    from rehearsal.services.containerd import Containerd
+    from rehearsal.services.dockerd import Dockerd
+    from rehearsal.services.ecr import Ecr
+    from rehearsal.services.registry import Registry
+
+# Tests change HOME; engines stay where they were when the run began.
+os.environ["REHEARSAL_ENGINES"] = str(next((place for place in engines.caches() if place.is_dir()), engines.caches()[0]))
+
+FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
+FOREIGN_NAMES = ("KUBECONFIG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
+KEPT = ("REHEARSAL_ENGINES",)
+_not_real: dict[str, int] = {}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A HOME for this test alone; nothing of the user's docker, kubectl, AWS or colima is seen."""
+    for name in list(os.environ):
+        if (name.startswith(FOREIGN) or name in FOREIGN_NAMES) and name not in KEPT:
+            monkeypatch.delenv(name)
+    place = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(place))
+    # Nobody may ask the cloud's metadata address for credentials: that takes seconds to fail.
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return place
+
+
+def skip_unless(name: str) -> None:
+    """Skip the test when an engine (or group of engines) is not usable, and remember that for the end of the run."""
+    reason = engines.missing(name)
+    if reason:
+        _not_real[reason] = _not_real.get(reason, 0) + 1
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Callable[[str], Path]:
+    """engine("docker-buildx") is the path of the real program; skips where it is missing."""
+
+    def path(name: str) -> Path:
+        skip_unless(name)
+        found = engines.find(engines.GROUPS.get(name, (name,))[0])
+        assert found is not None
+        return found
+
+    return path
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests marked real("docker") run only with that engine."""
+    for marker in item.iter_markers("real"):
+        for name in marker.args:
+            skip_unless(name)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Close with what was not real in this run, and how to get it."""
+    if not _not_real:
+        return
+    terminalreporter.section("not real in this run", sep="=")
+    for reason, count in sorted(_not_real.items()):
+        terminalreporter.line(f"{count:4d} test{'s' if count != 1 else ' '} skipped: {reason}")
+
+
+@pytest.fixture(scope="session")
+def short_path() -> Iterator[Path]:
+    """A directory whose path leaves room for unix sockets (pytest's own are too long on some systems)."""
+    place = Path(tempfile.mkdtemp(prefix="reh-", dir=os.environ.get("TMPDIR", "/tmp")))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def dockerd(short_path: Path) -> Iterator[Dockerd]:
+    """A real dockerd: .host for contexts and DOCKER_HOST, .socket."""
+    skip_unless("docker")
+    from rehearsal.services.dockerd import Dockerd
+
+    with Dockerd(short_path / "dockerd") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def containerd(short_path: Path) -> Iterator[Containerd]:
+    """A real containerd, with buildkitd if that is there: .socket, .buildkit_socket, .nerdctl([...]) as an argument list."""
+    skip_unless("containerd")
+    from rehearsal.services.containerd import Containerd
+
+    with Containerd(short_path / "containerd") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def apiserver(short_path: Path) -> Iterator[ApiServer]:
+    """A real kube-apiserver: .url, .kubeconfig (context colima-k8s), .kubeconfig_for(user, rules), .namespace(name), .restart()."""
+    skip_unless("kubernetes")
+    from rehearsal.services.apiserver import ApiServer
+
+    with ApiServer(short_path / "kube") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def ecr(short_path: Path) -> Iterator[Ecr]:
+    """ECR's API: .url, .environment (for boto3), .token(), .rotate(), .calls, .configure(hours=, fail=)."""
+    from rehearsal.services.ecr import Ecr
+
+    with Ecr(short_path / "ecr") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry(short_path: Path, ecr: Ecr) -> Iterator[Registry]:
+    """A registry that takes only ECR's current token: .address, .status(user, password)."""
+    skip_unless("registry")
+    from rehearsal.services.registry import Registry
+
+    with Registry(short_path / "registry", ecr) as running:
+        yield running
