@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds what makes docker ignore its current context: DOCKER_HOST and DOCKER_CONTEXT, and where they are set."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT")
+
+_START_FILES = (
+    "~/.zshenv",
+    "~/.zprofile",
+    "~/.zshrc",
+    "~/.zlogin",
+    "~/.bash_profile",
+    "~/.bash_login",
+    "~/.bashrc",
+    "~/.profile",
+    "~/.config/fish/config.fish",
+    "/etc/environment",
+    "/etc/profile",
+    "/etc/zshenv",
+    "/etc/zprofile",
+    "/etc/zshrc",
+)
+_ASSIGNMENT = re.compile(
+    r"^\s*(?:(?:export|typeset|declare)\s+(?:-\w+\s+)*|set\s+(?:-{1,2}\w+\s+)*)?"
+    r"(DOCKER_HOST|DOCKER_CONTEXT)(?:=|\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;#]*)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A line of a shell's start file that sets one of the variables."""
+
+    variable: str
+    value: str
+    path: str
+    line: int
+
+
+def start_files(home: str) -> list[str]:
+    """Return the files in which shells usually get their environment."""
+    return [path.replace("~", home, 1) for path in _START_FILES]
+
+
+def read_text(path: str) -> str:
+    """Return the file's text, empty when it can't be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - one handle for a dozen small reads
+            return file.read()
+    except OSError:
+        return ""
+
+
+def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = read_text) -> list[Finding]:
+    """Return every line that sets one of the variables to something."""
+    findings = []
+    for path in paths:
+        text = read(path)
+        if "DOCKER_" not in text:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            match = _ASSIGNMENT.match(line)
+            value = match["value"].strip("\"'") if match else ""
+            if match and value:
+                value = value.replace("${HOME}", home).replace("$HOME", home)
+                findings.append(Finding(match[1], value, path, number))
+    return findings
+
+
+def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[str]:
+    """Return a warning for each variable that makes docker use something else than the current context.
+
+    A variable that says the same as the context (many tools only read DOCKER_HOST) is no override.
+    """
+    warnings = []
+    for variable in VARIABLES:
+        agreed = current_host if variable == "DOCKER_HOST" else current
+        found = [item for item in findings if item.variable == variable and item.value != agreed]
+        value = environment.get(variable, "")
+        places = [f"{item.path} line {item.line}" for item in found]
+        if value and value != agreed:
+            where = f"set in {' and '.join(places)}" if places else "set in the environment of this run"
+        elif found and value != agreed:
+            where, value = f"set in {' and '.join(places)}", found[-1].value
+        else:
+            continue
+        warnings.append(
+            f"{variable}={value} is {where} and overrides docker's current context '{current}'. "
+            f"Take it away there (in an open shell: unset {variable}) to use the context."
+        )
+    return warnings
+
+
+def user_environment() -> dict[str, str]:
+    """Return the two variables as this run sees them."""
+    return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs a module of the collection in this process, as Ansible would: options in, the JSON of its result out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+
+class ModuleRun:
+    """Call it with a module's name and options; the answer has the keys of an Ansible result."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, name: str, *, check: bool = False, **options: Any) -> dict[str, Any]:
+        module = importlib.import_module(f"ansible_collections.laptop.containers.plugins.modules.{name}")
+        self.capsys.readouterr()
+        with patch_module_args({**options, "_ansible_check_mode": check, "_ansible_diff": True}):
+            with pytest.raises(SystemExit) as ended:
+                module.main()
+        result: dict[str, Any] = json.loads(self.capsys.readouterr().out)
+        assert bool(ended.value.code) == bool(result.get("failed"))
+        return result
+
+
+def messages(result: dict[str, Any]) -> list[str]:
+    """Return the texts of the result's warnings, whatever form this ansible-core gives them."""
+    texts = []
+    for warning in result.get("warnings", []):
+        texts.append(warning if isinstance(warning, str) else str(warning.get("event", warning).get("msg", warning)))
+    return texts
