@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.measure import Row, compare
 
 ROOT = Path(__file__).resolve().parents[1]
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 PING = """---
 - name: Ping
   hosts: laptops
@@ -26,14 +27,14 @@ PING = """---
 
 def rows() -> list[Row]:
     """Bring up a lab, converge it once, and measure runs that find nothing to do."""
-    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as folder:  # noqa: S108 - socket paths must stay short
+    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as folder:
         lab = Path(folder) / "lab"
         environment = {**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         ping = Path(folder) / "ping.yml"
         ping.write_text(PING)
 
         def play(*arguments: str) -> Callable[[], None]:
-            command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", *arguments]
+            command = [PLAYBOOK, "-i", "inventory/rehearsal", *arguments]
 
             def run() -> None:
                 done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -45,7 +46,7 @@ def rows() -> list[Row]:
         _lab("up", environment)
         try:
             subprocess.run(
-                [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", "playbooks/workstation.yml"],
+                [PLAYBOOK, "-i", "inventory/rehearsal", "playbooks/workstation.yml"],
                 cwd=ROOT, env=environment, check=True, capture_output=True,
             )  # fmt: skip
             return [
