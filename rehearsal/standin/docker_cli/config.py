@@ -18,10 +18,11 @@ HOST_SCHEMES = ("unix://", "tcp://", "ssh://", "npipe://", "fd://", "http://", "
 
 # The fields of the real CLI's ConfigFile in its order. It drops every other key when it saves, and so does this one.
 KEPT_KEYS = (
-    "auths HttpHeaders psFormat imagesFormat networksFormat pluginsFormat volumesFormat statsFormat detachKeys credsStore "
-    "credHelpers serviceInspectFormat servicesFormat tasksFormat secretFormat configFormat nodesFormat pruneFilters proxies "
-    "currentContext cliPluginsExtraDirs plugins aliases features experimental"
-).split()
+    *("auths", "HttpHeaders", "psFormat", "imagesFormat", "networksFormat", "pluginsFormat", "volumesFormat"),
+    *("statsFormat", "detachKeys", "credsStore", "credHelpers", "serviceInspectFormat", "servicesFormat", "tasksFormat"),
+    *("secretFormat", "configFormat", "nodesFormat", "pruneFilters", "proxies", "currentContext"),
+    *("cliPluginsExtraDirs", "plugins", "aliases", "features", "experimental"),
+)
 
 
 def config_dir() -> Path:
@@ -63,7 +64,7 @@ class ConfigFile:
         temporary.touch(mode=0o600)
         temporary.write_text(text)
         # A relative link is taken from the working directory: the real CLI does so too.
-        target = Path(os.readlink(self.path)) if self.path.is_symlink() else self.path
+        target = self.path.readlink() if self.path.is_symlink() else self.path
         try:
             if target.exists():
                 status = target.stat()
@@ -128,7 +129,7 @@ class ContextStore:
         }
         return {"Name": found.get("Name", ""), "Metadata": found.get("Metadata") or {}, "Endpoints": endpoints}
 
-    def list(self) -> list[dict[str, Any]]:
+    def all(self) -> list[dict[str, Any]]:
         """Return every context with the default one, in natural order."""
         found = [self.get(DEFAULT_CONTEXT)]
         if self.meta.is_dir():

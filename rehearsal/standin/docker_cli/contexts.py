@@ -64,11 +64,11 @@ def _description(context: dict[str, Any]) -> str:
     return str(context["Metadata"].get("Description", ""))
 
 
-def _ls(client: Client, options: dict[str, Any], args: list[str]) -> None:
+def _ls(client: Client, options: dict[str, Any], _args: list[str]) -> None:
     current = client.current
     rows = [
         _row(context["Name"], context["Name"] == current, _description(context), context["Endpoints"])
-        for context in client.store.list()
+        for context in client.store.all()
     ]
     if all(row["Name"] != current for row in rows):
         try:
@@ -109,7 +109,7 @@ def _warn_override(what: str) -> None:
     )
 
 
-def _show(client: Client, options: dict[str, Any], args: list[str]) -> None:
+def _show(client: Client, _options: dict[str, Any], _args: list[str]) -> None:
     sys.stdout.write(f"{client.current}\n")
 
 
@@ -208,9 +208,12 @@ def _endpoint(client: Client, given: dict[str, str]) -> tuple[dict[str, Any], di
     prefix = "unable to create docker endpoint config: "
     unknown = [key for key in given if key not in ENDPOINT_KEYS]
     if unknown:
-        raise Exit("\n".join([f"{prefix}unrecognized config key: {unknown[0]}"] + [
-            f"unrecognized config key: {key}" for key in unknown[1:]
-        ]) + "\n")
+        raise Exit(
+            "\n".join(
+                [f"{prefix}unrecognized config key: {unknown[0]}"] + [f"unrecognized config key: {key}" for key in unknown[1:]]
+            )
+            + "\n"
+        )
     if "from" in given:
         try:
             return client.store.get(given["from"])["Endpoints"]["docker"], {}
@@ -287,7 +290,7 @@ def _pair_problem(cert: bytes, key: bytes) -> str:
     return ""
 
 
-def _use(client: Client, options: dict[str, Any], args: list[str]) -> None:
+def _use(client: Client, _options: dict[str, Any], args: list[str]) -> None:
     name = args[0]
     wanted = ""
     if name != DEFAULT_CONTEXT:
@@ -334,7 +337,7 @@ def _force_remove(client: Client, name: str) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _export(client: Client, options: dict[str, Any], args: list[str]) -> None:
+def _export(client: Client, _options: dict[str, Any], args: list[str]) -> None:
     from .archive import pack
 
     name = args[0]
@@ -352,7 +355,7 @@ def _export(client: Client, options: dict[str, Any], args: list[str]) -> None:
     sys.stderr.write(f'Written file "{destination}"\n')
 
 
-def _import(client: Client, options: dict[str, Any], args: list[str]) -> None:
+def _import(client: Client, _options: dict[str, Any], args: list[str]) -> None:
     from .archive import unpack
 
     name, source = args

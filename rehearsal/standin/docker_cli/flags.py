@@ -10,7 +10,7 @@ TRUE_WORDS = {"1", "t", "T", "TRUE", "true", "True"}
 FALSE_WORDS = {"0", "f", "F", "FALSE", "false", "False"}
 
 
-class Exit(Exception):  # noqa: N818 - it is how a command ends, not always an error
+class Exit(Exception):
     """Ends the command: text goes to stderr, code is the exit code."""
 
     def __init__(self, text: str = "", code: int = 1) -> None:
@@ -32,6 +32,7 @@ class Command:
         kinds: Kinds | None = None,
         shorts: Kinds | None = None,
         args: tuple[int, int | None] = (0, None),
+        *,
         plain_count: bool = False,
     ) -> None:
         self.path = path

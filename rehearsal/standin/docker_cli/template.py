@@ -184,7 +184,7 @@ class Expression:
             inner = self._pipeline(")")
             self.at += 1
             return ("group", inner, self._fields())
-        if char in "\"`":
+        if char in '"`':
             end = self.text.index(char, self.at + 1)
             word = self.text[self.at + 1 : end]
             self.at = end + 1
@@ -223,10 +223,8 @@ class Expression:
         for command in pipeline:
             head, *others = command
             values = [self._resolve(operand, data, root) for operand in others] + piped
-            if head[0] == "function":
-                piped = [self._call(head[1], values)]
-            else:
-                piped = [self._resolve(head, data, root)]
+            called = head[0] == "function"
+            piped = [self._call(head[1], values) if called else self._resolve(head, data, root)]
         return piped[0]
 
     def _call(self, name: str, values: list[Any]) -> Any:
@@ -283,13 +281,16 @@ def listing(template: str, items: list[Struct], headers: dict[str, str], default
     as_table = source.startswith("table ")
     if as_table:
         source = source.removeprefix("table ")
+    if source == "{{json .}}":
+        # An item's own MarshalJSON escapes <, > and &, which the function json on a plain value does not.
+        return "".join(f"{dumps(item)}\n" for item in items)
     source = source.replace("\\t", "\t").replace("\\n", "\n")
     try:
         parsed = Template(source)
         rows = [parsed.run(item) for item in items]
         if not as_table:
             return "".join(f"{row}\n" for row in rows)
-        fields = {name: "" for name in items[0]} if items else {}
+        fields = dict.fromkeys(items[0], "") if items else {}
         # Only a name is a heading; a condition in the template holds for no heading.
         head = parsed.run({**fields, **headers}) if headers else ""
     except TemplateError as error:
