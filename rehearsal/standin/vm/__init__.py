@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stand-ins for colima, limactl and lima that keep the behavioural contract of the real ones without booting anything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+ENTRIES = {
+    "colima": "from rehearsal.standin.vm.colima import main; main()",
+    "limactl": "from rehearsal.standin.vm.limactl import main; main()",
+    "lima": "from rehearsal.standin.vm.limactl import main; main('lima')",
+}
+
+
+def install(bin_dir: Path) -> None:
+    """Write the programs into a directory that is to be first on PATH."""
+    bin_dir.mkdir(parents=True, exist_ok=True)
+    for name, entry in ENTRIES.items():
+        script = bin_dir / name
+        lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(REPOSITORY)!r})", entry]
+        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        script.chmod(0o755)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Log lines in the form that colima and limactl print when nobody looks: time="..." level=info msg=done."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from typing import NoReturn, TextIO
+
+_PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]*\Z")
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+class Fatal(Exception):
+    """What ends a command with a fatal line and exit code 1. The message is the error chain as it is printed."""
+
+
+class GuestExit(Exception):
+    """A command in the guest ended with another code than 0."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exit status {code}")
+        self.code = code
+
+
+def quote(text: str) -> str:
+    """Quote a value the way logrus does: single words stay bare."""
+    return text if _PLAIN.match(text) else go_quote(text)
+
+
+def go_quote(text: str) -> str:
+    """Quote as Go's %q."""
+    out = "".join(_ESCAPES.get(c) or (c if c.isprintable() else f"\\x{ord(c):02x}") for c in text)
+    return f'"{out}"'
+
+
+def now() -> str:
+    """The local time in RFC 3339, whole seconds."""
+    zone = time.strftime("%z")
+    shown = "Z" if zone in ("", "+0000") else f"{zone[:3]}:{zone[3:]}"
+    return time.strftime("%Y-%m-%dT%H:%M:%S") + shown
+
+
+class Log:
+    """Writes log lines to one stream, at once."""
+
+    def __init__(self, stream: TextIO | None = None, **fields: str) -> None:
+        self._stream = stream
+        self._fields = fields
+
+    def context(self, name: str) -> Log:
+        """The same log with a context field, as colima names its parts."""
+        return Log(self._stream, context=name)
+
+    def info(self, message: str, **fields: str) -> None:
+        """Write an info line."""
+        self.write("info", message, **fields)
+
+    def warning(self, message: str, **fields: str) -> None:
+        """Write a warning line."""
+        self.write("warning", message, **fields)
+
+    def error(self, message: str, **fields: str) -> None:
+        """Write an error line."""
+        self.write("error", message, **fields)
+
+    def fatal(self, message: str, **fields: str) -> NoReturn:
+        """Write a fatal line and end the process."""
+        self.write("fatal", message, **fields)
+        sys.exit(1)
+
+    def write(self, level: str, message: str, **fields: str) -> None:
+        """Write one line with its fields in alphabetical order."""
+        parts = [f'time="{now()}"', f"level={level}", f"msg={quote(message)}"]
+        parts += [f"{key}={quote(value)}" for key, value in sorted({**self._fields, **fields}.items())]
+        stream = self._stream or sys.stderr
+        stream.write(" ".join(parts) + "\n")
+        stream.flush()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the rehearsed laptop is and which failures are scripted: everything that REHEARSAL_* variables can say."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The laptop that the stand-ins pretend to run on. Seconds are those of a whole first start and of a whole resume."""
+
+    system: str = "Darwin"
+    arch: str = "aarch64"
+    cpus: int = 8
+    memory_gib: float = 16
+    boot_seconds: float = 0.3
+    resume_seconds: float = 0.2
+    image_cached: bool = True
+    colima_version: str = "0.10.3"
+    lima_version: str = "2.1.4"
+    failures: frozenset[str] = field(default_factory=frozenset)
+    refuse_root: bool = False
+    address: str = "192.168.64.2"
+    calls: str = ""
+    guest: str = ""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read the REHEARSAL_* variables; what is not set keeps its default."""
+
+        def text(name: str, default: str) -> str:
+            return environ.get(f"REHEARSAL_{name}") or default
+
+        boot = float(text("BOOT_SECONDS", "0.3"))
+        return cls(
+            system=text("SYSTEM", "Darwin"),
+            arch=text("ARCH", "aarch64"),
+            cpus=int(text("CPUS", "8")),
+            memory_gib=float(text("MEMORY_GIB", "16")),
+            boot_seconds=boot,
+            resume_seconds=float(text("RESUME_SECONDS", str(boot * 2 / 3))),
+            image_cached=text("IMAGE_CACHED", "1") == "1",
+            colima_version=text("COLIMA_VERSION", "0.10.3"),
+            lima_version=text("LIMA_VERSION", "2.1.4"),
+            failures=frozenset(part.strip() for part in text("FAIL", "").split(",") if part.strip()),
+            refuse_root=text("REFUSE_ROOT", "0") == "1",
+            address=text("ADDRESS", "192.168.64.2"),
+            calls=text("CALLS", ""),
+            guest=text("GUEST", ""),
+        )
+
+    @property
+    def darwin(self) -> bool:
+        """Whether this is a Mac; its flags, default directories and virtual machine type differ."""
+        return self.system == "Darwin"
+
+    @property
+    def apple_silicon(self) -> bool:
+        """Whether this is a Mac with an ARM processor."""
+        return self.darwin and self.arch == "aarch64"
+
+    @property
+    def vm_type(self) -> str:
+        """The virtual machine type that colima picks when nothing is said."""
+        return "vz" if self.darwin else "qemu"
+
+    def fails(self, failure: str, profile: str) -> bool:
+        """Whether a failure is scripted, for every profile or for this one."""
+        return failure in self.failures or f"{failure}:{profile}" in self.failures
+
+    def record(self, argv: Sequence[str]) -> None:
+        """Append a call to the file of calls, if one is wanted."""
+        if not self.calls:
+            return
+        line = json.dumps({"time": time.time(), "argv": list(argv), "pid": os.getpid()})
+        with open(self.calls, "a", encoding="utf-8") as file:  # noqa: PTH123 - start-up time: no pathlib here
+            file.write(line + "\n")
