@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which namespaces of a cluster need which change. Pure: (what was read, what is wanted, policy, time) -> items."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .errors import InputError
+from .plan import Pending, Plan, Step
+from .pull_secret import OWNER, Current, Desired, Threshold, check_name, due, hours_left, stamp
+
+ALL = "all"
+EVERY = "*"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which namespaces are meant: names, globs or 'all', plus a label selector, minus excluded names and globs."""
+
+    namespaces: tuple[str, ...]
+    selector: str = ""
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the names alone decide, so that the cluster need not be asked which namespaces it has."""
+        return not self.selector and not any(is_pattern(name) for name in self.namespaces)
+
+
+@dataclass(frozen=True)
+class Account:
+    """One service account: the secrets it pulls with, and whether the entry for ours is our work."""
+
+    namespace: str
+    name: str
+    version: str
+    pulls_with: tuple[str, ...] = ()
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What was read of one cluster.
+
+    wanted are the namespaces in scope; missing those of them that do not exist, unsure those of which that is not known.
+    refused says why a namespace could not be read. complete is false when secrets outside the scope could not be seen.
+    unreachable says why nothing at all could be read.
+    """
+
+    context: str
+    wanted: tuple[str, ...] = ()
+    missing: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    secrets: Mapping[str, Current] = field(default_factory=dict)
+    accounts: Mapping[str, tuple[Account, ...]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    unreachable: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be done to reach the goal."""
+
+    absent: bool = False
+    adopt: bool = False
+    force_conflicts: bool = False
+    prune: bool = False
+    create_namespaces: bool = False
+    threshold: Threshold = field(default_factory=Threshold)
+
+
+@dataclass(frozen=True)
+class Item:
+    """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done."""
+
+    namespace: str
+    verb: str = ""
+    reason: str = ""
+    current: Current | None = None
+    force: bool = False
+    create_namespace: bool = False
+    unsure: bool = False
+    link: tuple[Account, ...] = ()
+    unlink: tuple[Account, ...] = ()
+    absent_accounts: tuple[str, ...] = ()
+    failure: str = ""
+    warning: str = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.verb or self.link or self.unlink)
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """The items of one cluster."""
+
+    context: str
+    items: tuple[Item, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether AWS has to be asked."""
+        return any(item.verb and item.verb != "delete" for item in self.items)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item."""
+
+    item: Item
+    state: str
+    current: Current | None = None
+    failure: str = ""
+
+
+def untouched(item: Item) -> Outcome:
+    """Return the outcome of an item with nothing to do, or of one that was refused."""
+    if item.failure:
+        return Outcome(item, "failed", item.current, item.failure)
+    if item.current is None:
+        return Outcome(item, "absent")
+    return Outcome(item, "fresh" if item.current.ours else "foreign", item.current)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a namespace entry stands for several."""
+    return name == ALL or any(letter in name for letter in "*?[")
+
+
+def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterable[str]) -> Scope:
+    """Return the scope of the options. Without names it is 'default', or what the selector finds."""
+    names = tuple(dict.fromkeys(namespaces)) if namespaces is not None else (() if selector else ("default",))
+    for name in names:
+        if not is_pattern(name):
+            check_name(name, "namespace")
+    if not names and not selector:
+        raise InputError("Could not choose namespaces: the list is empty. Name some, write 'all', or give a selector.")
+    return Scope(names, selector, tuple(excluded))
+
+
+def choose(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:
+    """Return the namespaces in scope. Names are kept even when they do not exist; patterns only find what does."""
+    there = list(existing)
+    found = set(labelled)
+    for name in scope.namespaces:
+        if name == ALL:
+            found.update(there)
+        elif is_pattern(name):
+            found.update(one for one in there if fnmatch.fnmatchcase(one, name))
+        else:
+            found.add(name)
+    return tuple(sorted(one for one in found if not any(fnmatch.fnmatchcase(one, bad) for bad in scope.excluded)))
+
+
+def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) -> ClusterPlan:
+    """Return what to do in each namespace of a cluster."""
+    decide = _plan_absent if policy.absent else _plan_present
+    items = [decide(view, namespace, desired, policy, now) for namespace in view.wanted]
+    warnings: list[str] = []
+    if policy.prune:
+        if not view.complete:
+            warnings.append(
+                f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
+                "of all namespaces. Grant that, or remove them with state=absent."
+            )
+        wanted = set(view.wanted)
+        for namespace, current in view.secrets.items():
+            if namespace not in wanted and current.ours:
+                marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+                items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
+    items.sort(key=lambda item: item.namespace)
+    return ClusterPlan(view.context, tuple(items), (*warnings, *(item.warning for item in items if item.warning)))
+
+
+def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, _now: datetime) -> Item:
+    current = view.secrets.get(namespace)
+    if namespace in view.refused:
+        return Item(namespace, failure=view.refused[namespace])
+    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+    if current is None:
+        return Item(namespace, reason="it is not there", unlink=unlink)
+    if not current.ours:
+        warning = f"Pull secret '{desired.name}' in {view.context}/{namespace} is not ours and stays."
+        return Item(namespace, reason="it is not ours", current=current, warning=warning)
+    return Item(namespace, "delete", "", current, unlink=unlink)
+
+
+def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, now: datetime) -> Item:
+    current = view.secrets.get(namespace)
+    failure = _refusal(view, namespace, policy, current)
+    if failure:
+        return Item(namespace, current=current, failure=failure)
+    reason = due(current, desired, policy.threshold, now) if not view.unreachable else "the cluster can't be read now"
+    link, unlink, absent = _plan_accounts(view.accounts.get(namespace, ()), desired)
+    if current is not None and not current.ours:
+        verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'somebody else'}"
+    elif not reason:
+        return Item(namespace, "", "", current, link=link, unlink=unlink, absent_accounts=absent)
+    else:
+        verb = "create" if current is None else "renew"
+    return Item(
+        namespace,
+        verb,
+        reason,
+        current,
+        force=verb == "adopt" or policy.force_conflicts,
+        create_namespace=namespace in view.missing,
+        unsure=namespace in view.unsure,
+        link=link,
+        unlink=unlink,
+        absent_accounts=absent,
+    )
+
+
+def _refusal(view: View, namespace: str, policy: Policy, current: Current | None) -> str:
+    if namespace in view.refused:
+        return view.refused[namespace]
+    if namespace in view.missing and not policy.create_namespaces:
+        return "the namespace does not exist. Create it, or set create_namespaces to true."
+    if current is None:
+        return ""
+    if not current.ours and not policy.adopt:
+        made_by = " and ".join(current.owners) or "somebody else"
+        return f"a secret of this name exists and was made by {made_by}. Set adopt to true, or choose another name."
+    if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
+        return (
+            f"its content was changed by {' and '.join(current.owners)}. Set force_conflicts to true to take it back, "
+            "or choose another name."
+        )
+    return ""
+
+
+def _plan_accounts(
+    accounts: tuple[Account, ...], desired: Desired
+) -> tuple[tuple[Account, ...], tuple[Account, ...], tuple[str, ...]]:
+    """Return the accounts that get the entry, those that lose it, and the named ones that do not exist."""
+
+    def wanted(account: Account) -> bool:
+        return EVERY in desired.service_accounts or account.name in desired.service_accounts
+
+    link = tuple(account for account in accounts if wanted(account) and desired.name not in account.pulls_with)
+    unlink = tuple(account for account in accounts if account.marked and not wanted(account))
+    there = {account.name for account in accounts}
+    return link, unlink, tuple(name for name in desired.service_accounts if name != EVERY and name not in there)
+
+
+def plan_of(clusters: Iterable[ClusterPlan], desired: Desired, now: datetime) -> Plan:
+    """Return the printable plan of all clusters."""
+    steps: list[Step] = []
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    pending: list[Pending] = []
+    warnings: list[str] = []
+    for cluster in clusters:
+        warnings.extend(cluster.warnings)
+        for item in cluster.items:
+            where = f"{cluster.context}/{item.namespace}"
+            pending.extend(_pending(where, name, desired) for name in item.absent_accounts if not item.failure)
+            if item.idle or item.failure:
+                continue
+            steps.extend(_steps(item, where, desired))
+            before[where] = _shown(item.current, now)
+            after[where] = _wanted(item, desired, now)
+    return Plan(tuple(steps), before, after, tuple(pending), tuple(dict.fromkeys(warnings)))
+
+
+def _steps(item: Item, where: str, desired: Desired) -> Iterable[Step]:
+    if item.create_namespace:
+        yield Step("create", f"namespace {where}")
+    if item.verb:
+        yield Step(item.verb, f"pull secret {where}/{desired.name}", item.reason)
+    for account in item.link:
+        yield Step("add", f"pull secret '{desired.name}' to service account {where}/{account.name}")
+    for account in item.unlink:
+        yield Step("take", f"pull secret '{desired.name}' from service account {where}/{account.name}")
+
+
+def _pending(where: str, name: str, desired: Desired) -> Pending:
+    return Pending(
+        target=f"service account {where}/{name}",
+        change=f"adding pull secret '{desired.name}'",
+        reason="it does not exist",
+        remedy="Create it; the next run adds the entry.",
+    )
+
+
+def _shown(current: Current | None, now: datetime) -> dict[str, Any]:
+    if current is None:
+        return {"state": "absent"}
+    if not current.leases:
+        return {"state": "present", "made_by": list(current.owners)}
+    expires_at = min(lease.expires_at for lease in current.leases.values())
+    return {
+        "state": "present",
+        "hosts": sorted(current.leases),
+        "identity": sorted({lease.identity for lease in current.leases.values()}),
+        "digest": current.digest,
+        "hours_left": hours_left(expires_at, now),
+        "expires_at": stamp(expires_at),
+    }
+
+
+def _wanted(item: Item, desired: Desired, now: datetime) -> dict[str, Any]:
+    if item.verb == "delete":
+        return {"state": "absent"}
+    if not item.verb:
+        changes = {"link": [account.name for account in item.link], "unlink": [account.name for account in item.unlink]}
+        return {**_shown(item.current, now), **{key: value for key, value in changes.items() if value}}
+    return {
+        "state": "present",
+        "hosts": sorted(desired.hosts),
+        "identity": sorted(set(desired.hosts.values())),
+        "digest": "(of the new token)",
+        "expires_at": "(12 hours after it is written)",
+    }

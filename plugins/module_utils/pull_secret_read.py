@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a cluster has: one metadata-only list finds the secret of a name in all namespaces.
+
+Whoever may not list across namespaces is served by one small read per namespace. Contents are never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from .errors import WorkstationError
+from .kube_http import ApiError
+from .kube_objects import Kube, path_of, why_refused
+from .pull_secret import PREFIX, Current, Desired, current_from
+from .pull_secret_plan import Account, Policy, Scope, View, choose, is_pattern
+
+AT_ONCE = 8
+MARK = PREFIX + "pull-secrets"
+# The API server makes these by itself, a moment after it answers for the first time.
+BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+Read = TypeVar("Read")
+
+
+def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: Policy) -> View:
+    """Return what the cluster has. Raises Unreachable, or WorkstationError when the user may not even look."""
+    existing, labelled = _namespaces(kube, context, scope)
+    wanted = choose(scope, existing or (), labelled)
+    secrets, refused, complete = _secrets(kube, desired.name, wanted, scope.explicit and not policy.prune)
+    missing, unsure = frozenset[str](), frozenset[str]()
+    if not policy.absent:
+        open_questions = [name for name in wanted if name not in secrets and name not in refused and name not in BUILT_IN]
+        missing, unsure = _missing(kube, open_questions, existing)
+    accounts: Mapping[str, tuple[Account, ...]] = {}
+    if desired.service_accounts or any(current.service_accounts for current in secrets.values()):
+        accounts, more = _accounts(kube, desired.name, [name for name in wanted if name not in missing])
+        refused = {**more, **refused}
+    return View(context, wanted, missing, unsure, secrets, accounts, refused, complete)
+
+
+def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[str] | None, list[str]]:
+    """Return all living namespaces (None when nobody needs to know), and those that the selector finds."""
+    existing = None
+    labelled: list[str] = []
+    try:
+        if any(is_pattern(name) for name in scope.namespaces):
+            existing = _living(kube.list_metadata(path_of("namespaces")))
+        if scope.selector:
+            labelled = _living(kube.list_metadata(path_of("namespaces"), labelSelector=scope.selector))
+    except ApiError as error:
+        if error.status == 400:
+            raise WorkstationError(
+                f"Could not use namespace_selector '{scope.selector}': the cluster can't read it. Write it as key=value,other!=x."
+            ) from error
+        asked = next((name for name in scope.namespaces if is_pattern(name)), scope.selector)
+        if error.status == 403:
+            raise WorkstationError(
+                f"Could not find the namespaces of '{asked}' in cluster '{context}': this kube user may not list namespaces. "
+                f"Name them one by one instead of '{asked}', or grant list on namespaces."
+            ) from error
+        raise WorkstationError(
+            f"Could not list the namespaces of cluster '{context}': {why_refused(error, 'list namespaces')}"
+        ) from error
+    return existing, labelled
+
+
+def _living(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(item["name"]) for item in items if not item.get("deletionTimestamp")]
+
+
+def _secrets(
+    kube: Kube, name: str, wanted: tuple[str, ...], only_wanted: bool
+) -> tuple[dict[str, Current], dict[str, str], bool]:
+    if not (only_wanted and len(wanted) == 1):
+        try:
+            found = kube.list_metadata(path_of("secrets"), fieldSelector=f"metadata.name={name}")
+            return {item["namespace"]: current_from(item) for item in found}, {}, True
+        except ApiError as error:
+            if error.status != 403:
+                reason = why_refused(error, "list secrets")
+                return {}, dict.fromkeys(wanted, reason), False
+    read, refused = _each(
+        wanted, lambda namespace: kube.read_metadata(path_of("secrets", namespace, name)), f"get secret '{name}'"
+    )
+    return {namespace: current_from(item) for namespace, item in read.items() if item}, refused, False
+
+
+def _missing(kube: Kube, names: list[str], existing: list[str] | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which of the names do not exist, and of which that can't be known."""
+    if not names:
+        return frozenset(), frozenset()
+    try:
+        if existing is None and len(names) > AT_ONCE:
+            existing = _living(kube.list_metadata(path_of("namespaces")))
+        if existing is not None:
+            return frozenset(names) - frozenset(existing), frozenset()
+    except ApiError:
+        return frozenset(), frozenset(names)
+    read, refused = _each(names, lambda name: kube.read_metadata(path_of("namespaces", name=name)), "get namespace")
+    return frozenset(name for name, item in read.items() if item is None), frozenset(refused)
+
+
+def _accounts(kube: Kube, name: str, wanted: list[str]) -> tuple[dict[str, tuple[Account, ...]], dict[str, str]]:
+    refused: dict[str, str] = {}
+    try:
+        found = kube.list_objects(path_of("serviceaccounts"))
+    except ApiError as error:
+        if error.status != 403:
+            return {}, dict.fromkeys(wanted, why_refused(error, "list service accounts"))
+        read, refused = _each(
+            wanted, lambda namespace: kube.list_objects(path_of("serviceaccounts", namespace)), "list service accounts"
+        )
+        found = [item for items in read.values() for item in items]
+    accounts: dict[str, tuple[Account, ...]] = {}
+    for item in found:
+        account = account_from(item, name)
+        accounts[account.namespace] = (*accounts.get(account.namespace, ()), account)
+    return accounts, refused
+
+
+def account_from(item: Mapping[str, Any], secret: str) -> Account:
+    """Return a service account as far as it matters here."""
+    metadata = item["metadata"]
+    marks = str((metadata.get("annotations") or {}).get(MARK, "")).split(",")
+    return Account(
+        namespace=str(metadata["namespace"]),
+        name=str(metadata["name"]),
+        version=str(metadata["resourceVersion"]),
+        pulls_with=tuple(str(entry.get("name", "")) for entry in item.get("imagePullSecrets") or ()),
+        marked=secret in marks,
+    )
+
+
+def _each(names: Iterable[str], read: Callable[[str], Read], action: str) -> tuple[dict[str, Read], dict[str, str]]:
+    """Read something for each name, some at a time. Returns what was read, and why the rest was not."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    done: dict[str, Read] = {}
+    refused: dict[str, str] = {}
+    listed = list(names)
+    if len(listed) == 1:
+        # One read needs no threads, and the connection stays with this one.
+        try:
+            return {listed[0]: read(listed[0])}, {}
+        except ApiError as error:
+            return {}, {listed[0]: why_refused(error, action)}
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        futures = {name: pool.submit(read, name) for name in listed}
+    for name, future in futures.items():
+        try:
+            done[name] = future.result()
+        except ApiError as error:
+            refused[name] = why_refused(error, action)
+    return done, refused

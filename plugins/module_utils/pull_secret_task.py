@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The task as a whole: options in, every cluster read, planned, written, and one result that names what failed.
+
+It decides nothing itself; it connects the parts, and loads the writing ones only when there is something to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .ecr_registries import Registry, registries_from
+from .errors import InputError
+from .kube_access import kubeconfig_paths, read_access
+from .kube_http import KubeHttp, Unreachable
+from .kube_objects import Kube
+from .pull_secret import Current, Desired, body_of, check_name, hours_left, threshold_from
+from .pull_secret_plan import Item, Outcome, Policy, Scope, View, choose, plan_cluster, scope_from, untouched
+from .pull_secret_read import read_view
+from .pull_secret_result import Cluster, result_of
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the options ask for."""
+
+    desired: Desired
+    registries: tuple[Registry, ...]
+    scope: Scope
+    policy: Policy
+    contexts: tuple[str, ...]
+    kubeconfig: str = ""
+    wait: bool = False
+
+
+def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task:
+    """Return the task of the module's options. Raises InputError for what can't be meant."""
+    name = check_name(params["name"], "secret")
+    absent = params["state"] == "absent"
+    registries = registries_from(params["registries"] or ())
+    if not registries and not absent:
+        raise InputError(f"Could not build pull secret '{name}': no registries are given. List at least one.")
+    accounts = tuple(sorted(set(params["service_accounts"] or ())))
+    for account in accounts:
+        if account != "*":
+            check_name(account, "service account")
+    contexts = tuple(dict.fromkeys(params["contexts"]))
+    if not contexts:
+        raise InputError(f"Could not place pull secret '{name}': no kube contexts are given. List at least one.")
+    prints = {registry.identity: registry.identity.fingerprint(environment) for registry in registries}
+    return Task(
+        desired=Desired(name, {host: prints[one.identity] for one in registries for host in one.names}, accounts),
+        registries=registries,
+        scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),
+        policy=Policy(
+            absent=absent,
+            adopt=params["adopt"],
+            force_conflicts=params["force_conflicts"],
+            prune=params["prune"],
+            create_namespaces=params["create_namespaces"],
+            threshold=threshold_from(params["refresh_before"]),
+        ),
+        contexts=contexts,
+        kubeconfig=params["kubeconfig"] or "",
+        wait=params["unreachable"] == "pending",
+    )
+
+
+def read_clusters(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> list[Cluster]:
+    """Read and plan every cluster. One that can't be reached is planned blindly; reached later or never, it says so."""
+    paths = kubeconfig_paths(task.kubeconfig, environment)
+    clusters = []
+    for context in task.contexts:
+        kube = None
+        try:
+            kube = Kube(KubeHttp(read_access(context, paths)))
+            view = read_view(kube, context, task.scope, task.desired, task.policy)
+        except (Unreachable, InputError) as error:
+            if isinstance(error, InputError) and not (error.context.get("missing_context") and (check_mode or task.wait)):
+                raise
+            # Patterns find nothing in a cluster that can't be asked; names are what will be there.
+            wanted = () if task.policy.absent else choose(task.scope, (), ())
+            view, kube = View(context, wanted, unreachable=error.message, complete=not task.policy.prune), None
+        clusters.append(Cluster(context, view, plan_cluster(view, task.desired, task.policy, now), kube))
+    return clusters
+
+
+def run(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> dict[str, Any]:
+    """Do the task, or in check mode only say what it would do. Raises WorkstationError, with what was done in its context."""
+    clusters = read_clusters(task, environment, now, check_mode)
+    try:
+        if check_mode:
+            for cluster in clusters:
+                cluster.outcomes = [_foreseen(item) for item in cluster.plan.items]
+        else:
+            _apply(clusters, task, environment, now)
+    finally:
+        for cluster in clusters:
+            if cluster.kube:
+                cluster.kube.http.close()
+    return result_of(clusters, task.desired, now, check_mode=check_mode, wait=task.wait)
+
+
+def _foreseen(item: Item) -> Outcome:
+    outcome = untouched(item)
+    return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
+
+
+def _apply(clusters: Sequence[Cluster], task: Task, environment: Mapping[str, str], now: datetime) -> None:
+    """Fetch the tokens if any is needed, then write cluster by cluster."""
+    reached = [cluster for cluster in clusters if cluster.kube]
+    body, after = b"", None
+    if any(cluster.plan.needs_token for cluster in reached):
+        body, after = _build(reached, task, environment, now)
+    for cluster in reached:
+        if cluster.kube is None or all(item.idle or item.failure for item in cluster.plan.items):
+            cluster.outcomes = [untouched(item) for item in cluster.plan.items]
+            continue
+        from .pull_secret_apply import apply_plan
+
+        cluster.outcomes = apply_plan(cluster.kube, cluster.plan, task.desired, body, after)
+
+
+def _build(
+    clusters: Iterable[Cluster], task: Task, environment: Mapping[str, str], now: datetime
+) -> tuple[bytes, Current | None]:
+    """Return the secret's body and record, with new tokens. Raises TokenRefused: then nothing has been written."""
+    from .ecr_failures import TokenRefused
+    from .ecr_tokens import fetch_tokens
+
+    try:
+        tokens = fetch_tokens(task.registries, environment)
+    except TokenRefused as error:
+        raise TokenRefused(f"{error.message} {_what_stays(clusters, now)}", error.kind) from error
+    by_host = {host: tokens[registry.key] for registry in task.registries for host in registry.names}
+    return body_of(task.desired, by_host)
+
+
+def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:
+    """Say how long the secrets that are there will still do."""
+    lives = [item.current.expires_at for cluster in clusters for item in cluster.plan.items if item.current]
+    known = [life for life in lives if life is not None]
+    if not known:
+        return "Nothing was written."
+    return f"The secrets in the cluster stay as they are; the first of them expires in {hours_left(min(known), now):g} h."

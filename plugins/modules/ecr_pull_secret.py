@@ -1,0 +1,240 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ecr_pull_secret
+short_description: Keep ECR image pull secrets fresh in Kubernetes namespaces
+version_added: 0.1.0
+author: [The laptop.containers contributors (@laptop-containers)]
+description:
+  - Asks AWS for registry tokens, with the identity given for each registry, and writes them into one secret of type
+    C(kubernetes.io/dockerconfigjson) per namespace, by server-side apply.
+  - The secret records its registries, expiry, identity and a digest as annotations (C(laptop.containers/...)). While enough of
+    the tokens' life is left and nothing else differs, a run makes one metadata-only list call to the cluster and none to AWS.
+  - One token is asked for per identity and region, however many accounts and namespaces it serves.
+  - The secret is replaced in place. When anything fails, the old one stays as it is; namespaces that can be served are served.
+  - It owns the secrets that carry the label C(app.kubernetes.io/managed-by=laptop.containers) and, in service accounts that it
+    has marked, one entry of C(imagePullSecrets). Other secrets, entries and fields are never touched.
+  - Tokens never appear in arguments, results, diffs, logs or files.
+extends_documentation_fragment: [laptop.containers.attributes]
+options:
+  name:
+    description: Name of the secret.
+    type: str
+    default: ecr-creds
+  registries:
+    description:
+      - The registries that the secret opens. Needed unless O(state=absent). Each item is a host, or a mapping.
+      - V(host) is the name of a registry in any form that AWS uses - classic, FIPS, dual-stack, China, GovCloud, EU sovereign,
+        isolated - or V(public.ecr.aws). Repositories and pull-through cache prefixes behind the host are ignored.
+      - V(account_id) and V(region) together stand for the classic host.
+      - V(profile) is the AWS profile (SSO, C(credential_process), keys, roles, as the AWS CLI reads them). Without it the default
+        credential chain counts, with E(AWS_PROFILE) and the other variables of the environment.
+      - V(role_arn) is a role to assume first, from that profile or the default chain; with it go V(external_id),
+        V(duration) in seconds from 900 to 43200, V(session_name) and V(sts_endpoint_url).
+      - V(endpoint_url) is another address of the ECR API, for instance a VPC endpoint.
+      - V(aliases) are further names, as host or host:port, under which the same registry is reached.
+    type: list
+    elements: raw
+    default: []
+  namespaces:
+    description:
+      - Where the secret goes. Each item is a name, a glob such as V(team-*), or V(all).
+      - Without it, V(default) - or only what O(namespace_selector) finds, if that is given.
+    type: list
+    elements: str
+  namespace_selector:
+    description: A label selector; the namespaces that it finds are added. For instance V(pull-from=ecr).
+    type: str
+  exclude_namespaces:
+    description: Names and globs that are left out, whatever chose them.
+    type: list
+    elements: str
+    default: []
+  create_namespaces:
+    description: Whether named namespaces that do not exist are created. Otherwise they are a failure.
+    type: bool
+    default: false
+  service_accounts:
+    description:
+      - Names of service accounts, V(*) for all, whose C(imagePullSecrets) get an entry for the secret. Other entries stay.
+      - An entry that this module added is taken out again when the account is no longer listed.
+      - A named account that does not exist is reported as pending; the next run adds the entry.
+    type: list
+    elements: str
+    default: []
+  contexts:
+    description: The kube contexts of the clusters that get the secret.
+    type: list
+    elements: str
+    default: [colima-k8s]
+  kubeconfig:
+    description: The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
+    type: path
+  refresh_before:
+    description:
+      - How much life of a token must be left. Below it, the secret is renewed.
+      - V(half) of its life, a percentage such as V(40%), or a time below 12 hours such as V(6h) or V(1h30m).
+    type: str
+    default: half
+  adopt:
+    description: Whether a secret of that name that somebody else made is taken over. Otherwise it is a failure.
+    type: bool
+    default: false
+  force_conflicts:
+    description: Whether content that another manager changed in our secret is taken back. Otherwise it is a failure.
+    type: bool
+    default: false
+  prune:
+    description: Whether our secrets of that name are removed from namespaces that are no longer chosen.
+    type: bool
+    default: false
+  unreachable:
+    description:
+      - What it means when a cluster does not answer or its context does not exist. V(fail) is a failure, after the other clusters
+        were served. V(pending) reports it in RV(pending) and succeeds, for timers that also run while the profile is stopped.
+    type: str
+    choices: [fail, pending]
+    default: fail
+  state:
+    description: V(absent) removes our secrets from the chosen namespaces, and their entries from service accounts.
+    type: str
+    choices: [present, absent]
+    default: present
+requirements:
+  - boto3 (only imported when a token is due)
+  - kubernetes (only for kube contexts with exec plug-ins, OIDC or auth-provider)
+  - PyYAML
+notes:
+  - In check mode AWS is not asked. A cluster that can't be reached is planned from the options, with a warning.
+  - The cluster must allow get and patch, create (and for O(state=absent) or O(prune) delete) on secrets; list on secrets and
+    namespaces is used where it is allowed, and needed for globs, V(all) and O(namespace_selector).
+"""
+
+EXAMPLES = r"""
+- name: Let pods of the default namespace pull from one registry
+  laptop.containers.ecr_pull_secret:
+    registries:
+      - host: 123456789012.dkr.ecr.eu-central-1.amazonaws.com
+        profile: dev
+
+- name: Several accounts, regions and identities, in every namespace of a team
+  laptop.containers.ecr_pull_secret:
+    registries:
+      - {account_id: "123456789012", region: eu-central-1, profile: dev}
+      - {account_id: "210987654321", region: us-east-1, profile: dev, role_arn: "arn:aws:iam::210987654321:role/pull"}
+      - public.ecr.aws
+    namespaces: [default, "team-*"]
+    exclude_namespaces: [team-legacy]
+    service_accounts: [default]
+    prune: true
+
+- name: Remove it again everywhere
+  laptop.containers.ecr_pull_secret:
+    namespaces: [all]
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done in check mode, in plain English.
+  returned: always
+  type: list
+  elements: str
+  sample: ["renew pull secret colima-k8s/default/ecr-creds (5.4 h are left)"]
+secrets:
+  description: The state of every chosen namespace.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    context:
+      description: The kube context.
+      type: str
+    namespace:
+      description: The namespace.
+      type: str
+    name:
+      description: Name of the secret.
+      type: str
+    state:
+      description:
+        - V(fresh), V(created), V(renewed), V(adopted), V(deleted), V(absent), V(failed), V(foreign) (somebody else's), V(gone)
+          (the namespace was deleted meanwhile), or in check mode V(due).
+      type: str
+    reason:
+      description: Why it was written, or why that failed.
+      type: str
+    hosts:
+      description: The registries in the secret, each with the hours that its token has left.
+      type: dict
+    expires_at:
+      description: When the first of the tokens expires.
+      type: str
+      sample: "2026-11-24T10:31:07Z"
+    hours_left:
+      description: The hours until then.
+      type: float
+    digest:
+      description: The start of the SHA-256 digest of the secret's content.
+      type: str
+failed_namespaces:
+  description: The namespaces that could not be served, with context and reason.
+  returned: always
+  type: list
+  elements: dict
+pending:
+  description:
+    - What has to wait (target, change, reason, remedy) - missing service accounts, or clusters with O(unreachable=pending).
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import os
+from datetime import UTC, datetime
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.errors import WorkstationError
+from ..module_utils.pull_secret_task import run, task_from
+
+ARGUMENT_SPEC = {
+    "name": {"type": "str", "default": "ecr-creds"},
+    "registries": {"type": "list", "elements": "raw", "default": []},
+    "namespaces": {"type": "list", "elements": "str"},
+    "namespace_selector": {"type": "str"},
+    "exclude_namespaces": {"type": "list", "elements": "str", "default": []},
+    "create_namespaces": {"type": "bool", "default": False},
+    "service_accounts": {"type": "list", "elements": "str", "default": []},
+    "contexts": {"type": "list", "elements": "str", "default": ["colima-k8s"]},
+    "kubeconfig": {"type": "path"},
+    "refresh_before": {"type": "str", "default": "half"},
+    "adopt": {"type": "bool", "default": False},
+    "force_conflicts": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "unreachable": {"type": "str", "choices": ["fail", "pending"], "default": "fail"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        task = task_from(module.params, os.environ)
+        result = run(task, os.environ, datetime.now(UTC), module.check_mode)
+    except WorkstationError as error:
+        context = dict(error.context)
+        for text in context.pop("warnings", ()):
+            module.warn(text)
+        module.fail_json(msg=error.message, exception=error, **context)
+    for text in result.pop("warnings"):
+        module.warn(text)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
