@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
 
 
@@ -17,12 +18,14 @@ class ModuleRun:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
 
-    def __call__(self, name: str, *, check: bool = False, **options: Any) -> dict[str, Any]:
+    def __call__(self, name: str, /, *, check: bool = False, **options: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.laptop.containers.plugins.modules.{name}")
         self.capsys.readouterr()
-        with patch_module_args({**options, "_ansible_check_mode": check, "_ansible_diff": True}):
-            with pytest.raises(SystemExit) as ended:
-                module.main()
+        # Ansible collects warnings per process, and a module normally has one of its own.
+        module_warnings._global_warnings.clear()
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+            module.main()
         result: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert bool(ended.value.code) == bool(result.get("failed"))
         return result

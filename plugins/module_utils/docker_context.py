@@ -133,9 +133,9 @@ def plan_contexts(store: Store, wanted: tuple[Wanted, ...], current_context: str
     after = dict(store.contexts)
     steps: list[Step] = []
     for item in (item for item in wanted if item.present and item.name != BUILT_IN):
-        made, step = _plan_one(store.contexts.get(item.name), item)
+        made, made_by = _plan_one(store.contexts.get(item.name), item)
         after[item.name] = made
-        steps += [step] if step else []
+        steps += made_by
     removed = [item.name for item in wanted if not item.present]
     for name in removed:
         after.pop(name, None)
@@ -158,8 +158,8 @@ def plan_contexts(store: Store, wanted: tuple[Wanted, ...], current_context: str
     return Plan(steps=tuple(steps), before=_shown(store.contexts, store.current, names), after=_shown(after, final, names))
 
 
-def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, Step | None]:
-    """Return the context as it will be, and the step that makes it so (None when it already is)."""
+def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step]]:
+    """Return the context as it will be, and the steps that make it so."""
     if current is None or current.broken:
         return _plan_new(item, broken=current is not None)
     host = current.host if item.host is None else item.host
@@ -179,11 +179,12 @@ def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, Step | No
         argv += ("--docker", _endpoint_argument(made))
         details += _endpoint_changes(current, made)
     if not details:
-        return current, None
-    return made, ContextStep("update", f"docker context '{item.name}'", ", ".join(details), argv=(*argv, item.name))
+        return current, []
+    step = ContextStep("update", f"docker context '{item.name}'", ", ".join(details), argv=(*argv, item.name))
+    return made, [step]
 
 
-def _plan_new(item: Wanted, broken: bool) -> tuple[Context, Step]:
+def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
     if item.host is None:
         raise InputError(
             f"Could not create docker context '{item.name}': no endpoint was given. Set docker.host or docker.profile."
@@ -194,8 +195,11 @@ def _plan_new(item: Wanted, broken: bool) -> tuple[Context, Step]:
     if made.description:
         argv += ("--description", made.description)
     argv += ("--docker", _endpoint_argument(made), item.name)
-    verb = "replace unreadable" if broken else "create"
-    return made, ContextStep(verb, f"docker context '{item.name}'", made.host, argv=argv)
+    steps: list[Step] = [ContextStep("create", f"docker context '{item.name}'", made.host, argv=argv)]
+    if broken:
+        # docker neither reads nor overwrites such an entry, but it can remove it.
+        steps.insert(0, ContextStep("remove", f"unreadable docker context '{item.name}'", argv=("rm", "--force", item.name)))
+    return made, steps
 
 
 def _merged_tls(current: Context, item: Wanted, host: str) -> dict[str, TlsFile]:

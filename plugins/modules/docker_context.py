@@ -216,7 +216,7 @@ from ..module_utils.docker_context import TLS_KINDS, Wanted, plan_contexts
 from ..module_utils.docker_context_store import DockerContexts, state_file, tls_file
 from ..module_utils.docker_engine import Engine, ask_all_unix
 from ..module_utils.docker_overrides import find_settings, override_warnings, start_files, user_environment
-from ..module_utils.errors import NotVerified, WorkstationError
+from ..module_utils.errors import CommandFailed, NotVerified, WorkstationError
 
 DOCKER_OPTIONS = {
     "host": {"type": "str"},
@@ -307,6 +307,25 @@ def warn_of_overrides(module, wanted, store, plan, home):
             module.warn(text)
 
 
+def settle(client, plan, plan_again):
+    """Carry out the plan and look again."""
+    try:
+        client.apply(plan)
+    except CommandFailed:
+        # A docker command that outlived a killed run may have been faster. Then what is left is another plan.
+        left = plan_again()
+        if left.actions == plan.actions:
+            raise
+        client.apply(left)
+    left = plan_again()
+    if left.steps:
+        raise NotVerified(
+            f"Could not settle the docker contexts: docker reported success, yet this is left: {left.actions[0]}. "
+            "Look at 'docker context ls'.",
+            actions=left.actions,
+        )
+
+
 def main():
     module = AnsibleModule(
         ARGUMENT_SPEC,
@@ -327,14 +346,7 @@ def main():
         if plan.steps and not docker.installed and module.check_mode:
             module.warn("The docker command is not installed here yet; the plan assumes that it will be.")
         if plan.steps and not module.check_mode:
-            client.apply(plan)
-            left = plan_contexts(client.read(names), wanted, chosen).actions
-            if left:
-                raise NotVerified(
-                    f"Could not settle the docker contexts: docker reported success, yet this is left: {left[0]}. "
-                    "Look at 'docker context ls'.",
-                    actions=left,
-                )
+            settle(client, plan, lambda: plan_contexts(client.read(names), wanted, chosen))
     except WorkstationError as error:
         module.fail_json(msg=error.message, exception=error, **error.context)
     warn_of_overrides(module, wanted, store, plan, home)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nerdctl command on the host: written, kept, moved, never at the cost of somebody else's file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.nerdctl import bound_profile, script
+
+from tests.docker_modules import ModuleRun, messages
+
+# What colima 0.10 writes, letter by letter.
+WRITTEN_BY_COLIMA = '#!/usr/bin/env sh\n\n/opt/homebrew/bin/colima nerdctl --profile k8s -- "$@"\n'
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
+    return ModuleRun(capsys)
+
+
+@pytest.fixture
+def colima(home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    path = home / "bin/colima"
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{path.parent}:{home}/.local/bin:/usr/bin:/bin")
+    return str(path)
+
+
+def test_the_script_is_what_colima_writes() -> None:
+    assert script("/opt/homebrew/bin/colima", "k8s") == WRITTEN_BY_COLIMA
+
+
+@pytest.mark.parametrize(
+    ("text", "profile"),
+    [
+        (WRITTEN_BY_COLIMA, "k8s"),
+        (script("/home/a b/colima", "default"), "default"),
+        ('#!/bin/sh\ncolima nerdctl -p dev -- "$@"\n', "dev"),
+        ("", None),
+        ("\x7fELF", None),
+        ('#!/bin/sh\nset -e\ncolima nerdctl --profile k8s -- "$@"\necho done\n', None),
+        ('#!/bin/sh\nexec limactl shell x nerdctl "$@"\n', None),
+    ],
+)
+def test_a_wrapper_is_told_from_other_files(text: str, profile: str | None) -> None:
+    assert bound_profile(text) == profile
+
+
+def test_check_apply_check_apply(run: ModuleRun, home: Path, colima: str) -> None:
+    wrappers = [{"profile": "k8s"}, {"path": "~/.local/bin/nerdctl-lab", "profile": "colima-lab"}]
+    checked = run("nerdctl_wrapper", check=True, wrappers=wrappers)
+    assert not (home / ".local").exists()
+    applied = run("nerdctl_wrapper", wrappers=wrappers)
+    assert (checked["actions"], checked["diff"]) == (applied["actions"], applied["diff"])
+    assert (home / ".local/bin/nerdctl").read_text() == script(colima, "k8s")
+    assert (home / ".local/bin/nerdctl-lab").read_text() == script(colima, "lab")
+    assert stat.S_IMODE((home / ".local/bin/nerdctl").stat().st_mode) == 0o755
+    assert not messages(applied)
+    assert not run("nerdctl_wrapper", check=True, wrappers=wrappers)["changed"]
+    assert not run("nerdctl_wrapper", wrappers=wrappers)["changed"]
+    run("nerdctl_wrapper", wrappers=[{**item, "state": "absent"} for item in wrappers])
+    assert not list((home / ".local/bin").iterdir())
+
+
+def test_what_colima_installed_itself_is_taken_over(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    path.write_text(script(colima, "k8s"))
+    path.chmod(0o755)
+    assert not run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])["changed"]
+    result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "dev"}])
+    assert result["actions"] == [f"write nerdctl wrapper '{path}' (profile 'k8s' -> 'dev')"]
+    path.chmod(0o644)
+    assert run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "dev"}])["changed"]
+    assert os.access(path, os.X_OK)
+
+
+def test_a_foreign_file_is_never_overwritten_or_removed(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    path.write_bytes(b"\x7fELF\xff\xfe")
+    refused = run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
+    assert refused["msg"].startswith(f"Could not write nerdctl wrapper '{path}': something else is there.")
+    left = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
+    assert not left["changed"]
+    assert "left alone" in messages(left)[0]
+    assert path.read_bytes() == b"\x7fELF\xff\xfe"
+
+
+def test_a_foreign_file_moves_aside_only_when_told(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    path.write_text("mine")
+    (home / "nerdctl.moved").write_text("older")
+    run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s", "move_foreign": True}])
+    assert (home / "nerdctl.moved.1").read_text() == "mine"
+    assert (home / "nerdctl.moved").read_text() == "older"
+    assert path.read_text() == script(colima, "k8s")
+
+
+def test_a_link_of_a_dotfiles_manager_stays_a_link(run: ModuleRun, home: Path, colima: str) -> None:
+    (home / "dotfiles").mkdir()
+    (home / "dotfiles/nerdctl").write_text(script(colima, "old"))
+    (home / "nerdctl").symlink_to("dotfiles/nerdctl")
+    run("nerdctl_wrapper", wrappers=[{"path": str(home / "nerdctl"), "profile": "k8s"}])
+    assert (home / "nerdctl").is_symlink()
+    assert (home / "dotfiles/nerdctl").read_text() == script(colima, "k8s")
+
+
+def test_a_directory_that_is_not_on_path_is_named(run: ModuleRun, home: Path, colima: str) -> None:
+    result = run("nerdctl_wrapper", wrappers=[{"path": str(home / "elsewhere/nerdctl"), "profile": "k8s"}])
+    assert f"'{home}/elsewhere' is not on the PATH of this run" in messages(result)[0]
+
+
+def test_a_command_that_comes_first_is_named(run: ModuleRun, home: Path, colima: str) -> None:
+    other = home / "bin/nerdctl"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    result = run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}])
+    assert f"Typing 'nerdctl' starts '{other}'" in messages(result)[0]
+
+
+@pytest.mark.parametrize(
+    ("wrappers", "said"),
+    [
+        ([{"profile": "colima-default"}], "Could not use profile name 'colima-default'"),
+        ([{"profile": "a b"}], "Could not use profile name 'a b'"),
+        ([{"profile": "a"}, {"profile": "b"}], "listed twice"),
+        ([{"path": "bin/nerdctl", "profile": "a"}], "it is not absolute"),
+        ([{}], "profile"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(run: ModuleRun, colima: str, wrappers: list[dict[str, str]], said: str) -> None:
+    assert said in run("nerdctl_wrapper", wrappers=wrappers)["msg"]
+
+
+def test_without_colima_check_mode_plans_and_a_run_says_how_to_get_it(
+    run: ModuleRun, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ansible_collections.laptop.containers.plugins.module_utils import cli
+
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
+    assert run("nerdctl_wrapper", check=True, wrappers=[{"profile": "k8s"}])["changed"]
+    assert run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}])["msg"].startswith("Could not find 'colima'")
+    assert not run("nerdctl_wrapper", wrappers=[{"state": "absent"}])["changed"]
