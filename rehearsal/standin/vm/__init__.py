@@ -16,9 +16,13 @@ ENTRIES = {
 
 def install(bin_dir: Path) -> None:
     """Write the programs into a directory that is to be first on PATH."""
+    import yaml
+
+    # Without site (-S): what other packages hook into the start of Python would cost more than the program itself.
+    paths = [str(REPOSITORY), str(Path(yaml.__file__).resolve().parents[1])]
     bin_dir.mkdir(parents=True, exist_ok=True)
     for name, entry in ENTRIES.items():
         script = bin_dir / name
-        lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(REPOSITORY)!r})", entry]
+        lines = [f"#!{sys.executable} -S", "import sys", f"sys.path += {paths!r}", entry]
         script.write_text("\n".join(lines) + "\n", encoding="utf-8")
         script.chmod(0o755)

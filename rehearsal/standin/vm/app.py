@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import config_file
 from .config_file import Config
@@ -18,10 +17,12 @@ from .instances import Instance, all_instances
 from .logfmt import Fatal, Log
 from .places import Profile
 from .prompts import confirmed
-from .runtimes import Engine, Kubernetes, Runtime
 from .settings import Settings
 from .store import Store, forget, remember
 from .vm import GIB, Machine
+
+if TYPE_CHECKING:
+    from .runtimes import Kubernetes, Runtime
 
 RUNTIMES = ("docker", "containerd", "incus", "none")
 HOST_PROGRAMS = {"docker": "docker", "incus": "incus", "kubernetes": "kubectl"}
@@ -49,11 +50,15 @@ class App:
             self.tools.need(HOST_PROGRAMS[name], name)
         if name == "kubernetes":
             return self.kubernetes()
+        from .runtimes import Engine
+
         return Engine(name, self.machine, self.tools, self.log)
 
     def kubernetes(self) -> Kubernetes:
         """Return Kubernetes, unless kubectl is missing. Raises Fatal."""
         self.tools.need("kubectl", "kubernetes")
+        from .runtimes import Kubernetes
+
         return Kubernetes(self.machine, self.tools, self.log)
 
     def current_runtime(self) -> str:
@@ -165,6 +170,8 @@ class App:
                 self.log.context(runtime.name).info("deleting ...")
                 self._tolerate(f"error during teardown of {runtime.name}", runtime.teardown)
         self._step("error during teardown of vm", self.machine.delete)
+        import shutil
+
         shutil.rmtree(self.profile.directory, ignore_errors=True)
         if formatted and data:
             self.log.info("deleting container data")
@@ -271,7 +278,6 @@ class App:
             theirs.write_text(line, encoding="utf-8")
         elif line not in old:
             theirs.write_text(f"{line}\n\n{old}", encoding="utf-8")
-
 
 
 def ssh_config_of(instance: Instance) -> str:

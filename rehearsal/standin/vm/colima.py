@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from .flags import Flag, Parsed, UsageError, parse
+from .host_tools import HostTools, which
 from .logfmt import Fatal, Log, quote
 from .places import Profile, cache_directory, profile_named
 from .settings import Settings
@@ -72,7 +71,7 @@ class Cli:
         return 0
 
     def _usage_error(self, message: str) -> int:
-        usage = f"Usage:\n  colima {self.command} [flags]\n\nUse \"colima [command] --help\" for more information.\n"
+        usage = f'Usage:\n  colima {self.command} [flags]\n\nUse "colima [command] --help" for more information.\n'
         sys.stderr.write(f"Error: {message}\n{usage}\n")
         self.log.write("fatal", message)
         return 1
@@ -82,7 +81,7 @@ class Cli:
         self.parsed = parse([*GLOBAL, *flags], rest, interspersed)
         takes = self.command in TAKE_PROFILE
         limit = 1 if takes else words
-        if len(self.parsed.words) > limit and limit >= 0:
+        if len(self.parsed.words) > limit >= 0:
             if limit == 0:
                 raise UsageError(f'unknown command "{self.parsed.words[0]}" for "colima {self.command}"')
             raise UsageError(f"accepts at most {limit} arg(s), received {len(self.parsed.words)}")
@@ -96,7 +95,7 @@ class Cli:
         return self.parsed
 
     @property
-    def app(self):  # type: ignore[no-untyped-def] # noqa: ANN201 - imported late, to start fast
+    def app(self):  # type: ignore[no-untyped-def]
         """colima for the profile. Raises Fatal."""
         from .app import App
 
@@ -139,7 +138,9 @@ class Cli:
         app.start(config)
         return self._stay(app) if given["foreground"] else 0
 
-    def _stay(self, app) -> int:  # type: ignore[no-untyped-def] # noqa: ANN001
+    def _stay(self, app) -> int:  # type: ignore[no-untyped-def]
+        import signal
+
         self.log.info("keeping Colima in the foreground, press ctrl+c to exit...")
         names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
         number = signal.sigwait(list(names)) if not signal.pthread_sigmask(signal.SIG_BLOCK, list(names)) else signal.SIGINT
@@ -148,7 +149,7 @@ class Cli:
         return 0
 
     def _check_lima(self) -> None:
-        program = shutil.which("limactl")
+        program = which("limactl")
         if program is None:
             missing = 'exec: "limactl": executable file not found in $PATH'
             raise Fatal(f"lima compatibility error: error checking Lima version: {missing}")
@@ -200,7 +201,7 @@ class Cli:
         from .table import table
 
         given = self.parse(rest, Flag("json", short="j"))
-        if shutil.which("limactl") is None:
+        if which("limactl") is None:
             raise Fatal('error retrieving instances: exec: "limactl": executable file not found in $PATH')
         if self.settings.refuse_root and os.geteuid() == 0:
             raise Fatal("error retrieving instances: exit status 1")
@@ -208,8 +209,6 @@ class Cli:
 
         app = App.__new__(App)  # list needs neither lima nor a host program
         app.settings, app.profile, app.log = self.settings, self.profile, self.log
-        from .host_tools import HostTools
-
         app.tools = HostTools(self.settings, self.profile)
         rows = app.rows(self.profile.id if self.chosen else None)
         if given["json"]:
@@ -244,7 +243,7 @@ class Cli:
         given = self.parse(rest, words=-1, interspersed=False)
         return self._in_guest(self.app, given.words)
 
-    def _in_guest(self, app, words: list[str]) -> int:  # type: ignore[no-untyped-def] # noqa: ANN001
+    def _in_guest(self, app, words: list[str]) -> int:  # type: ignore[no-untyped-def]
         if not app.machine.running:
             raise Fatal(f"{self.profile.display} not running")
         if not app.machine.instance.reachable:
@@ -370,6 +369,8 @@ class Cli:
             if not confirmed(f"'{cache}' will be emptied, are you sure"):
                 return 0
         self.log.info(f"Pruning {cache}")
+        import shutil
+
         shutil.rmtree(cache, ignore_errors=True)
         return 0
 
@@ -389,9 +390,11 @@ def _go(text: str) -> str:
 def main() -> None:
     """Be colima."""
     try:
-        code = Cli(Settings.from_environ()).run(sys.argv[1:])
+        code = Cli(Settings()).run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
+        import signal
+
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
         code = 130

@@ -8,8 +8,8 @@ address, which is not the same as an empty one.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,9 @@ def load_or_zero(file: Path) -> Config:
 
 def parse(text: str) -> Config:
     """Decode the text of a file."""
+    own = _parse_own(text)
+    if own is not None:
+        return own
     import yaml
 
     config = zero()
@@ -125,11 +128,43 @@ def parse(text: str) -> Config:
     return config
 
 
-@dataclass(frozen=True)
+_HEADING = "# Settings of this profile for its next start. Every start writes the file anew."
+_LINE = re.compile(r"(?P<inner>  )?(?P<name>\w+):(?: (?P<value>.+))?\Z")
+_PYTHON = {"int": int, "float": (int, float), "str": str, "bool": bool, "bool?": (bool, type(None)), "ip": (str, type(None))}
+_PYTHON |= {"map": dict, "any": dict}
+
+
+def _parse_own(text: str) -> Config | None:
+    """Read a file just as save wrote it, which is quicker than YAML. Returns None for any other file."""
+    if not text.startswith(_HEADING):
+        return None
+    config, section = zero(), ""
+    for line in text.splitlines()[1:]:
+        if not line:
+            continue
+        found = _LINE.match(line)
+        if found is None:
+            return None
+        if found["value"] is None:
+            section = found["name"]
+            continue
+        key = f"{section}.{found['name']}" if found["inner"] else found["name"]
+        try:
+            value = json.loads(found["value"])
+        except ValueError:
+            return None
+        wanted = _PYTHON.get(KINDS.get(key, ""), (list, type(None)))
+        if key not in KINDS or not isinstance(value, wanted) or (KINDS[key] in ("int", "float") and value is True):  # type: ignore[arg-type]
+            return None
+        config[key] = value
+    return config
+
+
 class _Decoder:
     """Decodes YAML nodes into Go's types, as far as colima's settings need them."""
 
-    problems: list[str]
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
 
     @staticmethod
     def is_mapping(node: Any) -> bool:
@@ -244,7 +279,7 @@ def save(config: Config, file: Path) -> None:
 
 def dump(config: Config) -> str:
     """Return the text of a file that holds every key."""
-    lines = ["# Settings of this profile for its next start. Every start writes the file anew."]
+    lines = [_HEADING]
     section = ""
     for key, kind in KINDS.items():
         parent, _, name = key.rpartition(".")

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +39,11 @@ def size_shown(size: float) -> str:
     return f"{size:.4g}{unit}"
 
 
-@dataclass(frozen=True)
 class Disk:
     """One data disk."""
 
-    directory: Path
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     @property
     def name(self) -> str:
@@ -94,6 +92,8 @@ class Disk:
 
     def format(self) -> None:
         """Make a new file system: whatever was there is gone."""
+        import shutil
+
         shutil.rmtree(self.contents, ignore_errors=True)
         self.contents.mkdir(mode=0o700)
 
@@ -117,6 +117,8 @@ class Disk:
 
     def remove(self) -> None:
         """Destroy the disk and its contents."""
+        import shutil
+
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def described(self) -> dict[str, Any]:

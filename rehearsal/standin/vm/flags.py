@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import csv
-import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from .logfmt import go_quote
@@ -16,14 +13,14 @@ class UsageError(Exception):
     """A command line that cobra refuses."""
 
 
-@dataclass(frozen=True)
 class Flag:
     """One flag: its long name, its letter if it has one, what it takes and its default."""
 
-    name: str
-    kind: str = "bool"
-    default: Any = None
-    short: str = ""
+    def __init__(self, name: str, kind: str = "bool", default: Any = None, short: str = "") -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.short = short
 
     @property
     def label(self) -> str:
@@ -31,13 +28,13 @@ class Flag:
         return f"-{self.short}, --{self.name}" if self.short else f"--{self.name}"
 
 
-@dataclass
 class Parsed:
     """Values of all flags, which of them were given, and the other words."""
 
-    values: dict[str, Any]
-    changed: set[str] = field(default_factory=set)
-    words: list[str] = field(default_factory=list)
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.changed: set[str] = set()
+        self.words: list[str] = []
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -130,6 +127,8 @@ def _number(text: str) -> float:
 
 
 def _texts(text: str) -> list[str]:
+    import csv
+
     return next(csv.reader([text]), []) if text else []
 
 
@@ -144,6 +143,8 @@ def _pairs(text: str) -> dict[str, str]:
 
 
 def _address(text: str) -> str:
+    import ipaddress
+
     try:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError as error:
@@ -151,6 +152,8 @@ def _address(text: str) -> str:
 
 
 def _addresses(text: str) -> list[str]:
+    import ipaddress
+
     found = []
     for item in _texts(text):
         try:

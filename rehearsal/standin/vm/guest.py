@@ -11,12 +11,8 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import socket
-import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +27,13 @@ _WRITE = re.compile(r"cat > (\S+)\Z")
 _EXIT = re.compile(r"exit (\d+)\Z")
 
 
-@dataclass
 class Answer:
     """What a command in the guest gave back."""
 
-    code: int = 0
-    out: str = ""
-    err: str = ""
+    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
+        self.code = code
+        self.out = out
+        self.err = err
 
 
 class Guest:
@@ -145,6 +141,8 @@ class Guest:
 
     def make_sockets(self) -> None:
         """Leave socket files behind that nobody listens on."""
+        import socket
+
         for path in self.sockets().values():
             path.unlink(missing_ok=True)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +160,8 @@ class Guest:
         """Ask the program that stands behind the guest. Returns None where there is none."""
         if not self.settings.guest:
             return None
+        import subprocess
+
         done = subprocess.run(
             [self.settings.guest, verb, self.instance.name, *args],
             env={**os.environ, **self._environment()},
@@ -259,7 +259,9 @@ class Guest:
         unit = rest[-1] if rest else ""
         if unit.startswith("k3s"):
             notes = self.instance.notes()
-            return self.start_kubernetes(notes.get("k3s_version", ""), notes.get("k3s_port", 6443)) if verb == "start" else Answer()
+            return (
+                self.start_kubernetes(notes.get("k3s_version", ""), notes.get("k3s_port", 6443)) if verb == "start" else Answer()
+            )
         mine = SERVICES.get(unit)
         if mine is None or mine != self.runtime_of_instance():
             return Answer()
@@ -297,6 +299,8 @@ class Guest:
 
     def _do_k3s_uninstall_sh(self, _rest: list[str], _stdin: bytes | None) -> Answer:
         answer = self.stop_kubernetes()
+        import shutil
+
         shutil.rmtree(self.path("/etc/rancher"), ignore_errors=True)
         self.instance.note(k3s_version="")
         return answer

@@ -4,14 +4,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 
 from .logfmt import Fatal, go_quote
 from .places import Profile
 from .settings import Settings
+
+
+def which(program: str) -> str | None:
+    """Return where a program is on PATH, as shutil.which does, without loading it."""
+    if "/" in program:
+        return program if os.access(program, os.X_OK) else None
+    for directory in os.environ.get("PATH", "").split(os.pathsep):
+        candidate = os.path.join(directory, program)  # noqa: PTH118 - start-up time
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113
+            return candidate
+    return None
 
 
 class HostTools:
@@ -23,7 +32,7 @@ class HostTools:
 
     def has(self, program: str) -> bool:
         """Whether a program is on PATH."""
-        return shutil.which(program) is not None
+        return which(program) is not None
 
     def need(self, program: str, what: str) -> None:
         """Refuse to go on without a program."""
@@ -38,6 +47,8 @@ class HostTools:
 
     def run(self, *argv: str, extra: Mapping[str, str] | None = None) -> int:
         """Run a program; what it prints on either channel goes to stdout."""
+        import subprocess
+
         sys.stdout.flush()
         try:
             return subprocess.run(
@@ -59,6 +70,8 @@ class HostTools:
 
     def output(self, *argv: str, extra: Mapping[str, str] | None = None) -> str:
         """Run a program quietly and return its stdout. Raises Fatal."""
+        import subprocess
+
         done = subprocess.run(
             argv, capture_output=True, text=True, env=self.environment(**(extra or {})), check=False, stdin=subprocess.DEVNULL
         )
@@ -96,4 +109,4 @@ class HostTools:
 def executable() -> str:
     """The path of the colima that is running, as it was typed or found on PATH."""
     told = os.environ.get("COLIMA_BINARY")
-    return told or shutil.which(sys.argv[0]) or os.path.abspath(sys.argv[0])  # noqa: PTH100 - links must stay links
+    return told or which(sys.argv[0]) or os.path.abspath(sys.argv[0])  # noqa: PTH100 - links must stay links

@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -42,12 +41,12 @@ def pid_in(file: Path) -> int:
     return 0
 
 
-@dataclass
 class Instance:
     """One instance directory, LIMA/ID."""
 
-    directory: Path
-    errors: list[str] = field(default_factory=list)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.errors: list[str] = []
 
     @property
     def name(self) -> str:

@@ -66,8 +66,7 @@ class Lima:
             raise Fatal(f"errors inspecting instance: [{' '.join(instance.errors)}]")
         if status == "Running":
             self.log.info(
-                f"The instance `{instance.name}` is already running. "
-                f"Run `limactl shell {instance.name}` to open the shell."
+                f"The instance `{instance.name}` is already running. Run `limactl shell {instance.name}` to open the shell."
             )
             return
         self.reconcile(instance)

@@ -13,7 +13,6 @@ from .disks import all_disks, bytes_of, check_identifier, disk_named, size_shown
 from .flags import Flag, UsageError, parse
 from .guest import Guest
 from .instances import Instance, all_instances, instance_named
-from .lima import Lima
 from .logfmt import Fatal, Log
 from .settings import Settings
 from .table import table
@@ -28,7 +27,13 @@ class Limactl:
         self.settings = settings
         self.log = Log()
         self.home = Path(os.environ.get("LIMA_HOME") or Path(os.environ.get("HOME", "")) / ".lima")
-        self.lima = Lima(settings, self.home, self.log)
+
+    @property
+    def lima(self):  # type: ignore[no-untyped-def]
+        """What changes instances."""
+        from .lima import Lima
+
+        return Lima(self.settings, self.home, self.log)
 
     def info(self, _argv: list[str]) -> int:
         """Print the version, as far as anybody reads it."""
@@ -240,7 +245,7 @@ class Limactl:
 
 def run(argv: list[str]) -> int:
     """Run one command and return its exit code."""
-    settings = Settings.from_environ()
+    settings = Settings()
     settings.record(["limactl", *argv])
     call = Limactl(settings)
     if settings.refuse_root and os.geteuid() == 0:

@@ -257,4 +257,4 @@ class HostAgent:
 
 def main(argv: list[str]) -> None:
     """Be the host agent of the instance directory argv[0]; the boot takes argv[1] seconds."""
-    HostAgent(Settings.from_environ(), Instance(Path(argv[0])), float(argv[1])).run()
+    HostAgent(Settings(), Instance(Path(argv[0])), float(argv[1])).run()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from .logfmt import Log
@@ -46,15 +45,15 @@ def cache_directory(settings: Settings) -> Path:
     return (home / "Library" / "Caches" if settings.darwin else home / ".cache") / "colima"
 
 
-@dataclass(frozen=True)
 class Profile:
     """One colima profile: its instance id, its display name, its short name and where its files are."""
 
-    id: str
-    display: str
-    name: str
-    base: Path
-    lima: Path
+    def __init__(self, id: str, display: str, name: str, base: Path, lima: Path) -> None:
+        self.id = id
+        self.display = display
+        self.name = name
+        self.base = base
+        self.lima = lima
 
     @classmethod
     def of(cls, name: str, base: Path, lima: Path) -> Profile:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the rehearsed laptop is and which failures are scripted: everything that REHEARSAL_* variables can say."""
+"""What the rehearsed laptop is and which failures are scripted: everything that REHEARSAL_* variables can say.
+
+Nothing in this package uses dataclasses, and heavy modules are imported where they are needed: every call of colima pays
+for its imports, and one play makes dozens of calls.
+"""
 
 from __future__ import annotations
 
@@ -7,52 +11,29 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
 class Settings:
     """The laptop that the stand-ins pretend to run on. Seconds are those of a whole first start and of a whole resume."""
 
-    system: str = "Darwin"
-    arch: str = "aarch64"
-    cpus: int = 8
-    memory_gib: float = 16
-    boot_seconds: float = 0.3
-    resume_seconds: float = 0.2
-    image_cached: bool = True
-    colima_version: str = "0.10.3"
-    lima_version: str = "2.1.4"
-    failures: frozenset[str] = field(default_factory=frozenset)
-    refuse_root: bool = False
-    address: str = "192.168.64.2"
-    calls: str = ""
-    guest: str = ""
-
-    @classmethod
-    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read the REHEARSAL_* variables; what is not set keeps its default."""
-
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         def text(name: str, default: str) -> str:
             return environ.get(f"REHEARSAL_{name}") or default
 
-        boot = float(text("BOOT_SECONDS", "0.3"))
-        return cls(
-            system=text("SYSTEM", "Darwin"),
-            arch=text("ARCH", "aarch64"),
-            cpus=int(text("CPUS", "8")),
-            memory_gib=float(text("MEMORY_GIB", "16")),
-            boot_seconds=boot,
-            resume_seconds=float(text("RESUME_SECONDS", str(boot * 2 / 3))),
-            image_cached=text("IMAGE_CACHED", "1") == "1",
-            colima_version=text("COLIMA_VERSION", "0.10.3"),
-            lima_version=text("LIMA_VERSION", "2.1.4"),
-            failures=frozenset(part.strip() for part in text("FAIL", "").split(",") if part.strip()),
-            refuse_root=text("REFUSE_ROOT", "0") == "1",
-            address=text("ADDRESS", "192.168.64.2"),
-            calls=text("CALLS", ""),
-            guest=text("GUEST", ""),
-        )
+        self.system = text("SYSTEM", "Darwin")
+        self.arch = text("ARCH", "aarch64")
+        self.cpus = int(text("CPUS", "8"))
+        self.memory_gib = float(text("MEMORY_GIB", "16"))
+        self.boot_seconds = float(text("BOOT_SECONDS", "0.3"))
+        self.resume_seconds = float(text("RESUME_SECONDS", str(self.boot_seconds * 2 / 3)))
+        self.image_cached = text("IMAGE_CACHED", "1") == "1"
+        self.colima_version = text("COLIMA_VERSION", "0.10.3")
+        self.lima_version = text("LIMA_VERSION", "2.1.4")
+        self.failures = frozenset(part.strip() for part in text("FAIL", "").split(",") if part.strip())
+        self.refuse_root = text("REFUSE_ROOT", "0") == "1"
+        self.address = text("ADDRESS", "192.168.64.2")
+        self.calls = text("CALLS", "")
+        self.guest = text("GUEST", "")
 
     @property
     def darwin(self) -> bool:

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 
-@dataclass(frozen=True)
 class Store:
     """What colima remembers of the data disk. A lost or unreadable file is an empty memory."""
 
-    disk_formatted: bool = False
-    disk_runtime: str = ""
-    ramalama_provisioned: bool = False
+    def __init__(self, disk_formatted: bool = False, disk_runtime: str = "", ramalama_provisioned: bool = False) -> None:
+        self.disk_formatted = disk_formatted
+        self.disk_runtime = disk_runtime
+        self.ramalama_provisioned = ramalama_provisioned
 
     @classmethod
     def load(cls, file: Path) -> Store:
@@ -31,7 +30,7 @@ class Store:
 def remember(file: Path, **changes: Any) -> None:
     """Change the store."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(replace(Store.load(file), **changes)), indent=2), encoding="utf-8")
+    file.write_text(json.dumps({**vars(Store.load(file)), **changes}, indent=2), encoding="utf-8")
 
 
 def forget(file: Path) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from . import config_file
 from .config_file import Config
 from .disks import Disk, bytes_of, check_identifier, disk_named, size_shown
-from .downloads import cached, image_url
 from .guest import Guest
 from .host_tools import HostTools
 from .instances import Instance, all_instances, instance_named
@@ -80,7 +77,7 @@ class Machine:
         if config["runtime"] != "none":
             self._create_disk(config, spec)
         spec["images"] = [self._image(config)]
-        file = Path(os.environ.get("TMPDIR") or tempfile.gettempdir()) / f"{self.profile.id}.yaml"
+        file = Path(os.environ.get("TMPDIR") or "/tmp") / f"{self.profile.id}.yaml"
         file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
         self._write_networks(config)
         self.tools.must("limactl", "start", "--tty=false", str(file), extra=self._forwarder(config))
@@ -108,6 +105,8 @@ class Machine:
         spec["additionalDisks"] = [{"name": self.profile.id, "format": wants_format, "fsType": "ext4"}]
 
     def _image(self, config: Config) -> dict[str, Any]:
+        from .downloads import cached, image_url
+
         arch = _arch(config["arch"], self.settings)
         url = image_url(arch, config["runtime"])
         if config["diskImage"]:
@@ -212,9 +211,7 @@ class Machine:
         return spec
 
     def _forwards(self, runtime: str) -> list[dict[str, str]]:
-        found = [
-            {"guestSocket": guest, "hostSocket": str(host)} for guest, host in self.profile.sockets.get(runtime, {}).items()
-        ]
+        found = [{"guestSocket": guest, "hostSocket": str(host)} for guest, host in self.profile.sockets.get(runtime, {}).items()]
         if runtime == "docker" and self.profile.name == "default":
             legacy = str(self.profile.base / "docker.sock")
             found.append({"guestSocket": "/var/run/docker.sock", "hostSocket": legacy})
@@ -245,6 +242,8 @@ class Machine:
     def _write_networks(self, config: Config) -> None:
         """Write the one network file of all profiles, and clear the network away if nothing seems to run."""
         if not any(one.status == "Running" for one in all_instances(self.profile.lima) if one.name.startswith("colima")):
+            import shutil
+
             shutil.rmtree(self.profile.lima / "_networks", ignore_errors=True)
         file = self.profile.lima / "_config" / "networks.yaml"
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
