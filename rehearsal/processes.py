@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shlex
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.engines import SYSTEM_PATH
+
+CGROUP_NOTE = "engine.cgroup"
 
 
 class LabError(Exception):
@@ -54,13 +57,22 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        return ""
+    return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+
+
 class Daemon:
-    """One background process; NAME.json and NAME.log in its directory are all that is needed to find and end it."""
+    """One background process; NAME.daemon and NAME.log in its directory are all that is needed to find and end it."""
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name
         self.directory = directory
-        self.record = directory / f"{name}.json"
+        self.record = directory / f"{name}.daemon"
         self.log = directory / f"{name}.log"
         self._started: subprocess.Popen[bytes] | None = None
 
@@ -227,10 +239,18 @@ def _realm_script(programs: Sequence[Program]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def cgroup_for(directory: Path) -> str:
+    """The name of the control group for the containers of an engine; noted in its directory, so that others find it."""
+    name = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / CGROUP_NOTE).write_text(name)
+    return name
+
+
 def remove_cgroups(name: str) -> None:
-    """Take away the empty control groups that killed containers left."""
+    """Take away the empty control groups that killed containers left; the kernel keeps those in use."""
     top = Path("/sys/fs/cgroup")
-    for place in [top / name, *top.glob(f"*/{name}")]:
+    for place in [top / name, *(controller / name for controller in top.glob("*"))]:
         if place.is_dir():
             for inner, _, _ in os.walk(place, topdown=False):
                 with contextlib.suppress(OSError):

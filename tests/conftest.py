@@ -110,7 +110,7 @@ def containerd(short_path: Path) -> Iterator[Containerd]:
 
 @pytest.fixture(scope="session")
 def apiserver(short_path: Path) -> Iterator[ApiServer]:
-    """A real kube-apiserver: .url, .kubeconfig (context colima-k8s), .kubeconfig_for(user, rules), .namespace(name), .restart()."""
+    """A real kube-apiserver: .kubeconfig (context colima-k8s), .kubeconfig_for(user, rules), .namespace(name), .restart()."""
     skip_unless("kubernetes")
     from rehearsal.services.apiserver import ApiServer
 

@@ -68,6 +68,7 @@ ENGINES: dict[str, Engine] = {
 }
 # What tests and the lab ask for: a service and the programs that it takes.
 GROUPS: dict[str, tuple[str, ...]] = {
+    "docker-cli": ("docker",),
     "docker": ("dockerd", "containerd", "runc", "docker"),
     "containerd": ("containerd", "runc", "nerdctl"),
     "buildkit": ("buildkitd", "buildctl", "runc"),

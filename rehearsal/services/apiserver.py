@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import ssl
+import sys
 import tempfile
 import time
 import urllib.error
@@ -15,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal.engines import find
+from rehearsal.engines import ROOT, find
 from rehearsal.processes import Daemon, LabError, free_port
 
 NEEDS = "kubernetes"
@@ -26,10 +28,18 @@ SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 class ApiServer:
     """kube-apiserver + etcd with a directory for their state; the data can be elsewhere."""
 
-    def __init__(self, directory: Path, data: Path | None = None, port: int | None = None, name: str = "colima-k8s") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        data: Path | None = None,
+        port: int | None = None,
+        name: str = "colima-k8s",
+        controllers: bool = False,
+    ) -> None:
         self.directory = directory
-        self.data = data or directory / "etcd"
+        self.data = data or directory / "data"
         self.name = name
+        self.controllers = Daemon("controllers", directory) if controllers else None
         self.etcd = Daemon("etcd", directory)
         self.daemon = Daemon("kube-apiserver", directory)
         self._ports = directory / "ports.json"
@@ -43,16 +53,17 @@ class ApiServer:
     @property
     def kubeconfig(self) -> Path:
         """A kubeconfig of the cluster's administrator; context, cluster and user carry the name given."""
-        return self.directory / "admin.kubeconfig"
+        return self.data / "admin.kubeconfig"
 
     def start(self) -> Self:
         """Start both and wait until the API is ready. Raises LabError."""
         programs = find("etcd"), find("kube-apiserver")
         if programs[0] is None or programs[1] is None:
             raise LabError("Could not start the Kubernetes API: etcd or kube-apiserver is not installed. Run 'make engines'.")
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
-        if not self._ports.exists():
+        for place in (self.directory, self.data):
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(0o700)
+        if not self._ports.exists() or self._port not in (None, json.loads(self._ports.read_text())["api"]):
             ports = {"api": self._port or free_port(), "etcd": free_port(), "peer": free_port()}
             self._ports.write_text(json.dumps(ports))
         self._certificates()
@@ -67,12 +78,12 @@ class ApiServer:
     def _certificates(self) -> None:
         from rehearsal.services.certificates import Authority, write_secret
 
-        authority = Authority(self.directory)
-        if not (self.directory / "server.key").exists():
+        authority = Authority(self.data)
+        if not (self.data / "server.key").exists():
             server = authority.issue("kube-apiserver", server=True)
-            (self.directory / "server.crt").write_bytes(server.certificate)
-            write_secret(self.directory / "server.key", server.key)
-        if not self.kubeconfig.exists():
+            (self.data / "server.crt").write_bytes(server.certificate)
+            write_secret(self.data / "server.key", server.key)
+        if not self.kubeconfig.exists() or self.url not in self.kubeconfig.read_text():
             self.kubeconfig_for("rehearsal-admin", groups=("system:masters",), file=self.kubeconfig)
 
     def _start_etcd(self, program: Path) -> None:
@@ -80,7 +91,7 @@ class ApiServer:
         client, peer = (f"http://127.0.0.1:{ports[key]}" for key in ("etcd", "peer"))
         argv = [
             str(program),
-            f"--data-dir={self.data}",
+            f"--data-dir={self.data / 'etcd'}",
             f"--listen-client-urls={client}",
             f"--advertise-client-urls={client}",
             f"--listen-peer-urls={peer}",
@@ -88,21 +99,20 @@ class ApiServer:
             f"--initial-cluster=default={peer}",
             "--log-level=warn",
         ]
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.etcd.spawn(argv)
         self.etcd.wait_until(lambda: _get(f"{client}/health"), READY_SECONDS)
 
     def _start_api(self, program: Path) -> None:
         ports = json.loads(self._ports.read_text())
-        server_key = self.directory / "server.key"
+        server_key = self.data / "server.key"
         argv = [
             str(program),
             f"--etcd-servers=http://127.0.0.1:{ports['etcd']}",
             "--bind-address=127.0.0.1",
             f"--secure-port={ports['api']}",
-            f"--tls-cert-file={self.directory / 'server.crt'}",
+            f"--tls-cert-file={self.data / 'server.crt'}",
             f"--tls-private-key-file={server_key}",
-            f"--client-ca-file={self.directory / 'ca.crt'}",
+            f"--client-ca-file={self.data / 'ca.crt'}",
             "--authorization-mode=RBAC",
             f"--service-account-signing-key-file={server_key}",
             f"--service-account-key-file={server_key}",
@@ -116,7 +126,10 @@ class ApiServer:
         self.daemon.spawn(argv)
         self.daemon.wait_until(self._ready, READY_SECONDS)
         for namespace in SYSTEM_NAMESPACES:
-            self._default_account(namespace)
+            self.default_account(namespace)
+        if self.controllers is not None:
+            argv = [sys.executable, "-m", "rehearsal.services.controllers", str(self.directory), str(self.data)]
+            self.controllers.spawn(argv, {**os.environ, "PYTHONPATH": str(ROOT)})
 
     def _ready(self) -> bool:
         try:
@@ -126,7 +139,7 @@ class ApiServer:
         except LabError:
             return False
 
-    def _default_account(self, namespace: str) -> None:
+    def default_account(self, namespace: str) -> None:
         """What Kubernetes' controllers do in every namespace."""
         body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
         self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
@@ -137,14 +150,18 @@ class ApiServer:
         status, answer = self.request("POST", "/api/v1/namespaces", body)
         if status not in (201, 409):
             raise LabError(f"Could not make namespace '{name}': {answer}.")
-        self._default_account(name)
+        self.default_account(name)
         return name
 
     def remove_namespace(self, name: str) -> None:
         """Remove a namespace and what is in it; without a controller manager its finalizer is ours to clear."""
+        self.request("DELETE", f"/api/v1/namespaces/{name}")
+        self.finish(name)
+
+    def finish(self, name: str) -> None:
+        """Empty a namespace that is being deleted and let it go."""
         for kind in ("secrets", "serviceaccounts", "configmaps"):
             self.request("DELETE", f"/api/v1/namespaces/{name}/{kind}")
-        self.request("DELETE", f"/api/v1/namespaces/{name}")
         status, found = self.request("GET", f"/api/v1/namespaces/{name}")
         if status == 200:
             found["spec"]["finalizers"] = []
@@ -155,7 +172,7 @@ class ApiServer:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - always https
         request.add_header("Content-Type", "application/json")
-        handler = urllib.request.HTTPSHandler(context=self._tls())
+        handler = urllib.request.HTTPSHandler(context=self.tls())
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
         try:
             with opener.open(request, timeout=15) as answer:
@@ -165,12 +182,13 @@ class ApiServer:
         except OSError as error:
             raise LabError(f"Could not reach the Kubernetes API at {self.url}: {error}.") from error
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """What a TLS client needs to be the administrator."""
         import yaml
 
         user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
-        context = ssl.create_default_context(cafile=str(self.directory / "ca.crt"))
-        with tempfile.NamedTemporaryFile(dir=self.directory) as file:
+        context = ssl.create_default_context(cafile=str(self.data / "ca.crt"))
+        with tempfile.NamedTemporaryFile(dir=self.data) as file:
             for part in ("client-certificate-data", "client-key-data"):
                 file.write(base64.b64decode(user[part]))
             file.flush()
@@ -188,9 +206,11 @@ class ApiServer:
         """A kubeconfig for a user with a certificate, allowed what the RBAC rules say: in the namespaces or everywhere."""
         from rehearsal.services.certificates import Authority, write_secret
 
-        pair = Authority(self.directory).issue(user, groups)
+        pair = Authority(self.data).issue(user, groups)
         path = file or self.directory / f"{user}.kubeconfig"
-        write_secret(path, json.dumps(self._kubeconfig(pair.certificate, pair.key), indent=1).encode())
+        import yaml
+
+        write_secret(path, yaml.safe_dump(self._kubeconfig(pair.certificate, pair.key), sort_keys=False).encode())
         for namespace in namespaces or ("",):
             if rules:
                 self._allow(user, list(rules), namespace)
@@ -200,7 +220,7 @@ class ApiServer:
         def text(content: bytes) -> str:
             return base64.b64encode(content).decode()
 
-        cluster = {"server": self.url, "certificate-authority-data": text((self.directory / "ca.crt").read_bytes())}
+        cluster = {"server": self.url, "certificate-authority-data": text((self.data / "ca.crt").read_bytes())}
         user = {"client-certificate-data": text(certificate), "client-key-data": text(key)}
         return {
             "apiVersion": "v1",
@@ -245,12 +265,16 @@ class ApiServer:
 
     def stop(self) -> None:
         """End both."""
+        if self.controllers is not None:
+            self.controllers.kill()
         # The API server waits a minute for its clients when asked politely; its data is etcd's.
         self.daemon.kill()
         self.etcd.stop(grace=5.0)
 
     def kill(self) -> None:
         """End both at once."""
+        if self.controllers is not None:
+            self.controllers.kill()
         self.daemon.kill()
         self.etcd.kill()
 

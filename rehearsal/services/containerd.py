@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket as sockets
 from collections.abc import Sequence
@@ -28,7 +27,6 @@ class Containerd:
         self.buildkit_socket = home / "buildkitd.sock"
         self.data = data or directory / "data"
         self.realm = Realm("containerd", directory)
-        self._cgroup = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
 
     @property
     def address(self) -> str:
@@ -94,6 +92,12 @@ class Containerd:
         ]
         return self.realm.enter(["/usr/bin/env", *environment, str(program), *settings, *arguments])
 
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """The command line of ctr or buildctl inside the realm."""
+        path = os.pathsep.join([*map(str, caches()), SYSTEM_PATH])
+        names = [f"CONTAINERD_ADDRESS={self.socket}", f"BUILDKIT_HOST=unix://{self.buildkit_socket}"]
+        return self.realm.enter(["/usr/bin/env", f"PATH={path}", *names, *argv])
+
     @property
     def running(self) -> bool:
         """Whether the daemons' realm is up."""
@@ -112,7 +116,10 @@ class Containerd:
     def _clean(self) -> None:
         for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
             place.unlink(missing_ok=True)
-        remove_cgroups(self._cgroup)
+        # nerdctl puts containers into NAMESPACE/ID; the namespace's own group goes when nobody else uses it.
+        for container in self.data.glob("nerdctl/*/containers/*/*"):
+            remove_cgroups(f"{container.parent.name}/{container.name}")
+            remove_cgroups(container.parent.name)
 
     def __enter__(self) -> Self:
         return self.start()

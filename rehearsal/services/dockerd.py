@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.engines import find
-from rehearsal.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.processes import CGROUP_NOTE, LabError, Program, Realm, cgroup_for, remove_cgroups
 from rehearsal.services.http import get_unix
 
 NEEDS = "docker"
@@ -33,7 +32,6 @@ class Dockerd:
         self.configuration = configuration or {}
         self.realm = Realm("dockerd", directory)
         self.log = directory / "dockerd-engine.log"
-        self._cgroup = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
 
     @property
     def host(self) -> str:
@@ -75,7 +73,7 @@ class Dockerd:
             "ip6tables": False,
             "ip-forward": False,
             "ip-masq": False,
-            "cgroup-parent": f"/{self._cgroup}",
+            "cgroup-parent": f"/{cgroup_for(self.directory)}",
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
         }
         return {**ours, **{key: value for key, value in self.configuration.items() if key not in {"bridge", "iptables"}}}
@@ -103,7 +101,9 @@ class Dockerd:
 
     def _clean(self) -> None:
         self.socket.unlink(missing_ok=True)
-        remove_cgroups(self._cgroup)
+        note = self.directory / CGROUP_NOTE
+        if note.exists():
+            remove_cgroups(note.read_text())
 
     def __enter__(self) -> Self:
         return self.start()

@@ -56,17 +56,25 @@ class Ecr:
 
     def start(self) -> Self:
         """Start the server and wait until it answers. Raises LabError."""
+        self.spawn()
+        self.wait()
+        return self
+
+    def spawn(self) -> None:
+        """Start the server; it needs a second or two, in which others can do their part."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._port_file.write_text(str(free_port()))
         argv = [sys.executable, "-m", "rehearsal.services.ecr", "--port", self._port_file.read_text()]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MOTO_"))}
         self.daemon.spawn(argv, {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"})
+
+    def wait(self) -> None:
+        """Wait until the server answers. Raises LabError."""
         try:
             self.daemon.wait_until(self._answers, READY_SECONDS)
         except LabError:
             self.daemon.kill()
             raise
-        return self
 
     def _answers(self) -> bool:
         try:
@@ -199,7 +207,7 @@ def _teach_moto(tokens: _Tokens) -> None:
             accounts = self._get_param("registryIds") or [self.current_account]
             return ActionResult(_authorization(tokens, self.region, list(accounts), key))
 
-    ECRResponse.get_authorization_token = get_authorization_token
+    ECRResponse.get_authorization_token = get_authorization_token  # type: ignore[method-assign]
 
 
 def _control(tokens: _Tokens, what: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +229,7 @@ def _control(tokens: _Tokens, what: str, body: dict[str, Any]) -> dict[str, Any]
 
 def serve(port: int) -> None:
     """Serve AWS' API, and the lab's own requests below /rehearsal/."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug import Request, Response
     from werkzeug.serving import run_simple
 

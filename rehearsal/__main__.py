@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m rehearsal up|down|status|environment|run`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal import grades
+from rehearsal.lab import Lab, default_directory
+from rehearsal.processes import LabError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m rehearsal", description="A laptop in a directory, to try everything on.")
+    verbs = top.add_subparsers(dest="verb", required=True)
+    for verb, text in (
+        ("up", "bring the lab up, in place of what was there"),
+        ("down", "end every process of the lab and remove it"),
+        ("status", "say what the lab has and which parts are real"),
+        ("environment", "print the lab's environment: shell lines for eval, or JSON"),
+        ("run", "up, converge, converge again, summary, down"),
+    ):
+        one = verbs.add_parser(verb, help=text, description=text)
+        one.add_argument("--dir", type=Path, default=None, help=f"the lab's directory (default {default_directory()})")
+        if verb in ("up", "run"):
+            one.add_argument("--grade", choices=grades.GRADES, default="auto", help="auto: real engines where they are")
+        if verb == "run":
+            one.add_argument("--keep", action="store_true", help="leave the lab up at the end")
+            one.add_argument("arguments", nargs="*", help="more arguments for ansible-playbook, after --")
+        if verb == "environment":
+            one.add_argument("--json", action="store_true", help="JSON instead of shell lines")
+    return top
+
+
+def show(lab: Lab) -> int:
+    """Print what the lab has."""
+    if not lab.exists:
+        print(f"No lab in {lab.directory}. Bring one up: python -m rehearsal up")
+        return 1
+    print(f"Lab in {lab.directory}:")
+    for choice in grades.read(lab.directory):
+        print(choice.line)
+    print(f"  ECR API         {lab.ecr.url if lab.ecr.daemon.pid else 'down (run: python -m rehearsal up)'}")
+    if lab.registry.daemon.pid:
+        print(f"  registry        {lab.registry.address}")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    options = parser().parse_args(arguments)
+    lab = Lab(options.dir or default_directory())
+    try:
+        if options.verb == "up":
+            lab.up(options.grade)
+            return show(lab)
+        if options.verb == "down":
+            lab.down()
+        elif options.verb == "status":
+            return show(lab)
+        elif options.verb == "environment":
+            import shlex
+
+            found = lab.environment
+            lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
+            print(json.dumps(found, indent=2) if options.json else "\n".join(lines))
+        else:
+            from rehearsal.run import run
+
+            return run(lab, options.grade, keep=options.keep, arguments=options.arguments)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
