@@ -86,12 +86,14 @@ class Cli:
         stall: float | None = None,
         on_line: Callable[[str, str], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        on_start: Callable[[int], None] | None = None,
     ) -> Output:
         """Run the tool to its end and return what it printed.
 
         timeout bounds the whole run, stall the silence between two lines (both in seconds, None = no bound). On either the
         process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. on_line receives ("stdout" or
-        "stderr", line) from reader threads as lines arrive. With check, an exit code other than 0 raises CommandFailed.
+        "stderr", line) from reader threads as lines arrive, on_start the process id. With check, an exit code other than 0
+        raises CommandFailed.
         """
         argv = (self.path, *args)
         process = subprocess.Popen(
@@ -105,6 +107,8 @@ class Cli:
             # A group of its own, so that a time-out also ends the tool's children.
             start_new_session=True,
         )
+        if on_start is not None:
+            on_start(process.pid)
         began = time.monotonic()
         last_line = [began]
         lines: dict[str, list[str]] = {"stdout": [], "stderr": []}

@@ -1,75 +1,126 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where colima keeps a profile's files: the command's own rules, as pure functions. Touches no file itself."""
+"""Names and places: which directories colima uses, and which profile names it can keep apart.
+
+Knows no setting and reads no file; asks only whether a directory is there, because colima's own rule does.
+"""
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import InputError
 
-# Lima's rule for instance names; colima itself checks nothing and leaves a half-made profile behind.
-_INSTANCE = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
-_LONGEST_INSTANCE = 76
+_IDENTIFIER = re.compile(r"^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$")
+_LONGEST_IDENTIFIER = 76
+# sun_path of a unix socket, with its closing NUL.
+_SOCKET_LIMIT = {"Darwin": 104, "Linux": 108}
+# Lima's longest socket name: ssh.sock and a random suffix of 16 characters while ssh makes it.
+_LONGEST_SOCKET = "ssh.sock." + "x" * 16
+
+
+@dataclass(frozen=True, order=True)
+class Name:
+    """A profile's name as colima shows it, and the id of its Lima instance."""
+
+    name: str
+    id: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def parse_name(text: str) -> Name:
+    """Return the name that colima would make of a text. Raises InputError for those that it can't keep apart."""
+    if text in ("", "default", "colima"):
+        return Name("default", "colima")
+    name = text.removeprefix("colima-")
+    if not name or name in ("default", "colima") or name.startswith("_") or text.startswith("_"):
+        # `colima delete colima-default` wipes the settings of the real default profile.
+        raise InputError(
+            f"Could not use profile name '{text}': colima would mix it up with another directory or profile of its own. "
+            "Use a name such as 'dev'."
+        )
+    if not _IDENTIFIER.match(name) or len(f"colima-{name}") > _LONGEST_IDENTIFIER:
+        raise InputError(
+            f"Could not use profile name '{text}': Lima allows letters, digits and single '.', '_' or '-' between them, "
+            f"at most {_LONGEST_IDENTIFIER - len('colima-')} characters. Choose such a name."
+        )
+    return Name(name, f"colima-{name}")
 
 
 @dataclass(frozen=True)
-class ColimaPaths:
-    """colima's directory and its Lima directory."""
+class Paths:
+    """Where colima and Lima keep what belongs to this user."""
 
-    base: str
-    lima: str
+    base: Path
+    lima: Path
 
-    def profile(self, short_name: str) -> str:
-        """Return the directory of the profile."""
-        return posixpath.join(self.base, short_name)
+    def profile(self, name: Name) -> Path:
+        """The profile's own directory: settings and sockets."""
+        return self.base / name.name
 
-    def socket(self, short_name: str, kind: str) -> str:
-        """Return the host socket of the profile; kind is docker, containerd, buildkitd or incus."""
-        return posixpath.join(self.base, short_name, f"{kind}.sock")
+    def configured(self, name: Name) -> Path:
+        """The settings for the next start."""
+        return self.base / name.name / "colima.yaml"
+
+    def instance(self, name: Name) -> Path:
+        """Lima's directory of the VM."""
+        return self.lima / name.id
+
+    def applied(self, name: Name) -> Path:
+        """The settings of the last successful boot."""
+        return self.lima / name.id / "colima.yaml"
+
+    def store(self, name: Name) -> Path:
+        """What colima remembers about the data disk."""
+        return self.base / "_store" / f"{name.id}.json"
+
+    def data_disk(self, name: Name) -> Path:
+        """Lima's directory of the data disk."""
+        return self.lima / "_disks" / name.id
+
+    @property
+    def own(self) -> Path:
+        """Our own room in the Lima home (Lima skips what begins with an underscore): lock, journal, set-aside files."""
+        return self.lima / "_laptop.containers"
+
+    def journal(self, name: Name) -> Path:
+        """The settings of a profile that is being made anew, from its deletion until it is there again."""
+        return self.own / f"{name.id}.json"
+
+    def socket(self, name: Name, tool: str) -> str:
+        """The address of one of the profile's sockets on the host."""
+        return f"unix://{self.base / name.name / f'{tool}.sock'}"
+
+    def check_socket_length(self, name: Name, system: str) -> None:
+        """Raise InputError if a socket of this profile would not fit into a socket address."""
+        limit = _SOCKET_LIMIT.get(system, 104)
+        longest = str(self.instance(name) / _LONGEST_SOCKET)
+        if len(longest.encode()) >= limit:
+            raise InputError(
+                f"Could not use profile name '{name}': Lima's socket '{longest}' would be longer than the {limit - 1} bytes "
+                "that the system allows. Choose a shorter name, or set COLIMA_HOME to a shorter directory."
+            )
 
 
-def colima_paths(environment: Mapping[str, str], home: str, system: str, exists: Callable[[str], bool]) -> ColimaPaths:
-    """Return where colima looks, for system "Darwin" or anything else. The first rule that matches wins.
+def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path], bool] = Path.exists) -> Paths:
+    """Return the directories by colima's own rules.
 
-    A COLIMA_HOME that does not exist is ignored by colima without a word, so it is ignored here too.
+    A COLIMA_HOME that does not exist is taken at its word; whoever then starts colima must make it first, because colima
+    silently ignores it otherwise.
     """
-    asked = environment.get("COLIMA_HOME", "")
-    usual = posixpath.join(home, ".colima")
-    config = environment.get("XDG_CONFIG_HOME", "")
-    if asked and exists(asked):
-        base = asked
-    elif exists(usual):
-        base = usual
-    elif config:
-        base = posixpath.join(config, "colima")
-    elif system == "Darwin":
-        base = usual
+    home = Path(environment.get("HOME") or "~").expanduser()
+    dotted = home / ".colima"
+    if environment.get("COLIMA_HOME"):
+        base = Path(environment["COLIMA_HOME"])
+    elif exists(dotted):
+        base = dotted
+    elif environment.get("XDG_CONFIG_HOME"):
+        base = Path(environment["XDG_CONFIG_HOME"]) / "colima"
     else:
-        base = posixpath.join(home, ".config", "colima")
-    return ColimaPaths(base=base, lima=environment.get("LIMA_HOME") or posixpath.join(base, "_lima"))
-
-
-def short_profile_name(name: str) -> str:
-    """Return colima's short form of a profile's name. Raises InputError for names that colima can't keep apart.
-
-    colima strips one leading "colima-"; "", "colima" and "default" are one profile. "colima-default" would be another
-    instance that shares the default profile's directory, and deleting it destroys the wrong files.
-    """
-    if name in ("", "colima", "default"):
-        return "default"
-    short = name.removeprefix("colima-")
-    if short in ("", "default", "colima"):
-        raise InputError(
-            f"Could not use colima profile '{name}': colima mixes this name up with its default profile. "
-            "Choose another name, or 'default'."
-        )
-    instance = f"colima-{short}"
-    if not _INSTANCE.fullmatch(instance) or len(instance) > _LONGEST_INSTANCE:
-        raise InputError(
-            f"Could not use colima profile '{name}': Lima does not accept the name. "
-            "Use letters and digits, with single '.', '_' or '-' between them, at most 69 characters."
-        )
-    return short
+        base = dotted if system == "Darwin" else home / ".config" / "colima"
+    lima = environment.get("LIMA_HOME")
+    return Paths(base, Path(lima) if lima else base / "_lima")

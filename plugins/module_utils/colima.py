@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The colima and limactl commands, typed. Knows their arguments and answers; decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .cli import Cli, Output
+from .colima_lock import noted
+from .colima_paths import Name, Paths
+from .colima_settings import Version
+from .colima_state import DataDisk, Row, parse_rows
+from .errors import CommandFailed, InputError, ToolMissing
+
+INSTALL = "Run 'brew install colima'."
+_LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+# Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
+_READ_SECONDS = 60.0
+_WRITTEN_BYTES = 1024 * 1024
+
+OnLine = Callable[[str, str], None]
+
+
+class Colima:
+    """colima and limactl for one user's Lima home."""
+
+    def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None) -> None:
+        self.paths = paths
+        # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that nobody finds again.
+        fixed: dict[str, str | None] = {**(environment or {}), "COLIMA_PROFILE": None, "COLIMA_SAVE_CONFIG": None}
+        self.cli = Cli("colima", INSTALL, fixed)
+        self.lima = Cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
+        self.environment = self.cli.environment
+
+    @property
+    def installed(self) -> bool:
+        """Whether colima is on PATH."""
+        return self.cli.installed
+
+    def tool(self, name: str) -> bool:
+        """Whether another program is on the PATH that colima gets."""
+        return self.other(name, "").installed
+
+    def other(self, name: str, how_to_install: str, **environment: str | None) -> Cli:
+        """Return another program, with the environment that colima gets."""
+        return Cli(name, how_to_install, {**self.environment, **environment})
+
+    def make_base(self) -> None:
+        """Make the configuration directory: colima silently ignores a COLIMA_HOME that does not exist."""
+        self.paths.base.mkdir(parents=True, exist_ok=True)
+
+    # -- reading
+
+    def rows(self) -> list[Row]:
+        """Return all profiles that Lima knows."""
+        try:
+            return parse_rows(self.cli.run("list", "--json", timeout=_READ_SECONDS).stdout)
+        except CommandFailed as error:
+            raise explained(error) from error
+
+    def disks(self) -> dict[str, DataDisk]:
+        """Return the data disks by instance id, with their true sizes."""
+        if not self.lima.installed:
+            return {}
+        output = self.lima.run("disk", "list", "--json", timeout=_READ_SECONDS, check=False)
+        if output.rc != 0:
+            raise explained(CommandFailed("Could not list Lima's disks.", stdout=output.stdout, stderr=output.stderr))
+        result = {}
+        for line in output.stdout.splitlines():
+            if line.startswith("{"):
+                data = json.loads(line)
+                written = _is_written(Path(data.get("dir") or self.paths.lima / "_disks" / data["name"]))
+                result[data["name"]] = DataDisk(int(data.get("size") or 0), data.get("instance") or "", written)
+        return result
+
+    def status(self, name: Name) -> dict[str, Any]:
+        """Return what the guest says of itself; empty when it does not answer as a finished profile does."""
+        try:
+            output = self.cli.run("status", "--profile", name.name, "--json", check=False, timeout=_READ_SECONDS)
+            result = json.loads(output.stdout) if output.rc == 0 else {}
+        except (CommandFailed, ValueError):
+            return {}
+        return result if isinstance(result, dict) else {}
+
+    def version(self) -> Version | None:
+        """Return colima's version; None for a build without a number."""
+        output = self.cli.run("version", check=False, timeout=_READ_SECONDS)
+        found = re.search(r"version v?(\d+)\.(\d+)\.(\d+)", output.stdout)
+        return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    def looks_started(self, name: Name) -> bool:
+        """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
+        return (self.paths.instance(name) / "ha.pid").exists()
+
+    # -- changing; the caller holds the lock
+
+    def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
+        """Start with the settings of colima.yaml."""
+        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, **more)
+
+    def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
+        """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""
+        return self._change(name, "stop", *(["--force"] if force else []), timeout=timeout, **more)
+
+    def delete(self, name: Name, timeout: float, data: bool = False, **more: Any) -> Output:
+        """Delete the VM and the settings; the data disk only if told so."""
+        # Without --force and a terminal colima asks, takes the silence for a no, and exits with 0.
+        return self._change(name, "delete", "--force", *(["--data"] if data else []), timeout=timeout, **more)
+
+    def _change(self, name: Name, verb: str, *args: str, on_start: Callable[[int], None] | None = None, **options: Any) -> Output:
+        self.paths.own.mkdir(parents=True, exist_ok=True)
+        with noted(self.paths.own, name.id) as note:
+
+            def begun(pid: int) -> None:
+                note.write_text(str(pid))
+                if on_start is not None:
+                    on_start(pid)
+
+            try:
+                return self.cli.run(verb, "--profile", name.name, *args, on_start=begun, **options)
+            except CommandFailed as error:
+                raise explained(error, f"Could not {verb} profile '{name}'") from error
+
+    def unlock_disk(self, name: Name) -> None:
+        """Take away the mark of a VM that no longer runs from the data disk."""
+        self.lima.run("disk", "unlock", name.id, timeout=_READ_SECONDS)
+
+    def resize_disk(self, name: Name, gib: int) -> None:
+        """Enlarge the data disk of a stopped VM, as colima does at a start."""
+        self.lima.run("disk", "resize", name.id, "--size", f"{gib}GiB", timeout=_READ_SECONDS)
+
+    def delete_disk(self, name: Name) -> None:
+        """Delete the data disk."""
+        self.lima.run("disk", "delete", "--force", name.id, timeout=_READ_SECONDS)
+
+    # -- in the guest
+
+    def in_guest(self, name: Name, *command: str) -> str:
+        """Run a command in the VM and return its output."""
+        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
+
+    def nerdctl(self, name: Name, *args: str) -> str:
+        """Run nerdctl in the VM and return its output."""
+        return self.cli.run("nerdctl", "--profile", name.name, "--", *args, timeout=_READ_SECONDS).stdout
+
+    def host_agent_tail(self, name: Name, lines: int = 15) -> str:
+        """Return the end of Lima's log about the VM, where the causes of failed starts are."""
+        with contextlib.suppress(OSError):
+            text = (self.paths.instance(name) / "ha.stderr.log").read_text(errors="replace")
+            return "\n".join(text.splitlines()[-lines:])
+        return ""
+
+
+def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputError | ToolMissing:
+    """Return a failure in one sentence with its real reason: colima says 'exit status 1', Lima's lines on stdout say why."""
+    stdout, stderr = str(error.context.get("stdout", "")), str(error.context.get("stderr", ""))
+    both = stdout + stderr
+    context = {key: value for key, value in error.context.items() if key != "msg"}
+    if "must not run as the root user" in both:
+        return InputError(
+            "Could not use Lima: limactl must not run as the root user. Run the play as the laptop's user, without become.", **context
+        )
+    if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
+        return ToolMissing("limactl", "Run 'brew install lima'.", **context)
+    if not what:
+        return error
+    said = [message for message in (last_message(stderr), _reason(stdout)) if message]
+    return type(error)(f"{what}: {'; '.join(dict.fromkeys(said)) or error.message}.", **context)
+
+
+def last_message(text: str) -> str:
+    """Return the last fatal (else the last) message of logfmt lines."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    fatal = [line for line in lines if "level=fatal" in line]
+    for line in reversed(fatal or lines):
+        found = _LOGFMT_MESSAGE.search(line)
+        message = (found[1] or found[2] or "") if found else line.strip()
+        if message:
+            return message.replace('\\"', '"').replace("\\n", " ").rstrip(".")
+    return ""
+
+
+def _reason(stdout: str) -> str:
+    """Return what a child of colima gave as its reason."""
+    hits = [line for line in stdout.splitlines() if re.search(r"level=(fatal|error)|(?i:error|cannot|failed)", line)]
+    return last_message("\n".join(hits))
+
+
+def _is_written(directory: Path) -> bool:
+    """Whether anything was ever stored on a disk: an image that was only created has next to no blocks."""
+    for file in ("datadisk", "raw.img"):
+        with contextlib.suppress(OSError):
+            return os.stat(directory / file).st_blocks * 512 > _WRITTEN_BYTES  # noqa: PTH116 - one call, no Path method for blocks
+    return True

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for a profile that shall not be there: the VM and its traces go, the data disk only if its name was repeated. Pure."""
+
+from __future__ import annotations
+
+from .colima_desired import Desired, Policy
+from .colima_plan import Action, ProfilePlan, delete_with_data
+from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
+
+
+def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePlan:
+    """Return the plan for state absent."""
+    refusal = _refusal(current, policy)
+    if refusal:
+        return ProfilePlan(desired, current, refusals=(refusal,))
+    name = current.name
+    actions: list[Action] = []
+    destroy = policy.delete_data and (current.disk is not None or current.exists)
+    if current.health in (DAMAGED, LEFTOVER):
+        actions.append(Action("aside_first", name, "set aside the VM of", "Lima can't delete what it can't read"))
+    if destroy and current.lock_is_stale:
+        actions.append(Action("unlock_first", name, "unlock the data disk of"))
+    if destroy:
+        actions.extend(delete_with_data(current, ""))
+    elif current.exists:
+        kept = current.disk is not None
+        detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
+        actions.append(Action("delete", name, "delete the VM of" if kept else "delete", detail))
+    elif current.health in (DEFINED, LEFTOVER):
+        actions.append(Action("delete", name, "delete the settings of"))
+    actions.extend(_leftovers(current))
+    return ProfilePlan(desired, current, actions=tuple(actions))
+
+
+def _refusal(current: Current, policy: Policy) -> str:
+    name = current.name
+    if policy.delete_data:
+        if policy.may_destroy(name) or (current.disk is None and not current.exists):
+            return ""
+        return (
+            f"Could not delete the data of profile '{name}': its name is not in confirm_data_loss. Add it there if all its images "
+            "and volumes may be destroyed, or leave delete_data out."
+        )
+    if current.exists and current.applied is not None and current.disk is None:
+        return (
+            f"Could not delete profile '{name}': it has no separate data disk, so all its images and volumes would be lost. "
+            f"Save what you need, then set delete_data with '{name}' in confirm_data_loss."
+        )
+    return ""
+
+
+def _leftovers(current: Current) -> list[Action]:
+    """Return what colima leaves on the host when it deletes a profile, or left when it did."""
+    name, clients = current.name, current.clients
+    actions = []
+    if clients.docker_context and clients.docker_context == current.docker_socket:
+        actions.append(Action("clean", name, "remove", "", f"docker context '{name.id}'", number=1))
+    if clients.kube_entry:
+        actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=2))
+    for wrapper in clients.wrappers:
+        actions.append(Action("clean", name, "remove", f"it is bound to profile '{name}'", f"nerdctl wrapper '{wrapper}'", number=3))
+    return actions

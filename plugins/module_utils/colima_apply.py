@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run the actions of plans, in phases over all profiles: first down, then files, then up, then the host's clients.
+
+Decides nothing but how to get past a failed start. Every step may be the last one of this process: the next run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import colima_clients as clients
+from .colima import Colima
+from .colima_config import Host, parse, render
+from .colima_paths import Name
+from .colima_plan import PHASES, UP, Action, ProfilePlan
+from .colima_progress import Progress
+from .colima_start import start
+from .colima_starts import run_staggered
+from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds."""
+
+    timeout: float = 1800.0
+    stall: float = 600.0
+    # Lima waits three minutes for a hung guest before it kills it.
+    stop: float = 300.0
+
+
+@dataclass
+class Applier:
+    """Applies plans through colima; done collects the actions that came to light only on the way."""
+
+    colima: Colima
+    host: Host
+    limits: Limits
+    progress: Progress
+    done: list[str] = field(default_factory=list)
+
+    def run(self, plans: Sequence[ProfilePlan]) -> None:
+        """Run all actions of all plans. The caller holds the lock."""
+        self.colima.make_base()
+        for phase in PHASES:
+            if phase is UP:
+                self._start_all(plans)
+                continue
+            for plan in plans:
+                for action in plan.actions:
+                    if action.kind in phase:
+                        self.progress.say(str(plan.desired.name), f"{action.verb} {action.target or 'profile'}")
+                        _DO[action.kind](self, action)
+        for plan in plans:
+            self._finish(plan)
+
+    def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
+        starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
+        jobs = []
+        for plan in sorted(starting, key=lambda plan: not _has_kubernetes(plan)):
+            jobs.append((plan.current.name, _has_kubernetes(plan), self._starter(plan)))
+        run_staggered(jobs)
+
+    def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
+        def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
+            repaired = start(self.colima, plan.current.name, self.limits, self.progress, past_race, on_start)
+            self.done.extend(repaired)
+
+        return job
+
+    def _finish(self, plan: ProfilePlan) -> None:
+        name = plan.current.name
+        started = any(action.kind in UP for action in plan.actions)
+        if started and _has_kubernetes(plan):
+            auto = bool((plan.target or {}).get("auto_activate"))
+            if clients.repair_kubeconfig(self.colima, name, auto):
+                self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
+        self.colima.paths.journal(name).unlink(missing_ok=True)
+        if started:
+            self.progress.say(str(name), "ready")
+
+    # -- one method for each kind of action
+
+    def stop(self, action: Action) -> None:
+        """Stop gently; force when that did not help, as with a half-started VM."""
+        try:
+            self.colima.stop(action.name, self.limits.stop)
+            stuck = self._status(action.name) in ("Running", "Broken")
+        except (CommandFailed, TimedOut):
+            stuck = True
+        if stuck:
+            self.kill(action)
+
+    def kill(self, action: Action) -> None:
+        """End whatever is left of a VM."""
+        self.colima.stop(action.name, self.limits.stop, force=True)
+        status = self._status(action.name)
+        if status in ("Running", "Broken"):
+            raise NotVerified(
+                f"Could not stop profile '{action.name}': Lima still calls it {status}. See "
+                f"'{self.colima.paths.instance(action.name) / 'ha.stderr.log'}', or restart the laptop, and run again.",
+                ha_log=self.colima.host_agent_tail(action.name),
+            )
+
+    def _status(self, name: Name) -> str:
+        return next((row.status for row in self.colima.rows() if row.name == name.name), "")
+
+    def delete(self, action: Action) -> None:
+        """Delete the VM and its settings."""
+        self.colima.delete(action.name, self.limits.stop)
+        self._check_gone(action)
+
+    def delete_data(self, action: Action) -> None:
+        """Delete the VM and its data disk."""
+        self.colima.delete(action.name, self.limits.stop, data=True)
+        self._check_gone(action)
+
+    def _check_gone(self, action: Action) -> None:
+        if self.colima.paths.instance(action.name).exists():
+            raise NotVerified(
+                f"Could not delete profile '{action.name}': colima reported success, and "
+                f"'{self.colima.paths.instance(action.name)}' is still there. Run again.",
+            )
+
+    def delete_disk(self, action: Action) -> None:
+        """Delete a data disk that colima has no note of."""
+        if self.colima.paths.data_disk(action.name).exists():
+            self.colima.delete_disk(action.name)
+
+    def unlock(self, action: Action) -> None:
+        """Take the mark of a dead VM off the data disk."""
+        self.colima.unlock_disk(action.name)
+
+    def resize(self, action: Action) -> None:
+        """Enlarge the data disk of a stopped VM."""
+        self.colima.resize_disk(action.name, action.number)
+
+    def aside(self, action: Action) -> None:
+        """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
+        directory = self.colima.paths.instance(action.name)
+        if _is_alive(directory / "ha.pid"):
+            raise RefusedStep(
+                f"Could not repair profile '{action.name}': Lima can't read its definition, and its host agent still runs. "
+                f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
+            )
+        target = self.colima.paths.own / "aside" / f"{action.name.id}-{time.time_ns()}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        directory.rename(target)
+        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+
+    def store(self, action: Action) -> None:
+        """Write colima's note of a data disk anew."""
+        note = {"disk_formatted": True, "disk_runtime": (action.config or {})["runtime"], "ramalama_provisioned": False}
+        write_atomically(self.colima.paths.store(action.name), json.dumps(note))
+
+    def journal(self, action: Action) -> None:
+        """Keep the settings where a deletion does not reach them."""
+        write_atomically(self.colima.paths.journal(action.name), json.dumps(action.config))
+
+    def write(self, action: Action) -> None:
+        """Write the complete colima.yaml."""
+        text = render(action.config or {}, self.host)
+        read_back, problem = parse(text)
+        if read_back is None or problem:
+            # colima would throw the file away without a word.
+            raise NotVerified(f"Could not write the settings of profile '{action.name}': colima.yaml {problem}. Report this.")
+        write_atomically(self.colima.paths.configured(action.name), text)
+
+    def kubeconfig(self, action: Action) -> None:
+        """Put the entry of the running k3s into the kubeconfig."""
+        clients.repair_kubeconfig(self.colima, action.name, make_current=action.verb == "make current")
+
+    def context(self, action: Action) -> None:
+        """Correct the address in colima's own docker context."""
+        clients.correct_docker_context(self.colima, action.name)
+
+    def clean(self, action: Action) -> None:
+        """Remove what colima leaves on the host."""
+        clients.clean(self.colima, action.name, action.number, action.target)
+
+
+_DO: dict[str, Callable[[Applier, Action], Any]] = {
+    **{kind: getattr(Applier, kind) for phase in PHASES for kind in phase if hasattr(Applier, kind)},
+    "aside_first": Applier.aside,
+    "unlock_first": Applier.unlock,
+}
+
+
+def _has_kubernetes(plan: ProfilePlan) -> bool:
+    return bool((plan.target or {}).get("kubernetes.enabled"))
+
+
+def _is_alive(pid_file: Path) -> bool:
+    try:
+        os.kill(int(pid_file.read_text().strip()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file at once, so that colima never finds half of it; readable by the user only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+

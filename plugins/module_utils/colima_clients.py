@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""colima's traces in the host's clients: kubeconfig entry, docker context, nerdctl wrapper. Touches only the profile's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from . import kubeconfig
+from .cli import Cli
+from .colima import Colima
+from .colima_paths import Name
+from .errors import CommandFailed, InputError
+
+DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER = 1, 2, 3
+
+
+def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
+    """Put the entry of the running k3s into the kubeconfig, where it differs. Returns whether it did.
+
+    make_current only counts where no valid context is current: the user may work with another cluster.
+    """
+    entry = kubeconfig.entry_from_k3s(_k3s(colima, name), _address(colima, name))
+    path = kubeconfig.path_from(colima.environment)
+    with kubeconfig.locked(path):
+        config = kubeconfig.load(path)
+        current = make_current and kubeconfig.is_dangling(config)
+        wanted = kubeconfig.with_entry(config, name.id, entry, current)
+        if wanted == config:
+            return False
+        kubeconfig.save(path, wanted)
+    return True
+
+
+def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
+    import yaml
+
+    text = colima.in_guest(name, "sudo", "cat", "/etc/rancher/k3s/k3s.yaml")
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        document = None
+    if not isinstance(document, dict):
+        # The text itself is never shown: it holds the cluster's admin key.
+        raise CommandFailed(f"Could not read the kubeconfig of k3s in profile '{name}': it is not YAML. Restart the profile.")
+    return document
+
+
+def _address(colima: Colima, name: Name) -> str:
+    return next((row.address for row in colima.rows() if row.name == name.name), "")
+
+
+def correct_docker_context(colima: Colima, name: Name) -> None:
+    """Correct the address in colima's own docker context."""
+    _docker(colima).run("context", "update", name.id, "--docker", f"host={colima.paths.socket(name, 'docker')}")
+
+
+def clean(colima: Colima, name: Name, what: int, shown: str) -> None:
+    """Remove one trace of a deleted profile; it may be gone already."""
+    if what == DOCKER_CONTEXT:
+        docker = _docker(colima)
+        if docker.installed and docker.run("context", "inspect", name.id, check=False).rc == 0:
+            docker.run("context", "rm", "--force", name.id)
+    elif what == KUBECONFIG_ENTRY:
+        _remove_kubeconfig_entry(colima, name)
+    elif what == WRAPPER:
+        wrapper = Path(shown.split("'")[1])
+        try:
+            wrapper.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"Could not remove nerdctl wrapper '{wrapper}': {error.strerror}. Remove it by hand.") from error
+
+
+def _remove_kubeconfig_entry(colima: Colima, name: Name) -> None:
+    path = kubeconfig.path_from(colima.environment)
+    if path.exists():
+        with kubeconfig.locked(path):
+            config = kubeconfig.load(path)
+            wanted = kubeconfig.without_entry(config, name.id)
+            if wanted != config:
+                kubeconfig.save(path, wanted)
+    # colima's backups of the kubeconfig, which nothing else removes.
+    shutil.rmtree(Path(colima.environment.get("HOME", "~")).expanduser() / ".kube" / f".{name.id}", ignore_errors=True)
+
+
+def _docker(colima: Colima) -> Cli:
+    # DOCKER_HOST makes the docker command refuse to talk about contexts as it should.
+    return colima.other("docker", "Run 'brew install docker'.", DOCKER_HOST=None)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""read -> plan -> apply -> verify for several profiles as one plan. The module and its tests enter here; Ansible does not."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .colima import INSTALL, Colima
+from .colima_config import Host
+from .colima_desired import Desired, Policy
+from .colima_plan import Facts, ProfilePlan, plan_profile
+from .colima_public import public_profile
+from .colima_read import Snapshot, read, together
+from .colima_rules import check
+from .errors import NotVerified, RefusedStep, ToolMissing
+from .plan import Plan, merge
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one run is asked for."""
+
+    desired: tuple[Desired, ...]
+    policy: Policy
+    host: Host
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The plans for all profiles, with what forbids them and what the user should know."""
+
+    snapshot: Snapshot
+    plans: tuple[ProfilePlan, ...]
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is any action, shown or not."""
+        return any(plan.actions for plan in self.plans)
+
+    def public(self) -> Plan:
+        """Return the plan as shown."""
+        merged = merge(plan.public() for plan in self.plans)
+        return Plan(merged.steps, merged.before, merged.after, merged.pending, (*merged.warnings, *self.warnings))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the module returns."""
+
+    plan: Plan
+    actions: tuple[str, ...]
+    profiles: tuple[dict[str, Any], ...]
+
+
+def plan_all(snapshot: Snapshot, request: Request, facts: Facts) -> Survey:
+    """Return all plans and what they mean together. Pure."""
+    plans = tuple(
+        plan_profile(snapshot.profiles[desired.name.name], desired, request.policy, request.host, facts)
+        for desired in request.desired
+    )
+    refusals = [refusal for plan in plans for refusal in plan.refusals]
+    together_refusals, warnings = check(plans, snapshot.others, request.host)
+    return Survey(snapshot, plans, (*refusals, *together_refusals), (*snapshot.problems, *warnings))
+
+
+def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Survey:
+    """Read and plan; ask for colima's version, and whether VMs are idle, only if the plan hangs on it."""
+    with_wrappers = any(desired.state == "absent" for desired in request.desired)
+    snapshot = read(colima, [desired.name for desired in request.desired], with_wrappers)
+    result = plan_all(snapshot, request, facts or Facts())
+    if facts is not None or not colima.installed:
+        return result
+    questions: dict[str, Any] = {}
+    if any(plan.actions or plan.refusals for plan in result.plans):
+        questions["version"] = colima.version
+    asked = [plan for plan in result.plans if plan.asks_idle]
+    if asked:
+        from .colima_idle import busy
+
+        for plan in asked:
+            questions[f"busy {plan.desired.name}"] = lambda plan=plan: busy(colima, plan.current)
+    if not questions:
+        return result
+    answers = together(questions)
+    facts = Facts(answers.get("version"), {str(plan.desired.name): answers[f"busy {plan.desired.name}"] for plan in asked})
+    return plan_all(snapshot, request, facts)
+
+
+def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
+    """Make it so. Raises a WorkstationError before the first step when anything is refused."""
+    for desired in request.desired:
+        colima.paths.check_socket_length(desired.name, request.host.system)
+    result = survey(colima, request)
+    _refuse(result)
+    if check_mode or not result.has_work:
+        notes = (f"colima is not installed. {INSTALL}",) if result.has_work and not colima.installed else ()
+        return _outcome(colima, result, result, request, notes=notes)
+    _require_tools(colima, result)
+    from .colima_apply import Applier, Limits
+    from .colima_lock import exclusive
+    from .colima_progress import Progress
+
+    limits = Limits(**request.limits)
+    colima.make_base()
+    with _interruptible(), exclusive(colima.paths.own, limits.timeout):
+        # Another run may have changed things while this one waited for the lock.
+        result = survey(colima, request)
+        _refuse(result)
+        applier = Applier(colima, request.host, limits, Progress())
+        applier.run(result.plans)
+        after = _verified(colima, request, result)
+    return _outcome(colima, result, after, request, extra=tuple(applier.done))
+
+
+def _refuse(result: Survey) -> None:
+    if result.refusals:
+        raise RefusedStep(" ".join(dict.fromkeys(result.refusals)), refusals=list(result.refusals))
+
+
+def _require_tools(colima: Colima, result: Survey) -> None:
+    """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
+    if not colima.installed:
+        raise ToolMissing("colima", INSTALL)
+    needed = {"limactl": "lima"}
+    for plan in result.plans:
+        if plan.target and any(action.kind == "start" for action in plan.actions):
+            if plan.target["runtime"] in ("docker", "incus"):
+                needed[plan.target["runtime"]] = plan.target["runtime"]
+            if plan.target["kubernetes.enabled"]:
+                needed["kubectl"] = "kubectl"
+    for tool, formula in needed.items():
+        if not colima.tool(tool):
+            raise ToolMissing(tool, f"Run 'brew install {formula}'.")
+
+
+def _verified(colima: Colima, request: Request, done: Survey) -> Survey:
+    """Read again and plan again: what is left to do was not done, whatever colima's exit code said."""
+    after = survey(colima, request, Facts(busy={str(desired.name): "" for desired in request.desired}))
+    held = {str(plan.desired.name) for plan in done.plans if plan.pending}
+    for plan in after.plans:
+        # A change that was held back is no failure; it stays to be done.
+        if plan.actions and str(plan.desired.name) not in held:
+            left = "; ".join(str(step) for step in plan.steps) or "its settings are not complete"
+            raise NotVerified(
+                f"Could not converge profile '{plan.desired.name}': colima reported success, and a second look still finds this to "
+                f"do: {left}. Check whether this colima and this system can do it.",
+                left=[str(step) for step in plan.steps],
+                ha_log=colima.host_agent_tail(plan.current.name),
+            )
+        if plan.refusals:
+            raise NotVerified(" ".join(plan.refusals))
+    return after
+
+
+def _outcome(
+    colima: Colima, done: Survey, after: Survey, request: Request, extra: Sequence[str] = (), notes: Sequence[str] = ()
+) -> Outcome:
+    plan = done.public()
+    plan = Plan(plan.steps, plan.before, plan.after, plan.pending, tuple(dict.fromkeys((*plan.warnings, *notes))))
+    pending = {str(item.desired.name): item.pending for item in done.plans}
+    profiles = tuple(
+        public_profile(colima.paths, item.current, request.host, pending[str(item.desired.name)], item.target, item.desired.state)
+        for item in after.plans
+    )
+    return Outcome(plan, (*plan.actions, *extra), profiles)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: children first, so that nothing works on unseen."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ladder of repairs: what is wrong with a profile and the gentlest thing that puts it right. Pure; nothing here deletes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .colima_config import Config
+from .colima_state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, Current
+
+_Action = tuple[str, str, str, int, Config | None]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """restart: why the running VM must be stopped and started; actions: (kind, verb, detail, number, config) before a start."""
+
+    restart: str = ""
+    actions: tuple[_Action, ...] = ()
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -> Repair:
+    """Return the repairs that a profile needs to run with these settings.
+
+    going_away: its VM is about to be deleted, so that only what outlives it matters.
+    """
+    if not want_up:
+        return Repair()
+    actions: list[_Action] = []
+    refusals: list[str] = []
+    warnings: list[str] = []
+    name = current.name
+    if current.health == LEFTOVER:
+        actions.append(("aside", "set aside the unfinished VM of", "its creation was interrupted", 0, None))
+    elif current.health == DAMAGED and not going_away:
+        if current.store is not None and current.store.formatted and current.disk is not None:
+            actions.append(("aside", "set aside the VM of", "Lima can't read its definition; images and volumes are elsewhere", 0, None))
+            warnings.append(
+                f"The VM of profile '{name}' is made anew, because Lima can't read its definition. What was installed in the VM "
+                "itself is in the directory that the VM was moved to; images and volumes stay."
+            )
+        else:
+            refusals.append(
+                f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has no note "
+                "of a separate data disk, so a new VM could lose data. Restore lima.yaml from a backup, or delete the profile."
+            )
+    if current.lock_is_stale and not going_away:
+        actions.append(("unlock", "unlock the data disk of", f"still marked as used by {current.disk and current.disk.used_by}", 0, None))
+    if current.store_is_lost and not going_away:
+        runtime = (current.applied or {}).get("runtime")
+        if runtime:
+            actions.append(("store", "restore colima's note of the data disk of", "else it would be formatted", 0, current.applied))
+        else:
+            refusals.append(
+                f"Could not start profile '{name}': its data disk holds data, but colima's note of it is lost, so colima would "
+                f"format the disk. Restore _store/{name.id}.json, or delete the disk with 'limactl disk delete {name.id}'."
+            )
+    if _needs_own_resize(current, target) and not going_away:
+        detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
+        actions.append(("resize", "enlarge the data disk of", detail, target["disk"], None))
+    return Repair(_why_restart(current, target), tuple(actions), tuple(refusals), tuple(warnings))
+
+
+def _why_restart(current: Current, target: Config) -> str:
+    if current.health == HALF:
+        return "its last start did not finish"
+    if current.health == BROKEN:
+        return "parts of it have died"
+    wants_kubernetes = target["kubernetes.enabled"] and (current.applied or {}).get("kubernetes.enabled")
+    if current.health == RUNNING and wants_kubernetes and current.live and current.live.get("kubernetes") is False:
+        return "Kubernetes is not running in it"
+    return ""
+
+
+def _needs_own_resize(current: Current, target: Config) -> bool:
+    """Whether the disk is too small and colima would not notice: it compares its own notes, not the disk."""
+    if current.disk_gib is None or current.disk_gib >= target["disk"] or not current.disk_gib:
+        return False
+    return not current.exists or (current.applied or {}).get("disk", 0) >= target["disk"]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lock per Lima home, for everything of ours that starts, stops, changes or deletes a VM. colima itself takes none."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import RefusedStep
+
+_POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def exclusive(room: Path, wait: float) -> Iterator[None]:
+    """Hold the lock of a Lima home; room is our directory in it. Waits up to so many seconds, then raises RefusedStep.
+
+    A killed run loses the lock with its process, but the colima that it started may still be at work: that is waited for too.
+    """
+    room.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + wait
+    with (room / "lock").open("a") as handle:
+        while not _try_lock(handle.fileno()):
+            if time.monotonic() >= end:
+                raise RefusedStep(
+                    f"Could not change colima's profiles: another run has held '{room / 'lock'}' for {wait:g} s. "
+                    "Wait for it to end, or end it, and run again."
+                )
+            time.sleep(_POLL_SECONDS)
+        for left in sorted(room.glob("*.pid")):
+            _wait_for_orphan(left, end)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def noted(room: Path, instance: str) -> Iterator[Path]:
+    """Keep a note of a colima process while it works, for the next run in case this one is killed."""
+    note = room / f"{instance}.pid"
+    try:
+        yield note
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def _wait_for_orphan(note: Path, end: float) -> None:
+    """Wait until the colima process of a killed run is gone, then forget it."""
+    try:
+        pid = int(note.read_text())
+    except (ValueError, OSError):
+        pid = 0
+    while pid and _is_colima(pid):
+        if time.monotonic() >= end:
+            raise RefusedStep(
+                f"Could not change colima's profiles: process {pid}, which an earlier run started, still works on "
+                f"'{note.stem}'. Wait for it to end, or end it with 'kill {pid}', and run again."
+            )
+        time.sleep(_POLL_SECONDS)
+    note.unlink(missing_ok=True)
+
+
+def _is_colima(pid: int) -> bool:
+    """Whether a process is there and is colima: numbers are used again."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    try:
+        shown = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return True
+    state, _, arguments = shown.stdout.strip().partition(" ")
+    return "colima" in arguments and not state.startswith("Z")

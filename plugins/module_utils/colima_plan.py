@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for one profile: from what is there and what is wanted to actions, refusals and held-back changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .colima_config import Config, Host, shown
+from .colima_desired import Desired, Policy, version_problems
+from .colima_heal import Repair, repairs
+from .colima_paths import Name
+from .colima_recreate import how_to_recreate
+from .colima_settings import SETTINGS, Version
+from .colima_state import BROKEN, HALF, RUNNING, Current
+from .colima_target import Gap, changes, gap_of, summary, target_of
+from .plan import Pending, Plan, Step
+
+# Kinds of actions, in the order in which all profiles' actions run.
+DOWN = ("stop", "kill", "journal", "aside_first", "unlock_first", "delete", "delete_data", "delete_disk", "clean")
+FILES = ("aside", "unlock", "store", "resize", "write")
+UP = ("start",)
+CLIENTS = ("kubeconfig", "context")
+PHASES = (DOWN, FILES, UP, CLIENTS)
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do to one profile. verb, target and detail are what the user sees; hidden ones are bookkeeping."""
+
+    kind: str
+    name: Name
+    verb: str
+    detail: str = ""
+    target: str = ""
+    config: Config | None = None
+    number: int = 0
+    hidden: bool = False
+
+    def step(self) -> Step:
+        """Return the form that is shown."""
+        return Step(self.verb, self.target or f"profile '{self.name}'", self.detail)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What costs a command of its own and is only asked when a plan depends on it. None: not asked."""
+
+    version: Version | None = None
+    busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
+
+
+@dataclass(frozen=True)
+class ProfilePlan:
+    """What will be done to one profile, what waits, and what forbids it."""
+
+    desired: Desired
+    current: Current
+    target: Config | None = None
+    actions: tuple[Action, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    warnings: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    will_be_up: bool = False
+    # Whether the plan hangs on facts that were not asked yet.
+    asks_idle: bool = False
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The actions as shown."""
+        return tuple(action.step() for action in self.actions if not action.hidden)
+
+    def public(self) -> Plan:
+        """Return the plan of this profile alone, with its states."""
+        key = str(self.desired.name)
+        before, after = states(self)
+        return Plan(self.steps, {key: before}, {key: after}, self.pending, self.warnings)
+
+
+def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = Facts()) -> ProfilePlan:  # noqa: B008
+    """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
+    if desired.state == "absent":
+        from .colima_absent import plan_absent
+
+        return plan_absent(current, desired, policy)
+    target = target_of(current, desired, host)
+    gap = gap_of(current, desired, target, host)
+    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)))
+    want_up = desired.state == "started" or (desired.state == "present" and current.up)
+    verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    plan = replace(plan, refusals=plan.refusals + verdict.refusals, warnings=verdict.warnings)
+    if verdict.keep:
+        target = {**target, **verdict.keep}
+        gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
+        plan = replace(plan, target=target)
+    repair = repairs(current, target, want_up, going_away=verdict.recreate)
+    plan = replace(plan, refusals=plan.refusals + repair.refusals, warnings=plan.warnings + repair.warnings)
+    reason = _held_back(current, gap, verdict.recreate, repair, policy, facts)
+    if reason is not None and desired.state != "stopped":
+        return _hold(plan, gap, repair, policy, reason)
+    asks = current.up and policy.restart == "if_idle" and str(current.name) not in facts.busy
+    interrupts = current.up and bool(gap.restart or verdict.recreate or current.health != RUNNING) and desired.state != "stopped"
+    plan = replace(plan, will_be_up=want_up, asks_idle=asks and interrupts)
+    if verdict.recreate:
+        return _recreate(plan, gap, repair, host, want_up, with_data=verdict.with_data)
+    return _converge(plan, gap, repair, host, want_up)
+
+
+def _held_back(
+    current: Current, gap: Gap, recreate: bool, repair: Repair, policy: Policy, facts: Facts
+) -> tuple[str, str] | None:
+    """Return why a needed restart may not be done now and the remedy; None when there is none, or it may."""
+    if not current.up or not (gap.restart or recreate or repair.restart):
+        return None
+    if policy.restart == "never":
+        return "restart is set to never", "Run again with restart set to if_idle or always."
+    busy = facts.busy.get(str(current.name), "")
+    if policy.restart == "if_idle" and busy:
+        return busy, "Run again when nothing runs in it, or with restart set to always."
+    return None
+
+
+def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, policy: Policy, reason: tuple[str, str]) -> ProfilePlan:
+    """Do what needs no restart, and report the rest as pending."""
+    current, target = plan.current, plan.target or {}
+    actions: tuple[Action, ...] = ()
+    if gap.live:
+        kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
+        actions = (Action("write", current.name, "write the settings of", changes(current, target, gap.live), config=kept),)
+    wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
+    change = changes(current, target, wanted) or repair.restart
+    pending = Pending(f"profile '{current.name}'", change, *reason)
+    return replace(plan, actions=actions + _client_repairs(plan), pending=(pending,), will_be_up=True)
+
+
+def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: bool) -> ProfilePlan:
+    """The usual way: stop if needed, write if needed, start if wanted."""
+    current, target, name = plan.current, plan.target or {}, plan.current.name
+    restart = current.up and want_up and bool(gap.restart or repair.restart)
+    actions: list[Action] = []
+    if restart or (current.up and not want_up):
+        kind = "kill" if current.health == BROKEN else "stop"
+        verb = "end the remains of" if kind == "kill" else "stop"
+        why = repair.restart or (f"to apply {changes(current, target, gap.restart)}" if restart else "")
+        actions.append(Action(kind, name, verb, why))
+    start = want_up and (restart or not current.up)
+    if start:
+        actions.extend(_of_repair(current, repair))
+    lost = current.configured is None
+    if gap.file or lost or (start and current.configured_problem):
+        detail = changes(current, target, gap.file)
+        if lost and current.exists:
+            detail = f"colima.yaml {current.configured_problem}"
+        created = not current.exists and want_up
+        actions.append(Action("write", name, "write the settings of", detail, config=target, hidden=created))
+    if start:
+        detail = summary(target, host, name.id)
+        actions.append(Action("start", name, "start" if current.exists else "create", detail, config=target))
+    plan = replace(plan, actions=tuple(actions))
+    return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
+
+
+def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: bool, with_data: bool) -> ProfilePlan:
+    """Delete the VM and make it anew. The journal keeps the settings while colima has none."""
+    current, target, name = plan.current, plan.target or {}, plan.current.name
+    why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
+    actions = []
+    if current.up:
+        kind = "kill" if current.health == BROKEN else "stop"
+        actions.append(Action(kind, name, "stop", why))
+    actions.append(Action("journal", name, "note the settings of", config=target, hidden=True))
+    if current.lock_is_stale:
+        actions.append(Action("unlock_first", name, "unlock the data disk of"))
+    if with_data:
+        actions.extend(delete_with_data(current, why))
+    elif current.exists:
+        actions.append(Action("delete", name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
+    actions.extend(_of_repair(current, repair))
+    if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
+        # colima does not look at the size of a data disk that it finds.
+        actions.append(_resize(current, target))
+    actions.append(Action("write", name, "write the settings of", changes(current, target, gap.file), config=target))
+    if want_up:
+        actions.append(Action("start", name, "create", summary(target, host, name.id), config=target))
+    return replace(plan, actions=tuple(actions))
+
+
+def delete_with_data(current: Current, why: str) -> list[Action]:
+    """Return the actions that destroy a VM and its data disk."""
+    name = current.name
+    actions = [Action("delete_data", name, "delete the VM and all images and volumes of", why)]
+    if current.disk is not None and (current.store is None or not current.store.formatted):
+        # `colima delete --data` leaves a disk that it never marked as formatted.
+        actions.append(Action("delete_disk", name, "delete the data disk of", "colima has no note of it"))
+    return actions
+
+
+def _resize(current: Current, target: Config) -> Action:
+    detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
+    return Action("resize", current.name, "enlarge the data disk of", detail, number=target["disk"])
+
+
+def _of_repair(current: Current, repair: Repair) -> list[Action]:
+    return [
+        Action(kind, current.name, verb, detail, number=number, config=config) for kind, verb, detail, number, config in repair.actions
+    ]
+
+
+def _client_repairs(plan: ProfilePlan) -> tuple[Action, ...]:
+    """Return what a running profile needs on the host and gets without a restart."""
+    current, clients = plan.current, plan.current.clients
+    if current.health != RUNNING:
+        return ()
+    actions = []
+    applied = current.applied or {}
+    if current.live.get("kubernetes") and applied.get("kubernetes.enabled"):
+        target = f"kubeconfig entry '{current.name.id}'"
+        if clients.kube_entry != "present":
+            actions.append(Action("kubeconfig", current.name, "repair", "from the running k3s", target))
+        elif clients.kube_current_dangling and (plan.target or {}).get("auto_activate"):
+            detail = "the current context is not there"
+            actions.append(Action("kubeconfig", current.name, "make current", detail, target))
+    if clients.docker_context and clients.docker_context != current.docker_socket and applied.get("runtime") == "docker":
+        detail = f"{clients.docker_context} -> {current.docker_socket}"
+        actions.append(Action("context", current.name, "correct", detail, f"docker context '{current.name.id}'"))
+    return tuple(actions)
+
+
+def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the profile before and after as shown in a diff: its state, and the settings that change."""
+    current, target = plan.current, plan.target
+    before: dict[str, Any] = {"state": current.health}
+    if plan.desired.state == "absent":
+        disk = current.disk_gib
+        gone = any(action.kind in ("delete_data", "delete_disk") for action in plan.actions)
+        return (
+            {**before, "data_disk_gib": disk or 0},
+            {"state": "absent", "data_disk_gib": 0 if gone else disk or 0},
+        )
+    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health not in (HALF, BROKEN))
+    after: dict[str, Any] = {"state": "running" if up else ("stopped" if current.exists else "defined")}
+    there: dict[str, Any] = dict(current.applied or current.configured or {})
+    if current.disk_gib is not None:
+        there["disk"] = current.disk_gib
+    written = next((action.config for action in plan.actions if action.kind == "write"), None)
+    for option, value in (written or (target if plan.actions and there else {}) or {}).items():
+        if not there:
+            after[option] = shown(option, value)
+        elif shown(option, there.get(option)) != shown(option, value):
+            before[option], after[option] = shown(option, there.get(option)), shown(option, value)
+        elif there.get(option) != value:
+            before[option], after[option] = "(not shown)", "(not shown, changed)"
+    return before, after

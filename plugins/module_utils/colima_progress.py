@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a start has got to, from the lines that colima and Lima print; told as JSON lines to whoever wants to show it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+import time
+from pathlib import Path
+
+VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
+
+_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))(?: context=("[^"]*"|\S+))?')
+_PHASES = (
+    (re.compile(r"downloading disk image"), "downloading the disk image"),
+    (re.compile(r"Attempting to download the image"), "preparing the disk image"),
+    (re.compile(r"requirement 1 of \d+: \\?\"ssh"), "booting"),
+    (re.compile(r"SSH Local Port"), "booting"),
+    (re.compile(r"Waiting for the guest agent"), "booting, guest agent"),
+    (re.compile(r"^READY"), "booted"),
+)
+# From here on Lima counts the VM as running, and its network is safe from the start of another one.
+_PAST_RACE = re.compile(r"SSH Local Port|[Ww]aiting for the essential requirement|\bREADY\b|context=(docker|containerd|incus|kubernetes)")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?\s?[KMG]i?B\s?/\s?\d+(?:\.\d+)?\s?[KMG]i?B|\d{1,3}(?:\.\d+)?%)")
+
+
+def phase_of(line: str) -> str:
+    """Return what a line says about the phase; empty when it says nothing."""
+    found = _MESSAGE.search(line)
+    if not found:
+        size = _SIZE.search(line)
+        return f"downloading {size[1]}" if size else ""
+    message, context = found[1] or found[2] or "", (found[3] or "").strip('"')
+    for pattern, phase in _PHASES:
+        if pattern.search(message):
+            return phase
+    if context and context != "vm":
+        return f"{context}: {message.rstrip(' .')}"
+    if context == "vm":
+        return message.rstrip(" .")
+    return ""
+
+
+def is_past_race(line: str) -> bool:
+    """Whether another VM may be started beside the one that printed this line."""
+    return bool(_PAST_RACE.search(line))
+
+
+class Progress:
+    """Appends what happens to the file that the callback plugin watches; silent when there is none."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = os.environ.get(VARIABLE, "") if path is None else path
+        self._lock = threading.Lock()
+        self._last: dict[str, str] = {}
+
+    def say(self, profile: str, phase: str) -> None:
+        """Tell that a profile is in a phase; the same phase twice is told once."""
+        if not self._path or not phase or self._last.get(profile) == phase:
+            return
+        self._last[profile] = phase
+        line = json.dumps({"time": time.time(), "profile": profile, "phase": phase}) + "\n"
+        with self._lock, Path(self._path).open("a") as handle:
+            handle.write(line)
+
+    def line(self, profile: str, line: str) -> None:
+        """Tell what a line of colima's output says."""
+        self.say(profile, phase_of(line))

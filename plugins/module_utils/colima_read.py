@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read everything about some profiles, with as few and as parallel commands as possible. Changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import kubeconfig
+from .colima import Colima
+from .colima_config import Config, parse
+from .colima_paths import Name, Paths, parse_name
+from .colima_state import Clients, Current, DataDisk, Row, parse_store, verdict
+from .errors import InputError, WorkstationError
+
+_WRAPPER_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The profiles that were asked for, and what else Lima runs for colima."""
+
+    profiles: Mapping[str, Current]
+    others: tuple[Row, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+
+def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False) -> Snapshot:
+    """Return what is there. names None: all profiles that there is any trace of.
+
+    One `colima list`, one `limactl disk list` and one `colima status` for each running profile, side by side; none of them
+    where colima has never been used, because even a read would make its directories.
+    """
+    paths = colima.paths
+    wanted = sorted(names) if names is not None else []
+    used = paths.lima.is_dir()
+    rows: list[Row] = []
+    disks: dict[str, DataDisk] = {}
+    if used and colima.installed:
+        asked: dict[str, Callable[[], Any]] = {"rows": colima.rows, "disks": colima.disks}
+        candidates = wanted if names is not None else _known(paths)
+        guests = {name.name: _status_of(colima, name) for name in candidates if colima.looks_started(name)}
+        answers = together({**asked, **{f"status {name}": call for name, call in guests.items()}})
+        rows, disks = answers["rows"], answers["disks"]
+    else:
+        answers = {}
+    if names is None:
+        wanted = sorted({*_known(paths), *_named(rows)})
+    by_name = {row.name: row for row in rows}
+    late = {
+        f"status {name}": _status_of(colima, name)
+        for name in wanted
+        if by_name.get(name.name, Row("")).status == "Running" and f"status {name}" not in answers
+    }
+    answers.update(together(late))
+    clients = _ClientFiles(colima.environment, with_wrappers)
+    profiles = {
+        name.name: _current(paths, name, by_name.get(name.name), disks, answers.get(f"status {name}") or {}, clients)
+        for name in wanted
+    }
+    others = tuple(row for row in rows if row.name not in profiles)
+    return Snapshot(profiles, others, tuple(clients.problems))
+
+
+def _status_of(colima: Colima, name: Name) -> Callable[[], dict[str, Any]]:
+    return lambda: colima.status(name)
+
+
+def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Run the calls side by side and return their answers. The first failure is raised when all have ended."""
+    answers: dict[str, Any] = {}
+    failures: list[BaseException] = []
+
+    def run(key: str, call: Callable[[], Any]) -> None:
+        try:
+            answers[key] = call()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in calls.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return answers
+
+
+def _named(rows: Iterable[Row]) -> list[Name]:
+    result = []
+    for row in rows:
+        with contextlib.suppress(InputError):
+            result.append(parse_name(row.name))
+    return result
+
+
+def _known(paths: Paths) -> list[Name]:
+    """Return the profiles that have settings, a VM or a data disk."""
+    found = set()
+    for pattern, base in (("*/colima.yaml", paths.base), ("colima*/lima.yaml", paths.lima), ("_disks/colima*/datadisk", paths.lima)):
+        for file in base.glob(pattern):
+            if not file.parent.name.startswith("_"):
+                with contextlib.suppress(InputError):
+                    found.add(parse_name(file.parent.name))
+    return sorted(found)
+
+
+def _current(
+    paths: Paths, name: Name, row: Row | None, disks: Mapping[str, DataDisk], live: Mapping[str, Any], clients: _ClientFiles
+) -> Current:
+    configured, problem = _config(paths.configured(name))
+    applied, _ = _config(paths.applied(name))
+    instance = paths.instance(name)
+    health = verdict(
+        row,
+        live,
+        has_directory=instance.is_dir(),
+        has_definition=(instance / "lima.yaml").exists(),
+        has_settings=paths.configured(name).exists(),
+    )
+    store = _text(paths.store(name))
+    return Current(
+        name=name,
+        health=health,
+        row=row,
+        configured=configured,
+        configured_problem=problem,
+        applied=applied,
+        interrupted=_journal(paths.journal(name)),
+        store=None if store is None else parse_store(store),
+        disk=disks.get(name.id),
+        live=live,
+        clients=clients.of(name),
+        docker_socket=paths.socket(name, "docker"),
+    )
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _config(path: Path) -> tuple[Config | None, str]:
+    text = _text(path)
+    return (None, "is missing") if text is None else parse(text)
+
+
+def _journal(path: Path) -> Config | None:
+    text = _text(path)
+    if text is not None:
+        with contextlib.suppress(ValueError):
+            data = json.loads(text)
+            return data if isinstance(data, dict) else None
+    return None
+
+
+class _ClientFiles:
+    """What the files of the host's clients say about profiles. A file that can't be read is a problem, not a failure."""
+
+    def __init__(self, environment: Mapping[str, str], with_wrappers: bool) -> None:
+        self.environment = environment
+        self.with_wrappers = with_wrappers
+        self.problems: list[str] = []
+        home = Path(environment.get("HOME") or "~").expanduser()
+        self._docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "contexts" / "meta"
+        self._kube = kubeconfig.path_from(environment)
+        self._kube_text = _text(self._kube) or ""
+        self._kube_config: dict[str, Any] | None = None
+
+    def of(self, name: Name) -> Clients:
+        entry, current, dangling = "", "", False
+        if name.id in self._kube_text:
+            try:
+                config = self._kube_parsed()
+                found = kubeconfig.parts(config, name.id)
+                entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
+                current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
+            except WorkstationError as error:
+                self.problems.append(error.message)
+        wrappers = self._wrappers(name) if self.with_wrappers else ()
+        return Clients(self._docker_endpoint(name), entry, current, dangling, wrappers)
+
+    def _kube_parsed(self) -> dict[str, Any]:
+        if self._kube_config is None:
+            self._kube_config = kubeconfig.load(self._kube)
+        return self._kube_config
+
+    def _docker_endpoint(self, name: Name) -> str:
+        text = _text(self._docker / hashlib.sha256(name.id.encode()).hexdigest() / "meta.json")
+        with contextlib.suppress(ValueError, AttributeError):
+            data = json.loads(text or "{}")
+            return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
+        return ""
+
+    def _wrappers(self, name: Name) -> tuple[str, ...]:
+        found = []
+        for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
+            file = Path(directory) / "nerdctl"
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                if file.stat().st_size <= _WRAPPER_BYTES and f"nerdctl --profile {name.name} -- " in file.read_text():
+                    found.append(str(file))
+        return tuple(found)

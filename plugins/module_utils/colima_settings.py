@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of colima's settings: each key of colima.yaml, its type and default, when a change takes effect, who can do it.
+
+Options are named as the keys of colima.yaml in snake case; nested ones are written with a dot here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# When a change takes effect.
+LIVE = "live"  # at once: nothing in the VM depends on it
+RESTART = "restart"
+FIXED = "fixed"  # never, short of deleting the VM
+GROW = "grow"  # at a restart, and upwards only
+CREATE = "create"  # read once, when the VM (or k3s in it) is made
+
+# Who can do it.
+ANYWHERE = "any system"
+MACOS = "macOS"
+APPLE_SILICON = "macOS on Apple silicon"
+
+Version = tuple[int, int, int]
+OLDEST: Version = (0, 6, 0)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key of colima.yaml.
+
+    absent is what colima makes of a file without the key, which is not always the documented default. neutral is what it
+    writes where the system can't do the setting.
+    """
+
+    option: str
+    key: str
+    kind: type
+    default: Any
+    when: str = RESTART
+    since: Version = OLDEST
+    needs: str = ANYWHERE
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    absent: Any = None
+    neutral: Any = None
+    unit: str = ""
+
+
+def _same(name: str, kind: type, default: Any, when: str = RESTART, **more: Any) -> Setting:
+    """A setting whose option and key differ in writing only: root_disk and rootDisk."""
+    more.setdefault("absent", default)
+    parts = [word.split("_") for word in name.split(".")]
+    key = ".".join(first + "".join(word.capitalize() for word in rest) for first, *rest in parts)
+    return Setting(name, key, kind, default, when, **more)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    _same("cpu", int, 2, least=1, absent=0, unit="CPUs"),
+    _same("memory", float, 2.0, least=0.25, absent=0.0, unit="GiB"),
+    _same("disk", int, 100, GROW, least=1, absent=0, unit="GiB"),
+    _same("root_disk", int, 20, GROW, since=(0, 9, 0), least=1, unit="GiB"),
+    _same("arch", str, "host", FIXED, choices=("host", "x86_64", "aarch64")),
+    _same("runtime", str, "docker", FIXED, choices=("docker", "containerd", "incus", "none")),
+    _same("hostname", str, ""),
+    _same("cpu_type", str, ""),
+    _same("kubernetes.enabled", bool, False),
+    _same("kubernetes.version", str, "v1.35.0+k3s1"),
+    Setting("kubernetes.k3s_args", "kubernetes.k3sArgs", list, ["--disable=traefik"], absent=["--disable=traefik"]),
+    _same("kubernetes.port", int, 0, CREATE, since=(0, 9, 1), least=0),
+    _same("auto_activate", bool, True, LIVE),
+    _same("network.address", bool, False, needs=MACOS, neutral=False),
+    _same("network.mode", str, "shared", FIXED, since=(0, 9, 0), needs=MACOS, choices=("shared", "bridged"), neutral=""),
+    _same("network.interface", str, "en0", since=(0, 9, 0), needs=MACOS, neutral=""),
+    _same("network.preferred_route", bool, False, since=(0, 9, 0), needs=MACOS, neutral=False),
+    _same("network.dns", list, []),
+    _same("network.dns_hosts", dict, {}),
+    _same("network.host_addresses", bool, False, since=(0, 7, 2)),
+    _same("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
+    _same("forward_agent", bool, False),
+    _same("docker", dict, {}),
+    _same("vm_type", str, "", FIXED, needs=MACOS, choices=("qemu", "vz", "krunkit"), neutral="qemu"),
+    _same("port_forwarder", str, "ssh", since=(0, 9, 0), choices=("ssh", "grpc", "none")),
+    _same("rosetta", bool, False, needs=APPLE_SILICON, neutral=False),
+    _same("binfmt", bool, True, since=(0, 8, 2)),
+    _same("nested_virtualization", bool, False, since=(0, 7, 1), needs=APPLE_SILICON, neutral=False),
+    _same("mount_type", str, "", FIXED, choices=("sshfs", "9p", "virtiofs")),
+    _same("mount_inotify", bool, False, needs=MACOS, neutral=False),
+    _same("ssh_config", bool, True, absent=False),
+    _same("ssh_port", int, 0, since=(0, 6, 10), least=0),
+    # [] means the home directory, writable; None means nothing is mounted.
+    _same("mounts", list, [], absent=None),
+    _same("provision", list, []),
+    _same("env", dict, {}),
+    _same("disk_image", str, "", CREATE, since=(0, 8, 1)),
+    _same("force_disk_image", bool, False, LIVE, since=(0, 10, 2)),
+    _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON, choices=("docker", "ramalama"), neutral=""),
+)
+BY_OPTION = {setting.option: setting for setting in SETTINGS}
+
+# Values that came later than their key.
+VALUE_SINCE: dict[tuple[str, str], Version] = {
+    ("runtime", "incus"): (0, 7, 0),
+    ("runtime", "none"): (0, 7, 0),
+    ("vm_type", "krunkit"): (0, 10, 0),
+    ("port_forwarder", "none"): (0, 10, 0),
+}
+PROVISION_SINCE: dict[str, Version] = {
+    "system": OLDEST,
+    "user": OLDEST,
+    "boot": OLDEST,
+    "dependency": OLDEST,
+    "after-boot": (0, 10, 0),
+    "ready": (0, 10, 0),
+}
+NO_MOUNTS_SINCE: Version = (0, 10, 0)
+FRACTION_OF_MEMORY_SINCE: Version = (0, 8, 2)
+DATA_DISK_SINCE: Version = (0, 9, 0)
+INCUS_KEEPS_DATA_SINCE: Version = (0, 10, 2)
+
+
+def text_of(version: Version) -> str:
+    """Return a version as people write it."""
+    return ".".join(str(part) for part in version)

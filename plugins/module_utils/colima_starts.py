@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start several VMs as far side by side as colima's races allow.
+
+Until Lima counts a VM as running, the start of another one may delete the network under it, and two first downloads of one
+image spoil each other: so each start waits until the one before it is past that. kubectl's lock on the kubeconfig does not
+wait: so two profiles with Kubernetes go one after the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from .colima_paths import Name
+
+# (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.
+Job = Callable[[Callable[[], None], Callable[[int], None]], None]
+
+
+def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
+    """Run (name, has Kubernetes, job) in this order, overlapped. Raises the first failure when all have ended."""
+    failures: dict[str, BaseException] = {}
+    processes: set[int] = set()
+    stopping = threading.Event()
+    gate, kubernetes = _passed(), _passed()
+    threads = []
+    for name, has_kubernetes, job in jobs:
+        past, ended = threading.Event(), threading.Event()
+
+        def run(
+            name: Name = name,
+            job: Job = job,
+            waits: tuple[threading.Event, ...] = (gate, kubernetes) if has_kubernetes else (gate,),
+            past: threading.Event = past,
+            ended: threading.Event = ended,
+        ) -> None:
+            try:
+                for event in waits:
+                    event.wait()
+                if not stopping.is_set():
+                    job(past.set, processes.add)
+            except BaseException as error:
+                failures[str(name)] = error
+            finally:
+                past.set()
+                ended.set()
+
+        gate = past
+        kubernetes = ended if has_kubernetes else kubernetes
+        threads.append(threading.Thread(target=run, daemon=True))
+    _watch(threads, processes, stopping)
+    if failures:
+        first, *others = failures.values()
+        for error in others:
+            first.add_note(str(error))
+        raise first
+
+
+def _passed() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+def _watch(threads: Sequence[threading.Thread], processes: set[int], stopping: threading.Event) -> None:
+    """Wait for the threads; when this process is told to end, end their processes gently first."""
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                # Short, so that a signal is handled soon: a join without end would hold it back.
+                thread.join(0.2)
+    except BaseException:
+        stopping.set()
+        for pid in list(processes):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGTERM)
+        for thread in threads:
+            thread.join(12.0)
+        raise

@@ -1,0 +1,442 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: colima_profile
+short_description: Converge colima profiles to what is asked for, losing nothing
+version_added: 0.1.0
+author: [The laptop.containers contributors (@laptop-containers)]
+description:
+  - Creates, starts, changes, stops and deletes profiles of L(colima,https://github.com/abiosoft/colima) (Lima VMs with docker,
+    containerd or incus, and optionally Kubernetes), one or several as one plan.
+  - C(colima start) exits with 0 while it ignores or discards most changes to a profile that exists. This module compares with
+    what the VM really runs with, does what is needed to get there, and looks again afterwards.
+  - Options that are left out keep what is there; for a new profile they are colima's documented defaults. Names are the keys of
+    C(colima.yaml) in snake case.
+  - VMs, disks, images and volumes are never destroyed unless O(on_fixed_change), O(delete_data) and O(confirm_data_loss) say so.
+  - Unhealthy profiles are repaired on the way (half-started or broken VMs, stale disk locks, lost or damaged files, the profile's
+    own kubeconfig entry and docker context); no repair deletes anything.
+  - VMs are started side by side as far as colima allows. All changes happen under one lock for each Lima home.
+  - Never touches the current docker or kube context of a client, except as colima itself does it at a start (O(auto_activate)).
+extends_documentation_fragment: [laptop.containers.attributes]
+requirements:
+  - colima and limactl 0.18 or newer; docker for runtime V(docker) and kubectl for Kubernetes.
+  - PyYAML
+options:
+  <<: &settings
+    state:
+      description:
+        - V(started) makes sure that the profile runs with these settings; V(stopped) that it does not run; V(present) only that
+          the settings are in place, applied to a VM that runs already and left to the next start otherwise.
+        - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
+          wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
+        - V(started) when left out.
+      type: str
+      choices: [started, stopped, present, absent]
+    cpu:
+      description: Number of CPUs. Needs a restart.
+      type: int
+    memory:
+      description: Memory in GiB; fractions are allowed. Needs a restart.
+      type: float
+    disk:
+      description:
+        - Size in GiB of the disk for images, volumes and Kubernetes data. It grows at a restart and never shrinks.
+      type: int
+    root_disk:
+      description: Size in GiB of the VM's system disk (C(rootDisk)). Grows only, at a restart.
+      type: int
+    arch:
+      description: Architecture of the VM. Fixed for the life of the VM. V(host) is the laptop's own.
+      type: str
+      choices: [host, x86_64, aarch64]
+    runtime:
+      description: Container runtime. Fixed for the life of the VM and of its data disk.
+      type: str
+      choices: [docker, containerd, incus, none]
+    hostname:
+      description: Host name in the VM. Empty means C(colima-) and the profile's name. Needs a restart.
+      type: str
+    cpu_type:
+      description: CPU model for qemu (C(cpuType)); empty or V(host) for the host's. Needs a restart.
+      type: str
+    kubernetes:
+      description: Kubernetes (k3s) in the VM; only with runtime V(docker) or V(containerd).
+      type: dict
+      suboptions:
+        enabled:
+          description: Whether Kubernetes runs. Needs a restart.
+          type: bool
+        version:
+          description: Release of k3s, for example V(v1.35.0+k3s1). Installed in place at a restart, also downwards.
+          type: str
+        k3s_args:
+          description: Arguments for k3s (C(k3sArgs)). Needs a restart.
+          type: list
+          elements: str
+        port:
+          description: Port of the API server on the host; V(0) picks a free one. Read once, when k3s is installed.
+          type: int
+    auto_activate:
+      description:
+        - Whether colima makes the profile's docker or kube context the current one when it starts (C(autoActivate)).
+      type: bool
+    network:
+      description: Network of the VM.
+      type: dict
+      suboptions:
+        address:
+          description: Whether the VM gets an address that the laptop can reach. macOS only. Can't be switched off again.
+          type: bool
+        mode:
+          description: How the address is made. macOS only. Fixed for the life of the VM.
+          type: str
+          choices: [shared, bridged]
+        interface:
+          description: Interface of the laptop for V(bridged). macOS only. Needs a restart.
+          type: str
+        preferred_route:
+          description: Whether the VM uses the reachable address for its own traffic (C(preferredRoute)). macOS only.
+          type: bool
+        dns:
+          description: Addresses of DNS servers for the VM, instead of the laptop's resolver. Needs a restart.
+          type: list
+          elements: str
+        dns_hosts:
+          description: Names that the VM resolves, with the address or name that they stand for (C(dnsHosts)). Needs a restart.
+          type: dict
+        host_addresses:
+          description: Whether ports can be forwarded to single addresses of the laptop (C(hostAddresses)). Needs a restart.
+          type: bool
+        gateway_address:
+          description:
+            - IPv4 address of the gateway, ending in .2 (C(gatewayAddress)). All running profiles must have the same.
+          type: str
+    forward_agent:
+      description: Whether the laptop's ssh agent can be used in the VM (C(forwardAgent)). Needs a restart.
+      type: bool
+    docker:
+      description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
+      type: dict
+    vm_type:
+      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) on macOS only. Fixed for the life of the VM.
+      type: str
+      choices: [qemu, vz, krunkit]
+    port_forwarder:
+      description: How ports get to the laptop (C(portForwarder)). Needs a restart.
+      type: str
+      choices: [ssh, grpc, none]
+    rosetta:
+      description: Whether amd64 programs run by Rosetta. macOS on Apple silicon with V(vz) only. Needs a restart.
+      type: bool
+    binfmt:
+      description: Whether programs of foreign architectures run by emulation. Needs a restart.
+      type: bool
+    nested_virtualization:
+      description: Whether VMs run in the VM (C(nestedVirtualization)). Apple M3 or newer only. Needs a restart.
+      type: bool
+    mount_type:
+      description: How directories of the laptop are mounted (C(mountType)). Fixed for the life of the VM.
+      type: str
+      choices: [sshfs, 9p, virtiofs]
+    mount_inotify:
+      description: Whether changes of files are told to the VM (C(mountInotify)). macOS only. Needs a restart.
+      type: bool
+    ssh_config:
+      description: Whether colima adds its hosts to C(~/.ssh/config) (C(sshConfig)). Takes effect at a restart.
+      type: bool
+    ssh_port:
+      description: Port of the VM's ssh on the laptop (C(sshPort)); V(0) picks a free one. Needs a restart.
+      type: int
+    mounts:
+      description:
+        - Directories of the laptop that are mounted in the VM. Needs a restart.
+        - As with colima, an empty list means the home directory, writable. For no mount at all give one element with
+          C(location=none).
+      type: list
+      elements: dict
+      suboptions:
+        location:
+          description: Directory of the laptop; C(~) is the home directory.
+          type: str
+          required: true
+        mount_point:
+          description: Directory in the VM (C(mountPoint)); the same as on the laptop when left out.
+          type: str
+        writable:
+          description: Whether the VM may write there.
+          type: bool
+          default: false
+    provision:
+      description: Scripts that run in the VM at each start. Needs a restart.
+      type: list
+      elements: dict
+      suboptions:
+        mode:
+          description: When and as whom the script runs.
+          type: str
+          choices: [system, user, boot, dependency, after-boot, ready]
+          default: system
+        script:
+          description: The script.
+          type: str
+          required: true
+    env:
+      description:
+        - Environment of the VM, replaced as a whole. Needs a restart.
+        - No place for secrets, because colima keeps it in files that others can read. Values are not shown in the diff.
+      type: dict
+    disk_image:
+      description: Local file of the VM image (C(diskImage)); empty for colima's own. Used only when the VM is made.
+      type: path
+    force_disk_image:
+      description: Whether to accept an image other than colima's own (C(forceDiskImage)).
+      type: bool
+    model_runner:
+      description: Runner of AI models (C(modelRunner)). macOS on Apple silicon only. Needs a restart.
+      type: str
+      choices: [docker, ramalama]
+  profiles:
+    description:
+      - The profiles, planned together. Use this or O(name) with the options of one profile, not both.
+    type: list
+    elements: dict
+    suboptions:
+      <<: *settings
+      name:
+        description:
+          - Name of the profile. C(colima-) in front is the same as without.
+        type: str
+        required: true
+  name:
+    description:
+      - Name of the one profile, when O(profiles) is not used; the other options of a profile then stand beside it.
+    type: str
+  restart:
+    description:
+      - What may happen to a running VM when a change needs a restart.
+      - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all.
+      - Changes that wait are in RV(pending), and a later run applies them.
+    type: str
+    choices: [always, if_idle, never]
+    default: if_idle
+  on_fixed_change:
+    description:
+      - What to do when a setting differs that is fixed for the life of a VM, or a disk shall shrink.
+      - V(refuse) fails before anything is done, and names all of them.
+      - V(warn) leaves them as they are and applies the rest.
+      - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects stay;
+        what was installed in the VM itself is lost. Refused where the data could not be kept.
+      - V(recreate_with_data_loss) does the same, and destroys the data disk where it can't be kept, for the profiles in
+        O(confirm_data_loss).
+    type: str
+    choices: [refuse, warn, recreate, recreate_with_data_loss]
+    default: refuse
+  confirm_data_loss:
+    description: Names of the profiles whose images and volumes may be destroyed.
+    type: list
+    elements: str
+    default: []
+  delete_data:
+    description: With state V(absent), also destroy the data disk of the profiles in O(confirm_data_loss).
+    type: bool
+    default: false
+  timeout:
+    description: Seconds that one start may take. After it the state is unknown; nothing is deleted, the next run repairs it.
+    type: int
+    default: 1800
+  stall_timeout:
+    description: Seconds that a start may go on without printing a line.
+    type: int
+    default: 600
+  host:
+    description: What is known of the laptop. Keys left out are read from the machine that the module runs on.
+    type: dict
+    suboptions:
+      cpus:
+        description: Logical CPUs. Running profiles may not have more in sum.
+        type: int
+      memory_mib:
+        description: Memory in MiB. Running profiles may not have more in sum, less the reserve.
+        type: int
+      reserve_memory_mib:
+        description: Memory in MiB that stays with the laptop.
+        type: int
+        default: 1024
+      disk_free_mib:
+        description: Free space in MiB on the laptop's disk.
+        type: int
+      system:
+        description: Operating system.
+        type: str
+        choices: [Darwin, Linux]
+      arch:
+        description: Machine type.
+        type: str
+      weight:
+        description: Not used here; lets the same value serve P(laptop.containers.sized#filter).
+        type: float
+seealso:
+  - module: laptop.containers.colima_profile_info
+  - module: laptop.containers.docker_context
+"""
+
+EXAMPLES = r"""
+- name: Start a profile with docker
+  laptop.containers.colima_profile:
+    name: docker-buildx
+    cpu: 4
+    memory: 8
+
+- name: Two profiles side by side, as one plan
+  laptop.containers.colima_profile:
+    profiles:
+      - name: k8s
+        runtime: containerd
+        kubernetes: {enabled: true}
+        cpu: 4
+        memory: 12
+      - name: docker-buildx
+        cpu: 4
+        memory: 12
+        disk: 120
+        auto_activate: false
+
+- name: Move a profile to another VM type, keeping its images and volumes
+  laptop.containers.colima_profile:
+    name: docker-buildx
+    vm_type: vz
+    mount_type: virtiofs
+    on_fixed_change: recreate
+    restart: always
+
+- name: Delete a profile with all its images and volumes
+  laptop.containers.colima_profile:
+    name: old
+    delete_data: true
+    confirm_data_loss: [old]
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done (or would be, in check mode), in order.
+  returned: success
+  type: list
+  elements: str
+  sample: ["stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)", "start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)"]
+pending:
+  description: Changes that were held back by O(restart).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    target: {description: What they belong to., type: str, returned: always}
+    change: {description: The change., type: str, returned: always}
+    reason: {description: Why it waits., type: str, returned: always}
+    remedy: {description: How to apply it., type: str, returned: always}
+profiles:
+  description: The profiles afterwards, in the order in which they were given.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name: {description: Name of the profile., type: str, returned: always}
+    instance: {description: Id of the Lima instance; also the name of colima's own contexts., type: str, returned: always}
+    status:
+      description: V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(half-started), V(broken) or V(damaged).
+      type: str
+      returned: always
+    pending: {description: The changes of this profile that wait., type: list, elements: dict, returned: always}
+    runtime: {description: Container runtime., type: str, returned: unless absent}
+    kubernetes: {description: Whether Kubernetes is on., type: bool, returned: unless absent}
+    cpu: {description: CPUs., type: int, returned: unless absent}
+    memory: {description: Memory in GiB., type: float, returned: unless absent}
+    disk: {description: True size of the data disk in GiB., type: int, returned: always}
+    arch: {description: Architecture., type: str, returned: unless absent}
+    vm_type: {description: Virtualisation., type: str, returned: unless absent}
+    mount_type: {description: How directories are mounted., type: str, returned: unless absent}
+    address: {description: Reachable address of a running VM that has one., type: str, returned: unless absent}
+    config_file: {description: Path of the settings., type: str, returned: unless absent}
+    docker_context: {description: Name of colima's docker context; empty for other runtimes., type: str, returned: unless absent}
+    kube_context: {description: Name of the kube context; empty without Kubernetes., type: str, returned: unless absent}
+    docker_socket: {description: Address of docker on the laptop., type: str, returned: unless absent}
+    containerd_socket: {description: Address of containerd on the laptop., type: str, returned: unless absent}
+    buildkitd_socket: {description: Address of BuildKit on the laptop., type: str, returned: unless absent}
+    incus_socket: {description: Address of incus on the laptop., type: str, returned: unless absent}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.colima import Colima
+from ..module_utils.colima_converge import Request, converge
+from ..module_utils.colima_desired import desired_from, policy_from
+from ..module_utils.colima_host import host_from
+from ..module_utils.colima_options import profile_options
+from ..module_utils.colima_paths import resolve
+from ..module_utils.errors import WorkstationError
+
+ARGUMENT_SPEC = {
+    "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
+    **profile_options(name_required=False),
+    "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
+    "on_fixed_change": {
+        "type": "str",
+        "choices": ["refuse", "warn", "recreate", "recreate_with_data_loss"],
+        "default": "refuse",
+    },
+    "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
+    "delete_data": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 1800},
+    "stall_timeout": {"type": "int", "default": 600},
+    "host": {
+        "type": "dict",
+        "options": {
+            "cpus": {"type": "int"},
+            "memory_mib": {"type": "int"},
+            "reserve_memory_mib": {"type": "int", "default": 1024},
+            "disk_free_mib": {"type": "int"},
+            "system": {"type": "str", "choices": ["Darwin", "Linux"]},
+            "arch": {"type": "str"},
+            "weight": {"type": "float"},
+        },
+    },
+}
+CONSTRAINTS = {
+    "mutually_exclusive": [("profiles", option) for option in profile_options(name_required=False)],
+    "required_one_of": [("profiles", "name")],
+}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, **CONSTRAINTS)
+    params = module.params
+    given = params["host"] or {}
+    try:
+        paths = resolve(os.environ, given.get("system") or os.uname().sysname)
+        host = host_from(given, os.environ, paths.lima)
+        desired = desired_from(params["profiles"] if params["profiles"] is not None else [params], host)
+        limits = {"timeout": params["timeout"], "stall": params["stall_timeout"]}
+        request = Request(tuple(desired), policy_from(params), host, limits)
+        outcome = converge(Colima(paths), request, module.check_mode)
+    except WorkstationError as error:
+        module.fail_json(msg=error.message, exception=error, **error.context)
+    except KeyboardInterrupt:
+        module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
+    for warning in outcome.plan.warnings:
+        module.warn(warning)
+    module.exit_json(
+        changed=bool(outcome.actions),
+        actions=list(outcome.actions),
+        pending=[item.public() for item in outcome.plan.pending],
+        profiles=list(outcome.profiles),
+        diff=outcome.plan.diff,
+    )
+
+
+if __name__ == "__main__":
+    main()
