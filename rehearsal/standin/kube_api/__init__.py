@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stand-in for a small Kubernetes API: namespaces, secrets, service accounts, RBAC; for labs without kube-apiserver.
+
+`python -m rehearsal.standin.kube_api --state DIR --port N` serves and writes DIR/k3s.yaml, a kubeconfig as k3s writes it.
+The class KubeApi has the interface of rehearsal.services.apiserver.ApiServer, whose clients and certificates it shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import secrets
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+from rehearsal.processes import Daemon, LabError, free_port
+from rehearsal.services.apiserver import ApiServer
+
+READY_SECONDS = 20.0
+K3S_YAML = """\
+apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: {ca}
+    server: https://127.0.0.1:{port}
+  name: default
+contexts:
+- context:
+    cluster: default
+    user: default
+  name: default
+current-context: default
+kind: Config
+users:
+- name: default
+  user:
+    client-certificate-data: {certificate}
+    client-key-data: {key}
+"""
+
+
+class KubeApi(ApiServer):
+    """The stand-in as a process of its own. linger: seconds that a deleted namespace stays Terminating, < 0 = for ever."""
+
+    def __init__(
+        self,
+        directory: Path,
+        data: Path | None = None,
+        port: int | None = None,
+        name: str = "colima-k8s",
+        linger: float = 0.0,
+    ) -> None:
+        super().__init__(directory, data or directory, port, name)
+        self.daemon = Daemon("kube-api", directory)
+        self.linger = linger
+
+    def start(self) -> Self:
+        """Start the server and wait until it is ready. Raises LabError."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        if not self._ports.exists():
+            self._ports.write_text(json.dumps({"api": self._port or free_port()}))
+        self._certificates()
+        self._spawn()
+        return self
+
+    def _spawn(self) -> None:
+        port = json.loads(self._ports.read_text())["api"]
+        root = Path(__file__).resolve().parents[3]
+        code = f"import sys; sys.path.insert(0, {str(root)!r}); from rehearsal.standin.kube_api import main; sys.exit(main())"
+        arguments = ["--state", str(self.directory), "--data", str(self.data), "--port", str(port), "--linger", str(self.linger)]
+        self.daemon.spawn([sys.executable, "-c", code, *arguments])
+        try:
+            self.daemon.wait_until(self._ready, READY_SECONDS)
+        except LabError:
+            self.kill()
+            raise
+
+    def token_for(self, user: str, groups: tuple[str, ...] = ()) -> str:
+        """A bearer token for a user."""
+        path = self.directory / "tokens.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        token = secrets.token_urlsafe(32)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({**known, token: {"user": user, "groups": list(groups)}}))
+        return token
+
+    def restart(self, pause: float = 0.0) -> None:
+        """End the server, wait, start it again on the same port with the same objects."""
+        self.daemon.kill()
+        time.sleep(pause)
+        self._spawn()
+
+    @property
+    def running(self) -> bool:
+        """Whether the server lives."""
+        return self.daemon.pid is not None
+
+    def stop(self) -> None:
+        """End the server."""
+        self.daemon.stop()
+
+    def kill(self) -> None:
+        """End the server at once."""
+        self.daemon.kill()
+
+
+def write_k3s_yaml(directory: Path, port: int) -> Path:
+    """Write the kubeconfig of the administrator as k3s does, and return its path."""
+    from rehearsal.services.certificates import Authority, write_secret
+
+    path = directory / "k3s.yaml"
+    pair = Authority(directory).issue("system:admin", ("system:masters",))
+    parts = {"ca": (directory / "ca.crt").read_bytes(), "certificate": pair.certificate, "key": pair.key}
+    encoded = {name: base64.b64encode(content).decode() for name, content in parts.items()}
+    write_secret(path, K3S_YAML.format(port=port, **encoded).encode())
+    return path
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until SIGTERM."""
+    from .api import Api
+    from .server import Server
+    from .store import Store
+
+    parser = argparse.ArgumentParser(prog="kube_api", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--state", type=Path, required=True, help="folder of certificates, tokens and k3s.yaml")
+    parser.add_argument("--data", type=Path, help="folder of the objects (default: the same)")
+    parser.add_argument("--port", type=int, default=6443)
+    parser.add_argument(
+        "--linger", type=float, default=0.0, help="seconds that a deleted namespace is Terminating, -1 = for ever"
+    )
+    options = parser.parse_args(argv)
+    _prepare(options.state, options.port)
+    store = Store(options.data or options.state)
+    with Server(Api(store, options.linger), options.port, options.state) as server:
+        # shutdown() waits for the serving loop, which runs in this very thread.
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+        server.serve_forever(poll_interval=0.1)
+    store.close()
+    return 0
+
+
+def _prepare(directory: Path, port: int) -> None:
+    from rehearsal.services.certificates import Authority, write_secret
+
+    directory.mkdir(parents=True, exist_ok=True)
+    authority = Authority(directory)
+    if not (directory / "server.key").exists():
+        pair = authority.issue("kube-apiserver", server=True)
+        (directory / "server.crt").write_bytes(pair.certificate)
+        write_secret(directory / "server.key", pair.key)
+    if not (directory / "k3s.yaml").exists() or f":{port}\n" not in (directory / "k3s.yaml").read_text():
+        write_k3s_yaml(directory, port)

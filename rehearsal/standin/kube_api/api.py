@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of the API on the store: get, list, create, replace, patch, apply, delete."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import datetime
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import fields, selectors, status
+from .access import Rbac, User
+from .resources import NAMESPACES, Resource
+from .store import Key, Store
+from .validation import broken_base64, check, complete
+
+Object = dict[str, Any]
+Answer = tuple[int, Object]
+
+APPLY = "application/apply-patch+yaml"
+PATCHES = {
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/json-patch+json",
+    APPLY,
+}
+LASTING = ("default", "kube-system", "kube-public")
+LONGEST_MANAGER = 128
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request on a resource, after its address was read."""
+
+    user: User
+    verb: str
+    resource: Resource
+    namespace: str
+    name: str
+    subresource: str
+    query: dict[str, str]
+    body: bytes
+    media: str
+    agent: str
+
+    @property
+    def manager(self) -> str:
+        return self.query.get("fieldManager") or self.agent.partition("/")[0]
+
+    @property
+    def dry(self) -> bool:
+        return self.query.get("dryRun") == "All"
+
+    def key(self, name: str = "") -> Key:
+        return self.resource.group, self.resource.plural, self.namespace if self.resource.namespaced else "", name or self.name
+
+
+class Api:
+    """The server's behaviour without its socket. linger: seconds that a deleted namespace stays Terminating, < 0 = for ever."""
+
+    def __init__(self, store: Store, linger: float = 0.0, controllers: bool = True) -> None:
+        self.store = store
+        self.rbac = Rbac(store)
+        self.linger = linger
+        self.controllers = controllers
+        self.warnings: list[str] = []
+        for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
+            if store.get(("", "namespaces", "", name)) is None:
+                self._save_namespace(name)
+
+    def _save_namespace(self, name: str) -> None:
+        item: Object = {"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": name}}
+        complete(NAMESPACES, item)
+        self._stamp(item)
+        fields.own_update(None, item, "kube-apiserver", _now())
+        self.store.put(("", "namespaces", "", name), item)
+        self._default_account(name)
+
+    def _stamp(self, item: Object) -> None:
+        kept = {key: value for key, value in item["metadata"].items() if key in ("name", "generateName", "namespace")}
+        others = {key: value for key, value in item["metadata"].items() if key not in kept}
+        item["metadata"] = {**kept, "uid": str(uuid.uuid4()), "resourceVersion": "", "creationTimestamp": _now(), **others}
+
+    def _default_account(self, namespace: str) -> None:
+        """Do what Kubernetes' controllers do in a new namespace."""
+        key = ("", "serviceaccounts", namespace, "default")
+        if self.controllers and self.store.get(key) is None:
+            account: Object = {
+                "kind": "ServiceAccount",
+                "apiVersion": "v1",
+                "metadata": {"name": "default", "namespace": namespace},
+            }
+            self._stamp(account)
+            self.store.put(key, account)
+
+    def handle(self, request: Request) -> Answer:
+        """Answer one request. Raises Refused."""
+        self._reap()
+        verb = request.verb
+        namespace = request.name if request.resource is NAMESPACES and verb != "create" else request.namespace
+        self.rbac.check(request.user, verb, request.resource, namespace, "" if verb == "create" else request.name)
+        _check_options(request)
+        if request.subresource == "finalize":
+            return self._finalize(request)
+        found: Answer = getattr(self, f"_{verb}")(request)
+        return found
+
+    def _existing(self, request: Request) -> Object:
+        item = self.store.get(request.key())
+        if item is None:
+            raise status.not_found(request.resource.plural, request.name, request.resource.group)
+        return item
+
+    def _get(self, request: Request) -> Answer:
+        return 200, self._existing(request)
+
+    def _list(self, request: Request) -> Answer:
+        resource, query = request.resource, request.query
+        items = self.store.list(resource.group, resource.plural, request.namespace)
+        selected = False
+        tests: tuple[tuple[str, Callable[[str, str], selectors.Test]], ...] = (
+            ("labelSelector", lambda text, _kind: selectors.label_test(text)),
+            ("fieldSelector", selectors.field_test),
+        )
+        for option, test in tests:
+            if query.get(option):
+                selected = True
+                holds = test(query[option], resource.kind)
+                items = [item for item in items if holds(item)]
+        metadata: Object = {"resourceVersion": str(self.store.version)}
+        items = _after(items, query.get("continue", ""), bool(request.namespace))
+        limit = _integer(query.get("limit") or "0")
+        if limit and len(items) > limit:
+            last = items[limit - 1]["metadata"]
+            start = last["name"] if request.namespace or not last.get("namespace") else f"{last['namespace']}/{last['name']}"
+            token = json.dumps({"v": "meta.k8s.io/v1", "rv": self.store.version, "start": f"{start}\0"}, separators=(",", ":"))
+            metadata["continue"] = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+            if not selected:
+                metadata["remainingItemCount"] = len(items) - limit
+            items = items[:limit]
+        return 200, {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": items}
+
+    def _create(self, request: Request) -> Answer:
+        if request.name:
+            raise status.no_such_method()
+        item = self._decoded(request, request.body)
+        metadata = item["metadata"]
+        self._admit(request, metadata.get("name") or "")
+        if not metadata.get("name") and metadata.get("generateName"):
+            metadata["name"] = metadata["generateName"] + secrets.token_hex(3)[:5]
+        return self._store_new(request, item, applied=False)
+
+    def _admit(self, request: Request, name: str) -> None:
+        """Raise 404 or 403 when the namespace takes nothing new."""
+        if not request.resource.namespaced:
+            return
+        namespace = self.store.get(("", "namespaces", "", request.namespace))
+        if namespace is None:
+            raise status.not_found("namespaces", request.namespace)
+        if namespace["metadata"].get("deletionTimestamp"):
+            raise status.terminating(request.resource.plural, name, request.namespace)
+
+    def _store_new(self, request: Request, item: Object, applied: bool) -> Answer:
+        complete(request.resource, item)
+        check(request.resource, item, None)
+        name = item["metadata"]["name"]
+        key = request.key(name)
+        if self.store.get(key) is not None:
+            raise status.exists(request.resource.plural, name, request.resource.group)
+        if request.resource.namespaced:
+            item["metadata"]["namespace"] = request.namespace
+        self._stamp(item)
+        if not applied:
+            fields.own_update(None, item, request.manager, _now())
+        if request.dry:
+            del item["metadata"]["resourceVersion"]
+            return 201, item
+        self.store.put(key, item)
+        if request.resource is NAMESPACES:
+            self._default_account(name)
+        return 201, item
+
+    def _decoded(self, request: Request, body: bytes) -> Object:
+        resource = request.resource
+        try:
+            item = json.loads(body or b"{}")
+        except ValueError as error:
+            reason = (
+                f"couldn't get version/kind; json parse error: unexpected end of JSON input ({body.decode(errors='replace')})"
+            )
+            message = f"the object provided is unrecognized (must be of type {resource.kind}): {reason}"
+            raise status.bad_request(message) from error
+        prefix = f'{resource.kind} in version "v1" cannot be handled as a {resource.kind}: '
+        if item.get("kind", resource.kind) != resource.kind:
+            given = item["kind"]
+            reason = f"converting (v1.{given}) to (core.{resource.kind}): unknown conversion"
+            raise status.bad_request(f'{given} in version "v1" cannot be handled as a {resource.kind}: {reason}')
+        problem = broken_base64(item) if resource.kind == "Secret" else ""
+        if problem:
+            raise status.bad_request(prefix + problem)
+        self._drop_unknown(request, item, prefix)
+        return self._addressed(request, {"kind": resource.kind, "apiVersion": resource.api_version, **item})
+
+    def _drop_unknown(self, request: Request, item: Object, prefix: str) -> None:
+        for field in [key for key in item if key not in request.resource.fields | {"apiVersion", "kind", "metadata"}]:
+            if request.query.get("fieldValidation") == "Strict":
+                raise status.bad_request(f'{prefix}strict decoding error: unknown field "{field}"')
+            self.warnings.append(f'unknown field "{field}"')
+            del item[field]
+        # Directives of a strategic merge mean nothing in the lists of these kinds: they are replaced as a whole.
+        for field, value in item.items():
+            for position, entry in enumerate(value if isinstance(value, list) else []):
+                if isinstance(entry, dict) and entry.pop("$patch", None):
+                    self.warnings.append(f'unknown field "{field}[{position}].$patch"')
+
+    def _addressed(self, request: Request, item: Object) -> Object:
+        """Return the object with metadata that agrees with the address. Raises 400."""
+        metadata = item["metadata"] = dict(item.get("metadata") or {})
+        if request.resource.namespaced and metadata.get("namespace", request.namespace) != request.namespace:
+            raise status.bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        if request.name and metadata.get("name", request.name) != request.name:
+            reason = f"the name of the object ({metadata['name']}) does not match the name on the URL ({request.name})"
+            raise status.bad_request(reason)
+        if request.name:
+            metadata["name"] = request.name
+        return item
+
+    def _update(self, request: Request) -> Answer:
+        new = self._decoded(request, request.body)
+        old = self._existing(request)
+        self._check_version(request, new, old)
+        return self._replace(request, old, new)
+
+    def _check_version(self, request: Request, new: Object, old: Object) -> None:
+        wanted = new["metadata"].get("resourceVersion")
+        if wanted and wanted != old["metadata"]["resourceVersion"]:
+            raise status.modified(request.resource.plural, request.name, request.resource.group)
+
+    def _replace(self, request: Request, old: Object, new: Object, applied: bool = False) -> Answer:
+        managed = new["metadata"].get("managedFields")
+        for field in ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "namespace", "generateName"):
+            new["metadata"].pop(field, None)
+            if field in old["metadata"]:
+                new["metadata"][field] = old["metadata"][field]
+        for field in ("spec", "status"):
+            if field in old:
+                new[field] = old[field]
+        complete(request.resource, new)
+        check(request.resource, new, old)
+        if applied and managed:
+            new["metadata"]["managedFields"] = managed
+        elif not applied:
+            fields.own_update(old, new, request.manager, _now())
+        if _timeless(new) == _timeless(old):
+            return 200, old
+        if not request.dry:
+            self.store.put(request.key(), new)
+        return 200, new
+
+    def _patch(self, request: Request) -> Answer:
+        if request.media not in PATCHES:
+            raise status.unsupported_media()
+        if request.media == APPLY:
+            return self._apply(request)
+        old = self._existing(request)
+        try:
+            patch = json.loads(request.body)
+        except ValueError as error:
+            raise status.bad_request("error decoding patch: unexpected end of JSON input") from error
+        if request.media == "application/json-patch+json":
+            new = fields.json_patch(old, patch)
+        else:
+            new = fields.merge_patch(copy.deepcopy(old), patch)
+        problem = broken_base64(new) if request.resource.kind == "Secret" else ""
+        if problem:
+            raise status.invalid(
+                "", "", [("patch", "FieldValueInvalid", f"Invalid value: {json.dumps(json.dumps(new))}: {problem}")]
+            )
+        self._drop_unknown(request, new, "")
+        self._check_version(request, new, old)
+        return self._replace(request, old, self._addressed(request, new))
+
+    def _apply(self, request: Request) -> Answer:
+        wanted = self._declared(request)
+        old = self.store.get(request.key())
+        result = fields.apply(old, wanted, request.manager, _now(), request.query.get("force") == "true")
+        if old is None:
+            self.rbac.check(request.user, "create", request.resource, request.namespace, request.name)
+            self._admit(request, request.name)
+            result["metadata"]["name"] = request.name
+            return self._store_new(request, result, applied=True)
+        return self._replace(request, old, result, applied=True)
+
+    def _declared(self, request: Request) -> Object:
+        """Return the applied configuration. Raises 400 or 500 as the real server does."""
+        import yaml
+
+        try:
+            wanted = yaml.safe_load(request.body) or {}
+        except yaml.YAMLError as error:
+            reason = "error converting YAML to JSON: yaml: line 1: did not find expected node content"
+            raise status.bad_request(f"error decoding YAML: {reason}") from error
+        kind, version = wanted.get("kind", ""), wanted.get("apiVersion", "")
+        if kind != request.resource.kind:
+            raise status.bad_request(f"invalid object type: {'' if '/' in version else '/'}{version}, Kind={kind}")
+        subject = f"(/{request.name}; /{version}, Kind={kind})"
+        unknown = [key for key in wanted if key not in request.resource.fields | {"apiVersion", "kind", "metadata"}]
+        wanted = self._addressed(request, wanted)
+        if unknown:
+            text = f"failed to create typed patch object {subject}: .{unknown[0]}: field not declared in schema"
+            raise status.conversion_failed(text)
+        problem = broken_base64(wanted) if kind == "Secret" else ""
+        if problem:
+            reason = f"unable to convert unstructured object to /v1, Kind={kind}: error decoding from json: {problem}"
+            raise status.conversion_failed(f"failed to convert new object {subject} to proper version: {reason}")
+        return dict(wanted)
+
+    def _delete(self, request: Request) -> Answer:
+        item = self._existing(request)
+        kind, name, uid = request.resource.kind, request.name, item["metadata"]["uid"]
+        asked = (json.loads(request.body or b"{}").get("preconditions") or {}).get("uid")
+        if asked and asked != uid:
+            raise status.wrong_uid(kind, name, asked, uid)
+        if request.resource is NAMESPACES:
+            return self._delete_namespace(request, item)
+        if not request.dry:
+            self.store.remove(request.key())
+        details = {"name": name, **({"group": request.resource.group} if request.resource.group else {})}
+        details = {**details, "kind": request.resource.plural, "uid": uid}
+        return 200, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+    def _delete_namespace(self, request: Request, item: Object) -> Answer:
+        if request.name in LASTING:
+            raise status.forbidden("namespaces", request.name, "", "this namespace may not be deleted")
+        item = copy.deepcopy(item)
+        item["metadata"].setdefault("deletionTimestamp", _now())
+        item["status"] = {"phase": "Terminating"}
+        if not request.dry:
+            self.store.put(request.key(), item)
+        return 200, item
+
+    def _reap(self) -> None:
+        """End namespaces that were deleted, with all that is in them, as the namespace controller does."""
+        if self.linger < 0 or not self.controllers:
+            return
+        for item in self.store.list("", "namespaces", ""):
+            deleted = item["metadata"].get("deletionTimestamp")
+            if deleted and time.time() >= _moment(deleted) + self.linger:
+                self._empty(item["metadata"]["name"])
+                self.store.remove(("", "namespaces", "", item["metadata"]["name"]))
+
+    def _empty(self, namespace: str) -> None:
+        for key in [key for key in self.store.objects if key[2] == namespace]:
+            self.store.remove(key)
+
+    def _finalize(self, request: Request) -> Answer:
+        item = copy.deepcopy(self._existing(request))
+        finalizers = (json.loads(request.body).get("spec") or {}).get("finalizers") or []
+        item["spec"] = {"finalizers": finalizers} if finalizers else {}
+        if not finalizers and item["metadata"].get("deletionTimestamp"):
+            self.store.remove(request.key())
+        else:
+            self.store.put(request.key(), item)
+        return 200, item
+
+    def _deletecollection(self, request: Request) -> Answer:
+        code, found = self._list(request)
+        for item in found["items"]:
+            metadata = item["metadata"]
+            if not request.dry:
+                resource = request.resource
+                self.store.remove((resource.group, resource.plural, metadata.get("namespace", ""), metadata["name"]))
+        return code, found
+
+
+def _check_options(request: Request) -> None:
+    """Raise 422 for options of a write that do not fit together."""
+    kind = {"patch": "PatchOptions", "create": "CreateOptions", "update": "UpdateOptions"}.get(request.verb)
+    if kind is None:
+        return
+    query, causes = request.query, []
+    applied = request.media == APPLY and request.verb == "patch"
+    if "force" in query and not applied:
+        causes.append(("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"))
+    if applied and not query.get("fieldManager"):
+        causes.append(("fieldManager", "FieldValueRequired", "Required value: is required for apply patch"))
+    if len(query.get("fieldManager", "")) > LONGEST_MANAGER:
+        reason = f"Too long: may not be more than {LONGEST_MANAGER} bytes"
+        causes.append(("fieldManager", "FieldValueTooLong", reason))
+    if query.get("dryRun", "All") != "All":
+        message = f'Unsupported value: ["{query["dryRun"]}"]: supported values: "All"'
+        causes.append(("dryRun", "FieldValueNotSupported", message))
+    if causes:
+        refusal = status.invalid(kind, "", causes, "meta.k8s.io")
+        raise refusal
+
+
+def _after(items: list[Object], token: str, in_namespace: bool) -> list[Object]:
+    """Return the items behind a continue token."""
+    if not token:
+        return items
+    try:
+        start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))["start"].rstrip("\0")
+    except (ValueError, KeyError, TypeError) as error:
+        reason = "continue key is not valid: invalid character looking for beginning of value"
+        raise status.bad_request(f"invalid continue token: {reason}") from error
+
+    def place(item: Object) -> tuple[str, str]:
+        metadata = item["metadata"]
+        return ("" if in_namespace else metadata.get("namespace", "")), metadata["name"]
+
+    namespace, _, name = start.rpartition("/")
+    return [item for item in items if place(item) > (namespace, name)]
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise status.bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax') from error
+
+
+def _timeless(item: Object) -> Object:
+    """Return an object without what changes by itself: a write that leaves the rest as it was is no write."""
+    item = copy.deepcopy(item)
+    item["metadata"].pop("resourceVersion", None)
+    for entry in item["metadata"].get("managedFields") or []:
+        entry.pop("time", None)
+    return item
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(text: str) -> float:
+    return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC).timestamp()
