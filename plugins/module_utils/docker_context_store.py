@@ -48,9 +48,13 @@ class DockerContexts:
         self.directory = directory
         self.note = note
 
+    def current(self) -> str:
+        """Return the name of the current context, empty when none was chosen."""
+        return str(read_config(self.directory).get("currentContext") or "")
+
     def read(self, names: Iterable[str]) -> Store:
         """Return the named contexts, the current one and the one before it, with one process for all of them."""
-        current = str(read_config(self.directory).get("currentContext") or "")
+        current = self.current()
         came_from = self._read_note()
         asked = dict.fromkeys([*names, current, came_from.get(current, "")])
         wanted = [name for name in asked if name not in ("", BUILT_IN) and self._meta(name).exists()]

@@ -11,9 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-# HTTP/1.0, so that the engine closes at the end and never answers in chunks; http.client would cost 15 ms of imports.
-_REQUEST = b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n"
+# Requests are HTTP/1.0, so that the engine closes at the end and never answers in chunks; http.client would cost 15 ms of
+# imports.
 _LONGEST_ANSWER = 1 << 20
+
+
+class Silent(Exception):
+    """Nothing that can be used answered on a socket; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,30 @@ def engine_from_version(answer: Any) -> Engine:
     )
 
 
+def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
+    """Return status and decoded JSON of a GET on the unix socket. Raises Silent with the reason when nothing answers."""
+    if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
+        raise Silent("there is no socket")
+    try:
+        raw = _exchange(path, f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), time.monotonic() + seconds)
+    except TimeoutError:
+        raise Silent(f"nothing answered within {seconds:g} s") from None
+    except OSError as error:
+        raise Silent((error.strerror or str(error)).lower()) from error
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
+    try:
+        return int(status.split()[1]), json.loads(body)
+    except (ValueError, IndexError):
+        raise Silent(f"what answers is no docker engine ({status[:60]})" if status else "it hung up") from None
+
+
 def ask_unix(path: str, seconds: float) -> Engine:
     """Return what answers on the unix socket within the time."""
-    if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
-        return Engine(False, "there is no socket")
     try:
-        raw = _exchange(path, time.monotonic() + seconds)
-    except TimeoutError:
-        return Engine(False, f"nothing answered within {seconds:g} s")
-    except OSError as error:
-        return Engine(False, (error.strerror or str(error)).lower())
-    head, _, body = raw.partition(b"\r\n\r\n")
-    try:
-        return engine_from_version(json.loads(body))
-    except ValueError:
-        status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
-        return Engine(False, f"what answers is no docker engine ({status[:60]})" if status else "it hung up")
+        return engine_from_version(get_unix(path, "/version", seconds)[1])
+    except Silent as silent:
+        return Engine(False, str(silent))
 
 
 def ask_all_unix(paths: Iterable[str], seconds: float) -> dict[str, Engine]:
@@ -81,13 +93,13 @@ def ask_all_unix(paths: Iterable[str], seconds: float) -> dict[str, Engine]:
         return dict(zip(asked, pool.map(lambda path: ask_unix(path, seconds), asked), strict=True))
 
 
-def _exchange(path: str, deadline: float) -> bytes:
+def _exchange(path: str, request: bytes, deadline: float) -> bytes:
     """Return the whole answer. Raises TimeoutError at the deadline, however slowly bytes trickle in."""
     received = bytearray()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(max(0.01, deadline - time.monotonic()))
         connection.connect(path)
-        connection.sendall(_REQUEST)
+        connection.sendall(request)
         while len(received) < _LONGEST_ANSWER:
             connection.settimeout(max(0.01, deadline - time.monotonic()))
             chunk = connection.recv(65536)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the engines behind builders how they are, in bounded time and all side by side, without the docker command."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .buildx import Builder, Health, Node
+from .docker_context import BUILT_IN
+from .docker_engine import Silent, get_unix
+
+OWN_HOST = "unix:///var/run/docker.sock"
+# What every HTTP/2 client sends first, with an empty SETTINGS frame; buildkitd answers with its own at once.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
+
+def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    """Return how one node is. hosts maps docker contexts to their endpoints, None for those that do not exist."""
+    if builder.driver == "docker-container":
+        return _container_health(node, hosts, seconds)
+    if builder.driver == "remote":
+        return _remote_health(node.endpoint, seconds)
+    return Health("unknown", f"builders with driver {builder.driver} are not asked")
+
+
+def all_health(builders: Mapping[str, Builder], hosts: Mapping[str, str | None], seconds: float) -> dict[tuple[str, str], Health]:
+    """Return how all nodes of all builders are; they are asked side by side, so dead ones cost the time only once."""
+    asked = [(builder, node) for builder in builders.values() for node in builder.nodes]
+    if len(asked) < 2:
+        return {(builder.name, node.name): node_health(builder, node, hosts, seconds) for builder, node in asked}
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(32, len(asked))) as pool:
+        found = pool.map(lambda pair: node_health(pair[0], pair[1], hosts, seconds), asked)
+        return {(builder.name, node.name): health for (builder, node), health in zip(asked, found, strict=True)}
+
+
+def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
+    """Return the engine's address of a node: its endpoint is a context's name, or already an address."""
+    if "://" in endpoint:
+        return endpoint
+    return OWN_HOST if endpoint == BUILT_IN else hosts.get(endpoint)
+
+
+def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    host = _docker_host(node.endpoint, hosts)
+    if host is None:
+        return Health("gone", f"docker context '{node.endpoint}' does not exist")
+    if host.startswith("unix://"):
+        try:
+            status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/json", seconds)
+        except Silent as silent:
+            return Health("unreachable", f"engine of '{node.endpoint}': {silent}")
+        running = status == 200 and isinstance(answer, dict) and (answer.get("State") or {}).get("Running")
+        return Health("running") if running else Health("inactive")
+    if host.startswith("tcp://"):
+        return _connected(_address(host), seconds, host)
+    return Health("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
+
+
+def node_is_building(node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool:
+    """Whether a build runs on the node: every client and every build step is a process beside buildkitd."""
+    host = _docker_host(node.endpoint, hosts) or ""
+    if not host.startswith("unix://"):
+        return False
+    try:
+        status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
+    except Silent:
+        return False
+    return status == 200 and isinstance(answer, dict) and len(answer.get("Processes") or []) > 1
+
+
+def _remote_health(endpoint: str, seconds: float) -> Health:
+    if endpoint.startswith("unix://"):
+        return _greeted(endpoint.removeprefix("unix://"), seconds)
+    if endpoint.startswith("tcp://"):
+        return _connected(_address(endpoint), seconds, endpoint)
+    return Health("unknown", f"'{endpoint.partition(':')[0]}' endpoints are not asked")
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "localhost", parts.port or 2375
+
+
+def _greeted(path: str, seconds: float) -> Health:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(path)
+            connection.sendall(_GREETING)
+            return Health("running") if connection.recv(9) else Health("unreachable", f"buildkitd at '{path}' hung up")
+    except TimeoutError:
+        return Health("unreachable", f"buildkitd at '{path}' did not answer within {seconds:g} s")
+    except OSError as error:
+        return Health("unreachable", f"buildkitd at '{path}': {(error.strerror or str(error)).lower()}")
+
+
+def _connected(address: tuple[str, int], seconds: float, shown: str) -> Health:
+    try:
+        with socket.create_connection(address, timeout=seconds):
+            return Health("unknown", "it listens; more is not asked")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Health("unreachable", f"'{shown}': {reason.lower()}")
+
+
+def emulation_remedy(platforms: list[str]) -> str:
+    """Return how to make an engine build for platforms that its machine does not run by itself."""
+    architectures = ",".join(item.split("/")[1] for item in platforms)
+    return (
+        "For a colima profile set binfmt: true (on Apple silicon with vm_type vz also rosetta: true, which is faster for amd64) "
+        f"and restart it; for another engine run: docker run --privileged --rm tonistiigi/binfmt --install {architectures}"
+    )

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads buildx's builders and carries out planned steps through `docker buildx`.
+
+buildx's directory is only read: one file per builder, while `docker buildx ls` asks every engine of every builder and
+hangs on a dead one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .buildx import Builder, BuildxStep, Node, normal_platform
+from .buildx_config import BuildkitConfig, config_read_back, to_toml
+from .cli import Cli
+from .docker_plugins import find_plugin
+from .errors import CommandFailed, InputError, ToolMissing
+from .plan import Plan
+
+HOW_TO_GET_BUILDX = (
+    "Install buildx ('brew install docker-buildx', or your system's docker-buildx-plugin), then run the role docker_cli, "
+    "which lets docker find it."
+)
+_SECONDS = 60.0
+# The first start of a builder pulls an image.
+_SECONDS_TO_START = 600.0
+
+
+def buildx_directory(environment: Mapping[str, str], docker_directory: Path) -> Path:
+    """Return the directory of buildx's records, as buildx finds it."""
+    return Path(environment.get("BUILDX_CONFIG") or docker_directory / "buildx")
+
+
+def read_builder(text: str, name: str) -> Builder:
+    """Return the builder that a record describes; a damaged record is a broken builder."""
+    try:
+        record = json.loads(text)
+        nodes = tuple(_node(node) for node in record.get("Nodes") or [])
+        return Builder(str(record["Name"]), str(record["Driver"]), nodes)
+    except (ValueError, KeyError, TypeError, AttributeError, InputError):
+        return Builder(name, "", (), broken=True)
+
+
+def _node(record: Mapping[str, Any]) -> Node:
+    files = {name: base64.b64decode(text) for name, text in (record.get("Files") or {}).items()}
+    try:
+        config = config_read_back(files)
+    except (ValueError, binascii.Error):
+        # Not TOML any more: differs from whatever is asked for.
+        config = BuildkitConfig({"unreadable": True})
+    return Node(
+        name=str(record["Name"]),
+        endpoint=str(record["Endpoint"]),
+        platforms=tuple(_platform(item) for item in record.get("Platforms") or []),
+        driver_opts={str(key): str(value) for key, value in (record.get("DriverOpts") or {}).items()},
+        flags=tuple(record.get("Flags") or []),
+        config=config,
+    )
+
+
+def _platform(record: Mapping[str, str]) -> str:
+    variant = record.get("variant")
+    return normal_platform(f"{record['os']}/{record['architecture']}" + (f"/{variant}" if variant else ""))
+
+
+class Buildx:
+    """The builders of one docker directory."""
+
+    def __init__(self, docker: Cli, docker_directory: Path, directory: Path) -> None:
+        self.docker = docker
+        self.docker_directory = docker_directory
+        self.directory = directory
+
+    def read(self) -> dict[str, Builder]:
+        """Return all builders but those that docker contexts are by themselves."""
+        found = {}
+        place = self.directory / "instances"
+        for path in sorted(place.iterdir()) if place.is_dir() else []:
+            if path.is_file() and not path.name.startswith("."):
+                found[path.name] = read_builder(path.read_text(encoding="utf-8", errors="replace"), path.name)
+        return found
+
+    def selected(self, key: str, context: str) -> str:
+        """Return the builder that buildx uses in a docker context; key is the context's name, or docker's own host."""
+        chosen = self._chosen(key)
+        # A choice whose record is gone does not count, and buildx falls back to the context's own builder.
+        return chosen if chosen and (self.directory / "instances" / chosen).exists() else context
+
+    def _chosen(self, key: str) -> str:
+        try:
+            current = json.loads((self.directory / "current").read_text(encoding="utf-8"))
+            if current.get("Name") and (current.get("Global") or current.get("Key") == key):
+                return str(current["Name"])
+        except (OSError, ValueError, AttributeError):
+            pass
+        try:
+            return (self.directory / "defaults" / hashlib.sha256(key.encode()).hexdigest()[:20]).read_text().strip()
+        except OSError:
+            return ""
+
+    def apply(self, plan: Plan) -> None:
+        """Run the steps in order."""
+        steps = [step for step in plan.steps if isinstance(step, BuildxStep)]
+        if steps and not find_plugin("docker-buildx", self.docker_directory):
+            # Without this look docker answers "unknown flag", which says nothing.
+            self.docker.path  # noqa: B018 - a missing docker is the better message
+            raise ToolMissing("docker buildx", HOW_TO_GET_BUILDX)
+        for step in steps:
+            environment = {"DOCKER_CONTEXT": step.context} if step.context else {}
+            seconds = _SECONDS_TO_START if "--bootstrap" in step.argv else _SECONDS
+            if step.config is None:
+                self.docker.run("buildx", *step.argv, timeout=seconds, environment=environment)
+            else:
+                self._run_with_config(step, step.config)
+
+    def _run_with_config(self, step: BuildxStep, config: BuildkitConfig) -> None:
+        handle, path = tempfile.mkstemp(prefix="buildkitd.", suffix=".toml")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(to_toml(config.settings))
+            verb, *rest = step.argv
+            self.docker.run("buildx", verb, "--buildkitd-config", path, *rest, timeout=_SECONDS)
+        finally:
+            Path(path).unlink(missing_ok=True)
+
+    def offered(self, name: str, seconds: float) -> dict[str, tuple[str, ...]]:
+        """Return the platforms of each running node of a builder, as buildkit tells them. Empty when it does not answer."""
+        try:
+            return parse_inspect(self.docker.run("buildx", "inspect", name, timeout=seconds).stdout)
+        except (CommandFailed, ToolMissing):
+            return {}
+
+
+def parse_inspect(text: str) -> dict[str, tuple[str, ...]]:
+    """Return the platforms of each running node in what `docker buildx inspect` prints. A trailing * marks a fixed one."""
+    found: dict[str, tuple[str, ...]] = {}
+    name, running = "", False
+    for line in text.partition("Nodes:")[2].splitlines():
+        label, _, value = line.partition(":")
+        value = value.strip()
+        if label == "Name":
+            name, running = value, False
+        elif label == "Status":
+            running = value == "running"
+        elif label == "Platforms" and running:
+            listed = [item.strip().removesuffix("*") for item in value.split(",") if item.strip()]
+            found[name] = tuple(dict.fromkeys(normal_platform(item) for item in listed))
+    return found
