@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One suite, three subjects: the stand-in, the real colima on the stand-in limactl, and the real colima on the real limactl.
+
+The real colima is looked for in the directory that LAPTOP_REAL_COLIMA names, else on PATH. limactl refuses root, so as
+root the third subject runs as the user 'nobody'.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rehearsal.standin import vm
+
+STANDIN = "stand-in"
+COLIMA = "real colima on the stand-in limactl"
+REAL = "real colima and limactl"
+SUPPORTED = re.compile(r"v?0\.10\.\d+")
+IMAGES = "https://github.com/abiosoft/colima-core/releases/download/v0.10.4/ubuntu-24.04-minimal-cloudimg"
+LINE = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)(?: context=(?P<context>\S+))?')
+ARCH = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+
+
+def spoken(text: str) -> list[tuple[str, str, str]]:
+    """The log lines in a text: level, message, context."""
+    found = []
+    for line in text.splitlines():
+        if match := LINE.match(line):
+            message = json.loads(match["msg"]) if match["msg"].startswith('"') else match["msg"]
+            found.append((match["level"], message, match["context"] or ""))
+    return found
+
+
+class Result:
+    """What a command left."""
+
+    def __init__(self, rc: int, out: str, err: str) -> None:
+        self.rc = rc
+        self.out = out
+        self.err = err
+
+    @property
+    def messages(self) -> list[str]:
+        """colima's own messages, which are on stderr."""
+        return [message for _, message, _ in spoken(self.err)]
+
+    @property
+    def warnings(self) -> list[str]:
+        """colima's warnings."""
+        return [message for level, message, _ in spoken(self.err) if level == "warning"]
+
+    @property
+    def fatal(self) -> str:
+        """colima's last word, or ''."""
+        return next((message for level, message, _ in spoken(self.err) if level == "fatal"), "")
+
+    def __repr__(self) -> str:
+        return f"rc={self.rc}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+class Rig:
+    """A home of its own with one subject's programs first on PATH."""
+
+    def __init__(self, subject: str, place: Path, bin_dir: Path) -> None:
+        self.subject = subject
+        self.place = place
+        self.home = place / "h"
+        self.bin = bin_dir
+        self.user = "nobody" if subject == REAL and os.geteuid() == 0 else None
+        self.home.mkdir()
+        (place / "t").mkdir()
+        self.base = self.home / (".colima" if platform.system() == "Darwin" else ".config/colima")
+        self.lima = self.base / "_lima"
+        cache = "Library/Caches/colima" if platform.system() == "Darwin" else ".cache/colima"
+        self.cache = self.home / cache / "caches"
+        self.environment = {
+            "HOME": str(self.home),
+            "TMPDIR": str(place / "t"),
+            "PATH": f"{bin_dir}:{os.environ['PATH']}",
+            "LC_ALL": "C",
+            "REHEARSAL_SYSTEM": platform.system(),
+            "REHEARSAL_ARCH": ARCH,
+            "REHEARSAL_BOOT_SECONDS": "0.05",
+        }
+        if subject == COLIMA:
+            self._put_images_into_the_cache()
+        if self.user:
+            for path in (place, self.home, place / "t"):
+                shutil.chown(path, self.user)
+
+    def _put_images_into_the_cache(self) -> None:
+        import hashlib
+
+        self.cache.mkdir(parents=True)
+        for runtime in ("docker", "containerd", "incus", "none"):
+            url = f"{IMAGES}-{'arm64' if ARCH == 'aarch64' else 'amd64'}-{runtime}.raw.gz"
+            (self.cache / hashlib.sha256(url.encode()).hexdigest()).touch()
+
+    def popen(self, *argv: str, stdin: Any = subprocess.DEVNULL, **environment: str | None) -> subprocess.Popen[str]:
+        """Start a command."""
+        merged = {key: value for key, value in {**self.environment, **environment}.items() if value is not None}
+        program = shutil.which(argv[0], path=merged["PATH"])
+        return subprocess.Popen(
+            [program or argv[0], *argv[1:]],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=merged,
+            cwd=self.home,
+            user=self.user,
+            extra_groups=[] if self.user else None,
+            start_new_session=True,
+        )
+
+    def run(self, *argv: str, stdin: str | None = None, **environment: str | None) -> Result:
+        """Run a command to its end. An environment value of None takes the variable away."""
+        process = self.popen(*argv, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **environment)
+        out, err = process.communicate(stdin, timeout=120)
+        return Result(process.returncode, out, err)
+
+    def colima(self, *argv: str, stdin: str | None = None, **environment: str | None) -> Result:
+        """Run colima."""
+        return self.run("colima", *argv, stdin=stdin, **environment)
+
+    def started(self, profile: str = "", *argv: str, **environment: str | None) -> Result:
+        """Start a profile that has to come up."""
+        result = self.colima("start", *([profile] if profile else []), *argv, **environment)
+        assert result.rc == 0, result
+        return result
+
+    def limactl(self, *argv: str) -> Result:
+        """Run limactl in colima's Lima home."""
+        return self.run("limactl", *argv, LIMA_HOME=str(self.lima))
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """colima list --json by name."""
+        result = self.colima("list", "--json")
+        assert result.rc == 0, result
+        return {row["name"]: row for row in map(json.loads, result.out.splitlines())}
+
+    def config(self, profile: str = "default") -> dict[str, Any]:
+        """colima.yaml of a profile."""
+        found: dict[str, Any] = yaml.safe_load((self.base / profile / "colima.yaml").read_text())
+        return found
+
+    def configure(self, profile: str, **changes: Any) -> None:
+        """Write keys into colima.yaml; a value of ... takes the key away."""
+        merged = {**self.config(profile), **changes}
+        text = yaml.safe_dump({key: value for key, value in merged.items() if value is not ...})
+        (self.base / profile / "colima.yaml").write_text(text)
+
+    def state(self, profile: str) -> dict[str, Any]:
+        """The state file of a profile."""
+        found: dict[str, Any] = yaml.safe_load((self.instance(profile) / "colima.yaml").read_text())
+        return found
+
+    def instance(self, profile: str) -> Path:
+        """LIMA/ID."""
+        return self.lima / ("colima" if profile == "default" else f"colima-{profile}")
+
+    def store(self, profile: str) -> dict[str, Any]:
+        """The store of a profile."""
+        found: dict[str, Any] = json.loads((self.base / "_store" / f"colima-{profile}.json").read_text())
+        return found
+
+    def contents(self, profile: str) -> Path:
+        """What is on the data disk (of the stand-in limactl)."""
+        return self.lima / "_disks" / f"colima-{profile}" / "data"
+
+    def true_size(self, profile: str) -> int:
+        """The size of the data disk in GiB, from the only source that does not lie."""
+        return int(json.loads(self.limactl("disk", "list", "--json", f"colima-{profile}").out)["size"]) >> 30
+
+    def pid(self, profile: str, name: str) -> int:
+        """The process in a pid file of the instance."""
+        return int((self.instance(profile) / f"{name}.pid").read_text())
+
+    def wait_for(self, profile: str, status: str, seconds: float = 20) -> None:
+        """Wait until list shows a status."""
+        deadline = time.monotonic() + seconds
+        while self.rows().get(profile, {}).get("status") != status:
+            assert time.monotonic() < deadline, f"{profile} is not {status}: {self.rows()}"
+            time.sleep(0.1)
+
+    def contexts(self) -> tuple[list[str], str]:
+        """docker's contexts and the current one."""
+        names = self.run("docker", "context", "ls", "--format", "{{.Name}}").out.split()
+        file = self.home / ".docker" / "config.json"
+        current = json.loads(file.read_text()).get("currentContext", "default") if file.exists() else "default"
+        return sorted(names), current
+
+    def kubectl_config(self) -> dict[str, Any]:
+        """The user's kubeconfig."""
+        file = self.home / ".kube" / "config"
+        found: dict[str, Any] = yaml.safe_load(file.read_text()) if file.exists() else {}
+        return found
+
+    def without(self, *programs: str) -> str:
+        """A PATH on which these programs are not found."""
+        place = self.place / ("without-" + "-".join(programs))
+        place.mkdir(exist_ok=True)
+        for directory in self.environment["PATH"].split(os.pathsep):
+            for path in sorted(Path(directory).iterdir()) if Path(directory).is_dir() else []:
+                link = place / path.name
+                if path.name not in programs and not link.is_symlink():
+                    link.symlink_to(path)
+        return str(place)
+
+    def close(self) -> None:
+        """End the machines that are left, and what was inside them."""
+        for file in self.place.glob("**/*.pid"):
+            try:
+                os.kill(int(file.read_text()), signal.SIGKILL)
+            except (OSError, ValueError):
+                continue
+
+
+def _real_directory() -> Path | None:
+    told = os.environ.get("LAPTOP_REAL_COLIMA")
+    found = shutil.which("colima", path=told) if told else shutil.which("colima")
+    return Path(found).parent if found else None
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The directory of programs of each subject that is there."""
+    place = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
+    found = {STANDIN: place / "standin"}
+    vm.install(found[STANDIN])
+    if (real := _real_directory()) is not None:
+        mixed = place / "mixed"
+        vm.install(mixed)
+        (mixed / "colima").unlink()
+        (mixed / "colima").symlink_to(real / "colima")
+        found[COLIMA] = mixed
+        if (real / "limactl").exists():
+            found[REAL] = place / "real"
+            found[REAL].mkdir()
+            (found[REAL] / "colima").symlink_to(real / "colima")
+            for name in ("limactl", "lima"):
+                # limactl finds its templates beside itself: a script, not a link.
+                (found[REAL] / name).write_text(f'#!/bin/sh\nexec "{real / name}" "$@"\n')
+                (found[REAL] / name).chmod(0o755)
+    for directory in found.values():
+        for name in ("qemu-img",):
+            if not (directory / name).exists():
+                (directory / name).write_text("#!/bin/sh\nexit 0\n")
+                (directory / name).chmod(0o755)
+        if not shutil.which("docker"):
+            from rehearsal.standin import docker_cli
+
+            docker_cli.install(directory)
+        if not shutil.which("kubectl"):
+            _kubectl(directory)
+    place.chmod(0o755)
+    return found
+
+
+def _kubectl(directory: Path) -> None:
+    text = f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(vm.REPOSITORY)!r})\nfrom rehearsal.kubectl import main\nmain()\n"
+    (directory / "kubectl").write_text(text)
+    (directory / "kubectl").chmod(0o755)
+
+
+def _rig(subject: str, programs: dict[str, Path]) -> Iterator[Rig]:
+    if subject not in programs:
+        what = "limactl beside it" if subject == REAL and COLIMA in programs else "real colima 0.10"
+        pytest.skip(f"no {what}: set LAPTOP_REAL_COLIMA to a directory that holds them, or put them on PATH")
+    place = Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
+    place.chmod(0o755)
+    rig = Rig(subject, place, programs[subject])
+    try:
+        if subject != STANDIN:
+            version = rig.colima("version").out.split("\n")[0].removeprefix("colima version ")
+            if not SUPPORTED.fullmatch(version):
+                pytest.skip(f"the contract is that of colima 0.10, and this is {version}")
+        yield rig
+    finally:
+        rig.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(params=[STANDIN, COLIMA])
+def rig(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Rig]:
+    """For behaviour with machines: the stand-in, and the real colima on the stand-in limactl."""
+    yield from _rig(request.param, programs)
+
+
+@pytest.fixture(params=[STANDIN, COLIMA, REAL])
+def bare(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[Rig]:
+    """For behaviour that needs no machine: all three."""
+    yield from _rig(request.param, programs)
+
+
+@pytest.fixture
+def standin(programs: dict[str, Path]) -> Iterator[Rig]:
+    """For what only the stand-in can be told to do."""
+    yield from _rig(STANDIN, programs)
