@@ -12,6 +12,7 @@ import base64
 import json
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
@@ -55,26 +56,23 @@ class KubeApi(ApiServer):
         name: str = "colima-k8s",
         linger: float = 0.0,
     ) -> None:
-        super().__init__(directory, data or directory, port, name)
+        super().__init__(directory, data, port, name)
         self.daemon = Daemon("kube-api", directory)
         self.linger = linger
 
     def start(self) -> Self:
         """Start the server and wait until it is ready. Raises LabError."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
-        if not self._ports.exists():
+        for place in (self.directory, self.data):
+            place.mkdir(parents=True, exist_ok=True)
+            place.chmod(0o700)
+        if not self._ports.exists() or self._port not in (None, json.loads(self._ports.read_text())["api"]):
             self._ports.write_text(json.dumps({"api": self._port or free_port()}))
         self._certificates()
         self._spawn()
         return self
 
     def _spawn(self) -> None:
-        port = json.loads(self._ports.read_text())["api"]
-        root = Path(__file__).resolve().parents[3]
-        code = f"import sys; sys.path.insert(0, {str(root)!r}); from rehearsal.standin.kube_api import main; sys.exit(main())"
-        arguments = ["--state", str(self.directory), "--data", str(self.data), "--port", str(port), "--linger", str(self.linger)]
-        self.daemon.spawn([sys.executable, "-c", code, *arguments])
+        spawn(self.daemon, self.data, int(json.loads(self._ports.read_text())["api"]), self.linger)
         try:
             self.daemon.wait_until(self._ready, READY_SECONDS)
         except LabError:
@@ -83,7 +81,7 @@ class KubeApi(ApiServer):
 
     def token_for(self, user: str, groups: tuple[str, ...] = ()) -> str:
         """A bearer token for a user."""
-        path = self.directory / "tokens.json"
+        path = self.data / "tokens.json"
         known = json.loads(path.read_text()) if path.exists() else {}
         token = secrets.token_urlsafe(32)
         path.touch(mode=0o600)
@@ -110,6 +108,26 @@ class KubeApi(ApiServer):
         self.daemon.kill()
 
 
+def spawn(daemon: Daemon, directory: Path, port: int, linger: float = 0.0) -> None:
+    """Start the server as a daemon; its whole state is in the directory."""
+    root = Path(__file__).resolve().parents[3]
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); from rehearsal.standin.kube_api import main; sys.exit(main())"
+    arguments = ["--state", str(directory), "--port", str(port), "--linger", str(linger)]
+    daemon.spawn([sys.executable, "-c", code, *arguments])
+
+
+def start_in_lab(daemon: Daemon, directory: Path, port: int) -> str:
+    """Start the server as k3s would, wait until it listens, and return the kubeconfig that k3s would write."""
+    spawn(daemon, directory, port)
+    daemon.wait_until(lambda: _listens(port) and (directory / "k3s.yaml").exists(), READY_SECONDS)
+    return (directory / "k3s.yaml").read_text()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def write_k3s_yaml(directory: Path, port: int) -> Path:
     """Write the kubeconfig of the administrator as k3s does, and return its path."""
     from rehearsal.services.certificates import Authority, write_secret
@@ -129,15 +147,14 @@ def main(argv: list[str] | None = None) -> int:
     from .store import Store
 
     parser = argparse.ArgumentParser(prog="kube_api", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--state", type=Path, required=True, help="folder of certificates, tokens and k3s.yaml")
-    parser.add_argument("--data", type=Path, help="folder of the objects (default: the same)")
+    parser.add_argument("--state", type=Path, required=True, help="folder of objects, certificates, tokens and k3s.yaml")
     parser.add_argument("--port", type=int, default=6443)
     parser.add_argument(
         "--linger", type=float, default=0.0, help="seconds that a deleted namespace is Terminating, -1 = for ever"
     )
     options = parser.parse_args(argv)
     _prepare(options.state, options.port)
-    store = Store(options.data or options.state)
+    store = Store(options.state)
     with Server(Api(store, options.linger), options.port, options.state) as server:
         # shutdown() waits for the serving loop, which runs in this very thread.
         signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -22,6 +22,7 @@ class Store:
         self._journal = directory / "objects.jsonl"
         directory.mkdir(parents=True, exist_ok=True)
         self._replay()
+        self._journal.touch(mode=0o600)
         self._file = self._journal.open("a")
 
     def _replay(self) -> None:
