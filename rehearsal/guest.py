@@ -20,7 +20,6 @@ from rehearsal.processes import Daemon, LabError
 
 # Settings that Debian's dockerd 20.10 refuses to start with; a newer one takes proxies from there, too.
 NEWER_THAN_DOCKERD_20 = ("proxies",)
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,10 @@ class Guest:
 
     def kubernetes(self) -> Any:
         """The Kubernetes API of this instance."""
+        if not self.real("kubernetes"):
+            from rehearsal.standin.kube_api import KubeApi
+
+            return KubeApi(self.state / "kube", self.disk / "rancher", self.k3s_port, name="default")
         from rehearsal.services.apiserver import ApiServer
 
         return ApiServer(self.state / "kube", self.disk / "rancher", self.k3s_port, name="default", controllers=True)
@@ -95,11 +98,6 @@ class Guest:
     def stand_in_engine(self) -> Daemon:
         """The process that stands in for a container engine."""
         return Daemon("engine", self.state)
-
-    @property
-    def stand_in_kubernetes(self) -> Daemon:
-        """The process that stands in for the Kubernetes API."""
-        return Daemon("kube-api", self.state)
 
     def _daemon_json(self) -> dict[str, Any]:
         path = Path(self.environ.get("REHEARSAL_DAEMON_JSON", "") or os.devnull)
@@ -131,8 +129,7 @@ def _start_stand_in_engine(guest: Guest) -> None:
     engine.stop(grace=1.0)
     state = guest.disk / "engine"
     state.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "rehearsal.standin.docker_engine", "--socket", str(sockets[0]), "--state", str(state)]
-    engine.spawn(argv)
+    engine.spawn_module("rehearsal.standin.docker_engine", "--socket", str(sockets[0]), "--state", str(state))
     engine.wait_until(sockets[0].is_socket, 15.0)
     sockets[1].unlink(missing_ok=True)
     sockets[1].symlink_to(sockets[0].name)
@@ -149,28 +146,16 @@ def stop_runtime(guest: Guest) -> None:
 
 def start_kubernetes(guest: Guest) -> None:
     """Start the Kubernetes API and leave its kubeconfig where k3s does."""
-    if guest.real("kubernetes"):
-        api = guest.kubernetes().start()
-        text = api.kubeconfig.read_text()
-    else:
-        text = _start_stand_in_kubernetes(guest)
+    text = guest.kubernetes().start().kubeconfig.read_text()
     guest.k3s_yaml.parent.mkdir(parents=True, exist_ok=True)
     if not guest.k3s_yaml.exists() or guest.k3s_yaml.read_text() != text:
         guest.k3s_yaml.touch(mode=0o600)
         guest.k3s_yaml.write_text(text)
 
 
-def _start_stand_in_kubernetes(guest: Guest) -> str:
-    from rehearsal.standin import kube_api
-
-    guest.stand_in_kubernetes.stop(grace=1.0)
-    return str(kube_api.start_in_lab(guest.stand_in_kubernetes, guest.disk / "rancher", guest.k3s_port))
-
-
 def stop_kubernetes(guest: Guest) -> None:
     """Stop the Kubernetes API."""
     guest.kubernetes().stop()
-    guest.stand_in_kubernetes.stop(grace=2.0)
 
 
 def kill(guest: Guest) -> None:
@@ -179,7 +164,6 @@ def kill(guest: Guest) -> None:
     guest.containerd().kill()
     guest.kubernetes().kill()
     guest.stand_in_engine.kill()
-    guest.stand_in_kubernetes.kill()
 
 
 def run_inside(guest: Guest, argv: Sequence[str]) -> int:

@@ -10,10 +10,12 @@ import shutil
 import signal
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal import engines, grades
 from rehearsal.processes import Daemon, LabError, command_of, remove_cgroups
+from rehearsal.services.containerd import remove_container_cgroups
 from rehearsal.services.ecr import REGION, Ecr
 from rehearsal.services.registry import Registry
 
@@ -92,7 +94,7 @@ class Lab:
             return
         raise LabError(f"Could not bring up the lab in '{self.directory}': something else is there. Remove it or use --dir.")
 
-    def _install(self, real: dict[str, bool]) -> None:
+    def _install(self, real: Mapping[str, bool]) -> None:
         """Fill bin/ with stand-ins, then with links to what is real."""
         from rehearsal.standin import docker_cli, vm
 
@@ -174,6 +176,8 @@ class Lab:
             Daemon(record.stem, record.parent).kill()
         for group in self.run.rglob("*.cgroup"):
             remove_cgroups(group.read_text().strip())
+        for data in (self.home / ".colima" / "_lima" / "_disks").glob("*/data/containerd"):
+            remove_container_cgroups(data)
         _remove(self.directory)
 
     def _end_machines(self) -> None:

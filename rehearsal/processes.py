@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.engines import SYSTEM_PATH
+from rehearsal.engines import ROOT, SYSTEM_PATH
 
 CGROUP_NOTE = "engine.cgroup"
 
@@ -93,6 +93,11 @@ class Daemon:
         part = self.record.with_suffix(".part")
         part.write_text(json.dumps({"pid": pid, "birth": _birth(pid), "argv": list(argv)}))
         part.replace(self.record)
+
+    def spawn_module(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start one of our own modules."""
+        given = dict(os.environ if environment is None else environment)
+        self.spawn([sys.executable, "-m", module, *arguments], {**given, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"})
 
     @property
     def pid(self) -> int | None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import ssl
-import sys
 import tempfile
 import time
 import urllib.error
@@ -17,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal.engines import ROOT, find
+from rehearsal.engines import find
 from rehearsal.processes import Daemon, LabError, free_port
 
 NEEDS = "kubernetes"
@@ -128,8 +126,7 @@ class ApiServer:
         for namespace in SYSTEM_NAMESPACES:
             self.default_account(namespace)
         if self.controllers is not None:
-            argv = [sys.executable, "-m", "rehearsal.services.controllers", str(self.directory), str(self.data)]
-            self.controllers.spawn(argv, {**os.environ, "PYTHONPATH": str(ROOT)})
+            self.controllers.spawn_module("rehearsal.services.controllers", str(self.directory), str(self.data))
 
     def _ready(self) -> bool:
         try:

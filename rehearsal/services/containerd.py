@@ -116,16 +116,20 @@ class Containerd:
     def _clean(self) -> None:
         for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
             place.unlink(missing_ok=True)
-        # nerdctl puts containers into NAMESPACE/ID; the namespace's own group goes when nobody else uses it.
-        for container in self.data.glob("nerdctl/*/containers/*/*"):
-            remove_cgroups(f"{container.parent.name}/{container.name}")
-            remove_cgroups(container.parent.name)
+        remove_container_cgroups(self.data)
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+
+def remove_container_cgroups(data: Path) -> None:
+    """nerdctl puts containers into NAMESPACE/ID; the namespace's own group goes when nobody else uses it."""
+    for container in data.glob("nerdctl/*/containers/*/*"):
+        remove_cgroups(f"{container.parent.name}/{container.name}")
+        remove_cgroups(container.parent.name)
 
 
 def _accepts(path: Path) -> bool:

@@ -9,7 +9,6 @@ import datetime
 import json
 import os
 import secrets
-import sys
 import threading
 import time
 import urllib.error
@@ -20,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal.engines import ROOT
 from rehearsal.processes import Daemon, LabError, free_port
 
 ACCOUNT = "123456789012"
@@ -64,9 +62,8 @@ class Ecr:
         """Start the server; it needs a second or two, in which others can do their part."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._port_file.write_text(str(free_port()))
-        argv = [sys.executable, "-m", "rehearsal.services.ecr", "--port", self._port_file.read_text()]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MOTO_"))}
-        self.daemon.spawn(argv, {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"})
+        self.daemon.spawn_module("rehearsal.services.ecr", "--port", self._port_file.read_text(), environment=kept)
 
     def wait(self) -> None:
         """Wait until the server answers. Raises LabError."""
