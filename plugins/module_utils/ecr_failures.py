@@ -106,6 +106,6 @@ def _judge_answer(answer: dict[str, str], key: TokenKey, who: str, login: str) -
 
 
 def _short(error: Exception) -> str:
-    """Return the first line of what the library says, without addresses' queries and without a full stop."""
-    line = (str(error).splitlines() or [""])[0]
+    """Return the first line of what the library says, without passwords and queries in addresses, without a full stop."""
+    line = re.sub(r"//[^/@\s]*@", "//", (str(error).splitlines() or [""])[0])
     return re.sub(r"\?\S*", "", line)[:200].rstrip(". ") or type(error).__name__

@@ -82,7 +82,8 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
     except Exception as error:
         hosts = tuple(registry.host.name for registry in group)
         profile = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
-        raise explain(error, key, hosts, profile) from error
+        # The cause stays out: the library's own text may hold more than a log should.
+        raise explain(error, key, hosts, profile) from None
     return token_from(answer["authorizationData"], datetime.now(UTC), group[0].host.name)
 
 

@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP to one API server: kept connections, one per thread, and patience with a busy or restarting server.
+"""Requests to one API server: a kept connection per thread, and patience with a busy or restarting server.
 
-The standard library's http.client, not urllib3 (the kubernetes package's): it loads in 20 ms instead of 200 ms, and sends
-the same bytes. Every request that goes through here may be repeated: reads, server-side applies, guarded patches and deletes.
+Every request that goes through here may be repeated: reads, server-side applies, guarded patches and deletes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
-import os
 import random
 import socket
 import ssl
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import InputError, WorkstationError
+from .errors import WorkstationError
 from .kube_access import Access
+from .kube_wire import Answer, Wire, tls_context
 
+JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
@@ -87,41 +84,30 @@ class KubeHttp:
         self.access = access
         self.patience = patience or Patience()
         self.reached = False
-        self.requests = 0
         self._local = threading.local()
-        self._open: list[http.client.HTTPConnection] = []
-        parts = urlsplit(access.server)
-        self._tls = _tls_context(access) if parts.scheme == "https" else None
-        self._host, self._port = str(parts.hostname), parts.port or (443 if self._tls else 80)
-        self._prefix = parts.path
-        self._headers = {"User-Agent": "laptop.containers", "Accept": "application/json"}
-        if access.authorization:
-            self._headers["Authorization"] = access.authorization
-        if access.impersonate:
-            self._headers["Impersonate-User"] = access.impersonate
+        self._wires: list[Wire] = []
+        self._tls = tls_context(access)
+        self._prefix = urlsplit(access.server).path
 
-    def json(
-        self, method: str, path: str, body: bytes | None = None, content_type: str = "", accept: str = "application/json"
-    ) -> Any:
+    def json(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON, accept: str = JSON) -> Any:
         """Send a request and return the decoded answer. Raises ApiError, or Unreachable after patience has run out."""
-        headers = {**self._headers, "Accept": accept}
-        if body is not None:
-            headers["Content-Type"] = content_type or "application/json"
+        headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": content_type}
         deadline = time.monotonic() + self.patience.total
         attempt = 0
         while True:
             attempt += 1
             retry_after = None
             try:
-                status, retry_after, answer = self._send(method, self._prefix + path, body, headers)
-                if status < 300:
-                    return json.loads(answer)
-                failure: Exception = ApiError(status, answer)
-                if status not in RETRIED:
+                answer = self._send(method, self._prefix + path, headers, body)
+                if answer.status < 300:
+                    return json.loads(answer.body)
+                failure: Exception = ApiError(answer.status, answer.body)
+                if answer.status not in RETRIED:
                     raise failure
-            except (OSError, http.client.HTTPException) as error:
+                retry_after = answer.headers.get("retry-after")
+            except OSError as error:
                 self._drop()
-                failure = self._unreachable(error)
+                failure = unreachable(self.access, error)
                 # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
                 if not self.reached or isinstance(error, ssl.SSLCertVerificationError):
                     raise failure from error
@@ -132,76 +118,46 @@ class KubeHttp:
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.close()
+        for wire in self._wires:
+            wire.close()
 
-    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, str | None, bytes]:
-        connection = getattr(self._local, "connection", None)
-        kept = connection is not None
-        if connection is None:
-            connection = self._connect()
-        self.requests += 1
+    def _send(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        wire = getattr(self._local, "wire", None)
+        if wire is None:
+            wire = self._local.wire = Wire(self.access, self._tls, self.patience.request)
+            self._wires.append(wire)
         try:
-            connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            answer = response.read()
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            answer: Answer = wire.exchange(method, path, headers, body)
+        except (BrokenPipeError, ConnectionResetError):
             self._drop()
-            if not kept:
+            if not wire.used:
                 raise
             # The server had closed the kept connection; that says nothing about the request.
-            return self._send(method, path, body, headers)
+            return self._send(method, path, headers, body)
         self.reached = True
-        return response.status, response.getheader("Retry-After"), answer
-
-    def _connect(self) -> http.client.HTTPConnection:
-        proxy = urlsplit(self.access.proxy) if self.access.proxy else None
-        host, port = (str(proxy.hostname), proxy.port or 80) if proxy else (self._host, self._port)
-        connection: http.client.HTTPConnection
-        if self._tls is None:
-            connection = http.client.HTTPConnection(host, port, timeout=self.patience.request)
-        else:
-            connection = _Https(host, port, self._tls, self.access.server_name, self.patience.request)
-        if proxy:
-            connection.set_tunnel(self._host, self._port)
-        connection.connect()
-        # Headers and body go out as two packets; without this the second waits for the server's acknowledgement.
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._local.connection = connection
-        self._open.append(connection)
-        return connection
+        if answer.headers.get("connection", "").lower() == "close":
+            self._drop()
+        return answer
 
     def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
+        wire = getattr(self._local, "wire", None)
+        if wire is not None:
+            wire.close()
+            self._local.wire = None
 
-    def _unreachable(self, error: Exception) -> Unreachable:
-        context, server = self.access.context, self.access.server
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return Unreachable(
-                f"Could not trust cluster '{context}': its certificate at {server} is not signed by the authority in the "
-                "kubeconfig. Restart the profile so that colima writes the new one.",
-                unreachable=context,
-            )
+
+def unreachable(access: Access, error: Exception) -> Unreachable:
+    """Return why a cluster can't be reached, in the user's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"Could not reach cluster '{context}': {_reason(error)} at {server}. {_how_to_start(context)}", unreachable=context
+            f"Could not trust cluster '{access.context}': its certificate at {access.server} is not signed by the authority "
+            "in the kubeconfig. Restart the profile so that colima writes the new one.",
+            unreachable=access.context,
         )
-
-
-class _Https(http.client.HTTPSConnection):
-    """An HTTPS connection that may expect another name on the certificate than in the address."""
-
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext, server_name: str, timeout: float) -> None:
-        super().__init__(host, port, context=tls, timeout=timeout)
-        self._tls, self._server_name = tls, server_name
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        name = self._server_name or getattr(self, "_tunnel_host", None) or self.host
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=name)
+    return Unreachable(
+        f"Could not reach cluster '{access.context}': {_reason(error)} at {access.server}. {_how_to_start(access.context)}",
+        unreachable=access.context,
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -215,7 +171,7 @@ def _reason(error: Exception) -> str:
         return f"TLS failed ({error.reason})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return "the connection broke"
+    return str(error) or "the connection broke"
 
 
 def _how_to_start(context: str) -> str:
@@ -223,33 +179,3 @@ def _how_to_start(context: str) -> str:
         profile = context.removeprefix("colima-") if context != "colima" else "default"
         return f"Start the profile with 'colima start {profile}' and run again."
     return "Start the cluster and run again."
-
-
-def _tls_context(access: Access) -> ssl.SSLContext:
-    try:
-        tls = ssl.create_default_context(cadata=access.ca or None)
-        if not access.verify:
-            tls.check_hostname = False
-            tls.verify_mode = ssl.CERT_NONE
-        if access.certificate:
-            _load_pair(tls, access.certificate + b"\n" + access.key)
-    except ssl.SSLError as error:
-        raise InputError(
-            f"Could not use kube context '{access.context}': its certificates can't be read. Repair the kubeconfig."
-        ) from error
-    return tls
-
-
-def _load_pair(tls: ssl.SSLContext, pem: bytes) -> None:
-    """Load a certificate with its key. OpenSSL only reads files: one in memory where the system has that, else a private one."""
-    if hasattr(os, "memfd_create"):
-        number = os.memfd_create("laptop.containers")
-        with open(number, "wb") as file:  # noqa: PTH123
-            file.write(pem)
-            file.flush()
-            tls.load_cert_chain(f"/proc/self/fd/{number}")
-        return
-    with tempfile.NamedTemporaryFile() as file:  # readable by the owner only, gone with this block
-        file.write(pem)
-        file.flush()
-        tls.load_cert_chain(file.name)
