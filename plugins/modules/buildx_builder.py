@@ -182,8 +182,8 @@ builders:
     nodes:
       description:
         - Its nodes with V(name), V(endpoint), V(platforms) (the fixed ones), V(driver_opts), V(buildkitd_flags),
-          V(buildkitd_config), V(status) (V(running), V(inactive), V(unreachable), V(gone) or V(unknown)), V(reason), and V(offers),
-          the platforms that a running node told.
+          V(buildkitd_config), V(status) (V(running), V(inactive), V(unreachable), V(gone) or V(unknown)), V(reason), and
+          V(offers), the platforms that a running node told.
       type: list
       elements: dict
     missing_platforms:

@@ -1,0 +1,162 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_cli_config
+short_description: Repair and complete the docker command's configuration
+version_added: 0.1.0
+author: [The laptop.containers contributors (@laptop-containers)]
+description:
+  - Lets docker find its plugins where Homebrew installs them, repairs what Docker Desktop leaves behind, and writes an
+    environment file for tools that know no docker contexts.
+  - C(config.json) is edited key by key. Other keys, their order, the file's mode, and a link to the file stay; logins are never
+    shown; a copy of the file is kept beside it before each change; a change that docker makes at the same time is not lost.
+extends_documentation_fragment: [laptop.containers.attributes]
+options:
+  repair:
+    description:
+      - Repair leftovers of a removed Docker Desktop. These are C(credsStore) and C(credHelpers) that name its missing credential
+        helper (the system's helper is set where it is installed), plugin directories inside the removed app, plugin links to
+        nothing, and a current context that is gone or is Docker Desktop's and has no engine any more.
+      - Nothing of a Docker Desktop that is installed is touched.
+    type: bool
+    default: true
+  plugins:
+    description:
+      - docker plugins that must be found. One that is installed in Homebrew's directory is made known by C(cliPluginsExtraDirs),
+        one that is on E(PATH) is linked into C(cli-plugins). For one that is not installed there is a warning.
+    type: list
+    elements: str
+    default: [docker-buildx, docker-compose]
+  profile:
+    description: The colima profile whose engine RV(socket) and O(env_file) are about.
+    type: str
+    default: docker-buildx
+  env_file:
+    description:
+      - Path of an environment file with E(DOCKER_HOST) and the settings of testcontainers for O(profile). Not written by default.
+      - A file that this module has not written is never overwritten or removed.
+    type: path
+  backup:
+    description: Keep a copy of C(config.json) beside it, with date and time in its name, before it is changed.
+    type: bool
+    default: true
+  state:
+    description:
+      - V(absent) takes back what earlier runs changed, except what somebody has changed since, and removes the environment file.
+    type: str
+    choices: [present, absent]
+    default: present
+seealso:
+  - module: laptop.containers.docker_context
+  - module: laptop.containers.docker_socket_link
+"""
+
+EXAMPLES = r"""
+- name: Make docker find its plugins, and repair what Docker Desktop left
+  laptop.containers.docker_cli_config:
+
+- name: Also write an environment file for testcontainers
+  laptop.containers.docker_cli_config:
+    env_file: ~/.config/docker.env
+
+- name: Take it all back
+  laptop.containers.docker_cli_config:
+    env_file: ~/.config/docker.env
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done in check mode, in plain English.
+  returned: always
+  type: list
+  elements: str
+  sample: ["set 'credsStore' in docker's config.json (desktop -> osxkeychain)"]
+backup_file:
+  description: Where C(config.json) was kept before its change.
+  returned: when it was changed and there was one
+  type: str
+socket:
+  description: Path of the docker socket of O(profile).
+  returned: always
+  type: str
+"""
+
+import os
+import platform
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.colima_paths import parse_name, resolve
+from ..module_utils.docker_cli import config_file, docker_directory, read_config
+from ..module_utils.docker_config import plan_config, plan_undo
+from ..module_utils.docker_config_file import ConfigFile
+from ..module_utils.docker_context_store import state_file
+from ..module_utils.docker_env_file import env_text, plan_env_file
+from ..module_utils.docker_files import read_file, write_file
+from ..module_utils.docker_surroundings import Notes, apply_plan, look_around
+from ..module_utils.errors import NotVerified, WorkstationError
+from ..module_utils.plan import Plan, merge
+
+ARGUMENT_SPEC = {
+    "repair": {"type": "bool", "default": True},
+    "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
+    "profile": {"type": "str", "default": "docker-buildx"},
+    "env_file": {"type": "path"},
+    "backup": {"type": "bool", "default": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def main():
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    params, present = module.params, module.params["state"] == "present"
+    home, system = str(Path.home()), platform.system()
+    directory = docker_directory(os.environ, home)
+    notes = Notes(state_file(os.environ, home).with_name("docker_cli_config.json"), directory)
+
+    def plan_again():
+        config = read_config(directory)
+        if not present:
+            return plan_undo(config, notes.read(), notes.linked())
+        return plan_config(config, look_around(directory, config, params["plugins"], system, os.environ), params["repair"])
+
+    kept = None
+    try:
+        host = resolve(os.environ, system).socket(parse_name(params["profile"]), "docker")
+        plan = plan_again()
+        path = Path(params["env_file"]) if params["env_file"] else None
+        written = plan_env_file(path, read_file(path), host if present else None) if path else Plan()
+        if not module.check_mode:
+            if present:
+                # Noted first: killed in between, a change can still be taken back.
+                notes.add(plan)
+            kept = apply_plan(plan, ConfigFile(config_file(directory)), params["backup"])
+            if written.steps and present:
+                write_file(path, env_text(host), 0o644, "Choose a path that you can write.")
+            elif written.steps:
+                path.unlink(missing_ok=True)
+            left = plan_again().actions if plan.steps else []
+            if left:
+                raise NotVerified(
+                    f"Could not settle docker's configuration: after the change this is left: {left[0]}. "
+                    "Another program may have changed it meanwhile; run again.",
+                    actions=left,
+                )
+            if not present:
+                notes.clear()
+    except WorkstationError as error:
+        module.fail_json(msg=error.message, exception=error, **error.context)
+    for text in plan.warnings:
+        module.warn(text)
+    both = merge([plan, written])
+    result = {"changed": both.changed, "actions": both.actions, "diff": both.diff, "socket": host.removeprefix("unix://")}
+    module.exit_json(**result, **({"backup_file": str(kept)} if kept else {}))
+
+
+if __name__ == "__main__":
+    main()
