@@ -138,7 +138,7 @@ class Lab:
         home = self.home
         ours = {
             "HOME": str(home),
-            "PATH": os.pathsep.join([str(self.bin), engines.SYSTEM_PATH]),
+            "PATH": os.pathsep.join([str(self.bin), str(home / ".local" / "bin"), engines.SYSTEM_PATH]),
             "TMPDIR": str(self.directory / "tmp"),
             "COLIMA_HOME": str(home / ".colima"),
             "COLIMA_CACHE_HOME": str(home / "Library" / "Caches" / "colima"),

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make engines`: get the real engines that this machine can have; say what it can't have, and why.
+
+System packages come from apt (as root), the others are built with Go into a cache outside the work tree, each from the
+go.mod of its folder here. What is there already is left alone; a build is repeated only when its go.mod changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rehearsal.engines import ENGINES, Engine, caches, find
+
+HERE = Path(__file__).resolve().parent
+# Beside the packages of ENGINES: dockerd's tools for networks, and a second Debian for the newer Python.
+OTHER_PACKAGES = {"iptables": "iptables", "debootstrap": "debootstrap"}
+# Debian 13 has the command line in a package of its own.
+SPLIT_PACKAGES = {"docker": "docker-cli"}
+
+
+def packages_wanted() -> list[str]:
+    """The system packages whose programs are missing."""
+    programs = {engine.name: engine.package for engine in ENGINES.values() if engine.package} | OTHER_PACKAGES
+    return sorted({package for program, package in programs.items() if find(program) is None})
+
+
+def install_packages() -> list[str]:
+    """Install what is missing with apt. Returns what could not be done."""
+    wanted = packages_wanted()
+    if not wanted:
+        return []
+    names = " ".join(wanted)
+    if shutil.which("apt-get") is None:
+        return [f"{names}: this system has no apt-get; install them the way it does"]
+    if os.geteuid() != 0:
+        return [f"{names}: needs root; run 'sudo make engines', or: sudo apt-get install {names}"]
+    say(f"apt-get install {names}")
+    if not apt("update"):
+        return [f"{names}: 'apt-get update' failed (see above)"]
+    failed = [] if apt("install", *wanted) else [f"{names}: 'apt-get install' failed (see above)"]
+    for program, package in SPLIT_PACKAGES.items():
+        if not failed and find(program) is None and not apt("install", package):
+            failed.append(f"{program}: 'apt-get install {package}' failed (see above)")
+    return failed
+
+
+def apt(verb: str, *packages: str) -> bool:
+    """Run apt-get without questions."""
+    argv = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", verb]
+    argv += ["--no-install-recommends", *packages] if packages else []
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
+
+
+def fingerprint(engine: Engine) -> str:
+    """What a build depends on."""
+    text = (HERE / engine.module / "go.mod").read_text() + engine.go_package
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def stamp(engine: Engine) -> Path:
+    """Where the fingerprint of the built program is kept."""
+    return caches()[0] / f".{engine.name}.built-from"
+
+
+def builds_wanted() -> list[Engine]:
+    """The engines to build: not there, or built here from another go.mod."""
+    wanted = []
+    for engine in ENGINES.values():
+        if not engine.module:
+            continue
+        found = find(engine.name)
+        ours = found is not None and found.parent == caches()[0]
+        outdated = ours and (not stamp(engine).exists() or stamp(engine).read_text() != fingerprint(engine))
+        if found is None or outdated:
+            wanted.append(engine)
+    return wanted
+
+
+def build_all() -> list[str]:
+    """Build what is missing. Returns what could not be done."""
+    wanted = builds_wanted()
+    if not wanted:
+        return []
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/opt/homebrew/bin:/usr/lib/go/bin")
+    if go is None:
+        names = " ".join(engine.name for engine in wanted)
+        return [f"{names}: Go is missing; install Go 1.26 or newer (https://go.dev/dl) and run 'make engines' again"]
+    return [problem for engine in wanted if (problem := build(go, engine))]
+
+
+def build(go: str, engine: Engine) -> str | None:
+    """Build one engine into the cache. Returns what went wrong."""
+    started = time.monotonic()
+    say(f"building {engine.name} ({engine.go_package}) ...")
+    target = caches()[0]
+    # Resolving modules writes into go.mod and go.sum: not in the work tree.
+    work = target.parent / "build" / engine.module
+    work.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / engine.module / "go.mod", work / "go.mod")
+    part = target / f".{engine.name}.part"
+    argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", str(part), engine.go_package]
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+    done = subprocess.run(argv, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("go: downloading")]
+        return f"{engine.name}: 'go build' failed: {' | '.join(lines[-3:])}"
+    part.replace(target / engine.name)
+    stamp(engine).write_text(fingerprint(engine))
+    say(f"built {engine.name} in {time.monotonic() - started:.0f} s")
+    return None
+
+
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"engines: {text}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Install, build, report. The exit code is 1 only if something was tried and failed."""
+    if arguments or len(sys.argv) > 1:
+        print(__doc__)
+        return 0
+    problems = [*install_packages(), *build_all()]
+    for engine in ENGINES.values():
+        found = find(engine.name)
+        say(f"{engine.name:<16} {found if found is not None else 'missing: ' + engine.how}")
+    for problem in problems:
+        say(f"could not get {problem}")
+    return 1 if any("failed" in problem for problem in problems) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
