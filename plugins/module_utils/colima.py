@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ INSTALL = "Run 'brew install colima'."
 _LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
-_WRITTEN_BYTES = 1024 * 1024
+_WRITTEN_BYTES = 256 * 1024
 
 OnLine = Callable[[str, str], None]
 
@@ -90,7 +91,10 @@ class Colima:
 
     def version(self) -> Version | None:
         """Return colima's version; None for a build without a number."""
-        output = self.cli.run("version", check=False, timeout=_READ_SECONDS)
+        with tempfile.TemporaryDirectory() as scratch:
+            # Even this would make colima's directories in the user's home, in check mode too.
+            elsewhere = {"COLIMA_HOME": scratch, "LIMA_HOME": scratch, "COLIMA_CACHE_HOME": scratch}
+            output = self.cli.run("version", check=False, timeout=_READ_SECONDS, environment=elsewhere)
         found = re.search(r"version v?(\d+)\.(\d+)\.(\d+)", output.stdout)
         return (int(found[1]), int(found[2]), int(found[3])) if found else None
 

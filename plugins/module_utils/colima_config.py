@@ -213,7 +213,7 @@ def render(config: Config, host: Host) -> str:
 
     Dumper.add_representer(str, _represent_text)
     # No anchors: the file is read by people too.
-    Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign,assignment]
+    Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]
     return yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)
 
 

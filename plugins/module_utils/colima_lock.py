@@ -6,11 +6,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from .cli import Cli
 from .errors import RefusedStep
 
 _POLL_SECONDS = 0.1
@@ -77,9 +77,9 @@ def _is_colima(pid: int) -> bool:
         os.kill(pid, 0)
     except OSError:
         return False
-    try:
-        shown = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+    ps = Cli("ps", "")
+    if not ps.installed:
         return True
+    shown = ps.run("-o", "stat=,args=", "-p", str(pid), check=False)
     state, _, arguments = shown.stdout.strip().partition(" ")
     return "colima" in arguments and not state.startswith("Z")

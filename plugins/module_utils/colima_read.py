@@ -31,8 +31,8 @@ class Snapshot:
     problems: tuple[str, ...] = field(default=())
 
 
-def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False) -> Snapshot:
-    """Return what is there. names None: all profiles that there is any trace of.
+def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
+    """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
 
     One `colima list`, one `limactl disk list` and one `colima status` for each running profile, side by side; none of them
     where colima has never been used, because even a read would make its directories.
@@ -42,8 +42,11 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     used = paths.lima.is_dir()
     rows: list[Row] = []
     disks: dict[str, DataDisk] = {}
+    problems: list[str] = []
     if used and colima.installed:
         asked: dict[str, Callable[[], Any]] = {"rows": colima.rows, "disks": colima.disks}
+        if tolerant:
+            asked = {"rows": _spared(colima.rows, [], problems), "disks": _spared(colima.disks, {}, problems)}
         candidates = wanted if names is not None else _known(paths)
         guests = {name.name: _status_of(colima, name) for name in candidates if colima.looks_started(name)}
         answers = together({**asked, **{f"status {name}": call for name, call in guests.items()}})
@@ -65,7 +68,18 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         for name in wanted
     }
     others = tuple(row for row in rows if row.name not in profiles)
-    return Snapshot(profiles, others, tuple(clients.problems))
+    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))))
+
+
+def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Callable[[], Any]:
+    def spared() -> Any:
+        try:
+            return call()
+        except WorkstationError as error:
+            problems.append(error.message)
+            return instead
+
+    return spared
 
 
 def _status_of(colima: Colima, name: Name) -> Callable[[], dict[str, Any]]:

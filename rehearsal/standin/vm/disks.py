@@ -96,6 +96,9 @@ class Disk:
 
         shutil.rmtree(self.contents, ignore_errors=True)
         self.contents.mkdir(mode=0o700)
+        # As after mkfs the image takes real blocks; one that was only created has none.
+        with self.file.open("r+b") as image:
+            image.write(b"\1" * (2 << 20))
 
     @property
     def used(self) -> bool:

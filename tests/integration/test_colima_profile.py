@@ -1,0 +1,466 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Profiles converged through a colima that keeps the real one's contract, lies included."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.errors import (
+    CommandFailed,
+    NotVerified,
+    RefusedStep,
+    TimedOut,
+    ToolMissing,
+    WorkstationError,
+)
+from tests.colima_lab import ColimaLab, colima_lab
+
+DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
+K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
+
+
+@pytest.fixture
+def lab() -> Iterator[ColimaLab]:
+    with colima_lab() as lab:
+        yield lab
+
+
+def applied(lab: ColimaLab, name: str) -> dict[str, Any]:
+    return yaml.safe_load(lab.paths.applied(parse_name(name)).read_text())  # type: ignore[no-any-return]
+
+
+def change_applied(lab: ColimaLab, name: str, **values: Any) -> None:
+    file = lab.paths.applied(parse_name(name))
+    file.write_text(yaml.safe_dump({**applied(lab, name), **values}))
+
+
+def test_check_apply_check_apply(lab: ColimaLab) -> None:
+    before = lab.tree()
+    planned = lab.converge(DOCKER, K8S, check=True)
+    assert lab.tree() == before
+    done = lab.converge(DOCKER, K8S)
+    assert planned.actions == done.actions == (
+        "create profile 'dev' (docker, 2 CPUs, 4 GiB, disk 20 GiB)",
+        "create profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)",
+    )
+    assert planned.plan.diff == done.plan.diff
+    before = lab.tree()
+    assert lab.converge(DOCKER, K8S, check=True).actions == ()
+    again = lab.converge(DOCKER, K8S)
+    assert (again.actions, again.plan.pending, lab.tree()) == ((), (), before)
+    assert [(p["name"], p["status"], p["kubernetes"]) for p in again.profiles] == [("dev", "running", False), ("k8s", "running", True)]
+
+
+def test_a_run_with_nothing_to_do_asks_as_little_as_possible(lab: ColimaLab) -> None:
+    lab.converge(DOCKER, K8S)
+    lab.calls()
+    lab.converge(DOCKER, K8S)
+    assert sorted(lab.calls()) == [
+        ["colima", "list", "--json"],
+        ["colima", "status", "--profile", "dev", "--json"],
+        ["colima", "status", "--profile", "k8s", "--json"],
+        ["limactl", "disk", "list", "--json"],
+    ]
+
+
+def test_a_change_waits_for_running_containers_and_is_applied_afterwards(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    machine = lab.machine("dev")
+    lab.containers("web")
+    held = lab.converge({**DOCKER, "cpu": 4})
+    assert held.actions == ()
+    assert [str(item) for item in held.plan.pending] == [
+        "profile 'dev': cpu 2 CPUs -> 4 CPUs is pending because 1 container runs in it (web). Run again when nothing runs in it, "
+        "or with restart set to always."
+    ]
+    assert lab.machine("dev") == machine
+    lab.containers()
+    lab.calls()
+    done = lab.converge({**DOCKER, "cpu": 4})
+    assert len(done.actions) == 3
+    assert [call[1] for call in lab.calls() if call[0] == "colima" and call[1] in ("stop", "start", "restart", "delete")] == [
+        "stop",
+        "start",
+    ]
+    assert done.profiles[0]["cpu"] == applied(lab, "dev")["cpu"] == 4
+    assert lab.has_marker("dev")
+
+
+def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.containers("k8s_coredns", labels="a=b,io.kubernetes.pod.namespace=kube-system")
+    assert lab.converge({**DOCKER, "cpu": 4}).plan.pending == ()
+
+
+def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.containers("web")
+    assert lab.converge({**DOCKER, "memory": 6}, restart="never").plan.pending
+    assert lab.converge({**DOCKER, "memory": 6}, restart="always").profiles[0]["memory"] == 6
+
+
+def test_a_setting_that_needs_no_restart_is_written_at_once(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.containers("web")
+    machine = lab.machine("dev")
+    done = lab.converge({**DOCKER, "auto_activate": False, "cpu": 3})
+    assert done.actions == ("write the settings of profile 'dev' (auto_activate on -> off)",)
+    assert done.plan.pending
+    assert lab.machine("dev") == machine
+    assert lab.converge({**DOCKER, "auto_activate": False}).actions == ()
+
+
+def test_what_colima_start_was_told_behind_our_back_is_seen(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    # colima exits with 0, changes nothing in the VM, and has rewritten colima.yaml.
+    assert lab.run("colima", "start", "dev", "--cpus", "6").returncode == 0
+    assert lab.converge({**DOCKER, "cpu": 6}, restart="always").actions
+    assert applied(lab, "dev")["cpu"] == 6
+
+
+def test_options_left_out_keep_what_is_there(lab: ColimaLab) -> None:
+    lab.converge({**DOCKER, "env": {"A": "1"}, "mounts": [{"location": "none"}], "docker": {"debug": True}})
+    lab.converge({"name": "dev", "cpu": 3})
+    settings = applied(lab, "dev")
+    assert (settings["cpu"], settings["memory"], settings["env"], settings["mounts"], settings["docker"]["debug"]) == (
+        3,
+        4,
+        {"A": "1"},
+        None,
+        True,
+    )
+
+
+def test_stop_and_start(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    assert lab.converge({"name": "dev", "state": "stopped"}).actions == ("stop profile 'dev'",)
+    assert lab.converge({"name": "dev", "state": "stopped"}).actions == ()
+    assert lab.converge({"name": "dev", "state": "present", "cpu": 3}).profiles[0]["status"] == "stopped"
+    assert lab.converge({"name": "dev"}).profiles[0]["cpu"] == 3
+
+
+def test_the_disk_grows_and_its_true_size_counts(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    assert lab.converge({**DOCKER, "disk": 30}).profiles[0]["disk"] == 30
+    with pytest.raises(RefusedStep, match="disk 30 GiB -> 20 GiB of profile 'dev': fixed"):
+        lab.converge({**DOCKER, "disk": 20})
+    # colima itself now claims 10 GiB everywhere.
+    lab.run("colima", "stop", "dev")
+    lab.run("colima", "start", "dev", "--disk", "10")
+    assert applied(lab, "dev")["disk"] == 10
+    with pytest.raises(RefusedStep, match="30 GiB -> 10 GiB"):
+        lab.converge({**DOCKER, "disk": 10})
+    assert lab.converge({**DOCKER, "disk": 30}).profiles[0]["disk"] == 30
+    assert lab.has_marker("dev")
+
+
+def test_a_disk_that_failed_to_grow_is_grown(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    change_applied(lab, "dev", disk=40)
+    done = lab.converge({**DOCKER, "disk": 40})
+    assert "enlarge the data disk of profile 'dev' (20 GiB -> 40 GiB)" in done.actions
+    assert done.profiles[0]["disk"] == 40
+
+
+def test_fixed_settings_are_refused_with_both_ways_forward(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    before = lab.tree()
+    with pytest.raises(RefusedStep) as refused:
+        lab.converge({**DOCKER, "cpu": 4, "vm_type": "qemu", "mount_type": "sshfs"})
+    assert refused.value.message == (
+        "Could not change vm_type vz -> qemu, mount_type virtiofs -> sshfs of profile 'dev': fixed for the life of its VM. "
+        "Keep the old value, or set on_fixed_change to recreate (makes the VM anew; images and volumes stay)."
+    )
+    assert lab.tree() == before
+
+
+def test_recreate_keeps_the_data(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "disk": 30}
+    lab.converge(wanted, on_fixed_change="recreate")
+    assert (applied(lab, "dev")["vmType"], lab.has_marker("dev")) == ("qemu", True)
+    again = lab.converge(wanted, on_fixed_change="recreate")
+    assert (again.actions, again.profiles[0]["disk"]) == ((), 30)
+
+
+def test_another_runtime_needs_the_name_repeated(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    wanted = {**DOCKER, "runtime": "containerd"}
+    for policy in ("refuse", "recreate", "recreate_with_data_loss"):
+        with pytest.raises(RefusedStep, match="confirm_data_loss"):
+            lab.converge(wanted, on_fixed_change=policy)
+    assert lab.has_marker("dev")
+    lab.converge(wanted, on_fixed_change="recreate_with_data_loss", confirm_data_loss=["dev"])
+    assert (applied(lab, "dev")["runtime"], lab.has_marker("dev")) == ("containerd", False)
+
+
+def test_warn_leaves_fixed_settings_and_applies_the_rest(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    done = lab.converge({**DOCKER, "vm_type": "qemu", "cpu": 4}, on_fixed_change="warn")
+    assert (applied(lab, "dev")["vmType"], applied(lab, "dev")["cpu"]) == ("vz", 4)
+    assert done.plan.warnings == ("Profile 'dev' keeps vm_type vz instead of qemu: it is fixed for the life of its VM.",)
+    assert lab.converge({**DOCKER, "vm_type": "qemu", "cpu": 4}, on_fixed_change="warn").actions == ()
+
+
+def test_absent_keeps_the_data_for_the_next_profile_of_that_name(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    gone = lab.converge({"name": "dev", "state": "absent"})
+    assert gone.actions[0] == "delete the VM of profile 'dev' (the data disk stays: 20 GiB)"
+    assert not lab.paths.profile(parse_name("dev")).exists()
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+    with pytest.raises(RefusedStep, match="holds the images and volumes of runtime docker"):
+        lab.converge({**DOCKER, "runtime": "containerd"})
+    assert lab.converge({"name": "dev"}).profiles[0]["disk"] == 20
+    assert lab.has_marker("dev")
+
+
+def test_absent_with_data(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    with pytest.raises(RefusedStep, match="not in confirm_data_loss"):
+        lab.converge({"name": "dev", "state": "absent"}, delete_data=True)
+    lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"])
+    assert not lab.paths.data_disk(parse_name("dev")).exists()
+    assert lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"]).actions == ()
+
+
+def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
+    lab.converge(K8S)
+    kubeconfig = lab.home / ".kube" / "config"
+    config = yaml.safe_load(kubeconfig.read_text())
+    config["contexts"].append({"name": "work", "context": {"cluster": "work", "user": "me"}})
+    kubeconfig.write_text(yaml.safe_dump(config))
+    lab.run("colima", "stop", "k8s")
+    wrapper = lab.bin / "nerdctl"
+    wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile k8s -- "$@"\n')
+    done = lab.converge({"name": "k8s", "state": "absent"})
+    assert done.actions[1:] == (
+        "remove kubeconfig entry 'colima-k8s'",
+        f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
+    )
+    left = yaml.safe_load(kubeconfig.read_text())
+    assert ([context["name"] for context in left["contexts"]], left["users"]) == (["work"], [])
+    assert not wrapper.exists()
+
+
+# -- healing
+
+
+def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed, match="Could not start profile 'dev': .*error starting docker"):
+        lab.converge(DOCKER)
+    del lab.settings["FAIL"]
+    done = lab.converge(DOCKER)
+    assert done.actions[0] == "stop profile 'dev' (its last start did not finish)"
+    assert done.profiles[0]["status"] == "running"
+
+
+@pytest.mark.parametrize("killed", ["ha.pid", "qemu.pid"])
+def test_a_broken_profile_is_repaired(lab: ColimaLab, killed: str) -> None:
+    wanted = {**DOCKER, "vm_type": "qemu"}
+    lab.converge(wanted)
+    lab.put_marker("dev")
+    os.kill(lab.machine("dev", killed), signal.SIGKILL)
+    lab.converge(wanted)
+    assert lab.converge(wanted).profiles[0]["status"] == "running"
+    assert lab.has_marker("dev")
+
+
+def test_after_a_crash_of_everything_the_profile_starts_again(lab: ColimaLab) -> None:
+    lab.settings["LIMA_VERSION"] = "2.0.0"
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    os.kill(lab.machine("dev"), signal.SIGKILL)
+    time.sleep(0.1)
+    done = lab.converge(DOCKER)
+    assert any("unlock the data disk" in action for action in done.actions)
+    assert lab.has_marker("dev")
+
+
+def test_lost_settings_are_restored_from_the_running_vm(lab: ColimaLab) -> None:
+    lab.converge({**DOCKER, "runtime": "containerd"})
+    machine = lab.machine("dev")
+    lab.paths.configured(parse_name("dev")).unlink()
+    done = lab.converge({"name": "dev"})
+    assert done.actions == ("write the settings of profile 'dev' (colima.yaml is missing)",)
+    assert lab.machine("dev") == machine
+    lab.paths.configured(parse_name("dev")).write_text("cpu: [")
+    lab.run("limactl", "stop", "colima-dev")
+    lab.converge({"name": "dev"}, restart="always")
+    assert applied(lab, "dev")["runtime"] == "containerd"
+
+
+def test_a_lost_note_of_the_data_disk_does_not_format_it(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    lab.run("colima", "stop", "dev")
+    lab.paths.store(parse_name("dev")).unlink()
+    done = lab.converge(DOCKER)
+    assert "restore colima's note of the data disk of profile 'dev' (else it would be formatted)" in done.actions
+    assert lab.has_marker("dev")
+    # Without the VM nobody knows what is on it.
+    lab.converge({"name": "dev", "state": "absent"})
+    lab.paths.store(parse_name("dev")).unlink()
+    with pytest.raises(RefusedStep, match="would format the disk"):
+        lab.converge(DOCKER)
+    assert lab.has_marker("dev")
+
+
+def test_a_vm_with_a_damaged_definition_is_set_aside(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    lab.run("colima", "stop", "dev")
+    (lab.paths.instance(parse_name("dev")) / "lima.yaml").write_text("{")
+    done = lab.converge(DOCKER)
+    assert done.profiles[0]["status"] == "running"
+    assert any("set aside the VM" in action for action in done.actions)
+    assert lab.has_marker("dev")
+    assert lab.converge(DOCKER).actions == ()
+
+
+def test_an_interrupted_creation_is_started_over(lab: ColimaLab) -> None:
+    lab.paths.instance(parse_name("dev")).mkdir(parents=True)
+    assert lab.converge(DOCKER).profiles[0]["status"] == "running"
+
+
+def test_a_failed_download_leaves_nothing_in_the_way(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "offline"
+    with pytest.raises(CommandFailed, match="DNS lookup failed.*Check the network"):
+        lab.converge(DOCKER)
+    del lab.settings["FAIL"]
+    assert lab.converge(DOCKER).profiles[0]["status"] == "running"
+
+
+def test_a_damaged_kubeconfig_entry_is_repaired_without_a_restart(lab: ColimaLab) -> None:
+    lab.converge(K8S)
+    machine = lab.machine("k8s")
+    kubeconfig = lab.home / ".kube" / "config"
+    good = yaml.safe_load(kubeconfig.read_text())
+    mine = {"name": "work", "context": {"cluster": "work", "user": "me"}}
+    kubeconfig.write_text(yaml.safe_dump({"contexts": [mine], "current-context": "work"}))
+    done = lab.converge(K8S)
+    assert done.actions == ("repair kubeconfig entry 'colima-k8s' (from the running k3s)",)
+    now = yaml.safe_load(kubeconfig.read_text())
+    assert (now["clusters"], now["users"]) == (good["clusters"], good["users"])
+    assert (now["current-context"], mine in now["contexts"]) == ("work", True)
+    assert (lab.machine("k8s"), kubeconfig.stat().st_mode & 0o777) == (machine, 0o600)
+    kubeconfig.write_text(yaml.safe_dump({**good, "current-context": "gone"}))
+    assert lab.converge(K8S).actions == ("make current kubeconfig entry 'colima-k8s' (the current context is not there)",)
+    assert yaml.safe_load(kubeconfig.read_text())["current-context"] == "colima-k8s"
+
+
+# -- limits, locks and side by side
+
+
+def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "hang:dev"
+    with pytest.raises(TimedOut, match="profile 'dev'.*nothing was deleted"):
+        lab.converge(DOCKER, stall=1.5)
+    del lab.settings["FAIL"]
+    assert lab.converge(DOCKER).profiles[0]["status"] == "running"
+
+
+def test_two_first_starts_take_the_time_of_the_slower_one() -> None:
+    with colima_lab(BOOT_SECONDS="4") as lab:
+        began = time.monotonic()
+        lab.converge(DOCKER, K8S)
+        assert time.monotonic() - began < 4 * 1.6
+
+
+def test_first_downloads_do_not_spoil_each_other() -> None:
+    with colima_lab(BOOT_SECONDS="2", IMAGE_CACHED="0") as lab:
+        lab.converge(DOCKER, {"name": "two", "cpu": 2, "memory": 4, "disk": 20, "auto_activate": False})
+        assert [p["status"] for p in lab.converge(DOCKER, {"name": "two"}).profiles] == ["running", "running"]
+
+
+def test_one_failing_profile_does_not_stop_the_other(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed, match="profile 'dev'"):
+        lab.converge(DOCKER, K8S)
+    assert lab.converge(K8S).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("profiles", "message"),
+    [
+        ([{"name": "a", "cpu": 7}, {"name": "b", "cpu": 6}], "together they want 13 CPUs .a 7, b 6., and the laptop has 12"),
+        ([{"name": "a", "memory": 20}, {"name": "b", "memory": 16}], "36 GiB of memory .* less the reserve of 1024 MiB, has 35"),
+        ([{"name": "a", "ssh_port": 2222}, {"name": "b", "ssh_port": 2222}], "Could not use ssh port 2222 for profile 'b'"),
+        (
+            [{"name": "a", "network": {"gateway_address": "10.0.0.2"}}, {"name": "b"}],
+            "different gateway addresses .a 10.0.0.2, b 192.168.5.2.",
+        ),
+        ([{"name": "colima-default"}], "profile name 'colima-default'"),
+        ([{"name": "_store"}], "profile name '_store'"),
+        ([{"name": "dev"}, {"name": "colima-dev"}], "'dev' is the same profile"),
+        ([{"name": "dev", "cpu": 0}], "'cpu' of profile 'dev' to '0': it is too small"),
+        ([{"name": "dev", "runtime": "podman"}], "Use one of docker, containerd, incus, none"),
+    ],
+)
+def test_refusals_come_before_any_step(lab: ColimaLab, profiles: list[dict[str, Any]], message: str) -> None:
+    before = lab.tree()
+    with pytest.raises(WorkstationError, match=message):
+        lab.converge(*profiles)
+    assert (lab.tree(), lab.calls()) == (before, [])
+
+
+def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: ColimaLab) -> None:
+    for program in ("colima", "limactl", "lima"):
+        (lab.bin / program).unlink()
+    before = lab.tree()
+    planned = lab.converge(DOCKER, check=True)
+    assert planned.actions
+    assert planned.plan.warnings == ("colima is not installed. Run 'brew install colima'.",)
+    with pytest.raises(ToolMissing, match="Could not find 'colima'.*brew install colima"):
+        lab.converge(DOCKER)
+    assert lab.tree() == before
+
+
+def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
+    lab.settings["COLIMA_VERSION"] = "0.9.1"
+    with pytest.raises(RefusedStep, match=r"'model_runner' of profile 'dev': it needs colima 0.10.1, and 0.9.1 is installed"):
+        lab.converge({**DOCKER, "model_runner": "ramalama"})
+    assert not lab.paths.configured(parse_name("dev")).exists()
+
+
+def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
+    # The stand-in is a Linux laptop, and the module was told that it is a Mac: colima resets the keys of a Mac.
+    lab.settings["SYSTEM"] = "Linux"
+    request = lab.request(DOCKER)
+    del request
+    from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
+    from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
+    from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
+
+    mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
+    desired = tuple(desired_from([{**DOCKER, "rosetta": True}], mac))
+    with pytest.raises(NotVerified, match="rosetta"):
+        converge(lab.colima, Request(desired, Policy(), mac), False)
+
+
+def test_another_run_is_waited_for(lab: ColimaLab) -> None:
+    import fcntl
+
+    lab.paths.own.mkdir(parents=True)
+    with (lab.paths.own / "lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(RefusedStep, match="another run has held"):
+            lab.converge(DOCKER, timeout=0.3)
+    with contextlib.suppress(FileNotFoundError):
+        assert json.loads(json.dumps(lab.calls())) is not None
+    assert lab.converge(DOCKER).actions
