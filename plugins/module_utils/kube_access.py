@@ -161,6 +161,7 @@ def _dynamic_access(context: str, paths: Sequence[Path]) -> Access:
     except ImportError as error:
         raise ToolMissing("kubernetes", "Install it into Ansible's Python: pip install kubernetes.") from error
     configuration = Configuration()
+    reason = "its log-in program gave no credentials"
     try:
         kube_config.load_kube_config(
             config_file=":".join(str(path) for path in paths),
@@ -169,10 +170,15 @@ def _dynamic_access(context: str, paths: Sequence[Path]) -> Access:
             persist_config=False,
         )
     except Exception as error:
+        reason = (str(error).splitlines() or [reason])[0]
+        configuration.api_key = {}
+    # The package logs what went wrong with a program and goes on; the name of the entry depends on its version.
+    authorization = next((value for value in configuration.api_key.values() if value), "")
+    if not (authorization or configuration.cert_file):
         raise WorkstationError(
-            f"Could not log in to kube context '{context}': {str(error).splitlines()[0] if str(error) else 'it failed'}. "
-            "Run 'kubectl --context " + context + " get namespaces' and repair what it reports."
-        ) from error
+            f"Could not log in to kube context '{context}': {reason}. "
+            f"Run 'kubectl --context {context} get namespaces' and repair what it reports."
+        )
 
     def file(path: str | None) -> bytes:
         return Path(path).read_bytes() if path else b""
@@ -185,5 +191,5 @@ def _dynamic_access(context: str, paths: Sequence[Path]) -> Access:
         server_name=str(configuration.tls_server_name or ""),
         certificate=file(configuration.cert_file),
         key=file(configuration.key_file),
-        authorization=str(configuration.get_api_key_with_prefix("authorization") or ""),
+        authorization=str(authorization),
     )

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from botocore import exceptions as aws
-
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_failures import explain
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_registries import Identity, TokenKey
+from botocore import exceptions as aws
 
 KEY = TokenKey(Identity(profile="dev"), "eu-central-1")
 HOSTS = ("123456789012.dkr.ecr.eu-central-1.amazonaws.com",)
@@ -58,14 +57,10 @@ CASES = [
         "Set the clock",
         id="signature of another time",
     ),
-    pytest.param(
-        aws.EndpointConnectionError(endpoint_url="https://api.ecr"), "network", "Check the network", id="unreachable"
-    ),
+    pytest.param(aws.EndpointConnectionError(endpoint_url="https://api.ecr"), "network", "Check the network", id="unreachable"),
     pytest.param(aws.ConnectTimeoutError(endpoint_url="https://api.ecr"), "network", "Check the network", id="connect time-out"),
     pytest.param(aws.ReadTimeoutError(endpoint_url="https://api.ecr"), "network", "Check the network", id="read time-out"),
-    pytest.param(
-        aws.ProxyConnectionError(proxy_url="http://u:p@x", error="no"), "network", "Check the network", id="proxy"
-    ),
+    pytest.param(aws.ProxyConnectionError(proxy_url="http://u:p@x", error="no"), "network", "Check the network", id="proxy"),
     pytest.param(answer("ServerException"), "aws", "ServerException", id="AWS' own trouble"),
     pytest.param(aws.InvalidConfigError(error_msg="bad"), "aws", "Correct the AWS configuration", id="bad configuration"),
 ]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_hosts import EcrHost, host_of, parse_host
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 

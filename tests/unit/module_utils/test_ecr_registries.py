@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_registries import Identity, registries_from
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import (
     OWNER,
@@ -61,7 +60,9 @@ def aged(hours: float, life: float = 12) -> Current:
         pytest.param(aged(0.6, life=1), "0.4 h are left", id="half of a short life"),
         pytest.param(aged(-1), "issued in the future", id="from a clock that was ahead"),
         pytest.param(written(leases={}), "records no expiry", id="record lost"),
-        pytest.param(written(leases={**written().leases, "other": written().leases[HOST]}), "registries differ", id="host dropped"),
+        pytest.param(
+            written(leases={**written().leases, "other": written().leases[HOST]}), "registries differ", id="host dropped"
+        ),
         pytest.param(
             written(leases={HOST: replace(written().leases[HOST], identity="xyz")}), "identity differs", id="other identity"
         ),

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import OWNER, Current, Desired, Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
@@ -72,9 +71,7 @@ def test_only_adoption_and_permission_force_a_conflict() -> None:
 
 
 def test_prune_removes_ours_where_it_is_no_longer_wanted_and_nothing_else() -> None:
-    seen = view(
-        FRESH, secrets={"a": FRESH, "b": replace(FRESH, namespace="b"), "c": replace(FOREIGN, namespace="c")}
-    )
+    seen = view(FRESH, secrets={"a": FRESH, "b": replace(FRESH, namespace="b"), "c": replace(FOREIGN, namespace="c")})
     items = plan_cluster(seen, DESIRED, Policy(prune=True), NOW).items
     assert [(item.namespace, item.verb) for item in items] == [("a", ""), ("b", "delete")]
     assert len(plan_cluster(seen, DESIRED, Policy(), NOW).items) == 1

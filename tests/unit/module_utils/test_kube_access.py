@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubeconfigs as kubectl reads them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.kube_access import kubeconfig_paths, read_access
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def config(user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None, name: str = "colima-k8s") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:6443", **(cluster or {})}}],
+        "users": [{"name": "u", "user": user or {}}],
+        "contexts": [{"name": name, "context": {"cluster": "c", "user": "u"}}],
+    }
+
+
+def write(path: Path, document: Any) -> Path:
+    path.write_text(yaml.safe_dump(document) if not isinstance(document, str) else document)
+    return path
+
+
+def test_certificates_inside_the_file(tmp_path: Path) -> None:
+    user = {"client-certificate-data": b64("CERT"), "client-key-data": b64("KEY")}
+    path = write(tmp_path / "config", config(user, {"certificate-authority-data": b64("CA")}))
+    access = read_access("colima-k8s", [path])
+    assert (access.ca, access.certificate, access.key, access.server) == ("CA", b"CERT", b"KEY", "https://127.0.0.1:6443")
+
+
+def test_certificates_beside_the_file(tmp_path: Path) -> None:
+    for name in ("ca", "cert", "key"):
+        (tmp_path / name).write_text(name.upper())
+    user = {"client-certificate": "cert", "client-key": str(tmp_path / "key")}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(user, {"certificate-authority": "ca"}))])
+    assert (access.ca, access.certificate, access.key) == ("CA", b"CERT", b"KEY")
+
+
+def test_tokens_and_passwords(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from-file\n")
+    for user, header in (
+        ({"token": "t"}, "Bearer t"),
+        ({"token": "t", "tokenFile": "token"}, "Bearer from-file"),
+        ({"username": "a", "password": "b"}, "Basic " + b64("a:b")),
+        ({}, ""),
+    ):
+        path = write(tmp_path / "config", config(user))
+        assert read_access("colima-k8s", [path]).authorization == header
+
+
+def test_switches_of_the_cluster(tmp_path: Path) -> None:
+    cluster = {"insecure-skip-tls-verify": True, "tls-server-name": "k3s", "proxy-url": "http://proxy:3128"}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config({"as": "somebody"}, cluster))])
+    assert (access.verify, access.server_name, access.proxy) == (False, "k3s", "http://proxy:3128")
+    assert access.impersonate == "somebody"
+
+
+def test_the_first_of_several_files_wins_and_references_cross_files(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", {"contexts": [{"name": "colima-k8s", "context": {"cluster": "c", "user": "u"}}]})
+    second = write(tmp_path / "b", config({"token": "t"}))
+    assert read_access("colima-k8s", [first, second, tmp_path / "missing"]).authorization == "Bearer t"
+
+
+def test_files_are_found_as_kubectl_finds_them(tmp_path: Path) -> None:
+    assert kubeconfig_paths("/x", {"KUBECONFIG": "/y"}) == (Path("/x"),)
+    assert kubeconfig_paths("", {"KUBECONFIG": "/y:/z"}) == (Path("/y"), Path("/z"))
+    assert kubeconfig_paths("", {"HOME": str(tmp_path)}) == (tmp_path / ".kube" / "config",)
+
+
+def test_credentials_never_show(tmp_path: Path) -> None:
+    user = {"token": "hidden", "client-certificate-data": b64("hidden"), "client-key-data": b64("hidden")}
+    assert "hidden" not in repr(read_access("colima-k8s", [write(tmp_path / "config", config(user))]))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        pytest.param(config(name="other"), "known are other", id="another context"),
+        pytest.param({}, "there are no contexts", id="empty"),
+        pytest.param("a: [", "not YAML", id="broken"),
+        pytest.param("- a", "not a mapping", id="a list"),
+        pytest.param(config(cluster={"server": ""}), "has no server", id="no server"),
+        pytest.param(config(cluster={"server": "6443"}), "not an address", id="a port as server"),
+        pytest.param(config(cluster={"proxy-url": "socks5://x"}), "not an http:// proxy", id="socks"),
+        pytest.param(config({"client-key-data": "%"}), "not base64", id="broken key"),
+        pytest.param(config({"client-key": "nowhere"}), "can't be read", id="missing key file"),
+        pytest.param(config({"tokenFile": "nowhere"}), "token file nowhere can't be read", id="missing token file"),
+        pytest.param({"contexts": 5, "users": None}, "there are no contexts", id="nonsense sections"),
+    ],
+)
+def test_a_kubeconfig_that_does_not_serve_is_named(tmp_path: Path, document: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_access("colima-k8s", [write(tmp_path / "config", document)])
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_login_plug_in_is_run_by_the_kubernetes_package(tmp_path: Path) -> None:
+    plugin = tmp_path / "login"
+    plugin.write_text(
+        '#!/bin/sh\necho \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
+        '"status": {"token": "from-plug-in"}}\'\n'
+    )
+    plugin.chmod(0o755)
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(user))])
+    assert (access.authorization, access.server) == ("Bearer from-plug-in", "https://127.0.0.1:6443")
+
+
+def test_a_login_plug_in_that_fails_is_one_sentence(tmp_path: Path) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere", "interactiveMode": "Never"}}
+    with pytest.raises(WorkstationError, match="Could not log in to kube context 'colima-k8s'"):
+        read_access("colima-k8s", [write(tmp_path / "config", config(user))])
