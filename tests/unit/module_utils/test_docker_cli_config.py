@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docker_cli_config and docker_socket_link on files of a scratch home."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.docker_modules import ModuleRun, messages
+
+LEFTOVERS = {
+    "auths": {"r.example": {"auth": "c2VjcmV0"}},
+    "credsStore": "desktop",
+    "cliPluginsExtraDirs": ["/Applications/Docker.app/Contents/Resources/cli-plugins", "/mine"],
+    "currentContext": "desktop-linux",
+    "HttpHeaders": {"X": "y"},
+}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
+    return ModuleRun(capsys)
+
+
+@pytest.fixture
+def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory that is all of PATH: no helper, no plugin of this machine is seen."""
+    from ansible_collections.laptop.containers.plugins.module_utils import cli, docker_plugins
+
+    place = home / "bin"
+    place.mkdir()
+    monkeypatch.setenv("PATH", str(place))
+    monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
+    monkeypatch.setattr(docker_plugins, "SYSTEM_DIRECTORIES", ())
+    monkeypatch.setattr(docker_plugins, "HOMEBREW_DIRECTORIES", ())
+    return place
+
+
+def program(place: Path, name: str) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    (place / name).write_text("#!/bin/sh\n")
+    (place / name).chmod(0o755)
+    return place / name
+
+
+def links_to(path: Path) -> str:
+    return str(path.readlink())
+
+
+def names(place: Path) -> list[str]:
+    return sorted(item.name for item in place.iterdir())
+
+
+def config(home: Path) -> Any:
+    return json.loads((home / ".docker/config.json").read_text())
+
+
+def leave(home: Path, settings: Any = LEFTOVERS, mode: int = 0o600) -> Path:
+    path = home / ".docker/config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(settings, indent="\t"))
+    path.chmod(mode)
+    return path
+
+
+def test_docker_desktops_leftovers_are_repaired_with_a_backup(run: ModuleRun, home: Path, programs: Path) -> None:
+    path = leave(home, mode=0o640)
+    text = path.read_text()
+    program(programs, "docker-credential-secretservice")
+    checked = run("docker_cli_config", check=True, plugins=[])
+    assert path.read_text() == text
+    assert names(path.parent) == ["config.json"]
+    applied = run("docker_cli_config", plugins=[])
+    assert (checked["actions"], checked["diff"]) == (applied["actions"], applied["diff"])
+    assert config(home) == {
+        "auths": LEFTOVERS["auths"],
+        "credsStore": "secretservice",
+        "cliPluginsExtraDirs": ["/mine"],
+        "HttpHeaders": {"X": "y"},
+    }
+    assert Path(applied["backup_file"]).read_text() == text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert not run("docker_cli_config", plugins=[])["changed"]
+    assert "c2VjcmV0" not in json.dumps([checked, applied])
+
+
+def test_without_any_helper_the_consequence_is_told(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home, {"credsStore": "desktop", "credHelpers": {"a": "desktop", "b": "ecr-login"}})
+    result = run("docker_cli_config", plugins=[])
+    assert config(home) == {"credHelpers": {"b": "ecr-login"}}
+    assert "unencrypted" in messages(result)[0]
+
+
+def test_an_installed_docker_desktop_is_not_touched(run: ModuleRun, home: Path, programs: Path) -> None:
+    program(programs, "docker-credential-desktop")
+    settings = {"credsStore": "desktop", "credHelpers": {"a": "desktop"}, "cliPluginsExtraDirs": ["/gone"]}
+    leave(home, settings)
+    assert not run("docker_cli_config", plugins=[])["changed"]
+    assert config(home) == settings
+
+
+def test_repair_can_be_left_out(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home)
+    assert not run("docker_cli_config", plugins=[], repair=False)["changed"]
+
+
+def test_a_plugin_of_homebrew_is_made_known(run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.laptop.containers.plugins.module_utils import docker_plugins, docker_surroundings
+
+    brewed = str(home / "brew/cli-plugins")
+    program(Path(brewed), "docker-buildx")
+    monkeypatch.setattr(docker_plugins, "HOMEBREW_DIRECTORIES", (brewed,))
+    monkeypatch.setattr(docker_surroundings, "HOMEBREW_DIRECTORIES", (brewed,))
+    leave(home)
+    run("docker_cli_config", plugins=["docker-buildx"])
+    assert config(home)["cliPluginsExtraDirs"] == ["/mine", brewed]
+    assert not run("docker_cli_config", plugins=["docker-buildx"])["changed"]
+
+
+def test_a_plugin_on_path_is_linked_and_a_dead_link_gives_way(run: ModuleRun, home: Path, programs: Path) -> None:
+    there = program(programs, "docker-buildx")
+    plugins = home / ".docker/cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-buildx").symlink_to("/Applications/Docker.app/Contents/Resources/cli-plugins/docker-buildx")
+    (plugins / "docker-scout").symlink_to("/Applications/Docker.app/Contents/Resources/cli-plugins/docker-scout")
+    (plugins / "docker-mine").symlink_to("/somewhere/else")
+    run("docker_cli_config", plugins=["docker-buildx"])
+    assert links_to(plugins / "docker-buildx") == str(there)
+    assert names(plugins) == ["docker-buildx", "docker-mine"]
+    assert not run("docker_cli_config", plugins=["docker-buildx"])["changed"]
+
+
+def test_a_missing_plugin_is_named_with_its_remedy(run: ModuleRun, home: Path, programs: Path) -> None:
+    result = run("docker_cli_config", plugins=["docker-compose"])
+    assert not result["changed"]
+    assert "brew install docker-compose" in messages(result)[0]
+    assert not (home / ".docker").exists()
+
+
+def test_everything_can_be_taken_back(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home)
+    program(programs, "docker-buildx")
+    options = {"plugins": ["docker-buildx"], "env_file": str(home / "docker.env")}
+    run("docker_cli_config", **options)
+    assert config(home) != LEFTOVERS
+    result = run("docker_cli_config", **options, state="absent")
+    assert config(home) == LEFTOVERS
+    assert not (home / "docker.env").exists()
+    assert names(home / ".docker/cli-plugins") == []
+    assert result["changed"]
+    assert not run("docker_cli_config", **options, state="absent")["changed"]
+
+
+def test_the_environment_file_serves_shells_and_ides(run: ModuleRun, home: Path, programs: Path) -> None:
+    path = home / "a b/docker.env"
+    result = run("docker_cli_config", plugins=[], env_file=str(path))
+    lines = path.read_text().splitlines()
+    assert f"DOCKER_HOST=unix://{result['socket']}" in lines
+    assert "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE=/var/run/docker.sock" in lines
+    assert not run("docker_cli_config", plugins=[], env_file=str(path))["changed"]
+    path.write_text("MINE=1\n")
+    assert "it holds something else" in run("docker_cli_config", plugins=[], env_file=str(path))["msg"]
+    assert not run("docker_cli_config", plugins=[], env_file=str(path), state="absent")["changed"]
+
+
+def test_a_damaged_file_is_refused(run: ModuleRun, home: Path, programs: Path) -> None:
+    path = home / ".docker/config.json"
+    path.parent.mkdir()
+    path.write_text('{"credsStore": "desktop",}')
+    assert run("docker_cli_config", plugins=[])["msg"].startswith("Could not read docker's configuration")
+
+
+def test_the_socket_link_comes_and_goes_and_gives_back_the_one_before(run: ModuleRun, tmp_path: Path) -> None:
+    link = tmp_path / "docker.sock"
+    link.symlink_to("/desktop.sock")
+    options = {"path": str(link), "target": "/ours.sock"}
+    assert run("docker_socket_link", check=True, **options)["changed"]
+    assert links_to(link) == "/desktop.sock"
+    run("docker_socket_link", **options)
+    assert links_to(link) == "/ours.sock"
+    assert not run("docker_socket_link", **options)["changed"]
+    run("docker_socket_link", **options, state="absent")
+    assert links_to(link) == "/desktop.sock"
+    assert names(tmp_path) == ["docker.sock"]
+    assert not run("docker_socket_link", **options, state="absent")["changed"]
+
+
+def test_a_real_socket_is_never_replaced(run: ModuleRun, tmp_path: Path) -> None:
+    (tmp_path / "docker.sock").touch()
+    result = run("docker_socket_link", path=str(tmp_path / "docker.sock"), target="/ours.sock")
+    assert "a socket or file of somebody else is there" in result["msg"]
+
+
+def test_the_socket_link_needs_root_and_says_so(run: ModuleRun, tmp_path: Path) -> None:
+    result = run("docker_socket_link", path=str(tmp_path / "no/such/docker.sock"), target="/ours.sock")
+    assert "Run the task with become" in result["msg"]
