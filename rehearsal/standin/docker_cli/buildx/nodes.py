@@ -25,7 +25,7 @@ OPTIONS = {
 # What a colima machine offers with its default settings: its own architecture, and the others by binfmt.
 OFFERED = {
     "arm64": "linux/arm64,linux/amd64,linux/amd64/v2,linux/riscv64,linux/ppc64le,linux/s390x,linux/386,linux/arm/v7",
-    "amd64": "linux/amd64,linux/amd64/v2,linux/amd64/v3,linux/386,linux/arm64,linux/riscv64,linux/ppc64le,linux/s390x,linux/arm/v7",
+    "amd64": "linux/amd64,linux/amd64/v2,linux/amd64/v3,linux/386,linux/arm64,linux/riscv64,linux/s390x,linux/arm/v7",
 }
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 
@@ -67,10 +67,12 @@ class Node:
 
 
 def engine_of(client: Client, endpoint: str) -> Engine:
-    """Return the engine of an endpoint: a context's name, else an address."""
+    """Return the engine of an endpoint: a context's name, else an address. Raises Failure for a context that is gone."""
     if endpoint == "default" or client.store.exists(endpoint):
         return Engine(client.endpoint(endpoint), client.store.read_tls(endpoint))
-    return Engine(endpoint if "://" in endpoint else f"tcp://{endpoint}:2375")
+    if "://" not in endpoint:
+        raise Failure(f"unable to parse docker host `{endpoint}`")
+    return Engine(endpoint)
 
 
 def ask(engine: Engine, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -90,10 +92,11 @@ def ask(engine: Engine, method: str, path: str, body: Any = None) -> tuple[int, 
 
 
 def _unreachable(address: str, error: OSError) -> str:
-    scheme, _, place = address.partition("://")
-    reason = f"dial {scheme} {place}: connect: {(error.strerror or '').lower()}"
     if isinstance(error, PermissionError):
         return f"permission denied while trying to connect to the docker API at {address}"
+    if not isinstance(error, FileNotFoundError):
+        return f"Cannot connect to the Docker daemon at {address}. Is the docker daemon running?"
+    reason = f"dial unix {address.removeprefix('unix://')}: connect: no such file or directory"
     return (
         f"failed to connect to the docker API at {address}; check if the path is correct and if the daemon is running: {reason}"
     )
@@ -191,7 +194,11 @@ def remove(client: Client, node: Node, keep_state: bool) -> list[str]:
     """Remove a node's daemon and its cache; returns what went wrong."""
     if node.driver != "docker-container":
         return []
-    name, engine = node.stored["Name"], engine_of(client, node.stored["Endpoint"])
+    name = node.stored["Name"]
+    try:
+        engine = engine_of(client, node.stored["Endpoint"])
+    except Failure as failure:
+        return [f"failed to load node {name}: {failure}"]
     errors = []
     for verb, path in (("stop", ""), ("remove", "?force=1")):
         try:
