@@ -276,3 +276,38 @@ def test_a_run_killed_at_any_moment_is_completed_by_the_next(run: ModuleRun, hom
     assert "msg" not in run("docker_context", contexts=contexts)
     assert not run("docker_context", contexts=contexts)["changed"]
     assert docker("context", "show") == "ctx-0"
+
+
+def test_info_reads_all_contexts_and_fails_for_none_that_is_missing(run: ModuleRun, home: Path) -> None:
+    assert [item["name"] for item in run("docker_context_info")["contexts"]] == ["default"]
+    run("docker_context", name="work", docker={"host": "unix:///tmp/none.sock"}, current="always")
+    result = run("docker_context_info", reachability=True, names=["work", "nowhere"])
+    assert result["current"] == "work"
+    assert [(item["name"], item["current"], item["engine"]["reachable"]) for item in result["contexts"]] == [
+        ("work", True, False)
+    ]
+    assert [item["name"] for item in run("docker_context_info")["contexts"]] == ["default", "work"]
+
+
+def test_info_waits_for_a_silent_engine_no_longer_than_it_is_told(run: ModuleRun, home: Path, short_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent, socket.socket() as far:
+        silent.bind(str(short_path / "quiet.sock"))
+        silent.listen()
+        far.bind(("127.0.0.1", 0))
+        far.listen()
+        contexts = [
+            {"name": "near", "docker": {"host": f"unix://{short_path}/quiet.sock"}},
+            {"name": "far", "docker": {"host": f"tcp://127.0.0.1:{far.getsockname()[1]}"}},
+        ]
+        run("docker_context", contexts=contexts, probe_timeout=0)
+        began = time.monotonic()
+        result = run("docker_context_info", reachability=True, names=["near", "far"], timeout=0.5)
+        assert time.monotonic() - began < 4
+        assert [item["engine"]["reason"] for item in result["contexts"]] == ["nothing answered within 0.5 s"] * 2
+
+
+@pytest.mark.real("docker")
+def test_info_asks_a_real_engine(run: ModuleRun, home: Path, dockerd: Any) -> None:
+    run("docker_context", name="lab", docker={"host": dockerd.host})
+    result = run("docker_context_info", reachability=True, names=["lab"])
+    assert result["contexts"][0]["engine"]["reachable"] is True
