@@ -82,6 +82,10 @@ class Kube:
             except ApiError as error:
                 _raise_gone(error)
                 managers = tuple(sorted({str(cause.get("message", "")) for cause in _field_conflicts(error)}))
+                if managers == (MANAGER,):
+                    # Ours by another kind of request (a restored backup, an older version): nobody else's will is overruled.
+                    query["force"] = "true"
+                    continue
                 if managers:
                     raise Conflict(managers) from error
                 if error.status != 409 or attempt == STALE_READS:
