@@ -194,11 +194,11 @@ def pending_line(item: Any) -> str:
 
 
 def hints_of(answer: dict[str, Any]) -> list[str]:
-    """Return how to use what a result describes: profiles, the current context, wrappers, secrets."""
+    """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
     hints = []
     for profile in answer.get("profiles") or []:
         if str(profile.get("status", "")).lower() == "running":
-            size = f"{profile.get('cpu')} CPUs, {profile.get('memory')} GiB"
+            size = f"{profile.get('cpu')} CPUs, {profile.get('memory'):g} GiB"
             socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
             hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
             kubernetes = profile.get("kubernetes")
@@ -206,4 +206,8 @@ def hints_of(answer: dict[str, Any]) -> list[str]:
                 hints.append(f"kubectl --context {profile.get('instance')} get pods")
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
+    for secret in answer.get("secrets") or []:
+        if secret.get("hours_left") is not None:
+            where = f"{secret.get('context')}/{secret.get('namespace')}"
+            hints.append(f"pull secret {secret.get('name')} in {where}: {secret['hours_left']:g} h left")
     return hints
