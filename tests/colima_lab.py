@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,33 @@ context) case "$2" in inspect) exit 1 ;; esac ;;
 esac
 exit 0
 """
-KUBECTL = "#!/bin/sh\nexit 0\n"
+# As much of kubectl as colima needs: one entry in one file.
+KUBECTL = """#!/usr/bin/env python3
+import os, sys
+import yaml
+files = [f for f in os.environ.get("KUBECONFIG", os.environ["HOME"] + "/.kube/config").split(":") if f]
+configs = [(yaml.safe_load(open(f)) or {}) if os.path.exists(f) else {} for f in files]
+first, verb, rest = configs[0], sys.argv[2], sys.argv[3:]
+if verb == "view":
+    merged = {"apiVersion": "v1", "kind": "Config", "current-context": ""}
+    for key in ("clusters", "contexts", "users"):
+        items = [item for config in configs for item in config.get(key) or []]
+        merged[key] = list({item["name"]: item for item in reversed(items)}.values())
+    merged["current-context"] = next((c["current-context"] for c in configs if c.get("current-context")), "")
+    print(yaml.safe_dump(merged))
+    sys.exit()
+if verb == "current-context":
+    print(first.get("current-context", ""))
+    sys.exit(not first.get("current-context"))
+if verb == "unset":
+    kind, _, name = rest[0].partition(".")
+    first[kind] = [item for item in first.get(kind) or [] if item["name"] != name] if name else ""
+if verb == "use-context":
+    first["current-context"] = rest[0]
+    print(f'Switched to context "{rest[0]}".')
+os.makedirs(os.path.dirname(files[0]), exist_ok=True)
+yaml.safe_dump(first, open(files[0], "w"))
+"""
 MARKER = "somebody's volume"
 
 
@@ -41,7 +68,7 @@ class ColimaLab:
         self.home.mkdir(parents=True)
         self.bin = root / "bin"
         install(self.bin)
-        for name, text in (("docker", DOCKER), ("kubectl", KUBECTL)):
+        for name, text in (("docker", DOCKER), ("kubectl", KUBECTL.replace("/usr/bin/env python3", sys.executable))):
             (self.bin / name).write_text(text)
             (self.bin / name).chmod(0o755)
         self.calls_file = root / "calls"

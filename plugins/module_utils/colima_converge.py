@@ -76,10 +76,10 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Surv
     with_wrappers = any(desired.state == "absent" for desired in request.desired)
     snapshot = read(colima, [desired.name for desired in request.desired], with_wrappers)
     result = plan_all(snapshot, request, facts or Facts())
-    if facts is not None or not colima.installed:
+    if facts is not None or result.refusals or not colima.installed:
         return result
     questions: dict[str, Any] = {}
-    if any(plan.actions or plan.refusals for plan in result.plans):
+    if result.has_work:
         questions["version"] = colima.version
     asked = [plan for plan in result.plans if plan.asks_idle]
     if asked:

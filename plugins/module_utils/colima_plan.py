@@ -157,6 +157,7 @@ def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: 
     if start:
         detail = summary(target, host, name.id)
         actions.append(Action("start", name, "start" if current.exists else "create", detail, config=target))
+        actions.extend(_context_after_start(current, target))
     plan = replace(plan, actions=tuple(actions))
     return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
 
@@ -183,6 +184,7 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: 
     actions.append(Action("write", name, "write the settings of", changes(current, target, gap.file), config=target))
     if want_up:
         actions.append(Action("start", name, "create", summary(target, host, name.id), config=target))
+        actions.extend(_context_after_start(current, target))
     return replace(plan, actions=tuple(actions))
 
 
@@ -221,10 +223,24 @@ def _client_repairs(plan: ProfilePlan) -> tuple[Action, ...]:
         elif clients.kube_current_dangling and (plan.target or {}).get("auto_activate"):
             detail = "the current context is not there"
             actions.append(Action("kubeconfig", current.name, "make current", detail, target))
-    if clients.docker_context and clients.docker_context != current.docker_socket and applied.get("runtime") == "docker":
-        detail = f"{clients.docker_context} -> {current.docker_socket}"
-        actions.append(Action("context", current.name, "correct", detail, f"docker context '{current.name.id}'"))
+    if applied.get("runtime") == "docker":
+        actions.extend(_context(current))
     return tuple(actions)
+
+
+def _context(current: Current) -> list[Action]:
+    """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
+    there = current.clients.docker_context
+    if not there or there == current.docker_socket:
+        return []
+    detail = f"{there} -> {current.docker_socket}"
+    return [Action("context", current.name, "correct", detail, f"docker context '{current.name.id}'")]
+
+
+def _context_after_start(current: Current, target: Config) -> list[Action]:
+    # A proper stop takes the context away, and the start makes it anew.
+    removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
+    return [] if removed or target["runtime"] != "docker" else _context(current)
 
 
 def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+import fcntl
 import os
 import signal
 import time
@@ -14,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
+from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     CommandFailed,
@@ -376,10 +378,12 @@ def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab)
 
 
 def test_two_first_starts_take_the_time_of_the_slower_one() -> None:
-    with colima_lab(BOOT_SECONDS="4") as lab:
+    # One start takes a quarter more than the boot: the runtime is set up after it.
+    boot = 16 if os.environ.get("LAPTOP_LONG") else 6
+    with colima_lab(BOOT_SECONDS=str(boot)) as lab:
         began = time.monotonic()
         lab.converge(DOCKER, K8S)
-        assert time.monotonic() - began < 4 * 1.6
+        assert time.monotonic() - began < (24 if boot == 16 else 1.25 * boot * 1.85)
 
 
 def test_first_downloads_do_not_spoil_each_other() -> None:
@@ -439,28 +443,18 @@ def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
 
 
 def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
-    # The stand-in is a Linux laptop, and the module was told that it is a Mac: colima resets the keys of a Mac.
+    # The module is told that this is a Mac, and colima finds a Linux laptop: it resets the keys of a Mac without a word.
     lab.settings["SYSTEM"] = "Linux"
-    request = lab.request(DOCKER)
-    del request
-    from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
-    from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
-    from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
-
     mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
-    desired = tuple(desired_from([{**DOCKER, "rosetta": True}], mac))
-    with pytest.raises(NotVerified, match="rosetta"):
-        converge(lab.colima, Request(desired, Policy(), mac), False)
+    wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "network": {"address": True}}
+    with pytest.raises(NotVerified, match="still finds this to do: .*network.address"):
+        converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
 
 
 def test_another_run_is_waited_for(lab: ColimaLab) -> None:
-    import fcntl
-
     lab.paths.own.mkdir(parents=True)
     with (lab.paths.own / "lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(RefusedStep, match="another run has held"):
             lab.converge(DOCKER, timeout=0.3)
-    with contextlib.suppress(FileNotFoundError):
-        assert json.loads(json.dumps(lab.calls())) is not None
     assert lab.converge(DOCKER).actions

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pure model of what colima does to one profile, with its lies, and of what becomes of the data. For property tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, parse, render
+from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import PHASES, Action, ProfilePlan
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
+    ABSENT,
+    DEFINED,
+    GIB,
+    RUNNING,
+    STOPPED,
+    Clients,
+    Current,
+    DataDisk,
+    Row,
+    Store,
+)
+
+# What colima takes from the applied settings, whatever colima.yaml says.
+FIXED = ("arch", "vm_type", "runtime", "mount_type", "network.mode")
+
+
+@dataclass
+class World:
+    """One profile, and whether something of the user's was destroyed."""
+
+    current: Current
+    host: Host
+    has_data_disks: bool = True
+    lost: bool = False
+
+    def apply(self, plan: ProfilePlan) -> None:
+        """Run the actions in the order of the phases."""
+        for phase in PHASES:
+            for action in plan.actions:
+                if action.kind in phase:
+                    getattr(self, action.kind)(action)
+        self.change(interrupted=None)
+
+    def change(self, **values: Any) -> None:
+        self.current = replace(self.current, **values)
+
+    def stop(self, _action: Action) -> None:
+        disk = self.current.disk and replace(self.current.disk, used_by="")
+        row = self.current.row and replace(self.current.row, status="Stopped")
+        clients = self.current.clients
+        if self.current.health == RUNNING and (self.current.applied or {}).get("runtime") == "docker":
+            clients = replace(clients, docker_context="")
+        self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
+
+    kill = stop
+
+    def journal(self, action: Action) -> None:
+        self.change(interrupted=action.config)
+
+    def aside(self, _action: Action) -> None:
+        self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
+
+    aside_first = aside
+
+    def unlock(self, _action: Action) -> None:
+        assert self.current.disk is not None
+        assert not self.current.up
+        self.change(disk=replace(self.current.disk, used_by=""))
+
+    unlock_first = unlock
+
+    def delete(self, _action: Action) -> None:
+        if self.current.applied is not None and self.current.disk is None:
+            self.lost = True
+        clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
+        self.change(health=ABSENT, configured=None, configured_problem="is missing", applied=None, row=None, live={}, clients=clients)
+
+    def delete_data(self, action: Action) -> None:
+        self.delete(action)
+        if self.current.disk is not None and self.current.store is not None and self.current.store.formatted:
+            self.lost |= self.current.disk.written
+            self.change(disk=None, store=None)
+
+    def delete_disk(self, _action: Action) -> None:
+        if self.current.disk is not None:
+            self.lost |= self.current.disk.written
+            self.change(disk=None)
+
+    def store(self, action: Action) -> None:
+        assert action.config is not None
+        self.change(store=Store(True, action.config["runtime"]))
+
+    def resize(self, action: Action) -> None:
+        assert self.current.disk is not None
+        assert not self.current.up
+        assert action.number * GIB > self.current.disk.size
+        self.change(disk=replace(self.current.disk, size=action.number * GIB))
+
+    def write(self, action: Action) -> None:
+        assert action.config is not None
+        config, problem = parse(render(action.config, self.host))
+        assert config is not None
+        assert not problem
+        self.change(configured=config, configured_problem="", health=DEFINED if self.current.health == ABSENT else self.current.health)
+
+    def start(self, _action: Action) -> None:
+        now = self.current
+        assert not now.up, "colima would answer 'already running, ignoring'"
+        config = dict(now.configured or defaults(self.host))
+        if now.applied and now.configured:
+            config.update({option: now.applied[option] for option in FIXED if now.applied[option]})
+            config["network.address"] |= now.applied["network.address"]
+        store = now.store or Store(False, "")
+        disk = now.disk
+        assert disk is None or not disk.used_by, "in use by instance"
+        if disk is None and not now.exists and config["runtime"] != "none" and self.has_data_disks:
+            disk = DataDisk(config["disk"] * GIB)
+        elif disk is not None:
+            if not store.formatted:
+                self.lost |= disk.written
+            elif not now.exists and store.runtime not in ("", config["runtime"]):
+                raise AssertionError("runtime disk provisioned for another runtime")
+            if now.applied and now.applied["disk"] < config["disk"]:
+                disk = replace(disk, size=max(disk.size, config["disk"] * GIB))
+            disk = replace(disk, written=True)
+        row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
+        hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
+        kubernetes = bool(config["kubernetes.enabled"])
+        clients = replace(
+            now.clients,
+            docker_context=(now.clients.docker_context or now.docker_socket) if config["runtime"] == "docker" else now.clients.docker_context,
+            kube_entry="present" if kubernetes else now.clients.kube_entry,
+            kube_current_dangling=False,
+        )
+        self.change(
+            health=RUNNING,
+            row=row,
+            configured=config,
+            applied={**config, "network.dns_hosts": hosts},
+            store=Store(True, config["runtime"]) if disk is not None else now.store,
+            disk=disk,
+            live={"kubernetes": kubernetes},
+            clients=clients,
+        )
+
+    def kubeconfig(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=False))
+
+    def context(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
+
+    def clean(self, _action: Action) -> None:
+        self.change(clients=Clients())
