@@ -267,7 +267,7 @@ class Guest:
             return Answer()
         if verb == "is-active":
             return Answer(0 if self.runtime_up else 3)
-        if verb == "start":
+        if verb in ("start", "restart"):
             return self.start_runtime(mine)
         return self.stop_runtime() if verb in ("stop", "kill") else Answer()
 
