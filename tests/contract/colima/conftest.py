@@ -124,6 +124,8 @@ class Rig:
             user=self.user,
             extra_groups=[] if self.user else None,
             start_new_session=True,
+            # A shell may have started us with Ctrl-C switched off.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *argv: str, stdin: str | None = None, **environment: str | None) -> Result:
