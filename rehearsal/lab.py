@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal import engines, grades
-from rehearsal.processes import Daemon, LabError, command_of, remove_cgroups
+from rehearsal.processes import Daemon, LabError, command_of, processes, remove_cgroups
 from rehearsal.services.containerd import remove_container_cgroups
 from rehearsal.services.ecr import REGION, Ecr
 from rehearsal.services.registry import Registry
@@ -171,6 +171,7 @@ class Lab:
         """End every process of the lab and remove it; whatever half of it is there."""
         if not self.exists:
             return
+        self._end_commands()
         self._end_machines()
         for record in self.run.rglob("*.daemon"):
             Daemon(record.stem, record.parent).kill()
@@ -179,6 +180,12 @@ class Lab:
         for data in (self.home / ".colima" / "_lima" / "_disks").glob("*/data/containerd"):
             remove_container_cgroups(data)
         _remove(self.directory)
+
+    def _end_commands(self) -> None:
+        """End commands of bin/ that still run, so that none of them makes anything while the rest goes."""
+        for pid, command in processes().items():
+            if any(word.startswith(f"{self.bin}/") for word in command.split()[:3]):
+                _kill(pid)
 
     def _end_machines(self) -> None:
         """End the stand-ins' host agents, and first those who would clear up after them: the files go anyway."""
@@ -192,17 +199,17 @@ class Lab:
         # The id in an old file may be another process by now: end only what names this lab.
         for pid in pids:
             if any(word in command_of(pid) for word in (str(self.directory), "sleep 2000000000")):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                _kill(pid)
 
     def leftovers(self) -> list[str]:
         """Processes that name this lab, for tests and for the end of a run."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            command = command_of(int(entry.name))
-            if f"{self.directory}/" in command and int(entry.name) != os.getpid():
-                found.append(command)
-        return found
+        found = {pid: command for pid, command in processes().items() if f"{self.directory}/" in command}
+        return [command for pid, command in found.items() if pid != os.getpid()]
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def _remove(directory: Path) -> None:

@@ -66,6 +66,16 @@ def command_of(pid: int) -> str:
     return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
 
 
+def processes() -> dict[int, str]:
+    """Every process of this machine: id -> command line."""
+    if sys.platform == "linux":
+        pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
+        return {pid: command for pid in pids if (command := command_of(pid))}
+    listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=False).stdout
+    rows = [line.strip().partition(" ") for line in listed.splitlines()]
+    return {int(pid): command for pid, _, command in rows}
+
+
 class Daemon:
     """One background process; NAME.daemon and NAME.log in its directory are all that is needed to find and end it."""
 

@@ -106,10 +106,10 @@ def _profiles(lab: Lab) -> list[str]:
     rows = []
     for profile in _lines(_ask(lab, "colima", "list", "--json")):
         size = f"{profile.get('cpus')} CPUs, {profile.get('memory', 0) // 2**30} GiB, disk {profile.get('disk', 0) // 2**30} GiB"
-        rows.append(f"profile   {profile['name']:<15} {profile.get('status', '?'):<8} {profile.get('runtime', ''):<15} {size}")
+        rows.append(f"profile   {profile['name']:<24} {profile.get('status', '?'):<8} {profile.get('runtime', ''):<15} {size}")
         for line in _lines(_ask(lab, "colima", "status", "--json", "--profile", profile["name"])):
             sockets = [value for key, value in line.items() if key.endswith("_socket")]
-            rows += [f"{'':<26}{socket}" for socket in sockets]
+            rows += [f"{'':<35}{socket}" for socket in sockets]
     return rows
 
 
@@ -117,9 +117,9 @@ def _contexts(lab: Lab) -> list[str]:
     rows = []
     for context in _lines(_ask(lab, "docker", "context", "ls", "--format", "{{json .}}")):
         current = "current" if context.get("Current") else ""
-        rows.append(f"context   {context['Name']:<15} {current:<8} {context.get('DockerEndpoint', '')}")
+        rows.append(f"context   {context['Name']:<24} {current:<8} {context.get('DockerEndpoint', '')}")
     kube = _ask(lab, "kubectl", "config", "current-context").strip()
-    return [*rows, f"kube      {kube:<15} current"] if kube else rows
+    return [*rows, f"kube      {kube:<24} current"] if kube else rows
 
 
 def _secrets(lab: Lab) -> list[str]:

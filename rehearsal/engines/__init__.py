@@ -101,8 +101,20 @@ def caches() -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+# A script of such a name is no engine: podman's docker, or the nerdctl that reaches into a virtual machine.
+NEVER_SCRIPTS = ("docker", "dockerd", "containerd", "nerdctl")
+
+
 def _executable(path: Path) -> Path | None:
-    return path if path.is_file() and os.access(path, os.X_OK) else None
+    if not path.is_file() or not os.access(path, os.X_OK):
+        return None
+    if path.name in NEVER_SCRIPTS:
+        try:
+            with path.open("rb") as file:
+                return None if file.read(2) == b"#!" else path
+        except OSError:
+            return None
+    return path
 
 
 def find(name: str) -> Path | None:
@@ -124,8 +136,9 @@ def find(name: str) -> Path | None:
 
 
 def _is_rehearsal(directory: str) -> bool:
-    """Whether a directory of PATH is the bin/ of a lab, whose programs are stand-ins or links."""
-    return (Path(directory).parent / "environment.json").exists()
+    """Whether a directory of PATH belongs to a lab: its programs are stand-ins, links or what a role put there."""
+    lab = os.environ.get("REHEARSAL_LAB")
+    return bool(lab and Path(directory).is_relative_to(lab)) or (Path(directory).parent / "environment.json").exists()
 
 
 def missing(name: str) -> str | None:

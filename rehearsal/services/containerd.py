@@ -38,7 +38,7 @@ class Containerd:
         program = find("containerd")
         if program is None:
             raise LabError("Could not start containerd: it is not installed. Run 'make engines'.")
-        for place in (self.directory, self.data, self.socket.parent):
+        for place in (self.directory / "root", self.data, self.socket.parent):
             place.mkdir(parents=True, exist_ok=True)
         settings = self.directory / "containerd.toml"
         settings.write_text(
@@ -89,6 +89,9 @@ class Containerd:
             f"PATH={os.pathsep.join([*map(str, caches()), SYSTEM_PATH])}",
             f"BUILDKIT_HOST=unix://{self.buildkit_socket}",
             "NERDCTL_TOML=/nonexistent",
+            # Root of a virtual machine has a login of its own, not the host's.
+            f"HOME={self.directory / 'root'}",
+            f"DOCKER_CONFIG={self.directory / 'root' / '.docker'}",
         ]
         return self.realm.enter(["/usr/bin/env", *environment, str(program), *settings, *arguments])
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding real engines, and saying how to get those that are missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rehearsal import engines
+
+
+def program(path: Path, content: bytes = b"\x7fELF") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that is first on PATH."""
+    place = tmp_path / "path"
+    place.mkdir()
+    monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
+    return place
+
+
+def test_the_usual_variable_of_kubernetes_test_tools_comes_first(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(path / "etcd")
+    assets = program(tmp_path / "assets" / "etcd")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets.parent))
+    assert engines.find("etcd") == assets
+    named = program(tmp_path / "named-etcd")
+    monkeypatch.setenv("TEST_ASSET_ETCD", str(named))
+    assert engines.find("etcd") == named
+
+
+def test_the_cache_is_used_when_path_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached = program(tmp_path / "docker-buildx")
+    monkeypatch.setenv("REHEARSAL_ENGINES", str(tmp_path))
+    assert engines.find("docker-buildx") == cached
+
+
+def test_a_wrapper_script_is_no_engine(path: Path) -> None:
+    wrapper = program(path / "nerdctl", b'#!/bin/sh\nexec colima nerdctl -- "$@"\n')
+    assert engines.find("nerdctl") != wrapper
+
+
+def test_programs_of_a_lab_are_no_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in = program(tmp_path / "bin" / "colima")
+    (tmp_path / "environment.json").write_text("{}")
+    monkeypatch.setenv("PATH", str(stand_in.parent))
+    assert engines.find("colima") != stand_in
+
+
+def test_a_file_that_may_not_run_is_not_found(path: Path) -> None:
+    program(path / "runc").chmod(0o644)
+    assert engines.find("runc") != path / "runc"
+
+
+def test_a_missing_engine_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engines, "find", lambda _name: None)
+    # "docker" is asked for as the group: engine and command line.
+    for name in set(engines.ENGINES) - {"docker"}:
+        reason = engines.missing(name)
+        assert reason is not None
+        assert " is not installed: " in reason
+        assert len(reason.partition(": ")[2]) > 10
+
+
+def test_every_group_names_known_engines() -> None:
+    assert {name for group in engines.GROUPS.values() for name in group} <= set(engines.ENGINES)
