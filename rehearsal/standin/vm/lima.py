@@ -134,9 +134,9 @@ class Lima:
                     raise Fatal('did not receive an event with the "running" status')
                 time.sleep(0.01)
         except KeyboardInterrupt:
-            # Ctrl-C reaches the host agent too, which shuts the machine down in its own time.
+            # Ctrl-C reaches the host agent too, which does not wait for a guest that has not booted.
             with contextlib.suppress(ProcessLookupError):
-                agent.send_signal(signal.SIGINT)
+                agent.send_signal(signal.SIGTERM)
             raise
         finally:
             said.close()

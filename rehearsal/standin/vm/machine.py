@@ -80,10 +80,10 @@ class HostAgent:
                 time.sleep(0.05)
             time.sleep(NOTICE_SECONDS)
             self.say("Driver has exited unexpectedly", level="error")
-        except _Stop:
+        except _Stop as asked:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            self._shut_down()
+            self._shut_down(gently=asked.args[0] == signal.SIGINT)
         except Fatal as error:
             self.say(str(error), level="fatal")
             self.event(exiting=True, errors=[str(error)])
@@ -93,8 +93,8 @@ class HostAgent:
         self.event(exiting=True)
 
     @staticmethod
-    def _on_signal(_number: int, _frame: object) -> None:
-        raise _Stop
+    def _on_signal(number: int, _frame: object) -> None:
+        raise _Stop(number)
 
     def say(self, message: str, level: str = "info") -> None:
         """Write a line for limactl to repeat."""
@@ -220,7 +220,7 @@ class HostAgent:
             if disk.get("format") and not protected:
                 data.format()
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, gently: bool) -> None:
         self.say("Received SIGINT, shutting down the host agent")
         self.say("Shutting down the host agent")
         reachable = bool(self.instance.notes().get("booted"))
@@ -234,7 +234,7 @@ class HostAgent:
         self.say(f"Shutting down {name} with the power button" if self.driver else "Shutting down VZ")
         if self.driver is not None:
             self.say("Sending QMP system_powerdown command")
-            if not reachable:
+            if not reachable and gently:
                 time.sleep(min(180.0, self.settings.boot_seconds * 10))
                 self.say("QEMU did not exit in 3m0s, forcibly killing QEMU", level="warning")
             self.driver.kill()
