@@ -65,7 +65,7 @@ class ColimaLab:
     def __init__(self, root: Path, **settings: str) -> None:
         self.root = root
         self.home = root / "home"
-        self.home.mkdir(parents=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self.bin = root / "bin"
         install(self.bin)
         for name, text in (("docker", DOCKER), ("kubectl", KUBECTL.replace("/usr/bin/env python3", sys.executable))):

@@ -40,7 +40,7 @@ class World:
             for action in plan.actions:
                 if action.kind in phase:
                     getattr(self, action.kind)(action)
-        self.change(interrupted=None)
+        self.change(interrupted=None, fresh=False)
 
     def change(self, **values: Any) -> None:
         self.current = replace(self.current, **values)
@@ -104,6 +104,13 @@ class World:
         assert not problem
         self.change(configured=config, configured_problem="", health=DEFINED if self.current.health == ABSENT else self.current.health)
 
+    def fresh(self, _action: Action) -> None:
+        assert self.current.disk is None or not self.current.disk.written, "there may be data on it"
+        self.change(fresh=True)
+
+    def settle(self, _action: Action) -> None:
+        self.change(fresh=False)
+
     def start(self, _action: Action) -> None:
         now = self.current
         assert not now.up, "colima would answer 'already running, ignoring'"
@@ -118,7 +125,7 @@ class World:
             disk = DataDisk(config["disk"] * GIB)
         elif disk is not None:
             if not store.formatted:
-                self.lost |= disk.written
+                self.lost |= disk.written and not now.fresh
             elif not now.exists and store.runtime not in ("", config["runtime"]):
                 raise AssertionError("runtime disk provisioned for another runtime")
             if now.applied and now.applied["disk"] < config["disk"]:

@@ -84,6 +84,7 @@ class Applier:
             if clients.repair_kubeconfig(self.colima, name, auto):
                 self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         self.colima.paths.journal(name).unlink(missing_ok=True)
+        self.colima.paths.fresh(name).unlink(missing_ok=True)
         if started:
             self.progress.say(str(name), "ready")
 
@@ -164,6 +165,14 @@ class Applier:
     def journal(self, action: Action) -> None:
         """Keep the settings where a deletion does not reach them."""
         write_atomically(self.colima.paths.journal(action.name), json.dumps(action.config))
+
+    def fresh(self, action: Action) -> None:
+        """Note that a first start is about to make the data disk."""
+        write_atomically(self.colima.paths.fresh(action.name), "")
+
+    def settle(self, action: Action) -> None:
+        """Forget that note."""
+        self.colima.paths.fresh(action.name).unlink(missing_ok=True)
 
     def write(self, action: Action) -> None:
         """Write the complete colima.yaml."""

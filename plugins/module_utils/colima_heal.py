@@ -55,7 +55,8 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
         else:
             refusals.append(
                 f"Could not start profile '{name}': its data disk holds data, but colima's note of it is lost, so colima would "
-                f"format the disk. Restore _store/{name.id}.json, or delete the disk with 'limactl disk delete {name.id}'."
+                f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state absent and "
+                f"'{name}' in confirm_data_loss first."
             )
     if _needs_own_resize(current, target) and not going_away:
         detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"

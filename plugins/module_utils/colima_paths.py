@@ -91,6 +91,10 @@ class Paths:
         """The settings of a profile that is being made anew, from its deletion until it is there again."""
         return self.own / f"{name.id}.json"
 
+    def fresh(self, name: Name) -> Path:
+        """Our note that a data disk is being made, from before its first start until that is over."""
+        return self.own / f"{name.id}.fresh"
+
     def socket(self, name: Name, tool: str) -> str:
         """The address of one of the profile's sockets on the host."""
         return f"unix://{self.base / name.name / f'{tool}.sock'}"

@@ -19,7 +19,7 @@ from .plan import Pending, Plan, Step
 
 # Kinds of actions, in the order in which all profiles' actions run.
 DOWN = ("stop", "kill", "journal", "aside_first", "unlock_first", "delete", "delete_data", "delete_disk", "clean")
-FILES = ("aside", "unlock", "store", "resize", "write")
+FILES = ("aside", "unlock", "store", "resize", "write", "fresh", "settle")
 UP = ("start",)
 CLIENTS = ("kubeconfig", "context")
 PHASES = (DOWN, FILES, UP, CLIENTS)
@@ -155,11 +155,21 @@ def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: 
         created = not current.exists and want_up
         actions.append(Action("write", name, "write the settings of", detail, config=target, hidden=created))
     if start:
-        detail = summary(target, host, name.id)
-        actions.append(Action("start", name, "start" if current.exists else "create", detail, config=target))
-        actions.extend(_context_after_start(current, target))
+        new_disk = current.disk is None or (not current.disk.written and current.applied is None)
+        actions.extend(_start(current, target, host, "start" if current.exists else "create", new_disk))
+    if current.fresh and current.store is not None and current.store.formatted:
+        # Left by a run that was killed after its start: from now on there may be data on the disk.
+        actions.append(Action("settle", name, "forget the note of the new data disk of", hidden=True))
     plan = replace(plan, actions=tuple(actions))
     return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
+
+
+def _start(current: Current, target: Config, host: Host, verb: str, new_disk: bool) -> list[Action]:
+    """Start, and note before it if there can be nothing on the data disk yet: a crash must not make a riddle of it."""
+    actions = [Action("start", current.name, verb, summary(target, host, current.name.id), config=target)]
+    if new_disk and target["runtime"] != "none":
+        actions.insert(0, Action("fresh", current.name, "note the new data disk of", hidden=True))
+    return [*actions, *_context_after_start(current, target)]
 
 
 def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: bool, with_data: bool) -> ProfilePlan:
@@ -183,8 +193,7 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: 
         actions.append(_resize(current, target))
     actions.append(Action("write", name, "write the settings of", changes(current, target, gap.file), config=target))
     if want_up:
-        actions.append(Action("start", name, "create", summary(target, host, name.id), config=target))
-        actions.extend(_context_after_start(current, target))
+        actions.extend(_start(current, target, host, "create", new_disk=with_data or current.disk is None))
     return replace(plan, actions=tuple(actions))
 
 

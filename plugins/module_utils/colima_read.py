@@ -148,6 +148,7 @@ def _current(
         configured_problem=problem,
         applied=applied,
         interrupted=_journal(paths.journal(name)),
+        fresh=paths.fresh(name).exists(),
         store=None if store is None else parse_store(store),
         disk=disks.get(name.id),
         live=live,

@@ -94,7 +94,7 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
     """A VM is to be made, and a data disk of an earlier one is there."""
     disk, store, name = current.disk, current.store, current.name
-    if disk is None or not disk.written or store is None or not store.formatted:
+    if disk is None or store is None or not store.formatted:
         return Verdict()
     if not store.runtime or store.runtime == target["runtime"]:
         return Verdict()

@@ -26,7 +26,7 @@ def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
     processes: set[int] = set()
     stopping = threading.Event()
     gate, kubernetes = _passed(), _passed()
-    threads = []
+    threads: list[tuple[threading.Thread, threading.Event]] = []
     for name, has_kubernetes, job in jobs:
         past, ended = threading.Event(), threading.Event()
 
@@ -50,7 +50,7 @@ def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
 
         gate = past
         kubernetes = ended if has_kubernetes else kubernetes
-        threads.append(threading.Thread(target=run, daemon=True))
+        threads.append((threading.Thread(target=run, daemon=True), ended))
     _watch(threads, processes, stopping)
     if failures:
         first, *others = failures.values()
@@ -65,20 +65,22 @@ def _passed() -> threading.Event:
     return event
 
 
-def _watch(threads: Sequence[threading.Thread], processes: set[int], stopping: threading.Event) -> None:
+def _watch(
+    threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event
+) -> None:
     """Wait for the threads; when this process is told to end, end their processes gently first."""
-    for thread in threads:
+    for thread, _ in threads:
         thread.start()
     try:
-        for thread in threads:
-            while thread.is_alive():
-                # Short, so that a signal is handled soon: a join without end would hold it back.
-                thread.join(0.2)
+        for _, ended in threads:
+            # Not a join: one that a signal interrupts takes its thread for dead.
+            while not ended.wait(0.2):
+                pass
     except BaseException:
         stopping.set()
         for pid in list(processes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGTERM)
-        for thread in threads:
-            thread.join(12.0)
+        for _, ended in threads:
+            ended.wait(12.0)
         raise

@@ -83,6 +83,8 @@ class Current:
     configured_problem: str = ""
     applied: Config | None = None
     interrupted: Config | None = None
+    # Its data disk was made by a first start of ours that never ended: there is nothing on it.
+    fresh: bool = False
     store: Store | None = None
     disk: DataDisk | None = None
     live: Mapping[str, Any] = field(default_factory=dict)
@@ -112,7 +114,8 @@ class Current:
     @property
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
-        return self.disk is not None and self.disk.written and (self.store is None or not self.store.formatted)
+        known = self.store is not None and self.store.formatted
+        return self.disk is not None and self.disk.written and not known and not (self.fresh and self.applied is None)
 
 
 def parse_rows(stdout: str) -> list[Row]:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that is killed at any moment leaves a state that the next run converges, and the data disk as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from tests.colima_lab import ColimaLab, colima_lab
+
+MOMENTS = range(50 if os.environ.get("LAPTOP_LONG") else 6)
+ROOT = Path(__file__).resolve().parents[2]
+RUN = """
+import json, sys
+from pathlib import Path
+from tests.colima_lab import ColimaLab
+root, profiles, policy = sys.argv[1:]
+ColimaLab(Path(root), BOOT_SECONDS="0.4").converge(*json.loads(profiles), **json.loads(policy))
+"""
+DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20, "env": {"KEEP": "me"}}
+SMALL = {"name": "two", "runtime": "containerd", "cpu": 2, "memory": 2, "disk": 20}
+
+
+@pytest.fixture
+def lab() -> Iterator[ColimaLab]:
+    with colima_lab(BOOT_SECONDS="0.4") as lab:
+        yield lab
+
+
+def start(lab: ColimaLab, profiles: list[dict[str, Any]], policy: dict[str, Any]) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'collections'}:{ROOT}"}
+    argv = [sys.executable, "-c", RUN, str(lab.root), json.dumps(profiles), json.dumps(policy)]
+    return subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def kill_in_the_middle(
+    lab: ColimaLab, profiles: list[dict[str, Any]], policy: dict[str, Any], seed: int, number: int = signal.SIGKILL
+) -> None:
+    """Kill a run between its first change and its end; in every second case the colima that it started, too."""
+    moment = random.Random(seed)  # noqa: S311
+    before = len(lab.calls())
+    run = start(lab, profiles, policy)
+    while run.poll() is None and not (lab.paths.own / "lock").exists() and before >= 0:
+        time.sleep(0.01)
+    time.sleep(moment.uniform(0, 2.5))
+    children = [int(note.read_text() or 0) for note in lab.paths.own.glob("*.pid")]
+    with contextlib.suppress(ProcessLookupError):
+        run.send_signal(number)
+    if seed % 2:
+        for child in filter(None, children):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(child, signal.SIGKILL)
+    run.wait()
+
+
+def first_converge(_lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    return [DEV, SMALL], {}
+
+
+def resize(lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    lab.converge(DEV, SMALL)
+    lab.put_marker("dev")
+    return [{**DEV, "cpu": 3, "disk": 30}, {**SMALL, "memory": 3}], {"restart": "always"}
+
+
+def recreate(lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    lab.converge(DEV)
+    lab.put_marker("dev")
+    # What is not stated must survive too, although colima deletes the settings with the VM.
+    bare = {key: value for key, value in DEV.items() if key != "env"}
+    return [{**bare, "vm_type": "qemu", "mount_type": "sshfs"}], {"restart": "always", "on_fixed_change": "recreate"}
+
+
+@pytest.mark.parametrize("seed", MOMENTS)
+@pytest.mark.parametrize("scenario", [first_converge, resize, recreate], ids=lambda scenario: scenario.__name__)
+def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
+    lab: ColimaLab, scenario: Callable[[ColimaLab], tuple[list[dict[str, Any]], dict[str, Any]]], seed: int
+) -> None:
+    profiles, policy = scenario(lab)
+    kill_in_the_middle(lab, profiles, policy, seed)
+    result = lab.converge(*profiles, **policy)
+    assert [profile["status"] for profile in result.profiles] == ["running"] * len(profiles)
+    assert lab.converge(*profiles, **policy).actions == ()
+    if scenario is not first_converge:
+        assert lab.has_marker("dev")
+        assert "KEEP" in lab.paths.applied(parse_name("dev")).read_text()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int) -> None:
+    kill_in_the_middle(lab, [DEV], {}, seed * 2, signal.SIGTERM)
+    assert not list(lab.paths.own.glob("*.pid"))
+    assert lab.converge(DEV).profiles[0]["status"] == "running"
