@@ -19,7 +19,7 @@ from .ecr_registries import Registry, TokenKey
 from .errors import ToolMissing
 
 TOKENS_AT_ONCE = 8
-CONNECT_SECONDS, READ_SECONDS = 5, 20
+CONNECT_SECONDS, READ_SECONDS = 5, 10  # botocore asks three times
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_ECR_PUBLIC")
 
 

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user's timer as files: a launchd agent on macOS, a systemd timer and service elsewhere. Pure."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import InputError
+from .plan import Plan, Step
+
+PREFIX = "laptop.containers"
+NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
+SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
+SHORTEST, LONGEST = 1, 1440  # minutes
+
+
+@dataclass(frozen=True)
+class Timer:
+    """What runs, and how often (minutes)."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    minutes: int = 60
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of the launchd agent."""
+        return f"{PREFIX}.{self.name}"
+
+    @property
+    def unit(self) -> str:
+        """The name of the systemd units, without suffix."""
+        return f"{PREFIX.replace('.', '-')}-{self.name}"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What is there: the files (None: missing), and whether the service manager runs the timer."""
+
+    files: Mapping[str, str | None]
+    active: bool
+
+
+def check_timer(timer: Timer, absent: bool) -> Timer:
+    """Return the timer. Raises InputError for what can't be meant."""
+    shown = f"Could not set up timer '{timer.name}'"
+    if not NAME.match(timer.name):
+        raise InputError(f"{shown}: its name may hold lower case letters, digits and '-'. Choose another name.")
+    if absent:
+        return timer
+    if not timer.command or not timer.command[0].startswith("/"):
+        raise InputError(f"{shown}: its command does not begin with an absolute path. A timer has no PATH to search.")
+    if not SHORTEST <= timer.minutes <= LONGEST:
+        raise InputError(f"{shown}: {timer.minutes} minutes are not between {SHORTEST} and {LONGEST}. Correct 'every'.")
+    for name in timer.environment:
+        if SECRET_NAME.search(name):
+            raise InputError(f"{shown}: '{name}' looks like a secret, and the file is no place for one. Use an AWS profile.")
+    for text in (*timer.command, *timer.environment.values(), timer.directory):
+        if "\n" in text or "\0" in text:
+            raise InputError(f"{shown}: a line break in its command or environment. Take it out.")
+    return timer
+
+
+def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
+    """Return path and content of the agent. launchd makes up for starts that were slept through, once, at wake."""
+    agent: dict[str, object] = {
+        "Label": timer.label,
+        "ProgramArguments": list(timer.command),
+        "StartInterval": timer.minutes * 60,
+        "RunAtLoad": True,
+        "ProcessType": "Background",
+        "StandardOutPath": "/dev/null",
+        "StandardErrorPath": "/dev/null",
+    }
+    if timer.environment:
+        agent["EnvironmentVariables"] = dict(timer.environment)
+    if timer.directory:
+        agent["WorkingDirectory"] = timer.directory
+    path = home / "Library" / "LaunchAgents" / f"{timer.label}.plist"
+    return {str(path): plistlib.dumps(agent).decode()}
+
+
+def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
+    """Return paths and contents of service and timer.
+
+    The clock of OnUnitActiveSec stands still while the machine sleeps; OnCalendar with Persistent makes up for it at wake.
+    """
+    directory = [f"WorkingDirectory={_specifier(timer.directory)}"] if timer.directory else []
+    service = [
+        "[Unit]",
+        f"Description={PREFIX}: {timer.name}",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        *(f"Environment={_quoted(f'{name}={value}')}" for name, value in sorted(timer.environment.items())),
+        *directory,
+        "ExecStart=" + " ".join(_quoted(part.replace("$", "$$")) for part in timer.command),
+        "Nice=10",
+        "",
+    ]
+    clock = [
+        "[Unit]",
+        f"Description={PREFIX}: {timer.name}, every {timer.minutes} minutes",
+        "",
+        "[Timer]",
+        "OnStartupSec=1min",
+        f"OnUnitActiveSec={timer.minutes}min",
+        "OnCalendar=hourly",
+        "Persistent=true",
+        "RandomizedDelaySec=30",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+        "",
+    ]
+    folder = config / "systemd" / "user"
+    return {
+        str(folder / f"{timer.unit}.service"): "\n".join(service),
+        str(folder / f"{timer.unit}.timer"): "\n".join(clock),
+    }
+
+
+def _specifier(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    escaped = _specifier(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, absent: bool) -> Plan:
+    """Return what to write, remove, start or stop."""
+    steps: list[Step] = []
+    target = f"timer {timer.name}"
+    if absent:
+        if current.active:
+            steps.append(Step("stop", target))
+        steps += [Step("remove", path) for path, content in current.files.items() if content is not None]
+    else:
+        steps += [
+            Step("write" if current.files[path] is None else "rewrite", path)
+            for path, content in wanted.items()
+            if current.files[path] != content
+        ]
+        if steps or not current.active:
+            steps.append(Step("restart" if current.active else "start", target, f"every {timer.minutes} minutes"))
+    before = {path: content or "" for path, content in current.files.items()}
+    after = {path: "" if absent else wanted[path] for path in current.files}
+    return Plan(
+        tuple(steps),
+        {**before, "active": current.active},
+        {**after, "active": not absent},
+    )

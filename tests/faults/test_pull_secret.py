@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong around a renewal: the old secret stays byte for byte, the message is right, the next run completes."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, kube_http
+from ansible_collections.laptop.containers.plugins.module_utils.kube_access import read_access
+from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
+
+from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
+    from rehearsal.services.ecr import Ecr
+
+MANY = 20
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def aws(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ecr]:
+    for name, value in ecr.environment.items():
+        monkeypatch.setenv(name, value)
+    ecr.configure(hours=12)
+    yield ecr
+    ecr.configure()
+
+
+@pytest.fixture(scope="module")
+def many(apiserver: ApiServer) -> Iterator[list[str]]:
+    names = [apiserver.namespace(f"many-{number:02d}") for number in range(MANY)]
+    yield names
+    for name in names:
+        apiserver.remove_namespace(name)
+
+
+@pytest.fixture
+def old(apiserver: ApiServer, ecr: Ecr, many: list[str]) -> dict[str, Any]:
+    """Every namespace has a secret that is due; returns them as they are."""
+    ecr.configure(hours=11)
+    run(apiserver.kubeconfig, namespaces=["many-*"], state="absent")
+    run(apiserver.kubeconfig, namespaces=["many-*"])
+    ecr.configure(hours=12)
+    return snapshot(apiserver, many)
+
+
+def snapshot(apiserver: ApiServer, names: list[str]) -> dict[str, Any]:
+    return {name: read(apiserver, name) for name in names}
+
+
+def due(apiserver: ApiServer, **options: Any) -> Any:
+    """Run with a threshold under which everything is due."""
+    return run(apiserver.kubeconfig, namespaces=["many-*"], refresh_before="11h30m", **options)
+
+
+class Front(http.server.ThreadingHTTPServer):
+    """Stands before the API server; trouble(method, path) -> an answer to give instead, or None."""
+
+    def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
+        self.apiserver, self.trouble = apiserver, trouble
+        self.tls = tls_context(read_access("colima-k8s", [apiserver.kubeconfig]))
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def kubeconfig(self, path: Path) -> Path:
+        cluster = {"server": f"http://127.0.0.1:{self.server_address[1]}"}
+        path.write_text(
+            json.dumps(
+                {
+                    "clusters": [{"name": "c", "cluster": cluster}],
+                    "users": [{"name": "u", "user": {}}],
+                    "contexts": [{"name": "colima-k8s", "context": {"cluster": "c", "user": "u"}}],
+                }
+            )
+        )
+        return path
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Front
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        trouble = self.server.trouble(self.command, self.path)
+        if trouble is not None:
+            status, headers, answer = trouble
+        else:
+            url = urlsplit(self.server.apiserver.url)
+            connection = http.client.HTTPSConnection(str(url.hostname), url.port, context=self.server.tls)
+            kept = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
+            connection.request(self.command, self.path, body, kept)
+            response = connection.getresponse()
+            status, headers, answer = response.status, {}, response.read()
+            connection.close()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PATCH = do_POST = do_DELETE = handle_any
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def refuse(status: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return status, {name.replace("_", "-"): value for name, value in headers.items()}, b'{"kind":"Status","message":"busy"}'
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, status: int) -> None:
+    asked: dict[str, int] = {}
+
+    def trouble(method: str, path: str) -> Any:
+        asked[path] = asked.get(path, 0) + 1
+        return refuse(status, Retry_After="0.1") if method == "PATCH" and asked[path] <= 2 else None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["many-*"], refresh_before="11h30m")
+        front.shutdown()
+    assert not result.failed, result.message
+    assert set(result.states.values()) == {"renewed"}
+
+
+def test_a_storm_that_does_not_end_leaves_the_old_secrets(
+    apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+
+    def trouble(method: str, path: str) -> Any:
+        return refuse(429, Retry_After="1") if method == "PATCH" else None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["many-*"], refresh_before="11h30m")
+        front.shutdown()
+    assert result.failed and "overloaded" in result.message and not result.changed
+    assert snapshot(apiserver, list(old)) == old
+    assert not due(apiserver).failed
+
+
+def test_an_api_server_that_restarts_in_the_middle_is_waited_for(apiserver: ApiServer, old: dict[str, Any]) -> None:
+    restart = threading.Timer(0.15, apiserver.restart, kwargs={"pause": 1.0})
+    restart.start()
+    result = run(
+        apiserver.kubeconfig, namespaces=["many-*", *(f"many-{number:02d}" for number in range(MANY))], refresh_before="11h30m"
+    )
+    restart.join()
+    if result.failed:
+        # The restart came before the first answer: then the run says so, and nothing was touched.
+        assert "Could not reach cluster" in result.message
+        assert not due(apiserver).failed
+    else:
+        assert set(result.states.values()) == {"renewed"}
+
+
+def test_half_the_namespaces_forbidden(apiserver: ApiServer, old: dict[str, Any], many: list[str]) -> None:
+    allowed = many[::2]
+    limited = apiserver.kubeconfig_for("half", [SECRET_RULE], allowed)
+    result = run(limited, namespaces=many, refresh_before="11h30m")
+    assert result.failed
+    assert f"{MANY // 2} namespaces" in result.message and "may not" in result.message
+    assert {name for name, state in result.states.items() if state == "renewed"} == set(allowed)
+    after = snapshot(apiserver, many)
+    assert all(after[name] == old[name] for name in many if name not in allowed)
+    assert not due(apiserver).failed
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        pytest.param("AccessDeniedException", "may not do ecr:GetAuthorizationToken", id="denied"),
+        pytest.param("ExpiredTokenException", "have expired", id="expired"),
+        pytest.param("UnrecognizedClientException", "does not know the credentials", id="unknown key"),
+        pytest.param("RequestTimeTooSkewed", "Set the clock", id="clock"),
+        pytest.param("ThrottlingException", "throttling", id="throttled"),
+        pytest.param("ServerException", "ServerException", id="broken"),
+    ],
+)
+def test_aws_refuses_and_every_old_secret_stays(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], code: str, said: str
+) -> None:
+    ecr.configure(fail=code, times=20)
+    result = due(apiserver)
+    ecr.configure()
+    assert result.failed and said in result.message
+    assert "stay as they are; the first of them expires in 11 h" in result.message
+    assert result.message.count("Could not") == 1
+    assert "Traceback" not in result.text
+    assert snapshot(apiserver, list(old)) == old
+    assert set(due(apiserver).states.values()) == {"renewed"}
+
+
+def test_aws_does_not_answer(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ecr_tokens, "READ_SECONDS", 0.3)
+    ecr.configure(fail="hang", times=20)
+    result = due(apiserver)
+    assert result.failed and "AWS did not answer in region eu-central-1" in result.message
+    assert snapshot(apiserver, list(old)) == old
+
+
+def test_nobody_listens_where_aws_should_be(apiserver: ApiServer, old: dict[str, Any]) -> None:
+    result = due(apiserver, registries=[{"host": HOST, "endpoint_url": "http://127.0.0.1:9"}])
+    assert result.failed and "Check the network" in result.message
+    assert snapshot(apiserver, list(old)) == old
+
+
+SESSION = """
+[profile dev]
+sso_session = team
+sso_account_id = 123456789012
+sso_role_name = dev
+region = eu-central-1
+[sso-session team]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-central-1
+"""
+LEGACY = """
+[profile dev]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-central-1
+sso_account_id = 123456789012
+sso_role_name = dev
+"""
+
+
+@pytest.mark.parametrize("config", [SESSION, LEGACY], ids=["SSO session", "SSO without a session"])
+@pytest.mark.parametrize("cached", [True, False], ids=["expired", "never logged in"])
+def test_an_sso_login_that_is_over_names_the_login_command(
+    apiserver: ApiServer, old: dict[str, Any], home: Path, config: str, cached: bool
+) -> None:
+    import hashlib
+
+    (home / ".aws" / "sso" / "cache").mkdir(parents=True)
+    (home / ".aws" / "config").write_text(config)
+    if cached:
+        token = {"accessToken": "x", "expiresAt": "2020-01-01T00:00:00Z", "region": "eu-central-1"}
+        for key in ("team", "https://example.awsapps.com/start"):
+            name = hashlib.sha1(key.encode()).hexdigest()  # noqa: S324
+            (home / ".aws" / "sso" / "cache" / f"{name}.json").write_text(json.dumps(token))
+    result = due(apiserver, registries=[{"host": HOST, "profile": "dev"}])
+    assert result.failed
+    assert "the SSO session of profile 'dev' has expired. Log in with 'aws sso login --profile dev'" in result.message
+    assert snapshot(apiserver, list(old)) == old
+
+
+def test_a_credential_process_that_fails(apiserver: ApiServer, old: dict[str, Any], home: Path) -> None:
+    (home / ".aws").mkdir()
+    (home / ".aws" / "config").write_text("[profile dev]\ncredential_process = /bin/false\n")
+    result = due(apiserver, registries=[{"host": HOST, "profile": "dev"}])
+    assert result.failed and "credential_process" in result.message
+    assert snapshot(apiserver, list(old)) == old
+
+
+def test_one_of_two_identities_fails_and_nothing_is_written(apiserver: ApiServer, old: dict[str, Any]) -> None:
+    other = {"host": "210987654321.dkr.ecr.us-east-1.amazonaws.com", "profile": "nobody"}
+    result = due(apiserver, registries=[HOST, other])
+    assert result.failed and "the AWS profile 'nobody' does not exist" in result.message
+    assert snapshot(apiserver, list(old)) == old
+
+
+def test_a_namespace_that_is_deleted_meanwhile_is_no_failure(apiserver: ApiServer, old: dict[str, Any], tmp_path: Path) -> None:
+    apiserver.namespace("many-doomed")
+
+    def trouble(method: str, path: str) -> Any:
+        if method == "PATCH" and "/many-doomed/" in path:
+            apiserver.remove_namespace("many-doomed")
+        return None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["many-*"])
+        front.shutdown()
+    assert not result.failed, result.message
+    assert result.states["many-doomed"] == "gone"
+    assert not result.changed
+
+
+def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
+    apiserver: ApiServer, many: list[str], old: dict[str, Any], tmp_path: Path
+) -> None:
+    name = many[0]
+
+    def trouble(method: str, path: str) -> Any:
+        if method == "PATCH" and f"/{name}/" in path:
+            found = read(apiserver, name)
+            assert found is not None
+            found["data"][".dockerconfigjson"] = "e30="
+            del found["metadata"]["managedFields"]
+            apiserver.request("PUT", f"/api/v1/namespaces/{name}/secrets/ecr-creds?fieldManager=rival", found)
+        return None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=[name], refresh_before="11h30m")
+        front.shutdown()
+    assert result.failed and "its content belongs to rival" in result.message
+
+
+@pytest.mark.parametrize("delay", [0.6, 1.0, 1.2, 1.4])
+def test_a_run_that_is_killed_leaves_whole_secrets_and_the_next_one_completes(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], many: list[str], delay: float
+) -> None:
+    ecr.rotate()
+    code = (
+        "from tests.pull_secret_lab import run; "
+        f"run({str(apiserver.kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
+    )  # fmt: skip
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for name in many:
+        found = read(apiserver, name)
+        assert found is not None
+        assert found == old[name] or password(apiserver, name) == ecr.token()
+    assert not due(apiserver).failed
+    assert {password(apiserver, name) for name in many} == {ecr.token()}
+
+
+def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserver: ApiServer, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(apiserver.kubeconfig.read_text().replace(apiserver.url, "https://127.0.0.1:9"))
+    result = run(kubeconfig)
+    assert result.failed
+    assert "Could not reach cluster 'colima-k8s': connection refused at https://127.0.0.1:9." in result.message
+    assert "colima start k8s" in result.message
+
+
+def test_a_record_that_somebody_damaged_is_written_anew(apiserver: ApiServer, many: list[str], old: dict[str, Any]) -> None:
+    name = many[1]
+    age(apiserver, name)
+    result = run(apiserver.kubeconfig, namespaces=[name])
+    assert result.states == {name: "renewed"}
