@@ -19,6 +19,7 @@ from .store import Group, Store, validate
 NETWORK = "--allow-insecure-entitlement=network.host"
 COMMON = {"builder": "string", "debug": "bool", "timeout": "string"}
 SHORTS = {"D": "debug"}
+BUILDING = ("bake", "build", "dial-stdio", "du", "history", "imagetools", "prune")
 
 
 class Builder:
@@ -92,6 +93,10 @@ def _stored(store: Store, name: str) -> Group | None:
 def run(client: Client, builder: str, argv: list[str]) -> None:
     """Run one command of the plugin."""
     verb = argv[0]
+    if verb in BUILDING:
+        raise Exit(
+            f"ERROR: the stand-in for buildx does not know `{verb}`: it builds nothing. Run 'make engines' for a real one\n"
+        )
     if verb not in COMMANDS:
         sys.stdout.write(USAGE)
         raise Exit(f'ERROR: unknown command: "{verb}"\n')
