@@ -152,7 +152,9 @@ class Lab:
             **{f"XDG_{kind}_HOME": str(home / f".{kind.lower()}") for kind in ("CONFIG", "CACHE", "STATE", "DATA")},
             "REHEARSAL_LAB": str(self.directory),
             "REHEARSAL_GUEST": str(self.bin / "rehearsal-guest"),
-            "REHEARSAL_ENGINES": str(next((place for place in engines.caches() if place.is_dir()), engines.caches()[0])),
+            "REHEARSAL_ENGINES": str(
+                next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
+            ),
             "REHEARSAL_SYSTEM": "Darwin",
             "REHEARSAL_ARCH": "aarch64",
             "REHEARSAL_CPUS": str(CPUS),

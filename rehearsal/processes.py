@@ -107,7 +107,9 @@ class Daemon:
     def spawn_module(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         """Start one of our own modules."""
         given = dict(os.environ if environment is None else environment)
-        self.spawn([sys.executable, "-m", module, *arguments], {**given, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"})
+        paths = [str(ROOT), *filter(None, [given.get("PYTHONPATH")])]
+        ours = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.spawn([sys.executable, "-m", module, *arguments], {**given, **ours})
 
     @property
     def pid(self) -> int | None:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from rehearsal.services.registry import Registry
 
 # Tests change HOME; engines stay where they were when the run began.
-os.environ["REHEARSAL_ENGINES"] = str(next((place for place in engines.caches() if place.is_dir()), engines.caches()[0]))
+os.environ["REHEARSAL_ENGINES"] = str(
+    next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
+)
 
 FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
 FOREIGN_NAMES = ("KUBECONFIG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")

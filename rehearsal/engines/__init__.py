@@ -106,7 +106,8 @@ NEVER_SCRIPTS = ("docker", "dockerd", "containerd", "nerdctl")
 
 
 def _executable(path: Path) -> Path | None:
-    if not path.is_file() or not os.access(path, os.X_OK):
+    # os.access, not is_file() alone: PATH may name directories that this user can't enter.
+    if not os.access(path, os.X_OK) or not path.is_file():
         return None
     if path.name in NEVER_SCRIPTS:
         try:
@@ -138,7 +139,7 @@ def find(name: str) -> Path | None:
 def _is_rehearsal(directory: str) -> bool:
     """Whether a directory of PATH belongs to a lab: its programs are stand-ins, links or what a role put there."""
     lab = os.environ.get("REHEARSAL_LAB")
-    return bool(lab and Path(directory).is_relative_to(lab)) or (Path(directory).parent / "environment.json").exists()
+    return bool(lab and Path(directory).is_relative_to(lab)) or os.access(Path(directory).parent / "environment.json", os.F_OK)
 
 
 def missing(name: str) -> str | None:
@@ -149,7 +150,7 @@ def missing(name: str) -> str | None:
         if find(program) is None:
             return f"{program} is not installed: {engine.how}"
     if any(ENGINES[program].root for program in programs) and (reason := _may_not_isolate()):
-        return f"{name}: {reason}"
+        return reason
     return None
 
 

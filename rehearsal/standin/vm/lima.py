@@ -23,7 +23,6 @@ from .settings import Settings
 # Of a first start: the image is unpacked before the host agent exists. The host does that at full speed: 1 s in the recordings.
 UNPACK_SHARE = 0.1
 RESUME_SHARE = 0.1
-BOOT_LIMIT = 600.0
 MODES = ("system", "user", "boot", "data", "dependency", "ansible", "yq")
 
 
@@ -106,7 +105,7 @@ class Lima:
         """Repeat what the host agent says until the machine runs, or has failed to."""
         said = (instance.directory / "ha.stderr.log").open(encoding="utf-8")
         events = (instance.directory / "ha.stdout.log").open(encoding="utf-8")
-        deadline = time.monotonic() + BOOT_LIMIT
+        deadline = time.monotonic() + self.settings.boot_limit
         try:
             while True:
                 ended = agent.poll()

@@ -26,6 +26,7 @@ class Settings:
         self.memory_gib = float(text("MEMORY_GIB", "16"))
         self.boot_seconds = float(text("BOOT_SECONDS", "0.3"))
         self.resume_seconds = float(text("RESUME_SECONDS", str(self.boot_seconds * 2 / 3)))
+        self.boot_limit = float(text("BOOT_LIMIT", "600"))
         self.image_cached = text("IMAGE_CACHED", "1") == "1"
         self.colima_version = text("COLIMA_VERSION", "0.10.3")
         self.lima_version = text("LIMA_VERSION", "2.1.4")
