@@ -183,18 +183,23 @@ def plan_builders(state: State, wanted: Sequence[Wanted], contexts: Mapping[str,
 def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None, list[Step], list[Pending]]:
     current = state.builders.get(item.name)
     wanted = item.builder
+    if current is not None and current.broken:
+        raise InputError(
+            f"Could not read builder '{item.name}': buildx's record of it is damaged, and buildx itself can't remove it. "
+            f"Move the file buildx/instances/{item.name} in docker's directory away, then run again."
+        )
     if not item.present:
         return None, [_removal(state, item, "remove")] if current else [], []
     if wanted.driver == "docker":
         return wanted, [], []
     start: list[Step] = []
-    if item.bootstrap and (current is None or any(_status(state, item.name, node) != "running" for node in current.nodes)):
+    if item.bootstrap:
         start = [BuildxStep("start", f"builder '{item.name}'", argv=("inspect", "--bootstrap", item.name))]
     if current is None:
         return wanted, [*_creation(wanted), *start], []
-    changes = ["unreadable record"] if current.broken else differences(current, wanted)
+    changes = differences(current, wanted)
     if not changes:
-        return current, start, []
+        return current, start if any(_status(state, item.name, node) != "running" for node in current.nodes) else [], []
     if recreate == "never" or (recreate == "if_idle" and item.name in state.busy):
         reason = "a build is running" if recreate == "if_idle" else "recreate is never"
         held = Pending(
@@ -212,7 +217,7 @@ def _status(state: State, builder: str, node: Node) -> str:
 def _removal(state: State, item: Wanted, verb: str) -> BuildxStep:
     """Return the step that removes the builder; where its engine is dead, only the record, so that nothing hangs."""
     keep = ("--keep-state",) if item.keep_state else ()
-    if state.dead(item.name) or state.builders[item.name].broken:
+    if state.dead(item.name):
         keep = ("--keep-daemon",)
     detail = "its cache is kept" if keep == ("--keep-state",) else ""
     return BuildxStep(verb, f"builder '{item.name}'", detail, ("rm", *keep, "--force", item.name))

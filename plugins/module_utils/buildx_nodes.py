@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from .buildx import Builder, Health, Node
@@ -14,6 +16,8 @@ from .docker_engine import Silent, get_unix
 OWN_HOST = "unix:///var/run/docker.sock"
 # What every HTTP/2 client sends first, with an empty SETTINGS frame; buildkitd answers with its own at once.
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+# What runs in a builder's container while nothing is built.
+_ALWAYS_THERE = ("buildkitd", "docker-init", "tini", "rootlesskit")
 
 
 def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
@@ -69,7 +73,15 @@ def node_is_building(node: Node, hosts: Mapping[str, str | None], seconds: float
         status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
     except Silent:
         return False
-    return status == 200 and isinstance(answer, dict) and len(answer.get("Processes") or []) > 1
+    return status == 200 and isinstance(answer, dict) and has_builds(answer)
+
+
+def has_builds(top: Mapping[str, Any]) -> bool:
+    """Whether a container's process list holds more than buildkitd and its init."""
+    titles = top.get("Titles") or []
+    command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
+    programs = [PurePosixPath(process[command].split()[0]).name for process in top.get("Processes") or [] if process[command]]
+    return any(name not in _ALWAYS_THERE for name in programs)
 
 
 def _remote_health(endpoint: str, seconds: float) -> Health:
