@@ -275,4 +275,10 @@ def main(name: str = "limactl") -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os._exit(141)
+    except KeyboardInterrupt:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        code = 130
     sys.exit(code)

@@ -156,7 +156,7 @@ def test_a_profile_without_a_runtime_has_no_data_disk(rig: Rig) -> None:
     rig.started("lab", "--runtime", "none")
     assert rig.limactl("disk", "list", "--json", "colima-lab").out == ""
     assert rig.rows()["lab"]["runtime"] == "none"
-    assert not (rig.base / "_store" / "colima-lab.json").exists()
+    assert rig.store("lab") == {"disk_formatted": False, "disk_runtime": "", "ramalama_provisioned": False}
 
 
 def test_the_root_disk_of_a_profile_without_a_runtime_grows_on_its_second_start(rig: Rig) -> None:

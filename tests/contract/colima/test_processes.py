@@ -140,6 +140,6 @@ def test_a_boot_that_hangs_says_where_and_can_be_stopped(rig: Rig) -> None:
     assert stopped.warnings == ["error retrieving runtimes: error retrieving current runtime: empty value"]
     assert "forcibly killing QEMU" in stopped.out or rig.environment["REHEARSAL_SYSTEM"] == "Darwin"
     out, _ = process.communicate(timeout=30)
-    assert 'Waiting for the essential requirement 1 of' in out
+    assert "Waiting for the essential requirement 1 of" in out
     assert process.returncode == 1
     assert rig.rows()["lab2"]["status"] == "Stopped"

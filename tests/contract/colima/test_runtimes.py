@@ -34,7 +34,7 @@ def test_messages_go_to_stderr_and_the_children_talk_on_stdout(rig: Rig) -> None
         ("info", "starting ...", "docker"),
         ("info", "done", ""),
     ]
-    assert 'level=info msg=done\n' in result.err
+    assert "level=info msg=done\n" in result.err
     said = [message for _, message, _ in spoken(result.out)]
     assert said[0] == "Terminal is not available, proceeding without opening an editor"
     assert said[-1] == "READY. Run `limactl shell colima-lab` to open the shell."

@@ -239,7 +239,7 @@ def test_template_prints_a_path_that_need_not_exist(bare: Rig) -> None:
 def test_a_name_that_lima_cannot_take_is_refused_after_the_save(bare: Rig) -> None:
     result = bare.colima("start", "a b")
     assert result.rc == 1
-    assert 'must match ^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$' in result.fatal, result
+    assert "must match ^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$" in result.fatal, result
     assert (bare.base / "a b" / "colima.yaml").exists()
 
 
