@@ -290,9 +290,7 @@ def listing(template: str, items: list[Struct], headers: dict[str, str], default
         rows = [parsed.run(item) for item in items]
         if not as_table:
             return "".join(f"{row}\n" for row in rows)
-        fields = dict.fromkeys(items[0], "") if items else {}
-        # Only a name is a heading; a condition in the template holds for no heading.
-        head = parsed.run({**fields, **headers}) if headers else ""
+        head = parsed.run(headers)
     except TemplateError as error:
         raise TemplateError(f"template parsing error: {error}") from error
-    return table([row.split("\t") for row in ([head] if head else []) + rows])
+    return table([row.split("\t") for row in [head, *rows]])
