@@ -117,5 +117,5 @@ def _write(path: Path, content: str) -> None:
     number, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(number, "w") as file:
         file.write(content)
-    Path(part).chmod(0o644)
+    # mkstemp's mode stays, for its owner only: the address of a proxy may hold a password.
     Path(part).replace(path)

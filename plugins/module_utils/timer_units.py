@@ -135,6 +135,11 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
+def _shown(content: str) -> str:
+    """Return a file as a diff may show it: the address of a proxy may hold a password."""
+    return re.sub(r"//[^/@\s\"]*@", "//***@", content)
+
+
 def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, absent: bool) -> Plan:
     """Return what to write, remove, start or stop."""
     steps: list[Step] = []
@@ -151,8 +156,8 @@ def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, abse
         ]
         if steps or not current.active:
             steps.append(Step("restart" if current.active else "start", target, f"every {timer.minutes} minutes"))
-    before = {path: content or "" for path, content in current.files.items()}
-    after = {path: "" if absent else wanted[path] for path in current.files}
+    before = {path: _shown(content or "") for path, content in current.files.items()}
+    after = {path: "" if absent else _shown(wanted[path]) for path in current.files}
     return Plan(
         tuple(steps),
         {**before, "active": current.active},

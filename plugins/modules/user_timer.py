@@ -32,6 +32,11 @@ options:
     description: Variables for the command. Names of secrets are refused, as the file is readable.
     type: dict
     default: {}
+  inherit:
+    description: Names of variables that are taken over from the environment of this task, where they are set.
+    type: list
+    elements: str
+    default: []
   directory:
     description: The directory in which the command runs.
     type: path
@@ -87,6 +92,7 @@ ARGUMENT_SPEC = {
     "command": {"type": "list", "elements": "str", "default": []},
     "every": {"type": "int", "default": 60},
     "environment": {"type": "dict", "default": {}},
+    "inherit": {"type": "list", "elements": "str", "default": []},
     "directory": {"type": "path"},
     "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -99,13 +105,14 @@ def main() -> None:
     params = module.params
     absent = params["state"] == "absent"
     kind = params["manager"] if params["manager"] != "auto" else "launchd" if sys.platform == "darwin" else "systemd"
+    inherited = {name: os.environ[name] for name in params["inherit"] if os.environ.get(name)}
     try:
         timer = check_timer(
             Timer(
                 name=params["name"],
                 command=tuple(params["command"]),
                 minutes=params["every"],
-                environment={key: str(value) for key, value in params["environment"].items()},
+                environment={**inherited, **{key: str(value) for key, value in params["environment"].items()}},
                 directory=params["directory"] or "",
             ),
             absent,

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the timer runs: one renewal of the pull secrets, alone, quietly, and not again right after a failure.
+
+Usage: refresh.py STATE_DIRECTORY [--notify] [--force] -- ansible-playbook ... --tags secret_refresh
+
+It writes STATE_DIRECTORY/refresh.json (the last result, for the doctor) and, only when something was renewed or failed, lines
+to STATE_DIRECTORY/refresh.log. Nothing but the standard library, because a timer has no virtual environment of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+LIMIT = timedelta(minutes=15)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
+LOG_BYTES, OLD_LOGS = 256 * 1024, 2
+RESULT = re.compile(r"^(ok|changed|fatal): \[[^\]]*\].*?=> (\{.*\})\s*$", re.MULTILINE)
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def main(arguments: list[str]) -> int:
+    """Run once. Returns 0 also when there was nothing to do, another run is at it, or a failure is being waited out."""
+    flags, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    place = Path(flags[0]).expanduser()
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (place / "refresh.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return 0
+        now = datetime.now(UTC)
+        last = read_status(place / "refresh.json")
+        if "--force" not in flags and now.strftime(STAMP) < str(last.get("not_before", "")):
+            return 0
+        status = judge(*run(command), last, now)
+        write_status(place / "refresh.json", status)
+        if status["result"] in ("renewed", "failed"):
+            log(place / "refresh.log", f"{status['time']} {status['result']}: {status['message']}")
+        if "--notify" in flags and status["login"] and status["login"] != last.get("login"):
+            notify(str(status["login"]))
+        return 1 if status["result"] == "failed" else 0
+
+
+def run(command: list[str]) -> tuple[int, str]:
+    """Run the playbook and return its exit code and output; one that hangs is ended with its children."""
+    environment = {
+        **os.environ,
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    try:
+        process = subprocess.Popen(
+            [*command, "-v"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return 127, f"Could not run '{command[0]}': {error.strerror}."
+    try:
+        output, _ = process.communicate(timeout=LIMIT.total_seconds())
+        return process.returncode, output
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return 124, f"Could not finish the renewal: it ran longer than {int(LIMIT.total_seconds() // 60)} minutes."
+
+
+def judge(code: int, output: str, last: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the new status from the last one and what the playbook said."""
+    answer = last_answer(output)
+    rows = answer.get("secrets") or []
+    ends = sorted(row["expires_at"] for row in rows if row.get("expires_at"))
+    status: dict[str, Any] = {
+        "time": now.strftime(STAMP),
+        "result": "fresh",
+        "message": "nothing was due",
+        "secrets": len(rows),
+        # A cluster that is down answers nothing; what was known of its secrets still holds.
+        "expires_at": ends[0] if ends else last.get("expires_at"),
+        "last_success": now.strftime(STAMP),
+        "failures": 0,
+        "not_before": "",
+        "login": "",
+    }
+    if code:
+        failures = int(last.get("failures", 0)) + 1
+        message = str(answer.get("msg") or plain_failure(output))
+        login = re.search(r"'(aws (?:sso )?login[^']*)'", message)
+        # A login is the user's to do: look again every time, so that it is noticed soon.
+        pause = timedelta() if login else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+        status |= {
+            "result": "failed",
+            "message": message,
+            "last_success": last.get("last_success", ""),
+            "failures": failures,
+            "not_before": (now + pause).strftime(STAMP),
+            "login": login[1] if login else "",
+        }
+    elif answer.get("changed"):
+        status |= {"result": "renewed", "message": "; ".join(answer.get("actions") or ())[:2000]}
+    elif answer.get("pending"):
+        status |= {"result": "waiting", "message": str(answer["pending"][0].get("remedy", ""))}
+        status["last_success"] = last.get("last_success", "")
+    return status
+
+
+def last_answer(output: str) -> dict[str, Any]:
+    """Return the result of the last task, as the playbook printed it."""
+    for _, text in reversed(RESULT.findall(output)):
+        with contextlib.suppress(ValueError):
+            answer = json.loads(text)
+            if isinstance(answer, dict):
+                return answer
+    return {}
+
+
+def plain_failure(output: str) -> str:
+    """Return the line that tells most, when no task got as far as an answer."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if "Could not" in line or "ERROR" in line]
+    return (told or lines or ["the playbook said nothing"])[-1 if not told else 0][:500]
+
+
+def read_status(path: Path) -> dict[str, Any]:
+    """Return the last status, or nothing when there is none that can be read."""
+    try:
+        status = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def write_status(path: Path, status: dict[str, Any]) -> None:
+    """Put the status in place at once."""
+    number, part = tempfile.mkstemp(dir=path.parent, prefix=".refresh.")
+    with os.fdopen(number, "w") as file:
+        json.dump(status, file, indent=2)
+        file.write("\n")
+    Path(part).replace(path)
+
+
+def log(path: Path, line: str) -> None:
+    """Append a line; a log that has grown makes room first."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_BYTES:
+            for number in range(OLD_LOGS, 0, -1):
+                newer = path.with_name(f"{path.name}.{number - 1}") if number > 1 else path
+                with contextlib.suppress(FileNotFoundError):
+                    newer.replace(path.with_name(f"{path.name}.{number}"))
+    with path.open("a") as file:
+        file.write(" ".join(line.split()) + "\n")
+
+
+def notify(login: str) -> None:
+    """Tell the user on the desktop that AWS wants a login; where there is no desktop, nothing happens."""
+    text = f"Pull secrets can't be renewed. Run: {login}"
+    if shutil.which("osascript"):
+        script = f"display notification {json.dumps(text)} with title {json.dumps('laptop.containers')}"
+        command = ["osascript", "-e", script]
+    elif shutil.which("notify-send"):
+        command = ["notify-send", "laptop.containers", text]
+    else:
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, check=False, timeout=10, capture_output=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user's timer as files, and what a plan does to them."""
+
+from __future__ import annotations
+
+import plistlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.timer_units import (
+    Installed,
+    Timer,
+    check_timer,
+    launchd_files,
+    plan_timer,
+    systemd_files,
+)
+
+TIMER = Timer("refresh", ("/bin/run", "a b", "50%", "$HOME", 'say "x"'), 30, {"PATH": "/bin", "X": "a b%"}, "/tmp/my project")
+HOME = Path("/home/me")
+
+
+def test_the_launchd_agent_starts_at_log_in_and_every_so_often() -> None:
+    ((path, content),) = launchd_files(TIMER, HOME).items()
+    agent = plistlib.loads(content.encode())
+    assert path == "/home/me/Library/LaunchAgents/laptop.containers.refresh.plist"
+    assert (agent["Label"], agent["StartInterval"], agent["RunAtLoad"]) == ("laptop.containers.refresh", 1800, True)
+    assert agent["ProgramArguments"] == list(TIMER.command)
+    assert agent["EnvironmentVariables"] == TIMER.environment
+    assert agent["WorkingDirectory"] == "/tmp/my project"
+    # An agent that is kept alive restarts without end when it fails.
+    assert "KeepAlive" not in agent
+
+
+def test_the_systemd_units_make_up_for_what_was_slept_through() -> None:
+    service, timer = systemd_files(TIMER, HOME / ".config").values()
+    assert "OnUnitActiveSec=30min" in timer
+    assert "OnCalendar=hourly\nPersistent=true" in timer
+    assert 'ExecStart="/bin/run" "a b" "50%%" "$$HOME" "say \\"x\\""' in service
+    assert 'Environment="X=a b%%"' in service
+    assert "WorkingDirectory=/tmp/my project" in service
+
+
+FILES = systemd_files(TIMER, HOME / ".config")
+NOTHING = Installed(dict.fromkeys(FILES), active=False)
+DONE = Installed(dict(FILES), active=True)
+
+
+@pytest.mark.parametrize(
+    ("current", "absent", "verbs"),
+    [
+        pytest.param(NOTHING, False, ["write", "write", "start"], id="install"),
+        pytest.param(DONE, False, [], id="nothing to do"),
+        pytest.param(replace(DONE, active=False), False, ["start"], id="somebody stopped it"),
+        pytest.param(Installed(dict.fromkeys(FILES, "old"), active=True), False, ["rewrite", "rewrite", "restart"], id="changed"),
+        pytest.param(DONE, True, ["stop", "remove", "remove"], id="remove"),
+        pytest.param(NOTHING, True, [], id="nothing to remove"),
+        pytest.param(replace(DONE, active=False), True, ["remove", "remove"], id="remove what does not run"),
+    ],
+)
+def test_a_timer_gets_what_its_state_needs(current: Installed, absent: bool, verbs: list[str]) -> None:
+    assert [step.verb for step in plan_timer(TIMER, FILES, current, absent).steps] == verbs
+
+
+def test_the_password_of_a_proxy_stays_out_of_the_diff() -> None:
+    timer = replace(TIMER, environment={"HTTPS_PROXY": "http://me:hunter2@proxy:3128"})
+    plan = plan_timer(timer, systemd_files(timer, HOME), Installed(dict.fromkeys(systemd_files(timer, HOME)), False), False)
+    assert "hunter2" not in str(plan.diff)
+    assert "proxy:3128" in str(plan.diff)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param({"name": "../x"}, "its name", id="a path as name"),
+        pytest.param({"command": ()}, "absolute path", id="no command"),
+        pytest.param({"command": ("run",)}, "absolute path", id="a bare program"),
+        pytest.param({"minutes": 0}, "0 minutes", id="never"),
+        pytest.param({"minutes": 5000}, "5000 minutes", id="too rarely"),
+        pytest.param({"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}, "looks like a secret", id="a secret"),
+        pytest.param({"command": ("/bin/run", "a\nExecStart=evil")}, "line break", id="a smuggled line"),
+    ],
+)
+def test_what_can_not_be_meant_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        check_timer(replace(TIMER, **change), absent=False)
