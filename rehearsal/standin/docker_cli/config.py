@@ -92,6 +92,11 @@ def _go_json_error(error: Exception, text: str) -> str:
     return f"invalid character '{body[error.pos]}' looking for beginning of {where}"
 
 
+def endpoint(host: str, skip_verify: bool) -> dict[str, Any]:
+    """Return an endpoint as it is stored and shown: an empty address is left out."""
+    return {**({"Host": host} if host else {}), "SkipTLSVerify": skip_verify}
+
+
 class ContextStore:
     """contexts/meta/<sha256 of the name>/meta.json, and TLS files beside it under contexts/tls."""
 
@@ -124,7 +129,7 @@ class ContextStore:
         except ValueError as error:
             raise Exit(f"{prefix}parsing {path}: {_go_json_error(error, path.read_text())}\n") from error
         endpoints = {
-            key: {"Host": value.get("Host", ""), "SkipTLSVerify": bool(value.get("SkipTLSVerify"))}
+            key: endpoint(str(value.get("Host", "")), bool(value.get("SkipTLSVerify")))
             for key, value in (found.get("Endpoints") or {}).items()
         }
         return {"Name": found.get("Name", ""), "Metadata": found.get("Metadata") or {}, "Endpoints": endpoints}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import DEFAULT_CONTEXT, Client, validate_name
+from .config import endpoint as endpoint_of
 from .flags import FALSE_WORDS, TRUE_WORDS, Command, Exit
 from .template import Struct, Template, TemplateError, dumps, listing
 
@@ -145,7 +146,10 @@ def _inspect(client: Client, options: dict[str, Any], args: list[str]) -> None:
 def _inspected(client: Client, name: str) -> Struct:
     context = client.store.get(name)
     memory = name == DEFAULT_CONTEXT
-    endpoints = {key: Struct("context.EndpointMetaBase", value) for key, value in context["Endpoints"].items()}
+    endpoints = {
+        key: Struct("context.EndpointMetaBase", value, {"Host": value.get("Host", "")})
+        for key, value in context["Endpoints"].items()
+    }
     storage = {
         "MetadataPath": "<IN MEMORY>" if memory else str(client.store.meta_dir(name)),
         "TLSPath": "<IN MEMORY>" if memory else str(client.store.tls_dir(name)),
@@ -233,7 +237,7 @@ def _endpoint(client: Client, given: dict[str, str]) -> tuple[dict[str, Any], di
     problem = _host_problem(host, tls)
     if problem:
         raise Exit(f"{prefix}{problem}\n")
-    return {"Host": host, "SkipTLSVerify": skip in TRUE_WORDS}, tls
+    return endpoint_of(host, skip in TRUE_WORDS), tls
 
 
 def _host_problem(host: str, tls: dict[str, bytes]) -> str:
