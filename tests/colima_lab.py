@@ -19,6 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Outcome, Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import desired_from, policy_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
+
 from rehearsal.standin.vm import install
 
 # Answers `docker -H SOCKET ps` from a file, so that a test says what runs; contexts are a note in a directory.
@@ -112,7 +113,7 @@ class ColimaLab:
 
     def request(self, *profiles: dict[str, Any], **policy: Any) -> Request:
         """Return what a module would ask for."""
-        limits = {key: policy.pop(key) for key in ("timeout", "stall", "stop") if key in policy}
+        limits: dict[str, float] = {key: policy.pop(key) for key in ("timeout", "stall", "stop") if key in policy}
         return Request(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, limits)
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Outcome:
@@ -154,7 +155,9 @@ class ColimaLab:
     def tree(self) -> dict[str, str]:
         """Return every file of the laptop with its content, to see that nothing changed."""
         return {
-            str(path.relative_to(self.root)): path.read_text(errors="replace") if path.is_file() and path.stat().st_size < 99999 else ""
+            str(path.relative_to(self.root)): path.read_text(errors="replace")
+            if path.is_file() and path.stat().st_size < 99999
+            else ""
             for path in sorted(self.root.rglob("*"))
             if path != self.calls_file
         }
@@ -180,4 +183,3 @@ def colima_lab(**settings: str) -> Iterator[ColimaLab]:
     finally:
         lab.close()
         shutil.rmtree(root, ignore_errors=True)
-

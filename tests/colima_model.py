@@ -74,7 +74,9 @@ class World:
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
-        self.change(health=ABSENT, configured=None, configured_problem="is missing", applied=None, row=None, live={}, clients=clients)
+        self.change(
+            health=ABSENT, configured=None, configured_problem="is missing", applied=None, row=None, live={}, clients=clients
+        )
 
     def delete_data(self, action: Action) -> None:
         self.delete(action)
@@ -102,7 +104,9 @@ class World:
         config, problem = parse(render(action.config, self.host))
         assert config is not None
         assert not problem
-        self.change(configured=config, configured_problem="", health=DEFINED if self.current.health == ABSENT else self.current.health)
+        self.change(
+            configured=config, configured_problem="", health=DEFINED if self.current.health == ABSENT else self.current.health
+        )
 
     def fresh(self, _action: Action) -> None:
         assert self.current.disk is None or not self.current.disk.written, "there may be data on it"
@@ -136,7 +140,9 @@ class World:
         kubernetes = bool(config["kubernetes.enabled"])
         clients = replace(
             now.clients,
-            docker_context=(now.clients.docker_context or now.docker_socket) if config["runtime"] == "docker" else now.clients.docker_context,
+            docker_context=(now.clients.docker_context or now.docker_socket)
+            if config["runtime"] == "docker"
+            else now.clients.docker_context,
             kube_entry="present" if kubernetes else now.clients.kube_entry,
             kube_current_dangling=False,
         )

@@ -167,9 +167,8 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
     both = stdout + stderr
     context = {key: value for key, value in error.context.items() if key != "msg"}
     if "must not run as the root user" in both:
-        return InputError(
-            "Could not use Lima: limactl must not run as the root user. Run the play as the laptop's user, without become.", **context
-        )
+        reason = "limactl must not run as the root user"
+        return InputError(f"Could not use Lima: {reason}. Run the play as the laptop's user, without become.", **context)
     if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
         return ToolMissing("limactl", "Run 'brew install lima'.", **context)
     if not what:

@@ -38,8 +38,8 @@ def _refusal(current: Current, policy: Policy) -> str:
         if policy.may_destroy(name) or (current.disk is None and not current.exists):
             return ""
         return (
-            f"Could not delete the data of profile '{name}': its name is not in confirm_data_loss. Add it there if all its images "
-            "and volumes may be destroyed, or leave delete_data out."
+            f"Could not delete the data of profile '{name}': its name is not in confirm_data_loss. Add it there if all its "
+            "images and volumes may be destroyed, or leave delete_data out."
         )
     if current.exists and current.applied is not None and current.disk is None:
         return (
@@ -58,5 +58,6 @@ def _leftovers(current: Current) -> list[Action]:
     if clients.kube_entry:
         actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=2))
     for wrapper in clients.wrappers:
-        actions.append(Action("clean", name, "remove", f"it is bound to profile '{name}'", f"nerdctl wrapper '{wrapper}'", number=3))
+        bound = f"it is bound to profile '{name}'"
+        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=3))
     return actions

@@ -71,7 +71,7 @@ class Applier:
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
-            repaired = start(self.colima, plan.current.name, self.limits, self.progress, past_race, on_start)
+            repaired = start(self.colima, plan.current.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
             self.done.extend(repaired)
 
         return job
@@ -86,7 +86,7 @@ class Applier:
         self.colima.paths.journal(name).unlink(missing_ok=True)
         self.colima.paths.fresh(name).unlink(missing_ok=True)
         if started:
-            self.progress.say(str(name), "ready")
+            self.progress.say(str(name), "ready", done=True)
 
     # -- one method for each kind of action
 
@@ -229,5 +229,3 @@ def write_atomically(path: Path, text: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
-
-

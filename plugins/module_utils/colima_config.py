@@ -213,8 +213,12 @@ def render(config: Config, host: Host) -> str:
 
     Dumper.add_representer(str, _represent_text)
     # No anchors: the file is read by people too.
-    Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]
+    Dumper.ignore_aliases = _never  # type: ignore[method-assign,assignment]
     return yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)
+
+
+def _never(*_: Any) -> bool:
+    return True
 
 
 def _mount_for_file(mount: Mapping[str, Any]) -> dict[str, Any]:

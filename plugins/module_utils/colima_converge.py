@@ -150,8 +150,8 @@ def _verified(colima: Colima, request: Request, done: Survey) -> Survey:
         if plan.actions and str(plan.desired.name) not in held:
             left = "; ".join(str(step) for step in plan.steps) or "its settings are not complete"
             raise NotVerified(
-                f"Could not converge profile '{plan.desired.name}': colima reported success, and a second look still finds this to "
-                f"do: {left}. Check whether this colima and this system can do it.",
+                f"Could not converge profile '{plan.desired.name}': colima reported success, and a second look still finds this "
+                f"to do: {left}. Check whether this colima and this system can do it.",
                 left=[str(step) for step in plan.steps],
                 ha_log=colima.host_agent_tail(plan.current.name),
             )
@@ -161,13 +161,20 @@ def _verified(colima: Colima, request: Request, done: Survey) -> Survey:
 
 
 def _outcome(
-    colima: Colima, done: Survey, after: Survey, request: Request, extra: Sequence[str] = (), notes: Sequence[str] = ()
+    colima: Colima, done: Survey, after: Survey, request: Request, *, extra: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> Outcome:
     plan = done.public()
     plan = Plan(plan.steps, plan.before, plan.after, plan.pending, tuple(dict.fromkeys((*plan.warnings, *notes))))
     pending = {str(item.desired.name): item.pending for item in done.plans}
     profiles = tuple(
-        public_profile(colima.paths, item.current, request.host, pending[str(item.desired.name)], item.target, item.desired.state)
+        public_profile(
+            colima.paths,
+            item.current,
+            request.host,
+            pending=pending[str(item.desired.name)],
+            target=item.target,
+            state=item.desired.state,
+        )
         for item in after.plans
     )
     return Outcome(plan, (*plan.actions, *extra), profiles)

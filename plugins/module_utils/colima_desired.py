@@ -70,9 +70,7 @@ def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desi
         # macOS keeps K8s and k8s in the same directory.
         twin = seen.setdefault(name.name.lower(), text)
         if len(seen) == len(result):
-            raise InputError(
-                f"Could not plan profile '{text}': '{twin}' is the same profile to colima. Name each profile once."
-            )
+            raise InputError(f"Could not plan profile '{text}': '{twin}' is the same profile to colima. Name each profile once.")
         desired = Desired(name, params.get("state") or "started", stated_from(params))
         check(desired, host)
         result.append(desired)
@@ -128,7 +126,8 @@ def check(desired: Desired, host: Host) -> None:
             "Set vm_type to qemu with it.",
         )
     if stated.get("rosetta") and (vm_type not in (None, "vz") or arch not in ("host", host.arch)):
-        raise _wrong(desired.name, "rosetta", True, "it needs vm_type vz and the laptop's own arch", "Set those, or leave it out.")
+        needs = "it needs vm_type vz and the laptop's own arch"
+        raise _wrong(desired.name, "rosetta", True, needs, "Set those, or leave it out.")
     if stated.get("kubernetes.enabled") and stated.get("runtime") in ("incus", "none"):
         raise _wrong(
             desired.name,
@@ -139,9 +138,8 @@ def check(desired: Desired, host: Host) -> None:
         )
     mount_type = stated.get("mount_type")
     if (mount_type == "9p" and vm_type in ("vz", "krunkit")) or (mount_type == "virtiofs" and vm_type == "qemu"):
-        raise _wrong(
-            desired.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", "Use virtiofs with vz, sshfs or 9p with qemu."
-        )
+        remedy = "Use virtiofs with vz, sshfs or 9p with qemu."
+        raise _wrong(desired.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", remedy)
 
 
 def _wrong(name: Name, option: str, value: Any, reason: str, remedy: str) -> InputError:
@@ -157,6 +155,13 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
         raise _wrong(name, option, value, "it is too small", f"Use at least {setting.least:g}{unit}.")
     if not host.can(setting.needs) and value not in (setting.neutral, setting.default):
         raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host.system} on {host.arch}", "Leave it out.")
+    if option.startswith("network.") or option.endswith("port"):
+        _check_network(name, option, value)
+    else:
+        _check_content(name, option, value, host)
+
+
+def _check_network(name: Name, option: str, value: Any) -> None:
     if option in ("ssh_port", "kubernetes.port") and value > 65535:
         raise _wrong(name, option, value, "it is no TCP port", "Use 0 (any free one) to 65535.")
     if option == "network.gateway_address" and not _is_gateway(value):
@@ -165,14 +170,16 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
         for address in value:
             if not _is_address(address):
                 raise _wrong(name, option, address, "it is no IP address", "Give the addresses of DNS servers.")
+
+
+def _check_content(name: Name, option: str, value: Any, host: Host) -> None:
     if option == "mounts" and value:
         _check_mounts(name, value, host)
     if option == "provision":
         for item in value:
             if item["mode"] not in PROVISION_SINCE:
-                raise _wrong(
-                    name, "provision.mode", item["mode"], "colima does not know it", f"Use one of {', '.join(PROVISION_SINCE)}."
-                )
+                remedy = f"Use one of {', '.join(PROVISION_SINCE)}."
+                raise _wrong(name, "provision.mode", item["mode"], "colima does not know it", remedy)
     if option == "docker" and "hosts" in value:
         raise _wrong(name, "docker.hosts", value["hosts"], "dockerd would not start with it in colima's VM", "Leave it out.")
     if option == "disk_image" and "://" in value:
@@ -222,7 +229,7 @@ def version_problems(desired: Desired, version: Version | None) -> list[str]:
             needed = max((PROVISION_SINCE[item["mode"]] for item in value), default=needed)
         if version < needed:
             result.append(
-                f"Could not set '{option}' of profile '{desired.name}': it needs colima {text_of(needed)}, and {text_of(version)} "
-                "is installed. Run 'brew upgrade colima'."
+                f"Could not set '{option}' of profile '{desired.name}': it needs colima {text_of(needed)}, and "
+                f"{text_of(version)} is installed. Run 'brew upgrade colima'."
             )
     return result

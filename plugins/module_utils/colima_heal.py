@@ -36,27 +36,30 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
         actions.append(("aside", "set aside the unfinished VM of", "its creation was interrupted", 0, None))
     elif current.health == DAMAGED and not going_away:
         if current.store is not None and current.store.formatted and current.disk is not None:
-            actions.append(("aside", "set aside the VM of", "Lima can't read its definition; images and volumes are elsewhere", 0, None))
+            detail = "Lima can't read its definition; images and volumes are elsewhere"
+            actions.append(("aside", "set aside the VM of", detail, 0, None))
             warnings.append(
-                f"The VM of profile '{name}' is made anew, because Lima can't read its definition. What was installed in the VM "
-                "itself is in the directory that the VM was moved to; images and volumes stay."
+                f"The VM of profile '{name}' is made anew, because Lima can't read its definition. What was installed in the "
+                "VM itself is in the directory that the VM was moved to; images and volumes stay."
             )
         else:
             refusals.append(
-                f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has no note "
-                "of a separate data disk, so a new VM could lose data. Restore lima.yaml from a backup, or delete the profile."
+                f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has "
+                "no note of a separate data disk, so a new VM could lose data. Restore lima.yaml from a backup, or delete the profile."
             )
     if current.lock_is_stale and not going_away:
-        actions.append(("unlock", "unlock the data disk of", f"still marked as used by {current.disk and current.disk.used_by}", 0, None))
+        detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
+        actions.append(("unlock", "unlock the data disk of", detail, 0, None))
     if current.store_is_lost and not going_away:
         runtime = (current.applied or {}).get("runtime")
         if runtime:
-            actions.append(("store", "restore colima's note of the data disk of", "else it would be formatted", 0, current.applied))
+            verb = "restore colima's note of the data disk of"
+            actions.append(("store", verb, "else it would be formatted", 0, current.applied))
         else:
             refusals.append(
                 f"Could not start profile '{name}': its data disk holds data, but colima's note of it is lost, so colima would "
-                f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state absent and "
-                f"'{name}' in confirm_data_loss first."
+                f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state "
+                f"absent and '{name}' in confirm_data_loss first."
             )
     if _needs_own_resize(current, target) and not going_away:
         detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"

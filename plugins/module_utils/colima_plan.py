@@ -51,6 +51,9 @@ class Facts:
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
 
 
+_NOTHING_ASKED = Facts()
+
+
 @dataclass(frozen=True)
 class ProfilePlan:
     """What will be done to one profile, what waits, and what forbids it."""
@@ -78,7 +81,7 @@ class ProfilePlan:
         return Plan(self.steps, {key: before}, {key: after}, self.pending, self.warnings)
 
 
-def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = Facts()) -> ProfilePlan:  # noqa: B008
+def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
     if desired.state == "absent":
         from .colima_absent import plan_absent
@@ -96,32 +99,31 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         plan = replace(plan, target=target)
     repair = repairs(current, target, want_up, going_away=verdict.recreate)
     plan = replace(plan, refusals=plan.refusals + repair.refusals, warnings=plan.warnings + repair.warnings)
-    reason = _held_back(current, gap, verdict.recreate, repair, policy, facts)
+    needed = current.up and bool(gap.restart or verdict.recreate or repair.restart)
+    reason = _held_back(plan, needed, policy, facts)
     if reason is not None and desired.state != "stopped":
-        return _hold(plan, gap, repair, policy, reason)
+        return _hold(plan, gap, repair, reason)
     asks = current.up and policy.restart == "if_idle" and str(current.name) not in facts.busy
     interrupts = current.up and bool(gap.restart or verdict.recreate or current.health != RUNNING) and desired.state != "stopped"
     plan = replace(plan, will_be_up=want_up, asks_idle=asks and interrupts)
     if verdict.recreate:
-        return _recreate(plan, gap, repair, host, want_up, with_data=verdict.with_data)
-    return _converge(plan, gap, repair, host, want_up)
+        return _recreate(plan, gap, repair, host, with_data=verdict.with_data)
+    return _converge(plan, gap, repair, host)
 
 
-def _held_back(
-    current: Current, gap: Gap, recreate: bool, repair: Repair, policy: Policy, facts: Facts
-) -> tuple[str, str] | None:
+def _held_back(plan: ProfilePlan, needed: bool, policy: Policy, facts: Facts) -> tuple[str, str] | None:
     """Return why a needed restart may not be done now and the remedy; None when there is none, or it may."""
-    if not current.up or not (gap.restart or recreate or repair.restart):
+    if not needed:
         return None
     if policy.restart == "never":
         return "restart is set to never", "Run again with restart set to if_idle or always."
-    busy = facts.busy.get(str(current.name), "")
+    busy = facts.busy.get(str(plan.current.name), "")
     if policy.restart == "if_idle" and busy:
         return busy, "Run again when nothing runs in it, or with restart set to always."
     return None
 
 
-def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, policy: Policy, reason: tuple[str, str]) -> ProfilePlan:
+def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, reason: tuple[str, str]) -> ProfilePlan:
     """Do what needs no restart, and report the rest as pending."""
     current, target = plan.current, plan.target or {}
     actions: tuple[Action, ...] = ()
@@ -134,8 +136,9 @@ def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, policy: Policy, reason: t
     return replace(plan, actions=actions + _client_repairs(plan), pending=(pending,), will_be_up=True)
 
 
-def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: bool) -> ProfilePlan:
+def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host) -> ProfilePlan:
     """The usual way: stop if needed, write if needed, start if wanted."""
+    want_up = plan.will_be_up
     current, target, name = plan.current, plan.target or {}, plan.current.name
     restart = current.up and want_up and bool(gap.restart or repair.restart)
     actions: list[Action] = []
@@ -172,7 +175,7 @@ def _start(current: Current, target: Config, host: Host, verb: str, new_disk: bo
     return [*actions, *_context_after_start(current, target)]
 
 
-def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: bool, with_data: bool) -> ProfilePlan:
+def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, *, with_data: bool) -> ProfilePlan:
     """Delete the VM and make it anew. The journal keeps the settings while colima has none."""
     current, target, name = plan.current, plan.target or {}, plan.current.name
     why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
@@ -192,7 +195,7 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, want_up: 
         # colima does not look at the size of a data disk that it finds.
         actions.append(_resize(current, target))
     actions.append(Action("write", name, "write the settings of", changes(current, target, gap.file), config=target))
-    if want_up:
+    if plan.will_be_up:
         actions.extend(_start(current, target, host, "create", new_disk=with_data or current.disk is None))
     return replace(plan, actions=tuple(actions))
 
@@ -214,7 +217,8 @@ def _resize(current: Current, target: Config) -> Action:
 
 def _of_repair(current: Current, repair: Repair) -> list[Action]:
     return [
-        Action(kind, current.name, verb, detail, number=number, config=config) for kind, verb, detail, number, config in repair.actions
+        Action(kind, current.name, verb, detail, number=number, config=config)
+        for kind, verb, detail, number, config in repair.actions
     ]
 
 

@@ -22,7 +22,9 @@ _PHASES = (
     (re.compile(r"^READY"), "booted"),
 )
 # From here on Lima counts the VM as running, and its network is safe from the start of another one.
-_PAST_RACE = re.compile(r"SSH Local Port|[Ww]aiting for the essential requirement|\bREADY\b|context=(docker|containerd|incus|kubernetes)")
+_PAST_RACE = re.compile(
+    r"SSH Local Port|[Ww]aiting for the essential requirement|\bREADY\b|context=(docker|containerd|incus|kubernetes)"
+)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?\s?[KMG]i?B\s?/\s?\d+(?:\.\d+)?\s?[KMG]i?B|\d{1,3}(?:\.\d+)?%)")
 
 
@@ -56,12 +58,12 @@ class Progress:
         self._lock = threading.Lock()
         self._last: dict[str, str] = {}
 
-    def say(self, profile: str, phase: str) -> None:
-        """Tell that a profile is in a phase; the same phase twice is told once."""
+    def say(self, profile: str, phase: str, done: bool = False) -> None:
+        """Tell that a profile is in a phase (done: the last one); the same phase twice is told once."""
         if not self._path or not phase or self._last.get(profile) == phase:
             return
         self._last[profile] = phase
-        line = json.dumps({"time": time.time(), "profile": profile, "phase": phase}) + "\n"
+        line = json.dumps({"time": time.time(), "profile": profile, "phase": phase, "done": done}) + "\n"
         with self._lock, Path(self._path).open("a") as handle:
             handle.write(line)
 

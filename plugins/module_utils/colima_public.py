@@ -16,7 +16,7 @@ _SOCKETS = {"docker": ("docker", "containerd"), "containerd": ("containerd", "bu
 
 
 def public_profile(
-    paths: Paths, current: Current, host: Host, pending: Sequence[Pending] = (), target: Config | None = None, state: str = ""
+    paths: Paths, current: Current, host: Host, *, pending: Sequence[Pending] = (), target: Config | None = None, state: str = ""
 ) -> dict[str, Any]:
     """Return what a playbook may want to know of a profile; for one that is not there yet, what it will be."""
     config = current.applied or current.configured or target or {}
@@ -98,23 +98,21 @@ def _nested(config: Config | None) -> dict[str, Any]:
 
 
 def _problems(current: Current) -> list[str]:
+    applied = current.applied or {}
+    running = current.health == RUNNING
+    row = current.row
+    claimed = applied.get("disk")
+    no_address = running and bool(applied.get("network.address")) and not (row and row.address)
+    no_kubernetes = running and bool(applied.get("kubernetes.enabled")) and not current.live.get("kubernetes")
+    lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
     said = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),
         (current.exists and current.configured is None, f"its colima.yaml {current.configured_problem}"),
         (current.configured is not None and bool(current.configured_problem), f"in its colima.yaml {current.configured_problem}"),
         (current.lock_is_stale, "its data disk is marked as in use although the VM does not run"),
         (current.store_is_lost, "colima's note that its data disk is formatted is lost"),
-        (
-            bool((current.applied or {}).get("disk")) and bool(current.disk_gib) and (current.applied or {})["disk"] != current.disk_gib,
-            f"its settings claim a disk of {(current.applied or {}).get('disk')} GiB, and it has {current.disk_gib} GiB",
-        ),
-        (
-            current.health == RUNNING and bool((current.applied or {}).get("network.address")) and not (current.row and current.row.address),
-            "it has no reachable address, although network.address is on",
-        ),
-        (
-            current.health == RUNNING and bool((current.applied or {}).get("kubernetes.enabled")) and not current.live.get("kubernetes"),
-            "Kubernetes is not running in it",
-        ),
+        (lies, f"its settings claim a disk of {claimed} GiB, and it has {current.disk_gib} GiB"),
+        (no_address, "it has no reachable address, although network.address is on"),
+        (no_kubernetes, "Kubernetes is not running in it"),
     )
     return [text for applies, text in said if applies]

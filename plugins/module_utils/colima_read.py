@@ -64,7 +64,14 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     answers.update(together(late))
     clients = _ClientFiles(colima.environment, with_wrappers)
     profiles = {
-        name.name: _current(paths, name, by_name.get(name.name), disks, answers.get(f"status {name}") or {}, clients)
+        name.name: _current(
+            paths,
+            name,
+            row=by_name.get(name.name),
+            disk=disks.get(name.id),
+            live=answers.get(f"status {name}") or {},
+            clients=clients,
+        )
         for name in wanted
     }
     others = tuple(row for row in rows if row.name not in profiles)
@@ -118,7 +125,8 @@ def _named(rows: Iterable[Row]) -> list[Name]:
 def _known(paths: Paths) -> list[Name]:
     """Return the profiles that have settings, a VM or a data disk."""
     found = set()
-    for pattern, base in (("*/colima.yaml", paths.base), ("colima*/lima.yaml", paths.lima), ("_disks/colima*/datadisk", paths.lima)):
+    traces = (("*/colima.yaml", paths.base), ("colima*/lima.yaml", paths.lima), ("_disks/colima*/datadisk", paths.lima))
+    for pattern, base in traces:
         for file in base.glob(pattern):
             if not file.parent.name.startswith("_"):
                 with contextlib.suppress(InputError):
@@ -127,7 +135,7 @@ def _known(paths: Paths) -> list[Name]:
 
 
 def _current(
-    paths: Paths, name: Name, row: Row | None, disks: Mapping[str, DataDisk], live: Mapping[str, Any], clients: _ClientFiles
+    paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, live: Mapping[str, Any], clients: _ClientFiles
 ) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _ = _config(paths.applied(name))
@@ -150,7 +158,7 @@ def _current(
         interrupted=_journal(paths.journal(name)),
         fresh=paths.fresh(name).exists(),
         store=None if store is None else parse_store(store),
-        disk=disks.get(name.id),
+        disk=disk,
         live=live,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),

@@ -28,57 +28,54 @@ class Verdict:
     warnings: tuple[str, ...] = ()
 
 
-def how_to_recreate(
-    current: Current, fixed: tuple[str, ...], target: Config, policy: Policy, version: Version | None
-) -> Verdict:
+def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, policy: Policy, version: Version | None) -> Verdict:
     """Return what is to be done about fixed differences, or about a kept disk that does not fit."""
-    if not current.exists and not fixed:
-        return _for_kept_disk(current, target, policy)
     if not fixed:
-        return Verdict()
+        return Verdict() if current.exists else _for_kept_disk(current, target, policy)
     if _holds_nothing(current, fixed, target):
         return Verdict(recreate=True, with_data="disk" in fixed)
     what = changes(current, target, fixed)
     loss = data_at_stake(current, fixed, target, version)
-    name = current.name
-    if policy.on_fixed_change == "warn":
-        there: dict[str, Any] = dict(current.applied or current.configured or {})
-        there["disk"] = current.disk_gib or there.get("disk")
-        return Verdict(
-            keep={option: there[option] for option in fixed},
-            warnings=(f"Profile '{name}' keeps {what.replace(' -> ', ' instead of ')}: it is fixed for the life of its VM.",),
-        )
-    if policy.on_fixed_change == "recreate" and not loss:
+    may_recreate = policy.on_fixed_change in ("recreate", "recreate_with_data_loss")
+    if may_recreate and not loss:
         return Verdict(recreate=True)
+    if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(current.name):
+        return Verdict(recreate=True, with_data=True)
+    if policy.on_fixed_change == "warn":
+        return _left_alone(current, fixed, what)
+    return Verdict(refusals=(_refusal(current, what, loss, policy),))
+
+
+def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
+    there: dict[str, Any] = dict(current.applied or current.configured or {})
+    there["disk"] = current.disk_gib or there.get("disk")
+    instead = what.replace(" -> ", " instead of ")
+    return Verdict(
+        keep={option: there[option] for option in fixed},
+        warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
+    )
+
+
+def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
+    name = current.name
     if policy.on_fixed_change == "recreate_with_data_loss":
-        if not loss:
-            return Verdict(recreate=True)
-        if policy.may_destroy(name):
-            return Verdict(recreate=True, with_data=True)
-        return Verdict(
-            refusals=(
-                f"Could not recreate profile '{name}' for {what}: {loss}, so all its images and volumes would be lost. "
-                f"Add '{name}' to confirm_data_loss if you mean it.",
-            )
+        return (
+            f"Could not recreate profile '{name}' for {what}: {loss}, so all its images and volumes would be lost. "
+            f"Add '{name}' to confirm_data_loss if you mean it."
         )
     if policy.on_fixed_change == "recreate":
-        return Verdict(
-            refusals=(
-                f"Could not recreate profile '{name}' for {what}: {loss}, so its images and volumes can't be kept. Keep the old "
-                "value, or save what you need and set on_fixed_change to recreate_with_data_loss with "
-                f"'{name}' in confirm_data_loss.",
-            )
+        return (
+            f"Could not recreate profile '{name}' for {what}: {loss}, so its images and volumes can't be kept. Keep the old "
+            "value, or save what you need and set on_fixed_change to recreate_with_data_loss with "
+            f"'{name}' in confirm_data_loss."
         )
-    way = (
-        f"set on_fixed_change to recreate_with_data_loss with '{name}' in confirm_data_loss (destroys its images and volumes: {loss})"
-        if loss
-        else "set on_fixed_change to recreate (makes the VM anew; images and volumes stay)"
-    )
-    return Verdict(
-        refusals=(
-            f"Could not change {what} of profile '{name}': fixed for the life of its VM. Keep the old value, or {way}.",
+    way = "set on_fixed_change to recreate (makes the VM anew; images and volumes stay)"
+    if loss:
+        way = (
+            f"set on_fixed_change to recreate_with_data_loss with '{name}' in confirm_data_loss "
+            f"(destroys its images and volumes, because {loss})"
         )
-    )
+    return f"Could not change {what} of profile '{name}': fixed for the life of its VM. Keep the old value, or {way}."
 
 
 def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:

@@ -94,8 +94,8 @@ def _activation(up: list[ProfilePlan]) -> list[str]:
         active = [str(p.desired.name) for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
         if len(active) > 1:
             warnings.append(
-                f"Profiles {' and '.join(active)} each make themselves the current {client} when they start, so the last one wins. "
-                "Set auto_activate to false for all but one."
+                f"Profiles {' and '.join(active)} each make themselves the current {client} when they start, so the last one "
+                "wins. Set auto_activate to false for all but one."
             )
     return warnings
 
@@ -116,8 +116,8 @@ def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[str], list[str
     )
     if free and grown * _MIB > free:
         return [], [
-            f"The data disks may grow by {grown} GiB, and {free // _MIB} GiB are free: they take what is stored on them, not more, "
-            "but can fill the laptop's disk."
+            f"The data disks may grow by {grown} GiB, and {free // _MIB} GiB are free: they take what is stored on them, not "
+            "more, but can fill the laptop's disk."
         ]
     return [], []
 
@@ -133,5 +133,6 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
             )
         for location, _point, _writable in canonical_mounts(settings["mounts"], host.home) or ():
             if " " in location and plan.actions:
-                warnings.append(f"Profile '{plan.desired.name}' mounts '{location}': paths with spaces fail with mount_type sshfs.")
+                told = f"Profile '{plan.desired.name}' mounts '{location}'"
+                warnings.append(f"{told}: paths with spaces fail with mount_type sshfs.")
     return warnings

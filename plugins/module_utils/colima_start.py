@@ -32,7 +32,10 @@ _HINTS = (
         "Check the network (or proxy) and run again; what is there stays",
     ),
     (re.compile(r"checksum mismatch"), "Delete the entry in colima's cache with 'colima prune', check the proxy, and run again"),
-    (re.compile(r"error starting docker"), "Check the option docker, and see 'colima ssh -p {name} -- sudo journalctl -u docker'"),
+    (
+        re.compile(r"error starting docker"),
+        "Check the option docker, and see 'colima ssh -p {name} -- sudo journalctl -u docker'",
+    ),
     (re.compile(r"compatibility error"), "Run 'brew upgrade lima'"),
     (re.compile(r"guest agent binary could not be found"), "Run 'brew install lima-additional-guestagents'"),
     (re.compile(r"not found, run '([^']+)'"), "Install it and run again"),
@@ -45,6 +48,7 @@ def start(
     name: Name,
     limits: Limits,
     progress: Progress,
+    *,
     past_race: Callable[[], None],
     on_start: Callable[[int], None],
 ) -> list[str]:
@@ -62,12 +66,12 @@ def start(
             colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
             return [f"{repair} of profile '{name}'".replace(" it of", "") for repair in tried]
         except TimedOut as error:
-            progress.say(str(name), "timed out")
+            progress.say(str(name), "timed out", done=True)
             raise _timed_out(colima, name, error) from error
         except CommandFailed as error:
             repair = repair_for(f"{error.context.get('stdout')}{error.context.get('stderr')}{colima.host_agent_tail(name)}")
             if not repair or repair in tried:
-                progress.say(str(name), "failed")
+                progress.say(str(name), "failed", done=True)
                 raise _failed(colima, name, error) from error
             tried.append(repair)
             progress.say(str(name), repair)

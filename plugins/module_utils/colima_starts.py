@@ -65,9 +65,7 @@ def _passed() -> threading.Event:
     return event
 
 
-def _watch(
-    threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event
-) -> None:
+def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event) -> None:
     """Wait for the threads; when this process is told to end, end their processes gently first."""
     for thread, _ in threads:
         thread.start()

@@ -226,7 +226,8 @@ options:
       - What to do when a setting differs that is fixed for the life of a VM, or a disk shall shrink.
       - V(refuse) fails before anything is done, and names all of them.
       - V(warn) leaves them as they are and applies the rest.
-      - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects stay;
+      - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects
+        stay;
         what was installed in the VM itself is lost. Refused where the data could not be kept.
       - V(recreate_with_data_loss) does the same, and destroys the data disk where it can't be kept, for the profiles in
         O(confirm_data_loss).
@@ -325,7 +326,9 @@ actions:
   returned: success
   type: list
   elements: str
-  sample: ["stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)", "start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)"]
+  sample:
+    - stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)
+    - start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)
 pending:
   description: Changes that were held back by O(restart).
   returned: success

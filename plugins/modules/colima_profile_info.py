@@ -8,7 +8,8 @@ short_description: Read everything that is known about colima profiles
 version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
-  - Returns for each profile what is configured, what its VM really runs with, how they differ, its health, sockets and true sizes.
+  - Returns for each profile what is configured, what its VM really runs with, how they differ, its health, sockets and true
+    sizes.
   - Never fails because something is absent, colima itself included.
 extends_documentation_fragment: [laptop.containers.attributes.info]
 options:

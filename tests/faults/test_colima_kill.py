@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+
 from tests.colima_lab import ColimaLab, colima_lab
 
 MOMENTS = range(50 if os.environ.get("LAPTOP_LONG") else 6)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
@@ -25,6 +24,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     ToolMissing,
     WorkstationError,
 )
+
 from tests.colima_lab import ColimaLab, colima_lab
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
@@ -51,16 +51,23 @@ def test_check_apply_check_apply(lab: ColimaLab) -> None:
     planned = lab.converge(DOCKER, K8S, check=True)
     assert lab.tree() == before
     done = lab.converge(DOCKER, K8S)
-    assert planned.actions == done.actions == (
-        "create profile 'dev' (docker, 2 CPUs, 4 GiB, disk 20 GiB)",
-        "create profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)",
+    assert (
+        planned.actions
+        == done.actions
+        == (
+            "create profile 'dev' (docker, 2 CPUs, 4 GiB, disk 20 GiB)",
+            "create profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)",
+        )
     )
     assert planned.plan.diff == done.plan.diff
     before = lab.tree()
     assert lab.converge(DOCKER, K8S, check=True).actions == ()
     again = lab.converge(DOCKER, K8S)
     assert (again.actions, again.plan.pending, lab.tree()) == ((), (), before)
-    assert [(p["name"], p["status"], p["kubernetes"]) for p in again.profiles] == [("dev", "running", False), ("k8s", "running", True)]
+    assert [(p["name"], p["status"], p["kubernetes"]) for p in again.profiles] == [
+        ("dev", "running", False),
+        ("k8s", "running", True),
+    ]
 
 
 def test_a_run_with_nothing_to_do_asks_as_little_as_possible(lab: ColimaLab) -> None:
@@ -264,7 +271,7 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "docker-start:dev"
-    with pytest.raises(CommandFailed, match="Could not start profile 'dev': .*error starting docker"):
+    with pytest.raises(CommandFailed, match=r"Could not start profile 'dev': .*error starting docker"):
         lab.converge(DOCKER)
     del lab.settings["FAIL"]
     done = lab.converge(DOCKER)
@@ -342,7 +349,7 @@ def test_an_interrupted_creation_is_started_over(lab: ColimaLab) -> None:
 
 def test_a_failed_download_leaves_nothing_in_the_way(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "offline"
-    with pytest.raises(CommandFailed, match="DNS lookup failed.*Check the network"):
+    with pytest.raises(CommandFailed, match=r"DNS lookup failed.*Check the network"):
         lab.converge(DOCKER)
     del lab.settings["FAIL"]
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
@@ -371,7 +378,7 @@ def test_a_damaged_kubeconfig_entry_is_repaired_without_a_restart(lab: ColimaLab
 
 def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "hang:dev"
-    with pytest.raises(TimedOut, match="profile 'dev'.*nothing was deleted"):
+    with pytest.raises(TimedOut, match=r"profile 'dev'.*nothing was deleted"):
         lab.converge(DOCKER, stall=1.5)
     del lab.settings["FAIL"]
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
@@ -430,7 +437,7 @@ def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: C
     planned = lab.converge(DOCKER, check=True)
     assert planned.actions
     assert planned.plan.warnings == ("colima is not installed. Run 'brew install colima'.",)
-    with pytest.raises(ToolMissing, match="Could not find 'colima'.*brew install colima"):
+    with pytest.raises(ToolMissing, match=r"Could not find 'colima'.*brew install colima"):
         lab.converge(DOCKER)
     assert lab.tree() == before
 
@@ -447,7 +454,7 @@ def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
     lab.settings["SYSTEM"] = "Linux"
     mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
     wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "network": {"address": True}}
-    with pytest.raises(NotVerified, match="still finds this to do: .*network.address"):
+    with pytest.raises(NotVerified, match=r"still finds this to do: .*network.address"):
         converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
 
 

@@ -6,10 +6,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
-
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, canonical, defaults, differences, parse, render
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import (
+    Host,
+    canonical,
+    defaults,
+    differences,
+    parse,
+    render,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import Facts, plan_profile
@@ -31,9 +35,14 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Store,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
 from tests.colima_model import World
 
-LONG = settings(max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(
+    max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500, deadline=None, suppress_health_check=list(HealthCheck)
+)
 NAME = parse_name("dev")
 SOCKET = "unix:///home/me/.colima/dev/docker.sock"
 HOSTS = st.sampled_from(
@@ -58,7 +67,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "network.dns": st.lists(st.sampled_from(["1.1.1.1", "::1"]), unique=True),
     "network.dns_hosts": st.dictionaries(st.sampled_from(["a.b", "host.docker.internal"]), st.just("host.lima.internal")),
     "network.gateway_address": st.sampled_from(["192.168.5.2", "10.0.0.2"]),
-    "docker": st.dictionaries(st.sampled_from(["debug", "x"]), st.one_of(st.booleans(), WORDS, st.lists(WORDS, max_size=2)), max_size=2),
+    "docker": st.dictionaries(
+        st.sampled_from(["debug", "x"]), st.one_of(st.booleans(), WORDS, st.lists(WORDS, max_size=2)), max_size=2
+    ),
     "ssh_port": st.sampled_from([0, 2222]),
     "mounts": st.sampled_from(
         [
@@ -129,7 +140,9 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
     status = {RUNNING: "Running", HALF: "Running", STOPPED: "Stopped", BROKEN: "Broken", DAMAGED: ""}
     row = None
     if exists:
-        row = Row("dev", status[health], host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB, runtime=runtime)
+        row = Row(
+            "dev", status[health], host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB, runtime=runtime
+        )
     current = Current(
         name=NAME,
         health=health,
@@ -151,7 +164,9 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[World, Desired, Policy, Facts]:
     world, version = draw(worlds())
-    desired = Desired(NAME, draw(st.sampled_from(["started", "started", "stopped", "present", "absent"])), draw(stated(world.host)))
+    desired = Desired(
+        NAME, draw(st.sampled_from(["started", "started", "stopped", "present", "absent"])), draw(stated(world.host))
+    )
     policy = Policy(
         draw(st.sampled_from(["always", "if_idle", "never"])),
         draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import (
+    Desired,
+    desired_from,
+    stated_from,
+    version_problems,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
+from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
+
+MAC = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
+LINUX = Host("Linux", "x86_64", "/home/me", 8, 16384)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "instance"),
+    [
+        ("", "default", "colima"),
+        ("default", "default", "colima"),
+        ("colima", "default", "colima"),
+        ("k8s", "k8s", "colima-k8s"),
+        ("colima-k8s", "k8s", "colima-k8s"),
+        ("Dev.1", "Dev.1", "colima-Dev.1"),
+    ],
+)
+def test_names_as_colima_takes_them(text: str, name: str, instance: str) -> None:
+    assert (parse_name(text).name, parse_name(text).id) == (name, instance)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["colima-default", "colima-colima", "colima-", "_lima", "_store", "colima-_x", "a b", "a/b", "..", "-a", "a--b", "x" * 70],
+)
+def test_names_that_colima_mixes_up_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=f"Could not use profile name '{text}'"):
+        parse_name(text)
+
+
+@pytest.mark.parametrize(
+    ("environment", "system", "there", "base", "lima"),
+    [
+        ({}, "Darwin", [], "/h/.colima", "/h/.colima/_lima"),
+        ({}, "Linux", [], "/h/.config/colima", "/h/.config/colima/_lima"),
+        ({}, "Linux", ["/h/.colima"], "/h/.colima", "/h/.colima/_lima"),
+        ({"XDG_CONFIG_HOME": "/x"}, "Darwin", [], "/x/colima", "/x/colima/_lima"),
+        ({"XDG_CONFIG_HOME": "/x"}, "Darwin", ["/h/.colima"], "/h/.colima", "/h/.colima/_lima"),
+        ({"COLIMA_HOME": "/c"}, "Darwin", ["/h/.colima"], "/c", "/c/_lima"),
+        ({"LIMA_HOME": "/l"}, "Darwin", [], "/h/.colima", "/l"),
+    ],
+)
+def test_directories_by_colimas_own_rules(
+    environment: dict[str, str], system: str, there: list[str], base: str, lima: str
+) -> None:
+    paths = resolve({"HOME": "/h", **environment}, system, lambda path: str(path) in there)
+    assert (str(paths.base), str(paths.lima)) == (base, lima)
+
+
+def test_a_socket_that_would_not_fit_is_refused() -> None:
+    paths = Paths(Path("/Users") / ("u" * 50), Path("/Users") / ("u" * 50) / "_lima")
+    paths.check_socket_length(parse_name("a"), "Linux")
+    with pytest.raises(InputError, match="longer than the 103 bytes"):
+        paths.check_socket_length(parse_name("long-name"), "Darwin")
+
+
+def test_only_what_is_given_is_stated() -> None:
+    params = {
+        "name": "dev",
+        "cpu": 2,
+        "memory": None,
+        "kubernetes": {"enabled": True, "version": None},
+        "network": None,
+        "mounts": [{"location": "none", "mount_point": None, "writable": False}],
+        "arch": "host",
+    }
+    assert stated_from(params) == {"cpu": 2, "arch": "host", "kubernetes.enabled": True, "mounts": None}
+
+
+BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
+    "no cpu": ({"cpu": 0}, MAC, "'cpu' of profile 'dev' to '0': it is too small. Use at least 1 CPUs."),
+    "negative memory": ({"memory": -1}, MAC, "'memory' of profile 'dev' to '-1.0': it is too small"),
+    "no disk": ({"disk": 0}, MAC, "Use at least 1 GiB"),
+    "unknown runtime": ({"runtime": "podman"}, MAC, "Use one of docker, containerd, incus, none"),
+    "rosetta on Linux": ({"rosetta": True}, LINUX, "it needs macOS on Apple silicon, and this is Linux on x86_64"),
+    "vz on Linux": ({"vm_type": "vz"}, LINUX, "it needs macOS"),
+    "rosetta with qemu": ({"rosetta": True, "vm_type": "qemu"}, MAC, "it needs vm_type vz"),
+    "foreign arch with vz": ({"arch": "x86_64"}, MAC, "colima would silently use another VM type"),
+    "kubernetes without runtime": ({"runtime": "none", "kubernetes": {"enabled": True}}, MAC, "no Kubernetes on runtime none"),
+    "9p with vz": ({"vm_type": "vz", "mount_type": "9p"}, MAC, "vm_type vz can't do it"),
+    "gateway": ({"network": {"gateway_address": "10.0.0.1"}}, MAC, "ends in .2"),
+    "dns": ({"network": {"dns": ["x"]}}, MAC, "'x': it is no IP address"),
+    "relative mount": ({"mounts": [{"location": "rel"}]}, MAC, "relative paths can't be mounted"),
+    "overlapping mounts": ({"mounts": [{"location": "/x/"}, {"location": "/x/y"}]}, MAC, "'/x/y': it lies in '/x'"),
+    "the same mount twice": ({"mounts": [{"location": "~"}, {"location": "/Users/me/"}]}, MAC, "mounts may not overlap"),
+    "provision mode": ({"provision": [{"mode": "later", "script": "x"}]}, MAC, "'provision.mode'"),
+    "hosts of docker": ({"docker": {"hosts": ["tcp://"]}}, MAC, "dockerd would not start"),
+    "remote image": ({"disk_image": "https://x/y"}, MAC, "local files only"),
+    "port": ({"ssh_port": 70000}, MAC, "no TCP port"),
+}
+
+
+@pytest.mark.parametrize(("params", "host", "message"), BAD.values(), ids=BAD.keys())
+def test_what_can_not_be_meant_is_refused_in_a_sentence(params: dict[str, Any], host: Host, message: str) -> None:
+    with pytest.raises(InputError) as refused:
+        desired_from([{"name": "dev", **params}], host)
+    assert message in refused.value.message
+    assert refused.value.message.startswith("Could not set ")
+
+
+@pytest.mark.parametrize(("first", "second"), [("dev", "colima-dev"), ("k8s", "K8s"), ("", "default")])
+def test_a_profile_named_twice_is_refused(first: str, second: str) -> None:
+    with pytest.raises(InputError, match="same profile to colima"):
+        desired_from([{"name": first}, {"name": second}], MAC)
+
+
+GATES: dict[str, tuple[dict[str, Any], tuple[int, int, int], str]] = {
+    "krunkit": ({"vm_type": "krunkit"}, (0, 9, 1), "it needs colima 0.10.0, and 0.9.1 is installed"),
+    "no mounts": ({"mounts": None}, (0, 9, 1), "needs colima 0.10.0"),
+    "fractions": ({"memory": 1.5}, (0, 8, 1), "needs colima 0.8.2"),
+    "ready scripts": ({"provision": [{"mode": "ready", "script": "x"}]}, (0, 9, 1), "needs colima 0.10.0"),
+    "root disk": ({"root_disk": 30}, (0, 8, 4), "needs colima 0.9.0"),
+}
+
+
+@pytest.mark.parametrize(("stated", "version", "message"), GATES.values(), ids=GATES.keys())
+def test_a_setting_that_colima_is_too_old_for_names_the_version(
+    stated: dict[str, Any], version: tuple[int, int, int], message: str
+) -> None:
+    desired = Desired(parse_name("dev"), "started", stated)
+    assert [message in problem for problem in version_problems(desired, version)] == [True]
+    assert version_problems(desired, (0, 10, 3)) == []
+    assert version_problems(desired, None) == []

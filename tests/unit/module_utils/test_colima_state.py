@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima import explained, last_message
+from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import user_containers
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_progress import Progress, is_past_race, phase_of
+from ansible_collections.laptop.containers.plugins.module_utils.colima_start import (
+    FORCE_STOP,
+    RESTART,
+    UNLOCK,
+    hint_for,
+    repair_for,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Row, parse_rows, parse_store, verdict
+from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, ToolMissing
+
+T = 'time="2026-11-23T21:44:49Z"'
+
+
+def test_rows_are_one_object_per_line_with_absent_keys() -> None:
+    rows = parse_rows(
+        '{"name":"default","status":"Stopped","arch":"x86_64","cpus":1,"memory":2147483648,"disk":10737418240,"runtime":"docker"}\n'
+        '{"name":"b3"}\n'
+    )
+    assert rows == [Row("default", "Stopped", "x86_64", 1, 2147483648, 10737418240, "", "docker"), Row("b3")]
+    assert parse_rows("") == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nonsense"])
+def test_a_note_that_can_not_be_read_is_no_note(text: str) -> None:
+    assert parse_store(text) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "live", "files", "health"),
+    [
+        (None, {}, (False, False, False), "absent"),
+        (None, {}, (False, False, True), "defined"),
+        (None, {}, (True, False, True), "leftover"),
+        (None, {}, (True, True, True), "stopped"),
+        (Row("a", "Stopped"), {}, (True, True, True), "stopped"),
+        (Row("a", "Running"), {"runtime": "docker"}, (True, True, True), "running"),
+        (Row("a", "Running"), {}, (True, True, True), "half-started"),
+        (Row("a", "Broken"), {}, (True, True, True), "broken"),
+        (Row("a", ""), {}, (True, True, True), "damaged"),
+    ],
+)
+def test_the_health_of_a_profile(row: Row | None, live: dict[str, str], files: tuple[bool, bool, bool], health: str) -> None:
+    assert verdict(row, live, *files) == health
+
+
+FAILURES = {
+    "stale lock": ('failed to run attach disk "colima-x", in use by instance "colima-x"', UNLOCK),
+    "dead host agent": ("errors inspecting instance: [qemu driver is running but host agent is not]", FORCE_STOP),
+    "stale pid": ('instance "colima-x" seems running (hint: remove ".../ha.pid" ...)', FORCE_STOP),
+    "kubectl at work": ("error: open /h/.kube/config.lock: file exists", RESTART),
+    "anything else": ("error starting docker: exit status 1", ""),
+}
+
+
+@pytest.mark.parametrize(("output", "repair"), FAILURES.values(), ids=FAILURES.keys())
+def test_what_helps_after_a_failed_start(output: str, repair: str) -> None:
+    assert repair_for(output) == repair
+
+
+def test_a_failure_that_nothing_helps_names_the_next_step() -> None:
+    assert "Check the network" in hint_for("DNS lookup failed for host 'github.com'", parse_name("dev"))
+    assert "colima ssh -p dev" in hint_for("error starting docker: exit status 1", parse_name("dev"))
+
+
+def test_the_reason_of_a_failure_is_found_on_either_channel() -> None:
+    error = CommandFailed(
+        "x",
+        stdout=f'{T} level=info msg="Using the existing instance"\n{T} level=fatal msg="errors inspecting instance: [gone]"\n',
+        stderr=f"{T} level=fatal msg=\"error starting vm: error at 'starting': exit status 1\"\n",
+    )
+    told = explained(error, "Could not start profile 'dev'")
+    assert told.message == (
+        "Could not start profile 'dev': error starting vm: error at 'starting': exit status 1; "
+        "errors inspecting instance: [gone]."
+    )
+
+
+def test_limactls_refusal_of_root_and_its_absence_are_told() -> None:
+    root = explained(CommandFailed("x", stdout="limactl: must not run as the root user", stderr=""))
+    assert isinstance(root, InputError)
+    assert "without become" in root.message
+    text = 'lima compatibility error: error checking Lima version: exec: "limactl": executable file not found in $PATH'
+    assert isinstance(explained(CommandFailed("x", stdout="", stderr=text)), ToolMissing)
+
+
+def test_single_words_are_not_quoted_in_logfmt() -> None:
+    assert last_message(f"{T} level=info msg=done") == "done"
+
+
+CONTAINERS = {
+    "nothing": ("", []),
+    "docker's own form": ('{"Names":"web","Labels":"a=b"}', ["web"]),
+    "a pod of the user, two containers": (
+        "\n".join(
+            json.dumps({"Names": f"k8s_{n}", "Labels": "io.kubernetes.pod.namespace=team,io.kubernetes.pod.name=web-0"})
+            for n in "ab"
+        ),
+        ["pod team/web-0"],
+    ),
+    "a pod of Kubernetes": ('{"Names":"x","Labels":"io.kubernetes.pod.namespace=kube-system"}', []),
+    "nerdctl with a mapping": (
+        '{"Names":"db","Labels":{"x":"y"}}\n{"Names":"p","Labels":{"io.kubernetes.pod.namespace":"kube-system"}}',
+        ["db"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("listing", "names"), CONTAINERS.values(), ids=CONTAINERS.keys())
+def test_whose_containers_count(listing: str, names: list[str]) -> None:
+    assert user_containers(listing) == names
+
+
+PHASES = {
+    f'{T} level=info msg="creating and starting ..." context=vm': ("creating and starting", False),
+    f'{T} level=info msg="downloading disk image ..." context=vm': ("downloading the disk image", False),
+    f'{T} level=info msg="SSH Local Port: 43451"': ("booting", True),
+    f'{T} level=info msg="[hostagent] Waiting for the essential requirement 1 of 3: \\"ssh\\""': ("booting", True),
+    f'{T} level=info msg="provisioning ..." context=docker': ("docker: provisioning", True),
+    f'{T} level=info msg="loading oci images ..." context=kubernetes': ("kubernetes: loading oci images", True),
+    f'{T} level=info msg="starting colima [profile=lab]"': ("", False),
+    "12.3 MiB / 500 MiB": ("downloading 12.3 MiB / 500 MiB", False),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), PHASES.items())
+def test_phases_from_recorded_lines(line: str, told: tuple[str, bool]) -> None:
+    assert (phase_of(line), is_past_race(line)) == told
+
+
+def test_progress_is_a_line_for_each_new_phase(tmp_path: pytest.TempPathFactory) -> None:
+    file = f"{tmp_path}/progress"
+    progress = Progress(file)
+    for phase in ("booting", "booting", "", "booted"):
+        progress.say("dev", phase)
+    progress.say("dev", "ready", done=True)
+    with open(file) as handle:  # noqa: PTH123
+        events = [json.loads(line) for line in handle]
+    assert [(event["profile"], event["phase"], event["done"]) for event in events] == [
+        ("dev", "booting", False),
+        ("dev", "booted", False),
+        ("dev", "ready", True),
+    ]
+    Progress("").say("dev", "booting")

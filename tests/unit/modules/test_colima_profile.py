@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules' options, documentation and answers; what they do to a colima is in tests/integration."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.laptop.containers.plugins.modules import colima_profile, colima_profile_info
+
+from tests.docker_modules import ModuleRun, messages
+
+HOST = {"system": "Darwin", "arch": "arm64", "cpus": 12, "memory_mib": 36864, "disk_free_mib": 500_000}
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleRun:
+    # A laptop on which nothing is installed.
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.cli.USUAL_DIRECTORIES", ())
+    assert shutil.which("colima") is None
+    return ModuleRun(capsys)
+
+
+def documented(options: dict[str, Any]) -> dict[str, Any]:
+    keys = ("type", "choices", "elements", "default", "required")
+    result = {}
+    for name, option in options.items():
+        result[name] = {key: option[key] for key in keys if key in option}
+        inner = option.get("suboptions") or option.get("options")
+        if inner:
+            result[name]["options"] = documented(inner)
+    return result
+
+
+@pytest.mark.parametrize("module", [colima_profile, colima_profile_info], ids=["colima_profile", "colima_profile_info"])
+def test_the_documentation_is_that_of_the_options(module: Any) -> None:
+    options = yaml.safe_load(module.DOCUMENTATION)["options"]
+    assert documented(options) == documented(module.ARGUMENT_SPEC)
+
+
+def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
+    result = run("colima_profile", check=True, name="dev", cpu=4, memory=8, host=HOST)
+    assert result["changed"]
+    assert result["actions"] == ["create profile 'dev' (docker, 4 CPUs, 8 GiB, disk 100 GiB)"]
+    assert result["diff"]["before"] == {"dev": {"state": "absent"}}
+    assert result["diff"]["after"]["dev"]["cpu"] == 4
+    assert messages(result) == ["colima is not installed. Run 'brew install colima'."]
+    assert list(home.iterdir()) == []
+
+
+def test_a_run_says_what_is_missing(run: ModuleRun, home: Path) -> None:
+    result = run("colima_profile", name="dev", host=HOST)
+    assert result["msg"] == "Could not find 'colima': it is not installed or not on PATH. Run 'brew install colima'."
+    assert list(home.iterdir()) == []
+
+
+def test_absent_without_colima_is_no_change(run: ModuleRun) -> None:
+    assert run("colima_profile", name="dev", state="absent", host=HOST)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "one of the following is required: profiles, name"),
+        ({"name": "a", "profiles": []}, "mutually exclusive: profiles|name"),
+        ({"profiles": [], "cpu": 2}, "mutually exclusive: profiles|cpu"),
+        ({"name": "a", "runtime": "podman"}, "value of runtime must be one of"),
+        ({"name": "colima-default", "host": HOST}, "Could not use profile name 'colima-default'"),
+    ],
+)
+def test_options_that_do_not_go_together(run: ModuleRun, options: dict[str, Any], message: str) -> None:
+    result = run("colima_profile", **options)
+    assert message in result["msg"]
+    assert "Traceback" not in result["msg"]
+
+
+def test_values_of_env_are_in_no_result(run: ModuleRun) -> None:
+    result = run("colima_profile", check=True, name="dev", env={"TOKEN": "hunter2"}, host=HOST)
+    result.pop("invocation")
+    assert "hunter2" not in str(result)
+    assert "TOKEN" in str(result["diff"])
+
+
+def test_info_never_fails_for_what_is_absent(run: ModuleRun) -> None:
+    result = run("colima_profile_info", names=["dev"])
+    assert (result["installed"], result["changed"]) == (False, False)
+    assert [(profile["name"], profile["status"], profile["problems"]) for profile in result["profiles"]] == [
+        ("dev", "absent", [])
+    ]
+    assert run("colima_profile_info")["profiles"] == []
