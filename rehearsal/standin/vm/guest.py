@@ -20,6 +20,7 @@ from .disks import disk_named
 from .instances import Instance
 from .settings import Settings
 
+BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
 COLIMA_JSON = "/etc/colima/colima.json"
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
 SERVICES = {"docker.service": "docker", "containerd.service": "containerd", "containerd": "containerd", "incus": "incus"}
@@ -221,17 +222,15 @@ class Guest:
             return Answer()
         if found := _EXIT.match(script):
             return Answer(int(found[1]))
-        if script.startswith("ip -4 addr show"):
-            return Answer(0, (self.address if "col0" in script else "192.168.5.1") + "\n")
-        if "host.lima.internal" in script:
-            return Answer(0, "192.168.5.2\n")
-        if "apt list --upgradable" in script or "docker ps --format" in script:
-            return Answer(1)
-        if "dnsmasq" in script:
-            return Answer(1)
-        if "binfmt --install" in script:
-            return Answer(0, '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n')
-        return None
+        # The questions that colima itself asks a guest; dnsmasq is not installed, and nothing can be upgraded.
+        answers = {
+            "ip -4 addr show": Answer(0, (self.address if "col0" in script else "192.168.5.1") + "\n"),
+            "host.lima.internal": Answer(0, "192.168.5.2\n"),
+            "apt list": Answer(1),
+            "docker ps --format": Answer(1),
+            "binfmt --install": Answer(0, BINFMT),
+        }
+        return next((answer for part, answer in answers.items() if part in script), None)
 
     @property
     def address(self) -> str:

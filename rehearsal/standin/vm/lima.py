@@ -16,7 +16,7 @@ from typing import Any
 
 from . import machine
 from .disks import bytes_of, check_identifier, disk_named, size_shown
-from .instances import Instance, all_instances, instance_named, read_spec
+from .instances import Instance, alive, all_instances, instance_named, read_spec
 from .logfmt import Fatal, Log
 from .settings import Settings
 
@@ -225,12 +225,13 @@ def _how(code: int) -> str:
     """How a process ended, in Go's words."""
     if code >= 0:
         return f"exit status {code}"
-    return "signal: " + {signal.SIGKILL: "killed", signal.SIGTERM: "terminated"}.get(-code, f"signal {-code}")
+    names = {int(signal.SIGKILL): "killed", int(signal.SIGTERM): "terminated"}
+    return f"signal: {names.get(-code, str(-code))}"
 
 
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while machine.alive(pid) and time.monotonic() < deadline:
+    while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.005)

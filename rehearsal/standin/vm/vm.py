@@ -11,7 +11,7 @@ from typing import Any
 from . import config_file
 from .config_file import Config
 from .disks import Disk, bytes_of, check_identifier, disk_named, size_shown
-from .guest import Guest
+from .guest import BINFMT, Guest
 from .host_tools import HostTools
 from .instances import Instance, all_instances, instance_named
 from .logfmt import Fatal, Log
@@ -254,7 +254,7 @@ class Machine:
     def _after_boot(self, config: Config) -> None:
         guest = self.guest
         if config["binfmt"] and self.settings.arch == _arch(config["arch"], self.settings):
-            print('{"supported":["linux/amd64","linux/386"],"emulators":[]}', flush=True)
+            print(BINFMT, end="", flush=True)
         if self.instance.spec and self.instance.spec.get("rosetta", {}).get("enabled"):
             guest.write("/proc/sys/fs/binfmt_misc/rosetta", "enabled\ninterpreter /mnt/lima-rosetta/rosetta\n")
         else:

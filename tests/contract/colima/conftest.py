@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from rehearsal.standin import vm
 
 STANDIN = "stand-in"
@@ -125,7 +126,7 @@ class Rig:
             extra_groups=[] if self.user else None,
             start_new_session=True,
             # A shell may have started us with Ctrl-C switched off.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
 
     def run(self, *argv: str, stdin: str | None = None, **environment: str | None) -> Result:
@@ -273,8 +274,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def _kubectl(directory: Path) -> None:
-    text = f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(vm.REPOSITORY)!r})\nfrom rehearsal.kubectl import main\nmain()\n"
-    (directory / "kubectl").write_text(text)
+    lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(vm.REPOSITORY)!r})"]
+    (directory / "kubectl").write_text("\n".join([*lines, "from rehearsal.kubectl import main", "main()", ""]))
     (directory / "kubectl").chmod(0o755)
 
 

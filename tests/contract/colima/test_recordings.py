@@ -55,7 +55,7 @@ LEFT_OUT = {
     "y06": "docker with an engine",
 }
 # The story: recordings in the order of their time. A line in capitals is what happened in between.
-STORY = """
+CHAPTERS = """
 d01 d02 d03 d04 d05 d06 d07 d08 d09 d11 d13 d14 d15 d15b d16 d16b d16c d16d d16d2 d16e d16f d17 d17b d17c
 c01 c02 c03 c04 c05 c06
 KILL:lab:qemu k01 WAIT:lab:Stopped k02 k03 k04 k05 k06 k09 k10 k11 k12
@@ -71,7 +71,8 @@ BEGIN:j06 WAIT:lab2:Running CUT:j06 END:j06 j07 j08 j09
 q01 q00 q02 q03 DELETE:lab3
 w01 KILL:lab4:ha KILL:lab4:qemu w02 w03 w04 DELETE:lab4
 OFFLINE z01 z02 z03 z04 z05 z06 z07 z08 z09 z10 z11
-""".split()
+"""
+STORY = CHAPTERS.split()
 # Moments that are over before a test can look, with the recording of the same state that the story tells.
 MOMENTS = {"i02": "i05", "i03": "i07", "i04": "i08", "j02": "j07", "j03": "m04", "j04": "m05", "y11": "y04"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runtimes: docker's context, sockets and daemon.json, containerd's files, status, commands in the guest, half-finished starts."""
+"""Runtimes: docker's context, sockets and daemon.json, containerd's files, status, commands in the guest, half starts."""
 
 from __future__ import annotations
 
