@@ -43,7 +43,7 @@ state="$HOME/.launchctl"; mkdir -p "$state"; echo "$*" >> "$state/calls"
 case "$1" in
   print) test -e "$state/${2##*/}";;
   bootout) test -e "$state/${2##*/}" && rm "$state/${2##*/}";;
-  bootstrap) name=$(basename "$3" .plist); test -e "$state/$name" && { echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; }
+  bootstrap) name=$(basename "$3" .plist); test -e "$state/$name" && { echo "Bootstrap failed: 5" >&2; exit 5; }
     test -e "$3" && touch "$state/$name";;
 esac
 """
@@ -130,11 +130,12 @@ import sys
 print('fatal: [me]: FAILED! => {"changed": false, "msg": "Could not do it: no. Try again."}')
 sys.exit(2)
 """
-LOGIN = (
-    FAILED.replace("no. Try again.", "over. Log in with 'aws sso login --profile dev' and run again.")
-    .replace("'fatal", '"""fatal')
-    .replace("}')", '}""")')
-)
+LOGIN = """
+import json, sys
+told = "Could not do it: over. Log in with 'aws sso login --profile dev' and run again."
+print("fatal: [me]: FAILED! => " + json.dumps({"changed": False, "msg": told}))
+sys.exit(2)
+"""
 
 
 def test_a_run_with_nothing_due_is_quiet(home: Path) -> None:
