@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,14 @@ class Colima:
         """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
         return (self.paths.instance(name) / "ha.pid").exists()
 
+    def is_being_started(self, names: Iterable[Name]) -> bool:
+        """Whether a colima or limactl of anybody's is starting one of these profiles right now."""
+        ps = self.other("ps", "")
+        if not ps.installed:
+            return False
+        lines = ps.run("-axww", "-o", "args=", check=False, timeout=_READ_SECONDS).stdout.splitlines()
+        return any(_starts(line.split(), name) for line in lines for name in names)
+
     # -- changing; the caller holds the lock
 
     def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
@@ -159,6 +167,20 @@ class Colima:
             text = (self.paths.instance(name) / "ha.stderr.log").read_text(errors="replace")
             return "\n".join(text.splitlines()[-lines:])
         return ""
+
+
+def _starts(words: list[str], name: Name) -> bool:
+    for place, word in enumerate(words[:-1]):
+        program, rest = word.rpartition("/")[2], words[place + 1 :]
+        if program == "limactl" and "start" in rest and any(part in (name.id, f"{name.id}.yaml") for part in map(_last, rest)):
+            return True
+        if program == "colima" and rest[0] == "start" and (name.name in rest or (name.id == "colima" and len(rest) == 1)):
+            return True
+    return False
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputError | ToolMissing:

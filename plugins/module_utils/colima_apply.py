@@ -6,10 +6,8 @@ Decides nothing but how to get past a failed start. Every step may be the last o
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from typing import Any
 from . import colima_clients as clients
 from .colima import Colima
 from .colima_config import Host, parse, render
+from .colima_files import write_atomically
 from .colima_paths import Name
 from .colima_plan import PHASES, UP, Action, ProfilePlan
 from .colima_progress import Progress
@@ -213,19 +212,3 @@ def _is_alive(pid_file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file at once, so that colima never finds half of it; readable by the user only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise

@@ -10,10 +10,11 @@ from typing import Any
 from . import kubeconfig
 from .cli import Cli
 from .colima import Colima
+from .colima_files import write_atomically
 from .colima_paths import Name
 from .errors import CommandFailed, InputError
 
-DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER = 1, 2, 3
+DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE = 1, 2, 3, 4
 
 
 def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
@@ -64,12 +65,24 @@ def clean(colima: Colima, name: Name, what: int, shown: str) -> None:
             docker.run("context", "rm", "--force", name.id)
     elif what == KUBECONFIG_ENTRY:
         _remove_kubeconfig_entry(colima, name)
+    elif what == SSH_INCLUDE:
+        _remove_ssh_include(colima)
     elif what == WRAPPER:
         wrapper = Path(shown.split("'")[1])
         try:
             wrapper.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"Could not remove nerdctl wrapper '{wrapper}': {error.strerror}. Remove it by hand.") from error
+
+
+def _remove_ssh_include(colima: Colima) -> None:
+    file = Path(colima.environment.get("HOME") or "~").expanduser() / ".ssh" / "config"
+    wanted = ["Include", str(colima.paths.base / "ssh_config")]
+    if file.exists():
+        kept = [line for line in file.read_text().splitlines(keepends=True) if line.split() != wanted]
+        mode = file.stat().st_mode & 0o777
+        write_atomically(file.resolve(), "".join(kept).lstrip("\n"))
+        file.chmod(mode)
 
 
 def _remove_kubeconfig_entry(colima: Colima, name: Name) -> None:

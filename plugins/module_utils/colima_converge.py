@@ -6,19 +6,26 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .colima import INSTALL, Colima
 from .colima_config import Host
 from .colima_desired import Desired, Policy
-from .colima_plan import Facts, ProfilePlan, plan_profile
+from .colima_plan import Action, Facts, ProfilePlan, plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
 from .colima_rules import check
+from .colima_state import HALF
 from .errors import NotVerified, RefusedStep, ToolMissing
 from .plan import Plan, merge
+
+_NO_ADDRESS = (
+    "Profile '{name}' has no address that the laptop can reach, although network.address is on: colima could not set up its "
+    "network daemon. Allow it with sudo (see 'colima start -p {name}' on a terminal), then restart the profile."
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,18 @@ def plan_all(snapshot: Snapshot, request: Request, facts: Facts) -> Survey:
     )
     refusals = [refusal for plan in plans for refusal in plan.refusals]
     together_refusals, warnings = check(plans, snapshot.others, request.host)
-    return Survey(snapshot, plans, (*refusals, *together_refusals), (*snapshot.problems, *warnings))
+    return Survey(snapshot, _with_last_traces(snapshot, plans), (*refusals, *together_refusals), (*snapshot.problems, *warnings))
+
+
+def _with_last_traces(snapshot: Snapshot, plans: tuple[ProfilePlan, ...]) -> tuple[ProfilePlan, ...]:
+    """When the last profile goes, so does what all of them shared on the host."""
+    going = all(plan.desired.state == "absent" for plan in plans)
+    if not plans or not going or snapshot.others or not snapshot.ssh_include:
+        return plans
+    *most, last = plans
+    target = f"line 'Include {snapshot.ssh_include}' from ~/.ssh/config"
+    action = Action("clean", last.current.name, "remove", "no profile is left", target, number=4)
+    return (*most, replace(last, actions=(*last.actions, action)))
 
 
 def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Survey:
@@ -113,6 +131,8 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     with _interruptible(), exclusive(colima.paths.own, limits.timeout):
         # Another run may have changed things while this one waited for the lock.
         result = survey(colima, request)
+        if _somebody_boots(colima, result, limits.timeout):
+            result = survey(colima, request)
         _refuse(result)
         applier = Applier(colima, request.host, limits, Progress())
         applier.run(result.plans)
@@ -123,6 +143,17 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
 def _refuse(result: Survey) -> None:
     if result.refusals:
         raise RefusedStep(" ".join(dict.fromkeys(result.refusals)), refusals=list(result.refusals))
+
+
+def _somebody_boots(colima: Colima, result: Survey, wait: float) -> bool:
+    """Wait for VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
+    half = [plan.current.name for plan in result.plans if plan.current.health == HALF]
+    waited = False
+    end = time.monotonic() + wait
+    while half and colima.is_being_started(half) and time.monotonic() < end:
+        waited = True
+        time.sleep(0.5)
+    return waited
 
 
 def _require_tools(colima: Colima, result: Survey) -> None:
@@ -166,6 +197,8 @@ def _outcome(
     plan = done.public()
     plan = Plan(plan.steps, plan.before, plan.after, plan.pending, tuple(dict.fromkeys((*plan.warnings, *notes))))
     pending = {str(item.desired.name): item.pending for item in done.plans}
+    missing = [str(item.desired.name) for item in after.plans if item.current.lacks_address]
+    notes = (*notes, *(f"{_NO_ADDRESS.format(name=name)}" for name in missing))
     profiles = tuple(
         public_profile(
             colima.paths,

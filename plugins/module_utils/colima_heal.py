@@ -45,7 +45,8 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
         else:
             refusals.append(
                 f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has "
-                "no note of a separate data disk, so a new VM could lose data. Restore lima.yaml from a backup, or delete the profile."
+                "no note of a separate data disk, so a new VM could lose data. "
+                "Restore lima.yaml from a backup, or delete the profile."
             )
     if current.lock_is_stale and not going_away:
         detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"

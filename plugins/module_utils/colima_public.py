@@ -100,9 +100,7 @@ def _nested(config: Config | None) -> dict[str, Any]:
 def _problems(current: Current) -> list[str]:
     applied = current.applied or {}
     running = current.health == RUNNING
-    row = current.row
     claimed = applied.get("disk")
-    no_address = running and bool(applied.get("network.address")) and not (row and row.address)
     no_kubernetes = running and bool(applied.get("kubernetes.enabled")) and not current.live.get("kubernetes")
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
     said = (
@@ -112,7 +110,7 @@ def _problems(current: Current) -> list[str]:
         (current.lock_is_stale, "its data disk is marked as in use although the VM does not run"),
         (current.store_is_lost, "colima's note that its data disk is formatted is lost"),
         (lies, f"its settings claim a disk of {claimed} GiB, and it has {current.disk_gib} GiB"),
-        (no_address, "it has no reachable address, although network.address is on"),
+        (current.lacks_address, "it has no reachable address, although network.address is on"),
         (no_kubernetes, "Kubernetes is not running in it"),
     )
     return [text for applies, text in said if applies]

@@ -29,6 +29,8 @@ class Snapshot:
     profiles: Mapping[str, Current]
     others: tuple[Row, ...] = ()
     problems: tuple[str, ...] = field(default=())
+    # The file that ~/.ssh/config includes for colima; only looked for with the wrappers.
+    ssh_include: str = ""
 
 
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
@@ -75,7 +77,8 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         for name in wanted
     }
     others = tuple(row for row in rows if row.name not in profiles)
-    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))))
+    include = clients.ssh_include(paths) if with_wrappers else ""
+    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), include)
 
 
 def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Callable[[], Any]:
@@ -223,6 +226,13 @@ class _ClientFiles:
             data = json.loads(text or "{}")
             return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
         return ""
+
+    def ssh_include(self, paths: Paths) -> str:
+        """Return colima's ssh settings if the user's include them."""
+        home = Path(self.environment.get("HOME") or "~").expanduser()
+        theirs = str(paths.base / "ssh_config")
+        lines = (_text(home / ".ssh" / "config") or "").splitlines()
+        return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
 
     def _wrappers(self, name: Name) -> tuple[str, ...]:
         found = []

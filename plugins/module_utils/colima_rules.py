@@ -21,8 +21,10 @@ def check(plans: Sequence[ProfilePlan], others: Iterable[Row], host: Host) -> tu
     running = [row for row in others if row.status == "Running"]
     refusals, warnings = _sizes(up, running, host)
     refusals += _clashes(up, host)
+    activation_refusals, activation_warnings = _activation(up)
+    refusals += activation_refusals
     disk_refusals, disk_warnings = _disk(plans, host)
-    return refusals + disk_refusals, warnings + disk_warnings + _activation(up) + _advice(up, host)
+    return refusals + disk_refusals, warnings + disk_warnings + activation_warnings + _advice(up, host)
 
 
 def _settings(plan: ProfilePlan) -> Mapping[str, Any]:
@@ -84,20 +86,28 @@ def _clashes(up: list[ProfilePlan], host: Host) -> list[str]:
     return refusals
 
 
-def _activation(up: list[ProfilePlan]) -> list[str]:
-    warnings = []
+def _activation(up: list[ProfilePlan]) -> tuple[list[str], list[str]]:
+    """Refuse two that were told to make themselves current; warn where it only is so by default."""
+    refusals, warnings = [], []
     clients = (
         ("docker context", lambda s: s["runtime"] == "docker"),
         ("kubeconfig context", lambda s: s["kubernetes.enabled"]),
     )
     for client, uses in clients:
-        active = [str(p.desired.name) for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
-        if len(active) > 1:
+        active = [p for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
+        names = [str(p.desired.name) for p in active]
+        told = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
+        if len(told) > 1:
+            refusals.append(
+                f"Could not activate profiles {' and '.join(told)}: only one can be the current {client}. "
+                "Set auto_activate to false for all but one."
+            )
+        elif len(active) > 1:
             warnings.append(
-                f"Profiles {' and '.join(active)} each make themselves the current {client} when they start, so the last one "
+                f"Profiles {' and '.join(names)} each make themselves the current {client} when they start, so the last one "
                 "wins. Set auto_activate to false for all but one."
             )
-    return warnings
+    return refusals, warnings
 
 
 def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[str], list[str]]:

@@ -102,6 +102,12 @@ class Current:
         return self.health in UP
 
     @property
+    def lacks_address(self) -> bool:
+        """Whether a reachable address was asked for and is not there: colima only warns when it can't make it."""
+        wanted = bool((self.applied or {}).get("network.address"))
+        return self.health == RUNNING and wanted and not (self.row and self.row.address)
+
+    @property
     def disk_gib(self) -> int | None:
         """The true size of the data disk in whole GiB; None when there is none."""
         return None if self.disk is None else self.disk.size // GIB

@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -266,7 +267,35 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     assert not wrapper.exists()
 
 
+def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
+    ssh = lab.home / ".ssh" / "config"
+    ssh.parent.mkdir()
+    ssh.write_text("Host mine\n  User me\n")
+    lab.converge(DOCKER, K8S)
+    assert "Include" in ssh.read_text()
+    lab.converge({"name": "dev", "state": "absent"})
+    assert "Include" in ssh.read_text()
+    gone = lab.converge({"name": "k8s", "state": "absent"}, {"name": "dev", "state": "absent"})
+    assert gone.actions[-1] == f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)"
+    assert ssh.read_text() == "Host mine\n  User me\n"
+    assert lab.converge({"name": "k8s", "state": "absent"}, {"name": "dev", "state": "absent"}).actions == ()
+
+
 # -- healing
+
+
+def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab) -> None:
+    lab.settings["BOOT_SECONDS"] = "3"
+    environment = {**os.environ, **lab.environment}
+    theirs = subprocess.Popen(
+        ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
+        time.sleep(0.05)
+    machine = lab.machine("dev")
+    lab.converge({"name": "dev", "cpu": 2})
+    assert theirs.wait() == 0
+    assert lab.machine("dev") == machine
 
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
@@ -415,6 +444,10 @@ def test_one_failing_profile_does_not_stop_the_other(lab: ColimaLab) -> None:
         (
             [{"name": "a", "network": {"gateway_address": "10.0.0.2"}}, {"name": "b"}],
             "different gateway addresses .a 10.0.0.2, b 192.168.5.2.",
+        ),
+        (
+            [{"name": "a", "auto_activate": True}, {"name": "b", "auto_activate": True}],
+            "only one can be the current docker context",
         ),
         ([{"name": "colima-default"}], "profile name 'colima-default'"),
         ([{"name": "_store"}], "profile name '_store'"),
