@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -77,9 +78,17 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
     changed = 0
     with subprocess.Popen(argv, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as playing:
         assert playing.stdout is not None
-        for line in playing.stdout:
-            print(line, end="", flush=True)
-            changed += sum(int(number) for number in re.findall(r"\bchanged=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)))
+        try:
+            for line in playing.stdout:
+                print(line, end="", flush=True)
+                changed += sum(int(number) for number in re.findall(r"\bchanged=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)))
+        except BaseException:
+            # Nothing may go on working in a lab that is about to be removed.
+            playing.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                playing.wait(10)
+            playing.kill()
+            raise
     return playing.returncode, changed
 
 
