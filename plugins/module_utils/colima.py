@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from .cli import Cli, Output
-from .colima_lock import noted
 from .colima_paths import Name, Paths
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
@@ -126,6 +125,8 @@ class Colima:
         return self._change(name, "delete", "--force", *(["--data"] if data else []), timeout=timeout, **more)
 
     def _change(self, name: Name, verb: str, *args: str, on_start: Callable[[int], None] | None = None, **options: Any) -> Output:
+        from .colima_lock import noted
+
         self.paths.own.mkdir(parents=True, exist_ok=True)
         with noted(self.paths.own, name.id) as note:
 
