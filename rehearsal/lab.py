@@ -44,7 +44,13 @@ class Lab:
     @property
     def exists(self) -> bool:
         """Whether something of a lab is there, even if only half of it."""
-        return (self.directory / grades.MARKER).exists()
+        return (self.directory / grades.MARKER).exists() or self._debris
+
+    @property
+    def _debris(self) -> bool:
+        """Whether all that is there is Ansible's folder, made anew by a run that outlived its lab."""
+        tree = [path.relative_to(self.directory).parts[:2] for path in self.directory.glob("*/*")]
+        return bool(tree) and set(tree) == {("tmp", "ansible")} and len(list(self.directory.iterdir())) == 1
 
     @property
     def environment(self) -> dict[str, str]:

@@ -119,6 +119,16 @@ def test_a_directory_of_somebody_else_is_neither_filled_nor_removed(place: Path)
     assert (place / "thesis.txt").exists()
 
 
+def test_what_a_late_ansible_run_left_is_no_obstacle(place: Path) -> None:
+    (place / "tmp" / "ansible" / "ansible-tmp-1").mkdir(parents=True)
+    Lab(place).down()
+    assert not place.exists()
+    (place / "tmp" / "ansible").mkdir(parents=True)
+    (place / "tmp" / "thesis.txt").touch()
+    with pytest.raises(LabError, match="something else is there"):
+        Lab(place).up("light")
+
+
 def test_a_path_that_is_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=f"more than {LONGEST_PATH} characters"):
         Lab(tmp_path / ("x" * LONGEST_PATH)).up("light")
