@@ -15,12 +15,13 @@ from .errors import InputError
 HOW_TO_INSTALL = "Install the docker command ('brew install docker', or your system's docker CLI package)."
 
 # They would silently redirect or rename what is asked of a context that is named explicitly.
-_REDIRECTING = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "BUILDX_BUILDER")
+_REDIRECTING = ("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "BUILDX_BUILDER")
 
 
 def docker_cli(environment: Mapping[str, str | None] | None = None) -> Cli:
     """Return the docker command, free of variables that redirect it. DOCKER_CONFIG stays."""
-    return Cli("docker", HOW_TO_INSTALL, {**dict.fromkeys(_REDIRECTING), **(environment or {})})
+    # Old docker commands do nothing at all while the current context is gone, not even choose another one.
+    return Cli("docker", HOW_TO_INSTALL, {**dict.fromkeys(_REDIRECTING), "DOCKER_CONTEXT": "default", **(environment or {})})
 
 
 def docker_directory(environment: Mapping[str, str], home: str) -> Path:

@@ -90,6 +90,7 @@ class ContextStep(Step):
 
     argv: tuple[str, ...] = ()
     switches: tuple[str, str] | None = None
+    unreadable: bool = False
 
 
 def check_wanted(wanted: Iterable[Wanted]) -> None:
@@ -198,7 +199,8 @@ def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
     steps: list[Step] = [ContextStep("create", f"docker context '{item.name}'", made.host, argv=argv)]
     if broken:
         # docker neither reads nor overwrites such an entry, but it can remove it.
-        steps.insert(0, ContextStep("remove", f"unreadable docker context '{item.name}'", argv=("rm", "--force", item.name)))
+        argv = ("rm", "--force", item.name)
+        steps.insert(0, ContextStep("remove", f"unreadable docker context '{item.name}'", argv=argv, unreadable=True))
     return made, steps
 
 

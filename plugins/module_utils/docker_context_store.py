@@ -75,7 +75,16 @@ class DockerContexts:
             if step.switches is not None:
                 # Noted first: killed in between, the next run switches again and notes the same.
                 self._write_note(*step.switches)
-            self.docker.run("context", *step.argv, timeout=_SECONDS)
+            try:
+                self.docker.run("context", *step.argv, timeout=_SECONDS)
+            except CommandFailed as error:
+                if not step.unreadable:
+                    raise
+                raise InputError(
+                    f"Could not remove unreadable docker context '{step.argv[-1]}': this docker command can't. "
+                    f"Delete the directory '{self._meta(step.argv[-1])}', then run again.",
+                    **error.context,
+                ) from error
 
     def _meta(self, name: str) -> Path:
         """Return the directory of the context's entry: docker names it by the digest of the context's name."""

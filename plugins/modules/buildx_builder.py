@@ -118,7 +118,7 @@ options:
   timeout:
     description: Seconds to wait for an engine's answer. All are asked side by side.
     type: float
-    default: 4
+    default: 3
 seealso:
   - module: laptop.containers.docker_context
 """
@@ -248,7 +248,7 @@ ARGUMENT_SPEC = {
     },
     "recreate": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
     "prune_stale": {"type": "str", "choices": ["never", "gone", "unreachable"], "default": "never"},
-    "timeout": {"type": "float", "default": 4.0},
+    "timeout": {"type": "float", "default": 3.0},
 }
 
 

@@ -25,7 +25,7 @@ options:
   timeout:
     description: Seconds to wait for an engine. All are asked side by side.
     type: float
-    default: 4
+    default: 3
 seealso:
   - module: laptop.containers.docker_context
 """
@@ -76,7 +76,7 @@ from ..module_utils.errors import CommandFailed, TimedOut, ToolMissing, Workstat
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str"},
     "reachability": {"type": "bool", "default": False},
-    "timeout": {"type": "float", "default": 4.0},
+    "timeout": {"type": "float", "default": 3.0},
 }
 OWN = Context(BUILT_IN, "unix:///var/run/docker.sock", "Current DOCKER_HOST based configuration")
 
