@@ -208,12 +208,14 @@ def render(config: Config, host: Host) -> str:
             place = place.setdefault(part, {})
         place[last] = value
 
-    class Dumper(yaml.SafeDumper):
+    base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+    class Dumper(base):  # type: ignore[misc]
         pass
 
     Dumper.add_representer(str, _represent_text)
     # No anchors: the file is read by people too.
-    Dumper.ignore_aliases = _never  # type: ignore[method-assign,assignment]
+    Dumper.ignore_aliases = _never
     return yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)
 
 
