@@ -45,17 +45,15 @@ class Limactl:
         """List instances. A name that matches nothing is a warning and exit code 1."""
         parsed = parse([Flag("json"), Flag("quiet", short="q"), Flag("format", "str", "", "f")], argv)
         instances, missing = all_instances(self.home), False
+        if not instances and not parsed.words:
+            self.log.warning("No instance found. Run `limactl create` to create an instance.")
+            return 0
+        for name in parsed.words:
+            if name not in [one.name for one in instances]:
+                missing = True
+                self.log.warning(f"No instance matching {name} found.")
         if parsed.words:
-            chosen = []
-            for name in parsed.words:
-                found = [one for one in instances if one.name == name]
-                if not found:
-                    missing = True
-                    self.log.warning(f"No instance matching {name} found.")
-                chosen += found
-            instances = chosen
-            if missing and not instances:
-                raise Fatal("unmatched instances")
+            instances = [one for name in parsed.words for one in instances if one.name == name]
         if parsed["json"] or parsed["format"] == "json":
             for one in instances:
                 print(json.dumps(one.described(), separators=(",", ":")))
@@ -64,12 +62,12 @@ class Limactl:
                 print(one.name)
         else:
             self._table(instances)
-        return 1 if missing else 0
+        if missing:
+            sys.stdout.flush()
+            raise Fatal("unmatched instances")
+        return 0
 
     def _table(self, instances: Sequence[Instance]) -> None:
-        if not instances:
-            self.log.warning("No instance found. Run `limactl create` to create an instance.")
-            return
         rows = [["NAME", "STATUS", "SSH", "VMTYPE", "ARCH", "CPUS", "MEMORY", "DISK", "DIR"]]
         home = os.environ.get("HOME", "")
         for one in instances:
@@ -88,6 +86,8 @@ class Limactl:
         if first:
             if not parsed["tty"]:
                 self.log.info("Terminal is not available, proceeding without opening an editor")
+            if not Path(what).exists():
+                raise Fatal(f"open {what}: no such file or directory")
             instance = self.lima.create(Path(what))
         else:
             instance = self._existing(what)
@@ -128,7 +128,10 @@ class Limactl:
     def shell(self, argv: list[str]) -> int:
         """Run a command in the guest."""
         parsed = parse([Flag("workdir", "str", ""), Flag("shell", "str", "")], argv, interspersed=False)
-        instance = self._existing(parsed.words[0])
+        instance = instance_named(self.home, parsed.words[0])
+        if not instance.file.exists():
+            advice = f"run `limactl create {instance.name}` to create a new instance"
+            raise Fatal(f"instance `{instance.name}` does not exist, {advice}")
         if instance.status != "Running":
             raise Fatal(f"instance `{instance.name}` is stopped, run `limactl start {instance.name}` to start the instance")
         if not instance.reachable:
