@@ -128,10 +128,8 @@ class Cluster:
         def run() -> None:
             command = [program, "-i", str(inventory), *arguments]
             done = subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
-            if done.returncode or "changed=0" not in done.stdout or "ok=1" not in done.stdout:
-                raise SystemExit(
-                    f"{' '.join(command)} was expected to do one task and change nothing:\n{done.stdout}{done.stderr}"
-                )
+            if done.returncode or "changed=0" not in done.stdout:
+                raise SystemExit(f"{' '.join(command)} was expected to change nothing:\n{done.stdout}{done.stderr}")
 
         return run
 
@@ -253,8 +251,8 @@ def _rows(cluster: Cluster) -> list[Row]:
     if shutil.which("kubectl"):
         results.append(
             compare(
-                "pull secrets: 1,000 renewals / kubectl apply --server-side", 0.05,
-                cluster.write("ecr-creds"), cluster.kubectl("kubectl-creds", "--server-side"), pairs=1,
+                "pull secrets: 1,000 secrets / kubectl apply --server-side of as many", 0.05,
+                cluster.write("ecr-creds"), cluster.kubectl("kubectl-creds", "--server-side"), pairs=1, warm_up=False,
             )
         )  # fmt: skip
     # The last write had an identity of its own; what follows finds the default one fresh.
