@@ -209,6 +209,7 @@ def _nerdctl(guest: Guest, arguments: list[str]) -> int:
     heads = {
         "ps": "CONTAINER ID    IMAGE    COMMAND    CREATED    STATUS    PORTS    NAMES",
         "images": "REPOSITORY    TAG    IMAGE ID    CREATED    PLATFORM    SIZE    BLOB SIZE",
+        "namespace": "NAME    CONTAINERS    IMAGES    VOLUMES    LABELS",
     }
     verb = next((word for word in arguments if word in {*heads, "version", "info", "--version"}), "")
     if verb in heads:
