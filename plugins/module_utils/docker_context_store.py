@@ -155,9 +155,13 @@ class DockerContexts:
         mine.pop(left, None)
         if entered != BUILT_IN:
             mine[entered] = left
+        notes = {key: value for key, value in {**self._read_notes(), str(self.directory): mine}.items() if value}
         with contextlib.suppress(OSError):
+            if not notes:
+                self.note.unlink(missing_ok=True)
+                return
             self.note.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=self.note.parent, prefix=".docker_context.")
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({**self._read_notes(), str(self.directory): mine}, file, indent=1)
+                json.dump(notes, file, indent=1)
             Path(temporary).replace(self.note)

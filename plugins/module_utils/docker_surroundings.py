@@ -132,8 +132,12 @@ class Notes:
     def clear(self) -> None:
         """Forget the steps of this directory."""
         notes = self._all()
-        if notes.pop(self.key, None) is not None:
+        if notes.pop(self.key, None) is None:
+            return
+        if notes:
             self._write(notes)
+        else:
+            self.path.unlink(missing_ok=True)
 
     def _write(self, notes: dict[str, Any]) -> None:
         write_file(self.path, json.dumps(notes, indent=1), 0o600, "Make its directory writable.")

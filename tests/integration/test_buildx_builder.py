@@ -21,7 +21,6 @@ from typing import Any
 import pytest
 
 from rehearsal import engines
-from tests.conftest import skip_unless
 from tests.docker_modules import ModuleRun, messages
 
 # A privileged container asks for every capability there is; a root that lacks one (in a container, say) can't give it.
@@ -246,10 +245,10 @@ def test_a_builder_is_not_torn_down_when_its_new_engine_is_dead(
 
 
 @pytest.fixture(scope="module")
-def lab(short_path: Path) -> Iterator[Any]:
+def lab(short_path: Path, engine: Callable[[str], Path]) -> Iterator[Any]:
     """A dockerd that holds BuildKit as an image; its runtime gives privileged containers what this machine has to give."""
     for name in ("docker", "buildx", "buildkit"):
-        skip_unless(name)
+        engine(name)
     from rehearsal.services.dockerd import Dockerd
 
     wrapper = short_path / "runc-here"
@@ -341,6 +340,7 @@ def test_a_differing_builder_is_made_anew_and_keeps_its_cache(run: ModuleRun, wi
     rhythm(run, with_context, builders=[builder])
     docker("cp", str(certificate), "buildx_buildkit_drift0:/var/lib/buildkit/of-the-first-one")
     builder["buildkitd_flags"] = ["--debug"]
+    builder["bootstrap"] = False
     assert "buildkitd flags" in rhythm(run, with_context, builders=[builder])["actions"][0]
     builder["buildkitd_config"] = {
         "debug": True,
@@ -351,13 +351,14 @@ def test_a_differing_builder_is_made_anew_and_keeps_its_cache(run: ModuleRun, wi
     }
     assert "buildkitd configuration" in rhythm(run, with_context, builders=[builder])["actions"][0]
     certificate.write_text("-----BEGIN CERTIFICATE-----\nrenewed\n")
+    builder["bootstrap"] = True
     assert "buildkitd configuration" in rhythm(run, with_context, builders=[builder])["actions"][0]
     inside = docker("cp", "buildx_buildkit_drift0:/etc/buildkit/certs/r.example.org_5000/company.pem", "-")
     assert "renewed" in inside
     docker("cp", "buildx_buildkit_drift0:/var/lib/buildkit/of-the-first-one", str(tmp_path / "kept"))
     rhythm(run, with_context, builders=[{"name": "drift", "state": "absent"}])
     assert volumes("drift") != []
-    rhythm(run, with_context, builders=[builder])
+    run("buildx_builder", builders=[builder])
     rhythm(run, with_context, builders=[{"name": "drift", "state": "absent", "keep_state": False}])
     assert volumes("drift") == []
 
@@ -414,9 +415,9 @@ def test_a_contexts_own_builder_can_be_the_default_again(run: ModuleRun, with_co
     rhythm(run, with_context, builders=[{"name": "other", "state": "absent"}])
 
 
+@pytest.mark.real("docker")
 def test_a_builder_whose_daemon_was_killed(run: ModuleRun, buildx: Path, short_path: Path) -> None:
     """First the daemon hangs, then it is killed: reported in time both times, pruned on request, and nothing else touched."""
-    skip_unless("docker")
     from rehearsal.services.dockerd import Dockerd
 
     with Dockerd(short_path / "doomed", configuration={"storage-driver": "vfs"}) as doomed:
