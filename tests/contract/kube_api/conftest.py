@@ -99,9 +99,8 @@ class Client:
 class Cluster:
     """The API under test with a namespace of the test's own."""
 
-    def __init__(self, server: ApiServer, stand_in: bool) -> None:
+    def __init__(self, server: ApiServer) -> None:
         self.server = server
-        self.stand_in = stand_in
         self.client = Client(server.kubeconfig)
         self.namespace = server.namespace(f"t-{uuid.uuid4().hex[:10]}")
 
@@ -124,8 +123,7 @@ def stand_in_api(short_path: Path) -> Iterator[KubeApi]:
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("kubernetes"), id="kube-apiserver")])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The API under test: .client(method, path, ...), .secrets(name), .namespace."""
-    stand_in = request.param == "stand-in"
-    server = request.getfixturevalue("stand_in_api" if stand_in else "apiserver")
-    made = Cluster(server, stand_in)
+    server = request.getfixturevalue("stand_in_api" if request.param == "stand-in" else "apiserver")
+    made = Cluster(server)
     yield made
     server.remove_namespace(made.namespace)
