@@ -7,12 +7,13 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .flags import Flag, Parsed, UsageError, parse
 from .host_tools import HostTools, which
 from .logfmt import Fatal, Log, quote
-from .places import Profile, cache_directory, profile_named
+from .places import Profile, profile_named
 from .settings import Settings
 
 GLOBAL = (Flag("profile", "str", "default", "p"), Flag("verbose", short="v"), Flag("very-verbose"))
@@ -22,7 +23,6 @@ ALIASES = {"ls": "list", "kube": "kubernetes", "k8s": "kubernetes", "k3s": "kube
 ALIASES |= {"nerd": "nerdctl", "n": "nerdctl"}
 FORCE = Flag("force", short="f")
 LIMA_MINIMUM = (0, 18, 0)
-NERDCTL = "/usr/local/bin/nerdctl"
 
 
 class Cli:
@@ -43,9 +43,15 @@ class Cli:
         self.command = ALIASES.get(head, head)
         if not self.command:
             return self._version_or_help(argv)
-        handler: Callable[[list[str]], int] | None = getattr(self, "do_" + self.command.replace("-", "_"), None)
+        name = "do_" + self.command.replace("-", "_")
+        handler: Callable[[list[str]], int] | None = getattr(self, name, None)
         if handler is None:
-            return self._usage_error(f'unknown command "{head}" for "colima"')
+            from . import side_commands
+
+            beside: Callable[[Cli, list[str]], int] | None = getattr(side_commands, name, None)
+            if beside is None:
+                return self._usage_error(f'unknown command "{head}" for "colima"')
+            handler = partial(beside, self)
         try:
             return handler(rest)
         except UsageError as error:
@@ -237,149 +243,6 @@ class Cli:
                 arch = app.machine.guest.shell(["uname", "-m"]).out.strip()
                 print(f"\nruntime: {runtime.name}\narch: {arch}\n{runtime.version()}")
         return 0
-
-    def do_ssh(self, rest: list[str]) -> int:
-        """Run a command in the guest. Its exit code becomes 1."""
-        given = self.parse(rest, words=-1, interspersed=False)
-        return self._in_guest(self.app, given.words)
-
-    def _in_guest(self, app, words: list[str]) -> int:  # type: ignore[no-untyped-def]
-        if not app.machine.running:
-            raise Fatal(f"{self.profile.display} not running")
-        if not app.machine.instance.reachable:
-            sys.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
-            raise Fatal("exit status 255")
-        answer = app.machine.guest.shell(words, inherit=True)
-        sys.stdout.write(answer.out)
-        sys.stderr.write(answer.err)
-        if answer.code:
-            raise Fatal(f"exit status {answer.code}")
-        return 0
-
-    def do_nerdctl(self, rest: list[str]) -> int:
-        """Run nerdctl in the guest, or install a script that does."""
-        if next((word for word in rest if not word.startswith("-")), "") == "install" and "--" not in rest:
-            rest.remove("install")
-            return self._install_nerdctl(rest)
-        given = self.parse(rest, words=-1)
-        app = self.app
-        if app.current_runtime() != "containerd":
-            raise Fatal("nerdctl only supports containerd runtime")
-        passed = [f"{k}={v}" for k, v in os.environ.items() if k.startswith(("CONTAINERD_", "NERDCTL_"))]
-        prefix = ["sudo", "env", *passed, "nerdctl"] if passed else ["sudo", "nerdctl"]
-        return self._in_guest(app, [*prefix, *given.words])
-
-    def _install_nerdctl(self, rest: list[str]) -> int:
-        from .host_tools import executable
-
-        given = self.parse(rest, FORCE, Flag("path", "str", NERDCTL))
-        target = Path(given["path"])
-        own = given["path"] == NERDCTL and target.exists() and "colima nerdctl " in target.read_text(encoding="utf-8")
-        if target.exists():
-            if not given["force"] and not own:
-                raise Fatal(f"{target} exists, use --force to replace")
-            target.replace(f"{target}.moved")
-        script = f'#!/usr/bin/env sh\n\n{executable()} nerdctl --profile {self.profile.name} -- "$@"\n'
-        try:
-            target.write_text(script, encoding="utf-8")
-        except OSError as error:
-            raise Fatal(f"open {target}: {(error.strerror or '').lower()}") from error
-        target.chmod(0o755)
-        return 0
-
-    def do_kubernetes(self, rest: list[str]) -> int:
-        """Kubernetes in a running profile. None of this touches colima.yaml."""
-        given = self.parse(rest, words=-1)
-        verb = given.words[0] if given.words else ""
-        app = self.app
-        if verb not in ("start", "stop", "delete", "reset"):
-            print("Manage the Kubernetes cluster\n\nUsage:\n  colima kubernetes [command]")
-            return 0
-        if not app.machine.running:
-            raise Fatal(f"{self.profile.display} is not running")
-        cluster = app.kubernetes()
-        if verb in ("stop", "delete") and not cluster.running:
-            raise Fatal("kubernetes is not enabled")
-        if verb == "stop":
-            cluster.stop(False)
-        if verb in ("delete", "reset"):
-            cluster.teardown()
-        if verb in ("start", "reset"):
-            cluster.provision(None)
-            cluster.start(None)
-        return 0
-
-    def do_update(self, rest: list[str]) -> int:
-        """Update the runtime in the guest."""
-        self.parse(rest)
-        app = self.app
-        if not app.machine.running:
-            raise Fatal(f"runtime cannot be updated, {self.profile.display} is not running")
-        runtime = app.current_runtime()
-        if runtime == "none":
-            raise Fatal("error initiating container runtime: unsupported container runtime 'none'")
-        if runtime != "docker":
-            raise Fatal(f"update not supported for the {runtime} runtime")
-        log = self.log.context("docker")
-        log.info("refreshing package manager ...")
-        log.info("checking for updates ...")
-        log.warning("no updates available")
-        return 0
-
-    def do_ssh_config(self, rest: list[str]) -> int:
-        """Print the ssh settings of the profile, also of a stopped one."""
-        from .app import ssh_config_of
-
-        self.parse(rest)
-        instance = self.app.machine.instance
-        try:
-            print(ssh_config_of(instance))
-        except OSError as error:
-            what = f"error retrieving Lima SSH config file for profile '{self.profile.id}'"
-            missing = f"open {instance.directory / 'ssh.config'}: no such file or directory"
-            raise Fatal(f"error retrieving ssh config: {what}: {missing}") from error
-        return 0
-
-    def do_template(self, rest: list[str]) -> int:
-        """Print where the template is, or edit it."""
-        given = self.parse(rest, Flag("editor", "str", ""), Flag("print"))
-        file = self.profile.base / "_templates" / "default.yaml"
-        file.parent.mkdir(exist_ok=True)
-        if given["print"]:
-            print(file)
-            return 0
-        editor = given["editor"] or os.environ.get("EDITOR", "")
-        if not editor:
-            missing = "no editor found in $PATH, kindly set $EDITOR environment variable and try again"
-            raise Fatal(f"error editing template file: {missing}")
-        if not file.exists():
-            from . import config_file
-
-            config_file.save(config_file.zero(), file)
-        os.system(f"{editor} {file}")  # noqa: S605 - colima runs it through sh, too
-        return 0
-
-    def do_prune(self, rest: list[str]) -> int:
-        """Empty the cache."""
-        given = self.parse(rest, FORCE, Flag("all", short="a"))
-        cache = cache_directory(self.settings)
-        if not given["force"]:
-            from .prompts import confirmed
-
-            if not confirmed(f"'{cache}' will be emptied, are you sure"):
-                return 0
-        self.log.info(f"Pruning {cache}")
-        import shutil
-
-        shutil.rmtree(cache, ignore_errors=True)
-        return 0
-
-    def do_clone(self, rest: list[str]) -> int:
-        """Never worth calling; only its refusal is here."""
-        given = self.parse(rest, words=2)
-        source = Profile.of(given.words[0], self.profile.base, self.profile.lima)
-        self.log.info(f"preparing to clone {source.display}...")
-        raise Fatal(f"colima profile '{source.name}' does not exist")
 
 
 def _go(text: str) -> str:

@@ -7,6 +7,7 @@ root the third subject runs as the user 'nobody'.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -25,6 +26,7 @@ import pytest
 import yaml
 
 from rehearsal.standin import vm
+from rehearsal.standin.vm.instances import alive
 
 STANDIN = "stand-in"
 COLIMA = "real colima on the stand-in limactl"
@@ -224,12 +226,14 @@ class Rig:
         return str(place)
 
     def close(self) -> None:
-        """End the machines that are left, and what was inside them."""
+        """End the machines that are left, and wait until what was inside them is gone."""
+        bells = [json.loads(file.read_text()).get("bell", 0) for file in self.place.glob("**/rehearsal.json")]
         for file in self.place.glob("**/*.pid"):
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 os.kill(int(file.read_text()), signal.SIGKILL)
-            except (OSError, ValueError):
-                continue
+        deadline = time.monotonic() + 5
+        while any(alive(bell) for bell in bells if bell) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def _real_directory() -> Path | None:
