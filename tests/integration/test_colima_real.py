@@ -56,7 +56,7 @@ def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
 ) -> None:
     shutil.copy(engine("buildctl"), tmp_path / "tool")
     # Waits for ever for a daemon that never comes: a container with nothing in it but one static program.
-    waits = '["/tool", "--addr", "unix:///none.sock", "--wait", "debug", "workers"]'
+    waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nENTRYPOINT {waits}\n")
     wish(lab, runtime, 2)
     socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
