@@ -193,7 +193,7 @@ class App:
 
     def restart(self, force: bool) -> None:
         """Stop and start with the file as it is: nothing is validated and nothing is protected. Raises Fatal."""
-        if not self.machine.instance.file.exists():
+        if self.settings.refused or not self.machine.instance.file.exists():
             raise Fatal("error retrieving instance: exit status 1")
         self.stop(force)
         time.sleep(min(3.0, self.settings.boot_seconds))

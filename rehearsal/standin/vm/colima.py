@@ -159,19 +159,14 @@ class Cli:
         if program is None:
             missing = 'exec: "limactl": executable file not found in $PATH'
             raise Fatal(f"lima compatibility error: error checking Lima version: {missing}")
-        if self._refused():
+        if self.settings.refused:
+            # limactl's own line is what a user sees first.
+            self.log.write("fatal", "must not run as the root user")
             raise Fatal("lima compatibility error: error checking Lima version: exit status 1")
         current = tuple(int(part) for part in self.settings.lima_version.split("-")[0].split("."))
         if current < LIMA_MINIMUM:
             found = self.settings.lima_version
             raise Fatal(f"lima compatibility error: minimum Lima version supported is v0.18.0, current version is v{found}")
-
-    def _refused(self) -> bool:
-        """limactl says no to root; its own line is what a user sees first."""
-        if not (self.settings.refuse_root and os.geteuid() == 0):
-            return False
-        self.log.write("fatal", "must not run as the root user")
-        return True
 
     def do_stop(self, rest: list[str]) -> int:
         """Stop a profile."""
@@ -194,8 +189,6 @@ class Cli:
     def do_status(self, rest: list[str]) -> int:
         """Show the status."""
         given = self.parse(rest, Flag("extended", short="e"), Flag("json", short="j"))
-        if self.settings.refuse_root and os.geteuid() == 0:
-            raise Fatal(f"{self.profile.display} is not running")
         self.app.print_status(given["extended"], given["json"])
         return 0
 
@@ -209,7 +202,7 @@ class Cli:
         given = self.parse(rest, Flag("json", short="j"))
         if which("limactl") is None:
             raise Fatal('error retrieving instances: exec: "limactl": executable file not found in $PATH')
-        if self.settings.refuse_root and os.geteuid() == 0:
+        if self.settings.refused:
             raise Fatal("error retrieving instances: exit status 1")
         from .app import App
 

@@ -23,6 +23,7 @@ from .settings import Settings
 # Of a first start: the image is unpacked before the host agent exists. The host does that at full speed: 1 s in the recordings.
 UNPACK_SHARE = 0.1
 RESUME_SHARE = 0.1
+STOP_LIMIT = 190.0
 MODES = ("system", "user", "boot", "data", "dependency", "ansible", "yq")
 
 
@@ -160,8 +161,11 @@ class Lima:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(agent, signal.SIGINT)
             self.log.info("Waiting for the host agent and the driver processes to shut down")
+            deadline = time.monotonic() + STOP_LIMIT
             while instance.host_agent or instance.driver:
                 self._repeat(log)
+                if time.monotonic() > deadline:
+                    raise Fatal('did not receive an event with the "exiting" status')
                 time.sleep(0.01)
             self._repeat(log)
         self.log.info("Waiting for the instance to shut down")

@@ -159,7 +159,7 @@ def run(argv: list[str]) -> int:
     settings = Settings()
     settings.record(["limactl", *argv])
     call = Limactl(settings)
-    if settings.refuse_root and os.geteuid() == 0:
+    if settings.refused:
         call.log.fatal(NOT_AS_ROOT)
     if argv[:1] in (["--version"], ["-v"]):
         print(f"limactl version {settings.lima_version}")

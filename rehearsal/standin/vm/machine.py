@@ -77,7 +77,7 @@ class HostAgent:
             self._switch_on()
             self._boot()
             while self._machine_lives():
-                time.sleep(0.05)
+                time.sleep(0.2)
             time.sleep(NOTICE_SECONDS)
             self.say("Driver has exited unexpectedly", level="error")
         except _Stop as asked:

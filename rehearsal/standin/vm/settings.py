@@ -51,6 +51,11 @@ class Settings:
         """The virtual machine type that colima picks when nothing is said."""
         return "vz" if self.darwin else "qemu"
 
+    @property
+    def refused(self) -> bool:
+        """Whether limactl refuses the user. The lab may run as root, so it does so only when it is told to."""
+        return self.refuse_root and os.geteuid() == 0
+
     def fails(self, failure: str, profile: str) -> bool:
         """Whether a failure is scripted, for every profile or for this one."""
         return failure in self.failures or f"{failure}:{profile}" in self.failures

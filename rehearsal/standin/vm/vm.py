@@ -45,7 +45,8 @@ class Machine:
     @property
     def running(self) -> bool:
         """Whether Lima calls the instance Running. That does not mean that it can be used."""
-        return self.instance.file.exists() and self.instance.status == "Running"
+        # colima asks limactl, and takes its refusal for an answer.
+        return not self.settings.refused and self.instance.file.exists() and self.instance.status == "Running"
 
     @property
     def guest(self) -> Guest:

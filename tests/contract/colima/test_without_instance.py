@@ -205,6 +205,7 @@ def test_as_root_limactl_refuses(standin: Rig) -> None:
         pytest.skip("only root can see limactl refuse root")
     assert standin.colima("list", REHEARSAL_REFUSE_ROOT="1").fatal == "error retrieving instances: exit status 1"
     assert standin.colima("status", REHEARSAL_REFUSE_ROOT="1").fatal == "colima is not running"
+    assert standin.colima("stop", REHEARSAL_REFUSE_ROOT="1").messages == ["stopping colima", "not running", "done"]
     started = standin.colima("start", REHEARSAL_REFUSE_ROOT="1")
     assert "must not run as the root user" in started.out + started.err
     assert started.fatal.startswith(("must not", "lima compatibility error"))
