@@ -41,7 +41,10 @@ def find_plugin(name: str, docker_directory: Path) -> Path | None:
 
 def find_elsewhere(name: str, path: str) -> Path | None:
     """Return the plugin where docker does not find it: in Homebrew's directory, or as a program on PATH."""
-    brewed = in_directories(name, [Path(place) for place in HOMEBREW_DIRECTORIES])
+    docker = shutil.which("docker", path=complete_path(path))
+    # Homebrew may live anywhere; its plugins are always beside its docker.
+    beside = [Path(docker).parent.parent / "lib/docker/cli-plugins"] if docker else []
+    brewed = in_directories(name, [*map(Path, HOMEBREW_DIRECTORIES), *beside])
     if brewed is not None:
         return brewed
     found = shutil.which(name, path=complete_path(path))

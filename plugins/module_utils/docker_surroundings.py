@@ -16,7 +16,7 @@ from .cli import complete_path
 from .docker_config import Edit, Facts, Link, edited, of_docker_desktop
 from .docker_config_file import ConfigFile
 from .docker_files import write_file
-from .docker_plugins import HOMEBREW_DIRECTORIES, find_elsewhere, in_directories, plugin_directories
+from .docker_plugins import find_elsewhere, in_directories, plugin_directories
 from .errors import InputError
 from .plan import Plan
 
@@ -49,7 +49,7 @@ def _plugin(name: str, directory: Path, config: Mapping[str, Any], path: str) ->
     elsewhere = find_elsewhere(name, path)
     if elsewhere is None:
         return None
-    if str(elsewhere.parent) in HOMEBREW_DIRECTORIES:
+    if elsewhere.parent.name == "cli-plugins":
         return ("directory", str(elsewhere.parent))
     return ("program", str(elsewhere))
 

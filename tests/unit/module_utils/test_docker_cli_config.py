@@ -109,16 +109,22 @@ def test_repair_can_be_left_out(run: ModuleRun, home: Path, programs: Path) -> N
 
 
 def test_a_plugin_of_homebrew_is_made_known(run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils import docker_plugins, docker_surroundings
+    from ansible_collections.laptop.containers.plugins.module_utils import docker_plugins
 
     brewed = str(home / "brew/cli-plugins")
     program(Path(brewed), "docker-buildx")
     monkeypatch.setattr(docker_plugins, "HOMEBREW_DIRECTORIES", (brewed,))
-    monkeypatch.setattr(docker_surroundings, "HOMEBREW_DIRECTORIES", (brewed,))
     leave(home)
     run("docker_cli_config", plugins=["docker-buildx"])
     assert config(home)["cliPluginsExtraDirs"] == ["/mine", brewed]
     assert not run("docker_cli_config", plugins=["docker-buildx"])["changed"]
+
+
+def test_a_plugin_beside_the_docker_of_any_homebrew_is_made_known(run: ModuleRun, home: Path, programs: Path) -> None:
+    program(programs, "docker")
+    program(home / "lib/docker/cli-plugins", "docker-compose")
+    run("docker_cli_config", plugins=["docker-compose"])
+    assert config(home) == {"cliPluginsExtraDirs": [str(home / "lib/docker/cli-plugins")]}
 
 
 def test_a_plugin_on_path_is_linked_and_a_dead_link_gives_way(run: ModuleRun, home: Path, programs: Path) -> None:
