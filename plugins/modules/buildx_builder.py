@@ -393,7 +393,7 @@ def main():
         else:
             health = state.health
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     removed = {step.argv[-1] for step in made.steps if isinstance(step, BuildxStep) and step.argv[0] == "rm"}
     stale = [
         {"name": name, "reason": reasons(state, name), "removed": name in removed} for name in state.builders if state.dead(name)

@@ -427,7 +427,7 @@ def main() -> None:
         request = Request(tuple(desired), policy_from(params), host, limits)
         outcome = converge(Colima(paths), request, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     except KeyboardInterrupt:
         module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
     for warning in outcome.plan.warnings:

@@ -122,7 +122,7 @@ def main() -> None:
         wanted = None if names is None else list(dict.fromkeys(parse_name(name) for name in names))
         snapshot = read(colima, wanted, tolerant=True)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     order = list(snapshot.profiles) if wanted is None else [name.name for name in wanted]
     module.exit_json(
         changed=False,

@@ -150,7 +150,7 @@ def main():
             if not present:
                 notes.clear()
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     for text in plan.warnings:
         module.warn(text)
     both = merge([plan, written])

@@ -348,7 +348,7 @@ def main():
         if plan.steps and not module.check_mode:
             settle(client, plan, lambda: plan_contexts(client.read(names), wanted, chosen))
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     warn_of_overrides(module, wanted, store, plan, home)
     shown = shown_contexts(module, wanted, plan)
     module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, current=plan.after["current"], contexts=shown)

@@ -117,7 +117,7 @@ def main():
         asked = module.params["reachability"] and contexts
         found = engines(docker, contexts, module.params["timeout"]) if asked else [Engine(None)] * len(contexts)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     current = store.current or BUILT_IN
     shown = [
         {**context.public(), "current": context.name == current, "engine": engine.public()}

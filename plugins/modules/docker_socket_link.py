@@ -84,7 +84,7 @@ def main():
         if not module.check_mode:
             apply_link(plan, path, kept, target)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff)
 
 

@@ -230,7 +230,7 @@ def main() -> None:
         context = dict(error.context)
         for text in context.pop("warnings", ()):
             module.warn(text)
-        module.fail_json(msg=error.message, exception=error, **context)
+        module.fail_json(msg=error.message, **context)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)

@@ -152,7 +152,7 @@ def main():
         if not module.check_mode:
             apply_wrappers(plan)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     search = os.environ.get("PATH", "").split(os.pathsep)
     # In check mode a name may still run something else; only what is there can be looked up.
     first = {} if module.check_mode and plan.changed else {item.path.name: shutil.which(item.path.name) for item in wrappers}

@@ -123,7 +123,7 @@ def main() -> None:
         if not module.check_mode:
             manager.apply(timer, plan)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, exception=error, **error.context)
+        module.fail_json(msg=error.message, **error.context)
     module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, files=list(current.files))
 
 
