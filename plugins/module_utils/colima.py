@@ -43,6 +43,16 @@ class Colima:
         """Whether colima is on PATH."""
         return self.cli.installed
 
+    @property
+    def cache(self) -> Path:
+        """Where colima keeps downloads, complete or not."""
+        told = self.environment.get("COLIMA_CACHE_HOME")
+        home = Path(self.environment.get("HOME") or "~").expanduser()
+        xdg = self.environment.get("XDG_CACHE_HOME")
+        mac = home / "Library" / "Caches" / "colima"
+        usual = mac if mac.exists() else home / ".cache" / "colima"
+        return (Path(told) if told else Path(xdg) / "colima" if xdg else usual) / "caches"
+
     def tool(self, name: str) -> bool:
         """Whether another program is on the PATH that colima gets."""
         return self.other(name, "").installed

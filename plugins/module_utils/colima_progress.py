@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
@@ -25,6 +27,8 @@ _PHASES = (
 _PAST_RACE = re.compile(
     r"SSH Local Port|[Ww]aiting for the essential requirement|\bREADY\b|context=(docker|containerd|incus|kubernetes)"
 )
+_LOOK_SECONDS = 1.0
+_STEP_MIB = 50
 _SIZE = re.compile(r"(\d+(?:\.\d+)?\s?[KMG]i?B\s?/\s?\d+(?:\.\d+)?\s?[KMG]i?B|\d{1,3}(?:\.\d+)?%)")
 
 
@@ -70,3 +74,34 @@ class Progress:
     def line(self, profile: str, line: str) -> None:
         """Tell what a line of colima's output says."""
         self.say(profile, phase_of(line))
+
+    def in_phase(self, profile: str, beginning: str) -> bool:
+        """Whether the last that was told of a profile begins so."""
+        return self._last.get(profile, "").startswith(beginning)
+
+    @contextlib.contextmanager
+    def downloads(self, profile: str, cache: Path) -> Iterator[None]:
+        """Tell how much has been downloaded: without a terminal colima itself says nothing for minutes."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOK_SECONDS):
+                if self.in_phase(profile, "downloading") and (size := _growing(cache)):
+                    self.say(profile, f"downloading the disk image, {size} MiB")
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        if self._path:
+            watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
+
+def _growing(cache: Path) -> int:
+    """Return the MiB of the files that colima is downloading, in steps that are worth a line."""
+    sizes = []
+    for part in cache.glob("*.downloading"):
+        with contextlib.suppress(OSError):
+            sizes.append(part.stat().st_size)
+    return sum(sizes) // (_STEP_MIB << 20) * _STEP_MIB

@@ -63,7 +63,8 @@ def start(
     while True:
         progress.say(str(name), "starting")
         try:
-            colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
+            with progress.downloads(str(name), colima.cache):
+                colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
             return [f"{repair} of profile '{name}'".replace(" it of", "") for repair in tried]
         except TimedOut as error:
             progress.say(str(name), "timed out", done=True)

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima import explained, last_message
@@ -137,17 +139,28 @@ def test_phases_from_recorded_lines(line: str, told: tuple[str, bool]) -> None:
     assert (phase_of(line), is_past_race(line)) == told
 
 
-def test_progress_is_a_line_for_each_new_phase(tmp_path: pytest.TempPathFactory) -> None:
-    file = f"{tmp_path}/progress"
-    progress = Progress(file)
+def test_progress_is_a_line_for_each_new_phase(tmp_path: Path) -> None:
+    file = tmp_path / "progress"
+    progress = Progress(str(file))
     for phase in ("booting", "booting", "", "booted"):
         progress.say("dev", phase)
     progress.say("dev", "ready", done=True)
-    with open(file) as handle:  # noqa: PTH123
-        events = [json.loads(line) for line in handle]
+    events = [json.loads(line) for line in file.read_text().splitlines()]
     assert [(event["profile"], event["phase"], event["done"]) for event in events] == [
         ("dev", "booting", False),
         ("dev", "booted", False),
         ("dev", "ready", True),
     ]
     Progress("").say("dev", "booting")
+
+
+def test_a_download_is_told_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.colima_progress._LOOK_SECONDS", 0.01)
+    part = tmp_path / "abc.downloading"
+    with part.open("wb") as image:
+        image.truncate(130 << 20)
+    progress = Progress(str(tmp_path / "progress"))
+    with progress.downloads("dev", tmp_path):
+        progress.say("dev", "downloading the disk image")
+        while not progress.in_phase("dev", "downloading the disk image, 100 MiB"):
+            time.sleep(0.01)
