@@ -12,7 +12,8 @@ from .errors import WorkstationError
 from .kube_objects import Kube
 from .plan import Pending
 from .pull_secret import Desired, hours_left, stamp
-from .pull_secret_plan import ClusterPlan, Outcome, View, plan_of
+from .pull_secret_plan import ClusterPlan, Outcome, View
+from .pull_secret_show import plan_of
 
 NAMED = 3  # namespaces that a message names before it counts
 

@@ -17,9 +17,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan
     View,
     choose,
     plan_cluster,
-    plan_of,
     scope_from,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_show import plan_of
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
