@@ -11,54 +11,20 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from . import fields, selectors, status
-from .access import Rbac, User
-from .resources import NAMESPACES, Resource
-from .store import Key, Store
+from .access import Rbac
+from .decoding import addressed, declared, decoded, drop_unknown
+from .request import APPLY, PATCHES, Request, check_options
+from .resources import NAMESPACES
+from .store import Store
 from .validation import broken_base64, check, complete
 
 Object = dict[str, Any]
 Answer = tuple[int, Object]
 
-APPLY = "application/apply-patch+yaml"
-PATCHES = {
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/json-patch+json",
-    APPLY,
-}
 LASTING = ("default", "kube-system", "kube-public")
-LONGEST_MANAGER = 128
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request on a resource, after its address was read."""
-
-    user: User
-    verb: str
-    resource: Resource
-    namespace: str
-    name: str
-    subresource: str
-    query: dict[str, str]
-    body: bytes
-    media: str
-    agent: str
-
-    @property
-    def manager(self) -> str:
-        return self.query.get("fieldManager") or self.agent.partition("/")[0]
-
-    @property
-    def dry(self) -> bool:
-        return self.query.get("dryRun") == "All"
-
-    def key(self, name: str = "") -> Key:
-        return self.resource.group, self.resource.plural, self.namespace if self.resource.namespaced else "", name or self.name
 
 
 class Api:
@@ -105,7 +71,7 @@ class Api:
         verb = request.verb
         namespace = request.name if request.resource is NAMESPACES and verb != "create" else request.namespace
         self.rbac.check(request.user, verb, request.resource, namespace, "" if verb == "create" else request.name)
-        _check_options(request)
+        check_options(request)
         if request.subresource == "finalize":
             return self._finalize(request)
         found: Answer = getattr(self, f"_{verb}")(request)
@@ -149,7 +115,7 @@ class Api:
     def _create(self, request: Request) -> Answer:
         if request.name:
             raise status.no_such_method()
-        item = self._decoded(request, request.body)
+        item = decoded(request, request.body, self.warnings)
         metadata = item["metadata"]
         self._admit(request, metadata.get("name") or "")
         if not metadata.get("name") and metadata.get("generateName"):
@@ -186,53 +152,8 @@ class Api:
             self._default_account(name)
         return 201, item
 
-    def _decoded(self, request: Request, body: bytes) -> Object:
-        resource = request.resource
-        try:
-            item = json.loads(body or b"{}")
-        except ValueError as error:
-            reason = (
-                f"couldn't get version/kind; json parse error: unexpected end of JSON input ({body.decode(errors='replace')})"
-            )
-            message = f"the object provided is unrecognized (must be of type {resource.kind}): {reason}"
-            raise status.bad_request(message) from error
-        prefix = f'{resource.kind} in version "v1" cannot be handled as a {resource.kind}: '
-        if item.get("kind", resource.kind) != resource.kind:
-            given = item["kind"]
-            reason = f"converting (v1.{given}) to (core.{resource.kind}): unknown conversion"
-            raise status.bad_request(f'{given} in version "v1" cannot be handled as a {resource.kind}: {reason}')
-        problem = broken_base64(item) if resource.kind == "Secret" else ""
-        if problem:
-            raise status.bad_request(prefix + problem)
-        self._drop_unknown(request, item, prefix)
-        return self._addressed(request, {"kind": resource.kind, "apiVersion": resource.api_version, **item})
-
-    def _drop_unknown(self, request: Request, item: Object, prefix: str) -> None:
-        for field in [key for key in item if key not in request.resource.fields | {"apiVersion", "kind", "metadata"}]:
-            if request.query.get("fieldValidation") == "Strict":
-                raise status.bad_request(f'{prefix}strict decoding error: unknown field "{field}"')
-            self.warnings.append(f'unknown field "{field}"')
-            del item[field]
-        # Directives of a strategic merge mean nothing in the lists of these kinds: they are replaced as a whole.
-        for field, value in item.items():
-            for position, entry in enumerate(value if isinstance(value, list) else []):
-                if isinstance(entry, dict) and entry.pop("$patch", None):
-                    self.warnings.append(f'unknown field "{field}[{position}].$patch"')
-
-    def _addressed(self, request: Request, item: Object) -> Object:
-        """Return the object with metadata that agrees with the address. Raises 400."""
-        metadata = item["metadata"] = dict(item.get("metadata") or {})
-        if request.resource.namespaced and metadata.get("namespace", request.namespace) != request.namespace:
-            raise status.bad_request("the namespace of the provided object does not match the namespace sent on the request")
-        if request.name and metadata.get("name", request.name) != request.name:
-            reason = f"the name of the object ({metadata['name']}) does not match the name on the URL ({request.name})"
-            raise status.bad_request(reason)
-        if request.name:
-            metadata["name"] = request.name
-        return item
-
     def _update(self, request: Request) -> Answer:
-        new = self._decoded(request, request.body)
+        new = decoded(request, request.body, self.warnings)
         old = self._existing(request)
         self._check_version(request, new, old)
         return self._replace(request, old, new)
@@ -282,12 +203,12 @@ class Api:
             raise status.invalid(
                 "", "", [("patch", "FieldValueInvalid", f"Invalid value: {json.dumps(json.dumps(new))}: {problem}")]
             )
-        self._drop_unknown(request, new, "")
+        drop_unknown(request, new, self.warnings)
         self._check_version(request, new, old)
-        return self._replace(request, old, self._addressed(request, new))
+        return self._replace(request, old, addressed(request, new))
 
     def _apply(self, request: Request) -> Answer:
-        wanted = self._declared(request)
+        wanted = declared(request)
         old = self.store.get(request.key())
         result = fields.apply(old, wanted, request.manager, _now(), request.query.get("force") == "true")
         if old is None:
@@ -296,30 +217,6 @@ class Api:
             result["metadata"]["name"] = request.name
             return self._store_new(request, result, applied=True)
         return self._replace(request, old, result, applied=True)
-
-    def _declared(self, request: Request) -> Object:
-        """Return the applied configuration. Raises 400 or 500 as the real server does."""
-        import yaml
-
-        try:
-            wanted = yaml.safe_load(request.body) or {}
-        except yaml.YAMLError as error:
-            reason = "error converting YAML to JSON: yaml: line 1: did not find expected node content"
-            raise status.bad_request(f"error decoding YAML: {reason}") from error
-        kind, version = wanted.get("kind", ""), wanted.get("apiVersion", "")
-        if kind != request.resource.kind:
-            raise status.bad_request(f"invalid object type: {'' if '/' in version else '/'}{version}, Kind={kind}")
-        subject = f"(/{request.name}; /{version}, Kind={kind})"
-        unknown = [key for key in wanted if key not in request.resource.fields | {"apiVersion", "kind", "metadata"}]
-        wanted = self._addressed(request, wanted)
-        if unknown:
-            text = f"failed to create typed patch object {subject}: .{unknown[0]}: field not declared in schema"
-            raise status.conversion_failed(text)
-        problem = broken_base64(wanted) if kind == "Secret" else ""
-        if problem:
-            reason = f"unable to convert unstructured object to /v1, Kind={kind}: error decoding from json: {problem}"
-            raise status.conversion_failed(f"failed to convert new object {subject} to proper version: {reason}")
-        return dict(wanted)
 
     def _delete(self, request: Request) -> Answer:
         item = self._existing(request)
@@ -377,28 +274,6 @@ class Api:
                 resource = request.resource
                 self.store.remove((resource.group, resource.plural, metadata.get("namespace", ""), metadata["name"]))
         return code, found
-
-
-def _check_options(request: Request) -> None:
-    """Raise 422 for options of a write that do not fit together."""
-    kind = {"patch": "PatchOptions", "create": "CreateOptions", "update": "UpdateOptions"}.get(request.verb)
-    if kind is None:
-        return
-    query, causes = request.query, []
-    applied = request.media == APPLY and request.verb == "patch"
-    if "force" in query and not applied:
-        causes.append(("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch"))
-    if applied and not query.get("fieldManager"):
-        causes.append(("fieldManager", "FieldValueRequired", "Required value: is required for apply patch"))
-    if len(query.get("fieldManager", "")) > LONGEST_MANAGER:
-        reason = f"Too long: may not be more than {LONGEST_MANAGER} bytes"
-        causes.append(("fieldManager", "FieldValueTooLong", reason))
-    if query.get("dryRun", "All") != "All":
-        message = f'Unsupported value: ["{query["dryRun"]}"]: supported values: "All"'
-        causes.append(("dryRun", "FieldValueNotSupported", message))
-    if causes:
-        refusal = status.invalid(kind, "", causes, "meta.k8s.io")
-        raise refusal
 
 
 def _after(items: list[Object], token: str, in_namespace: bool) -> list[Object]:

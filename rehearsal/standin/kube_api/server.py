@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import status
 from .access import identify
-from .api import Api, Request
+from .api import Api
+from .request import Request
 from .resources import BY_PATH, NAMESPACES, RBAC, RESOURCES, Resource
 
 Object = dict[str, Any]

@@ -11,7 +11,7 @@ from ..template import Struct, Template, TemplateError, dumps, table
 from . import platforms
 
 if TYPE_CHECKING:
-    from .commands import Builder
+    from .builders import Builder
     from .nodes import Node
 
 ZERO_TIME = "0001"
