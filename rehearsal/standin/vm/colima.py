@@ -149,7 +149,9 @@ class Cli:
 
         self.log.info("keeping Colima in the foreground, press ctrl+c to exit...")
         names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
-        number = signal.sigwait(list(names)) if not signal.pthread_sigmask(signal.SIG_BLOCK, list(names)) else signal.SIGINT
+        signal.pthread_sigmask(signal.SIG_BLOCK, names)
+        number = signal.sigwait(names)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, names)
         self.log.info(f"interrupted by: {names[signal.Signals(number)]}")
         app.stop(False)
         return 0

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .conftest import Rig
+from .conftest import Rig, spoken
 
 # A qemu driver is a process of its own; with vz there is only the host agent.
 QEMU = {"REHEARSAL_SYSTEM": "Linux", "REHEARSAL_ARCH": "x86_64"}
@@ -142,4 +142,17 @@ def test_a_boot_that_hangs_says_where_and_can_be_stopped(rig: Rig) -> None:
     out, _ = process.communicate(timeout=30)
     assert "Waiting for the essential requirement 1 of" in out
     assert process.returncode == 1
+    assert rig.rows()["lab2"]["status"] == "Stopped"
+
+
+def test_a_start_in_the_foreground_stops_gracefully_when_it_is_terminated(rig: Rig) -> None:
+    process = rig.popen("colima", "start", "lab2", "--runtime", "none", "--foreground")
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "keeping Colima in the foreground" in line)
+    assert "press ctrl+c to exit..." in said
+    time.sleep(0.2)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert [message for _, message, _ in spoken(err)][:2] == ["interrupted by: terminated", "stopping colima [profile=lab2]"]
     assert rig.rows()["lab2"]["status"] == "Stopped"
