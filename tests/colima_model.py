@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import PHASES, Action, ProfilePlan
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
@@ -40,7 +41,11 @@ class World:
             for action in plan.actions:
                 if action.kind in phase:
                     getattr(self, action.kind)(action)
-        self.change(interrupted=None, fresh=False)
+        notes = settled_notes(plan)
+        self.change(
+            interrupted=None if "journal" in notes else self.current.interrupted,
+            fresh=self.current.fresh and "fresh" not in notes,
+        )
 
     def change(self, **values: Any) -> None:
         self.current = replace(self.current, **values)

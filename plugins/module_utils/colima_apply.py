@@ -82,8 +82,8 @@ class Applier:
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
                 self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
-        self.colima.paths.journal(name).unlink(missing_ok=True)
-        self.colima.paths.fresh(name).unlink(missing_ok=True)
+        for note in settled_notes(plan):
+            (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
         if started:
             self.progress.say(str(name), "ready", done=True)
 
@@ -200,6 +200,13 @@ _DO: dict[str, Callable[[Applier, Action], Any]] = {
     "aside_first": Applier.aside,
     "unlock_first": Applier.unlock,
 }
+
+
+def settled_notes(plan: ProfilePlan) -> list[str]:
+    """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
+    kinds = {action.kind for action in plan.actions}
+    notes = ["journal"] if kinds & {"start", "write"} or plan.desired.state == "absent" else []
+    return [*notes, "fresh"] if kinds & {"start", "delete_data", "delete_disk", "settle"} else notes
 
 
 def _has_kubernetes(plan: ProfilePlan) -> bool:
