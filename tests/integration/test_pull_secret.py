@@ -26,6 +26,17 @@ ELSEWHERE = "210987654321.dkr.ecr.us-east-1.amazonaws.com"
 _number = itertools.count()
 
 
+@pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real("kubernetes"))])
+def apiserver(request: pytest.FixtureRequest, short_path: Path) -> Iterator[ApiServer]:
+    """The light grade's API server and the real one; everything here must hold on both."""
+    from rehearsal.services.apiserver import ApiServer
+    from rehearsal.standin.kube_api import KubeApi
+
+    kind = ApiServer if request.param == "real" else KubeApi
+    with kind(short_path / f"pull-secret-{request.param}") as running:
+        yield running
+
+
 @pytest.fixture(autouse=True)
 def aws(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Ecr:
     for name, value in ecr.environment.items():
