@@ -243,7 +243,7 @@ def _real_directory() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def programs() -> Iterator[dict[str, Path]]:
     """The directory of programs of each subject that is there."""
     place = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
     found = {STANDIN: place / "standin"}
@@ -263,10 +263,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 (found[REAL] / name).write_text(f'#!/bin/sh\nexec "{real / name}" "$@"\n')
                 (found[REAL] / name).chmod(0o755)
     for directory in found.values():
-        for name in ("qemu-img",):
-            if not (directory / name).exists():
-                (directory / name).write_text("#!/bin/sh\nexit 0\n")
-                (directory / name).chmod(0o755)
+        # colima on Linux wants to see one; nothing here uses it.
+        (directory / "qemu-img").write_text("#!/bin/sh\nexit 0\n")
+        (directory / "qemu-img").chmod(0o755)
         if not shutil.which("docker"):
             from rehearsal.standin import docker_cli
 
@@ -274,7 +273,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         if not shutil.which("kubectl"):
             _kubectl(directory)
     place.chmod(0o755)
-    return found
+    yield found
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _kubectl(directory: Path) -> None:
