@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.callback import progress
+from ansible_collections.laptop.containers.plugins.module_utils import progress_view as progress
 
 
 def event(profile: str, phase: str, at: float, done: bool = False) -> str:
