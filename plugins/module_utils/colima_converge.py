@@ -114,8 +114,11 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Surv
 
 def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     """Make it so. Raises a WorkstationError before the first step when anything is refused."""
+    from .colima_lock import exclusive, stamp
+
     for desired in request.desired:
         colima.paths.check_socket_length(desired.name, request.host.system)
+    seen = stamp(colima.paths.own)
     result = survey(colima, request)
     _refuse(result)
     if check_mode or not result.has_work:
@@ -123,14 +126,14 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
         return _outcome(colima, result, result, request, notes=notes)
     _require_tools(colima, result)
     from .colima_apply import Applier, Limits
-    from .colima_lock import exclusive
     from .colima_progress import Progress
 
     limits = Limits(**request.limits)
     colima.make_base()
-    with _interruptible(), exclusive(colima.paths.own, limits.timeout):
-        # Another run may have changed things while this one waited for the lock.
-        result = survey(colima, request)
+    with _interruptible(), exclusive(colima.paths.own, limits.timeout, seen) as quiet:
+        if not quiet:
+            # Another run has changed things while this one waited for the lock.
+            result = survey(colima, request)
         if _somebody_boots(colima, result, limits.timeout):
             result = survey(colima, request)
         _refuse(result)

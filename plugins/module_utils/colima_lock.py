@@ -16,25 +16,40 @@ from .errors import RefusedStep
 _POLL_SECONDS = 0.1
 
 
+def stamp(room: Path) -> int:
+    """Return a number that changes with every run that held the lock."""
+    try:
+        return (room / "lock").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 @contextlib.contextmanager
-def exclusive(room: Path, wait: float) -> Iterator[None]:
+def exclusive(room: Path, wait: float, since: int = -1) -> Iterator[bool]:
     """Hold the lock of a Lima home; room is our directory in it. Waits up to so many seconds, then raises RefusedStep.
 
-    A killed run loses the lock with its process, but the colima that it started may still be at work: that is waited for too.
+    Yields whether no other run of ours has held it since that stamp. A killed run loses the lock with its process, but the
+    colima that it started may still be at work: that is waited for too.
     """
     room.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + wait
+    made = since == 0 and stamp(room) == 0
     with (room / "lock").open("a") as handle:
+        waited = False
         while not _try_lock(handle.fileno()):
+            waited = True
             if time.monotonic() >= end:
                 raise RefusedStep(
                     f"Could not change colima's profiles: another run has held '{room / 'lock'}' for {wait:g} s. "
                     "Wait for it to end, or end it, and run again."
                 )
             time.sleep(_POLL_SECONDS)
-        for left in sorted(room.glob("*.pid")):
+        orphans = sorted(room.glob("*.pid"))
+        quiet = not orphans and not waited and (made or stamp(room) == since)
+        for left in orphans:
             _wait_for_orphan(left, end)
-        yield
+        os.utime(handle.fileno())
+        yield quiet
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -49,6 +49,7 @@ def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, po
 def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     there["disk"] = current.disk_gib or there.get("disk")
+    there.setdefault("runtime", current.disk_runtime)
     instead = what.replace(" -> ", " instead of ")
     return Verdict(
         keep={option: there[option] for option in fixed},
@@ -91,9 +92,7 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
     """A VM is to be made, and a data disk of an earlier one is there."""
     disk, store, name = current.disk, current.store, current.name
-    if disk is None or store is None or not store.formatted:
-        return Verdict()
-    if not store.runtime or store.runtime == target["runtime"]:
+    if disk is None or store is None or current.disk_runtime in ("", target["runtime"]):
         return Verdict()
     if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(name):
         return Verdict(recreate=True, with_data=True)
@@ -108,7 +107,7 @@ def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
 
 def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:
     """Return why the container data would not survive; empty when colima keeps it."""
-    old = (current.applied or current.configured or {}).get("runtime")
+    old = (current.applied or current.configured or {}).get("runtime") or current.disk_runtime
     if not current.exists and current.disk is None:
         return ""
     reasons = (

@@ -113,6 +113,12 @@ class Current:
         return None if self.disk is None else self.disk.size // GIB
 
     @property
+    def disk_runtime(self) -> str:
+        """The runtime that the data disk belongs to, as far as colima knows it."""
+        known = self.disk is not None and self.store is not None and self.store.formatted
+        return self.store.runtime if known and self.store is not None else ""
+
+    @property
     def lock_is_stale(self) -> bool:
         """Whether the data disk is marked as in use although nothing runs."""
         return self.disk is not None and bool(self.disk.used_by) and not self.up

@@ -26,7 +26,10 @@ class Gap:
 
 def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
     """Return the complete settings: what is there, or colima's defaults, with what was stated on top."""
-    target = dict(current.configured or current.interrupted or current.applied or defaults(host))
+    known = current.configured or current.interrupted or current.applied
+    target = dict(known or defaults(host))
+    if known is None and current.disk_runtime:
+        target["runtime"] = current.disk_runtime
     stated = desired.stated
     _fill_zeros(target, current)
     if current.exists and current.applied:
@@ -39,8 +42,7 @@ def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
     if "mount_type" not in stated and target["vm_type"] != old_vm_type:
         target["mount_type"] = default_mount_type(target["vm_type"])
     if "disk" not in stated and current.disk_gib:
-        known = current.configured is not None
-        target["disk"] = max(target["disk"], current.disk_gib) if known else current.disk_gib
+        target["disk"] = max(target["disk"], current.disk_gib) if current.configured else current.disk_gib
     if current.applied and not differences(current.applied, target, frozenset({"arch"}), host, current.name.id):
         # colima compares this one as text: host and aarch64 are a difference to it.
         target["arch"] = current.applied["arch"]
@@ -67,6 +69,9 @@ def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Ga
     made_with = (current.applied or current.configured) if current.exists else None
     vm = differences(made_with, target, stated, host, instance) if made_with else []
     fixed = [option for option in vm if _is_fixed(option, made_with or {}, target)]
+    if current.exists and made_with is None and current.disk_runtime not in ("", target["runtime"]):
+        # All settings are lost; the data disk still tells what it was made for.
+        fixed.append("runtime")
     restart = [option for option in vm if option not in fixed and BY_OPTION[option].when != LIVE and option != "disk"]
     if "disk" in stated and current.disk_gib is not None:
         # Both files may claim a size that the disk never got.
