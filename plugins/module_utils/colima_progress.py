@@ -18,7 +18,7 @@ _MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))(?: context=("[^"]*"|\S
 _PHASES = (
     (re.compile(r"downloading disk image"), "downloading the disk image"),
     (re.compile(r"Attempting to download the image"), "preparing the disk image"),
-    (re.compile(r"requirement 1 of \d+: \\?\"ssh"), "booting"),
+    (re.compile(r'requirement 1 of \d+: "ssh'), "booting"),
     (re.compile(r"SSH Local Port"), "booting"),
     (re.compile(r"Waiting for the guest agent"), "booting, guest agent"),
     (re.compile(r"^READY"), "booted"),
@@ -38,7 +38,7 @@ def phase_of(line: str) -> str:
     if not found:
         size = _SIZE.search(line)
         return f"downloading {size[1]}" if size else ""
-    message, context = found[1] or found[2] or "", (found[3] or "").strip('"')
+    message, context = (found[1] or found[2] or "").replace('\\"', '"'), (found[3] or "").strip('"')
     for pattern, phase in _PHASES:
         if pattern.search(message):
             return phase
