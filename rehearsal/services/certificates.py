@@ -14,6 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DAYS = 30
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True, key_cert_sign=True, crl_sign=True,
+    content_commitment=False, key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
+    decipher_only=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ class Authority:
             name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal-ca")])
             made = _builder(name, key).issuer_name(name)
             made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            # Python 3.13 and newer refuse an authority that does not say what its key is for and how it is recognised.
+            made = made.add_extension(_SIGNS_CERTIFICATES, critical=True)
+            made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             self.certificate_file.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
             write_secret(self._key_file, _pem(key))
         self._certificate = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
@@ -74,6 +82,8 @@ class Authority:
         made = _builder(x509.Name(names), key).issuer_name(self._certificate.subject)
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        made = made.add_extension(issuer, critical=False)
         if server:
             loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
             made = made.add_extension(x509.SubjectAlternativeName([loopback, x509.DNSName("localhost")]), critical=False)
