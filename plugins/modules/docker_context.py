@@ -198,7 +198,7 @@ contexts:
       type: bool
     engine:
       description:
-        - Whether the engine answered (RV(contexts[].engine.reachable)), its V(version), V(api_version), V(os) and V(arch), or
+        - Whether the engine answered (V(reachable)), its V(version), V(api_version), V(os) and V(arch), or
           the V(reason) why it did not. V(reachable) is null for endpoints that are no unix socket; see
           M(laptop.containers.docker_context_info) for those.
       type: dict
