@@ -206,7 +206,9 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
     kinds = {action.kind for action in plan.actions}
     notes = ["journal"] if kinds & {"start", "write"} or plan.desired.state == "absent" else []
-    return [*notes, "fresh"] if kinds & {"start", "delete_data", "delete_disk", "settle"} else notes
+    known = plan.current.store is not None and plan.current.store.formatted
+    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
+    return [*notes, "fresh"] if settled else notes
 
 
 def _has_kubernetes(plan: ProfilePlan) -> bool:
