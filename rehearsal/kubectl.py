@@ -99,7 +99,9 @@ def config_command(words: list[str], flags: dict[str, str]) -> str:
             raise Refused("error: current-context is not set")
         return f"{whole['current-context']}\n"
     if verb == "get-contexts":
-        return "".join(f"{entry['name']}\n" for entry in whole["contexts"])
+        if flags.get("-o", flags.get("--output")) == "name":
+            return "".join(f"{entry['name']}\n" for entry in whole["contexts"])
+        return contexts_table(whole)
     if verb == "use-context":
         if rest[0] not in [entry["name"] for entry in whole["contexts"]]:
             raise Refused(f'error: no context exists with the name: "{rest[0]}"')
@@ -108,6 +110,18 @@ def config_command(words: list[str], flags: dict[str, str]) -> str:
     if verb == "unset":
         return unset(paths[0], rest[0])
     raise Refused(f"error: unknown command {json.dumps(' '.join(['config', *words]))} (the rehearsal's kubectl)")
+
+
+def contexts_table(whole: dict[str, Any]) -> str:
+    """What `kubectl config get-contexts` prints: columns three spaces apart, the last one not padded."""
+    rows = [("CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE")]
+    for entry in whole["contexts"]:
+        inner = entry["context"]
+        mark = "*" if entry["name"] == whole["current-context"] else ""
+        rows.append((mark, entry["name"], inner.get("cluster", ""), inner.get("user", ""), inner.get("namespace", "")))
+    widths = [max(len(row[column]) for row in rows) + 3 for column in range(4)]
+    lines = ("".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)) + row[4] for row in rows)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def unset(path: Path, name: str) -> str:

@@ -36,6 +36,9 @@ ENGINE_COMMANDS = ("version", "info", "system", "ps", "container", "images", "im
 def main(argv: list[str] | None = None) -> int:
     """Run one docker command; returns its exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    # The real docker does not buffer: whoever joins both channels sees its lines in the order in which they were written.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         return _dispatch(argv)
     except Exit as end:

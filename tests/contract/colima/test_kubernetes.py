@@ -89,14 +89,14 @@ def test_the_first_element_of_kubeconfig_is_the_file_written(standin: Rig) -> No
 def test_a_damaged_entry_is_not_repaired_by_stop_and_start(k8s: Rig) -> None:
     k8s.colima("stop", "k8s")
     assert names(k8s.kubectl_config())["contexts"] == [NAME]
-    k8s.run("kubectl", "config", "delete-context", NAME)
+    k8s.run("kubectl", "config", "unset", f"contexts.{NAME}")
     result = k8s.started("k8s")
     assert "updating config ..." not in result.messages
     assert names(k8s.kubectl_config())["contexts"] == []
 
 
 def test_reset_repairs_the_entry(k8s: Rig) -> None:
-    k8s.run("kubectl", "config", "delete-context", NAME)
+    k8s.run("kubectl", "config", "unset", f"contexts.{NAME}")
     assert k8s.colima("kubernetes", "reset", "-p", "k8s").rc == 0
     assert names(k8s.kubectl_config())["contexts"] == [NAME]
 
