@@ -81,7 +81,7 @@ def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
 
 def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
     """Whether the VM's first boot never finished, and the new one can take over what may be on the data disk."""
-    if not current.exists or current.applied is not None:
+    if not current.exists or current.applied is not None or current.store_is_lost:
         return False
     disk, store = current.disk, current.store
     if disk is None or not disk.written:
