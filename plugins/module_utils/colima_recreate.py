@@ -83,10 +83,11 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
     """Whether the VM's first boot never finished, and the new one can take over what may be on the data disk."""
     if not current.exists or current.applied is not None or current.store_is_lost:
         return False
-    disk, store = current.disk, current.store
-    if disk is None or not disk.written:
+    if current.disk is None:
         return True
-    return "disk" not in fixed and (store is None or store.runtime in ("", target["runtime"]))
+    if current.disk_runtime not in ("", target["runtime"]):
+        return False
+    return not current.disk.written or "disk" not in fixed
 
 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
