@@ -83,4 +83,6 @@ def _needs_own_resize(current: Current, target: Config) -> bool:
     """Whether the disk is too small and colima would not notice: it compares its own notes, not the disk."""
     if current.disk_gib is None or current.disk_gib >= target["disk"] or not current.disk_gib:
         return False
-    return not current.exists or current.applied is None or current.applied["disk"] >= target["disk"]
+    # A new VM takes a kept disk as it is; that goes for one that was set aside, too.
+    made_anew = not current.exists or current.health == DAMAGED
+    return made_anew or current.applied is None or current.applied["disk"] >= target["disk"]
