@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from .errors import WorkstationError
 from .kube_access import Access
-from .kube_wire import Answer, Wire, tls_context
+from .kube_wire import Answer, BrokenAnswer, Wire, tls_context
 
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -100,7 +100,7 @@ class KubeHttp:
             try:
                 answer = self._send(method, self._prefix + path, headers, body)
                 if answer.status < 300:
-                    return json.loads(answer.body)
+                    return decoded(answer.body)
                 failure: Exception = ApiError(answer.status, answer.body)
                 if answer.status not in RETRIED:
                     raise failure
@@ -144,6 +144,14 @@ class KubeHttp:
         if wire is not None:
             wire.close()
             self._local.wire = None
+
+
+def decoded(body: bytes) -> Any:
+    """Return an answer's body. Raises BrokenAnswer when something else than an API server, a portal's page say, answered."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise BrokenAnswer("the answer is not JSON") from error
 
 
 def unreachable(access: Access, error: Exception) -> Unreachable:
