@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ANSIBLE := $(BIN)/ansible-playbook
+# Most tests wait for processes; two at a time, a file of tests at a time, so that engines are shared within a file.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
@@ -40,16 +42,16 @@ rehearse: $(VENV)/.lab ## Converge the whole workstation in a lab of its own, an
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
-	@$(BIN)/python -m pytest -q
+	@$(PYTEST)
 
 test-long: $(VENV)/.dev ## The long form of property and fault tests
-	@LAPTOP_LONG=1 $(BIN)/python -m pytest -q tests/property tests/faults
+	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker
 
 unit: $(VENV)/.dev ## Only the fast tests
 	@$(BIN)/python -m pytest -q tests/unit
 
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
-	@$(BIN)/python -m pytest -q tests/contract
+	@$(PYTEST) tests/contract
 
 molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
 	@for scenario in default secret_refresh; do PATH="$(BIN):$$PATH" $(BIN)/molecule test --scenario-name $$scenario || exit 1; done

@@ -29,7 +29,6 @@ os.environ["REHEARSAL_ENGINES"] = str(
 FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
 FOREIGN_NAMES = ("KUBECONFIG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 KEPT = ("REHEARSAL_ENGINES",)
-_not_real: dict[str, int] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -46,10 +45,9 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 def skip_unless(name: str) -> None:
-    """Skip the test when an engine (or group of engines) is not usable, and remember that for the end of the run."""
+    """Skip the test when an engine (or group of engines) is not usable; the end of the run lists what was missing."""
     reason = engines.missing(name)
     if reason:
-        _not_real[reason] = _not_real.get(reason, 0) + 1
         pytest.skip(reason)
 
 
@@ -74,11 +72,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Close with what was not real in this run, and how to get it."""
-    if not _not_real:
+    """Close with what was not real in this run, and how to get it. Read from the reports: tests may run in several processes."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    if not reasons:
         return
     terminalreporter.section("not real in this run", sep="=")
-    for reason, count in sorted(_not_real.items()):
+    for reason, count in sorted(reasons.items()):
         terminalreporter.line(f"{count:4d} test{'s' if count != 1 else ' '} skipped: {reason}")
 
 

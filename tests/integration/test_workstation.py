@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LARGE = 1 << 20
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
@@ -84,7 +85,14 @@ def fingerprint(folder: Path) -> dict[str, str]:
         name = str(path.relative_to(folder))
         if name.startswith(("logs", "tmp", "home/.ansible", "run")) or path.is_dir() or path.is_socket():
             continue
-        entries[name] = str(path.readlink()) if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+        status = path.lstat()
+        if path.is_symlink():
+            entries[name] = str(path.readlink())
+        elif status.st_size > LARGE:
+            # Disks: sparse files of many GiB.
+            entries[name] = f"{status.st_size} {status.st_mtime_ns}"
+        else:
+            entries[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return entries
 
 
@@ -141,9 +149,11 @@ def test_bad_input_is_one_clear_sentence_and_changes_nothing(lab: Lab, variables
     assert done.returncode != 0, done.stdout
     said = done.stdout + done.stderr
     assert message in said
-    assert "Could not" in said
+    # Ours, or Ansible's own sentence for a word that is not among the choices.
+    assert "Could not" in said or "must be one of" in said
     assert "Traceback" not in said
-    assert fingerprint(lab.folder) == before
+    after = fingerprint(lab.folder)
+    assert {name for name in {*before, *after} if before.get(name) != after.get(name)} == set()
 
 
 def test_a_profile_that_is_stopped_when_the_secret_is_due_is_named(lab: Lab) -> None:
@@ -163,7 +173,7 @@ def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
     assert lab.tool("docker", "context", "show").stdout.strip() == "default"
     inside = json.loads((lab.folder / "environment.json").read_text())
     assert not (Path(inside["HOME"]) / ".local/bin/nerdctl").exists()
-    disks = [json.loads(line)["name"] for line in lab.tool("limactl", "disk", "list", "--json").stdout.splitlines()]
-    assert sorted(disks) == ["colima-docker-buildx", "colima-k8s"]
+    disks = Path(inside["HOME"]) / ".colima" / "_lima" / "_disks"
+    assert sorted(path.parent.name for path in disks.glob("*/datadisk")) == ["colima-docker-buildx", "colima-k8s"]
     again = lab.play(playbook="playbooks/teardown.yml")
     assert (again.returncode, changed(again.stdout)) == (0, 0), again.stdout
