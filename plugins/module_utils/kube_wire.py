@@ -84,7 +84,8 @@ class Wire:
             raise BrokenAnswer("the answer is not HTTP, or it ended too early") from error
         except ValueError as error:
             raise InputError(
-                "Could not use the kubeconfig: a value of it holds a line break, or a character that no request can carry. Repair it."
+                "Could not use the kubeconfig: a value of it holds a line break, or another character that no request "
+                "can carry. Repair it."
             ) from error
         self.used = True
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, answer)
