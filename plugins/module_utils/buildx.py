@@ -93,7 +93,8 @@ class State:
     builders: Mapping[str, Builder] = field(default_factory=dict)
     health: Mapping[tuple[str, str], Health] = field(default_factory=dict)
     selected: Mapping[str, str] = field(default_factory=dict)
-    busy: frozenset[str] = frozenset()
+    # Why a builder must not be torn down now, by its name.
+    busy: Mapping[str, str] = field(default_factory=dict)
 
     def dead(self, name: str, statuses: Iterable[str] = ("unreachable", "gone")) -> bool:
         """Whether all nodes of the builder have such a status."""
@@ -104,11 +105,15 @@ class State:
 
 @dataclass(frozen=True)
 class BuildxStep(Step):
-    """A step with the arguments of `docker buildx`, what buildkitd.toml holds, and the docker context it runs in."""
+    """A step with the arguments of `docker buildx`, what buildkitd.toml holds, and the docker context it runs in.
+
+    cluster: the endpoint of a node in pods, which buildx takes from its environment.
+    """
 
     argv: tuple[str, ...] = ()
     config: BuildkitConfig | None = None
     context: str = ""
+    cluster: str = ""
     recreates: str = ""
 
 
@@ -201,7 +206,7 @@ def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None
     if not changes:
         return current, start if any(_status(state, item.name, node) != "running" for node in current.nodes) else [], []
     if recreate == "never" or (recreate == "if_idle" and item.name in state.busy):
-        reason = "a build is running" if recreate == "if_idle" else "recreate is never"
+        reason = state.busy[item.name] if recreate == "if_idle" else "recreate is never"
         held = Pending(
             f"builder '{item.name}'", ", ".join(changes), reason, "Run again when it is idle, or with recreate=always."
         )
@@ -219,8 +224,15 @@ def _removal(state: State, item: Wanted, verb: str) -> BuildxStep:
     keep = ("--keep-state",) if item.keep_state else ()
     if state.dead(item.name):
         keep = ("--keep-daemon",)
-    detail = "its cache is kept" if keep == ("--keep-state",) else ""
+    detail = "its cache is kept" if keep == ("--keep-state",) and _keeps_cache(state.builders[item.name]) else ""
     return BuildxStep(verb, f"builder '{item.name}'", detail, ("rm", *keep, "--force", item.name))
+
+
+def _keeps_cache(builder: Builder) -> bool:
+    """Whether there is a volume: pods have none unless told, and a remote buildkitd goes on as it is."""
+    if builder.driver == "kubernetes":
+        return all("persistent-volume-claim.requests.storage" in (node.driver_opts or {}) for node in builder.nodes)
+    return builder.driver == "docker-container"
 
 
 def _filled(wanted: Builder, current: Builder) -> Builder:
@@ -254,10 +266,11 @@ def _creation(builder: Builder) -> list[Step]:
             argv += ("--driver-opt", _csv(f"{key}={value}"))
         if node.flags:
             argv += ("--buildkitd-flags", " ".join(node.flags))
-        if node.endpoint and builder.driver != "kubernetes":
+        cluster = node.endpoint if builder.driver == "kubernetes" else ""
+        if node.endpoint and not cluster:
             argv += (node.endpoint,)
         what = f"node '{node.name}' of builder '{builder.name}'" if number else f"builder '{builder.name}'"
-        steps.append(BuildxStep("create", what, node.endpoint, argv, config=node.config))
+        steps.append(BuildxStep("create", what, node.endpoint, argv, config=node.config, cluster=cluster))
     return steps
 
 
@@ -276,7 +289,7 @@ def differences(current: Builder, wanted: Builder) -> list[str]:
     was = {node.name: node for node in current.nodes}
     for node in wanted.nodes:
         before = was[node.name]
-        if wanted.driver != "kubernetes" and node.endpoint and node.endpoint != before.endpoint:
+        if node.endpoint and node.endpoint != before.endpoint:
             changes.append(f"endpoint {before.endpoint} -> {node.endpoint}")
         if node.platforms is not None and set(node.platforms) != set(before.platforms or ()):
             changes.append(f"platforms {','.join(before.platforms or ()) or 'none'} -> {','.join(node.platforms) or 'none'}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .buildx import Builder, Health, Node
+from .buildx_kubernetes import cluster_health
 from .docker_context import BUILT_IN
 from .docker_engine import Silent, get_unix
 
@@ -26,6 +28,8 @@ def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], s
         return _container_health(node, hosts, seconds)
     if builder.driver == "remote":
         return _remote_health(node.endpoint, seconds)
+    if builder.driver == "kubernetes":
+        return cluster_health(node, os.environ, seconds)
     return Health("unknown", f"builders with driver {builder.driver} are not asked")
 
 
@@ -64,11 +68,17 @@ def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: floa
     return Health("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
 
 
-def node_is_building(node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool:
-    """Whether a build runs on the node: every client and every build step is a process beside buildkitd."""
+def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool | None:
+    """Whether a build runs on the node: every client and every build step is a process beside buildkitd.
+
+    Returns None when the node can't be asked from here.
+    """
+    if builder.driver != "docker-container":
+        # A remote buildkitd goes on without its record; what runs in pods is not told.
+        return None if builder.driver == "kubernetes" else False
     host = _docker_host(node.endpoint, hosts) or ""
     if not host.startswith("unix://"):
-        return False
+        return None if host else False
     try:
         status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
     except Silent:
@@ -82,6 +92,13 @@ def has_builds(top: Mapping[str, Any]) -> bool:
     command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
     programs = [PurePosixPath(process[command].split()[0]).name for process in top.get("Processes") or [] if process[command]]
     return any(name not in _ALWAYS_THERE for name in programs)
+
+
+def top_from(text: str) -> dict[str, list[Any]]:
+    """Return what `docker top` prints in the form of the engine's own answer."""
+    lines = text.splitlines()
+    titles = lines[0].split() if lines else []
+    return {"Titles": titles, "Processes": [line.split(None, len(titles) - 1) for line in lines[1:] if line.strip()]}
 
 
 def _remote_health(endpoint: str, seconds: float) -> Health:

@@ -19,9 +19,11 @@ from typing import Any
 
 from .buildx import Builder, BuildxStep, Node, normal_platform
 from .buildx_config import BuildkitConfig, config_read_back, to_toml
+from .buildx_kubernetes import kubeconfig_of
+from .buildx_nodes import has_builds, top_from
 from .cli import Cli
 from .docker_plugins import find_plugin
-from .errors import CommandFailed, InputError, ToolMissing
+from .errors import CommandFailed, InputError, TimedOut, ToolMissing
 from .plan import Plan
 
 HOW_TO_GET_BUILDX = (
@@ -113,29 +115,63 @@ class Buildx:
             self.docker.path  # noqa: B018 - a missing docker is the better message
             raise ToolMissing("docker buildx", HOW_TO_GET_BUILDX)
         for step in steps:
-            environment = {"DOCKER_CONTEXT": step.context} if step.context else {}
-            seconds = _SECONDS_TO_START if "--bootstrap" in step.argv else _SECONDS
-            if step.config is None:
-                self.docker.run("buildx", *step.argv, timeout=seconds, environment=environment)
-            else:
-                self._run_with_config(step, step.config)
+            try:
+                self._run(step)
+            except CommandFailed as failure:
+                # A time-out says itself what was too long; of a refusal only buildx knows the reason.
+                said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ")
+                reason = failure.message.partition(": ")[2] if isinstance(failure, TimedOut) or not said else said
+                raise type(failure)(
+                    f"Could not {step.verb} {step.target}: {reason.rstrip('.')}. "
+                    "Repair what it names ('docker buildx ls' shows all builders), then run again.",
+                    **failure.context,
+                ) from failure
 
-    def _run_with_config(self, step: BuildxStep, config: BuildkitConfig) -> None:
+    def _run(self, step: BuildxStep) -> None:
+        environment = {"DOCKER_CONTEXT": step.context} if step.context else {}
+        if step.cluster:
+            environment["KUBECONFIG"] = kubeconfig_of(step.cluster)
+        seconds = _SECONDS_TO_START if "--bootstrap" in step.argv else _SECONDS
+        if step.config is None:
+            self.docker.run("buildx", *step.argv, timeout=seconds, environment=environment)
+        else:
+            self._run_with_config(step, step.config, environment)
+
+    def _run_with_config(self, step: BuildxStep, config: BuildkitConfig, environment: Mapping[str, str]) -> None:
         handle, path = tempfile.mkstemp(prefix="buildkitd.", suffix=".toml")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(to_toml(config.settings))
             verb, *rest = step.argv
-            self.docker.run("buildx", verb, "--buildkitd-config", path, *rest, timeout=_SECONDS)
+            self.docker.run("buildx", verb, "--buildkitd-config", path, *rest, timeout=_SECONDS, environment=environment)
         finally:
             Path(path).unlink(missing_ok=True)
 
+    def is_building(self, node: Node, seconds: float) -> bool | None:
+        """Whether a build runs in a node's container on an engine far away. Returns None when it does not answer."""
+        where = ("--host", node.endpoint) if "://" in node.endpoint else ("--context", node.endpoint)
+        try:
+            done = self.docker.run(*where, "top", f"buildx_buildkit_{node.name}", check=False, timeout=seconds)
+        except (CommandFailed, ToolMissing):
+            return None
+        if done.rc != 0:
+            # Of a container that is not there, or does not run, docker says so.
+            return False if "container" in done.stderr.lower() else None
+        return has_builds(top_from(done.stdout))
+
     def offered(self, name: str, seconds: float) -> dict[str, tuple[str, ...]]:
         """Return the platforms of each running node of a builder, as buildkit tells them. Empty when it does not answer."""
+        return parse_inspect(self._inspected(name, seconds))
+
+    def statuses(self, name: str, seconds: float) -> dict[str, str]:
+        """Return buildx's own word on each node of a builder. Empty when it does not answer."""
+        return parse_statuses(self._inspected(name, seconds))
+
+    def _inspected(self, name: str, seconds: float) -> str:
         try:
-            return parse_inspect(self.docker.run("buildx", "inspect", name, timeout=seconds).stdout)
+            return self.docker.run("buildx", "inspect", name, timeout=seconds).stdout
         except (CommandFailed, ToolMissing):
-            return {}
+            return ""
 
 
 def parse_inspect(text: str) -> dict[str, tuple[str, ...]]:
@@ -152,4 +188,17 @@ def parse_inspect(text: str) -> dict[str, tuple[str, ...]]:
         elif label == "Platforms" and running:
             listed = [item.strip().removesuffix("*") for item in value.split(",") if item.strip()]
             found[name] = tuple(dict.fromkeys(normal_platform(item) for item in listed))
+    return found
+
+
+def parse_statuses(text: str) -> dict[str, str]:
+    """Return the status of each node in what `docker buildx inspect` prints. A node that failed has none."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in text.partition("Nodes:")[2].splitlines():
+        label, _, value = line.partition(":")
+        if label == "Name":
+            name = value.strip()
+        elif label == "Status":
+            found[name] = value.strip()
     return found

@@ -31,7 +31,8 @@ options:
       driver:
         description:
           - V(docker-container) runs buildkit in a container, V(remote) uses a buildkitd that runs already, V(kubernetes) runs
-            buildkit in pods. V(docker) is the builder that each docker context is by itself; it can only be made the default.
+            buildkit in pods of a cluster.
+          - V(docker) is the builder that each docker context is by itself; it can only be made the default.
         type: str
         choices: [docker-container, docker, remote, kubernetes]
         default: docker-container
@@ -39,6 +40,9 @@ options:
         description:
           - Where the builder runs, for a builder with one node. For V(docker-container) the name of a docker context or a docker
             host; without it the current docker context. For V(remote) the address of buildkitd.
+          - For V(kubernetes) the path of a kubeconfig file; buildx always uses the context that is current in it. Without it, a
+            builder stays where it is, and a new one goes where E(KUBECONFIG) points, or to the one that kubectl would use.
+            C(kubernetes:///NAME?kubeconfig=PATH), as buildx shows it, is understood as well.
         type: str
       nodes:
         description: The builder's nodes, where there are several (for instance one native engine per architecture).
@@ -104,7 +108,8 @@ options:
         default: present
   recreate:
     description:
-      - When a builder that differs may be created anew. V(if_idle) waits, with a note in RV(pending), while a build runs on it.
+      - When a builder that differs may be created anew. V(if_idle) waits, with a note in RV(pending), while a build runs on it,
+        or while a node runs that does not tell. Pods never do, and take the cache with them unless it is on a volume.
     type: str
     choices: [always, if_idle, never]
     default: if_idle
@@ -116,7 +121,7 @@ options:
     choices: [never, gone, unreachable]
     default: never
   timeout:
-    description: Seconds to wait for an engine's answer. All are asked side by side.
+    description: Seconds to wait for an engine's answer. All are asked side by side. A slow line of C(ssh) may need more.
     type: float
     default: 3
 seealso:
@@ -203,12 +208,14 @@ pending:
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.buildx import Builder, BuildxStep, Health, Node, State, Wanted, normal_platform, plan_builders, reasons
 from ..module_utils.buildx_config import config_from
+from ..module_utils.buildx_kubernetes import check_kubeconfigs, settled
 from ..module_utils.buildx_nodes import OWN_HOST, all_health, emulation_remedy, node_is_building
 from ..module_utils.buildx_store import Buildx, buildx_directory
 from ..module_utils.docker_cli import docker_cli, docker_directory
@@ -301,6 +308,7 @@ class Run:
         self.current = self.contexts.current() or BUILT_IN
         self.wanted = tuple(wanted_from(options, self.current) for options in params["builders"])
         self.hosts = {}
+        self.kubeconfig = os.environ.get("KUBECONFIG", "")
 
     def context_of(self, item):
         """Return the docker context that a builder belongs to."""
@@ -312,6 +320,12 @@ class Run:
     def read(self):
         """Return the state."""
         builders = self.buildx.read()
+        self.wanted = tuple(
+            replace(item, builder=settled(item.builder, builders.get(item.name), self.kubeconfig))
+            if item.builder.driver == "kubernetes"
+            else item
+            for item in self.wanted
+        )
         nodes = [node for item in (*builders.values(), *(item.builder for item in self.wanted)) for node in item.nodes]
         names = {node.endpoint for node in nodes if node.endpoint and "://" not in node.endpoint}
         known = self.contexts.read(sorted(names)).contexts
@@ -320,20 +334,48 @@ class Run:
         for item in self.wanted:
             context = self.context_of(item)
             selected[item.name] = self.buildx.selected(OWN_HOST if context == BUILT_IN else context, context)
-        return State(builders, all_health(builders, self.hosts, self.seconds), selected)
+        health = all_health(builders, self.hosts, self.seconds)
+        for item in self.wanted:
+            health |= self.far_health(item, builders.get(item.name), health)
+        return State(builders, health, selected)
+
+    def far_health(self, item, builder, health):
+        """Return how nodes are that only buildx can ask (through ssh, say). It takes its time, so only where it matters."""
+        if builder is None or not (item.present and (item.bootstrap or item.offers)):
+            return {}
+        known = {node.name: health[builder.name, node.name] for node in builder.nodes}
+        if any(each.dead for each in known.values()) or all(each.status != "unknown" for each in known.values()):
+            return {}
+        told = self.buildx.statuses(builder.name, self.seconds)
+        return {
+            (builder.name, name): Health("running" if told[name] == "running" else "inactive")
+            for name, each in known.items()
+            if each.status == "unknown" and name in told
+        }
 
     def plan(self):
         """Return state and plan. Whether a build runs is asked only where it would be interrupted."""
         state = self.read()
         made = self.plan_for(state)
         torn = [step.recreates for step in made.steps if isinstance(step, BuildxStep) and step.recreates]
-        busy = {
-            name for name in torn if any(node_is_building(node, self.hosts, self.seconds) for node in state.builders[name].nodes)
-        }
+        busy = {name: reason for name in torn if (reason := self.busy(state, state.builders[name]))}
         if busy:
-            state = State(state.builders, state.health, state.selected, frozenset(busy))
+            state = State(state.builders, state.health, state.selected, busy)
             made = self.plan_for(state)
         return state, made
+
+    def busy(self, state, builder):
+        """Return why a builder must not be torn down now; empty when no build runs on it."""
+        for node in builder.nodes:
+            building = node_is_building(builder, node, self.hosts, self.seconds)
+            status = state.health[builder.name, node.name].status
+            if building is None and builder.driver == "docker-container" and status != "unreachable":
+                building = self.buildx.is_building(node, self.seconds)
+            if building:
+                return "a build is running"
+            if building is None and status in ("running", "unknown"):
+                return f"node '{node.name}' does not tell whether a build is running"
+        return ""
 
     def plan_for(self, state):
         """Return the plan for a state."""
@@ -344,6 +386,9 @@ class Run:
         """Carry out the plan and look again."""
         creating = {step.argv[2] for step in made.steps if isinstance(step, BuildxStep) and step.argv[0] == "create"}
         new = {item.name: item.builder for item in self.wanted if item.name in creating}
+        for builder in new.values():
+            if builder.driver == "kubernetes":
+                check_kubeconfigs(builder)
         for (name, node), health in all_health(new, self.hosts, self.seconds).items():
             # Asked before anything is removed: buildx would wait 20 s for a dead engine, then leave the builder half made.
             if health.dead:

@@ -119,6 +119,8 @@ class ApiServer:
             # There is no controller manager to make the accounts that this plugin waits for, and no node to reach.
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
+            # As k3s has it; buildkit in pods asks for it.
+            "--allow-privileged=true",
             "--profiling=false",
         ]
         self.daemon.spawn(argv)

@@ -7,21 +7,27 @@ import contextlib
 import io
 import json
 import os
+import select
 import shutil
 import signal
 import socket
+import socketserver
 import subprocess
 import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from rehearsal import engines
 from tests.docker_modules import ModuleRun, messages
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
 
 # A privileged container asks for every capability there is; a root that lacks one (in a container, say) can't give it.
 RUNC = '''#!/usr/bin/env python3
@@ -363,8 +369,35 @@ def test_a_differing_builder_is_made_anew_and_keeps_its_cache(run: ModuleRun, wi
     assert volumes("drift") == []
 
 
-def test_a_running_build_is_not_interrupted(run: ModuleRun, with_context: Path) -> None:
-    builder: dict[str, Any] = {"name": "busy", "endpoint": "colima-buildx", "driver_opts": IN_LAB, "bootstrap": True}
+@pytest.fixture
+def far(lab: Any) -> Iterator[str]:
+    """The same engine over TCP, as one on another machine."""
+
+    class Bridge(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as engine:
+                engine.connect(str(lab.socket))
+                ends = [self.request, engine]
+                with contextlib.suppress(OSError):
+                    while ready := select.select(ends, [], [])[0]:
+                        for end in ready:
+                            content = end.recv(65536)
+                            if not content:
+                                return
+                            ends[1 - ends.index(end)].sendall(content)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Bridge) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("place", ["here", "far"])
+def test_a_running_build_is_not_interrupted(run: ModuleRun, with_context: Path, far: str, place: str) -> None:
+    context("farm", far)
+    endpoint = {"here": "colima-buildx", "far": "farm"}[place]
+    builder: dict[str, Any] = {"name": "busy", "endpoint": endpoint, "driver_opts": IN_LAB, "bootstrap": True}
     rhythm(run, with_context, builders=[builder])
     client = subprocess.Popen(
         ["docker", "exec", "-i", "buildx_buildkit_busy0", "buildctl", "dial-stdio"],
@@ -455,6 +488,157 @@ def find_daemon(directory: Path) -> int | None:
             if words and words[0].endswith(b"dockerd") and any(str(directory).encode() in word for word in words[1:]):
                 return int(entry.name)
     return None
+
+
+# --- driver kubernetes: a real API server ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster(apiserver: ApiServer, buildx: Path, monkeypatch: pytest.MonkeyPatch) -> ApiServer:
+    """The cluster that KUBECONFIG names."""
+    monkeypatch.setenv("KUBECONFIG", str(apiserver.kubeconfig))
+    return apiserver
+
+
+def in_pods(**options: Any) -> dict[str, Any]:
+    return {
+        "name": "pods",
+        "driver": "kubernetes",
+        "driver_opts": {"namespace": "builds", "replicas": 2, "timeout": "1s", **options},
+    }
+
+
+def objects(apiserver: ApiServer, kind: str = "deployments", namespace: str = "builds") -> list[dict[str, Any]]:
+    status, found = apiserver.request("GET", f"/apis/apps/v1/namespaces/{namespace}/{kind}")
+    assert status == 200, found
+    return list(found["items"])
+
+
+def test_a_builder_in_pods_comes_changes_and_goes(run: ModuleRun, buildx: Path, cluster: ApiServer) -> None:
+    noted = f"kubernetes:///pods?deployment=pods0&kubeconfig={quote(str(cluster.kubeconfig), safe='')}"
+    made = rhythm(run, buildx, builders=[in_pods()])
+    assert made["actions"] == [f"create builder 'pods' ({noted})"]
+    node = made["builders"][0]["nodes"][0]
+    assert (node["endpoint"], node["status"]) == (noted, "inactive")
+    assert node["driver_opts"] == {"namespace": "builds", "replicas": "2", "timeout": "1s"}
+    assert noted in docker("buildx", "inspect", "pods")
+    record(buildx, "other", "unix:///nowhere.sock")
+    other = (buildx / ".docker/buildx/instances/other").read_bytes()
+    changed = rhythm(run, buildx, builders=[in_pods(labels="team=a,tier=b", rootless=True)])
+    assert changed["actions"][0] == "remove builder 'pods' (to create it anew: driver options)"
+    assert changed["builders"][0]["nodes"][0]["driver_opts"]["labels"] == "team=a,tier=b"
+    # What is not stated stays.
+    assert not run("buildx_builder", builders=[{"name": "pods", "driver": "kubernetes"}])["changed"]
+    rhythm(run, buildx, builders=[{**in_pods(), "driver_opts": None, "default": True, "platforms": ["linux/arm64"]}])
+    rhythm(run, buildx, builders=[{"name": "pods", "state": "absent"}])
+    assert (buildx / ".docker/buildx/instances/other").read_bytes() == other
+
+
+def test_a_kubeconfig_can_be_named_and_is_kept(
+    run: ModuleRun, buildx: Path, apiserver: ApiServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builder = in_pods() | {"endpoint": str(apiserver.kubeconfig)}
+    missing = run("buildx_builder", builders=[in_pods()])
+    assert missing["msg"].startswith("Could not create node 'pods0' of builder 'pods': there is no kubeconfig")
+    made = rhythm(run, buildx, builders=[builder])
+    # As buildx shows it, and not stated at all: the same cluster, whatever KUBECONFIG says by now.
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "elsewhere"))
+    for same in (made["builders"][0]["nodes"][0]["endpoint"], f"kubernetes:///any?kubeconfig={apiserver.kubeconfig}", None):
+        assert not run("buildx_builder", builders=[builder | {"endpoint": same}])["changed"]
+    changed = rhythm(run, buildx, builders=[in_pods(replicas=3)])
+    assert changed["builders"][0]["nodes"][0]["endpoint"] == made["builders"][0]["nodes"][0]["endpoint"]
+    moved = tmp_path / "kube config"
+    moved.write_bytes(apiserver.kubeconfig.read_bytes())
+    assert "endpoint kubernetes:///pods" in rhythm(run, buildx, builders=[builder | {"endpoint": str(moved)}])["actions"][0]
+    run("buildx_builder", builders=[{"name": "pods", "state": "absent"}])
+    monkeypatch.setenv("KUBECONFIG", f"{moved}:{apiserver.kubeconfig}")
+    listed = run("buildx_builder", builders=[in_pods()])
+    assert "KUBECONFIG names several files" in listed["msg"]
+    assert "Set endpoint" in listed["msg"]
+
+
+def test_several_nodes_in_pods(run: ModuleRun, buildx: Path, cluster: ApiServer) -> None:
+    nodes = [
+        {"name": "arm", "platforms": ["linux/arm64"], "driver_opts": {"nodeselector": "kubernetes.io/arch=arm64"}},
+        {"name": "intel", "platforms": ["linux/amd64"], "driver_opts": {"nodeselector": "kubernetes.io/arch=amd64"}},
+    ]
+    builder = {"name": "both", "driver": "kubernetes", "nodes": nodes}
+    made = rhythm(run, buildx, builders=[builder])
+    assert [node["name"] for node in made["builders"][0]["nodes"]] == ["arm", "intel"]
+    rhythm(run, buildx, builders=[{"name": "both", "state": "absent"}])
+
+
+def test_what_a_start_made_in_the_cluster_goes_with_the_builder(run: ModuleRun, buildx: Path, cluster: ApiServer) -> None:
+    """The objects are real; no pod of them runs, as a kubelet would be needed."""
+    cluster.namespace("builds")
+    started = {**in_pods(), "bootstrap": True, "buildkitd_config": {"debug": True}}
+    refused = run("buildx_builder", builders=[started])
+    assert refused["msg"].startswith("Could not start builder 'pods': expected 2 replicas to be ready, got 0")
+    deployment = objects(cluster)[0]
+    assert deployment["metadata"]["name"] == "pods0"
+    assert deployment["spec"]["replicas"] == 2
+    # The builder is there, and only its pods are not: nothing differs.
+    assert not run("buildx_builder", builders=[{**started, "bootstrap": False}])["changed"]
+    rhythm(run, buildx, builders=[in_pods(replicas=1)])
+    assert objects(cluster) == []
+    volume = {"persistent-volume-claim.requests.storage": "1Gi"}
+    run("buildx_builder", builders=[{**in_pods(**volume), "bootstrap": True}])
+    assert [item["metadata"]["name"] for item in objects(cluster, "statefulsets")] == ["pods0"]
+    gone = rhythm(run, buildx, builders=[{"name": "pods", "state": "absent"}])
+    assert gone["actions"] == ["remove builder 'pods' (its cache is kept)"]
+    assert objects(cluster, "statefulsets") == []
+
+
+def test_a_builder_whose_cluster_is_gone_is_reported_in_time_and_pruned(
+    run: ModuleRun, buildx: Path, cluster: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "kubeconfig"
+    copy.write_bytes(cluster.kubeconfig.read_bytes())
+    copied = {"name": "copied", "driver": "kubernetes", "endpoint": str(copy)}
+    assert run("buildx_builder", builders=[in_pods(), copied])["changed"]
+    assert run("buildx_builder")["stale"] == []
+    copy.unlink()
+    pid = cluster.daemon.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        stale = {item["name"]: item["reason"] for item in run("buildx_builder")["stale"]}
+        assert time.monotonic() - began < 5.0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert stale["pods"].startswith("cluster of kube context 'colima-k8s': no answer in time at https://127.0.0.1:")
+    assert stale["copied"] == f"there is no kubeconfig '{copy}'"
+    assert run("buildx_builder", prune_stale="gone")["actions"][0].startswith("remove stale builder 'copied'")
+    cluster.daemon.kill()
+    try:
+        began = time.monotonic()
+        assert run("buildx_builder")["stale"][0]["reason"].startswith("cluster of kube context 'colima-k8s': connection re")
+        torn = run("buildx_builder", builders=[in_pods(replicas=5)])
+        assert torn["msg"].startswith("Could not create node 'pods0' of builder 'pods': cluster of kube context 'colima-k8s'")
+        pruned = run("buildx_builder", prune_stale="unreachable")
+        assert time.monotonic() - began < 5.0
+    finally:
+        cluster.restart()
+    assert [item["removed"] for item in pruned["stale"]] == [True]
+    assert list((buildx / ".docker/buildx/instances").iterdir()) == []
+
+
+def test_a_build_in_pods(run: ModuleRun, buildx: Path, tmp_path: Path) -> None:
+    kubeconfig = os.environ.get("LAPTOP_CLUSTER")
+    if not kubeconfig:
+        pytest.skip("pods need a kubelet, which the lab's API server has not: set LAPTOP_CLUSTER to the kubeconfig of a cluster")
+    builder = {"name": "pods", "driver": "kubernetes", "endpoint": kubeconfig, "bootstrap": True}
+    assert run("buildx_builder", builders=[builder])["builders"][0]["nodes"][0]["status"] == "running"
+    try:
+        held = run("buildx_builder", builders=[builder | {"driver_opts": {"replicas": 2}}])
+        assert "does not tell whether a build is running" in held["pending"][0]["reason"]
+        (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+        archive = f"type=oci,dest={tmp_path}/image.tar"
+        docker("buildx", "--builder", "pods", "build", "--platform", "linux/amd64,linux/arm64", "-o", archive, str(tmp_path))
+        assert (tmp_path / "image.tar").exists()
+    finally:
+        run("buildx_builder", builders=[{"name": "pods", "state": "absent"}])
 
 
 if shutil.which("docker") is None:

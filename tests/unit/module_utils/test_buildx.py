@@ -23,7 +23,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx import (
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_config import config_from, config_read_back, to_toml
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_nodes import has_builds
-from ansible_collections.laptop.containers.plugins.module_utils.buildx_store import parse_inspect, read_builder
+from ansible_collections.laptop.containers.plugins.module_utils.buildx_store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan
 from hypothesis import given
@@ -47,7 +47,7 @@ def argvs(made: Plan) -> list[tuple[str, ...]]:
 
 def state(builder: Builder = AS_IT_IS, status: str = "inactive", selected: str = "work", busy: bool = False) -> State:
     health = {(builder.name, node.name): Health(status, "why") for node in builder.nodes}
-    return State({builder.name: builder}, health, {"multi": selected}, frozenset({"multi"} if busy else ()))
+    return State({builder.name: builder}, health, {"multi": selected}, {"multi": "a build is running"} if busy else {})
 
 
 CREATE = ("create", "--name", "multi", "--driver", "docker-container", "--node", "multi0", "work")
@@ -166,6 +166,12 @@ def test_running_nodes_tell_their_platforms() -> None:
     found = parse_inspect((TRANSCRIPTS / "inspect-running.txt").read_text())
     assert found == {"pk0": ("linux/amd64", "linux/amd64/v2", "linux/amd64/v3", "linux/386")}
     assert parse_inspect((TRANSCRIPTS / "inspect-two-inactive.txt").read_text()) == {}
+
+
+def test_buildx_own_word_on_each_node_is_read() -> None:
+    assert parse_statuses((TRANSCRIPTS / "inspect-running.txt").read_text()) == {"pk0": "running"}
+    assert parse_statuses((TRANSCRIPTS / "inspect-two-inactive.txt").read_text()) == {"two0": "inactive", "two1": "inactive"}
+    assert parse_statuses("") == {}
 
 
 TOML_VALUES = st.one_of(
