@@ -85,77 +85,21 @@ socket:
   type: str
 """
 
-import os
-import platform
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima_paths import parse_name, resolve
-from ..module_utils.docker_cli import config_file, docker_directory, read_config
-from ..module_utils.docker_config import plan_config, plan_undo
-from ..module_utils.docker_config_file import ConfigFile
-from ..module_utils.docker_context_store import state_file
-from ..module_utils.docker_env_file import env_text, plan_env_file
-from ..module_utils.docker_files import read_file, write_file
-from ..module_utils.docker_surroundings import Notes, apply_plan, look_around
-from ..module_utils.errors import NotVerified, WorkstationError
-from ..module_utils.plan import Plan, merge
-
-ARGUMENT_SPEC = {
-    "repair": {"type": "bool", "default": True},
-    "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
-    "profile": {"type": "str", "default": "docker-buildx"},
-    "env_file": {"type": "path"},
-    "backup": {"type": "bool", "default": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
+from ..module_utils.docker_config_task import ARGUMENT_SPEC, run
+from ..module_utils.errors import WorkstationError
 
 
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    params, present = module.params, module.params["state"] == "present"
-    home, system = str(Path.home()), platform.system()
-    directory = docker_directory(os.environ, home)
-    notes = Notes(state_file(os.environ, home).with_name("docker_cli_config.json"), directory)
-
-    def plan_again():
-        config = read_config(directory)
-        if not present:
-            return plan_undo(config, notes.read(), notes.linked())
-        return plan_config(config, look_around(directory, config, params["plugins"], system, os.environ), params["repair"])
-
-    kept = None
     try:
-        host = resolve(os.environ, system).socket(parse_name(params["profile"]), "docker")
-        plan = plan_again()
-        path = Path(params["env_file"]) if params["env_file"] else None
-        written = plan_env_file(path, read_file(path), host if present else None) if path else Plan()
-        if not module.check_mode:
-            if present:
-                # Noted first: killed in between, a change can still be taken back.
-                notes.add(plan)
-            kept = apply_plan(plan, ConfigFile(config_file(directory)), params["backup"])
-            if written.steps and present:
-                write_file(path, env_text(host), 0o644, "Choose a path that you can write.")
-            elif written.steps:
-                path.unlink(missing_ok=True)
-            left = plan_again().actions if plan.steps else []
-            if left:
-                raise NotVerified(
-                    f"Could not settle docker's configuration: after the change this is left: {left[0]}. "
-                    "Another program may have changed it meanwhile; run again.",
-                    actions=left,
-                )
-            if not present:
-                notes.clear()
+        result = run(module.params, module.check_mode)
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
-    for text in plan.warnings:
+    for text in result.pop("warnings"):
         module.warn(text)
-    both = merge([plan, written])
-    result = {"changed": both.changed, "actions": both.actions, "diff": both.diff, "socket": host.removeprefix("unix://")}
-    module.exit_json(**result, **({"backup_file": str(kept)} if kept else {}))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

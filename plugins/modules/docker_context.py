@@ -204,154 +204,21 @@ contexts:
       type: dict
 """
 
-import os
-import platform
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima_paths import parse_name, resolve
-from ..module_utils.docker_cli import docker_cli, docker_directory
-from ..module_utils.docker_context import TLS_KINDS, Wanted, plan_contexts
-from ..module_utils.docker_context_store import DockerContexts, state_file, tls_file
-from ..module_utils.docker_engine import Engine, ask_all_unix
-from ..module_utils.docker_overrides import find_settings, override_warnings, start_files, user_environment
-from ..module_utils.errors import CommandFailed, NotVerified, WorkstationError
-
-DOCKER_OPTIONS = {
-    "host": {"type": "str"},
-    "profile": {"type": "str"},
-    "ca": {"type": "path"},
-    "cert": {"type": "path"},
-    "key": {"type": "path", "no_log": False},
-    "skip_tls_verify": {"type": "bool"},
-}
-ENDPOINT = {"type": "dict", "options": DOCKER_OPTIONS, "mutually_exclusive": [("host", "profile")]}
-CONTEXT_OPTIONS = {
-    "docker": ENDPOINT,
-    "description": {"type": "str"},
-    "current": {"type": "str", "choices": ["always", "if_unset", "never"], "default": "never"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
-ARGUMENT_SPEC = {
-    "contexts": {
-        "type": "list",
-        "elements": "dict",
-        "options": {"name": {"type": "str", "required": True}, **CONTEXT_OPTIONS},
-    },
-    "name": {"type": "str"},
-    "current_context": {"type": "str"},
-    "probe_timeout": {"type": "float", "default": 2.0},
-    **CONTEXT_OPTIONS,
-}
-
-
-def wanted_from(options, home):
-    """Return what the user asks of one context."""
-    docker = options.get("docker") or {}
-    host, profile = docker.get("host"), docker.get("profile")
-    if profile is not None:
-        name = parse_name(profile)
-        profile, host = name.name, resolve(os.environ, platform.system()).socket(name, "docker")
-    elif host is not None and host.startswith("unix://~/"):
-        host = f"unix://{home}{host.removeprefix('unix://~')}"
-    present = options["state"] == "present"
-    files = {
-        kind: tls_file(docker[kind], f"{kind} for docker context '{options['name']}'") if docker[kind] else None
-        for kind in TLS_KINDS
-        if present and docker.get(kind) is not None
-    }
-    return Wanted(
-        name=options["name"],
-        present=present,
-        current=options["current"],
-        host=host,
-        description=options["description"],
-        skip_tls_verify=docker.get("skip_tls_verify"),
-        tls=files,
-        profile=profile,
-    )
-
-
-def warn_of_engine(module, item, engine):
-    """Warn of a profile's socket that is there while nothing healthy answers: the profile needs a restart."""
-    if item.profile is not None and engine.reachable is False and engine.reason != "there is no socket":
-        module.warn(
-            f"The engine of colima profile '{item.profile}' does not answer for docker context '{item.name}': "
-            f"{engine.reason}. Look at 'colima status {item.profile}'; stopping and starting the profile heals it."
-        )
-
-
-def shown_contexts(module, wanted, plan):
-    """Return the named contexts as they are after the run, with their engines."""
-    after = plan.after["contexts"]
-    seconds = module.params["probe_timeout"]
-    sockets = {name: item["host"].removeprefix("unix://") for name, item in after.items() if item["host"].startswith("unix://")}
-    engines = ask_all_unix(sockets.values(), seconds) if seconds > 0 else {}
-    shown = []
-    for item in (item for item in wanted if item.name in after):
-        engine = engines.get(sockets.get(item.name, ""), Engine(None))
-        warn_of_engine(module, item, engine)
-        current = plan.after["current"] == item.name
-        shown.append({**after[item.name], "current": current, "engine": engine.public()})
-    return shown
-
-
-def warn_of_overrides(module, wanted, store, plan, home):
-    """Warn of variables that defeat the current context, if the user asked for one."""
-    current = plan.after["current"]
-    if module.params["current_context"] or any(item.present and item.current != "never" for item in wanted):
-        known = plan.after["contexts"].get(current) or (store.contexts[current].public() if current in store.contexts else {})
-        findings = find_settings(start_files(home), home)
-        for text in override_warnings(user_environment(), findings, current, known.get("host", "")):
-            module.warn(text)
-
-
-def settle(client, plan, plan_again):
-    """Carry out the plan and look again."""
-    try:
-        client.apply(plan)
-    except CommandFailed:
-        # A docker command that outlived a killed run may have been faster. Then what is left is another plan.
-        left = plan_again()
-        if left.actions == plan.actions:
-            raise
-        client.apply(left)
-    left = plan_again()
-    if left.steps:
-        raise NotVerified(
-            f"Could not settle the docker contexts: docker reported success, yet this is left: {left.actions[0]}. "
-            "Look at 'docker context ls'.",
-            actions=left.actions,
-        )
+from ..module_utils.docker_context_task import ARGUMENT_SPEC, RULES, run
+from ..module_utils.errors import WorkstationError
 
 
 def main():
-    module = AnsibleModule(
-        ARGUMENT_SPEC,
-        supports_check_mode=True,
-        mutually_exclusive=[("contexts", "name")],
-        required_one_of=[("contexts", "name", "current_context")],
-    )
-    home = str(Path.home())
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, **RULES)
     try:
-        listed = module.params["contexts"] or ([module.params] if module.params["name"] else [])
-        wanted = tuple(wanted_from(options, home) for options in listed)
-        chosen = module.params["current_context"]
-        names = [item.name for item in wanted] + ([chosen] if chosen else [])
-        docker = docker_cli()
-        client = DockerContexts(docker, docker_directory(os.environ, home), state_file(os.environ, home))
-        store = client.read(names)
-        plan = plan_contexts(store, wanted, chosen)
-        if plan.steps and not docker.installed and module.check_mode:
-            module.warn("The docker command is not installed here yet; the plan assumes that it will be.")
-        if plan.steps and not module.check_mode:
-            settle(client, plan, lambda: plan_contexts(client.read(names), wanted, chosen))
+        result = run(module.params, module.check_mode)
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
-    warn_of_overrides(module, wanted, store, plan, home)
-    shown = shown_contexts(module, wanted, plan)
-    module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, current=plan.after["current"], contexts=shown)
+    for text in result.pop("warnings"):
+        module.warn(text)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

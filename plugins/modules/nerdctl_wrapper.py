@@ -88,78 +88,21 @@ wrappers:
       type: str
 """
 
-import os
-import shutil
-from pathlib import Path
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.cli import Cli
-from ..module_utils.colima_paths import parse_name
-from ..module_utils.docker_files import read_file
-from ..module_utils.errors import InputError, WorkstationError
-from ..module_utils.nerdctl import Wrapper, apply_wrappers, check_wrappers, free_path, path_warnings, plan_wrappers
-
-ARGUMENT_SPEC = {
-    "wrappers": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "path": {"type": "path", "default": "~/.local/bin/nerdctl"},
-            "profile": {"type": "str"},
-            "move_foreign": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        "required_if": [("state", "present", ["profile"])],
-    },
-    "colima": {"type": "path"},
-}
-
-
-def wrapper_from(options):
-    """Return what the user asks of one script."""
-    present = options["state"] == "present"
-    return Wrapper(
-        path=Path(options["path"]),
-        profile=parse_name(options["profile"]).name if present else "",
-        present=present,
-        move_foreign=options["move_foreign"],
-    )
-
-
-def colima_path(module, needed):
-    """Return the colima command that the scripts call. Where it isn't installed yet, check mode assumes Homebrew's place."""
-    given = module.params["colima"]
-    if given is not None:
-        if not Path(given).is_absolute() or not os.access(given, os.X_OK):
-            raise InputError(f"Could not use colima command '{given}': there is no such program. Give its absolute path.")
-        return given
-    cli = Cli("colima", "Install it ('brew install colima'), or set the option colima to its path.")
-    if needed and module.check_mode and not cli.installed:
-        module.warn("colima is not installed here yet; the plan assumes that it will be in /opt/homebrew/bin.")
-    return cli.path if cli.installed or (needed and not module.check_mode) else "/opt/homebrew/bin/colima"
+from ..module_utils.errors import WorkstationError
+from ..module_utils.nerdctl_task import ARGUMENT_SPEC, run
 
 
 def main():
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        wrappers = [wrapper_from(options) for options in module.params["wrappers"]]
-        check_wrappers(wrappers)
-        colima = colima_path(module, needed=any(item.present for item in wrappers))
-        current = {item.path: read_file(item.path) for item in wrappers}
-        plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers})
-        if not module.check_mode:
-            apply_wrappers(plan)
+        result = run(module.params, module.check_mode)
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
-    search = os.environ.get("PATH", "").split(os.pathsep)
-    # In check mode a name may still run something else; only what is there can be looked up.
-    first = {} if module.check_mode and plan.changed else {item.path.name: shutil.which(item.path.name) for item in wrappers}
-    for text in (*plan.warnings, *path_warnings(wrappers, search, first)):
+    for text in result.pop("warnings"):
         module.warn(text)
-    shown = [{"path": str(item.path), "profile": item.profile} for item in wrappers if item.present]
-    module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, wrappers=shown)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":
