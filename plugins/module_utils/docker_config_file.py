@@ -12,12 +12,13 @@ import fcntl
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .atomic_file import write_atomically
 from .docker_cli import parse_config
 from .errors import InputError, NotVerified
 
@@ -61,6 +62,9 @@ class ConfigFile:
         except FileNotFoundError:
             return None
 
+    def _still_holds(self, content: bytes | None) -> bool:
+        return self._bytes() == content
+
     def edit(self, change: Callable[[dict[str, Any]], dict[str, Any]], backup: bool = True) -> Path | None:
         """Apply a change to the settings. Returns where the file as it was before has been kept, if it was kept."""
         try:
@@ -85,7 +89,8 @@ class ConfigFile:
                 return None
             mode = target.stat().st_mode & 0o777 if found is not None else 0o600
             kept = self._keep(target, found, mode) if backup and found is not None else None
-            if self._replaced(target, found, render(wanted, text).encode(), mode):
+            # Not when docker has written meanwhile: then the edit is made to what it wrote.
+            if write_atomically(target, render(wanted, text), mode, only_if=partial(self._still_holds, found)):
                 return kept
             if kept is not None:
                 kept.unlink()
@@ -106,20 +111,3 @@ class ConfigFile:
                     file.write(content)
                 return path
         raise FileExistsError(17, "a thousand backups of this second are there", str(target))
-
-    def _replaced(self, target: Path, found: bytes | None, content: bytes, mode: int) -> bool:
-        """Replace the file at once, unless it is no longer what was found."""
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            if self._bytes() != found:
-                return False
-            Path(temporary).replace(target)
-            return True
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()
