@@ -196,7 +196,9 @@ builders:
       type: list
       elements: str
 stale:
-  description: Builders whose engines do not answer, with V(name), V(reason), and whether they were V(removed).
+  description:
+    - Builders with an engine that does not answer, with V(name), V(reason), and whether they were V(removed). One whose other
+      engines answer is never pruned.
   returned: always
   type: list
   elements: dict
@@ -384,7 +386,7 @@ class Run:
 
     def apply(self, made):
         """Carry out the plan and look again."""
-        creating = {step.argv[2] for step in made.steps if isinstance(step, BuildxStep) and step.argv[0] == "create"}
+        creating = {step.argv[2] for step in made.steps if isinstance(step, BuildxStep) and "--driver" in step.argv}
         new = {item.name: item.builder for item in self.wanted if item.name in creating}
         for builder in new.values():
             if builder.driver == "kubernetes":
@@ -441,7 +443,9 @@ def main():
         module.fail_json(msg=error.message, **error.context)
     removed = {step.argv[-1] for step in made.steps if isinstance(step, BuildxStep) and step.argv[0] == "rm"}
     stale = [
-        {"name": name, "reason": reasons(state, name), "removed": name in removed} for name in state.builders if state.dead(name)
+        {"name": name, "reason": reasons(state, name), "removed": name in removed}
+        for name in state.builders
+        if state.dead_nodes(name)
     ]
     for item in made.pending:
         module.warn(str(item))
