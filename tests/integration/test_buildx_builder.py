@@ -28,6 +28,7 @@ from tests.docker_modules import ModuleRun, messages
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
+    from rehearsal.services.containerd import Containerd
 
 # A privileged container asks for every capability there is; a root that lacks one (in a container, say) can't give it.
 RUNC = '''#!/usr/bin/env python3
@@ -145,6 +146,28 @@ def test_a_remote_builder_comes_changes_and_goes(run: ModuleRun, buildx: Path, l
     assert json.loads((buildx / ".docker/buildx/current").read_text())["Name"] == "far"
     rhythm(run, buildx, builders=[{"name": "far", "state": "absent"}])
     assert not list((buildx / ".docker/buildx/instances").iterdir())
+
+
+@pytest.mark.real("containerd", "buildkit")
+def test_a_build_by_a_remote_buildkitd(run: ModuleRun, buildx: Path, containerd: Containerd, tmp_path: Path) -> None:
+    endpoint = f"unix://{containerd.buildkit_socket}"
+    remote = {
+        "name": "far",
+        "driver": "remote",
+        "endpoint": endpoint,
+        "platforms": ["linux/amd64", "linux/arm64"],
+        "bootstrap": True,
+    }
+    made = rhythm(run, buildx, builders=[remote])
+    assert made["builders"][0]["nodes"][0]["status"] == "running"
+    assert made["builders"][0]["nodes"][0]["offers"]
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    archive = f"type=oci,dest={tmp_path}/image.tar"
+    docker("buildx", "--builder", "far", "build", "--platform", "linux/amd64,linux/arm64", "-o", archive, str(tmp_path))
+    assert (tmp_path / "image.tar").exists()
+    rhythm(run, buildx, builders=[{"name": "far", "state": "absent"}])
+    # The daemon is somebody else's and goes on.
+    assert containerd.running
 
 
 def test_a_damaged_record_is_named(run: ModuleRun, buildx: Path) -> None:
