@@ -14,11 +14,10 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .atomic_file import write_atomically
+from .atomic_file import replace_if_unchanged
 from .docker_cli import parse_config
 from .errors import InputError, NotVerified
 
@@ -62,9 +61,6 @@ class ConfigFile:
         except FileNotFoundError:
             return None
 
-    def _still_holds(self, content: bytes | None) -> bool:
-        return self._bytes() == content
-
     def edit(self, change: Callable[[dict[str, Any]], dict[str, Any]], backup: bool = True) -> Path | None:
         """Apply a change to the settings. Returns where the file as it was before has been kept, if it was kept."""
         try:
@@ -90,7 +86,7 @@ class ConfigFile:
             mode = target.stat().st_mode & 0o777 if found is not None else 0o600
             kept = self._keep(target, found, mode) if backup and found is not None else None
             # Not when docker has written meanwhile: then the edit is made to what it wrote.
-            if write_atomically(target, render(wanted, text), mode, only_if=partial(self._still_holds, found)):
+            if replace_if_unchanged(target, render(wanted, text), mode, found):
                 return kept
             if kept is not None:
                 kept.unlink()
