@@ -103,9 +103,10 @@ class Lab:
     def _install(self, real: Mapping[str, bool]) -> None:
         """Fill bin/ with stand-ins, then with links to what is real."""
         from rehearsal import service_manager
-        from rehearsal.standin import docker_cli, vm
+        from rehearsal.standin import brew, docker_cli, vm
 
         vm.install(self.bin)
+        brew.install(self.bin)
         service_manager.install(self.bin)
         docker_cli.install(self.bin)
         self._script("rehearsal-guest", "rehearsal.guest")

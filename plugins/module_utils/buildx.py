@@ -96,6 +96,11 @@ class State:
     # Why a builder must not be torn down now, by its name.
     busy: Mapping[str, str] = field(default_factory=dict)
 
+    def dead_nodes(self, name: str) -> list[str]:
+        """Return the nodes of a builder that do not answer."""
+        nodes = self.builders[name].nodes
+        return [node.name for node in nodes if self.health.get((name, node.name), Health("unknown")).dead]
+
     def dead(self, name: str, statuses: Iterable[str] = ("unreachable", "gone")) -> bool:
         """Whether all nodes of the builder have such a status."""
         nodes = self.builders[name].nodes
@@ -194,7 +199,7 @@ def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None
             f"Move the file buildx/instances/{item.name} in docker's directory away, then run again."
         )
     if not item.present:
-        return None, [_removal(state, item, "remove")] if current else [], []
+        return None, [*_without_dead_nodes(state, item.name), _removal(state, item)] if current else [], []
     if wanted.driver == "docker":
         return wanted, [], []
     start: list[Step] = []
@@ -211,21 +216,32 @@ def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None
             f"builder '{item.name}'", ", ".join(changes), reason, "Run again when it is idle, or with recreate=always."
         )
         return current, [], [held]
-    removal = replace(_removal(state, item, "remove"), detail=f"to create it anew: {', '.join(changes)}", recreates=item.name)
-    return _filled(wanted, current), [removal, *_creation(_filled(wanted, current)), *start], []
+    removal = replace(_removal(state, item), detail=f"to create it anew: {', '.join(changes)}", recreates=item.name)
+    steps = [*_without_dead_nodes(state, item.name), removal, *_creation(_filled(wanted, current)), *start]
+    return _filled(wanted, current), steps, []
 
 
 def _status(state: State, builder: str, node: Node) -> str:
     return state.health.get((builder, node.name), Health("unknown")).status
 
 
-def _removal(state: State, item: Wanted, verb: str) -> BuildxStep:
+def _without_dead_nodes(state: State, name: str) -> list[Step]:
+    """Return the steps that leave dead nodes out of a builder which has living ones: its removal would hang on them and fail."""
+    if state.dead(name):
+        return []
+    return [
+        BuildxStep("leave out", f"node '{node}' of builder '{name}'", argv=("create", "--name", name, "--leave", "--node", node))
+        for node in state.dead_nodes(name)
+    ]
+
+
+def _removal(state: State, item: Wanted) -> BuildxStep:
     """Return the step that removes the builder; where its engine is dead, only the record, so that nothing hangs."""
     keep = ("--keep-state",) if item.keep_state else ()
     if state.dead(item.name):
         keep = ("--keep-daemon",)
     detail = "its cache is kept" if keep == ("--keep-state",) and _keeps_cache(state.builders[item.name]) else ""
-    return BuildxStep(verb, f"builder '{item.name}'", detail, ("rm", *keep, "--force", item.name))
+    return BuildxStep("remove", f"builder '{item.name}'", detail, ("rm", *keep, "--force", item.name))
 
 
 def _keeps_cache(builder: Builder) -> bool:
@@ -307,9 +323,8 @@ def _own_flags(flags: Iterable[str]) -> list[str]:
 
 
 def reasons(state: State, name: str) -> str:
-    """Return why the builder's nodes do not answer."""
-    found = [state.health.get((name, node.name), Health("unknown")).reason for node in state.builders[name].nodes]
-    return "; ".join(dict.fromkeys(reason for reason in found if reason))
+    """Return why nodes of the builder do not answer."""
+    return "; ".join(dict.fromkeys(state.health[name, node].reason for node in state.dead_nodes(name)))
 
 
 def _stale(state: State, named: set[str], prune: str) -> list[str]:

@@ -114,7 +114,7 @@ class _Run:
 
     def apply(self, made: Plan) -> None:
         """Carry out the plan and look again."""
-        creating = {step.argv[2] for step in made.steps if isinstance(step, BuildxStep) and step.argv[0] == "create"}
+        creating = {step.argv[2] for step in made.steps if isinstance(step, BuildxStep) and "--driver" in step.argv}
         new = {item.name: item.builder for item in self.wanted if item.name in creating}
         for builder in new.values():
             if builder.driver == "kubernetes":
@@ -175,7 +175,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "stale": [
             {"name": name, "reason": reasons(state, name), "removed": name in removed}
             for name in state.builders
-            if state.dead(name)
+            if state.dead_nodes(name)
         ],
         "pending": [item.public() for item in made.pending],
         "warnings": [*map(str, made.pending), *warnings],

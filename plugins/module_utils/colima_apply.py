@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from . import colima_clients as clients
+from .atomic_file import write_atomically
 from .colima import Colima
 from .colima_config import Host, parse, render
-from .colima_files import write_atomically
 from .colima_paths import Name
 from .colima_plan import PHASES, UP, Action, ProfilePlan
 from .colima_progress import Progress

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from . import kubeconfig
+from .atomic_file import write_atomically
 from .cli import Cli
 from .colima import Colima
-from .colima_files import write_atomically
 from .colima_paths import Name
 from .errors import CommandFailed, InputError
 

@@ -17,7 +17,11 @@ ABSENT = None
 _DESKTOP = "desktop"
 _DESKTOP_CONTEXTS = ("desktop-linux", "desktop-windows")
 _STORES = {"Darwin": ("osxkeychain",), "Linux": ("secretservice", "pass")}
-_HOW_TO_INSTALL = {"docker-buildx": "brew install docker-buildx", "docker-compose": "brew install docker-compose"}
+# Debian and Ubuntu themselves, and docker's own repository, name the packages differently.
+_PACKAGES = {
+    "docker-buildx": "docker-buildx-plugin or docker-buildx",
+    "docker-compose": "docker-compose-plugin or docker-compose-v2",
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def plan_config(config: Mapping[str, Any], facts: Facts, repair: bool) -> Plan:
         steps += [_unlink(path) for path in facts.dangling]
     for name, place in facts.plugins.items():
         if place is None:
-            how = _HOW_TO_INSTALL.get(name, "your package manager")
+            how = f"brew install {name}" if facts.system == "Darwin" else f"package {_PACKAGES.get(name, name)}"
             warnings.append(f"The docker plugin '{name}' is not installed. Install it ({how}), then run again.")
         elif place[0] == "directory":
             extra = [*(after.get("cliPluginsExtraDirs") or []), place[1]]

@@ -12,12 +12,12 @@ import fcntl
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .atomic_file import replace_if_unchanged
 from .docker_cli import parse_config
 from .errors import InputError, NotVerified
 
@@ -85,7 +85,8 @@ class ConfigFile:
                 return None
             mode = target.stat().st_mode & 0o777 if found is not None else 0o600
             kept = self._keep(target, found, mode) if backup and found is not None else None
-            if self._replaced(target, found, render(wanted, text).encode(), mode):
+            # Not when docker has written meanwhile: then the edit is made to what it wrote.
+            if replace_if_unchanged(target, render(wanted, text), mode, found):
                 return kept
             if kept is not None:
                 kept.unlink()
@@ -106,20 +107,3 @@ class ConfigFile:
                     file.write(content)
                 return path
         raise FileExistsError(17, "a thousand backups of this second are there", str(target))
-
-    def _replaced(self, target: Path, found: bytes | None, content: bytes, mode: int) -> bool:
-        """Replace the file at once, unless it is no longer what was found."""
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            if self._bytes() != found:
-                return False
-            Path(temporary).replace(target)
-            return True
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(temporary).unlink()

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .atomic_file import write_atomically
 from .cli import Cli
 from .docker_cli import read_config
 from .docker_context import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
@@ -160,8 +159,4 @@ class DockerContexts:
             if not notes:
                 self.note.unlink(missing_ok=True)
                 return
-            self.note.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self.note.parent, prefix=".docker_context.")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(notes, file, indent=1)
-            Path(temporary).replace(self.note)
+            write_atomically(self.note, json.dumps(notes, indent=1))

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .atomic_file import write_atomically
 from .errors import InputError
 
 
@@ -45,20 +44,7 @@ def read_file(path: Path, limit: int = 1 << 20) -> FileState:
 
 def write_file(path: Path, text: str, mode: int, remedy: str) -> None:
     """Replace the file at once. A link stays a link: its target is replaced. remedy tells what to do on a refusal."""
-    target = Path(os.path.realpath(path))
-    temporary = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            # Without it, a crash of the machine can leave an empty file under the new name.
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
+        write_atomically(Path(os.path.realpath(path)), text, mode)
     except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
         raise InputError(f"Could not write '{path}': {error.strerror}. {remedy}") from error

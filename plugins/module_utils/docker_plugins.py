@@ -26,7 +26,7 @@ def plugin_directories(docker_directory: Path, config: Mapping[str, Any]) -> lis
     """Return the directories in docker's own order."""
     extra = config.get("cliPluginsExtraDirs")
     listed = [item for item in extra if isinstance(item, str)] if isinstance(extra, list) else []
-    return [docker_directory / "cli-plugins", *map(Path, listed), *map(Path, SYSTEM_DIRECTORIES)]
+    return [*map(Path, listed), docker_directory / "cli-plugins", *map(Path, SYSTEM_DIRECTORIES)]
 
 
 def in_directories(name: str, directories: list[Path]) -> Path | None:

@@ -10,12 +10,12 @@ import contextlib
 import copy
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .atomic_file import write_atomically
 from .errors import InputError, RefusedStep
 
 _LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
@@ -131,17 +131,8 @@ def save(path: Path, config: Mapping[str, Any]) -> None:
 
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "w") as handle:
-            yaml.safe_dump(dict(config), handle, sort_keys=False, default_flow_style=False)
-            handle.flush()
-            os.fsync(handle.fileno())
-        # mkstemp has made it 0600: a kubeconfig holds keys, whatever mode it had.
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    # For its owner only: a kubeconfig holds keys, whatever mode it had.
+    write_atomically(target, yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=False))
 
 
 @contextlib.contextmanager

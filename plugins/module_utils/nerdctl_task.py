@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,15 @@ from .colima_paths import parse_name
 from .docker_files import read_file
 from .errors import InputError
 from .nerdctl import Wrapper, apply_wrappers, check_wrappers, free_path, path_warnings, plan_wrappers
+from .nerdctl_completion import (
+    SHELLS,
+    apply_completions,
+    ask_nerdctl,
+    completion_file,
+    plan_completions,
+    zsh_warning,
+)
+from .plan import Plan, merge
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "wrappers": {
@@ -28,8 +37,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
         },
         "required_if": [("state", "present", ["profile"])],
     },
+    "completion": {"type": "list", "elements": "str", "choices": list(SHELLS), "default": []},
     "colima": {"type": "path"},
 }
+HOW_TO_INSTALL = "Install it ('brew install colima'), or set the option colima to its path."
 HOMEBREW = "/opt/homebrew/bin/colima"
 
 
@@ -50,7 +61,7 @@ def colima_path(given: str | None, needed: bool, check_mode: bool) -> tuple[str,
         if not Path(given).is_absolute() or not os.access(given, os.X_OK):
             raise InputError(f"Could not use colima command '{given}': there is no such program. Give its absolute path.")
         return given, []
-    cli = Cli("colima", "Install it ('brew install colima'), or set the option colima to its path.")
+    cli = Cli("colima", HOW_TO_INSTALL)
     if cli.installed:
         return cli.path, []
     if needed and check_mode:
@@ -58,22 +69,47 @@ def colima_path(given: str | None, needed: bool, check_mode: bool) -> tuple[str,
     return (cli.path if needed else HOMEBREW), []
 
 
+def completion_plan(wanted: Sequence[str], wrappers: Sequence[Wrapper]) -> tuple[Plan, str | None]:
+    """Return the plan for the shells, and the profile whose nerdctl defines completion."""
+    profile = next((item.profile for item in wrappers if item.present and item.path.name == "nerdctl"), None)
+    if wanted and profile is None and any(item.present for item in wrappers):
+        raise InputError(
+            "Could not plan completion of 'nerdctl': no wrapper has that name, and nerdctl completes no other. "
+            "Name one wrapper nerdctl, or leave completion out."
+        )
+    files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
+    found = {shell: (path, read_file(path)) for shell, path in files.items()}
+    return plan_completions(found, wanted if profile is not None else ()), profile
+
+
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Converge the wrappers and return the result, with its warnings."""
+    """Converge wrappers and completions and return the result, with its warnings."""
     wrappers = [wrapper_from(options) for options in params["wrappers"]]
     check_wrappers(wrappers)
     colima, warnings = colima_path(params["colima"], any(item.present for item in wrappers), check_mode)
     current = {item.path: read_file(item.path) for item in wrappers}
     plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers})
+    completions, profile = completion_plan(params["completion"], wrappers)
     if not check_mode:
+        completions, texts = ask_nerdctl(completions, Cli(colima, HOW_TO_INSTALL), profile or "")
         apply_wrappers(plan)
+        apply_completions(completions, texts)
+    both = merge([plan, completions])
     search = os.environ.get("PATH", "").split(os.pathsep)
     # In check mode a name may still run something else; only what is there can be looked up.
     first = {} if check_mode and plan.changed else {item.path.name: shutil.which(item.path.name) for item in wrappers}
+    lacks = zsh_warning(Path.home(), os.environ) if profile is not None and "zsh" in params["completion"] else ""
     return {
-        "changed": plan.changed,
-        "actions": plan.actions,
-        "diff": plan.diff,
+        "changed": both.changed,
+        "actions": both.actions,
+        "diff": both.diff,
         "wrappers": [{"path": str(item.path), "profile": item.profile} for item in wrappers if item.present],
-        "warnings": [*warnings, *plan.warnings, *path_warnings(wrappers, search, first)],
+        "pending": [item.public() for item in both.pending],
+        "warnings": [
+            *warnings,
+            *plan.warnings,
+            *path_warnings(wrappers, search, first),
+            *map(str, completions.pending),
+            *filter(None, [lacks]),
+        ],
     }

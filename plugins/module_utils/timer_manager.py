@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from .atomic_file import write_atomically
 from .cli import Cli
 from .errors import NotVerified, WorkstationError
 from .plan import Plan
@@ -65,7 +64,8 @@ class Manager:
             self._stop(timer)
         for step in plan.steps:
             if step.verb in ("write", "rewrite"):
-                _write(Path(step.target), wanted[step.target])
+                # For its owner only: the address of a proxy may hold a password.
+                write_atomically(Path(step.target), wanted[step.target])
             elif step.verb == "remove":
                 Path(step.target).unlink(missing_ok=True)
         if verbs & {"start", "restart"}:
@@ -109,13 +109,3 @@ class Manager:
         if self.kind == "launchd":
             return f"launchctl print {self.domain}/{timer.label}"
         return f"systemctl --user status {timer.unit}.timer"
-
-
-def _write(path: Path, content: str) -> None:
-    """Put a file in place at once, so that no service manager reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(number, "w") as file:
-        file.write(content)
-    # mkstemp's mode stays, for its owner only: the address of a proxy may hold a password.
-    Path(part).replace(path)

@@ -196,7 +196,9 @@ builders:
       type: list
       elements: str
 stale:
-  description: Builders whose engines do not answer, with V(name), V(reason), and whether they were V(removed).
+  description:
+    - Builders with an engine that does not answer, with V(name), V(reason), and whether they were V(removed). One whose other
+      engines answer is never pruned.
   returned: always
   type: list
   elements: dict

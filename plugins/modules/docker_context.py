@@ -28,7 +28,7 @@ options:
         description: Name of the context.
         type: str
         required: true
-      docker:
+      docker: &docker
         description: The docker endpoint. Needed to create a context; without it an existing endpoint is kept.
         type: dict
         suboptions:
@@ -56,18 +56,18 @@ options:
           skip_tls_verify:
             description: Whether the engine's certificate is accepted unchecked.
             type: bool
-      description:
+      description: &description
         description:
           - Text shown by C(docker context ls). An empty one keeps what is there, as docker can't empty it.
         type: str
-      current:
+      current: &current
         description:
           - Whether docker uses this context when nothing else is said.
           - V(if_unset) makes it current when no context was chosen, or the chosen one is gone.
         type: str
         choices: [always, if_unset, never]
         default: never
-      state:
+      state: &state
         description:
           - V(absent) removes the context. If it is the current one, docker goes back to the context that was current before
             this module switched, or to V(default).
@@ -75,38 +75,11 @@ options:
         choices: [present, absent]
         default: present
   name:
-    description: Name of the single context.
+    description: Name of the single context, whose other options are O(docker), O(description), O(current) and O(state).
     type: str
-  docker:
-    description: Endpoint of the single context, as in O(contexts[].docker).
-    type: dict
-    suboptions:
-      host:
-        description: See O(contexts[].docker.host).
-        type: str
-      profile:
-        description: See O(contexts[].docker.profile).
-        type: str
-      ca:
-        description: See O(contexts[].docker.ca).
-        type: path
-      cert:
-        description: See O(contexts[].docker.cert).
-        type: path
-      key:
-        description: See O(contexts[].docker.key).
-        type: path
-      skip_tls_verify:
-        description: See O(contexts[].docker.skip_tls_verify).
-        type: bool
-  description:
-    description: See O(contexts[].description).
-    type: str
-  current:
-    description: See O(contexts[].current).
-    type: str
-    choices: [always, if_unset, never]
-    default: never
+  docker: *docker
+  description: *description
+  current: *current
   current_context:
     description:
       - Name of the context to make current, whatever O(contexts[].current) says. V(default) is docker's own.
@@ -116,11 +89,7 @@ options:
       - Seconds to wait for the engines behind unix sockets to tell their version. All are asked side by side. V(0) asks none.
     type: float
     default: 2
-  state:
-    description: See O(contexts[].state).
-    type: str
-    choices: [present, absent]
-    default: present
+  state: *state
 seealso:
   - module: laptop.containers.docker_context_info
   - module: laptop.containers.buildx_builder

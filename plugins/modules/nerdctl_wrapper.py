@@ -39,6 +39,18 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  completion:
+    description:
+      - Shells that complete the command named C(nerdctl), as nerdctl inside the VM defines it. The profile has to run when the
+        file is written, that is once; until then this is noted in RV(pending).
+      - Files are C(bash-completion/completions/nerdctl) in E(XDG_DATA_HOME) (needs the package bash-completion),
+        C(~/.zfunc/_nerdctl) (with a warning while no start file of zsh speaks of that directory), and
+        C(fish/completions/nerdctl.fish) in E(XDG_CONFIG_HOME). A file of somebody else is never overwritten.
+      - Files of shells that are not listed, and all when the command is removed, are removed if this module has written them.
+    type: list
+    elements: str
+    choices: [bash, zsh, fish]
+    default: []
   colima:
     description:
       - Absolute path of the colima command that the scripts call. Without it, the one found on E(PATH) or in the usual
@@ -60,6 +72,12 @@ EXAMPLES = r"""
       - profile: k8s
       - path: ~/.local/bin/nerdctl-lab
         profile: lab
+
+- name: Also complete the command in zsh
+  laptop.containers.nerdctl_wrapper:
+    wrappers:
+      - profile: k8s
+    completion: [zsh]
 
 - name: Remove the command
   laptop.containers.nerdctl_wrapper:
@@ -86,6 +104,11 @@ wrappers:
     profile:
       description: The profile that it talks to.
       type: str
+pending:
+  description: Completions that wait for their profile to run.
+  returned: always
+  type: list
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -7,17 +7,17 @@ import os
 import socket as sockets
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rehearsal.engines import SYSTEM_PATH, caches, find
 from rehearsal.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.services.in_realm import InRealm
 
 NEEDS = "containerd"
 READY_SECONDS = 30.0
 
 
-class Containerd:
+class Containerd(InRealm):
     """containerd (and buildkitd) with a directory for its state; data and sockets can be elsewhere."""
 
     def __init__(self, directory: Path, sockets_in: Path | None = None, data: Path | None = None) -> None:
@@ -101,31 +101,10 @@ class Containerd:
         names = [f"CONTAINERD_ADDRESS={self.socket}", f"BUILDKIT_HOST=unix://{self.buildkit_socket}"]
         return self.realm.enter(["/usr/bin/env", f"PATH={path}", *names, *argv])
 
-    @property
-    def running(self) -> bool:
-        """Whether the daemons' realm is up."""
-        return self.realm.daemon.pid is not None
-
-    def stop(self) -> None:
-        """End the daemons and their containers."""
-        self.realm.stop()
-        self._clean()
-
-    def kill(self) -> None:
-        """End everything at once."""
-        self.realm.kill()
-        self._clean()
-
     def _clean(self) -> None:
         for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
             place.unlink(missing_ok=True)
         remove_container_cgroups(self.data)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
 
 
 def remove_container_cgroups(data: Path) -> None:

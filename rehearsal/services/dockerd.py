@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.engines import find
 from rehearsal.processes import CGROUP_NOTE, LabError, Program, Realm, cgroup_for, remove_cgroups
 from rehearsal.services.http import get_unix
+from rehearsal.services.in_realm import InRealm
 
 NEEDS = "docker"
 READY_SECONDS = 45.0
 
 
-class Dockerd:
+class Dockerd(InRealm):
     """dockerd with a directory for its state; data and socket can be elsewhere."""
 
     def __init__(
@@ -84,29 +84,8 @@ class Dockerd:
         except OSError:
             return ""
 
-    @property
-    def running(self) -> bool:
-        """Whether the daemon's realm is up."""
-        return self.realm.daemon.pid is not None
-
-    def stop(self) -> None:
-        """End the daemon and its containers."""
-        self.realm.stop()
-        self._clean()
-
-    def kill(self) -> None:
-        """End everything at once."""
-        self.realm.kill()
-        self._clean()
-
     def _clean(self) -> None:
         self.socket.unlink(missing_ok=True)
         note = self.directory / CGROUP_NOTE
         if note.exists():
             remove_cgroups(note.read_text())
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()

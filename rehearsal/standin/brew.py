@@ -93,7 +93,7 @@ def _bundle(brew: Homebrew, arguments: list[str]) -> int:
         verb = "install" if "--file" in arguments else verb
     entries = _entries(arguments)
     if verb == "check":
-        return _check(brew, entries, bool({"--verbose", "-v"} & set(arguments)))
+        return _check(brew, entries, bool({"--verbose", "-v"} & set(arguments)), "--no-upgrade" in arguments)
     if verb == "list":
         sys.stdout.write("".join(f"{name}\n" for kind, name in entries if kind == "brew"))
         return 0
@@ -102,14 +102,14 @@ def _bundle(brew: Homebrew, arguments: list[str]) -> int:
     return _install_all(brew, entries)
 
 
-def _check(brew: Homebrew, entries: list[tuple[str, str]], verbose: bool) -> int:
+def _check(brew: Homebrew, entries: list[tuple[str, str]], verbose: bool, no_upgrade: bool) -> int:
     missing = [(kind, name) for kind, name in entries if not brew.installed(kind, name)]
     if not missing:
         sys.stdout.write("The Brewfile's dependencies are satisfied.\n")
         return 0
     sys.stdout.write("brew bundle can't satisfy your Brewfile's dependencies.\n")
     for kind, name in missing if verbose else []:
-        lack = "needs to be tapped" if kind == "tap" else "needs to be installed or updated"
+        lack = "needs to be tapped" if kind == "tap" else "needs to be installed" + ("" if no_upgrade else " or updated")
         sys.stdout.write(f"→ {KINDS[kind]} {name} {lack}.\n")
     sys.stdout.write("Satisfy missing dependencies with `brew bundle install`.\n")
     return 1

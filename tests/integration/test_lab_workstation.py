@@ -135,5 +135,19 @@ def test_nerdctl_pulls_with_the_clusters_secret(workstation: Workstation, image:
     assert workstation.type(*nerdctl, "push", "--quiet", name).returncode == 0
 
 
+def test_nerdctl_completes_through_the_virtual_machine(workstation: Workstation) -> None:
+    asked = ("--tags", "nerdctl", "--extra-vars", '{"nerdctl_completion": ["bash"]}')
+    file = workstation.lab.home / ".data/bash-completion/completions/nerdctl"
+    assert "changed=1" in workstation.play("playbooks/workstation.yml", *asked)
+    assert "changed=0" in workstation.play("playbooks/workstation.yml", *asked)
+    # As bash does it on the tab key: the file's function asks the command, which asks nerdctl in the VM.
+    typed = f'. {file}; COMP_WORDS=(nerdctl ima); COMP_CWORD=1; COMP_LINE="nerdctl ima"; COMP_POINT=11'
+    ready = "_get_comp_words_by_ref() { words=(nerdctl ima); cword=1; cur=ima; prev=nerdctl; }"
+    shown = workstation.type("bash", "-c", f'{typed}; {ready}; __start_nerdctl; echo "${{COMPREPLY[@]}}"')
+    assert "image" in shown.stdout, shown.stderr
+    assert "changed=1" in workstation.play("playbooks/workstation.yml", "--tags", "nerdctl")
+    assert not file.exists()
+
+
 def test_a_second_run_changes_nothing(workstation: Workstation) -> None:
     assert "changed=0" in workstation.play("playbooks/workstation.yml")

@@ -7,17 +7,18 @@ import json
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.docker_config import Edit, Facts, edited, plan_config, plan_undo
 from ansible_collections.laptop.containers.plugins.module_utils.docker_config_file import ConfigFile, render
-from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, NotVerified
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -210,6 +211,36 @@ def test_a_write_between_reading_and_replacing_is_not_lost() -> None:
         ConfigFile(path).edit(change)
         assert json.loads(path.read_text()) == {"auths": {"r.example": {}}, "currentContext": "mine", "credsStore": "pass"}
         assert len(list(path.parent.glob("*.bak"))) == 1
+
+
+# Reads, changes and replaces the file as docker does, only far more often.
+WRITER = """
+import json, os, sys, time
+path = sys.argv[1]
+for number in range(500):
+    time.sleep(0.001)
+    with open(path) as file:
+        settings = json.load(file)
+    settings[f"k{number}"] = number
+    with open(path + ".docker", "w") as file:
+        json.dump(settings, file)
+    os.replace(path + ".docker", path)
+"""
+
+
+def test_no_write_of_a_busy_program_is_lost() -> None:
+    with config_file("{}") as path:
+        busy = subprocess.Popen([sys.executable, "-c", WRITER, str(path)])
+        edits = 0
+        while busy.poll() is None:
+            with suppress(NotVerified):
+                ConfigFile(path).edit(lambda found, edits=edits: {**found, "credsStore": str(edits)}, backup=False)
+            edits += 1
+        assert busy.returncode == 0
+        assert edits > 10
+        after = json.loads(path.read_text())
+        assert [number for number in range(500) if f"k{number}" not in after] == []
+        assert sorted(item.name for item in path.parent.iterdir()) == ["config.json"]
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed: apt-get install docker.io")

@@ -21,28 +21,9 @@ from typing import Self
 
 from rehearsal.processes import Daemon, LabError, free_port
 from rehearsal.services.apiserver import ApiServer
+from rehearsal.standin.k3s_yaml import k3s_yaml
 
 READY_SECONDS = 20.0
-K3S_YAML = """\
-apiVersion: v1
-clusters:
-- cluster:
-    certificate-authority-data: {ca}
-    server: https://127.0.0.1:{port}
-  name: default
-contexts:
-- context:
-    cluster: default
-    user: default
-  name: default
-current-context: default
-kind: Config
-users:
-- name: default
-  user:
-    client-certificate-data: {certificate}
-    client-key-data: {key}
-"""
 
 
 class KubeApi(ApiServer):
@@ -134,9 +115,12 @@ def write_k3s_yaml(directory: Path, port: int) -> Path:
 
     path = directory / "k3s.yaml"
     pair = Authority(directory).issue("system:admin", ("system:masters",))
-    parts = {"ca": (directory / "ca.crt").read_bytes(), "certificate": pair.certificate, "key": pair.key}
-    encoded = {name: base64.b64encode(content).decode() for name, content in parts.items()}
-    write_secret(path, K3S_YAML.format(port=port, **encoded).encode())
+
+    def text(content: bytes) -> str:
+        return base64.b64encode(content).decode()
+
+    user = {"client-certificate-data": text(pair.certificate), "client-key-data": text(pair.key)}
+    write_secret(path, k3s_yaml(port, user, text((directory / "ca.crt").read_bytes())).encode())
     return path
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..k3s_yaml import k3s_yaml
 from .disks import disk_named
 from .instances import Instance
 from .settings import Settings
@@ -128,7 +129,8 @@ class Guest:
         self.instance.note(k3s_version=version, k3s_port=port)
         answer = self.outside("start-kubernetes")
         if answer is None:
-            self.write(K3S_YAML, kubeconfig_text(port))
+            # A key that opens nothing.
+            self.write(K3S_YAML, k3s_yaml(port, {"token": "rehearsal"}))
             answer = Answer()
         if answer.code == 0:
             self.instance.note(k3s_up=True)
@@ -311,24 +313,3 @@ class Guest:
             return None
         words = [word for word in rest if not word.startswith("-")]
         return Answer(0, "CONTAINER ID    IMAGE    COMMAND    CREATED    STATUS    PORTS    NAMES\n" if "ps" in words else "")
-
-
-def kubeconfig_text(port: int) -> str:
-    """The kubeconfig that k3s writes, all names 'default', with a key that opens nothing."""
-    return f"""apiVersion: v1
-clusters:
-- cluster:
-    server: https://127.0.0.1:{port}
-  name: default
-contexts:
-- context:
-    cluster: default
-    user: default
-  name: default
-current-context: default
-kind: Config
-users:
-- name: default
-  user:
-    token: rehearsal
-"""

@@ -20,9 +20,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx import (
     Wanted,
     normal_platform,
     plan_builders,
+    reasons,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_config import config_from, config_read_back, to_toml
-from ansible_collections.laptop.containers.plugins.module_utils.buildx_nodes import has_builds
+from ansible_collections.laptop.containers.plugins.module_utils.buildx_kubernetes import kubeconfig_of, settled
+from ansible_collections.laptop.containers.plugins.module_utils.buildx_nodes import has_builds, node_is_building, top_from
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan
@@ -120,6 +122,17 @@ def test_several_nodes_are_appended_one_by_one() -> None:
     first, second = argvs(plan(State(), Wanted(pair)))
     assert "--append" not in first
     assert second == ("create", "--name", "multi", "--driver", "docker-container", "--node", "far", "--append", "farm")
+
+
+def test_a_dead_node_is_left_out_before_its_builder_goes() -> None:
+    pair = replace(MULTI, nodes=(NODE, Node("far", "farm")))
+    health = {("multi", NODE.name): Health("running"), ("multi", "far"): Health("unreachable", "no answer")}
+    current = State({"multi": pair}, health)
+    leave, remove = argvs(plan(current, Wanted(pair, present=False)))
+    assert leave == ("create", "--name", "multi", "--leave", "--node", "far")
+    assert remove == REMOVE
+    assert reasons(current, "multi") == "no answer"
+    assert plan_builders(current, [], {}, "always", "unreachable").steps == ()
 
 
 @pytest.mark.parametrize(
@@ -240,3 +253,47 @@ def test_a_record_is_read_and_a_damaged_one_is_told() -> None:
 )
 def test_a_build_is_a_process_beside_buildkitd(commands: list[str], busy: bool) -> None:
     assert has_builds({"Titles": ["UID", "PID", "CMD"], "Processes": [["root", "1", command] for command in commands]}) is busy
+
+
+def test_docker_top_is_read_like_the_engines_own_answer() -> None:
+    printed = "UID  PID  PPID  C  STIME  TTY  TIME      CMD\nroot 1    0     0  10:00  ?    00:00:00  buildkitd --debug\n"
+    assert not has_builds(top_from(printed))
+    assert has_builds(top_from(f"{printed}root 9    1     0  10:00  ?    00:00:00  runc run x\n"))
+    assert top_from("") == {"Titles": [], "Processes": []}
+
+
+@pytest.mark.parametrize(
+    ("driver", "endpoint", "told"),
+    [
+        ("remote", "tcp://x:1", False),
+        ("kubernetes", "", None),
+        ("docker-container", "ssh://me@x", None),
+        ("docker-container", "gone", False),
+    ],
+)
+def test_who_tells_whether_a_build_runs(driver: str, endpoint: str, told: bool | None) -> None:
+    node = Node("n0", endpoint)
+    assert node_is_building(Builder("n", driver, (node,)), node, {"gone": None}, 0.1) is told
+
+
+def test_a_node_in_pods_stays_with_its_cluster_unless_told() -> None:
+    noted = "kubernetes:///pods?deployment=pods0&kubeconfig=%2Fk8s%2Fconfig"
+    current = Builder("pods", "kubernetes", (Node("pods0", noted),))
+
+    def endpoint(stated: str, known: Builder | None = current, default: str = "/other") -> str:
+        return settled(Builder("pods", "kubernetes", (Node("pods0", stated),)), known, default).nodes[0].endpoint
+
+    assert endpoint("") == noted
+    assert endpoint("/k8s/config") == noted
+    assert endpoint("kubernetes:///whatever?kubeconfig=/k8s/config") == noted
+    assert kubeconfig_of(endpoint("/moved")) == "/moved"
+    assert kubeconfig_of(endpoint("", known=None)) == "/other"
+    assert kubeconfig_of(endpoint("", known=None, default="")) == ""
+
+
+def test_a_cache_in_pods_is_not_said_to_be_kept() -> None:
+    pods = Builder("pods", "kubernetes", (Node("pods0", "kubernetes:///pods"),))
+    on_a_volume = replace(pods, nodes=(replace(pods.nodes[0], driver_opts={"persistent-volume-claim.requests.storage": "1Gi"}),))
+    for builder, said in ((pods, ""), (on_a_volume, "its cache is kept")):
+        (step,) = plan(state(builder), Wanted(builder, present=False)).steps
+        assert step.detail == said

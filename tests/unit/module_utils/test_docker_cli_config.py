@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +141,31 @@ def test_a_plugin_on_path_is_linked_and_a_dead_link_gives_way(run: ModuleRun, ho
     assert not run("docker_cli_config", plugins=["docker-buildx"])["changed"]
 
 
-def test_a_missing_plugin_is_named_with_its_remedy(run: ModuleRun, home: Path, programs: Path) -> None:
+@pytest.mark.parametrize("place", [".docker/cli-plugins", "extra", "system"])
+def test_a_plugin_that_docker_finds_is_left_as_it_is(
+    run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    from ansible_collections.laptop.containers.plugins.module_utils import docker_plugins
+
+    monkeypatch.setattr(docker_plugins, "SYSTEM_DIRECTORIES", (str(home / "system"),))
+    leave(home, {"cliPluginsExtraDirs": [str(home / "extra")]})
+    program(home / place, "docker-compose")
+    # Elsewhere, too; but docker has one already.
+    program(programs, "docker-compose")
     result = run("docker_cli_config", plugins=["docker-compose"])
     assert not result["changed"]
-    assert "brew install docker-compose" in messages(result)[0]
+    assert not messages(result)
+
+
+@pytest.mark.parametrize("told", ["Darwin: brew install docker-compose", "Linux: package docker-compose-plugin or"])
+def test_a_missing_plugin_is_named_with_its_remedy(
+    run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    system, _, remedy = told.partition(": ")
+    monkeypatch.setattr("platform.system", lambda: system)
+    result = run("docker_cli_config", plugins=["docker-compose"])
+    assert not result["changed"]
+    assert remedy in messages(result)[0]
     assert not (home / ".docker").exists()
 
 
@@ -171,6 +193,24 @@ def test_the_environment_file_serves_shells_and_ides(run: ModuleRun, home: Path,
     path.write_text("MINE=1\n")
     assert "it holds something else" in run("docker_cli_config", plugins=[], env_file=str(path))["msg"]
     assert not run("docker_cli_config", plugins=[], env_file=str(path), state="absent")["changed"]
+
+
+def test_a_shell_reads_the_environment_file(run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = home / "my colima"
+    place.mkdir()
+    monkeypatch.setenv("COLIMA_HOME", str(place))
+    result = run("docker_cli_config", plugins=[], env_file=str(home / "docker.env"))
+    assert result["socket"] == f"{place}/docker-buildx/docker.sock"
+    script = 'set -a; . "$HOME/docker.env"; set +a; /usr/bin/env'
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert f"DOCKER_HOST=unix://{place}/docker-buildx/docker.sock" in done.stdout.splitlines()
+    assert "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE=/var/run/docker.sock" in done.stdout.splitlines()
+
+
+def test_leftover_helpers_of_single_registries_go_alone(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home, {"credHelpers": {"a.example": "desktop", "b.example": "ecr-login"}})
+    run("docker_cli_config", plugins=[])
+    assert config(home) == {"credHelpers": {"b.example": "ecr-login"}}
 
 
 def test_a_damaged_file_is_refused(run: ModuleRun, home: Path, programs: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ WRITTEN_BY_COLIMA = '#!/usr/bin/env sh\n\n/opt/homebrew/bin/colima nerdctl --pro
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
     return ModuleRun(capsys)
+
+
+# How the real colima reaches nerdctl: `colima nerdctl --profile P -- ARGS`; and its words while the VM is down.
+FORWARDS = """#!/bin/sh
+if test -e "$HOME/stopped"; then
+  echo 'time="2026-11-24T00:00:00Z" level=fatal msg="colima is not running"' >&2
+  exit 1
+fi
+echo "$@" >> "$HOME/calls"
+shift 4
+exec {nerdctl} "$@"
+"""
 
 
 @pytest.fixture
@@ -146,3 +159,82 @@ def test_without_colima_check_mode_plans_and_a_run_says_how_to_get_it(
     assert run("nerdctl_wrapper", check=True, wrappers=[{"profile": "k8s"}])["changed"]
     assert run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}])["msg"].startswith("Could not find 'colima'")
     assert not run("nerdctl_wrapper", wrappers=[{"state": "absent"}])["changed"]
+
+
+# --- completion ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def forwards(home: Path, colima: str, engine: Callable[[str], Path]) -> Path:
+    """A colima that hands its command to the real nerdctl; the answer is the log of its calls."""
+    Path(colima).write_text(FORWARDS.format(nerdctl=engine("nerdctl")))
+    return home / "calls"
+
+
+def completions(home: Path) -> dict[str, Path]:
+    files = {
+        "bash": home / ".local/share/bash-completion/completions/nerdctl",
+        "zsh": home / ".zfunc/_nerdctl",
+        "fish": home / ".config/fish/completions/nerdctl.fish",
+    }
+    return {shell: path for shell, path in files.items() if path.exists()}
+
+
+def test_completion_is_what_nerdctl_prints_and_is_asked_for_once(run: ModuleRun, home: Path, forwards: Path) -> None:
+    options = {"wrappers": [{"profile": "k8s"}], "completion": ["zsh", "bash", "fish"]}
+    checked = run("nerdctl_wrapper", check=True, **options)
+    assert completions(home) == {}
+    assert not forwards.exists()
+    applied = run("nerdctl_wrapper", **options)
+    assert (checked["actions"], checked["diff"]) == (applied["actions"], applied["diff"])
+    found = completions(home)
+    assert sorted(found) == ["bash", "fish", "zsh"]
+    assert found["zsh"].read_text().startswith("#compdef nerdctl\n")
+    assert "complete -o default -o nospace -F __start_nerdctl nerdctl" in found["bash"].read_text()
+    assert "complete -c nerdctl" in found["fish"].read_text()
+    assert "nerdctl --profile k8s -- completion zsh" in forwards.read_text()
+    assert "fpath=(~/.zfunc $fpath)" in messages(applied)[0]
+    asked = forwards.read_text()
+    (home / ".zshrc").write_text("fpath=(~/.zfunc $fpath)\nautoload -Uz compinit && compinit\n")
+    again = run("nerdctl_wrapper", **options)
+    assert not again["changed"]
+    assert not messages(again)
+    assert forwards.read_text() == asked
+
+
+def test_completion_goes_with_the_shell_and_with_the_command(run: ModuleRun, home: Path, forwards: Path) -> None:
+    run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["bash", "fish"])
+    gone = run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["fish"])
+    assert gone["actions"] == [f"remove bash completion '{home}/.local/share/bash-completion/completions/nerdctl'"]
+    # The role leaves its list as it is when everything is taken back.
+    run("nerdctl_wrapper", wrappers=[{"state": "absent"}], completion=["fish"])
+    assert completions(home) == {}
+    assert not run("nerdctl_wrapper", wrappers=[{"state": "absent"}], completion=["fish"])["changed"]
+
+
+def test_a_foreign_completion_is_never_overwritten_or_removed(run: ModuleRun, home: Path, forwards: Path) -> None:
+    own = home / ".zfunc/_nerdctl"
+    own.parent.mkdir()
+    own.write_text("#compdef nerdctl\n")
+    refused = run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["zsh"])
+    assert refused["msg"].startswith(f"Could not write zsh completion '{own}': something else is there.")
+    assert not (home / ".local/bin/nerdctl").exists()
+    run("nerdctl_wrapper", wrappers=[{"state": "absent"}])
+    assert own.read_text() == "#compdef nerdctl\n"
+
+
+def test_completion_of_a_stopped_profile_is_pending(run: ModuleRun, home: Path, forwards: Path) -> None:
+    (home / "stopped").touch()
+    options = {"wrappers": [{"profile": "k8s"}], "completion": ["bash"]}
+    result = run("nerdctl_wrapper", **options)
+    assert result["actions"] == [f"write nerdctl wrapper '{home}/.local/bin/nerdctl' (for profile 'k8s')"]
+    assert "colima is not running" in result["pending"][0]["reason"]
+    assert "colima start k8s" in messages(result)[0]
+    assert not run("nerdctl_wrapper", **options)["changed"]
+    (home / "stopped").unlink()
+    assert run("nerdctl_wrapper", **options)["changed"]
+
+
+def test_only_a_command_named_nerdctl_can_be_completed(run: ModuleRun, colima: str) -> None:
+    refused = run("nerdctl_wrapper", wrappers=[{"path": "~/bin/n", "profile": "k8s"}], completion=["bash"])
+    assert refused["msg"].startswith("Could not plan completion of 'nerdctl': no wrapper has that name")

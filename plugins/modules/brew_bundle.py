@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: brew_bundle
+short_description: Install what a Brewfile lists
+version_added: 0.1.0
+author: [The laptop.containers contributors (@laptop-containers)]
+description:
+  - Asks Homebrew which entries of a Brewfile are missing, and has them installed (C(brew bundle)).
+  - Nothing that is installed is upgraded or removed.
+extends_documentation_fragment: [laptop.containers.attributes]
+options:
+  brewfile:
+    description: The text of the Brewfile. It need not be on the laptop.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Install what the workstation needs
+  laptop.containers.brew_bundle:
+    brewfile: |
+      brew "colima"
+      brew "docker"
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be done in check mode, in plain English.
+  returned: always
+  type: list
+  elements: str
+  sample: ["install formula 'colima'"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.brew import Homebrew, plan_bundle
+from ..module_utils.errors import NotVerified, WorkstationError
+
+ARGUMENT_SPEC = {"brewfile": {"type": "str", "required": True}}
+
+
+def main():
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    homebrew = Homebrew(module.params["brewfile"])
+    try:
+        plan = plan_bundle(homebrew.missing())
+        if plan.steps and not module.check_mode:
+            homebrew.install()
+            left = homebrew.missing()
+            if left:
+                kind, name = left[0]
+                raise NotVerified(
+                    f"Could not install {kind} '{name}': brew reported success, yet it is missing. Run 'brew install {name}'."
+                )
+    except WorkstationError as error:
+        module.fail_json(msg=error.message, **error.context)
+    module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff)
+
+
+if __name__ == "__main__":
+    main()

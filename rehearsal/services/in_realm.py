@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engines have in common that run in namespaces of their own: whether they run, and how they end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from rehearsal.processes import Realm
+
+
+class InRealm(ABC):
+    """An engine in a realm; used with `with`, it comes up and goes again."""
+
+    realm: Realm
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Start the engine and wait until it answers. Raises LabError."""
+
+    @abstractmethod
+    def _clean(self) -> None:
+        """Remove what the engine's end leaves behind."""
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine's realm is up."""
+        return self.realm.daemon.pid is not None
+
+    def stop(self) -> None:
+        """End the engine and its containers."""
+        self.realm.stop()
+        self._clean()
+
+    def kill(self) -> None:
+        """End everything at once."""
+        self.realm.kill()
+        self._clean()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
