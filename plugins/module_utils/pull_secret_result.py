@@ -11,7 +11,8 @@ from typing import Any
 from .errors import WorkstationError
 from .kube_objects import Kube
 from .plan import Pending
-from .pull_secret import Desired, hours_left, stamp
+from .pull_secret import Desired
+from .pull_secret_lease import hours_left, stamp
 from .pull_secret_plan import ClusterPlan, Outcome, View
 from .pull_secret_show import plan_of
 

@@ -16,7 +16,8 @@ from .errors import InputError
 from .kube_access import kubeconfig_paths, read_access
 from .kube_http import KubeHttp, Unreachable
 from .kube_objects import Kube
-from .pull_secret import Current, Desired, body_of, check_name, hours_left, threshold_from
+from .pull_secret import Current, Desired, body_of, check_name
+from .pull_secret_lease import hours_left, threshold_from
 from .pull_secret_plan import Item, Outcome, Policy, Scope, View, choose, plan_cluster, scope_from, untouched
 from .pull_secret_read import read_view
 from .pull_secret_result import Cluster, result_of
