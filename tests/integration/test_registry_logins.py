@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -350,3 +351,46 @@ def test_a_fresh_run_with_logins_starts_and_loads_nothing(laptop: Laptop) -> Non
     laptop.calls  # noqa: B018 - forgets the calls so far
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=environment)
     assert (done.stdout.strip(), laptop.calls) == ("False []", [])
+
+
+def play(laptop: Laptop, *flags: str, prefix: tuple[str, ...] = (), **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the role as a user does, on this laptop."""
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = laptop.home / "inventory.yml"
+    inventory.write_text(json.dumps({"laptops": {"hosts": {"me": own}}}))
+    given = {"secret_refresh_registries": [HOST], "secret_refresh_kubeconfig": str(laptop.kubeconfig), **variables}
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), "playbooks/workstation.yml"]
+    temporary = dict.fromkeys(("TMPDIR", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TEMP"), str(laptop.home / "tmp"))
+    (laptop.home / "tmp").mkdir(exist_ok=True)
+    return subprocess.run(
+        [*prefix, *command, "--tags", "secret_refresh", "-e", json.dumps(given), *flags],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, **temporary, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+    )  # fmt: skip
+
+
+def test_the_role_logs_in_and_no_token_shows_at_the_highest_verbosity(laptop: Laptop, ecr: Ecr) -> None:
+    outputs = {"secret_refresh_docker_login": True}
+    for flags, changed in ((["--check"], 1), (["-vvvv"], 1), ([], 0)):
+        done = play(laptop, "--diff", *flags, ansible_keep_remote_files=True, **outputs)
+        assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr
+        assert done.stdout.count("TASK [") == 1
+        token = ecr.token()
+        for form in (token, base64.b64encode(f"AWS:{token}".encode()).decode()):
+            assert form not in done.stdout + done.stderr
+            # docker's own file is the one place on the laptop where the user wanted it.
+            holding = {path for path in laptop.home.rglob("*") if path.is_file() and form.encode() in path.read_bytes()}
+            assert holding <= {laptop.home / ".docker" / "config.json"}
+    assert laptop.password() == token
+
+
+def test_no_process_has_the_token_among_its_arguments(laptop: Laptop, ecr: Ecr, tmp_path: Path) -> None:
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: apt-get install strace")
+    trace = tmp_path / "trace"
+    prefix = ("strace", "-f", "-qq", "-s", "65536", "-e", "trace=execve", "-o", str(trace))
+    done = play(laptop, prefix=prefix, secret_refresh_docker_login=True)
+    assert "changed=1" in done.stdout, done.stdout + done.stderr
+    calls = trace.read_text(errors="replace")
+    assert "--password-stdin" in calls and laptop.password() == ecr.token()
+    assert ecr.token() not in calls
