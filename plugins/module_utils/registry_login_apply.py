@@ -38,6 +38,8 @@ from .registry_login_plan import (
 from .registry_login_read import look
 
 _SECONDS = 60.0
+# Where there is no engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
+_NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
 _LOGFMT = re.compile(r'level=\w+ msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 DONE = {LOG_IN: "logged_in", LOG_OUT: "logged_out", ADD: "added", TAKE: "removed", FORGET: "forgotten"}
@@ -126,7 +128,7 @@ def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
 def _run(item: Item, *args: str, stdin: str = "") -> None:
     """Run docker, or nerdctl as colima's wrapper does: with sudo, so that `sudo nerdctl pull` reads the login."""
     if item.place.kind == "docker":
-        tool, words = docker_cli({"DOCKER_CONFIG": item.place.where}), args
+        tool, words = docker_cli({"DOCKER_CONFIG": item.place.where, "DOCKER_HOST": _NO_ENGINE}), args
     else:
         tool = Cli("colima", "Run 'brew install colima'.", {"COLIMA_PROFILE": None})
         words = ("nerdctl", "--profile", item.place.where, "--", *args)

@@ -325,6 +325,13 @@ def test_entries_of_others_are_kept_and_another_helper_is_refused(laptop: Laptop
     assert laptop.config == config
 
 
+def test_an_engine_that_is_nobodys_business_is_not_asked(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    monkeypatch.setenv("DOCKER_CONTEXT", "nowhere")
+    done = laptop.run(docker_login=True)
+    assert not done.failed, done.message
+
+
 def test_from_login_to_helper_and_back(laptop: Laptop, ecr: Ecr, registry: Registry) -> None:
     laptop.run(docker_login=True)
     assert not laptop.run(docker_cred_helpers=True).failed
