@@ -37,6 +37,8 @@ NAMESPACES = 1000
 CONNECTIONS = 8
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 MOST_MEMORY = 150  # MiB
+# Nobody's home: logins that the user of this machine has noted are none of ours.
+ENVIRONMENT = {"HOME": "/nonexistent"}
 OPTIONS: dict[str, Any] = {
     "name": "ecr-creds",
     "registries": [HOST],
@@ -50,6 +52,9 @@ OPTIONS: dict[str, Any] = {
     "adopt": False,
     "force_conflicts": False,
     "prune": False,
+    "docker_cred_helpers": False,
+    "docker_login": False,
+    "nerdctl_profiles": [],
     "unreachable": "fail",
     "state": "present",
 }
@@ -69,8 +74,8 @@ class Cluster:
     def ours(self, **options: Any) -> dict[str, Any]:
         """Run the task of the module."""
         params = {**OPTIONS, "kubeconfig": str(self.kubeconfig), **options}
-        task = pull_secret_task.task_from(params, {})
-        return pull_secret_task.run(task, {}, datetime.now(UTC), False)
+        task = pull_secret_task.task_from(params, ENVIRONMENT)
+        return pull_secret_task.run(task, ENVIRONMENT, datetime.now(UTC), False)
 
     def write(self, name: str) -> Callable[[], None]:
         """Ours writing all secrets of a name, whatever their age."""
@@ -297,8 +302,8 @@ def _peak(cluster: Cluster) -> Row:
         "bench.ecr_tokens.fetch_tokens = lambda registries, _: {one.key: bench._token() for one in registries}\n"
         f"options = {{**bench.OPTIONS, 'kubeconfig': {str(cluster.kubeconfig)!r}}}\n"
         "options['registries'] = [{'host': bench.HOST, 'profile': 'peak'}]\n"
-        "task = bench.pull_secret_task.task_from(options, {})\n"
-        "bench.pull_secret_task.run(task, {}, bench.datetime.now(bench.UTC), False)\n"
+        "task = bench.pull_secret_task.task_from(options, bench.ENVIRONMENT)\n"
+        "bench.pull_secret_task.run(task, bench.ENVIRONMENT, bench.datetime.now(bench.UTC), False)\n"
         "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
     )
     done = subprocess.run(

@@ -12,57 +12,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 from .errors import InputError
+from .pull_secret_lease import Lease, Threshold, TokenLike, due_by_time, lease_from, lease_of, stamp
 
 OWNER = "laptop.containers"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 PREFIX = "laptop.containers/"
 SECRET_LIMIT = 1024 * 1024  # bytes; what the API server takes
 DATA_FIELD = "f:.dockerconfigjson"
-TOKEN_LIFE = timedelta(hours=12)
-CLOCK_TOLERANCE = timedelta(minutes=5)
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
-
-
-class TokenLike(Protocol):
-    """What a token is to this file."""
-
-    @property
-    def password(self) -> str:
-        """The secret part."""
-
-    @property
-    def issued_at(self) -> datetime:
-        """When it was asked for."""
-
-    @property
-    def expires_at(self) -> datetime:
-        """When AWS stops taking it."""
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """How much life must be left: a fraction of the whole, or a fixed time."""
-
-    fraction: float = 0.5
-    fixed: timedelta | None = None
-
-    def of(self, lease: Lease) -> timedelta:
-        """Return the remaining life below which a lease is due."""
-        return self.fixed if self.fixed is not None else (lease.expires_at - lease.issued_at) * self.fraction
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The recorded life of one host's token, and the fingerprint of who asked for it."""
-
-    issued_at: datetime
-    expires_at: datetime
-    identity: str
 
 
 @dataclass(frozen=True)
@@ -90,26 +51,6 @@ class Current:
     def expires_at(self) -> datetime | None:
         """When the first of its tokens expires. Returns None when that is not recorded."""
         return min((lease.expires_at for lease in self.leases.values()), default=None)
-
-
-def threshold_from(text: str) -> Threshold:
-    """Return the threshold of 'half', '40%', '6h' or '1h30m'. Raises InputError."""
-    bare = text.strip().lower()
-    if bare == "half":
-        return Threshold()
-    percent = re.fullmatch(r"(\d{1,2})%", bare)
-    if percent and int(percent[1]) > 0:
-        return Threshold(fraction=int(percent[1]) / 100)
-    match = DURATION.match(bare)
-    if match and any(match.groups()):
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        fixed = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-        if timedelta() < fixed < TOKEN_LIFE:
-            return Threshold(fixed=fixed)
-    raise InputError(
-        f"Could not read refresh_before '{text}': it is neither half, nor a percentage like 40%, nor a time below 12 hours "
-        "(the life of a token) like 6h or 1h30m. Correct it."
-    )
 
 
 def check_name(name: str, noun: str) -> str:
@@ -156,23 +97,7 @@ def due(current: Current | None, desired: Desired, threshold: Threshold, now: da
         (OWNER not in current.owners, "its content was changed by " + (" and ".join(current.owners) or "somebody")),
     )
     reasons = [reason for differs, reason in settings if differs]
-    return reasons[0] if reasons else _due_by_time(current, threshold, now)
-
-
-def _due_by_time(current: Current, threshold: Threshold, now: datetime) -> str:
-    for lease in current.leases.values():
-        if lease.issued_at > now + CLOCK_TOLERANCE:
-            return "it was issued in the future"
-        if lease.expires_at <= now:
-            return "it has expired"
-        if lease.expires_at - now < threshold.of(lease):
-            return f"{hours_left(lease.expires_at, now):g} h are left"
-    return ""
-
-
-def hours_left(expires_at: datetime, now: datetime) -> float:
-    """Return the hours until then, never below zero, with one digit."""
-    return round(max((expires_at - now).total_seconds(), 0.0) / 3600, 1)
+    return reasons[0] if reasons else due_by_time(current.leases.values(), threshold, now)
 
 
 def docker_config(passwords: Mapping[str, str]) -> bytes:
@@ -191,11 +116,7 @@ def docker_config(passwords: Mapping[str, str]) -> bytes:
 def body_of(desired: Desired, tokens: Mapping[str, TokenLike]) -> tuple[bytes, Current]:
     """Return the object to apply, the same for every namespace, and what its metadata will record."""
     content = docker_config({host: tokens[host].password for host in desired.hosts})
-    leases = {
-        # Whole seconds, as the annotations hold them.
-        host: Lease(_second(tokens[host].issued_at), _second(tokens[host].expires_at), identity)
-        for host, identity in sorted(desired.hosts.items())
-    }
+    leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
     after = Current(
         namespace="",
         ours=True,
@@ -220,11 +141,6 @@ def body_of(desired: Desired, tokens: Mapping[str, TokenLike]) -> tuple[bytes, C
     return body, after
 
 
-def stamp(moment: datetime) -> str:
-    """Return a moment as Kubernetes writes it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _annotations(record: Current) -> dict[str, str]:
     notes = {
         "expires-at": stamp(min(lease.expires_at for lease in record.leases.values())),
@@ -232,10 +148,7 @@ def _annotations(record: Current) -> dict[str, str]:
         "identity": ",".join(sorted({lease.identity for lease in record.leases.values()})),
         "digest": record.digest,
         "registries": json.dumps(
-            {
-                host: {"issued": stamp(lease.issued_at), "expires": stamp(lease.expires_at), "identity": lease.identity}
-                for host, lease in record.leases.items()
-            },
+            {host: lease.public() for host, lease in record.leases.items()},
             separators=(",", ":"),
         ),
     }
@@ -246,17 +159,9 @@ def _annotations(record: Current) -> dict[str, str]:
 
 def _leases(text: str) -> dict[str, Lease]:
     try:
-        return {
-            str(host): Lease(_moment(entry["issued"]), _moment(entry["expires"]), str(entry["identity"]))
-            for host, entry in json.loads(text).items()
-        }
+        return {str(host): lease_from(entry) for host, entry in json.loads(text).items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         return {}
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _owners(managed: Any) -> tuple[str, ...]:
@@ -267,7 +172,3 @@ def _owners(managed: Any) -> tuple[str, ...]:
         if DATA_FIELD in (fields.get("f:data") or {}):
             owners.add(str(entry.get("manager", "")))
     return tuple(sorted(owners))
-
-
-def _second(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(microsecond=0)

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from .errors import InputError
-from .pull_secret import OWNER, Current, Desired, Threshold, check_name, due
+from .pull_secret import OWNER, Current, Desired, check_name, due
+from .pull_secret_lease import Threshold
 
-ALL = "all"
-EVERY = "*"
+ALL, EVERY = "all", "*"
 
 
 @dataclass(frozen=True)

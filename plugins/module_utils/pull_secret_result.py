@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run tells its user: the state of every namespace, what was done, and one sentence for all that failed. Pure."""
+"""What a run tells its user: the state of every namespace and login, what was done, and what failed. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import Any
 
 from .errors import WorkstationError
 from .kube_objects import Kube
-from .plan import Pending
-from .pull_secret import Desired, hours_left, stamp
+from .plan import Pending, merge
+from .pull_secret import Desired
+from .pull_secret_lease import hours_left, stamp
 from .pull_secret_plan import ClusterPlan, Outcome, View
 from .pull_secret_show import plan_of
+from .registry_login_plan import Outcome as LoginOutcome
+from .registry_login_plan import Place
+from .registry_login_show import failures_of, pending_of
+from .registry_login_show import plan_of as login_plan_of
+from .registry_login_show import row as login_row
+from .registry_login_task import Logins
 
 NAMED = 3  # namespaces that a message names before it counts
 
@@ -33,9 +40,16 @@ class PartlyFailed(WorkstationError):
     """Some namespaces or clusters could not be served; the others were."""
 
 
-def result_of(clusters: Sequence[Cluster], desired: Desired, now: datetime, *, check_mode: bool, wait: bool) -> dict[str, Any]:
+def result_of(
+    clusters: Sequence[Cluster], logins: Logins, desired: Desired, now: datetime, *, check_mode: bool, wait: bool
+) -> dict[str, Any]:
     """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed."""
-    plan = plan_of([_done(cluster, check_mode) for cluster in clusters], desired, now)
+    plan = merge(
+        [
+            plan_of([_done(cluster, check_mode) for cluster in clusters], desired, now),
+            login_plan_of(logins.outcomes, check_mode),
+        ]
+    )
     away = [cluster for cluster in clusters if cluster.view.unreachable]
     failed = [
         {"context": cluster.context, "namespace": outcome.item.namespace, "reason": outcome.failure}
@@ -44,26 +58,35 @@ def result_of(clusters: Sequence[Cluster], desired: Desired, now: datetime, *, c
         if outcome.failure
     ]
     pending = list(plan.pending)
-    warnings = list(plan.warnings)
+    warnings = [*plan.warnings, *logins.plan.warnings]
     if wait and not check_mode:
-        pending += [_waiting(cluster, desired) for cluster in away]
+        pending += [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)]
     elif check_mode:
         warnings += [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
+        warnings += failures_of([one for one in logins.outcomes if one.state == "waiting"], with_waiting=True)
     result = {
         "changed": plan.changed,
         "actions": plan.actions,
         "diff": plan.diff,
         "secrets": [row(cluster.context, outcome, desired, now) for cluster in clusters for outcome in cluster.outcomes],
         "failed_namespaces": failed,
+        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if one.state != "forgotten"],
         "pending": [item.public() for item in pending],
         "warnings": warnings,
     }
+    if logins.kept:
+        result["backup_files"] = [str(path) for path in logins.kept]
     unreachable = [] if check_mode or wait else [cluster.view.unreachable for cluster in away]
-    if failed or unreachable:
+    refused = failures_of(logins.outcomes, with_waiting=not (check_mode or wait))
+    if failed or unreachable or refused:
         total = sum(len(cluster.outcomes) for cluster in clusters)
-        said = [*unreachable, *([_sentence(failed, total, desired)] if failed else [])]
+        said = [*unreachable, *([_sentence(failed, total, desired)] if failed else []), *refused]
         raise PartlyFailed(" ".join(said), **result)
     return result
+
+
+def _place(outcome: LoginOutcome) -> tuple[Place, str]:
+    return outcome.item.place, outcome.item.host
 
 
 def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:

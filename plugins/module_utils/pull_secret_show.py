@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from .plan import Pending, Plan, Step
-from .pull_secret import Current, Desired, hours_left, stamp
+from .pull_secret import Current, Desired
+from .pull_secret_lease import hours_left, stamp
 from .pull_secret_plan import ClusterPlan, Item
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task as a whole: options in, every cluster read, planned, written, and one result that names what failed.
+"""The task as a whole: options in, every cluster and login read, planned, written; one result that names what failed.
 
 It decides nothing itself; it connects the parts, and loads the writing ones only when there is something to write.
 """
@@ -7,19 +7,22 @@ It decides nothing itself; it connects the parts, and loads the writing ones onl
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from .ecr_registries import Registry, registries_from
-from .errors import InputError
+from .errors import InputError, WorkstationError
 from .kube_access import kubeconfig_paths, read_access
 from .kube_http import KubeHttp, Unreachable
 from .kube_objects import Kube
-from .pull_secret import Current, Desired, body_of, check_name, hours_left, threshold_from
+from .pull_secret import Desired, body_of, check_name
+from .pull_secret_lease import TokenLike, hours_left, threshold_from
 from .pull_secret_plan import Item, Outcome, Policy, Scope, View, choose, plan_cluster, scope_from, untouched
 from .pull_secret_read import read_view
 from .pull_secret_result import Cluster, result_of
+from .registry_login_plan import Clock
+from .registry_login_task import Logins, Wanted, read_logins, wanted_from
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Task:
     contexts: tuple[str, ...]
     kubeconfig: str = ""
     wait: bool = False
+    logins: Wanted = field(default_factory=dict)
 
 
 def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task:
@@ -49,9 +53,9 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task
     contexts = tuple(dict.fromkeys(params["contexts"]))
     if not contexts:
         raise InputError(f"Could not place pull secret '{name}': no kube contexts are given. List at least one.")
-    prints = {registry.identity: registry.identity.fingerprint(environment) for registry in registries}
+    prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
     return Task(
-        desired=Desired(name, {host: prints[one.identity] for one in registries for host in one.names}, accounts),
+        desired=Desired(name, prints, accounts),
         registries=registries,
         scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),
         policy=Policy(
@@ -65,6 +69,7 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task
         contexts=contexts,
         kubeconfig=params["kubeconfig"] or "",
         wait=params["unreachable"] == "pending",
+        logins=wanted_from(params, registries, prints, environment),
     )
 
 
@@ -91,16 +96,18 @@ def run(task: Task, environment: Mapping[str, str], now: datetime, check_mode: b
     """Do the task, or in check mode only say what it would do. Raises WorkstationError, with what was done in its context."""
     clusters = read_clusters(task, environment, now, check_mode)
     try:
+        logins = read_logins(task.logins, task.desired.name, Clock(now, task.policy.threshold), environment)
         if check_mode:
+            logins.foresee()
             for cluster in clusters:
                 cluster.outcomes = [_foreseen(item) for item in cluster.plan.items]
         else:
-            _apply(clusters, task, environment, now)
+            _apply(clusters, logins, task, environment, now)
     finally:
         for cluster in clusters:
             if cluster.kube:
                 cluster.kube.http.close()
-    return result_of(clusters, task.desired, now, check_mode=check_mode, wait=task.wait)
+    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait)
 
 
 def _foreseen(item: Item) -> Outcome:
@@ -108,12 +115,18 @@ def _foreseen(item: Item) -> Outcome:
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 
 
-def _apply(clusters: Sequence[Cluster], task: Task, environment: Mapping[str, str], now: datetime) -> None:
-    """Fetch the tokens if any is needed, then write cluster by cluster."""
+def _apply(clusters: Sequence[Cluster], logins: Logins, task: Task, environment: Mapping[str, str], now: datetime) -> None:
+    """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last."""
     reached = [cluster for cluster in clusters if cluster.kube]
-    body, after = b"", None
-    if any(cluster.plan.needs_token for cluster in reached):
-        body, after = _build(reached, task, environment, now)
+    full = any(cluster.plan.needs_token for cluster in reached)
+    needed = [one for one in task.registries if full or logins.plan.hosts.intersection(one.names)]
+    try:
+        tokens = _tokens(needed, reached, environment, now) if needed else {}
+    except WorkstationError:
+        # What takes no token is done all the same.
+        logins.apply({}, {}, environment)
+        raise
+    body, after = body_of(task.desired, tokens) if full else (b"", None)
     for cluster in reached:
         if cluster.kube is None or all(item.idle or item.failure for item in cluster.plan.items):
             cluster.outcomes = [untouched(item) for item in cluster.plan.items]
@@ -121,21 +134,21 @@ def _apply(clusters: Sequence[Cluster], task: Task, environment: Mapping[str, st
         from .pull_secret_apply import apply_plan
 
         cluster.outcomes = apply_plan(cluster.kube, cluster.plan, task.desired, body, after)
+    logins.apply(tokens, task.desired.hosts, environment)
 
 
-def _build(
-    clusters: Iterable[Cluster], task: Task, environment: Mapping[str, str], now: datetime
-) -> tuple[bytes, Current | None]:
-    """Return the secret's body and record, with new tokens. Raises TokenRefused: then nothing has been written."""
+def _tokens(
+    registries: Sequence[Registry], clusters: Iterable[Cluster], environment: Mapping[str, str], now: datetime
+) -> dict[str, TokenLike]:
+    """Return new tokens by host. Raises TokenRefused: then nothing has been written."""
     from .ecr_failures import TokenRefused
     from .ecr_tokens import fetch_tokens
 
     try:
-        tokens = fetch_tokens(task.registries, environment)
+        tokens = fetch_tokens(registries, environment)
     except TokenRefused as error:
         raise TokenRefused(f"{error.message} {_what_stays(clusters, now)}", error.kind) from error
-    by_host = {host: tokens[registry.key] for registry in task.registries for host in registry.names}
-    return body_of(task.desired, by_host)
+    return {host: tokens[registry.key] for registry in registries for host in registry.names}
 
 
 def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:

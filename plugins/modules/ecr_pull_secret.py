@@ -17,7 +17,8 @@ description:
   - The secret is replaced in place. When anything fails, the old one stays as it is; namespaces that can be served are served.
   - It owns the secrets that carry the label C(app.kubernetes.io/managed-by=laptop.containers) and, in service accounts that it
     has marked, one entry of C(imagePullSecrets). Other secrets, entries and fields are never touched.
-  - Tokens never appear in arguments, results, diffs, logs or files.
+  - On request the same tokens log in docker on the laptop, or nerdctl inside a colima profile.
+  - Tokens never appear in arguments, results, diffs, logs or files of ours.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   name:
@@ -91,15 +92,43 @@ options:
     description: Whether our secrets of that name are removed from namespaces that are no longer chosen.
     type: bool
     default: false
+  docker_cred_helpers:
+    description:
+      - Whether docker asks AWS' own credential helper for these registries, through C(credHelpers) in its C(config.json). Docker
+        then needs no token of ours; C(docker-credential-ecr-login) must be on E(PATH), and uses its own view of the identity.
+      - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
+        An entry that this module added is taken out again when it is no longer wanted; another helper's is a failure.
+    type: bool
+    default: false
+  docker_login:
+    description:
+      - Whether docker is logged in to these registries with the same tokens, by C(docker login --password-stdin), so that the
+        credential store that docker uses keeps them. The logins count for every docker context.
+      - They are renewed like the secret (O(refresh_before)), and logged out when they are no longer wanted. What was logged in
+        to, and until when, is noted in C(~/.local/state/laptop.containers/registry_logins.json), by O(name), without the token.
+      - Excludes O(docker_cred_helpers).
+    type: bool
+    default: false
+  nerdctl_profiles:
+    description:
+      - colima profiles with runtime containerd, in which nerdctl is logged in with the same tokens. It is root's login, as
+        C(colima nerdctl) and its wrapper run nerdctl as root. Renewed, noted and logged out as with O(docker_login).
+      - For a profile that is not running, O(unreachable) says what that means.
+    type: list
+    elements: str
+    default: []
   unreachable:
     description:
-      - What it means when a cluster does not answer or its context does not exist. V(fail) is a failure, after the other clusters
-        were served. V(pending) reports it in RV(pending) and succeeds, for timers that also run while the profile is stopped.
+      - What it means when a cluster does not answer or its context does not exist, or a profile of O(nerdctl_profiles) does not
+        run. V(fail) is a failure, after all else was served. V(pending) reports it in RV(pending) and succeeds, for timers that
+        also run while the profile is stopped.
     type: str
     choices: [fail, pending]
     default: fail
   state:
-    description: V(absent) removes our secrets from the chosen namespaces, and their entries from service accounts.
+    description:
+      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts, and the logins and
+        C(credHelpers) that this module made.
     type: str
     choices: [present, absent]
     default: present
@@ -130,6 +159,13 @@ EXAMPLES = r"""
     exclude_namespaces: [team-legacy]
     service_accounts: [default]
     prune: true
+
+- name: Log in docker and the nerdctl of profile k8s, too
+  laptop.containers.ecr_pull_secret:
+    registries:
+      - {host: 123456789012.dkr.ecr.eu-central-1.amazonaws.com, profile: dev}
+    docker_login: true
+    nerdctl_profiles: [k8s]
 
 - name: Remove it again everywhere
   laptop.containers.ecr_pull_secret:
@@ -180,6 +216,40 @@ secrets:
     digest:
       description: The start of the SHA-256 digest of the secret's content.
       type: str
+logins:
+  description: The logins beyond the cluster, and the C(credHelpers) of docker.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    output:
+      description: V(docker), V(cred_helper) or V(nerdctl).
+      type: str
+    where:
+      description: docker's directory, or the colima profile.
+      type: str
+    host:
+      description: The registry.
+      type: str
+    state:
+      description:
+        - V(fresh), V(logged_in), V(logged_out), V(added), V(removed), V(failed), V(waiting) for a profile that does not run, or
+          V(due) in check mode.
+      type: str
+    reason:
+      description: Why it was made, or why that failed.
+      type: str
+    expires_at:
+      description: When its token expires.
+      type: str
+    hours_left:
+      description: The hours until then.
+      type: float
+backup_files:
+  description: Where docker's C(config.json) has been kept as it was before C(credHelpers) changed.
+  returned: when it changed
+  type: list
+  elements: str
 failed_namespaces:
   description: The namespaces that could not be served, with context and reason.
   returned: always
@@ -187,7 +257,8 @@ failed_namespaces:
   elements: dict
 pending:
   description:
-    - What has to wait (target, change, reason, remedy) - missing service accounts, or clusters with O(unreachable=pending).
+    - What has to wait (target, change, reason, remedy) - missing service accounts, or with O(unreachable=pending) clusters and
+      profiles.
   returned: always
   type: list
   elements: dict
@@ -215,6 +286,9 @@ ARGUMENT_SPEC = {
     "adopt": {"type": "bool", "default": False},
     "force_conflicts": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": False},
+    "docker_cred_helpers": {"type": "bool", "default": False},
+    "docker_login": {"type": "bool", "default": False},
+    "nerdctl_profiles": {"type": "list", "elements": "str", "default": []},
     "unreachable": {"type": "str", "choices": ["fail", "pending"], "default": "fail"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }

@@ -74,8 +74,8 @@ class Authority:
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         self._key = loaded
 
-    def issue(self, user: str, groups: tuple[str, ...] = (), server: bool = False) -> Pair:
-        """A certificate for a user of the API, or for a server on the loopback."""
+    def issue(self, user: str, groups: tuple[str, ...] = (), server: bool = False, hosts: tuple[str, ...] = ()) -> Pair:
+        """A certificate for a user of the API, or for a server on the loopback that also goes by these host names."""
         names = [x509.NameAttribute(NameOID.COMMON_NAME, user)]
         names += [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         key = _key()
@@ -86,7 +86,8 @@ class Authority:
         made = made.add_extension(issuer, critical=False)
         if server:
             loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-            made = made.add_extension(x509.SubjectAlternativeName([loopback, x509.DNSName("localhost")]), critical=False)
+            names_of_it = [loopback, *(x509.DNSName(name) for name in ("localhost", *hosts))]
+            made = made.add_extension(x509.SubjectAlternativeName(names_of_it), critical=False)
         certificate = made.sign(self._key, hashes.SHA256())
         return Pair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
 

@@ -49,7 +49,8 @@ class Registry:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": False}},
             "storage": {"filesystem": {"rootdirectory": str(self.directory / "images")}, "delete": {"enabled": True}},
-            "http": {"addr": self.address},
+            # Behind a front with TLS, absolute links would lead around it.
+            "http": {"addr": self.address, "relativeurls": True},
             "auth": {"htpasswd": {"realm": "rehearsal", "path": str(passwords)}},
         }
         file = self.directory / "registry.yml"

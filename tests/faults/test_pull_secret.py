@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import http.client
-import http.server
 import json
 import os
 import signal
@@ -15,13 +13,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, kube_http
-from ansible_collections.laptop.containers.plugins.module_utils.kube_access import read_access
-from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
 
+from tests.api_front import Front, refuse
 from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
 
 if TYPE_CHECKING:
@@ -68,63 +64,6 @@ def due(apiserver: ApiServer, **options: Any) -> Any:
     return run(apiserver.kubeconfig, namespaces=["many-*"], refresh_before="11h30m", **options)
 
 
-class Front(http.server.ThreadingHTTPServer):
-    """Stands before the API server; trouble(method, path) -> an answer to give instead, or None."""
-
-    def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
-        self.apiserver, self.trouble = apiserver, trouble
-        self.tls = tls_context(read_access("colima-k8s", [apiserver.kubeconfig]))
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def kubeconfig(self, path: Path) -> Path:
-        cluster = {"server": f"http://127.0.0.1:{self.server_address[1]}"}
-        path.write_text(
-            json.dumps(
-                {
-                    "clusters": [{"name": "c", "cluster": cluster}],
-                    "users": [{"name": "u", "user": {}}],
-                    "contexts": [{"name": "colima-k8s", "context": {"cluster": "c", "user": "u"}}],
-                }
-            )
-        )
-        return path
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Front
-
-    def handle_any(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        trouble = self.server.trouble(self.command, self.path)
-        if trouble is not None:
-            status, headers, answer = trouble
-        else:
-            url = urlsplit(self.server.apiserver.url)
-            connection = http.client.HTTPSConnection(str(url.hostname), url.port, context=self.server.tls)
-            kept = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
-            connection.request(self.command, self.path, body, kept)
-            response = connection.getresponse()
-            status, headers, answer = response.status, {}, response.read()
-            connection.close()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_PATCH = do_POST = do_DELETE = handle_any
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-def refuse(status: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    return status, {name.replace("_", "-"): value for name, value in headers.items()}, b'{"kind":"Status","message":"busy"}'
-
-
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, status: int) -> None:
     asked: dict[str, int] = {}
@@ -156,19 +95,50 @@ def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     assert not due(apiserver).failed
 
 
-def test_an_api_server_that_restarts_in_the_middle_is_waited_for(apiserver: ApiServer, old: dict[str, Any]) -> None:
-    restart = threading.Timer(0.15, apiserver.restart, kwargs={"pause": 1.0})
-    restart.start()
-    result = run(
-        apiserver.kubeconfig, namespaces=["many-*", *(f"many-{number:02d}" for number in range(MANY))], refresh_before="11h30m"
-    )
-    restart.join()
-    if result.failed:
-        # The restart came before the first answer: then the run says so, and nothing was touched.
-        assert "Could not reach cluster" in result.message
-        assert not due(apiserver).failed
-    else:
-        assert set(result.states.values()) == {"renewed"}
+def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], many: list[str], tmp_path: Path
+) -> None:
+    restarted = threading.Lock()
+    writes: list[str] = []
+    ecr.rotate()
+
+    def trouble(method: str, path: str) -> Any:
+        if method == "PATCH":
+            writes.append(path)
+            if len(writes) > 3 and restarted.acquire(blocking=False):
+                apiserver.restart(pause=1.0)
+        return None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["many-*"], refresh_before="11h30m")
+        front.shutdown()
+    assert not restarted.acquire(blocking=False), "the restart came too late"
+    assert not result.failed, result.message
+    assert set(result.states.values()) == {"renewed"}
+    assert {password(apiserver, name) for name in many} == {ecr.token()}
+
+
+def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the_next_run_completes(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+    ecr.rotate()
+    writes: list[str] = []
+
+    def trouble(method: str, path: str) -> Any:
+        writes.extend([path] if method == "PATCH" else [])
+        return refuse(503) if method == "PATCH" and len(writes) > 5 else None
+
+    with Front(apiserver, trouble) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["many-*"], refresh_before="11h30m")
+        front.shutdown()
+    assert result.failed and result.changed
+    done = {name for name, state in result.states.items() if state == "renewed"}
+    assert 0 < len(done) < MANY
+    for name, before in old.items():
+        assert (password(apiserver, name) == ecr.token()) if name in done else (read(apiserver, name) == before)
+    assert not due(apiserver).failed
+    assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
 def test_half_the_namespaces_forbidden(apiserver: ApiServer, old: dict[str, Any], many: list[str]) -> None:
@@ -206,6 +176,13 @@ def test_aws_refuses_and_every_old_secret_stays(
     assert "Traceback" not in result.text
     assert snapshot(apiserver, list(old)) == old
     assert set(due(apiserver).states.values()) == {"renewed"}
+
+
+def test_aws_throttles_twice_and_is_asked_again(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any]) -> None:
+    ecr.configure(fail="ThrottlingException", times=2)
+    result = due(apiserver)
+    assert not result.failed, result.message
+    assert set(result.states.values()) == {"renewed"}
 
 
 def test_aws_does_not_answer(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,25 @@ def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None
     assert refresh(home, FRESH, "--notify")[1]["result"] == "fresh"
 
 
+def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path) -> None:
+    tools = home / "tools"
+    tools.mkdir()
+    (tools / "osascript").write_text('#!/bin/sh\necho "$*" >> "$HOME/told"\n')
+    (tools / "osascript").chmod(0o755)
+    refresh(home, LOGIN, "--notify", path=f"{tools}:/usr/bin:/bin")
+    assert (home / "told").read_text() == (
+        '-e display notification "Pull secrets can\'t be renewed. Run: aws sso login --profile dev" '
+        'with title "laptop.containers"\n'
+    )
+
+
+def test_a_login_in_a_stopped_profile_is_quiet_until_it_runs(home: Path) -> None:
+    text = "Could not log nerdctl of profile 'k8s' in to registry 'x': the profile is not running. Start it."
+    answer = {"changed": False, "secrets": [], "pending": [{"remedy": text}]}
+    code, status, log = refresh(home, f"print({'ok: [me] => ' + json.dumps(answer)!r})")
+    assert (code, status["result"], status["message"], log) == (0, "waiting", text, "")
+
+
 def test_a_playbook_that_does_not_start_is_a_failure_with_a_reason(home: Path) -> None:
     _, status, _ = refresh(home, "import sys; print('ERROR! the playbook could not be found'); sys.exit(1)")
     assert status["message"] == "ERROR! the playbook could not be found"

@@ -14,12 +14,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret impo
     OWNER,
     Current,
     Desired,
-    Lease,
-    Threshold,
     body_of,
     current_from,
     due,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease, Threshold
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
     Policy,
     Scope,

@@ -15,14 +15,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret impo
     OWNER,
     Current,
     Desired,
-    Lease,
-    Threshold,
     body_of,
     check_name,
     current_from,
     due,
-    threshold_from,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease, Threshold, threshold_from
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

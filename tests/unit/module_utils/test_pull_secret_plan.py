@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import OWNER, Current, Desired, Lease
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import OWNER, Current, Desired
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
     Account,
     Policy,

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import OWNER, Current, Desired, Lease
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import OWNER, Current, Desired
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
     ClusterPlan,
     Item,
@@ -18,6 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan
     untouched,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_result import Cluster, PartlyFailed, result_of
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login_task import Logins
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -30,7 +32,7 @@ def cluster(*outcomes: Outcome) -> Cluster:
 
 
 def result(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> dict[str, Any]:
-    return result_of(list(clusters), DESIRED, NOW, check_mode=check_mode, wait=wait)
+    return result_of(list(clusters), Logins(), DESIRED, NOW, check_mode=check_mode, wait=wait)
 
 
 def failed(namespace: str, reason: str) -> Outcome:

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ECR's own host names in front of the lab's registry: a proxy on the loopback, behind it TLS with a certificate of the lab.
+
+Programs reach it as they reach AWS from a company's network: through HTTPS_PROXY, trusting what SSL_CERT_FILE holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import socketserver
+import ssl
+import threading
+from pathlib import Path
+
+from rehearsal.services.certificates import Authority
+
+
+class Front:
+    """.environment for programs; .seen lists the hosts that were asked for."""
+
+    def __init__(self, directory: Path, address: str, *hosts: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        authority = Authority(directory)
+        pair = authority.issue("registry", server=True, hosts=hosts)
+        (directory / "pair.pem").write_bytes(pair.certificate + pair.key)
+        self.certificate = authority.certificate_file
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(directory / "pair.pem")
+        self.address = address
+        self.seen: list[str] = []
+        self.server = _Server(("127.0.0.1", 0), _Handler)
+        self.server.front = self
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes docker and nerdctl come this way."""
+        return {"HTTPS_PROXY": f"http://127.0.0.1:{self.server.server_address[1]}", "SSL_CERT_FILE": str(self.certificate)}
+
+    def close(self) -> None:
+        """End it."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    front: Front
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        """Answer CONNECT, then speak TLS with the client and plain HTTP with the registry."""
+        front = self.server.front
+        target = self.rfile.readline().split()[1].decode()
+        while self.rfile.readline().strip():
+            pass
+        front.seen.append(target.rpartition(":")[0])
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError), front.tls.wrap_socket(self.connection, server_side=True) as client:
+            host, _, port = front.address.partition(":")
+            with socket.create_connection((host, int(port))) as registry:
+                _join(client, registry)
+
+
+def _join(client: ssl.SSLSocket, registry: socket.socket) -> None:
+    """Carry what each side says to the other until one of them is done."""
+    while True:
+        ready = [client] if client.pending() else select.select([client, registry], [], [], 30.0)[0]
+        for source in ready:
+            block = source.recv(65536)
+            if not block:
+                return
+            (registry if source is client else client).sendall(block)
+        if not ready:
+            return
