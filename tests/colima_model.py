@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import PHASES, Action, ProfilePlan
 from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import PHASES, Action, ProfilePlan
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     DEFINED,
@@ -21,6 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Row,
     Store,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 
 # What colima takes from the applied settings, whatever colima.yaml says.
 FIXED = ("arch", "vm_type", "runtime", "mount_type", "network.mode")

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from .colima_action import Action, ProfilePlan, delete_with_data
 from .colima_desired import Desired, Policy
-from .colima_plan import Action, ProfilePlan, delete_with_data
 from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
 
 

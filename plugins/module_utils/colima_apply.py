@@ -16,13 +16,14 @@ from typing import Any
 
 from . import colima_clients as clients
 from .colima import Colima
-from .colima_config import Host, parse, render
+from .colima_action import PHASES, UP, Action, ProfilePlan
+from .colima_config import Host
 from .colima_files import write_atomically
 from .colima_paths import Name
-from .colima_plan import PHASES, UP, Action, ProfilePlan
 from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
+from .colima_yaml import parse, render
 from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
 
 

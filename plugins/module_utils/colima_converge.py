@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .colima import INSTALL, Colima
+from .colima_action import Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
-from .colima_plan import Action, Facts, ProfilePlan, plan_profile
+from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
 from .colima_rules import check

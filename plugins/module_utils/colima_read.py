@@ -14,9 +14,10 @@ from typing import Any
 
 from . import kubeconfig
 from .colima import Colima
-from .colima_config import Config, parse
+from .colima_config import Config
 from .colima_paths import Name, Paths, parse_name
 from .colima_state import Clients, Current, DataDisk, Row, parse_store, verdict
+from .colima_yaml import parse
 from .errors import InputError, WorkstationError
 
 _WRAPPER_BYTES = 4096

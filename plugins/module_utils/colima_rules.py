@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .colima_action import ProfilePlan
 from .colima_config import Host, canonical, canonical_mounts
-from .colima_plan import ProfilePlan
 from .colima_state import GIB, Row
 
 _MIB = 1024

@@ -6,17 +6,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import Facts
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import (
     Host,
     canonical,
     defaults,
     differences,
-    parse,
-    render,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import Facts, plan_profile
+from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
@@ -34,6 +33,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Row,
     Store,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st

@@ -10,12 +10,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
     canonical,
     defaults,
     differences,
-    parse,
-    render,
     shown,
     worded,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 
 MAC = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 LINUX = Host("Linux", "x86_64", "/home/me", 8, 16384)
