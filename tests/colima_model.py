@@ -69,6 +69,12 @@ class World:
 
     aside_first = aside
 
+    def aside_disk(self, _action: Action) -> None:
+        assert self.current.disk is None
+        self.change(disk_unfinished=False)
+
+    aside_disk_first = aside_disk
+
     def unlock(self, _action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
@@ -130,6 +136,7 @@ class World:
             config["network.address"] |= now.applied["network.address"]
         store = now.store or Store(False, "")
         disk = now.disk
+        assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
         if disk is None and not now.exists and config["runtime"] != "none" and self.has_data_disks:
             disk = DataDisk(config["disk"] * GIB)

@@ -15,8 +15,19 @@ from .colima_state import BROKEN, HALF, Current
 from .plan import Pending, Plan, Step
 
 # Kinds of actions, in the order in which all profiles' actions run.
-DOWN = ("stop", "kill", "journal", "aside_first", "unlock_first", "delete", "delete_data", "delete_disk", "clean")
-FILES = ("aside", "unlock", "store", "resize", "write", "fresh", "settle")
+DOWN = (
+    "stop",
+    "kill",
+    "journal",
+    "aside_first",
+    "aside_disk_first",
+    "unlock_first",
+    "delete",
+    "delete_data",
+    "delete_disk",
+    "clean",
+)
+FILES = ("aside", "aside_disk", "unlock", "store", "resize", "write", "fresh", "settle")
 UP = ("start",)
 CLIENTS = ("kubeconfig", "context")
 PHASES = (DOWN, FILES, UP, CLIENTS)

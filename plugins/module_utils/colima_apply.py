@@ -152,10 +152,19 @@ class Applier:
                 f"Could not repair profile '{action.name}': Lima can't read its definition, and its host agent still runs. "
                 f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
             )
-        target = self.colima.paths.own / "aside" / f"{action.name.id}-{time.time_ns()}"
+        target = self._set_aside(directory)
+        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+
+    def aside_disk(self, action: Action) -> None:
+        """Move the directory of a data disk that was never made out of the way of a new one."""
+        if not (self.colima.paths.data_disk(action.name) / "datadisk").exists():
+            self._set_aside(self.colima.paths.data_disk(action.name))
+
+    def _set_aside(self, directory: Path) -> Path:
+        target = self.colima.paths.own / "aside" / f"{directory.name}-{time.time_ns()}"
         target.parent.mkdir(parents=True, exist_ok=True)
         directory.rename(target)
-        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+        return target
 
     def store(self, action: Action) -> None:
         """Write colima's note of a data disk anew."""
@@ -199,6 +208,7 @@ class Applier:
 _DO: dict[str, Callable[[Applier, Action], Any]] = {
     **{kind: getattr(Applier, kind) for phase in PHASES for kind in phase if hasattr(Applier, kind)},
     "aside_first": Applier.aside,
+    "aside_disk_first": Applier.aside_disk,
     "unlock_first": Applier.unlock,
 }
 

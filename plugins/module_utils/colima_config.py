@@ -88,7 +88,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
     result["network.dns_hosts"] = hosts
     result["mounts"] = canonical_mounts(result.get("mounts"), host.home)
     result["provision"] = [
-        {"mode": item.get("mode"), "script": str(item.get("script") or "").rstrip()} for item in result.get("provision") or []
+        (item.get("mode") or "system", str(item.get("script") or "").rstrip()) for item in result.get("provision") or []
     ]
     return result
 

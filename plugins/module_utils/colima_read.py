@@ -163,10 +163,15 @@ def _current(
         fresh=paths.fresh(name).exists(),
         store=None if store is None else parse_store(store),
         disk=disk,
+        disk_unfinished=_is_unfinished(paths.data_disk(name)),
         live=live,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),
     )
+
+
+def _is_unfinished(data_disk: Path) -> bool:
+    return data_disk.is_dir() and not (data_disk / "datadisk").exists()
 
 
 def _text(path: Path) -> str | None:

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The text of colima.yaml: parsed as colima would, rendered complete. Reads and writes no file itself."""
+"""The text of colima.yaml: read as colima would, rendered complete. Opens no file itself."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from . import go_yaml
 from .colima_config import Config, Host
 from .colima_settings import SETTINGS, Setting
+
+_ARTICLE = {int: "a whole number", float: "a number", str: "text", bool: "true or false", list: "a list", dict: "a mapping"}
+_ADDRESSES = ("network.dns", "network.gateway_address")
 
 
 def parse(text: str) -> tuple[dict[str, Any] | None, str]:
@@ -16,31 +20,34 @@ def parse(text: str) -> tuple[dict[str, Any] | None, str]:
 
     None with a reason where colima would throw the whole file away; a wrongly typed value becomes zero, as in colima.
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - both loaders are the safe ones
-    except (yaml.YAMLError, ValueError):
-        return None, "is not YAML"
-    if not isinstance(document, dict):
-        return None, "is empty" if document is None else "is not a mapping"
-    if not document.get("runtime"):
-        return None, "names no runtime"
-    problems = []
+        document = go_yaml.load(text)
+        if go_yaml.is_null(document):
+            return None, "is empty"
+        if not isinstance(document, dict):
+            return None, "is not a mapping"
+        config, problems = _settings(document)
+    except go_yaml.Unreadable as error:
+        return None, str(error)
+    return (config, "; ".join(problems)) if config["runtime"] else (None, "names no runtime")
+
+
+def _settings(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     config: dict[str, Any] = {}
+    problems = []
     for setting in SETTINGS:
         value = _lookup(document, setting.key)
-        if value is None:
-            value = None if setting.option == "mounts" else setting.absent
-        elif not _fits(setting, value):
+        try:
+            config[setting.option] = _absent(setting) if go_yaml.is_null(value) else _READERS[setting.kind](setting, value)
+        except go_yaml.WrongType:
             problems.append(f"'{setting.key}' is not {_ARTICLE[setting.kind]}")
-            value = setting.kind()
-        config[setting.option] = _from_file(setting, value)
-    return config, "; ".join(problems)
+            config[setting.option] = setting.kind()
+    return config, problems
 
 
-_ARTICLE = {int: "a whole number", float: "a number", str: "text", bool: "true or false", list: "a list", dict: "a mapping"}
+def _absent(setting: Setting) -> Any:
+    # Without a runtime colima ignores the whole file.
+    return "" if setting.option == "runtime" else setting.absent
 
 
 def _lookup(document: Any, key: str) -> Any:
@@ -51,34 +58,59 @@ def _lookup(document: Any, key: str) -> Any:
     return document
 
 
-def _fits(setting: Setting, value: Any) -> bool:
-    if isinstance(value, bool):
-        return setting.kind is bool
-    if setting.kind is float:
-        return isinstance(value, int | float)
-    if setting.kind is str:
-        return isinstance(value, str | int | float)
-    return isinstance(value, setting.kind)
+def _text(setting: Setting, value: Any) -> str:
+    text = go_yaml.text(value)
+    return _address(text) if setting.option in _ADDRESSES else text
 
 
-def _from_file(setting: Setting, value: Any) -> Any:
-    if setting.kind is float:
-        return float(value)
-    if setting.kind is str:
-        return str(value)
-    if setting.option == "mounts" and value:
-        return [
-            {
-                "location": str(item.get("location", "")),
-                "mount_point": str(item.get("mountPoint") or ""),
-                "writable": bool(item.get("writable")),
-            }
-            for item in value
-            if isinstance(item, dict)
-        ]
-    if setting.option in ("env", "network.dns_hosts"):
-        return {str(key): "" if item is None else str(item) for key, item in value.items()}
-    return value
+def _list(setting: Setting, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise go_yaml.WrongType
+    if setting.option in ("mounts", "provision"):
+        return [_RECORDS[setting.option](item) for item in value if isinstance(item, dict)]
+    return [_text(setting, item) for item in value if not go_yaml.is_null(item)]
+
+
+def _mount(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "location": go_yaml.text(item.get("location")),
+        "mount_point": go_yaml.text(item.get("mountPoint")),
+        "writable": not go_yaml.is_null(item.get("writable")) and go_yaml.switch(item["writable"]),
+    }
+
+
+def _script(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"mode": go_yaml.text(item.get("mode")), "script": go_yaml.text(item.get("script"))}
+
+
+def _mapping(setting: Setting, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise go_yaml.WrongType
+    if setting.option == "docker":
+        return {key: go_yaml.anything(item) for key, item in value.items()}
+    return {key: go_yaml.text(item) for key, item in value.items() if isinstance(item, go_yaml.Scalar)}
+
+
+def _address(text: str) -> str:
+    import ipaddress
+
+    try:
+        if text:
+            ipaddress.ip_address(text)
+    except ValueError:
+        raise go_yaml.Unreadable(f"has '{text}' where an IP address belongs") from None
+    return text
+
+
+_RECORDS = {"mounts": _mount, "provision": _script}
+_READERS: dict[type, Callable[[Setting, Any], Any]] = {
+    int: lambda _, value: go_yaml.whole(value),
+    float: lambda _, value: float(go_yaml.number(value)),
+    str: _text,
+    bool: lambda _, value: go_yaml.switch(value),
+    list: _list,
+    dict: _mapping,
+}
 
 
 def render(config: Config, host: Host) -> str:

@@ -378,6 +378,26 @@ def test_an_interrupted_creation_is_started_over(lab: ColimaLab) -> None:
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
 
 
+@pytest.mark.parametrize("size", [None, 0], ids=["no disk in its directory", "a disk without a size"])
+def test_a_data_disk_whose_creation_was_interrupted_is_made(lab: ColimaLab, size: int | None) -> None:
+    disk = lab.paths.data_disk(parse_name("dev"))
+    disk.mkdir(parents=True)
+    if size is not None:
+        (disk / "datadisk").touch()
+        (disk / "data").mkdir()
+    assert lab.converge(DOCKER).profiles[0]["disk"] == 20
+    assert (disk / "datadisk").stat().st_size == 20 << 30
+    assert lab.converge(DOCKER).actions == ()
+
+
+def test_what_is_left_of_an_interrupted_creation_goes_with_the_profile(lab: ColimaLab) -> None:
+    lab.paths.data_disk(parse_name("dev")).mkdir(parents=True)
+    gone = lab.converge({"name": "dev", "state": "absent"})
+    assert gone.actions == ("set aside the unfinished data disk of profile 'dev' (its creation was interrupted)",)
+    assert not lab.paths.data_disk(parse_name("dev")).exists()
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+
+
 def test_a_failed_download_leaves_nothing_in_the_way(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "offline"
     with pytest.raises(CommandFailed, match=r"DNS lookup failed.*Check the network"):

@@ -129,7 +129,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         up = health in (RUNNING, HALF, BROKEN)
         used = "colima-dev" if up or draw(st.integers(0, 3)) == 0 else ""
         # An old crash, a lie of colima's or a kept disk: its size need not be what any file says.
-        size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120]))
+        size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120, 0]))
         disk = DataDisk(size * GIB, used, written=bool(applied) or draw(st.booleans()))
         store = draw(st.sampled_from([Store(True, runtime), Store(True, runtime), Store(False, ""), None]))
     clients = Clients(
@@ -154,6 +154,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         fresh=bool(applied is None and draw(st.integers(0, 5)) == 0),
         store=store,
         disk=disk,
+        disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
         live={"kubernetes": config["kubernetes.enabled"] and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
         docker_socket=SOCKET,
