@@ -23,6 +23,7 @@ from .colima_paths import Name
 from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
+from .colima_state import RUNNING, STOPPED
 from .colima_yaml import parse, render
 from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
 
@@ -66,7 +67,7 @@ class Applier:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
         jobs = []
         for plan in sorted(starting, key=lambda plan: not _has_kubernetes(plan)):
-            jobs.append((plan.current.name, _has_kubernetes(plan), self._starter(plan)))
+            jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
@@ -224,6 +225,15 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
 
 def _has_kubernetes(plan: ProfilePlan) -> bool:
     return bool((plan.target or {}).get("kubernetes.enabled"))
+
+
+def sets_kubernetes_up(plan: ProfilePlan) -> bool:
+    """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
+    applied, target = plan.current.applied or {}, plan.target or {}
+    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
+    known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
+    # With an address of its own a VM may get another one, which colima then writes down.
+    return _has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
 
 
 def _is_alive(pid_file: Path) -> bool:
