@@ -170,8 +170,9 @@ class World:
             clients=clients,
         )
 
-    def kubeconfig(self, _action: Action) -> None:
-        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=False))
+    def kubeconfig(self, action: Action) -> None:
+        dangling = self.current.clients.kube_current_dangling and not action.number
+        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=dangling))
 
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))

@@ -195,7 +195,7 @@ class Applier:
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
-        clients.repair_kubeconfig(self.colima, action.name, make_current=action.verb == "make current")
+        clients.repair_kubeconfig(self.colima, action.name, make_current=bool(action.number))
 
     def context(self, action: Action) -> None:
         """Correct the address in colima's own docker context."""

@@ -158,11 +158,12 @@ def _client_repairs(plan: ProfilePlan) -> tuple[Action, ...]:
     applied = current.applied or {}
     if current.live.get("kubernetes") and applied.get("kubernetes.enabled"):
         target = f"kubeconfig entry '{current.name.id}'"
+        activate = int(bool((plan.target or {}).get("auto_activate")))
         if clients.kube_entry != "present":
-            actions.append(Action("kubeconfig", current.name, "repair", "from the running k3s", target))
-        elif clients.kube_current_dangling and (plan.target or {}).get("auto_activate"):
+            actions.append(Action("kubeconfig", current.name, "repair", "from the running k3s", target, number=activate))
+        elif clients.kube_current_dangling and activate:
             detail = "the current context is not there"
-            actions.append(Action("kubeconfig", current.name, "make current", detail, target))
+            actions.append(Action("kubeconfig", current.name, "make current", detail, target, number=activate))
     if applied.get("runtime") == "docker":
         actions.extend(_context(current))
     return tuple(actions)
