@@ -6,9 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import PHASES, Action, ProfilePlan
 from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import PHASES, Action, ProfilePlan
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     DEFINED,
@@ -21,6 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Row,
     Store,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 
 # What colima takes from the applied settings, whatever colima.yaml says.
 FIXED = ("arch", "vm_type", "runtime", "mount_type", "network.mode")
@@ -67,6 +68,12 @@ class World:
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
 
     aside_first = aside
+
+    def aside_disk(self, _action: Action) -> None:
+        assert self.current.disk is None
+        self.change(disk_unfinished=False)
+
+    aside_disk_first = aside_disk
 
     def unlock(self, _action: Action) -> None:
         assert self.current.disk is not None
@@ -129,6 +136,7 @@ class World:
             config["network.address"] |= now.applied["network.address"]
         store = now.store or Store(False, "")
         disk = now.disk
+        assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
         if disk is None and not now.exists and config["runtime"] != "none" and self.has_data_disks:
             disk = DataDisk(config["disk"] * GIB)
@@ -162,8 +170,9 @@ class World:
             clients=clients,
         )
 
-    def kubeconfig(self, _action: Action) -> None:
-        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=False))
+    def kubeconfig(self, action: Action) -> None:
+        dangling = self.current.clients.kube_current_dangling and not action.number
+        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=dangling))
 
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))

@@ -87,13 +87,14 @@ class Cli:
         on_line: Callable[[str, str], None] | None = None,
         environment: Mapping[str, str] | None = None,
         on_start: Callable[[int], None] | None = None,
+        sign: Callable[[], object] | None = None,
     ) -> Output:
         """Run the tool to its end and return what it printed.
 
         timeout bounds the whole run, stall the silence between two lines (both in seconds, None = no bound). On either the
-        process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. on_line receives ("stdout" or
-        "stderr", line) from reader threads as lines arrive, on_start the process id. With check, an exit code other than 0
-        raises CommandFailed.
+        process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. A tool that is silent is left alone
+        while sign() keeps changing. on_line receives ("stdout" or "stderr", line) from reader threads as lines arrive, on_start
+        the process id. With check, an exit code other than 0 raises CommandFailed.
         """
         argv = (self.path, *args)
         process = subprocess.Popen(
@@ -131,7 +132,7 @@ class Cli:
             pipe.write(stdin)
             pipe.close()
         try:
-            reason = self._wait(process, began, last_line, timeout, stall)
+            reason = self._wait(process, began, last_line, timeout=timeout, stall=stall, sign=sign)
         except BaseException:
             # Ctrl-C or SIGTERM of our own: pass it on, and do not leave a tool behind that nobody watches.
             _end(process)
@@ -165,9 +166,16 @@ class Cli:
 
     @staticmethod
     def _wait(
-        process: subprocess.Popen[str], began: float, last_line: list[float], timeout: float | None, stall: float | None
+        process: subprocess.Popen[str],
+        began: float,
+        last_line: list[float],
+        *,
+        timeout: float | None,
+        stall: float | None,
+        sign: Callable[[], object] | None,
     ) -> str | None:
         """Wait for the end. Returns None, or why the process had to be ended."""
+        seen = sign() if sign is not None else None
         while True:
             bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
             try:
@@ -178,7 +186,10 @@ class Cli:
                 if timeout and now >= began + timeout:
                     reason = f"it ran longer than {timeout:g} s"
                 elif stall and now >= last_line[0] + stall:
-                    reason = f"it printed nothing for {stall:g} s"
+                    if sign is not None and seen != (seen := sign()):
+                        last_line[0] = now
+                        continue
+                    reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if sign else "")
                 else:
                     continue
             _end(process)

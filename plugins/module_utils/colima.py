@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,15 @@ class Colima:
         found = re.search(r"version v?(\d+)\.(\d+)\.(\d+)", output.stdout)
         return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
+    def signs_of_life(self, name: Name) -> tuple[tuple[str, int], ...]:
+        """Return what grows while a start prints nothing: what is downloaded, and the console of the VM."""
+        found = []
+        for directory, pattern in ((self.cache, "*.downloading"), (self.paths.instance(name), "serial*.log")):
+            for file in sorted(directory.glob(pattern)):
+                with contextlib.suppress(OSError):
+                    found.append((file.name, file.stat().st_size))
+        return tuple(found)
+
     def looks_started(self, name: Name) -> bool:
         """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
         return (self.paths.instance(name) / "ha.pid").exists()
@@ -123,7 +133,8 @@ class Colima:
 
     def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
         """Start with the settings of colima.yaml."""
-        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, **more)
+        sign = partial(self.signs_of_life, name)
+        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, sign=sign, **more)
 
     def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
         """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""

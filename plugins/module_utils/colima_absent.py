@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from .colima_action import Action, ProfilePlan, delete_with_data
 from .colima_desired import Desired, Policy
-from .colima_plan import Action, ProfilePlan, delete_with_data
 from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
 
 
@@ -18,6 +18,8 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     destroy = policy.delete_data and (current.disk is not None or current.exists)
     if current.health in (DAMAGED, LEFTOVER):
         actions.append(Action("aside_first", name, "set aside the VM of", "Lima can't delete what it can't read"))
+    if current.disk_unfinished:
+        actions.append(Action("aside_disk_first", name, "set aside the unfinished data disk of", "its creation was interrupted"))
     if destroy and current.lock_is_stale:
         actions.append(Action("unlock_first", name, "unlock the data disk of"))
     if destroy:

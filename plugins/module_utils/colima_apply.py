@@ -17,12 +17,14 @@ from typing import Any
 from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
-from .colima_config import Host, parse, render
+from .colima_action import PHASES, UP, Action, ProfilePlan
+from .colima_config import Host
 from .colima_paths import Name
-from .colima_plan import PHASES, UP, Action, ProfilePlan
 from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
+from .colima_state import RUNNING, STOPPED
+from .colima_yaml import parse, render
 from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
 
 
@@ -65,7 +67,7 @@ class Applier:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
         jobs = []
         for plan in sorted(starting, key=lambda plan: not _has_kubernetes(plan)):
-            jobs.append((plan.current.name, _has_kubernetes(plan), self._starter(plan)))
+            jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
@@ -151,10 +153,19 @@ class Applier:
                 f"Could not repair profile '{action.name}': Lima can't read its definition, and its host agent still runs. "
                 f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
             )
-        target = self.colima.paths.own / "aside" / f"{action.name.id}-{time.time_ns()}"
+        target = self._set_aside(directory)
+        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+
+    def aside_disk(self, action: Action) -> None:
+        """Move the directory of a data disk that was never made out of the way of a new one."""
+        if not (self.colima.paths.data_disk(action.name) / "datadisk").exists():
+            self._set_aside(self.colima.paths.data_disk(action.name))
+
+    def _set_aside(self, directory: Path) -> Path:
+        target = self.colima.paths.own / "aside" / f"{directory.name}-{time.time_ns()}"
         target.parent.mkdir(parents=True, exist_ok=True)
         directory.rename(target)
-        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+        return target
 
     def store(self, action: Action) -> None:
         """Write colima's note of a data disk anew."""
@@ -184,7 +195,7 @@ class Applier:
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
-        clients.repair_kubeconfig(self.colima, action.name, make_current=action.verb == "make current")
+        clients.repair_kubeconfig(self.colima, action.name, make_current=bool(action.number))
 
     def context(self, action: Action) -> None:
         """Correct the address in colima's own docker context."""
@@ -198,6 +209,7 @@ class Applier:
 _DO: dict[str, Callable[[Applier, Action], Any]] = {
     **{kind: getattr(Applier, kind) for phase in PHASES for kind in phase if hasattr(Applier, kind)},
     "aside_first": Applier.aside,
+    "aside_disk_first": Applier.aside_disk,
     "unlock_first": Applier.unlock,
 }
 
@@ -213,6 +225,15 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
 
 def _has_kubernetes(plan: ProfilePlan) -> bool:
     return bool((plan.target or {}).get("kubernetes.enabled"))
+
+
+def sets_kubernetes_up(plan: ProfilePlan) -> bool:
+    """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
+    applied, target = plan.current.applied or {}, plan.target or {}
+    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
+    known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
+    # With an address of its own a VM may get another one, which colima then writes down.
+    return _has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
 
 
 def _is_alive(pid_file: Path) -> bool:

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .colima import INSTALL, Colima
+from .colima_action import Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
-from .colima_plan import Action, Facts, ProfilePlan, plan_profile
+from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
 from .colima_rules import check
 from .colima_state import HALF
-from .errors import NotVerified, RefusedStep, ToolMissing
+from .errors import NotVerified, RefusedStep, ToolMissing, naming_files
 from .plan import Plan, merge
 
 _NO_ADDRESS = (
@@ -112,6 +113,7 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Surv
     return plan_all(snapshot, request, facts)
 
 
+@naming_files("converge the colima profiles")
 def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     """Make it so. Raises a WorkstationError before the first step when anything is refused."""
     from .colima_lock import exclusive, stamp
@@ -163,7 +165,7 @@ def _require_tools(colima: Colima, result: Survey) -> None:
     """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
     if not colima.installed:
         raise ToolMissing("colima", INSTALL)
-    needed = {"limactl": "lima"}
+    needed = {"limactl": "lima", "lima": "lima"}
     for plan in result.plans:
         if plan.target and any(action.kind == "start" for action in plan.actions):
             if plan.target["runtime"] in ("docker", "incus"):

@@ -48,6 +48,8 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
                 "no note of a separate data disk, so a new VM could lose data. "
                 "Restore lima.yaml from a backup, or delete the profile."
             )
+    if current.disk_unfinished:
+        actions.append(("aside_disk", "set aside the unfinished data disk of", "its creation was interrupted", 0, None))
     if current.lock_is_stale and not going_away:
         detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
         actions.append(("unlock", "unlock the data disk of", detail, 0, None))
@@ -81,7 +83,7 @@ def _why_restart(current: Current, target: Config) -> str:
 
 def _needs_own_resize(current: Current, target: Config) -> bool:
     """Whether the disk is too small and colima would not notice: it compares its own notes, not the disk."""
-    if current.disk_gib is None or current.disk_gib >= target["disk"] or not current.disk_gib:
+    if current.disk_gib is None or current.disk_gib >= target["disk"]:
         return False
     # A new VM takes a kept disk as it is; that goes for one that was set aside, too.
     made_anew = not current.exists or current.health == DAMAGED

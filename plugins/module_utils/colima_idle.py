@@ -26,15 +26,21 @@ def busy(colima: Colima, current: Current) -> str:
             names = user_containers(_docker(colima, current))
         elif runtime == "containerd":
             names = user_containers(_containerd(colima, current))
+        elif runtime == "incus":
+            names = running_instances(_incus(colima, current))
         else:
-            # incus instances and bare VMs: no way to tell user work from the rest.
+            # A bare VM runs no containers, and whose its other processes are nobody can tell.
             names = []
-    except WorkstationError:
-        return "it could not be told whether containers run in it" if current.health == RUNNING else ""
+    except (WorkstationError, ValueError):
+        return f"it could not be told whether {_noun(runtime)}s run in it" if current.health == RUNNING else ""
     if not names:
         return ""
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{len(names)} container{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
+    return f"{len(names)} {_noun(runtime)}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
+
+
+def _noun(runtime: str) -> str:
+    return "instance" if runtime == "incus" else "container"
 
 
 def _docker(colima: Colima, current: Current) -> str:
@@ -50,6 +56,10 @@ def _containerd(colima: Colima, current: Current) -> str:
     for namespace in colima.nerdctl(current.name, "namespace", "ls", "--quiet").split():
         found.append(colima.nerdctl(current.name, "--namespace", namespace, "ps", "--format", "{{json .}}"))
     return "\n".join(found)
+
+
+def _incus(colima: Colima, current: Current) -> str:
+    return colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json")
 
 
 def user_containers(listing: str) -> list[str]:
@@ -72,6 +82,14 @@ def user_containers(listing: str) -> list[str]:
         name = str(row.get("Names") or row.get("ID") or "?")
         names.append(f"pod {namespace}/{labels.get(_POD_NAME_LABEL, name)}" if namespace else name)
     return list(dict.fromkeys(names))
+
+
+def running_instances(listing: str) -> list[str]:
+    """Return the names of what runs, from `incus list --format json`. Raises ValueError for an answer of another form."""
+    rows = json.loads(listing)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("name") and row.get("status") for row in rows):
+        raise ValueError("not a list of instances")
+    return [str(row["name"]) for row in rows if row["status"] not in ("Stopped", "Error")]
 
 
 def _labels(value: object) -> dict[str, str]:

@@ -3,82 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from .colima_config import Config, Host, shown
+from .colima_action import Action, Facts, ProfilePlan, delete_with_data
+from .colima_config import Config, Host
 from .colima_desired import Desired, Policy, version_problems
 from .colima_heal import Repair, repairs
-from .colima_paths import Name
 from .colima_recreate import how_to_recreate
-from .colima_settings import SETTINGS, Version
-from .colima_state import BROKEN, HALF, RUNNING, Current
+from .colima_settings import SETTINGS
+from .colima_state import BROKEN, RUNNING, Current
 from .colima_target import Gap, changes, gap_of, summary, target_of
-from .plan import Pending, Plan, Step
-
-# Kinds of actions, in the order in which all profiles' actions run.
-DOWN = ("stop", "kill", "journal", "aside_first", "unlock_first", "delete", "delete_data", "delete_disk", "clean")
-FILES = ("aside", "unlock", "store", "resize", "write", "fresh", "settle")
-UP = ("start",)
-CLIENTS = ("kubeconfig", "context")
-PHASES = (DOWN, FILES, UP, CLIENTS)
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing to do to one profile. verb, target and detail are what the user sees; hidden ones are bookkeeping."""
-
-    kind: str
-    name: Name
-    verb: str
-    detail: str = ""
-    target: str = ""
-    config: Config | None = None
-    number: int = 0
-    hidden: bool = False
-
-    def step(self) -> Step:
-        """Return the form that is shown."""
-        return Step(self.verb, self.target or f"profile '{self.name}'", self.detail)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What costs a command of its own and is only asked when a plan depends on it. None: not asked."""
-
-    version: Version | None = None
-    busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
-
+from .plan import Pending
 
 _NOTHING_ASKED = Facts()
-
-
-@dataclass(frozen=True)
-class ProfilePlan:
-    """What will be done to one profile, what waits, and what forbids it."""
-
-    desired: Desired
-    current: Current
-    target: Config | None = None
-    actions: tuple[Action, ...] = ()
-    pending: tuple[Pending, ...] = ()
-    warnings: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
-    will_be_up: bool = False
-    # Whether the plan hangs on facts that were not asked yet.
-    asks_idle: bool = False
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The actions as shown."""
-        return tuple(action.step() for action in self.actions if not action.hidden)
-
-    def public(self) -> Plan:
-        """Return the plan of this profile alone, with its states."""
-        key = str(self.desired.name)
-        before, after = states(self)
-        return Plan(self.steps, {key: before}, {key: after}, self.pending, self.warnings)
 
 
 def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
@@ -200,16 +137,6 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, *, with_d
     return replace(plan, actions=tuple(actions))
 
 
-def delete_with_data(current: Current, why: str) -> list[Action]:
-    """Return the actions that destroy a VM and its data disk."""
-    name = current.name
-    actions = [Action("delete_data", name, "delete the VM and all images and volumes of", why)]
-    if current.disk is not None and (current.store is None or not current.store.formatted):
-        # `colima delete --data` leaves a disk that it never marked as formatted.
-        actions.append(Action("delete_disk", name, "delete the data disk of", "colima has no note of it"))
-    return actions
-
-
 def _resize(current: Current, target: Config) -> Action:
     detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
     return Action("resize", current.name, "enlarge the data disk of", detail, number=target["disk"])
@@ -231,11 +158,12 @@ def _client_repairs(plan: ProfilePlan) -> tuple[Action, ...]:
     applied = current.applied or {}
     if current.live.get("kubernetes") and applied.get("kubernetes.enabled"):
         target = f"kubeconfig entry '{current.name.id}'"
+        activate = int(bool((plan.target or {}).get("auto_activate")))
         if clients.kube_entry != "present":
-            actions.append(Action("kubeconfig", current.name, "repair", "from the running k3s", target))
-        elif clients.kube_current_dangling and (plan.target or {}).get("auto_activate"):
+            actions.append(Action("kubeconfig", current.name, "repair", "from the running k3s", target, number=activate))
+        elif clients.kube_current_dangling and activate:
             detail = "the current context is not there"
-            actions.append(Action("kubeconfig", current.name, "make current", detail, target))
+            actions.append(Action("kubeconfig", current.name, "make current", detail, target, number=activate))
     if applied.get("runtime") == "docker":
         actions.extend(_context(current))
     return tuple(actions)
@@ -254,30 +182,3 @@ def _context_after_start(current: Current, target: Config) -> list[Action]:
     # A proper stop takes the context away, and the start makes it anew.
     removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
     return [] if removed or target["runtime"] != "docker" else _context(current)
-
-
-def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the profile before and after as shown in a diff: its state, and the settings that change."""
-    current, target = plan.current, plan.target
-    before: dict[str, Any] = {"state": current.health}
-    if plan.desired.state == "absent":
-        disk = current.disk_gib
-        gone = any(action.kind in ("delete_data", "delete_disk") for action in plan.actions)
-        return (
-            {**before, "data_disk_gib": disk or 0},
-            {"state": "absent", "data_disk_gib": 0 if gone else disk or 0},
-        )
-    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health not in (HALF, BROKEN))
-    after: dict[str, Any] = {"state": "running" if up else ("stopped" if current.exists else "defined")}
-    there: dict[str, Any] = dict(current.applied or current.configured or {})
-    if current.disk_gib is not None:
-        there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind == "write"), None)
-    for option, value in (written or (target if plan.actions and there else {}) or {}).items():
-        if not there:
-            after[option] = shown(option, value)
-        elif shown(option, there.get(option)) != shown(option, value):
-            before[option], after[option] = shown(option, there.get(option)), shown(option, value)
-        elif there.get(option) != value:
-            before[option], after[option] = "(not shown)", "(not shown, changed)"
-    return before, after

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -12,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import kubeconfig
 from .colima import Colima
-from .colima_config import Config, parse
+from .colima_client_files import ClientFiles, text_of
+from .colima_config import Config
 from .colima_paths import Name, Paths, parse_name
-from .colima_state import Clients, Current, DataDisk, Row, parse_store, verdict
+from .colima_state import Current, DataDisk, Row, parse_store, verdict
+from .colima_yaml import parse
 from .errors import InputError, WorkstationError
-
-_WRAPPER_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         if by_name.get(name.name, Row("")).status == "Running" and f"status {name}" not in answers
     }
     answers.update(together(late))
-    clients = _ClientFiles(colima.environment, with_wrappers)
+    clients = ClientFiles(colima.environment, with_wrappers)
     profiles = {
         name.name: _current(
             paths,
@@ -138,7 +136,7 @@ def _known(paths: Paths) -> list[Name]:
 
 
 def _current(
-    paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, live: Mapping[str, Any], clients: _ClientFiles
+    paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, live: Mapping[str, Any], clients: ClientFiles
 ) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _ = _config(paths.applied(name))
@@ -150,7 +148,7 @@ def _current(
         has_definition=(instance / "lima.yaml").exists(),
         has_settings=paths.configured(name).exists(),
     )
-    store = _text(paths.store(name))
+    store = text_of(paths.store(name))
     return Current(
         name=name,
         health=health,
@@ -162,83 +160,28 @@ def _current(
         fresh=paths.fresh(name).exists(),
         store=None if store is None else parse_store(store),
         disk=disk,
+        disk_unfinished=_is_unfinished(paths.data_disk(name)),
         live=live,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),
     )
 
 
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(errors="replace")
-    except FileNotFoundError:
-        return None
+def _is_unfinished(data_disk: Path) -> bool:
+    return data_disk.is_dir() and not (data_disk / "datadisk").exists()
 
 
 def _config(path: Path) -> tuple[Config | None, str]:
-    text = _text(path)
-    return (None, "is missing") if text is None else parse(text)
+    text = text_of(path)
+    if text is None:
+        return None, "can't be read" if path.exists() else "is missing"
+    return parse(text)
 
 
 def _journal(path: Path) -> Config | None:
-    text = _text(path)
+    text = text_of(path)
     if text is not None:
         with contextlib.suppress(ValueError):
             data = json.loads(text)
             return data if isinstance(data, dict) else None
     return None
-
-
-class _ClientFiles:
-    """What the files of the host's clients say about profiles. A file that can't be read is a problem, not a failure."""
-
-    def __init__(self, environment: Mapping[str, str], with_wrappers: bool) -> None:
-        self.environment = environment
-        self.with_wrappers = with_wrappers
-        self.problems: list[str] = []
-        home = Path(environment.get("HOME") or "~").expanduser()
-        self._docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "contexts" / "meta"
-        self._kube = kubeconfig.path_from(environment)
-        self._kube_text = _text(self._kube) or ""
-        self._kube_config: dict[str, Any] | None = None
-
-    def of(self, name: Name) -> Clients:
-        entry, current, dangling = "", "", False
-        if name.id in self._kube_text:
-            try:
-                config = self._kube_parsed()
-                found = kubeconfig.parts(config, name.id)
-                entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
-                current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
-            except WorkstationError as error:
-                self.problems.append(error.message)
-        wrappers = self._wrappers(name) if self.with_wrappers else ()
-        return Clients(self._docker_endpoint(name), entry, current, dangling, wrappers)
-
-    def _kube_parsed(self) -> dict[str, Any]:
-        if self._kube_config is None:
-            self._kube_config = kubeconfig.load(self._kube)
-        return self._kube_config
-
-    def _docker_endpoint(self, name: Name) -> str:
-        text = _text(self._docker / hashlib.sha256(name.id.encode()).hexdigest() / "meta.json")
-        with contextlib.suppress(ValueError, AttributeError):
-            data = json.loads(text or "{}")
-            return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
-        return ""
-
-    def ssh_include(self, paths: Paths) -> str:
-        """Return colima's ssh settings if the user's include them."""
-        home = Path(self.environment.get("HOME") or "~").expanduser()
-        theirs = str(paths.base / "ssh_config")
-        lines = (_text(home / ".ssh" / "config") or "").splitlines()
-        return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
-
-    def _wrappers(self, name: Name) -> tuple[str, ...]:
-        found = []
-        for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
-            file = Path(directory) / "nerdctl"
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                if file.stat().st_size <= _WRAPPER_BYTES and f"nerdctl --profile {name.name} -- " in file.read_text():
-                    found.append(str(file))
-        return tuple(found)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .colima_action import ProfilePlan
 from .colima_config import Host, canonical, canonical_mounts
-from .colima_plan import ProfilePlan
 from .colima_state import GIB, Row
 
 _MIB = 1024
@@ -15,7 +15,7 @@ _LEAST_FREE_MIB = 3 * _MIB
 _LEAST_KUBERNETES_GIB = 2
 
 
-def check(plans: Sequence[ProfilePlan], others: Iterable[Row], host: Host) -> tuple[list[str], list[str]]:
+def check(plans: Sequence[ProfilePlan], others: Sequence[Row], host: Host) -> tuple[list[str], list[str]]:
     """Return refusals and warnings that concern the profiles together, with the ones that already run beside them."""
     up = [plan for plan in plans if plan.will_be_up and plan.target]
     running = [row for row in others if row.status == "Running"]
@@ -24,7 +24,8 @@ def check(plans: Sequence[ProfilePlan], others: Iterable[Row], host: Host) -> tu
     activation_refusals, activation_warnings = _activation(up)
     refusals += activation_refusals
     disk_refusals, disk_warnings = _disk(plans, host)
-    return refusals + disk_refusals, warnings + disk_warnings + activation_warnings + _advice(up, host)
+    told = [*warnings, *disk_warnings, *activation_warnings, *_advice(up, host), *_left_alone(plans, others)]
+    return refusals + disk_refusals, told
 
 
 def _settings(plan: ProfilePlan) -> Mapping[str, Any]:
@@ -146,3 +147,16 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
                 told = f"Profile '{plan.desired.name}' mounts '{location}'"
                 warnings.append(f"{told}: paths with spaces fail with mount_type sshfs.")
     return warnings
+
+
+def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[Row]) -> list[str]:
+    """Name the profiles that nobody asked about when a new one is made: it may be meant to replace one under another name."""
+    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and any(a.kind == "start" for a in plan.actions)]
+    if not new or not others:
+        return []
+    names = [f"'{row.name}'" + (" (running)" if row.status == "Running" else "") for row in others]
+    noun, verb = ("Profile", "is") if len(names) == 1 else ("Profiles", "are")
+    return [
+        f"{noun} {', '.join(names)} {verb} not asked for here and {verb} left alone. If {' or '.join(new)} shall take its place, "
+        "delete it with state absent; its data disk stays unless delete_data is set."
+    ]

@@ -36,6 +36,10 @@ _HINTS = (
         re.compile(r"error starting docker"),
         "Check the option docker, and see 'colima ssh -p {name} -- sudo journalctl -u docker'",
     ),
+    (
+        re.compile(r"\.lock: file exists"),
+        "Another kubectl holds that lock; if none runs, remove the lock file, and run again",
+    ),
     (re.compile(r"compatibility error"), "Run 'brew upgrade lima'"),
     (re.compile(r"guest agent binary could not be found"), "Run 'brew install lima-additional-guestagents'"),
     (re.compile(r"not found, run '([^']+)'"), "Install it and run again"),

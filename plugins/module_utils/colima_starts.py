@@ -2,8 +2,9 @@
 """Start several VMs as far side by side as colima's races allow.
 
 Until Lima counts a VM as running, the start of another one may delete the network under it, and two first downloads of one
-image spoil each other: so each start waits until the one before it is past that. kubectl's lock on the kubeconfig does not
-wait: so two profiles with Kubernetes go one after the other.
+image spoil each other: so each start waits until the one before it is past that. Setting Kubernetes up is another such phase:
+k3s is downloaded, and at the very end the kubeconfig is written under a lock of kubectl's that does not wait. So of the profiles
+that do this, each waits for the end of the one before; a VM that only starts its k3s again does neither, and waits for nobody.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ Job = Callable[[Callable[[], None], Callable[[int], None]], None]
 
 
 def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
-    """Run (name, has Kubernetes, job) in this order, overlapped. Raises the first failure when all have ended."""
+    """Run (name, sets Kubernetes up, job) in this order, overlapped. Raises the first failure when all have ended."""
     failures: dict[str, BaseException] = {}
     processes: set[int] = set()
     stopping = threading.Event()
     gate, kubernetes = _passed(), _passed()
     threads: list[tuple[threading.Thread, threading.Event]] = []
-    for name, has_kubernetes, job in jobs:
+    for name, sets_up, job in jobs:
         past, ended = threading.Event(), threading.Event()
 
         def run(
             name: Name = name,
             job: Job = job,
-            waits: tuple[threading.Event, ...] = (gate, kubernetes) if has_kubernetes else (gate,),
+            waits: tuple[threading.Event, ...] = (gate, kubernetes) if sets_up else (gate,),
             past: threading.Event = past,
             ended: threading.Event = ended,
         ) -> None:
@@ -49,7 +50,7 @@ def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
                 ended.set()
 
         gate = past
-        kubernetes = ended if has_kubernetes else kubernetes
+        kubernetes = ended if sets_up else kubernetes
         threads.append((threading.Thread(target=run, daemon=True), ended))
     _watch(threads, processes, stopping)
     if failures:

@@ -87,6 +87,8 @@ class Current:
     fresh: bool = False
     store: Store | None = None
     disk: DataDisk | None = None
+    # A directory for a data disk without one in it: its creation was interrupted.
+    disk_unfinished: bool = False
     live: Mapping[str, Any] = field(default_factory=dict)
     clients: Clients = Clients()
     docker_socket: str = ""

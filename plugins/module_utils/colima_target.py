@@ -30,6 +30,9 @@ def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
     target = dict(known or defaults(host))
     if known is None and current.disk_runtime:
         target["runtime"] = current.disk_runtime
+    if known is None:
+        # No file tells; Lima still knows what the VM has.
+        target.update(cpu=0, memory=0.0)
     stated = desired.stated
     _fill_zeros(target, current)
     if current.exists and current.applied:

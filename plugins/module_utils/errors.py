@@ -7,6 +7,9 @@ context, never into the message. Nothing here knows Ansible.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 
 class WorkstationError(Exception):
     """A failure that a user can act on.
@@ -46,3 +49,15 @@ class RefusedStep(WorkstationError):
 
 class NotVerified(WorkstationError):
     """The steps ran, and yet a second look does not find what was asked for."""
+
+
+@contextlib.contextmanager
+def naming_files(what: str) -> Iterator[None]:
+    """Turn trouble with a file (a directory in its place, no permission, a full disk) into a sentence that names it."""
+    try:
+        yield
+    except OSError as error:
+        file = error.filename2 or error.filename
+        named = f"'{file}': " if file else ""
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"Could not {what}: {named}{reason}. See to that file or directory, and run again.") from error

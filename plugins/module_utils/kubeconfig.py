@@ -116,12 +116,15 @@ def load(path: Path) -> dict[str, Any]:
 
     try:
         document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"Could not read kubeconfig '{path}': it is not YAML. Repair it, or move it away.") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise InputError(f"Could not read kubeconfig '{path}': it is not a mapping. Repair it, or move it away.")
+    for plural in _LISTS:
+        if document.get(plural) and not isinstance(document[plural], list):
+            raise InputError(f"Could not read kubeconfig '{path}': its {plural} are not a list. Repair it, or move it away.")
     return document
 
 

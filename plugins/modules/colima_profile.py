@@ -248,7 +248,9 @@ options:
     type: int
     default: 1800
   stall_timeout:
-    description: Seconds that a start may go on without printing a line.
+    description:
+      - Seconds that a start may go on without a sign of life. Signs are a line that it prints, a download that grows, and output
+        on the VM's console.
     type: int
     default: 600
   host:

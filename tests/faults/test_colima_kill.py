@@ -98,8 +98,9 @@ def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
         assert "KEEP" in lab.paths.applied(parse_name("dev")).read_text()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int) -> None:
-    kill_in_the_middle(lab, [DEV], {}, seed * 2, signal.SIGTERM)
+def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int, number: int) -> None:
+    kill_in_the_middle(lab, [DEV], {}, seed * 2, number)
     assert not list(lab.paths.own.glob("*.pid"))
     assert lab.converge(DEV).profiles[0]["status"] == "running"

@@ -115,6 +115,23 @@ def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) ->
     assert lab.converge({**DOCKER, "cpu": 4}).plan.pending == ()
 
 
+def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_none(lab: ColimaLab) -> None:
+    (lab.bin / "incus").write_text("#!/bin/sh\nexit 0\n")
+    (lab.bin / "incus").chmod(0o755)
+    wanted = {**DOCKER, "runtime": "incus"}
+    lab.converge(wanted)
+    answer = lab.paths.instance(parse_name("dev")) / "root/var/lib/rehearsal/incus.json"
+    for text, reason in (
+        ('[{"name": "web", "status": "Running"}]', "1 instance runs in it (web)"),
+        ("Error: not now", "it could not be told whether instances run in it"),
+    ):
+        answer.write_text(text)
+        held = lab.converge({**wanted, "cpu": 3})
+        assert (held.actions, [item.reason for item in held.plan.pending]) == ((), [reason])
+    answer.write_text('[{"name": "web", "status": "Stopped"}]')
+    assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
+
+
 def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("web")
@@ -378,6 +395,26 @@ def test_an_interrupted_creation_is_started_over(lab: ColimaLab) -> None:
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
 
 
+@pytest.mark.parametrize("size", [None, 0], ids=["no disk in its directory", "a disk without a size"])
+def test_a_data_disk_whose_creation_was_interrupted_is_made(lab: ColimaLab, size: int | None) -> None:
+    disk = lab.paths.data_disk(parse_name("dev"))
+    disk.mkdir(parents=True)
+    if size is not None:
+        (disk / "datadisk").touch()
+        (disk / "data").mkdir()
+    assert lab.converge(DOCKER).profiles[0]["disk"] == 20
+    assert (disk / "datadisk").stat().st_size == 20 << 30
+    assert lab.converge(DOCKER).actions == ()
+
+
+def test_what_is_left_of_an_interrupted_creation_goes_with_the_profile(lab: ColimaLab) -> None:
+    lab.paths.data_disk(parse_name("dev")).mkdir(parents=True)
+    gone = lab.converge({"name": "dev", "state": "absent"})
+    assert gone.actions == ("set aside the unfinished data disk of profile 'dev' (its creation was interrupted)",)
+    assert not lab.paths.data_disk(parse_name("dev")).exists()
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+
+
 def test_a_failed_download_leaves_nothing_in_the_way(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "offline"
     with pytest.raises(CommandFailed, match=r"DNS lookup failed.*Check the network"):
@@ -429,6 +466,29 @@ def test_two_first_starts_take_the_time_of_the_slower_one(tmp_path: Path, monkey
     if boot == 15:
         assert told["dev", "ready"] - told["dev", "starting"] > 19
         assert took <= 24
+
+
+def test_kubernetes_is_set_up_one_after_the_other_and_started_again_side_by_side(
+    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = [{**K8S, "memory": 4}, {**K8S, "name": "two", "memory": 4, "auto_activate": False}]
+
+    def times(name: str) -> dict[str, float]:
+        progress = tmp_path / name
+        monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(progress))
+        lab.converge(*two)
+        events = map(json.loads, progress.read_text().splitlines())
+        return {f"{event['profile']} {event['phase']}": event["time"] for event in events}
+
+    first = times("first")
+    assert first["k8s kubernetes: updating config"] <= first["two starting"]
+    lab.converge(*({"name": one["name"], "state": "stopped"} for one in two))
+    lab.settings["RESUME_SECONDS"] = "2"
+    again = times("again")
+    assert again["k8s booting"] <= again["two starting"] + 0.2
+    assert again["two starting"] < again["k8s kubernetes: starting"]
+    contexts = yaml.safe_load((lab.home / ".kube" / "config").read_text())["contexts"]
+    assert sorted(context["name"] for context in contexts) == ["colima-k8s", "colima-two"]
 
 
 def test_first_downloads_do_not_spoil_each_other() -> None:

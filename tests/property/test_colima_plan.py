@@ -6,17 +6,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import Facts
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import (
     Host,
     canonical,
     defaults,
     differences,
-    parse,
-    render,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import Facts, plan_profile
+from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
@@ -34,6 +33,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Row,
     Store,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -129,7 +129,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         up = health in (RUNNING, HALF, BROKEN)
         used = "colima-dev" if up or draw(st.integers(0, 3)) == 0 else ""
         # An old crash, a lie of colima's or a kept disk: its size need not be what any file says.
-        size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120]))
+        size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120, 0]))
         disk = DataDisk(size * GIB, used, written=bool(applied) or draw(st.booleans()))
         store = draw(st.sampled_from([Store(True, runtime), Store(True, runtime), Store(False, ""), None]))
     clients = Clients(
@@ -154,6 +154,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         fresh=bool(applied is None and draw(st.integers(0, 5)) == 0),
         store=store,
         disk=disk,
+        disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
         live={"kubernetes": config["kubernetes.enabled"] and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
         docker_socket=SOCKET,

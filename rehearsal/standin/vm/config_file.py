@@ -34,7 +34,7 @@ KINDS: dict[str, str] = {
     "network.mode": "str",
     "network.interface": "str",
     "network.preferredRoute": "bool",
-    "network.dns": "list",
+    "network.dns": "ips",
     "network.dnsHosts": "map",
     "network.hostAddresses": "bool",
     "network.gatewayAddress": "ip",
@@ -95,10 +95,15 @@ def parse(text: str) -> Config:
     own = _parse_own(text)
     if own is not None:
         return own
-    from .go_yaml import decode
+    from .go_yaml import Invalid, decode
 
     config = zero()
-    if problem := decode(text, KINDS, config):
+    try:
+        problem = decode(text, KINDS, config)
+    except Invalid as error:
+        # Go stops there and keeps what it has.
+        raise LoadError(str(error), config) from error
+    if problem:
         raise LoadError(problem, config)
     return config
 

@@ -82,6 +82,8 @@ class Disk:
 
     def create(self, size: int) -> None:
         """Make the disk, empty."""
+        if self.directory.exists():
+            raise Fatal(f"disk `{self.name}` already exists (`{self.directory}`)")
         self.contents.mkdir(mode=0o700, parents=True)
         self.file.touch()
         os.truncate(self.file, size)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,20 +12,30 @@ import yaml
 GO_NAMES = {"int": "int", "float": "float32", "bool": "bool", "bool?": "bool", "list": "[]string", "map": "map[string]string"}
 GO_NAMES |= {"any": "map[string]interface {}", "records": "[]config.Provision", "mounts": "[]config.Mount"}
 
+_INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_ANCHOR = re.compile(r"&(\w+)")
+
 
 def decode(text: str, kinds: Mapping[str, str], config: dict[str, Any]) -> str:
     """Decode a file's text into config, whose keys are dotted. Returns what Go would complain of, or ''."""
     try:
         # The nodes, not the values: colima tells a number from a word by the YAML tag and names the line.
-        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        # Go reads the first document only.
+        root = next(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         return f"yaml: {where}{getattr(error, 'problem', None) or error}"
     if root is None:
         return ""
+    if circle := _circle(root, ()):
+        return f"yaml: anchor '{_anchor(text, circle)}' value contains itself"
     problems: list[str] = []
     decoder = _Decoder(kinds, problems)
+    if twice := _twice(root):
+        return "\n  ".join(["yaml: unmarshal errors:", *twice])
     if not decoder.is_mapping(root):
         return f"yaml: unmarshal errors:\n  {decoder.complain(root, 'config.Config')}"
     for name, node in decoder.items(root):
@@ -37,6 +48,48 @@ def decode(text: str, kinds: Mapping[str, str], config: dict[str, Any]) -> str:
         else:
             decoder.take(config, name, node)
     return "\n  ".join(["yaml: unmarshal errors:", *problems]) if problems else ""
+
+
+def _circle(node: Any, above: tuple[Any, ...]) -> Any:
+    """Return a node that contains itself."""
+    if any(node is one for one in above):
+        return node
+    inner = node.value if node.id == "sequence" else [one for pair in node.value for one in pair] if node.id == "mapping" else []
+    return next((found for one in inner if (found := _circle(one, (*above, node)))), None)
+
+
+def _anchor(text: str, node: Any) -> str:
+    found = _ANCHOR.search(text.splitlines()[node.start_mark.line])
+    return found[1] if found else ""
+
+
+def _twice(node: Any) -> list[str]:
+    """Return Go's words for keys that a mapping names twice."""
+    if node.id != "mapping":
+        return []
+    seen: dict[str, int] = {}
+    told = []
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            told.append(f'line {line}: mapping key "{key.value}" already defined at line {seen[key.value]}')
+        seen.setdefault(key.value, line)
+        told += _twice(value)
+    return told
+
+
+class Invalid(Exception):
+    """A value that makes Go stop reading the file."""
+
+
+class _Wrong(Exception):
+    """A value of another type than wanted; kept is what could be understood of a list or a map."""
+
+    def __init__(self, node: Any = None, wanted: str = "", kept: Any = None) -> None:
+        super().__init__()
+        self.node = node
+        self.wanted = wanted
+        self.kept = kept
 
 
 class _Decoder:
@@ -56,7 +109,12 @@ class _Decoder:
 
     @staticmethod
     def items(node: Any) -> list[tuple[str, Any]]:
-        return [(key.value, value) for key, value in node.value]
+        """The pairs of a mapping, those that are merged into it first."""
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.value == "<<":
+                found = {**dict(_Decoder.items(value)), **found}
+        return list({**found, **{key.value: value for key, value in node.value if key.value != "<<"}}.items())
 
     @staticmethod
     def complain(node: Any, wanted: str) -> str:
@@ -71,7 +129,8 @@ class _Decoder:
             return
         decode: dict[str, Callable[[Any], Any]] = {
             "str": self._text,
-            "ip": self._text,
+            "ip": self._address,
+            "ips": lambda node: [self._address(item) for item in self._items(node)],
             "int": self._integer,
             "float": self._number,
             "bool": self._truth,
@@ -84,41 +143,71 @@ class _Decoder:
         }
         try:
             config[key] = decode[kind](node)
-        except ValueError:
-            self.problems.append(self.complain(node, GO_NAMES.get(kind, "string")))
+        except _Wrong as error:
+            # What could be understood of a list or a map is kept.
+            config[key] = error.kept if error.kept is not None else config[key]
+            self.problems.append(self.complain(error.node or node, error.wanted or GO_NAMES.get(kind, "string")))
 
     def _text(self, node: Any) -> str:
         if node.id != "scalar":
-            raise ValueError
+            raise _Wrong(node, "string")
         return str(node.value)
 
+    def _address(self, node: Any) -> str:
+        import ipaddress
+
+        text = self._text(node)
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise Invalid(f"invalid IP address: {text}") from None
+        return text
+
     def _number(self, node: Any) -> float:
-        if node.id != "scalar" or node.tag not in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"):
-            raise ValueError
-        value = float(node.value)
+        text = str(node.value).replace("_", "") if node.id == "scalar" and node.style in (None, "") else ""
+        if _INTEGER.fullmatch(text):
+            return int(text, 8 if _OCTAL.fullmatch(text) else 0)
+        if not _FLOAT.fullmatch(text):
+            raise _Wrong
+        value = float(text)
         return int(value) if value == int(value) else value
 
     def _integer(self, node: Any) -> int:
-        return int(self._number(node))
+        value = int(self._number(node))
+        if abs(value) >= 2**63:
+            raise _Wrong
+        return value
 
     def _truth(self, node: Any) -> bool:
-        if node.id != "scalar" or node.tag != "tag:yaml.org,2002:bool":
-            raise ValueError
-        return node.value.lower() in ("true", "yes", "on", "y")
+        plain = node.id == "scalar" and node.style in (None, "")
+        words = {"y": True, "Y": True, "yes": True, "on": True, "n": False, "N": False, "no": False, "off": False}
+        if plain:
+            words |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+        if node.id != "scalar" or node.value not in words:
+            raise _Wrong
+        return words[node.value]
+
+    def _items(self, node: Any) -> list[Any]:
+        if node.id != "sequence":
+            raise _Wrong
+        return [item for item in node.value if not self.is_null(item)]
 
     def _texts(self, node: Any) -> list[str]:
-        if node.id != "sequence":
-            raise ValueError
-        return [self._text(item) for item in node.value]
+        return [self._text(item) for item in self._items(node)]
 
     def _map(self, node: Any) -> dict[str, str]:
         if node.id != "mapping":
-            raise ValueError
-        return {key: "" if self.is_null(value) else self._text(value) for key, value in self.items(node)}
+            raise _Wrong
+        pairs = self.items(node)
+        kept = {key: "" if self.is_null(value) else str(value.value) for key, value in pairs if value.id == "scalar"}
+        for _, value in pairs:
+            if value.id != "scalar":
+                raise _Wrong(value, "string", kept)
+        return kept
 
     def _anything(self, node: Any) -> dict[str, Any]:
         if node.id != "mapping":
-            raise ValueError
+            raise _Wrong
         return {key: self._value(value) for key, value in self.items(node)}
 
     def _value(self, node: Any) -> Any:
@@ -126,26 +215,33 @@ class _Decoder:
             return self._anything(node)
         if node.id == "sequence":
             return [self._value(item) for item in node.value]
-        kind = node.tag.rsplit(":", 1)[-1]
-        if kind in ("int", "float"):
+        if self.is_null(node):
+            return None
+        if node.style in (None, "") and node.value.lower() in ("true", "false"):
+            return node.value.lower() == "true"
+        try:
             return self._number(node)
-        if kind == "bool":
-            return self._truth(node)
-        return None if kind == "null" else str(node.value)
+        except _Wrong:
+            return str(node.value)
+
+    def _mappings(self, node: Any, wanted: str, build: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = [build(item) for item in self._items(node) if item.id == "mapping"]
+        for item in self._items(node):
+            if item.id != "mapping":
+                raise _Wrong(item, wanted, kept)
+        return kept
 
     def _records(self, node: Any) -> list[dict[str, Any]]:
-        if node.id != "sequence":
-            raise ValueError
-        found = [self._anything(item) for item in node.value]
-        return [{"mode": one.get("mode") or "", "script": one.get("script") or ""} for one in found]
+        def build(item: Any) -> dict[str, Any]:
+            one = dict(self.items(item))
+            return {key: self._text(one[key]) if key in one else "" for key in ("mode", "script")}
+
+        return self._mappings(node, "config.Provision", build)
 
     def _mounts(self, node: Any) -> list[dict[str, Any]]:
-        if node.id != "sequence":
-            raise ValueError
-        mounts = []
-        for one in (self._anything(item) for item in node.value):
-            mount: dict[str, Any] = {"location": one.get("location") or ""}
-            if one.get("mountPoint"):
-                mount["mountPoint"] = one["mountPoint"]
-            mounts.append({**mount, "writable": bool(one.get("writable"))})
-        return mounts
+        def build(item: Any) -> dict[str, Any]:
+            one = dict(self.items(item))
+            texts = {key: self._text(one[key]) for key in ("location", "mountPoint") if key in one}
+            return {"location": "", **texts, "writable": "writable" in one and self._truth(one["writable"])}
+
+        return self._mappings(node, "config.Mount", build)

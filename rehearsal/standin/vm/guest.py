@@ -306,6 +306,10 @@ class Guest:
         self.instance.note(k3s_version="")
         return answer
 
+    def _do_incus(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
+        # What runs in it is what a test wrote down.
+        return Answer(0, self.read("/var/lib/rehearsal/incus.json") or "[]\n") if rest[:1] == ["list"] else None
+
     def _do_nerdctl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
         if rest == ["info"]:
             return Answer(0 if self.runtime_up else 1)

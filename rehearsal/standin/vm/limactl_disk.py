@@ -58,6 +58,11 @@ class LimactlDisk:
                 if name not in [disk.name for disk in found]:
                     self.log.warning(f"No disk matching {name} found.")
             found = [disk for name in parsed.words for disk in found if disk.name == name]
+        for disk in found:
+            if not disk.exists:
+                # What a `disk create` that was killed leaves.
+                self.log.error(f"disk `{disk.name}` does not exist?", error=f"stat {disk.file}: no such file or directory")
+        found = [disk for disk in found if disk.exists]
         if parsed["json"]:
             for disk in found:
                 print(json.dumps(disk.described(), separators=(",", ":")))

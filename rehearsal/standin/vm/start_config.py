@@ -168,6 +168,7 @@ def _from_flags(given: Parsed, settings: Settings, log: Log) -> Config:
     config = config_file.zero()
     config.update({key: given[flag] for flag, key in KEYS.items() if flag in given.values})
     config["mounts"] = _mounts(given["mount"])
+    config["network.dns"] = given["dns"] or None
     config["network.dnsHosts"] = _dns_hosts(given["dns-host"], log)
     config["kubernetes.k3sArgs"] = given["k3s-arg"] + [f"--disable={one}" for one in given["kubernetes-disable"]]
     config["vmType"] = config["vmType"] or settings.vm_type

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse
 
 from .conftest import COLIMA, Rig
 
@@ -240,3 +242,70 @@ def test_a_failing_ready_script_only_warns(rig: Rig) -> None:
     (rig.base / "lab" / "colima.yaml").write_text("runtime: none\nprovision:\n- mode: ready\n  script: exit 3\n")
     result = rig.started("lab")
     assert result.warnings == ["error running ready provision script(s)"]
+
+
+# A line of colima.yaml, the key, and what colima takes it for. ... means that it throws the whole file away.
+READINGS = [
+    ("cpu: 3.7", "cpu", 3),
+    ("cpu: 1e1", "cpu", 10),
+    ("cpu: 010", "cpu", 8),
+    ("cpu: 0o10", "cpu", 8),
+    ("cpu: 0x10", "cpu", 16),
+    ('cpu: "3"', "cpu", 0),
+    ("cpu: -3", "cpu", -3),
+    ("disk: 1_000", "disk", 1000),
+    ("disk: 12:30", "disk", 0),
+    ("disk: 99999999999999999999", "disk", 0),
+    ("memory: 1e0", "memory", 1),
+    ("hostname: 5.50", "hostname", "5.50"),
+    ("hostname: yes", "hostname", "yes"),
+    ("hostname: 2020-01-01", "hostname", "2020-01-01"),
+    ("kubernetes: {version: 1.30}", "kubernetes.version", "1.30"),
+    ("kubernetes: {enabled: yes}", "kubernetes.enabled", True),
+    ("kubernetes: {k3sArgs: [1, true, ~]}", "kubernetes.k3sArgs", ["1", "true"]),
+    ("kubernetes: 3", "kubernetes.port", 0),
+    ('sshConfig: "yes"', "sshConfig", True),
+    ("sshConfig: y", "sshConfig", True),
+    ("sshConfig: 1", "sshConfig", False),
+    ("autoActivate: off", "autoActivate", False),
+    ("env: {A: yes, B: true, C: 1.50, D: ~}", "env", {"A": "yes", "B": "true", "C": "1.50", "D": ""}),
+    ("env: {A: x, B: [1]}", "env", {"A": "x"}),
+    ("env: {<<: {A: 1}, B: 2}", "env", {"A": "1", "B": "2"}),
+    ("env: [a]", "env", {}),
+    ("mounts: [a]", "mounts", []),
+    ("mounts: [{location: 5, writable: yes}]", "mounts", [{"location": "5", "writable": True}]),
+    ("provision: [a, {script: x}]", "provision", [{"mode": "", "script": "x"}]),
+    ("docker: {2020-01-01: 1, true: yes}", "docker", {"2020-01-01": 1, "true": "yes"}),
+    ("network: {dnsHosts: {a: ~, b: 1}}", "network.dnsHosts", {"a": "", "b": "1"}),
+    ("network: {dns: [1.1.1.1, x]}", "", ...),
+    ("network: {gatewayAddress: x}", "", ...),
+    ("cpu: 2\ncpu: 3", "", ...),
+    ("docker: &a {x: *a}", "", ...),
+    ("--- {a: b}\n---\nb: c", "", ...),
+]
+
+
+def in_the_words_of_the_module(key: str, value: object) -> object:
+    """A value as the module has it: the same, but for mounts."""
+    if key == "mounts" and isinstance(value, list):
+        return [{"location": one["location"], "mount_point": "", "writable": one["writable"]} for one in value]
+    return value
+
+
+def test_values_are_read_as_go_reads_them_and_our_module_reads_the_same(running: Rig) -> None:
+    running.colima("start", "lab")
+    for line, key, value in READINGS:
+        text = line if line.startswith("---") else f"{line}\nruntime: none\n"
+        (running.base / "lab" / "colima.yaml").write_text(text)
+        assert running.colima("start", "lab").rc == 0
+        config, ours = running.config("lab"), parse(text)[0]
+        if value is ...:
+            assert (config["runtime"], config["cpu"], ours) == ("docker", 2, None), text
+            continue
+        found = config
+        for part in key.split("."):
+            found = found[part]
+        (option,) = (setting.option for setting in SETTINGS if setting.key == key)
+        assert found == value, text
+        assert ours is not None
+        assert ours[option] == in_the_words_of_the_module(key, value), text

@@ -182,6 +182,14 @@ def test_an_offline_first_start_leaves_the_file_and_an_empty_disk(rig: Rig) -> N
     assert not rig.contents("lab").exists() or not any(rig.contents("lab").iterdir())
 
 
+def test_what_an_interrupted_creation_of_the_disk_leaves_fails_every_start(rig: Rig) -> None:
+    (rig.lima / "_disks" / "colima-lab").mkdir(parents=True)
+    result = rig.colima("start", "lab")
+    assert result.rc == 1
+    assert "error creating runtime disk: error creating lima disk: exit status 1, output: " in result.fatal
+    assert "disk `colima-lab` already exists" in result.fatal
+
+
 def test_disk_images_are_checked(rig: Rig) -> None:
     missing = rig.colima("start", "lab", "--disk-image", "/nonexistent.raw")
     assert "invalid disk image: stat /nonexistent.raw: no such file or directory" in missing.fatal

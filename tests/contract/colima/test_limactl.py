@@ -90,6 +90,19 @@ def test_a_locked_disk_is_not_deleted(lima: Rig) -> None:
     assert lima.limactl("disk", "delete", "d").rc == 0
 
 
+def test_what_an_interrupted_creation_leaves_is_no_disk_and_in_the_way_of_one(lima: Rig) -> None:
+    place = lima.lima / "_disks" / "half"
+    lima.limactl("disk", "create", "d", "--size", "1GiB")
+    place.mkdir()
+    listed = lima.limactl("disk", "list", "--json")
+    assert (listed.rc, [json.loads(line)["name"] for line in listed.out.splitlines()]) == (0, ["d"])
+    assert f'level=error msg="disk `half` does not exist?" error="stat {place}/datadisk: no such file or directory"' in listed.err
+    created = lima.limactl("disk", "create", "half", "--size", "1GiB")
+    assert (created.rc, said(created)) == (1, [("fatal", f"disk `half` already exists (`{place}`)")])
+    assert said(lima.limactl("disk", "delete", "--force", "half")) == [("warning", "Ignoring non-existent disk `half`")]
+    assert place.is_dir()
+
+
 def test_an_instance_that_is_not_there_is_a_failure_of_list(lima: Rig) -> None:
     result = lima.limactl("list", "--json", "nosuch")
     assert (result.rc, result.out) == (1, "")

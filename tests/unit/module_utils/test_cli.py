@@ -73,6 +73,19 @@ def test_a_run_is_bounded_and_its_output_kept(tool, script: str, bounds: dict[st
     assert caught.value.context["stdout"]
 
 
+def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool, tmp_path: Path) -> None:
+    working = tool(f"for i in 1 2 3 4 5 6; do echo x >> {tmp_path}/grows; sleep 0.2; done; sleep 30")
+
+    def sign() -> int:
+        file = tmp_path / "grows"
+        return file.stat().st_size if file.exists() else 0
+
+    began = time.monotonic()
+    with pytest.raises(TimedOut, match=r"it printed nothing for 0\.4 s and showed no other sign of life"):
+        working.run(stall=0.4, sign=sign)
+    assert 1.2 < time.monotonic() - began < 5
+
+
 def test_a_time_out_ends_the_children_too(tool, tmp_path: Path) -> None:
     with pytest.raises(TimedOut):
         tool(f"sh -c 'echo $$ > {tmp_path}/child; exec sleep 30' & wait").run(timeout=0.5)

@@ -10,12 +10,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
     canonical,
     defaults,
     differences,
-    parse,
-    render,
     shown,
     worded,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 
 MAC = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 LINUX = Host("Linux", "x86_64", "/home/me", 8, 16384)
@@ -49,10 +48,42 @@ def test_keys_that_a_linux_laptop_resets_are_written_as_it_would() -> None:
         ("- a", "is not a mapping"),
         ("cpu: 2", "names no runtime"),
         ("runtime: ''", "names no runtime"),
+        ("runtime: [docker]", "names no runtime"),
+        ("runtime: docker\nruntime: docker", "names 'runtime' twice"),
+        ("runtime: docker\nnetwork: {dns: [one]}", "has 'one' where an IP address belongs"),
+        ("runtime: docker\ndocker: &a {b: *a}", "is not YAML: a value contains itself"),
+        ("runtime: docker\n? [a]\n: b", "is not YAML: a key is no text"),
+        ("runtime: docker\nenv: {<<: 1}", "is not YAML: only mappings can be merged"),
     ],
 )
 def test_files_that_colima_throws_away(text: str, problem: str) -> None:
     assert parse(text) == (None, problem)
+
+
+@pytest.mark.parametrize(
+    "line", ["version: 1.30", "version: yes", "version: 2026-01-01", "version: 0x1", "version: ' '", "version: '~'"]
+)
+def test_text_is_what_is_written_and_survives_the_next_write(line: str) -> None:
+    config, problem = parse(f"runtime: docker\nkubernetes: {{{line}}}\n")
+    assert config is not None
+    assert (config["kubernetes.version"], problem) == (line.partition(": ")[2].strip("'"), "")
+    assert parse(render(config, MAC)) == (config, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("provision: [a, null, {mode: [1]}]", "'provision' is not a list"),
+        ("mounts: [{location: {}}]", "'mounts' is not a list"),
+        ("memory: .inf", "'memory' is not a number"),
+    ],
+)
+def test_values_that_nobody_would_write_are_no_crash(text: str, problem: str) -> None:
+    config, told = parse(f"runtime: docker\n{text}\n")
+    assert config is not None
+    assert told == problem
+    canonical(config, MAC, "colima-dev")
+    assert parse(render(config, MAC))[0] is not None
 
 
 def test_absent_keys_are_what_colima_takes_them_for() -> None:

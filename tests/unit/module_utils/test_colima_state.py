@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima import explained, last_message
-from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import user_containers
+from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import running_instances, user_containers
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.colima_progress import Progress, is_past_race, phase_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima_start import (
@@ -120,6 +120,26 @@ CONTAINERS = {
 @pytest.mark.parametrize(("listing", "names"), CONTAINERS.values(), ids=CONTAINERS.keys())
 def test_whose_containers_count(listing: str, names: list[str]) -> None:
     assert user_containers(listing) == names
+
+
+INSTANCES = {
+    "nothing": ("[]", []),
+    "what runs or is frozen": (
+        json.dumps([{"name": n, "status": s, "project": "p"} for n, s in (("a", "Running"), ("b", "Stopped"), ("c", "Frozen"))]),
+        ["a", "c"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("listing", "names"), INSTANCES.values(), ids=INSTANCES.keys())
+def test_which_incus_instances_count(listing: str, names: list[str]) -> None:
+    assert running_instances(listing) == names
+
+
+@pytest.mark.parametrize("listing", ["", "no json", "{}", '[{"name": "a"}]', "[1]"])
+def test_an_answer_of_incus_in_another_form_says_nothing(listing: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        running_instances(listing)
 
 
 PHASES = {

@@ -74,7 +74,7 @@ def test_the_file_stays_a_link_and_is_private(tmp_path: Path) -> None:
     assert [path.name for path in real.parent.iterdir()] == ["config"]
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a", "text"])
+@pytest.mark.parametrize("text", ["a: [", "- a", "text", "contexts: 3", "users: {a: b}", "a: 2020-13-45"])
 def test_a_file_that_is_no_kubeconfig_is_left_alone(tmp_path: Path, text: str) -> None:
     file = tmp_path / "config"
     file.write_text(text)

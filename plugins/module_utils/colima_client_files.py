@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of the host's clients say about profiles: docker contexts, kubeconfig, ssh settings, nerdctl wrappers."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import kubeconfig
+from .colima_paths import Name, Paths
+from .colima_state import Clients
+from .errors import WorkstationError
+
+_WRAPPER_BYTES = 4096
+
+
+def text_of(path: Path) -> str | None:
+    """Return what is in a file; None when there is none or it can't be read."""
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace")
+    return None
+
+
+class ClientFiles:
+    """What the files of the host's clients say about profiles. A file that can't be read is a problem, not a failure."""
+
+    def __init__(self, environment: Mapping[str, str], with_wrappers: bool) -> None:
+        self.environment = environment
+        self.with_wrappers = with_wrappers
+        self.problems: list[str] = []
+        home = Path(environment.get("HOME") or "~").expanduser()
+        self._docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "contexts" / "meta"
+        self._kube = kubeconfig.path_from(environment)
+        self._kube_text = text_of(self._kube) or ""
+        self._kube_config: dict[str, Any] | None = None
+
+    def of(self, name: Name) -> Clients:
+        entry, current, dangling = "", "", False
+        if name.id in self._kube_text:
+            try:
+                config = self._kube_parsed()
+                found = kubeconfig.parts(config, name.id)
+                entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
+                current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
+            except WorkstationError as error:
+                self.problems.append(error.message)
+        wrappers = self._wrappers(name) if self.with_wrappers else ()
+        return Clients(self._docker_endpoint(name), entry, current, dangling, wrappers)
+
+    def _kube_parsed(self) -> dict[str, Any]:
+        if self._kube_config is None:
+            self._kube_config = kubeconfig.load(self._kube)
+        return self._kube_config
+
+    def _docker_endpoint(self, name: Name) -> str:
+        text = text_of(self._docker / hashlib.sha256(name.id.encode()).hexdigest() / "meta.json")
+        with contextlib.suppress(ValueError, AttributeError):
+            data = json.loads(text or "{}")
+            return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
+        return ""
+
+    def ssh_include(self, paths: Paths) -> str:
+        """Return colima's ssh settings if the user's include them."""
+        home = Path(self.environment.get("HOME") or "~").expanduser()
+        theirs = str(paths.base / "ssh_config")
+        lines = (text_of(home / ".ssh" / "config") or "").splitlines()
+        return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
+
+    def _wrappers(self, name: Name) -> tuple[str, ...]:
+        found = []
+        for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
+            file = Path(directory) / "nerdctl"
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                if file.stat().st_size <= _WRAPPER_BYTES and f"nerdctl --profile {name.name} -- " in file.read_text():
+                    found.append(str(file))
+        return tuple(found)
