@@ -6,9 +6,10 @@ It decides nothing itself; it connects the parts, and loads the writing ones onl
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from .ecr_registries import Registry, registries_from
@@ -23,6 +24,27 @@ from .pull_secret_read import read_view
 from .pull_secret_result import Cluster, result_of
 from .registry_login_plan import Clock
 from .registry_login_task import Logins, Wanted, read_logins, wanted_from
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "default": "ecr-creds"},
+    "registries": {"type": "list", "elements": "raw", "default": []},
+    "namespaces": {"type": "list", "elements": "str"},
+    "namespace_selector": {"type": "str"},
+    "exclude_namespaces": {"type": "list", "elements": "str", "default": []},
+    "create_namespaces": {"type": "bool", "default": False},
+    "service_accounts": {"type": "list", "elements": "str", "default": []},
+    "contexts": {"type": "list", "elements": "str", "default": ["colima-k8s"]},
+    "kubeconfig": {"type": "path"},
+    "refresh_before": {"type": "str", "default": "half"},
+    "adopt": {"type": "bool", "default": False},
+    "force_conflicts": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "docker_cred_helpers": {"type": "bool", "default": False},
+    "docker_login": {"type": "bool", "default": False},
+    "nerdctl_profiles": {"type": "list", "elements": "str", "default": []},
+    "unreachable": {"type": "str", "choices": ["fail", "pending"], "default": "fail"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 
 @dataclass(frozen=True)
@@ -92,8 +114,13 @@ def read_clusters(task: Task, environment: Mapping[str, str], now: datetime, che
     return clusters
 
 
-def run(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> dict[str, Any]:
-    """Do the task, or in check mode only say what it would do. Raises WorkstationError, with what was done in its context."""
+def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what the options ask for, or in check mode only say it. Raises WorkstationError, with what was done in its context."""
+    return do(task_from(params, os.environ), os.environ, datetime.now(UTC), check_mode)
+
+
+def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> dict[str, Any]:
+    """Do the task, as run does."""
     clusters = read_clusters(task, environment, now, check_mode)
     try:
         logins = read_logins(task.logins, task.desired.name, Clock(now, task.policy.threshold), environment)

@@ -372,75 +372,24 @@ profiles:
     incus_socket: {description: Address of incus on the laptop., type: str, returned: unless absent}
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima import Colima
-from ..module_utils.colima_converge import Request, converge
-from ..module_utils.colima_desired import desired_from, policy_from
-from ..module_utils.colima_host import host_from
-from ..module_utils.colima_options import profile_options
-from ..module_utils.colima_paths import resolve
+from ..module_utils.colima_task import ARGUMENT_SPEC, RULES, run
 from ..module_utils.errors import WorkstationError
-
-ARGUMENT_SPEC = {
-    "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
-    **profile_options(name_required=False),
-    "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
-    "on_fixed_change": {
-        "type": "str",
-        "choices": ["refuse", "warn", "recreate", "recreate_with_data_loss"],
-        "default": "refuse",
-    },
-    "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
-    "delete_data": {"type": "bool", "default": False},
-    "timeout": {"type": "int", "default": 1800},
-    "stall_timeout": {"type": "int", "default": 600},
-    "host": {
-        "type": "dict",
-        "options": {
-            "cpus": {"type": "int"},
-            "memory_mib": {"type": "int"},
-            "reserve_memory_mib": {"type": "int", "default": 1024},
-            "disk_free_mib": {"type": "int"},
-            "system": {"type": "str", "choices": ["Darwin", "Linux"]},
-            "arch": {"type": "str"},
-            "weight": {"type": "float"},
-        },
-    },
-}
-CONSTRAINTS = {
-    "mutually_exclusive": [("profiles", option) for option in profile_options(name_required=False)],
-    "required_one_of": [("profiles", "name")],
-}
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, **CONSTRAINTS)
-    params = module.params
-    given = params["host"] or {}
+    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, **RULES)
     try:
-        paths = resolve(os.environ, given.get("system") or os.uname().sysname)
-        host = host_from(given, os.environ, paths.lima)
-        desired = desired_from(params["profiles"] if params["profiles"] is not None else [params], host)
-        limits = {"timeout": params["timeout"], "stall": params["stall_timeout"]}
-        request = Request(tuple(desired), policy_from(params), host, limits)
-        outcome = converge(Colima(paths), request, module.check_mode)
+        result = run(module.params, module.check_mode)
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
     except KeyboardInterrupt:
         module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
-    for warning in outcome.plan.warnings:
-        module.warn(warning)
-    module.exit_json(
-        changed=bool(outcome.actions),
-        actions=list(outcome.actions),
-        pending=[item.public() for item in outcome.plan.pending],
-        profiles=list(outcome.profiles),
-        diff=outcome.plan.diff,
-    )
+    for text in result.pop("warnings"):
+        module.warn(text)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

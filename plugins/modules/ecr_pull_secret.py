@@ -264,42 +264,17 @@ pending:
   elements: dict
 """
 
-import os
-from datetime import UTC, datetime
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.errors import WorkstationError
-from ..module_utils.pull_secret_task import run, task_from
-
-ARGUMENT_SPEC = {
-    "name": {"type": "str", "default": "ecr-creds"},
-    "registries": {"type": "list", "elements": "raw", "default": []},
-    "namespaces": {"type": "list", "elements": "str"},
-    "namespace_selector": {"type": "str"},
-    "exclude_namespaces": {"type": "list", "elements": "str", "default": []},
-    "create_namespaces": {"type": "bool", "default": False},
-    "service_accounts": {"type": "list", "elements": "str", "default": []},
-    "contexts": {"type": "list", "elements": "str", "default": ["colima-k8s"]},
-    "kubeconfig": {"type": "path"},
-    "refresh_before": {"type": "str", "default": "half"},
-    "adopt": {"type": "bool", "default": False},
-    "force_conflicts": {"type": "bool", "default": False},
-    "prune": {"type": "bool", "default": False},
-    "docker_cred_helpers": {"type": "bool", "default": False},
-    "docker_login": {"type": "bool", "default": False},
-    "nerdctl_profiles": {"type": "list", "elements": "str", "default": []},
-    "unreachable": {"type": "str", "choices": ["fail", "pending"], "default": "fail"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
+from ..module_utils.pull_secret_task import ARGUMENT_SPEC, run
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        task = task_from(module.params, os.environ)
-        result = run(task, os.environ, datetime.now(UTC), module.check_mode)
+        result = run(module.params, module.check_mode)
     except WorkstationError as error:
         context = dict(error.context)
         for text in context.pop("warnings", ()):

@@ -74,3 +74,16 @@ def test_a_roles_argument_spec_repeats_its_defaults(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 def test_a_role_has_a_page_of_its_own(role: Path) -> None:
     assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
+
+
+def test_every_module_that_is_planned_first_offers_what_that_takes() -> None:
+    source = ROOT / "plugins" / "action" / "plan_first.py"
+    assigned = [node for node in ast.parse(source.read_text()).body if isinstance(node, ast.Assign)]
+    tasks = ast.literal_eval(assigned[0].value)
+    routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["plugin_routing"]["modules"]
+    assert routing == {name: {"action_plugin": "laptop.containers.plan_first"} for name in tasks}
+    for name, work in tasks.items():
+        text = (ROOT / "plugins" / "module_utils" / f"{work}.py").read_text()
+        assert "\ndef run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:\n" in text
+        # The module runs the same function, so that both give the same answer.
+        assert f"from ..module_utils.{work} import ARGUMENT_SPEC" in (ROOT / "plugins" / "modules" / f"{name}.py").read_text()
