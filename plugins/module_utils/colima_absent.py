@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .colima_action import Action, ProfilePlan, delete_with_data
+from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, Action, ProfilePlan, delete_with_data
 from .colima_desired import Desired, Policy
 from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
 
@@ -56,10 +56,10 @@ def _leftovers(current: Current) -> list[Action]:
     name, clients = current.name, current.clients
     actions = []
     if clients.docker_context and clients.docker_context == current.docker_socket:
-        actions.append(Action("clean", name, "remove", "", f"docker context '{name.id}'", number=1))
+        actions.append(Action("clean", name, "remove", "", f"docker context '{name.id}'", number=DOCKER_CONTEXT))
     if clients.kube_entry:
-        actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=2))
+        actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=KUBECONFIG_ENTRY))
     for wrapper in clients.wrappers:
         bound = f"it is bound to profile '{name}'"
-        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=3))
+        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=WRAPPER))
     return actions

@@ -32,6 +32,9 @@ UP = ("start",)
 CLIENTS = ("kubeconfig", "context")
 PHASES = (DOWN, FILES, UP, CLIENTS)
 
+# What "clean" removes from the host; an action's number says which.
+DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE = 1, 2, 3, 4
+
 
 @dataclass(frozen=True)
 class Action:

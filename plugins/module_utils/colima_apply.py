@@ -58,7 +58,10 @@ class Applier:
             for plan in plans:
                 for action in plan.actions:
                     if action.kind in phase:
-                        self.progress.say(str(plan.desired.name), f"{action.verb} {action.target or 'profile'}")
+                        if not action.hidden:
+                            self.progress.say(
+                                str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip()
+                            )
                         _DO[action.kind](self, action)
         for plan in plans:
             self._finish(plan)

@@ -11,10 +11,9 @@ from . import kubeconfig
 from .atomic_file import write_atomically
 from .cli import Cli
 from .colima import Colima
+from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER
 from .colima_paths import Name
 from .errors import CommandFailed, InputError
-
-DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE = 1, 2, 3, 4
 
 
 def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:

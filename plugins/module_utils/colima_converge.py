@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .colima import INSTALL, Colima
-from .colima_action import Action, Facts, ProfilePlan
+from .colima_action import SSH_INCLUDE, WRAPPER, Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
 from .colima_plan import plan_profile
@@ -86,8 +86,10 @@ def _with_last_traces(snapshot: Snapshot, plans: tuple[ProfilePlan, ...]) -> tup
         return plans
     *most, last = plans
     target = f"line 'Include {snapshot.ssh_include}' from ~/.ssh/config"
-    action = Action("clean", last.current.name, "remove", "no profile is left", target, number=4)
-    return (*most, replace(last, actions=(*last.actions, action)))
+    action = Action("clean", last.current.name, "remove", "no profile is left", target, number=SSH_INCLUDE)
+    wrappers = tuple(one for one in last.actions if one.kind == "clean" and one.number == WRAPPER)
+    rest = tuple(one for one in last.actions if one not in wrappers)
+    return (*most, replace(last, actions=(*rest, action, *wrappers)))
 
 
 def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Survey:

@@ -277,8 +277,9 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     wrapper = lab.bin / "nerdctl"
     wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile k8s -- "$@"\n')
     done = lab.converge({"name": "k8s", "state": "absent"})
-    assert done.actions[1:-1] == (
+    assert done.actions[1:] == (
         "remove kubeconfig entry 'colima-k8s'",
+        f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",
         f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
     )
     left = yaml.safe_load(kubeconfig.read_text())

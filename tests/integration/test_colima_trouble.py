@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
-from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, ToolMissing
+from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, RefusedStep, ToolMissing
 
 from rehearsal.standin import docker_cli
 from tests.colima_lab import ColimaLab, colima_lab
@@ -190,6 +192,26 @@ def test_a_docker_context_with_a_stale_address_is_corrected_without_a_restart(la
     assert lab.converge(DEV).actions == ()
 
 
+def test_after_a_crash_absent_takes_everything_away_in_order(lab: ColimaLab) -> None:
+    docker_cli.install(lab.bin)
+    lab.converge({**DEV, "kubernetes": {"enabled": True}})
+    wrapper = lab.bin / "nerdctl"
+    wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile dev -- "$@"\n')
+    os.kill(lab.machine("dev"), signal.SIGKILL)
+    lab.run("colima", "stop", "dev", "--force")
+    assert lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
+    done = lab.converge({"name": "dev", "state": "absent"})
+    assert [action.split(" (")[0] for action in done.actions] == [
+        "delete the VM of profile 'dev'",
+        "remove docker context 'colima-dev'",
+        "remove kubeconfig entry 'colima-dev'",
+        f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config",
+        f"remove nerdctl wrapper '{wrapper}'",
+    ]
+    assert lab.run("docker", "context", "inspect", "colima-dev").returncode != 0
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+
+
 def test_a_context_of_that_name_for_something_else_is_left_by_absent(lab: ColimaLab) -> None:
     docker_cli.install(lab.bin)
     lab.converge(DEV)
@@ -205,6 +227,37 @@ from pathlib import Path
 from tests.colima_lab import ColimaLab
 print(json.dumps(ColimaLab(Path(sys.argv[1]), BOOT_SECONDS="1").converge(*json.loads(sys.argv[2])).actions))
 """
+
+
+def test_what_cannot_be_repaired_ends_with_what_lima_said(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed) as told:
+        lab.converge(DEV)
+    assert "Could not start profile 'dev': error starting docker: exit status 1" in told.value.message
+    assert "colima ssh -p dev -- sudo journalctl -u docker" in told.value.message
+    log = (lab.paths.instance(NAME) / "ha.stderr.log").read_text().splitlines()
+    assert log
+    assert str(told.value.context["ha_log"]).splitlines() == log[-15:]
+
+
+def test_vms_that_shrink_stop_before_others_grow(lab: ColimaLab) -> None:
+    other = {**DEV, "name": "other", "auto_activate": False}
+    lab.converge({**DEV, "cpu": 8}, {**other, "cpu": 3})
+    lab.calls()
+    lab.converge({**other, "cpu": 8}, {**DEV, "cpu": 3})
+    verbs = [call[1] for call in lab.calls() if call[0] == "colima" and call[1] in ("stop", "start")]
+    assert verbs == ["stop", "stop", "start", "start"]
+
+
+def test_a_full_disk_is_told_before_a_vm_is_made(lab: ColimaLab) -> None:
+    for free, what in ((4000, "refused"), (50_000, "warned")):
+        host = replace(lab.host, disk_free_mib=free)
+        request = replace(lab.request(DEV, {**DEV, "name": "two", "disk": 100, "auto_activate": False}), host=host)
+        if what == "refused":
+            with pytest.raises(RefusedStep, match=r"profile 'dev': only 3\.9 GiB are free .* needs 3 GiB\. Free some space"):
+                converge(lab.colima, request, True)
+        else:
+            assert "may grow by 120 GiB, and 48 GiB are free" in converge(lab.colima, request, True).plan.warnings[0]
 
 
 def test_two_plays_at_once_do_the_work_once(lab: ColimaLab) -> None:

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random lives of a profile on the stand-in: whatever is asked for next, it is reached, kept, and nothing is lost unasked."""
+"""Random lives of a profile on the stand-in: whatever is asked for next, it is reached, kept, and nothing is lost unasked.
+
+The pure model, on which many more lives are played, must foretell what the stand-in does.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Config, canonical
+from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import survey
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_read import read
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Current
 from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_model import World
 
 WISHES = st.fixed_dictionaries(
     {"name": st.just("dev")},
@@ -40,6 +48,34 @@ POLICIES = st.fixed_dictionaries(
 MISHAPS = st.sampled_from(
     ["none", "none", "lost settings", "lost note", "stale lock", "colima stop", "colima start with other flags"]
 )
+
+
+def seen(lab: ColimaLab, current: Current) -> dict[str, Any]:
+    """What the model promises to foretell of a profile."""
+
+    def meaning(config: Config | None) -> dict[str, Any] | None:
+        return None if config is None else canonical(config, lab.host, current.name.id)
+
+    return {
+        "health": current.health,
+        "configured": meaning(current.configured),
+        "applied": meaning(current.applied),
+        "disk": current.disk and current.disk.size,
+        "store": current.store if current.disk is not None else None,
+        "kubernetes": bool(current.live.get("kubernetes")),
+        "kubeconfig": current.clients.kube_entry,
+    }
+
+
+def foretold(lab: ColimaLab, wish: dict[str, Any], policy: dict[str, Any]) -> dict[str, Any]:
+    """What the model of colima says will be there after this run."""
+    found = survey(lab.colima, lab.request(wish, **policy))
+    if found.refusals:
+        return {}
+    (plan,) = found.plans
+    world = World(plan.current, lab.host)
+    world.apply(plan)
+    return seen(lab, world.current)
 
 
 def befall(lab: ColimaLab, mishap: str) -> None:
@@ -76,10 +112,13 @@ def test_every_wish_is_reached_and_the_second_run_changes_nothing(life: list[tup
             asked = policy.get("delete_data") or policy.get("on_fixed_change") == "recreate_with_data_loss"
             before = lab.tree()
             try:
+                wanted = foretold(lab, wish, policy)
                 lab.converge(wish, **policy)
             except RefusedStep:
                 assert lab.tree() == before
                 continue
+            (now,) = read(lab.colima, [parse_name("dev")]).profiles.values()
+            assert seen(lab, now) == wanted
             kept = kept and not (named and asked)
             again = lab.converge(wish, **policy)
             assert again.actions == ()

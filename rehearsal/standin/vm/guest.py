@@ -27,6 +27,7 @@ K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
 SERVICES = {"docker.service": "docker", "containerd.service": "containerd", "containerd": "containerd", "incus": "incus"}
 _WRITE = re.compile(r"cat > (\S+)\Z")
 _EXIT = re.compile(r"exit (\d+)\Z")
+_K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
 
 
 class Answer:
@@ -224,6 +225,9 @@ class Guest:
             return Answer()
         if found := _EXIT.match(script):
             return Answer(int(found[1]))
+        if found := _K3S_PORT.search(script):
+            self.instance.note(k3s_port=int(found[1]))
+            return Answer()
         # The questions that colima itself asks a guest; dnsmasq is not installed, and nothing can be upgraded.
         answers = {
             "ip -4 addr show": Answer(0, (self.address if "col0" in script else "192.168.5.1") + "\n"),
@@ -249,6 +253,14 @@ class Guest:
 
     def _do_rm(self, rest: list[str], _stdin: bytes | None) -> Answer:
         self.path(rest[-1]).unlink(missing_ok=True)
+        return Answer()
+
+    def _do_install(self, rest: list[str], _stdin: bytes | None) -> Answer:
+        text = self.read(rest[0]) or ""
+        self.write(rest[-1], text)
+        if rest[-1].endswith("/k3s") and text.startswith("v"):
+            # As k3s a test puts a file with nothing but its version into colima's cache.
+            self.instance.note(k3s_version=text.strip())
         return Answer()
 
     def _do_command(self, rest: list[str], _stdin: bytes | None) -> Answer:

@@ -143,6 +143,16 @@ class Limactl:
         sys.stderr.write(answer.err)
         return answer.code
 
+    def copy(self, argv: list[str]) -> int:
+        """Copy a file of the host into a guest; what else the real one can, nobody here asks for."""
+        source, target = parse([Flag("recursive", short="r")], argv).words
+        name, _, place = target.partition(":")
+        instance = instance_named(self.home, name)
+        if not instance.reachable:
+            raise Fatal(f"instance `{name}` is stopped, run `limactl start {name}` to start the instance")
+        Guest(self.settings, instance).write(place, Path(source).read_text(encoding="utf-8"))
+        return 0
+
     def prune(self, _argv: list[str]) -> int:
         """Empty the cache; there is none."""
         return 0
@@ -164,7 +174,7 @@ def run(argv: list[str]) -> int:
     if argv[:1] in (["--version"], ["-v"]):
         print(f"limactl version {settings.lima_version}")
         return 0
-    verbs = {"info", "list", "ls", "start", "stop", "delete", "remove", "rm", "shell", "prune", "disk"}
+    verbs = {"info", "list", "ls", "start", "stop", "delete", "remove", "rm", "shell", "copy", "prune", "disk"}
     same = {"ls": "list_instances", "list": "list_instances", "rm": "delete", "remove": "delete"}
     try:
         if not argv or argv[0] not in verbs:

@@ -8,6 +8,7 @@ root the third subject runs as the user 'nobody'.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -34,6 +35,7 @@ REAL = "real colima and limactl"
 SUPPORTED = re.compile(r"v?0\.10\.\d+")
 IMAGES = "https://github.com/abiosoft/colima-core/releases/download/v0.10.4/ubuntu-24.04-minimal-cloudimg"
 LINE = re.compile(r'time="[^"]*" level=(?P<level>\w+) msg=(?P<msg>"(?:[^"\\]|\\.)*"|\S*)(?: context=(?P<context>\S+))?')
+K3S = {"v1.35.0+k3s1", "v1.34.1+k3s1"}
 ARCH = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
 
 
@@ -105,12 +107,17 @@ class Rig:
                 shutil.chown(path, self.user)
 
     def _put_images_into_the_cache(self) -> None:
-        import hashlib
-
+        """Spare the real colima all downloads: it takes what is in its cache for complete."""
+        machine = "arm64" if ARCH == "aarch64" else "amd64"
+        files = {f"{IMAGES}-{machine}-{runtime}.raw.gz": "" for runtime in ("docker", "containerd", "incus", "none")}
+        for version in K3S:
+            release = f"https://github.com/k3s-io/k3s/releases/download/{version}"
+            files[f"{release}/k3s{'-arm64' if ARCH == 'aarch64' else ''}"] = version
+            files[f"{release}/k3s-airgap-images-{machine}.tar.gz"] = ""
+            files[f"https://raw.githubusercontent.com/k3s-io/k3s/{version}/install.sh"] = ""
         self.cache.mkdir(parents=True)
-        for runtime in ("docker", "containerd", "incus", "none"):
-            url = f"{IMAGES}-{'arm64' if ARCH == 'aarch64' else 'amd64'}-{runtime}.raw.gz"
-            (self.cache / hashlib.sha256(url.encode()).hexdigest()).touch()
+        for url, text in files.items():
+            (self.cache / hashlib.sha256(url.encode()).hexdigest()).write_text(text)
 
     def popen(self, *argv: str, stdin: Any = subprocess.DEVNULL, **environment: str | None) -> subprocess.Popen[str]:
         """Start a command."""

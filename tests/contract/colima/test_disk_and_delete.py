@@ -94,6 +94,17 @@ def test_a_kept_disk_takes_no_other_runtime(lab: Rig) -> None:
     assert lab.config("lab")["runtime"] == "docker"
 
 
+def test_a_start_without_a_runtime_takes_a_kept_disk_away_from_its_own(lab: Rig) -> None:
+    lab.colima("delete", "lab", "--force")
+    lab.started("lab", "--runtime", "none")
+    assert (lab.store("lab")["disk_formatted"], lab.store("lab")["disk_runtime"]) == (True, "none")
+    lab.colima("delete", "lab", "--force")
+    again = lab.colima("start", "lab", "--runtime", "containerd")
+    assert again.rc == 1
+    assert "runtime disk provisioned for none runtime." in again.fatal
+    assert kept(lab)
+
+
 def test_delete_with_data_removes_disk_and_store_even_without_an_instance(lab: Rig) -> None:
     lab.colima("delete", "lab", "--force")
     result = lab.colima("delete", "lab", "--force", "--data")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kubernetes and the user's kubeconfig. The real colima would download k3s, so most of this is the stand-in alone."""
+"""Kubernetes and the user's kubeconfig. The real colima finds something in the place of k3s in its cache and installs that."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ NAME = "colima-k8s"
 
 
 @pytest.fixture
-def k8s(standin: Rig) -> Rig:
+def k8s(rig: Rig) -> Rig:
     """A running containerd profile with Kubernetes."""
-    standin.started("k8s", "--runtime", "containerd", "--kubernetes", "--mount", "none")
-    return standin
+    rig.started("k8s", "--runtime", "containerd", "--kubernetes", "--mount", "none")
+    return rig
 
 
 def names(config: dict[str, Any]) -> dict[str, list[str]]:
@@ -30,6 +30,8 @@ def test_without_a_network_a_start_with_kubernetes_is_half_finished(rig: Rig) ->
     nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     rig.started("k8s", "--runtime", "containerd", "--mount", "none")
     rig.colima("stop", "k8s")
+    for file in rig.cache.glob("*"):
+        file.unlink()
     result = rig.colima("start", "k8s", "--kubernetes", REHEARSAL_FAIL="offline", **nowhere)
     assert result.rc == 1
     assert result.fatal.startswith("error provisioning kubernetes: error at 'downloading and installing': "), result
@@ -50,8 +52,8 @@ def test_a_first_start_merges_a_context_of_the_instances_name(k8s: Rig) -> None:
     assert json.loads(k8s.colima("status", "k8s", "--json").out)["kubernetes"] is True
 
 
-def test_the_progress_lines_come_in_order(standin: Rig) -> None:
-    result = standin.started("k8s", "--kubernetes", "--mount", "none")
+def test_the_progress_lines_come_in_order(rig: Rig) -> None:
+    result = rig.started("k8s", "--kubernetes", "--mount", "none")
     assert result.messages == [
         "starting colima [profile=k8s]",
         "runtime: docker+k3s",
@@ -69,21 +71,21 @@ def test_the_progress_lines_come_in_order(standin: Rig) -> None:
     ]
 
 
-def test_other_entries_stay_and_the_old_file_is_backed_up(standin: Rig) -> None:
-    file = standin.home / ".kube" / "config"
+def test_other_entries_stay_and_the_old_file_is_backed_up(rig: Rig) -> None:
+    file = rig.home / ".kube" / "config"
     file.parent.mkdir()
     other = {"clusters": [{"name": "mine", "cluster": {"server": "https://x"}}], "users": [], "contexts": []}
     file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **other}))
-    standin.started("k8s", "--kubernetes", "--mount", "none")
-    assert names(standin.kubectl_config())["clusters"] == sorted([NAME, "mine"])
-    assert len(list((standin.home / ".kube" / f".{NAME}").glob("config-bak-*"))) == 1
+    rig.started("k8s", "--kubernetes", "--mount", "none")
+    assert names(rig.kubectl_config())["clusters"] == sorted([NAME, "mine"])
+    assert len(list((rig.home / ".kube" / f".{NAME}").glob("config-bak-*"))) == 1
 
 
-def test_the_first_element_of_kubeconfig_is_the_file_written(standin: Rig) -> None:
-    first = standin.home / "first"
-    standin.started("k8s", "--kubernetes", "--mount", "none", KUBECONFIG=f"{first}:{standin.home / 'second'}")
+def test_the_first_element_of_kubeconfig_is_the_file_written(rig: Rig) -> None:
+    first = rig.home / "first"
+    rig.started("k8s", "--kubernetes", "--mount", "none", KUBECONFIG=f"{first}:{rig.home / 'second'}")
     assert names(yaml.safe_load(first.read_text()))["contexts"] == [NAME]
-    assert not (standin.home / ".kube" / "config").exists()
+    assert not (rig.home / ".kube" / "config").exists()
 
 
 def test_a_damaged_entry_is_not_repaired_by_stop_and_start(k8s: Rig) -> None:
@@ -146,13 +148,13 @@ def test_a_new_version_is_installed_in_place(k8s: Rig) -> None:
     assert "version changed to v1.34.1+k3s1, downloading and installing ..." in result.messages
 
 
-def test_without_activation_the_current_context_stays(standin: Rig) -> None:
-    file = standin.home / ".kube" / "config"
+def test_without_activation_the_current_context_stays(rig: Rig) -> None:
+    file = rig.home / ".kube" / "config"
     file.parent.mkdir()
     mine = [{"name": "mine", "context": {"cluster": "c", "user": "u"}}]
     file.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "contexts": mine, "current-context": "mine"}))
-    standin.started("k8s", "--kubernetes", "--mount", "none", "--activate=false")
-    assert standin.kubectl_config()["current-context"] == "mine"
+    rig.started("k8s", "--kubernetes", "--mount", "none", "--activate=false")
+    assert rig.kubectl_config()["current-context"] == "mine"
 
 
 def test_with_incus_or_none_the_flag_is_dropped_silently(rig: Rig) -> None:

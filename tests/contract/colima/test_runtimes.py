@@ -108,6 +108,12 @@ def test_the_list_leaves_out_what_is_zero_and_keeps_the_order(docker: Rig) -> No
     assert table[1].split() == ["lab", "Running", row["arch"], "2", "2GiB", "100GiB", "docker"]
 
 
+def test_the_list_is_in_the_order_of_the_instances(rig: Rig) -> None:
+    for name in ("b", "", "a"):
+        rig.started(name, "--runtime", "none")
+    assert list(rig.rows()) == ["default", "a", "b"]
+
+
 def test_a_description_that_cannot_be_read_leaves_a_row_with_only_a_name(docker: Rig) -> None:
     docker.colima("stop", "lab")
     (docker.instance("lab") / "lima.yaml").write_text("{")
