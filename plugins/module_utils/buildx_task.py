@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .buildx import Builder, BuildxStep, Health, State, Wanted, plan_builders, reasons
+from .buildx import Builder, BuildxStep, Health, State, Wanted
 from .buildx_kubernetes import check_kubeconfigs, settled
 from .buildx_nodes import OWN_HOST, all_health, emulation_remedy, node_is_building
 from .buildx_options import ARGUMENT_SPEC, wanted_from
+from .buildx_plan import plan_builders, reasons
 from .buildx_store import Buildx, buildx_directory
 from .docker_cli import docker_cli, docker_directory
 from .docker_context import BUILT_IN

@@ -11,7 +11,8 @@ from typing import Any
 
 from .colima_paths import parse_name, resolve
 from .docker_cli import docker_cli, docker_directory
-from .docker_context import TLS_KINDS, Store, Wanted, plan_contexts
+from .docker_context import TLS_KINDS, Store, Wanted
+from .docker_context_plan import plan_contexts
 from .docker_context_store import DockerContexts, state_file, tls_file
 from .docker_engine import Engine, ask_all_unix
 from .docker_overrides import find_settings, override_warnings, start_files, user_environment

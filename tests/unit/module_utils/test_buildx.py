@@ -19,12 +19,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx import (
     State,
     Wanted,
     normal_platform,
-    plan_builders,
-    reasons,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_config import config_from, config_read_back, to_toml
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_kubernetes import kubeconfig_of, settled
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_nodes import has_builds, node_is_building, top_from
+from ansible_collections.laptop.containers.plugins.module_utils.buildx_plan import plan_builders, reasons
 from ansible_collections.laptop.containers.plugins.module_utils.buildx_store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan

@@ -12,8 +12,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker_context i
     Store,
     TlsFile,
     Wanted,
-    plan_contexts,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.docker_context_plan import plan_contexts
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 
 A = Context("ctx-a", "unix:///a.sock", "the first")
