@@ -3,7 +3,7 @@
 
 Most of what a task costs is not its work: a module is packed, sent to a directory, and started by a new Python. On the laptop
 itself the plan (which reads, and never changes anything) can be made without all that. A plan without steps is the answer;
-with anything else (steps, pending changes, a failure) the module runs as always, and reads and plans for itself.
+with anything else (steps, pending changes, a guess, a failure) the module runs as always, and reads and plans for itself.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ class ActionModule(Normal):
                 return None
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(work.ARGUMENT_SPEC, **getattr(work, "RULES", {})).validate(options)
-            if checked.error_messages:
+            # Taking things back is no daily work, and also forgets what was noted for it.
+            if checked.error_messages or options.get("state") == "absent":
                 return None
             try:
                 result: dict[str, Any] = json.loads(json.dumps(work.run(checked.validated_parameters, True)))
             except WorkstationError:
                 # The module meets the same failure, and reports it as modules do.
                 return None
-        return None if result["changed"] or result.get("pending") else result
+        return None if result["changed"] or result.get("pending") or result.get("guess") else result
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Converge wrappers and completions and return the result, with its warnings."""
     wrappers = [wrapper_from(options) for options in params["wrappers"]]
     check_wrappers(wrappers)
-    colima, warnings = colima_path(params["colima"], any(item.present for item in wrappers), check_mode)
+    colima, assumed = colima_path(params["colima"], any(item.present for item in wrappers), check_mode)
     current = {item.path: read_file(item.path) for item in wrappers}
     plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers})
     completions, profile = completion_plan(params["completion"], wrappers)
@@ -105,8 +105,9 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "diff": both.diff,
         "wrappers": [{"path": str(item.path), "profile": item.profile} for item in wrappers if item.present],
         "pending": [item.public() for item in both.pending],
+        "guess": bool(assumed),
         "warnings": [
-            *warnings,
+            *assumed,
             *plan.warnings,
             *path_warnings(wrappers, search, first),
             *map(str, completions.pending),

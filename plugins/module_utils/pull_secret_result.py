@@ -59,11 +59,12 @@ def result_of(
     ]
     pending = list(plan.pending)
     warnings = [*plan.warnings, *logins.plan.warnings]
+    waiting = [one for one in logins.outcomes if one.state == "waiting"]
     if wait and not check_mode:
         pending += [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)]
     elif check_mode:
         warnings += [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
-        warnings += failures_of([one for one in logins.outcomes if one.state == "waiting"], with_waiting=True)
+        warnings += failures_of(waiting, with_waiting=True)
     result = {
         "changed": plan.changed,
         "actions": plan.actions,
@@ -72,6 +73,7 @@ def result_of(
         "failed_namespaces": failed,
         "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if one.state != "forgotten"],
         "pending": [item.public() for item in pending],
+        "guess": check_mode and bool(away or waiting),
         "warnings": warnings,
     }
     if logins.kept:

@@ -255,6 +255,10 @@ failed_namespaces:
   returned: always
   type: list
   elements: dict
+guess:
+  description: Whether a plan of check mode rests on clusters or registries that could not be asked; always false in a real run.
+  returned: success
+  type: bool
 pending:
   description:
     - What has to wait (target, change, reason, remedy) - missing service accounts, or with O(unreachable=pending) clusters and

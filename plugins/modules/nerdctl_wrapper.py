@@ -104,6 +104,10 @@ wrappers:
     profile:
       description: The profile that it talks to.
       type: str
+guess:
+  description: Whether a plan of check mode rests on a colima that is not installed yet; always false in a real run.
+  returned: success
+  type: bool
 pending:
   description: Completions that wait for their profile to run.
   returned: always

@@ -26,12 +26,13 @@ class Laptop:
         colima.chmod(0o755)
         self.options: dict[str, object] = {"wrappers": [{"profile": "k8s"}], "colima": str(colima)}
         self.wrapper = self.home / ".local" / "bin" / "nerdctl"
+        self.module = "nerdctl_wrapper"
         self.task: dict[str, object] = {}
         self.interpreter = sys.executable
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run the task as often as a test likes; return exit status and everything printed."""
-        task = {"name": "Put it there", "laptop.containers.nerdctl_wrapper": self.options, **self.task}
+        task = {"name": "Put it there", f"laptop.containers.{self.module}": self.options, **self.task}
         play = {"hosts": "all", "gather_facts": False, "environment": {"HOME": str(self.home)}, "tasks": [task]}
         (self.folder / "play.yml").write_text(json.dumps([play]))
         host = {"ansible_connection": "local", "ansible_python_interpreter": self.interpreter}
@@ -97,3 +98,21 @@ def test_a_task_that_would_not_run_here_is_left_to_the_module(laptop: Laptop, ca
         laptop.task = {"delegate_to": "laptop"}
     code, printed = laptop.run()
     assert code == 0 and "changed=0" in printed and PACKED in printed
+
+
+def test_a_guess_is_no_answer(laptop: Laptop) -> None:
+    # Nobody listens there, so which namespaces match can't be known: nothing to plan, and yet nothing is settled.
+    cluster = {"name": "away", "cluster": {"server": "https://127.0.0.1:1"}}
+    context = {"name": "away", "context": {"cluster": "away", "user": "me"}}
+    user = {"name": "me", "user": {"token": "none"}}
+    config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context], "users": [user]}
+    (laptop.home / "kubeconfig").write_text(json.dumps(config))
+    laptop.module = "ecr_pull_secret"
+    laptop.options = {
+        "registries": ["123456789012.dkr.ecr.eu-central-1.amazonaws.com"],
+        "namespaces": ["team-*"],
+        "contexts": ["away"],
+        "kubeconfig": "~/kubeconfig",
+    }
+    code, printed = laptop.run()
+    assert code != 0 and "127.0.0.1:1" in printed and "AnsiballZ_ecr_pull_secret" in printed
