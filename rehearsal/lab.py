@@ -10,6 +10,7 @@ import shutil
 import signal
 import stat
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from rehearsal.services.registry import Registry
 
 # Unix sockets of virtual machines live deep inside; a longer path would not fit.
 LONGEST_PATH = 32
+SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
 
 
@@ -184,6 +186,8 @@ class Lab:
             return
         self._end_commands()
         self._end_machines()
+        # A machine may have sent for its guest's end before its own came.
+        self._end_commands()
         for record in self.run.rglob("*.daemon"):
             Daemon(record.stem, record.parent).kill()
         for group in self.run.rglob("*.cgroup"):
@@ -194,21 +198,30 @@ class Lab:
 
     def _end_commands(self) -> None:
         """End commands of bin/ that still run, so that none of them makes anything while the rest goes."""
-        for pid, command in processes().items():
-            if any(word.startswith(f"{self.bin}/") for word in command.split()[:3]):
+        deadline = time.monotonic() + SECONDS_TO_END
+        while time.monotonic() < deadline:
+            commands = [
+                pid
+                for pid, command in processes().items()
+                if any(word.startswith(f"{self.bin}/") for word in command.split()[:3])
+            ]
+            if not commands:
+                return
+            for pid in commands:
                 _kill(pid)
+            time.sleep(0.02)
 
     def _end_machines(self) -> None:
         """End the stand-ins' host agents, and first those who would clear up after them: the files go anyway."""
-        pids: set[int] = set()
+        bells, agents = [], []
         for instance in (self.home / ".colima" / "_lima").glob("*"):
             with contextlib.suppress(OSError, ValueError, TypeError):
-                pids.add(int(json.loads((instance / "rehearsal.json").read_text())["bell"]))
+                bells.append(int(json.loads((instance / "rehearsal.json").read_text())["bell"]))
             for file in instance.glob("*.pid"):
                 with contextlib.suppress(OSError, ValueError):
-                    pids.add(int(file.read_text()))
+                    agents.append(int(file.read_text()))
         # The id in an old file may be another process by now: end only what names this lab.
-        for pid in pids:
+        for pid in dict.fromkeys((*bells, *agents)):
             if any(word in command_of(pid) for word in (str(self.directory), "sleep 2000000000")):
                 _kill(pid)
 

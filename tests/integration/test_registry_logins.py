@@ -261,13 +261,14 @@ def test_a_registry_that_refuses_is_named_and_the_other_one_is_served(laptop: La
 
 
 def test_when_aws_refuses_every_login_stays_and_what_needs_no_token_is_done(laptop: Laptop, ecr: Ecr) -> None:
+    ecr.configure(hours=3)
     laptop.run(docker_login=True)
     before = laptop.config
     ecr.configure(fail="AccessDeniedException", times=9)
-    failed = laptop.run(docker_login=True, refresh_before="11h59m59s")
+    failed = laptop.run(docker_login=True, refresh_before="4h")
     assert failed.failed and "may not do ecr:GetAuthorizationToken" in failed.message
     assert laptop.config == before
-    switched = laptop.run(docker_cred_helpers=True, refresh_before="11h59m59s")
+    switched = laptop.run(docker_cred_helpers=True, refresh_before="4h")
     ecr.configure()
     assert switched.failed
     assert laptop.config == {"auths": {}, "credHelpers": {HOST: "ecr-login"}}
