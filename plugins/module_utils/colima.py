@@ -18,6 +18,7 @@ from .colima_paths import Name, Paths
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
 from .errors import CommandFailed, InputError, ToolMissing
+from .host_processes import commands
 
 INSTALL = "Run 'brew install colima'."
 _LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -123,11 +124,8 @@ class Colima:
 
     def is_being_started(self, names: Iterable[Name]) -> bool:
         """Whether a colima or limactl of anybody's is starting one of these profiles right now."""
-        ps = self.other("ps", "")
-        if not ps.installed:
-            return False
-        lines = ps.run("-axww", "-o", "args=", check=False, timeout=_READ_SECONDS).stdout.splitlines()
-        return any(_starts(line.split(), name) for line in lines for name in names)
+        wanted = list(names)
+        return any(_starts(command, name) for command in commands() for name in wanted)
 
     # -- changing; the caller holds the lock
 

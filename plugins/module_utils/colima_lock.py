@@ -10,8 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .cli import Cli
 from .errors import RefusedStep
+from .host_processes import command_of
 
 _POLL_SECONDS = 0.1
 
@@ -92,9 +92,4 @@ def _is_colima(pid: int) -> bool:
         os.kill(pid, 0)
     except OSError:
         return False
-    ps = Cli("ps", "")
-    if not ps.installed:
-        return True
-    shown = ps.run("-o", "stat=,args=", "-p", str(pid), check=False)
-    state, _, arguments = shown.stdout.strip().partition(" ")
-    return "colima" in arguments and not state.startswith("Z")
+    return "colima" in " ".join(command_of(pid))
