@@ -70,8 +70,9 @@ class ColimaLab:
         self.bin = root / "bin"
         install(self.bin)
         for name, text in (("docker", DOCKER), ("kubectl", KUBECTL.replace("/usr/bin/env python3", sys.executable))):
-            (self.bin / name).write_text(text)
-            (self.bin / name).chmod(0o755)
+            if not (self.bin / name).exists():
+                (self.bin / name).write_text(text)
+                (self.bin / name).chmod(0o755)
         self.calls_file = root / "calls"
         self.settings = {
             "SYSTEM": "Darwin",

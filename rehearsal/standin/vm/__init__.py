@@ -24,5 +24,8 @@ def install(bin_dir: Path) -> None:
     for name, entry in ENTRIES.items():
         script = bin_dir / name
         lines = [f"#!{sys.executable} -S", "import sys", f"sys.path += {paths!r}", entry]
-        script.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        script.chmod(0o755)
+        text = "\n".join(lines) + "\n"
+        # A program that somebody is just starting can't be written to; the next process of a lab finds it made.
+        if not script.exists() or script.read_text(encoding="utf-8") != text:
+            script.write_text(text, encoding="utf-8")
+            script.chmod(0o755)
