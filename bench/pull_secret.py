@@ -8,6 +8,7 @@ Ours is timed from reading the cluster to the last verified write, as the module
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import os
 import secrets
@@ -30,7 +31,7 @@ from ansible_collections.laptop.containers.plugins.module_utils import ecr_token
 from ansible_collections.laptop.containers.plugins.module_utils.kube_access import read_access
 from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
 
-from bench.measure import Row, compare, seconds
+from bench.measure import Row, compare
 from rehearsal.engines import find
 
 NAMESPACES = 1000
@@ -247,7 +248,16 @@ def rows() -> list[Row]:
 
 
 def _rows(cluster: Cluster) -> list[Row]:
-    first = _first_writes(cluster)
+    # Each round under names of its own.
+    numbers = itertools.count()
+
+    def ours() -> None:
+        cluster.write(f"first-{next(numbers)}")()
+
+    def raw() -> None:
+        cluster.raw(f"first-raw-{next(numbers)}")()
+
+    first = compare("pull secrets: 1,000 first writes / raw client with 8 connections", 1.5, ours, raw, pairs=3)
     renewals = compare(
         "pull secrets: 1,000 renewals / raw client with 8 connections", 1.5,
         cluster.write("ecr-creds"), cluster.raw("raw-creds"), pairs=5,
@@ -275,30 +285,6 @@ def _rows(cluster: Cluster) -> list[Row]:
         )
     )  # fmt: skip
     return [*results, _peak(cluster)]
-
-
-def _first_writes(cluster: Cluster) -> Row:
-    """First writes, each round under new names."""
-    pairs = []
-    for number in range(4):
-        works = [cluster.write(f"first-{number}"), cluster.raw(f"first-raw-{number}")]
-        if number % 2:
-            other = seconds(works[1])
-            pairs.append((seconds(works[0]), other))
-        else:
-            mine = seconds(works[0])
-            pairs.append((mine, seconds(works[1])))
-    import statistics
-
-    # The first round warms up.
-    kept = pairs[1:]
-    return Row(
-        "pull secrets: 1,000 first writes / raw client with 8 connections",
-        statistics.median(mine for mine, _ in kept),
-        statistics.median(other for _, other in kept),
-        statistics.median(mine / other for mine, other in kept),
-        1.5,
-    )
 
 
 def _peak(cluster: Cluster) -> Row:

@@ -131,6 +131,15 @@ def ecr(short_path: Path) -> Iterator[Ecr]:
         yield running
 
 
+@pytest.fixture
+def aws(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Ecr:
+    """ECR's API for this process, its tokens valid for 12 hours again whatever an earlier test asked for."""
+    for name, value in ecr.environment.items():
+        monkeypatch.setenv(name, value)
+    ecr.configure(hours=12)
+    return ecr
+
+
 @pytest.fixture(scope="session")
 def registry(short_path: Path, ecr: Ecr) -> Iterator[Registry]:
     """A registry that takes only ECR's current token: .address, .status(user, password)."""

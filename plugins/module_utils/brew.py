@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .cli import Cli
+from .cli import Cli, Output
 from .errors import CommandFailed
 from .plan import Plan, Step
 
@@ -48,13 +48,7 @@ class Homebrew:
         done = self.cli.run(*arguments, stdin=self.brewfile, check=False, timeout=_SECONDS_TO_CHECK)
         found = missing_from(done.stdout + done.stderr)
         if done.rc != 0 and not found:
-            raise CommandFailed(
-                f"Could not check the Brewfile: {_last_line(done.stderr or done.stdout)}. "
-                "Run 'brew bundle check --verbose' and repair what it reports.",
-                rc=done.rc,
-                stdout=done.stdout,
-                stderr=done.stderr,
-            )
+            raise _failed("check the Brewfile", done, "Run 'brew bundle check --verbose' and repair what it reports.")
         return found
 
     def install(self) -> None:
@@ -63,13 +57,13 @@ class Homebrew:
             "bundle", "install", "--no-upgrade", "--file=-", stdin=self.brewfile, check=False, stall=_STALL_SECONDS
         )
         if done.rc != 0:
-            raise CommandFailed(
-                f"Could not install what the Brewfile lists: {_last_line(done.stderr or done.stdout)}. "
-                "Repair what it names, then run again: what was installed stays.",
-                rc=done.rc,
-                stdout=done.stdout,
-                stderr=done.stderr,
-            )
+            remedy = "Repair what it names, then run again: what was installed stays."
+            raise _failed("install what the Brewfile lists", done, remedy)
+
+
+def _failed(what: str, done: Output, remedy: str) -> CommandFailed:
+    reason = _last_line(done.stderr or done.stdout)
+    return CommandFailed(f"Could not {what}: {reason}. {remedy}", rc=done.rc, stdout=done.stdout, stderr=done.stderr)
 
 
 def _last_line(text: str) -> str:

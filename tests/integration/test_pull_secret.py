@@ -25,6 +25,8 @@ SECOND = "210987654321.dkr.ecr.eu-central-1.amazonaws.com"
 ELSEWHERE = "210987654321.dkr.ecr.us-east-1.amazonaws.com"
 _number = itertools.count()
 
+pytestmark = pytest.mark.usefixtures("aws")
+
 
 @pytest.fixture(scope="module", params=["stand-in", pytest.param("real", marks=pytest.mark.real("kubernetes"))])
 def apiserver(request: pytest.FixtureRequest, short_path: Path) -> Iterator[ApiServer]:
@@ -35,14 +37,6 @@ def apiserver(request: pytest.FixtureRequest, short_path: Path) -> Iterator[ApiS
     kind = ApiServer if request.param == "real" else KubeApi
     with kind(short_path / f"pull-secret-{request.param}") as running:
         yield running
-
-
-@pytest.fixture(autouse=True)
-def aws(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Ecr:
-    for name, value in ecr.environment.items():
-        monkeypatch.setenv(name, value)
-    ecr.configure(hours=12)
-    return ecr
 
 
 @pytest.fixture

@@ -36,15 +36,7 @@ MANY = 24
 MOST_AT_ONCE = 8
 _number = itertools.count()
 
-pytestmark = pytest.mark.real("kubernetes")
-
-
-@pytest.fixture(autouse=True)
-def aws(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> Ecr:
-    for name, value in ecr.environment.items():
-        monkeypatch.setenv(name, value)
-    ecr.configure(hours=12)
-    return ecr
+pytestmark = [pytest.mark.real("kubernetes"), pytest.mark.usefixtures("aws")]
 
 
 @pytest.fixture
