@@ -144,6 +144,8 @@ def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: P
     assert f"its command needs '{home}/clone/roles/refresh_timer/files/refresh.py', which does not exist" in " ".join(
         said.split()
     )
+    plan = play(home, desktop, "--check", connection="elsewhere", **gone)
+    assert "changed=1" in plan and "which does not exist on this machine" in " ".join(plan.split())
     assert not files(home)
     play(home, desktop, connection="elsewhere", refresh_timer_state="absent")
 
