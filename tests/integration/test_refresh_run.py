@@ -86,6 +86,24 @@ def test_after_a_failure_it_waits_and_then_longer(home: Path) -> None:
     assert refresh(home, FRESH, "--force")[1]["failures"] == 0
 
 
+def test_a_first_failure_is_looked_at_once_more_as_the_network_is_slow_to_wake(home: Path) -> None:
+    awake = f"""
+import pathlib, sys
+awake = pathlib.Path({str(home / "awake")!r})
+if not awake.exists():
+    awake.touch()
+    print('fatal: [me]: FAILED! => {{"msg": "Could not ask AWS: it did not answer."}}')
+    sys.exit(2)
+{FRESH}
+"""
+    code, status, log = refresh(home, awake, "--again=0.01")
+    assert (code, status["result"], status["failures"], log) == (0, "fresh", 0, "")
+    count = f"open({str(home / 'count')!r}, 'a').write('x')"
+    for script in (LOGIN, FRESH, FAILED, FAILED):
+        refresh(home, f"{count}\n{script}", "--force", "--again=0.01")
+    assert (home / "count").read_text() == "xxxxx"
+
+
 def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None:
     tools = home / "tools"
     tools.mkdir()
@@ -156,13 +174,7 @@ def test_every_host_that_answers_counts(home: Path) -> None:
     renewed = {"changed": True, "secrets": [{"expires_at": "2027-01-02T00:00:00Z"}], "actions": ["renew x"]}
     fresh = {"changed": False, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": []}
     later = {"changed": False, "ping": "pong"}
-    said = "\n".join(
-        [
-            f"changed: [one] => {json.dumps(renewed)}",
-            f"ok: [two] => {json.dumps(fresh)}",
-            f"ok: [two] => {json.dumps(later)}",
-        ]
-    )
+    said = "\n".join(f"ok: [one] => {json.dumps(answer)}" for answer in (renewed, fresh, later))
     _, status, _ = refresh(home, f"print({said!r})")
     assert (status["result"], status["secrets"], status["expires_at"]) == ("renewed", 2, "2027-01-01T00:00:00Z")
     failure = 'fatal: [one]: FAILED! => {"changed": false, "msg": "Could not do it: no."}'

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the timer runs: one renewal of the pull secrets, alone, quietly, and not again right after a failure.
 
-Usage: refresh.py STATE_DIRECTORY [--notify] [--force] -- ansible-playbook ... --tags secret_refresh
+Usage: refresh.py STATE_DIRECTORY [--notify] [--force] [--again=SECONDS] -- ansible-playbook ... --tags secret_refresh
+
+--again is for the wake of a laptop, at which the timer is quicker than the network: a first failure is looked at once more.
 
 It writes STATE_DIRECTORY/refresh.json (the last result, for the doctor) and, only when something was renewed or failed, lines
 to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard library,
@@ -21,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,17 +48,30 @@ def main(arguments: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return 0
-        now = datetime.now(UTC)
         last = read_status(place / "refresh.json")
-        if "--force" not in flags and waits(last, now):
+        if "--force" not in flags and waits(last, datetime.now(UTC)):
             return 0
-        status = judge(*run(command, lock.fileno()), last, now)
+        status = look(command, lock.fileno(), last, pause_of(flags))
         write_status(place / "refresh.json", status)
         if status["result"] in ("renewed", "failed"):
             log(place / "refresh.log", f"{status['time']} {status['result']}: {status['message']}")
         if "--notify" in flags and status["login"] and status["login"] != last.get("login"):
             notify(str(status["login"]))
         return 1 if status["result"] == "failed" else 0
+
+
+def look(command: list[str], lock: int, last: dict[str, Any], pause: float) -> dict[str, Any]:
+    """Run the playbook, with a pause a second time after a first failure, and return the new status."""
+    status = judge(*run(command, lock), last, datetime.now(UTC))
+    if status["failures"] == 1 and not status["login"] and pause:
+        time.sleep(pause)
+        status = judge(*run(command, lock), last, datetime.now(UTC))
+    return status
+
+
+def pause_of(flags: list[str]) -> float:
+    """Return after how many seconds a first failure is looked at once more; 0 means never."""
+    return next((float(flag.partition("=")[2]) for flag in flags if flag.startswith("--again=")), 0.0)
 
 
 def waits(last: dict[str, Any], now: datetime) -> bool:
