@@ -2,7 +2,8 @@
 """Stand-ins for launchctl and `systemctl --user`, as far as timers of a user need them. Nothing runs by the clock.
 
 What is loaded, and what ran, is in HOME/.rehearsal/{launchd,systemd}.json. `launchctl kickstart` and `systemctl --user start
-X.service` run the program at once, so that a test sees what the timer would do.
+X.service` run the program at once, so that a test sees what the timer would do. As on a Mac, `launchctl bootout` answers before
+the agent is gone: the next questions still find it, and some more find its label taken. Questions, so that no test hangs on time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engines import ROOT
+
+STILL_FOUND, STILL_TAKEN = 2, 2
+EX_CONFIG = 78
 
 
 class Refused(Exception):
@@ -45,14 +49,21 @@ class State:
         self.path.write_text(json.dumps(self.known, indent=1))
 
 
-def execute(argv: Sequence[str], environment: dict[str, str], directory: str, log: str | None) -> int:
-    """Run a service's program to its end, with nothing of the caller's environment but what every login has."""
+def execute(argv: Sequence[str], environment: dict[str, str], directory: str, channels: tuple[str, str]) -> int:
+    """Run a service's program to its end, with nothing of the caller's environment but what every login has.
+
+    channels are the files for its output and its error output.
+    """
     login = {key: os.environ[key] for key in ("HOME", "USER", "LOGNAME", "TMPDIR") if key in os.environ}
     bare = {**login, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **environment}
-    with open(log or os.devnull, "ab") as output:  # noqa: PTH123 - the log's folder is made by the caller
-        done = subprocess.run(
-            list(argv), env=bare, cwd=directory or "/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
-        )
+    try:
+        with Path(channels[0]).open("ab") as output, Path(channels[1]).open("ab") as errors:
+            done = subprocess.run(
+                list(argv), env=bare, cwd=directory or "/", stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
+            )
+    except OSError:
+        # A program, a directory or a log that can't be had: neither manager can start the job.
+        return EX_CONFIG
     return done.returncode
 
 
@@ -63,6 +74,7 @@ def launchctl(argv: list[str]) -> str:
     state = State("launchd")
     known = state.known.setdefault("services", {})
     disabled = state.known.setdefault("disabled", [])
+    leaving: dict[str, int] = state.known.setdefault("leaving", {})
     target = words[0] if words else ""
     if verb == "bootstrap":
         return _bootstrap(state, target, Path(words[1]))
@@ -72,22 +84,38 @@ def launchctl(argv: list[str]) -> str:
         return ""
     if verb == "list":
         return "PID\tStatus\tLabel\n" + "".join(f"-\t{entry['exit'] or 0}\t{entry['label']}\n" for entry in known.values())
-    if target not in known:
-        if verb == "bootout":
-            raise Refused(3, "Boot-out failed: 3: No such process\n")
-        where = target.partition("/")[2].partition("/")[0]
-        label = target.rpartition("/")[2]
-        raise Refused(113, f'Bad request.\nCould not find service "{label}" in domain for user gui: {where}\n')
+    if verb == "print" and _takes_leave(state, target) and leaving.get(target, 0) < STILL_TAKEN:
+        known.pop(target, None)
+    if target not in known or (verb == "bootout" and target in leaving):
+        state.save()
+        raise _not_there(verb, target)
     if verb == "bootout":
-        del known[target]
+        leaving[target] = STILL_FOUND + STILL_TAKEN
     elif verb == "kickstart":
         _kickstart(known[target])
-    elif verb == "print":
-        return _printed(target, known[target])
-    else:
+    elif verb != "print":
         raise Refused(64, f"Unrecognized subcommand: {verb}\n")
     state.save()
-    return ""
+    return _printed(target, known[target]) if verb == "print" else ""
+
+
+def _not_there(verb: str, target: str) -> Refused:
+    if verb == "bootout":
+        return Refused(3, "Boot-out failed: 3: No such process\n")
+    _, user, label = target.split("/", 2)
+    return Refused(113, f'Bad request.\nCould not find service "{label}" in domain for user gui: {user}\n')
+
+
+def _takes_leave(state: State, target: str) -> bool:
+    """Whether the agent was thrown out and is not gone yet; each question brings it one step further."""
+    leaving = state.known["leaving"]
+    if target not in leaving:
+        return False
+    leaving[target] -= 1
+    if leaving[target] < 0:
+        del leaving[target]
+        state.known["services"].pop(target, None)
+    return target in leaving
 
 
 def _bootstrap(state: State, domain: str, path: Path) -> str:
@@ -97,6 +125,9 @@ def _bootstrap(state: State, domain: str, path: Path) -> str:
         target = f"{domain}/{plist['Label']}"
     except (OSError, KeyError, ValueError, plistlib.InvalidFileException):
         raise failed from None
+    if _takes_leave(state, target):
+        state.save()
+        raise failed
     if target in state.known["services"] or target in state.known["disabled"]:
         raise failed
     state.known["services"][target] = {"label": plist["Label"], "path": str(path), "runs": 0, "exit": None}
@@ -107,8 +138,8 @@ def _bootstrap(state: State, domain: str, path: Path) -> str:
 def _kickstart(entry: dict[str, Any]) -> None:
     plist = plistlib.loads(Path(entry["path"]).read_bytes())
     argv = plist.get("ProgramArguments") or [plist["Program"]]
-    log = plist.get("StandardOutPath") or plist.get("StandardErrorPath")
-    entry["exit"] = execute(argv, plist.get("EnvironmentVariables") or {}, plist.get("WorkingDirectory", ""), log)
+    channels = plist.get("StandardOutPath", os.devnull), plist.get("StandardErrorPath", os.devnull)
+    entry["exit"] = execute(argv, plist.get("EnvironmentVariables") or {}, plist.get("WorkingDirectory", ""), channels)
     entry["runs"] += 1
 
 
@@ -124,7 +155,7 @@ def systemctl(argv: list[str]) -> str:
     verb, *units = [word for word in argv if not word.startswith("-")] or [""]
     if "--user" not in flags:
         raise Refused(1, "System has not been booted with systemd as init system (PID 1). Can't operate.\n")
-    if verb == "daemon-reload":
+    if verb in ("daemon-reload", "reset-failed"):
         return ""
     state = State("systemd")
     active: list[str] = state.known.setdefault("active", [])
@@ -175,7 +206,7 @@ def _run_unit(state: State, file: Path, unit: str) -> None:
     # In a unit file a percent sign is doubled.
     argv = [part.replace("%%", "%").replace("$$", "$") for part in shlex.split(settings["ExecStart"][0])]
     directory = settings.get("WorkingDirectory", [""])[0]
-    code = execute(argv, {key: value.replace("%%", "%") for key, value in pairs}, directory, None)
+    code = execute(argv, {key: value.replace("%%", "%") for key, value in pairs}, directory, (os.devnull, os.devnull))
     runs = state.known.setdefault("runs", {})
     runs[unit] = {"count": runs.get(unit, {}).get("count", 0) + 1, "exit": code}
     if code != 0:

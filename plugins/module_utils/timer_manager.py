@@ -1,39 +1,57 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""launchd and systemd as far as a user's timers need them. Which files there are it learns from timer_units."""
+"""What is installed of a user's timer, and carrying out a plan for it. How launchd and systemd are told, their own files know."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from .atomic_file import write_atomically
-from .cli import Cli
+from .cli import Cli, Output
 from .errors import NotVerified, WorkstationError
 from .plan import Plan
-from .timer_units import Installed, Timer, launchd_files, systemd_files
+from .timer_units import Installed, Timer
 
 SECONDS = 30.0
 
 
-class Manager:
+class Manager(ABC):
     """Timers of one user under one service manager."""
 
-    def __init__(self, kind: str, environment: Mapping[str, str], uid: int) -> None:
-        self.kind = kind
-        self.home = Path(environment.get("HOME") or "~").expanduser()
-        self.config = Path(environment.get("XDG_CONFIG_HOME") or self.home / ".config")
-        self.domain = f"gui/{uid}"
-        if kind == "launchd":
-            self.cli = Cli("launchctl", "It is part of macOS; set 'manager' to systemd elsewhere.")
-        else:
-            # A login over SSH often lacks this variable, though the user's own manager runs.
-            runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
-            self.cli = Cli("systemctl", "This system has no systemd; renew by hand or with cron.", {"XDG_RUNTIME_DIR": runtime})
+    cli: Cli
 
+    @abstractmethod
     def files(self, timer: Timer) -> dict[str, str]:
         """Return the files of a timer, by path."""
-        return launchd_files(timer, self.home) if self.kind == "launchd" else systemd_files(timer, self.config)
+
+    @abstractmethod
+    def active(self, timer: Timer) -> bool:
+        """Whether the timer runs. Raises ToolMissing."""
+
+    @abstractmethod
+    def enabled(self, timer: Timer) -> bool:
+        """Whether it will run after the next log-in, too; or would, were its files still there."""
+
+    @abstractmethod
+    def start(self, timer: Timer) -> Output:
+        """Start it with the files as they are now, and return the last answer."""
+
+    @abstractmethod
+    def stop(self, timer: Timer) -> None:
+        """Stop it, and see that it does not come back at log-in."""
+
+    @abstractmethod
+    def remedy(self, timer: Timer, refusal: Output) -> str:
+        """Return what to do when it could not be started."""
+
+    @abstractmethod
+    def question(self, timer: Timer) -> str:
+        """Return the command that shows a timer's state."""
+
+    @abstractmethod
+    def forget(self, timer: Timer) -> None:
+        """Clean up behind files that were removed."""
 
     def read(self, timer: Timer) -> Installed:
         """Return what is installed of a timer. A missing service manager runs nothing."""
@@ -42,70 +60,39 @@ class Manager:
             contents[path] = None
             with contextlib.suppress(FileNotFoundError):
                 contents[path] = Path(path).read_text()
-        return Installed(contents, self.cli.installed and self._active(timer))
-
-    def _active(self, timer: Timer) -> bool:
-        if self.kind == "launchd":
-            return self.cli.run("print", f"{self.domain}/{timer.label}", check=False, timeout=SECONDS).rc == 0
-        unit = f"{timer.unit}.timer"
-        return all(
-            self.cli.run("--user", verb, "--quiet", unit, check=False, timeout=SECONDS).rc == 0
-            for verb in ("is-active", "is-enabled")
-        )
+        return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
 
     def apply(self, timer: Timer, plan: Plan) -> None:
         """Carry out a plan. Raises NotVerified when the service manager does not run what it was given."""
         verbs = {step.verb for step in plan.steps}
+        starts = bool(verbs & {"start", "restart"})
         wanted = self.files(timer)
-        if verbs & {"start", "restart"}:
+        if starts:
             # Raises ToolMissing before anything is written.
             _ = self.cli.path
-        if "stop" in verbs:
-            self._stop(timer)
+        if "stop" in verbs and self.cli.installed:
+            self.stop(timer)
         for step in plan.steps:
             if step.verb in ("write", "rewrite"):
                 # For its owner only: the address of a proxy may hold a password.
                 write_atomically(Path(step.target), wanted[step.target])
             elif step.verb == "remove":
                 Path(step.target).unlink(missing_ok=True)
-        if verbs & {"start", "restart"}:
-            self._start(timer)
-            if not self._active(timer):
-                raise NotVerified(
-                    f"Could not start timer '{timer.name}': {self.cli.tool} took it and yet does not run it. "
-                    f"Look at '{self._question(timer)}'."
-                )
-        elif self.kind == "systemd" and verbs:
-            self.cli.run("--user", "daemon-reload", check=False, timeout=SECONDS)
+        if starts:
+            self._verified(timer, self.start(timer))
+        elif verbs and self.cli.installed:
+            self.forget(timer)
 
-    def _start(self, timer: Timer) -> None:
-        if self.kind == "launchd":
-            # An agent that is loaded keeps its old settings until it is thrown out.
-            self.cli.run("bootout", f"{self.domain}/{timer.label}", check=False, timeout=SECONDS)
-            self.cli.run("enable", f"{self.domain}/{timer.label}", check=False, timeout=SECONDS)
-            path = next(iter(self.files(timer)))
-            done = self.cli.run("bootstrap", self.domain, path, check=False, timeout=SECONDS)
-        else:
-            unit = f"{timer.unit}.timer"
-            self.cli.run("--user", "daemon-reload", check=False, timeout=SECONDS)
-            self.cli.run("--user", "enable", unit, check=False, timeout=SECONDS)
-            done = self.cli.run("--user", "restart", unit, check=False, timeout=SECONDS)
-        if done.rc != 0:
-            said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.rc}"]
+    def _verified(self, timer: Timer, answer: Output) -> None:
+        if answer.rc != 0:
+            said = (answer.stderr or answer.stdout).strip().splitlines() or [f"exit code {answer.rc}"]
             raise WorkstationError(
-                f"Could not start timer '{timer.name}': {said[-1].rstrip('.')}. Log in to the desktop once (macOS), "
-                "or run 'loginctl enable-linger' (Linux), and run again.",
-                stdout=done.stdout,
-                stderr=done.stderr,
+                f"Could not start timer '{timer.name}': {said[0].rstrip('.')}. {self.remedy(timer, answer)}",
+                stdout=answer.stdout,
+                stderr=answer.stderr,
             )
-
-    def _stop(self, timer: Timer) -> None:
-        if self.kind == "launchd":
-            self.cli.run("bootout", f"{self.domain}/{timer.label}", check=False, timeout=SECONDS)
-        else:
-            self.cli.run("--user", "disable", "--now", f"{timer.unit}.timer", check=False, timeout=SECONDS)
-
-    def _question(self, timer: Timer) -> str:
-        if self.kind == "launchd":
-            return f"launchctl print {self.domain}/{timer.label}"
-        return f"systemctl --user status {timer.unit}.timer"
+        if not (self.active(timer) and self.enabled(timer)):
+            raise NotVerified(
+                f"Could not start timer '{timer.name}': {self.cli.tool} took it and yet does not run it. "
+                f"Look at '{self.question(timer)}'."
+            )

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from .errors import InputError
 from .plan import Plan, Step
+from .timer_times import launchd_calendar, systemd_calendars
 
 PREFIX = "laptop.containers"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
 SHORTEST, LONGEST = 1, 1440  # minutes
+# systemd starts up to this much later than the calendar says: its accuracy of a minute, and our random delay.
+LATE = 2  # minutes
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,16 @@ class Timer:
 
 @dataclass(frozen=True)
 class Installed:
-    """What is there: the files (None: missing), and whether the service manager runs the timer."""
+    """What is there: the files (None: missing), whether the service manager runs the timer, and whether it will at log-in."""
 
     files: Mapping[str, str | None]
     active: bool
+    enabled: bool = False
+
+    @property
+    def anything(self) -> bool:
+        """Whether anything at all is left of a timer."""
+        return self.active or self.enabled or any(content is not None for content in self.files.values())
 
 
 def check_timer(timer: Timer, absent: bool) -> Timer:
@@ -67,16 +76,21 @@ def check_timer(timer: Timer, absent: bool) -> Timer:
     return timer
 
 
+def launchd_log(timer: Timer, home: Path) -> Path:
+    """Return where the error output of an agent goes: what it says when it can't even begin is found nowhere else."""
+    return home / "Library" / "Logs" / f"{timer.label}.log"
+
+
 def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
-    """Return path and content of the agent. launchd makes up for starts that were slept through, once, at wake."""
+    """Return path and content of the agent."""
     agent: dict[str, object] = {
         "Label": timer.label,
         "ProgramArguments": list(timer.command),
-        "StartInterval": timer.minutes * 60,
+        "StartCalendarInterval": launchd_calendar(timer.minutes),
         "RunAtLoad": True,
         "ProcessType": "Background",
         "StandardOutPath": "/dev/null",
-        "StandardErrorPath": "/dev/null",
+        "StandardErrorPath": str(launchd_log(timer, home)),
     }
     if timer.environment:
         agent["EnvironmentVariables"] = dict(timer.environment)
@@ -89,7 +103,8 @@ def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
 def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
     """Return paths and contents of service and timer.
 
-    The clock of OnUnitActiveSec stands still while the machine sleeps; OnCalendar with Persistent makes up for it at wake.
+    The calendar with Persistent makes up for sleep. OnUnitActiveSec comes after it, so that it starts something only where the
+    calendar fails: when the hour is set back, for summer time or because the clock was wrong.
     """
     directory = [f"WorkingDirectory={_specifier(timer.directory)}"] if timer.directory else []
     service = [
@@ -110,8 +125,8 @@ def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
         "",
         "[Timer]",
         "OnStartupSec=1min",
-        f"OnUnitActiveSec={timer.minutes}min",
-        "OnCalendar=hourly",
+        f"OnUnitActiveSec={timer.minutes + LATE}min",
+        *(f"OnCalendar={times}" for times in systemd_calendars(timer.minutes)),
         "Persistent=true",
         "RandomizedDelaySec=30",
         "",
@@ -145,7 +160,8 @@ def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, abse
     steps: list[Step] = []
     target = f"timer {timer.name}"
     if absent:
-        if current.active:
+        if current.anything:
+            # Also what does not run may be enabled, which is a link of its own that would outlive the files.
             steps.append(Step("stop", target))
         steps += [Step("remove", path) for path, content in current.files.items() if content is not None]
     else:
@@ -154,12 +170,12 @@ def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, abse
             for path, content in wanted.items()
             if current.files[path] != content
         ]
-        if steps or not current.active:
+        if steps or not (current.active and current.enabled):
             steps.append(Step("restart" if current.active else "start", target, f"every {timer.minutes} minutes"))
     before = {path: _shown(content or "") for path, content in current.files.items()}
     after = {path: "" if absent else _shown(wanted[path]) for path in current.files}
     return Plan(
         tuple(steps),
-        {**before, "active": current.active},
-        {**after, "active": not absent},
+        {**before, "active": current.active, "enabled": current.enabled},
+        {**after, "active": not absent, "enabled": not absent},
     )

@@ -11,8 +11,12 @@ author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Installs, updates and removes a timer of the user - a launchd agent on macOS, a systemd user timer elsewhere - that runs one
     command at log-in and then every so many minutes. What was slept through is made up for once, at wake.
+  - Minutes are counted from midnight, as only calendars make up for sleep. Where the day is no multiple of O(every), the step
+    over midnight is shorter.
+  - What the command prints goes to the journal of the user under systemd. Under launchd its error output goes to
+    C(~/Library/Logs/laptop.containers.NAME.log), and the rest nowhere.
   - It owns the files C(~/Library/LaunchAgents/laptop.containers.NAME.plist), or C(laptop-containers-NAME.service) and
-    C(laptop-containers-NAME.timer) in C(~/.config/systemd/user), and nothing else.
+    C(laptop-containers-NAME.timer) in C(~/.config/systemd/user), that log, and nothing else.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   name:
@@ -29,13 +33,36 @@ options:
     type: int
     default: 60
   environment:
-    description: Variables for the command. Names of secrets are refused, as the file is readable.
+    description:
+      - Variables for the command. An empty one takes an inherited variable away. Names of secrets are refused, as the file is no
+        place for them.
     type: dict
     default: {}
+  programs:
+    description:
+      - Programs that the command must find. Its E(PATH) holds the directories in which this task finds them, and after them the
+        usual ones of Homebrew and the system. Nothing else of this task's E(PATH) is taken over.
+    type: list
+    elements: str
+    default: []
   inherit:
     description: Names of variables that are taken over from the environment of this task, where they are set.
     type: list
     elements: str
+    default: []
+  leave:
+    description:
+      - Names of variables that the command may need but that are not taken over, as they belong to one shell only. Where one is
+        set in the environment of this task and not given in O(environment), a warning tells so.
+    type: list
+    elements: str
+    default: []
+  needs:
+    description:
+      - Files that the command can't do without. When one of them, the program itself or O(directory) does not exist on the
+        machine, nothing is written; check mode warns.
+    type: list
+    elements: path
     default: []
   directory:
     description: The directory in which the command runs.
@@ -80,11 +107,16 @@ files:
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import WorkstationError
+from ..module_utils.errors import InputError, WorkstationError
+from ..module_utils.timer_launchd import Launchd
 from ..module_utils.timer_manager import Manager
+from ..module_utils.timer_surroundings import left_behind, missing_on_this_machine, variables
+from ..module_utils.timer_systemd import Systemd
 from ..module_utils.timer_units import Timer, check_timer, plan_timer
 
 ARGUMENT_SPEC = {
@@ -92,7 +124,10 @@ ARGUMENT_SPEC = {
     "command": {"type": "list", "elements": "str", "default": []},
     "every": {"type": "int", "default": 60},
     "environment": {"type": "dict", "default": {}},
+    "programs": {"type": "list", "elements": "str", "default": []},
     "inherit": {"type": "list", "elements": "str", "default": []},
+    "leave": {"type": "list", "elements": "str", "default": []},
+    "needs": {"type": "list", "elements": "path", "default": []},
     "directory": {"type": "path"},
     "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -102,22 +137,12 @@ ARGUMENT_SPEC = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    absent = params["state"] == "absent"
-    kind = params["manager"] if params["manager"] != "auto" else "launchd" if sys.platform == "darwin" else "systemd"
-    inherited = {name: os.environ[name] for name in params["inherit"] if os.environ.get(name)}
+    absent = module.params["state"] == "absent"
     try:
-        timer = check_timer(
-            Timer(
-                name=params["name"],
-                command=tuple(params["command"]),
-                minutes=params["every"],
-                environment={**inherited, **{key: str(value) for key, value in params["environment"].items()}},
-                directory=params["directory"] or "",
-            ),
-            absent,
-        )
-        manager = Manager(kind, os.environ, os.getuid())
+        timer = check_timer(_timer(module.params), absent)
+        if not absent:
+            _look_around(module, timer)
+        manager = _manager(module.params["manager"])
         current = manager.read(timer)
         plan = plan_timer(timer, manager.files(timer), current, absent)
         if not module.check_mode:
@@ -125,6 +150,33 @@ def main() -> None:
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
     module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, files=list(current.files))
+
+
+def _timer(params: dict[str, Any]) -> Timer:
+    return Timer(
+        name=params["name"],
+        command=tuple(params["command"]),
+        minutes=params["every"],
+        environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
+        directory=params["directory"] or "",
+    )
+
+
+def _look_around(module: AnsibleModule, timer: Timer) -> None:
+    for warning in left_behind(timer.name, os.environ, module.params["leave"], module.params["environment"]):
+        module.warn(warning)
+    missing = missing_on_this_machine(timer, module.params["needs"])
+    if missing and not module.check_mode:
+        raise InputError(missing)
+    if missing:
+        module.warn(missing)
+
+
+def _manager(kind: str) -> Manager:
+    home = Path(os.environ.get("HOME") or "~").expanduser()
+    if kind == "launchd" or (kind == "auto" and sys.platform == "darwin"):
+        return Launchd(home, os.getuid())
+    return Systemd(home, os.environ, os.getuid())
 
 
 if __name__ == "__main__":

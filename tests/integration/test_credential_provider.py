@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_hosts import PUBLIC_HOSTS, domains, parse_host
 
 from rehearsal.lab import Lab
 
@@ -83,7 +84,7 @@ def test_colima_gets_the_arguments_of_k3s_and_the_script(settings: tuple[str, di
 
 def test_the_page_on_pull_secrets_leads_to_the_example() -> None:
     page = (ROOT / "docs" / "pull-secrets.md").read_text()
-    assert f"](../{EXAMPLE})" in page and f"@{EXAMPLE}" in page and "v1.31.7" in page
+    assert f"](../{EXAMPLE})" in page and f"@{EXAMPLE}" in page and "v1.37.0" in page
 
 
 def test_the_arguments_and_the_script_name_the_same_files(script: str) -> None:
@@ -148,7 +149,7 @@ def test_the_first_start_installs_the_program_and_the_second_asks_nobody(machine
         done = machine.start()
         assert (done.returncode, done.stderr) == (0, "")
         assert machine.files == {"bin/ecr-credential-provider", "config.yaml"}
-    base = "https://artifacts.k8s.io/binaries/cloud-provider-aws/v1.31.7/linux"
+    base = "https://artifacts.k8s.io/binaries/cloud-provider-aws/v1.37.0/linux"
     assert machine.asked == [f"{base}/{arch}/ecr-credential-provider-linux-{arch}"]
     assert os.access(machine.place / "bin" / "ecr-credential-provider", os.X_OK)
 
@@ -207,13 +208,7 @@ def matches(image: str, patterns: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("image", "asked"),
     [
-        (f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/web:1", True),
         (f"{ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com/docker-hub/library/nginx:1", True),
-        (f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com/web:1", True),
-        (f"{ACCOUNT}.dkr.ecr.cn-north-1.amazonaws.com.cn/web:1", True),
-        (f"{ACCOUNT}.dkr.ecr.us-iso-east-1.c2s.ic.gov/web:1", True),
-        (f"{ACCOUNT}.dkr.ecr.us-isob-east-1.sc2s.sgov.gov/web:1", True),
-        ("public.ecr.aws/nginx/nginx:1", True),
         ("docker.io/library/nginx:1", False),
         ("dkr.ecr.eu-central-1.amazonaws.com.example.org/web:1", False),
         ("ghcr.io/x/y:1", False),
@@ -221,6 +216,29 @@ def matches(image: str, patterns: list[str]) -> bool:
 )
 def test_it_is_asked_for_images_of_ecr_and_no_others(config: dict[str, Any], image: str, asked: bool) -> None:
     assert matches(image, config["providers"][0]["matchImages"]) is asked
+
+
+# A region of each partition; the provider's own pattern takes the same hosts.
+REGIONS = (
+    "eu-central-1",
+    "us-gov-west-1",
+    "cn-north-1",
+    "eusc-de-east-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "us-isof-south-1",
+    "eu-isoe-west-1",
+)
+
+
+def test_it_is_asked_for_every_form_of_host_that_the_pull_secrets_take(config: dict[str, Any]) -> None:
+    hosts = list(PUBLIC_HOSTS)
+    for region in REGIONS:
+        classic, dual = domains(region)
+        hosts += [f"{ACCOUNT}.dkr.ecr.{region}.{classic}", *([f"{ACCOUNT}.dkr-ecr.{region}.{dual}"] if dual else [])]
+    hosts += [f"{ACCOUNT}.dkr.ecr-fips.us-gov-west-1.amazonaws.com", f"{ACCOUNT}.dkr-ecr-fips.us-east-1.on.aws"]
+    assert [parse_host(host).name for host in hosts] == hosts
+    assert [host for host in hosts if not matches(f"{host}/web:1", config["providers"][0]["matchImages"])] == []
 
 
 def test_values_that_need_quotes_survive_both_languages(lab: Lab) -> None:

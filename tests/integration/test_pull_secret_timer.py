@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timer: installed through the service manager's command, and what it runs."""
+"""The timer: installed through the service manager's command, for its own laptop, and what it then runs."""
 
 from __future__ import annotations
 
@@ -8,246 +8,184 @@ import os
 import plistlib
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.pull_secret_lab import HOST, password
+from rehearsal.service_manager import install
+from tests.pull_secret_lab import HOST, password, read
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.ecr import Ecr
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNNER = ROOT / "roles" / "refresh_timer" / "files" / "refresh.py"
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+UNIT = "laptop-containers-refresh"
+# A laptop that is not the machine which Ansible runs on, as far as Ansible knows.
+ELSEWHERE = """
+from ansible.plugins.connection.local import DOCUMENTATION as LOCAL, Connection as Local
 
-# What the two commands do with what these tests need of them: they remember what is loaded, and refuse what is not there.
-SYSTEMCTL = """#!/bin/sh
-state="$HOME/.systemctl"; mkdir -p "$state"; echo "$*" >> "$state/calls"
-shift; verb=$1; shift
-case "$1" in --now|--quiet) shift;; esac
-units="$HOME/.config/systemd/user"
-case "$verb" in
-  is-active) test -e "$state/$1.active";;
-  is-enabled) test -e "$state/$1.enabled";;
-  enable) test -e "$units/$1" && touch "$state/$1.enabled";;
-  restart) test -e "$units/$1" && touch "$state/$1.active";;
-  disable) rm -f "$state/$1.active" "$state/$1.enabled";;
-esac
-"""
-LAUNCHCTL = """#!/bin/sh
-state="$HOME/.launchctl"; mkdir -p "$state"; echo "$*" >> "$state/calls"
-case "$1" in
-  print) test -e "$state/${2##*/}";;
-  bootout) test -e "$state/${2##*/}" && rm "$state/${2##*/}";;
-  bootstrap) name=$(basename "$3" .plist); test -e "$state/$name" && { echo "Bootstrap failed: 5" >&2; exit 5; }
-    test -e "$3" && touch "$state/$name";;
-esac
+DOCUMENTATION = LOCAL.replace("name: local", "name: elsewhere")
+
+class Connection(Local):
+    transport = "elsewhere"
 """
 
 
 @pytest.fixture
 def desktop(home: Path) -> dict[str, str]:
     """A user's environment with both service managers."""
-    tools = home / "tools"
-    tools.mkdir()
-    for name, script in (("systemctl", SYSTEMCTL), ("launchctl", LAUNCHCTL)):
-        (tools / name).write_text(script)
-        (tools / name).chmod(0o755)
-    return {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    install(home / "tools")
+    (home / "connections").mkdir()
+    (home / "connections" / "elsewhere.py").write_text(ELSEWHERE)
+    return {
+        **os.environ,
+        "PATH": f"{home / 'tools'}:{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(home / "connections"),
+    }
 
 
-def play(home: Path, environment: dict[str, str], *flags: str, **variables: Any) -> str:
+def play(home: Path, environment: dict[str, str], *flags: str, code: int = 0, connection: str = "local", **variables: Any) -> str:
+    """Run the role alone, on one host named me. Returns what the playbook said."""
     (home / "timer.yml").write_text(
         json.dumps(
             [
                 {
-                    "hosts": "localhost",
-                    "connection": "local",
+                    "hosts": "me",
+                    "connection": connection,
                     "gather_facts": False,
-                    "vars": {"ansible_python_interpreter": sys.executable, **variables},
+                    "vars": {
+                        "ansible_python_interpreter": sys.executable,
+                        "refresh_timer_playbook": str(ROOT / "playbooks" / "workstation.yml"),
+                        "refresh_timer_manager": "systemd",
+                        **variables,
+                    },
                     "roles": ["laptop.containers.refresh_timer"],
                 }
             ]
         )
     )
-    command = [PLAYBOOK, "-i", "localhost,", str(home / "timer.yml"), *flags]
+    command = [PLAYBOOK, "-i", "me,", str(home / "timer.yml"), *flags]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def files(home: Path) -> set[str]:
+    found = [*home.glob("Library/LaunchAgents/*"), *home.glob("Library/Logs/*"), *home.glob(".config/systemd/user/**/*")]
+    return {path.name for path in found if path.is_file() or path.is_symlink()}
+
+
+def service(home: Path) -> str:
+    return (home / ".config" / "systemd" / "user" / f"{UNIT}.service").read_text()
 
 
 @pytest.mark.parametrize("manager", ["systemd", "launchd"])
 def test_install_again_and_remove(home: Path, desktop: dict[str, str], manager: str) -> None:
-    def files() -> set[str]:
-        found = [*home.glob("Library/LaunchAgents/*"), *home.glob(".config/systemd/user/*")]
-        return {path.name for path in found}
-
     plan = play(home, desktop, "--check", "--diff", refresh_timer_manager=manager)
-    assert "changed=1" in plan and not files()
+    assert "changed=1" in plan and not files(home)
     assert "changed=1" in play(home, desktop, refresh_timer_manager=manager)
     assert "changed=0" in play(home, desktop, refresh_timer_manager=manager)
     if manager == "launchd":
-        assert files() == {"laptop.containers.refresh.plist"}
+        assert files(home) == {"laptop.containers.refresh.plist"}
         (agent,) = home.glob("Library/LaunchAgents/*")
         command = plistlib.loads(agent.read_bytes())["ProgramArguments"]
         assert command[command.index("--tags") + 1] == "secret_refresh"
+        assert "--limit=me" in command
     else:
-        assert files() == {"laptop-containers-refresh.service", "laptop-containers-refresh.timer"}
+        assert files(home) == {f"{UNIT}.service", f"{UNIT}.timer"}
+        assert '"--limit=me" "--tags" "secret_refresh"' in service(home)
+    # launchd still has the agent's former self when it is told to load the new one.
     assert "changed=1" in play(home, desktop, refresh_timer_manager=manager, refresh_timer_every=20)
     assert "changed=1" in play(home, desktop, refresh_timer_manager=manager, refresh_timer_state="absent")
-    assert not files()
+    assert not files(home)
     assert "changed=0" in play(home, desktop, refresh_timer_manager=manager, refresh_timer_state="absent")
 
 
-def refresh(home: Path, script: str, *flags: str, path: str | None = None) -> tuple[int, dict[str, Any], str]:
-    """Run what the timer runs, with a script in the playbook's place. Returns exit code, status and log."""
-    state = home / "state"
-    (home / "script.py").write_text(textwrap.dedent(script))
-    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
-    command = [sys.executable, str(RUNNER), str(state), *flags, "--", sys.executable, str(home / "script.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "" and done.stderr == ""
-    log = state / "refresh.log"
-    status = json.loads((state / "refresh.json").read_text()) if (state / "refresh.json").exists() else {}
-    return done.returncode, status, log.read_text() if log.exists() else ""
+@pytest.mark.parametrize("verb", ["stop", "disable"])
+def test_a_timer_that_somebody_stopped_leaves_nothing_behind(home: Path, desktop: dict[str, str], verb: str) -> None:
+    play(home, desktop)
+    subprocess.run([home / "tools" / "systemctl", "--user", verb, f"{UNIT}.timer"], check=True)
+    play(home, desktop, refresh_timer_state="absent")
+    assert not files(home)
 
 
-FRESH = """
-print('ok: [me] => {"changed": false, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": [], "pending": []}')
-"""
-RENEWED = """
-print('changed: [me] => {"changed": true, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": ["renew x"]}')
-"""
-WAITING = """
-print('ok: [me] => {"changed": false, "secrets": [], "pending": [{"remedy": "Start it."}]}')
-"""
-FAILED = """
-import sys
-print('fatal: [me]: FAILED! => {"changed": false, "msg": "Could not do it: no. Try again."}')
-sys.exit(2)
-"""
-LOGIN = """
-import json, sys
-told = "Could not do it: over. Log in with 'aws sso login --profile dev' and run again."
-print("fatal: [me]: FAILED! => " + json.dumps({"changed": False, "msg": told}))
-sys.exit(2)
-"""
+def test_another_shell_changes_nothing_and_its_profile_is_not_the_timers(home: Path, desktop: dict[str, str]) -> None:
+    play(home, desktop, secret_refresh_registries=[HOST])
+    shell = {**desktop, "PATH": f"/somewhere/else:{desktop['PATH']}", "AWS_PROFILE": "other", "AWS_DEFAULT_PROFILE": "other"}
+    said = play(home, shell, secret_refresh_registries=[HOST])
+    assert "changed=0" in said
+    assert "goes without AWS_PROFILE, which is 'other'" in " ".join(said.split())
+    assert "AWS_" not in service(home)
+    named = [{"host": HOST, "profile": "dev"}]
+    assert "goes without" not in play(home, shell, secret_refresh_registries=named)
+    decided = {"AWS_PROFILE": "dev", "AWS_DEFAULT_PROFILE": ""}
+    assert "goes without" not in play(home, shell, secret_refresh_registries=[HOST], refresh_timer_environment=decided)
+    assert 'Environment="AWS_PROFILE=dev"' in service(home) and "AWS_DEFAULT_PROFILE" not in service(home)
 
 
-def test_a_run_with_nothing_due_is_quiet(home: Path) -> None:
-    code, status, log = refresh(home, FRESH)
-    assert (code, status["result"], status["expires_at"], log) == (0, "fresh", "2027-01-01T00:00:00Z", "")
+def test_a_private_certificate_and_a_proxy_reach_the_timer(home: Path, desktop: dict[str, str]) -> None:
+    around = {"AWS_CA_BUNDLE": "/etc/ca.pem", "https_proxy": "http://proxy:3128", "no_proxy": "localhost"}
+    play(home, {**desktop, **around})
+    assert all(f'Environment="{name}={value}"' in service(home) for name, value in around.items())
 
 
-def test_a_renewal_is_one_line_in_the_log(home: Path) -> None:
-    _, status, log = refresh(home, RENEWED)
-    assert status["result"] == "renewed"
-    assert log.endswith("renewed: renew x\n") and log.count("\n") == 1
-
-
-def test_a_stopped_profile_is_quiet_and_keeps_what_was_known(home: Path) -> None:
-    refresh(home, FRESH)
-    code, status, log = refresh(home, WAITING)
-    assert (code, status["result"], status["message"], log) == (0, "waiting", "Start it.", "")
-    assert status["expires_at"] == "2027-01-01T00:00:00Z"
-
-
-def test_after_a_failure_it_waits_and_then_longer(home: Path) -> None:
-    code, status, log = refresh(home, FAILED)
-    assert (code, status["failures"], status["message"]) == (1, 1, "Could not do it: no. Try again.")
-    assert "failed: Could not do it" in log
-    assert refresh(home, FRESH)[:2] == (0, status)
-    _, second, _ = refresh(home, FAILED, "--force")
-    assert second["failures"] == 2
-    assert second["not_before"] > status["not_before"]
-    assert refresh(home, FRESH, "--force")[1]["failures"] == 0
-
-
-def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None:
-    tools = home / "tools"
-    tools.mkdir()
-    (tools / "notify-send").write_text('#!/bin/sh\necho "$*" >> "$HOME/told"\n')
-    (tools / "notify-send").chmod(0o755)
-    for _ in range(2):
-        _, status, _ = refresh(home, LOGIN, "--notify", path=f"{tools}:/usr/bin:/bin")
-        assert status["login"] == "aws sso login --profile dev"
-    assert (home / "told").read_text().count("aws sso login --profile dev") == 1
-    assert refresh(home, FRESH, "--notify")[1]["result"] == "fresh"
-
-
-def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path) -> None:
-    tools = home / "tools"
-    tools.mkdir()
-    (tools / "osascript").write_text('#!/bin/sh\necho "$*" >> "$HOME/told"\n')
-    (tools / "osascript").chmod(0o755)
-    refresh(home, LOGIN, "--notify", path=f"{tools}:/usr/bin:/bin")
-    assert (home / "told").read_text() == (
-        '-e display notification "Pull secrets can\'t be renewed. Run: aws sso login --profile dev" '
-        'with title "laptop.containers"\n'
+def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: Path, desktop: dict[str, str]) -> None:
+    said = play(home, desktop, code=2, connection="elsewhere", refresh_timer_playbook="")
+    assert "Could not install the timer 'refresh' on laptop 'me'" in said
+    assert "Run the playbook on that laptop itself, or set refresh_timer_project and refresh_timer_python" in " ".join(
+        said.split()
     )
+    gone = {"refresh_timer_project": str(home / "clone"), "refresh_timer_python": sys.executable, "refresh_timer_playbook": ""}
+    said = play(home, desktop, code=2, connection="elsewhere", **gone)
+    assert f"its command needs '{home}/clone/roles/refresh_timer/files/refresh.py', which does not exist" in " ".join(
+        said.split()
+    )
+    plan = play(home, desktop, "--check", connection="elsewhere", **gone)
+    assert "changed=1" in plan and "which does not exist on this machine" in " ".join(plan.split())
+    assert not files(home)
+    play(home, desktop, connection="elsewhere", refresh_timer_state="absent")
 
 
-def test_a_login_in_a_stopped_profile_is_quiet_until_it_runs(home: Path) -> None:
-    text = "Could not log nerdctl of profile 'k8s' in to registry 'x': the profile is not running. Start it."
-    answer = {"changed": False, "secrets": [], "pending": [{"remedy": text}]}
-    code, status, log = refresh(home, f"print({'ok: [me] => ' + json.dumps(answer)!r})")
-    assert (code, status["result"], status["message"], log) == (0, "waiting", text, "")
-
-
-def test_a_playbook_that_does_not_start_is_a_failure_with_a_reason(home: Path) -> None:
-    _, status, _ = refresh(home, "import sys; print('ERROR! the playbook could not be found'); sys.exit(1)")
-    assert status["message"] == "ERROR! the playbook could not be found"
-
-
-def test_two_runs_never_overlap(home: Path) -> None:
-    import fcntl
-
-    (home / "state").mkdir()
-    with (home / "state" / "refresh.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        code, status, _ = refresh(home, FRESH)
-    assert (code, status) == (0, {})
-
-
-def test_the_log_makes_room(home: Path) -> None:
-    state = home / "state"
-    state.mkdir()
-    for _ in range(4):
-        (state / "refresh.log").write_text("x" * 300_000)
-        refresh(home, RENEWED)
-    assert {path.name for path in state.glob("refresh.log*")} == {"refresh.log", "refresh.log.1", "refresh.log.2"}
-    assert (state / "refresh.log").stat().st_size < 1000
+def test_a_laptop_that_is_elsewhere_runs_its_own_clone_on_itself(home: Path, desktop: dict[str, str]) -> None:
+    (home / "clone").symlink_to(ROOT)
+    own = {"refresh_timer_project": str(home / "clone"), "refresh_timer_python": sys.executable, "refresh_timer_playbook": ""}
+    play(home, {**desktop, "XDG_STATE_HOME": "/of/the/controller"}, connection="elsewhere", **own)
+    (command,) = [line for line in service(home).splitlines() if line.startswith("ExecStart=")]
+    assert f'"{home}/clone/roles/refresh_timer/files/refresh.py" "~/.local/state/laptop.containers"' in command
+    assert f'"{home}/clone/playbooks/workstation.yml" "--limit=me"' in command
+    assert "--inventory" not in command and '\\"ansible_connection\\": \\"local\\"' in command
 
 
 @pytest.mark.real("kubernetes")
-def test_what_the_timer_runs_renews_for_real(home: Path, apiserver: ApiServer, ecr: Ecr, desktop: dict[str, str]) -> None:
-    apiserver.namespace("timed")
-    (home / "inventory.yml").write_text(
-        json.dumps(
-            {
-                "laptops": {
-                    "hosts": {"me": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}},
-                    "vars": {
-                        "secret_refresh_registries": [HOST],
-                        "secret_refresh_namespaces": ["timed"],
-                        "secret_refresh_kubeconfig": str(apiserver.kubeconfig),
-                    },
-                }
-            }
-        )
-    )
-    command = [PLAYBOOK, "playbooks/workstation.yml", f"--inventory={home / 'inventory.yml'}", "--tags", "secret_refresh"]
-    whole = [sys.executable, str(RUNNER), str(home / "state"), "--", *command]
+def test_what_the_timer_runs_renews_for_its_own_laptop(
+    home: Path, apiserver: ApiServer, ecr: Ecr, desktop: dict[str, str]
+) -> None:
+    for name in ("alice", "bob"):
+        apiserver.namespace(name)
+    hosts = {
+        name: {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, "secret_refresh_namespaces": [name]}
+        for name in ("alice", "bob")
+    }
+    settings = {
+        "secret_refresh_registries": [HOST],
+        "secret_refresh_kubeconfig": str(apiserver.kubeconfig),
+        "secret_refresh_service_accounts": ["not-there-yet"],
+        "workstation_environment": {**ecr.environment, "PATH": desktop["PATH"]},
+        "workstation_refresh_timer": True,
+        "refresh_timer_manager": "systemd",
+    }
+    (home / "inventory.yml").write_text(json.dumps({"laptops": {"hosts": hosts, "vars": settings}}))
+    command = [PLAYBOOK, "playbooks/workstation.yml", "-i", str(home / "inventory.yml"), "--tags", "refresh_timer"]
+    subprocess.run([*command, "--limit", "alice"], cwd=ROOT, env=desktop, capture_output=True, timeout=120, check=True)
+    state = home / ".local" / "state" / "laptop.containers"
     for result in ("renewed", "fresh"):
-        done = subprocess.run(
-            whole, cwd=ROOT, env={**desktop, **ecr.environment}, capture_output=True, text=True, timeout=120, check=False
-        )
-        status = json.loads((home / "state" / "refresh.json").read_text())
-        assert (done.returncode, done.stdout, status["result"]) == (0, "", result), status
-    assert status["secrets"] == 1
-    token = password(apiserver, "timed")
-    assert all(token not in path.read_text() for path in (home / "state").iterdir())
+        subprocess.run([home / "tools" / "systemctl", "--user", "start", f"{UNIT}.service"], check=True, timeout=120)
+        status = json.loads((state / "refresh.json").read_text())
+        assert (status["result"], status["secrets"], status["last_success"]) == (result, 1, status["time"]), status
+    token = password(apiserver, "alice")
+    assert all(token not in path.read_text() for path in state.iterdir())
+    assert read(apiserver, "bob") is None

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the timer runs: one renewal of the pull secrets, alone, quietly, and not again right after a failure.
 
-Usage: refresh.py STATE_DIRECTORY [--notify] [--force] -- ansible-playbook ... --tags secret_refresh
+Usage: refresh.py STATE_DIRECTORY [--notify] [--force] [--again=SECONDS] -- ansible-playbook ... --tags secret_refresh
+
+--again is for the wake of a laptop, at which the timer is quicker than the network: a first failure is looked at once more.
 
 It writes STATE_DIRECTORY/refresh.json (the last result, for the doctor) and, only when something was renewed or failed, lines
-to STATE_DIRECTORY/refresh.log. Nothing but the standard library, because a timer has no virtual environment of its own.
+to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard library,
+because a timer has no virtual environment of its own.
 """
 
 from __future__ import annotations
@@ -20,15 +23,19 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 LIMIT = timedelta(minutes=15)
+GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 LOG_BYTES, OLD_LOGS = 256 * 1024, 2
 RESULT = re.compile(r"^(ok|changed|fatal): \[[^\]]*\].*?=> (\{.*\})\s*$", re.MULTILINE)
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+# A missing service account is pending, too, but holds no renewal back as a profile that does not run does.
+HOLDS_NOTHING_BACK = "service account "
 
 
 def main(arguments: list[str]) -> int:
@@ -41,11 +48,10 @@ def main(arguments: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return 0
-        now = datetime.now(UTC)
         last = read_status(place / "refresh.json")
-        if "--force" not in flags and now.strftime(STAMP) < str(last.get("not_before", "")):
+        if "--force" not in flags and waits(last, datetime.now(UTC)):
             return 0
-        status = judge(*run(command), last, now)
+        status = look(command, lock.fileno(), last, pause_of(flags))
         write_status(place / "refresh.json", status)
         if status["result"] in ("renewed", "failed"):
             log(place / "refresh.log", f"{status['time']} {status['result']}: {status['message']}")
@@ -54,7 +60,27 @@ def main(arguments: list[str]) -> int:
         return 1 if status["result"] == "failed" else 0
 
 
-def run(command: list[str]) -> tuple[int, str]:
+def look(command: list[str], lock: int, last: dict[str, Any], pause: float) -> dict[str, Any]:
+    """Run the playbook, with a pause a second time after a first failure, and return the new status."""
+    status = judge(*run(command, lock), last, datetime.now(UTC))
+    if status["failures"] == 1 and not status["login"] and pause:
+        time.sleep(pause)
+        status = judge(*run(command, lock), last, datetime.now(UTC))
+    return status
+
+
+def pause_of(flags: list[str]) -> float:
+    """Return after how many seconds a first failure is looked at once more; 0 means never."""
+    return next((float(flag.partition("=")[2]) for flag in flags if flag.startswith("--again=")), 0.0)
+
+
+def waits(last: dict[str, Any], now: datetime) -> bool:
+    """Whether the last failure is still being waited out. A time that no pause reaches was written under a wrong clock."""
+    not_before = str(last.get("not_before", ""))
+    return now.strftime(STAMP) < not_before <= (now + LONGEST_PAUSE).strftime(STAMP)
+
+
+def run(command: list[str], lock: int) -> tuple[int, str]:
     """Run the playbook and return its exit code and output; one that hangs is ended with its children."""
     environment = {
         **os.environ,
@@ -62,6 +88,8 @@ def run(command: list[str]) -> tuple[int, str]:
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         "ANSIBLE_NOCOLOR": "1",
     }
+    # launchd and systemd end a job with this signal; the default action would leave the playbook behind.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         process = subprocess.Popen(
             [*command, "-v"],
@@ -72,6 +100,8 @@ def run(command: list[str]) -> tuple[int, str]:
             errors="replace",
             env=environment,
             start_new_session=True,
+            # The playbook holds the lock as well: when this process is killed, no other run begins beside what it left.
+            pass_fds=(lock,),
         )
     except OSError as error:
         return 127, f"Could not run '{command[0]}': {error.strerror}."
@@ -79,16 +109,27 @@ def run(command: list[str]) -> tuple[int, str]:
         output, _ = process.communicate(timeout=LIMIT.total_seconds())
         return process.returncode, output
     except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        end(process)
         return 124, f"Could not finish the renewal: it ran longer than {int(LIMIT.total_seconds() // 60)} minutes."
+    except BaseException:
+        end(process)
+        raise
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End the playbook, gently first, and then whatever of its children took no notice."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
 
 
 def judge(code: int, output: str, last: dict[str, Any], now: datetime) -> dict[str, Any]:
     """Return the new status from the last one and what the playbook said."""
-    answer = last_answer(output)
-    rows = answer.get("secrets") or []
+    answers = answers_in(output)
+    rows = [row for answer in answers for row in answer.get("secrets") or ()]
     ends = sorted(row["expires_at"] for row in rows if row.get("expires_at"))
     status: dict[str, Any] = {
         "time": now.strftime(STAMP),
@@ -103,35 +144,45 @@ def judge(code: int, output: str, last: dict[str, Any], now: datetime) -> dict[s
         "login": "",
     }
     if code:
-        failures = int(last.get("failures", 0)) + 1
-        message = str(answer.get("msg") or plain_failure(output))
-        login = re.search(r"'(aws (?:sso )?login[^']*)'", message)
-        # A login is the user's to do: look again every time, so that it is noticed soon.
-        pause = timedelta() if login else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
-        status |= {
-            "result": "failed",
-            "message": message,
-            "last_success": last.get("last_success", ""),
-            "failures": failures,
-            "not_before": (now + pause).strftime(STAMP),
-            "login": login[1] if login else "",
-        }
-    elif answer.get("changed"):
-        status |= {"result": "renewed", "message": "; ".join(answer.get("actions") or ())[:2000]}
-    elif answer.get("pending"):
-        status |= {"result": "waiting", "message": str(answer["pending"][0].get("remedy", ""))}
+        return status | failed(answers, output, last, now)
+    pending = [item for answer in answers for item in answer.get("pending") or ()]
+    waiting = [item for item in pending if not str(item.get("target", "")).startswith(HOLDS_NOTHING_BACK)]
+    if any(answer.get("changed") for answer in answers):
+        actions = [str(action) for answer in answers for action in answer.get("actions") or ()]
+        status |= {"result": "renewed", "message": "; ".join(actions)[:2000]}
+    elif waiting:
+        status |= {"result": "waiting", "message": str(waiting[0].get("remedy", ""))}
         status["last_success"] = last.get("last_success", "")
     return status
 
 
-def last_answer(output: str) -> dict[str, Any]:
-    """Return the result of the last task, as the playbook printed it."""
-    for _, text in reversed(RESULT.findall(output)):
+def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what a failure changes in the status."""
+    failures = int(last.get("failures", 0)) + 1
+    told = [str(answer["msg"]) for answer in answers if answer["failed"] and answer.get("msg")]
+    message = " ".join(dict.fromkeys(told)) or plain_failure(output)
+    login = re.search(r"'(aws (?:sso )?login[^']*)'", message)
+    # A login is the user's to do: look again every time, so that it is noticed soon.
+    pause = timedelta() if login else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+    return {
+        "result": "failed",
+        "message": message,
+        "last_success": last.get("last_success", ""),
+        "failures": failures,
+        "not_before": (now + pause).strftime(STAMP),
+        "login": login[1] if login else "",
+    }
+
+
+def answers_in(output: str) -> list[dict[str, Any]]:
+    """Return what every host answered to the renewal, and every failure, as the playbook printed them."""
+    answers = []
+    for word, text in RESULT.findall(output):
         with contextlib.suppress(ValueError):
             answer = json.loads(text)
-            if isinstance(answer, dict):
-                return answer
-    return {}
+            if isinstance(answer, dict) and ("secrets" in answer or word == "fatal"):
+                answers.append({**answer, "failed": word == "fatal"})
+    return answers
 
 
 def plain_failure(output: str) -> str:

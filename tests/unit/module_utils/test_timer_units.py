@@ -27,18 +27,21 @@ def test_the_launchd_agent_starts_at_log_in_and_every_so_often() -> None:
     ((path, content),) = launchd_files(TIMER, HOME).items()
     agent = plistlib.loads(content.encode())
     assert path == "/home/me/Library/LaunchAgents/laptop.containers.refresh.plist"
-    assert (agent["Label"], agent["StartInterval"], agent["RunAtLoad"]) == ("laptop.containers.refresh", 1800, True)
+    assert (agent["Label"], agent["RunAtLoad"]) == ("laptop.containers.refresh", True)
+    # A StartInterval that falls into sleep is dropped; a calendar's start is made up for at wake.
+    assert agent["StartCalendarInterval"] == [{"Minute": 0}, {"Minute": 30}] and "StartInterval" not in agent
     assert agent["ProgramArguments"] == list(TIMER.command)
     assert agent["EnvironmentVariables"] == TIMER.environment
     assert agent["WorkingDirectory"] == "/tmp/my project"
     # An agent that is kept alive restarts without end when it fails.
     assert "KeepAlive" not in agent
+    # What Python says of a script that is gone would be lost otherwise.
+    assert agent["StandardErrorPath"] == "/home/me/Library/Logs/laptop.containers.refresh.log"
 
 
 def test_the_systemd_units_make_up_for_what_was_slept_through() -> None:
     service, timer = systemd_files(TIMER, HOME / ".config").values()
-    assert "OnUnitActiveSec=30min" in timer
-    assert "OnCalendar=hourly\nPersistent=true" in timer
+    assert "OnUnitActiveSec=32min\nOnCalendar=*:00,30\nPersistent=true" in timer
     assert 'ExecStart="/bin/run" "a b" "50%%" "$$HOME" "say \\"x\\""' in service
     assert 'Environment="X=a b%%"' in service
     assert "WorkingDirectory=/tmp/my project" in service
@@ -46,7 +49,8 @@ def test_the_systemd_units_make_up_for_what_was_slept_through() -> None:
 
 FILES = systemd_files(TIMER, HOME / ".config")
 NOTHING = Installed(dict.fromkeys(FILES), active=False)
-DONE = Installed(dict(FILES), active=True)
+DONE = Installed(dict(FILES), active=True, enabled=True)
+OLD = Installed(dict.fromkeys(FILES, "old"), active=True, enabled=True)
 
 
 @pytest.mark.parametrize(
@@ -55,10 +59,12 @@ DONE = Installed(dict(FILES), active=True)
         pytest.param(NOTHING, False, ["write", "write", "start"], id="install"),
         pytest.param(DONE, False, [], id="nothing to do"),
         pytest.param(replace(DONE, active=False), False, ["start"], id="somebody stopped it"),
-        pytest.param(Installed(dict.fromkeys(FILES, "old"), active=True), False, ["rewrite", "rewrite", "restart"], id="changed"),
+        pytest.param(replace(DONE, enabled=False), False, ["restart"], id="somebody disabled it"),
+        pytest.param(OLD, False, ["rewrite", "rewrite", "restart"], id="changed"),
         pytest.param(DONE, True, ["stop", "remove", "remove"], id="remove"),
         pytest.param(NOTHING, True, [], id="nothing to remove"),
-        pytest.param(replace(DONE, active=False), True, ["remove", "remove"], id="remove what does not run"),
+        pytest.param(replace(DONE, active=False), True, ["stop", "remove", "remove"], id="remove what does not run"),
+        pytest.param(replace(NOTHING, enabled=True), True, ["stop"], id="remove a link that leads nowhere"),
     ],
 )
 def test_a_timer_gets_what_its_state_needs(current: Installed, absent: bool, verbs: list[str]) -> None:

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""launchd and systemd as clients meet them: slow to let go, unwilling, or not there at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils import timer_launchd
+from ansible_collections.laptop.containers.plugins.module_utils.errors import NotVerified, WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.timer_launchd import Launchd
+from ansible_collections.laptop.containers.plugins.module_utils.timer_manager import Manager
+from ansible_collections.laptop.containers.plugins.module_utils.timer_systemd import Systemd
+from ansible_collections.laptop.containers.plugins.module_utils.timer_units import Timer, plan_timer
+
+from rehearsal.service_manager import install
+
+TIMER = Timer("refresh", ("/bin/true",), 30)
+
+
+@pytest.fixture
+def tools(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory in front of PATH, with the stand-ins of both service managers."""
+    install(home / "tools")
+    monkeypatch.setenv("PATH", f"{home / 'tools'}:/usr/bin:/bin")
+    monkeypatch.setattr(timer_launchd, "PAUSE", 0.01)
+    return home / "tools"
+
+
+def says(tools: Path, tool: str, script: str) -> None:
+    (tools / tool).write_text(f"#!/bin/sh\n{script}\n")
+
+
+def settle(manager: Manager, timer: Timer, *, absent: bool = False) -> list[str]:
+    plan = plan_timer(timer, manager.files(timer), manager.read(timer), absent)
+    manager.apply(timer, plan)
+    assert plan_timer(timer, manager.files(timer), manager.read(timer), absent).steps == ()
+    return [step.verb for step in plan.steps]
+
+
+def test_an_agent_is_loaded_anew_although_launchd_is_slow_to_let_it_go(tools: Path, home: Path) -> None:
+    manager = Launchd(home, 501)
+    assert settle(manager, TIMER) == ["write", "start"]
+    changed = Timer("refresh", ("/bin/true", "again"), 30)
+    assert settle(manager, changed) == ["rewrite", "restart"]
+    assert settle(manager, changed, absent=True) == ["stop", "remove"]
+
+
+def test_an_agent_that_does_not_go_is_told(tools: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timer_launchd, "GONE_WITHIN", 0.05)
+    says(tools, "launchctl", "exit 0")
+    with pytest.raises(NotVerified, match=r"launchd still has it .* Look at 'launchctl print gui/501/laptop.containers.refresh'"):
+        settle(Launchd(home, 501), TIMER, absent=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [(5, "Run again in a minute; if it stays, look at 'plutil -lint "), (125, "Log in to the desktop of the Mac once")],
+)
+def test_an_agent_that_is_not_taken_comes_with_what_to_do(
+    tools: Path, home: Path, monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
+) -> None:
+    monkeypatch.setattr(timer_launchd, "TAKEN_WITHIN", 0.05)
+    said = f"Bootstrap failed: {code}: some reason\\nTry re-running the command as root for richer errors."
+    says(tools, "launchctl", f"case $1 in print) exit 113;; bootstrap) printf '{said}' >&2; exit {code};; esac")
+    with pytest.raises(WorkstationError, match=f"timer 'refresh': Bootstrap failed: {code}: some reason. {remedy}"):
+        settle(Launchd(home, 501), TIMER)
+
+
+def test_a_link_that_leads_nowhere_is_found_and_removed(tools: Path, home: Path) -> None:
+    manager = Systemd(home, {}, 501)
+    assert settle(manager, TIMER) == ["write", "write", "start"]
+    for path in manager.files(TIMER):
+        Path(path).unlink()
+    (home / ".rehearsal" / "systemd.json").unlink()
+    assert settle(manager, TIMER, absent=True) == ["stop"]
+    assert [path for path in (home / ".config").rglob("*") if path.is_symlink()] == []
+
+
+def test_a_user_without_a_session_is_told_of_lingering(tools: Path, home: Path) -> None:
+    says(tools, "systemctl", "echo 'Failed to connect to bus: No medium found' >&2; exit 1")
+    with pytest.raises(WorkstationError, match=r"Failed to connect to bus: No medium found. Run 'loginctl enable-linger'"):
+        settle(Systemd(home, {}, 501), TIMER)
