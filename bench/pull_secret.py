@@ -80,15 +80,23 @@ class Cluster:
 
     def write(self, name: str) -> Callable[[], None]:
         """Ours writing all secrets of a name, whatever their age."""
+        # A new fingerprint of the identity makes every secret due.
+        return lambda: self._expect(name, secrets.token_hex(4), "created", "renewed")
+
+    def life(self, name: str) -> Callable[[], None]:
+        """Ours making all secrets of a name, renewing them, and finding them fresh."""
 
         def run() -> None:
-            # A new fingerprint of the identity makes every secret due.
-            registry = {"host": HOST, "profile": secrets.token_hex(4)}
-            result = self.ours(name=name, registries=[registry])
-            if sum(row["state"] in ("created", "renewed") for row in result["secrets"]) != NAMESPACES:
-                raise SystemExit("the pull secret benchmark expected 1,000 writes")
+            self._expect(name, "first", "created")
+            self._expect(name, "second", "renewed")
+            self._expect(name, "second", "fresh")
 
         return run
+
+    def _expect(self, name: str, identity: str, *states: str) -> None:
+        result = self.ours(name=name, registries=[{"host": HOST, "profile": identity}])
+        if sum(row["state"] in states for row in result["secrets"]) != NAMESPACES:
+            raise SystemExit(f"the pull secret benchmark expected {NAMESPACES} secrets to be {' or '.join(states)}")
 
     def raw(self, name: str) -> Callable[[], None]:
         """The least that any client must do: the same applies over eight connections, answers not even decoded."""
@@ -100,21 +108,26 @@ class Cluster:
 
         return run
 
-    def kubectl(self, name: str, *flags: str) -> Callable[[], None]:
-        """`kubectl apply -f` of the same secrets in one file."""
-        program = str(find("kubectl"))
+    def kubectl(self, name: str) -> Callable[[], None]:
+        """`kubectl apply -f` of the same secrets in one file, with a new content."""
+        return lambda: self._apply(_secret(name))
+
+    def kubectl_life(self, name: str) -> Callable[[], None]:
+        """`kubectl apply -f` making the same secrets, renewing them, and finding them as they are."""
 
         def run() -> None:
-            body = json.loads(_secret(name))
-            items = [{**body, "metadata": {**body["metadata"], "namespace": one}} for one in self.names]
-            file = self.folder / "all.json"
-            file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
-            subprocess.run(
-                [program, f"--kubeconfig={self.kubeconfig}", "apply", *flags, "-f", str(file)],
-                check=True, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+            for body in (_secret(name), changed := _secret(name), changed):
+                self._apply(body)
 
         return run
+
+    def _apply(self, secret: bytes) -> None:
+        body = json.loads(secret)
+        items = [{**body, "metadata": {**body["metadata"], "namespace": one}} for one in self.names]
+        file = self.folder / "all.json"
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        command = [str(find("kubectl")), f"--kubeconfig={self.kubeconfig}", "apply", "-f", str(file)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def play(self, *arguments: str) -> Callable[[], None]:
         """A playbook on this cluster, which must change nothing."""
@@ -264,7 +277,8 @@ def _rows(cluster: Cluster) -> list[Row]:
     )  # fmt: skip
     results = [first, renewals]
     if find("kubectl"):
-        # Once each, as kubectl takes minutes. What it renews is its own, so that it has nothing to take over first.
+        # Once each, as kubectl takes minutes. What it renews is its own, so that it has nothing to take over first. Its first
+        # writes have no row of their own: they take five times as long as the raw client's, so nobody could be 20 times as fast.
         cluster.kubectl("kubectl-own")()
         results += [
             compare(
@@ -272,8 +286,8 @@ def _rows(cluster: Cluster) -> list[Row]:
                 cluster.write("ecr-creds"), cluster.kubectl("kubectl-own"), pairs=1, warm_up=False,
             ),
             compare(
-                "pull secrets: 1,000 first writes / kubectl apply --server-side -f of as many", 0.05,
-                cluster.write("first-kubectl"), cluster.kubectl("kubectl-creds", "--server-side"), pairs=1, warm_up=False,
+                "pull secrets: 1,000 made, renewed and found fresh / kubectl apply -f of as many, three times", 0.05,
+                cluster.life("life"), cluster.kubectl_life("kubectl-life"), pairs=1, warm_up=False,
             ),
         ]  # fmt: skip
     # The last write had an identity of its own; what follows finds the default one fresh.

@@ -1,26 +1,39 @@
 #!/usr/bin/env bash
-# All linters; each runs to its end so that one run shows everything. Called by `make lint` with .venv/bin first on PATH.
+# All linters side by side; each runs to its end so that one run shows everything, and prints only what it has to complain
+# about. Called by `make lint` with .venv/bin first on PATH.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-failed=()
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
+names=()
+processes=()
 step() {
-  local name=$1
-  shift
-  if "$@"; then echo "lint: $name ok"; else failed+=("$name"); echo "lint: $name FAILED"; fi
+  "${@:2}" >"$said/$1" 2>&1 &
+  names+=("$1")
+  processes+=($!)
 }
-# What git tracks or would track; linked folders are linted where they are.
-files() { git ls-files --cached --others --exclude-standard -- "$@" | grep -v '^collections/'; }
 
-step ruff ruff check --quiet .
-step ruff-format ruff format --quiet --check plugins rehearsal tests bench
-step mypy mypy plugins/module_utils
-mapfile -t yaml < <(files '*.yml' '*.yaml')
-step yamllint yamllint --strict "${yaml[@]}"
-mapfile -t scripts < <(files '*.sh' .ci/run)
-step shellcheck shellcheck "${scripts[@]}"
+# The slow ones first.
 step ansible-lint ansible-lint --offline -q
+step mypy mypy plugins/module_utils
 step antsibull-docs antsibull-docs lint-collection-docs --plugin-docs .
 step syntax ansible-playbook --syntax-check playbooks/*.yml
+step yamllint yamllint --strict .
+step shellcheck shellcheck .ci/* tests/*.sh
+step ruff ruff check --quiet .
+step ruff-format ruff format --quiet --check plugins rehearsal tests bench
+
+failed=()
+for number in "${!names[@]}"; do
+  name=${names[number]}
+  if wait "${processes[number]}"; then
+    echo "lint: $name ok"
+  else
+    failed+=("$name")
+    cat "$said/$name"
+    echo "lint: $name FAILED"
+  fi
+done
 if ((${#failed[@]})); then
   echo "lint: failed: ${failed[*]}"
   exit 1
