@@ -30,7 +30,8 @@ options:
       - The registries that the secret opens. Needed unless O(state=absent). Each item is a host, or a mapping.
       - V(host) is the name of a registry in any form that AWS uses - classic, FIPS, dual-stack, China, GovCloud, EU sovereign,
         isolated - or V(public.ecr.aws). Repositories and pull-through cache prefixes behind the host are ignored.
-      - V(account_id) and V(region) together stand for the classic host.
+      - V(account_id) and V(region) together stand for the classic host. Put the account in quotes, as YAML takes a number that
+        begins with zero for an octal one; what is not 12 digits is refused.
       - V(profile) is the AWS profile (SSO, C(credential_process), keys, roles, as the AWS CLI reads them). Without it the default
         credential chain counts, with E(AWS_PROFILE) and the other variables of the environment.
       - V(role_arn) is a role to assume first, from that profile or the default chain; with it go V(external_id),
