@@ -240,9 +240,13 @@ def test_an_sso_login_that_is_over_names_the_login_command(
 
 def test_a_credential_process_that_fails(apiserver: ApiServer, old: dict[str, Any], home: Path) -> None:
     (home / ".aws").mkdir()
-    (home / ".aws" / "config").write_text("[profile dev]\ncredential_process = /bin/false\n")
+    process = home / "process"
+    process.write_text("#!/bin/sh\necho the password hunter2 is wrong >&2\nexit 3\n")
+    process.chmod(0o755)
+    (home / ".aws" / "config").write_text(f"[profile dev]\ncredential_process = {process}\n")
     result = due(apiserver, registries=[{"host": HOST, "profile": "dev"}])
-    assert result.failed and "credential_process" in result.message
+    assert result.failed and "its credential_process failed" in result.message
+    assert "hunter2" not in result.text
     assert snapshot(apiserver, list(old)) == old
 
 
