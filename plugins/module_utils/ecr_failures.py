@@ -9,7 +9,7 @@ from .ecr_registries import TokenKey
 from .errors import WorkstationError, without_logins
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedOperation"})
 UNKNOWN_KEY = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"})
 SKEW = frozenset({"RequestTimeTooSkewed", "RequestInTheFuture"})
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"})
@@ -68,6 +68,23 @@ JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
         "Check the network, the VPN and the proxy, and run again.",
     ),
 )
+# The same by the code of AWS' answer.
+ANSWERS: tuple[tuple[frozenset[str], str, str, str], ...] = (
+    (SKEW, "clock_skew", "AWS refused the time of this machine", "Set the clock (turn on automatic time) and run again."),
+    (
+        EXPIRED,
+        "sso_expired",
+        "the credentials of {who} have expired",
+        "Log in again, with 'aws sso login{option}' if it uses SSO.",
+    ),
+    (
+        UNKNOWN_KEY | SIGNATURE,
+        "no_credentials",
+        "AWS does not know the credentials of {who}",
+        "Log in again or correct the access key.",
+    ),
+    (THROTTLED, "throttled", "AWS is throttling requests and kept doing so", "Wait a minute and run again."),
+)
 
 
 class TokenRefused(WorkstationError):
@@ -101,17 +118,12 @@ def _judge(error: Exception, key: TokenKey, environment_profile: str) -> tuple[s
 
 def _judge_answer(answer: dict[str, str], operation: str, key: TokenKey, option: str) -> tuple[str, str, str]:
     code, message, who = str(answer.get("Code", "")), str(answer.get("Message", "")), str(key.identity)
-    if code in SKEW or (code in SIGNATURE and re.search(r"expired|not yet current|timestamp", message, re.IGNORECASE)):
-        return "clock_skew", "AWS refused the time of this machine", "Set the clock (turn on automatic time) and run again."
-    if code in EXPIRED:
-        login = f"Log in again, with 'aws sso login{option}' if it uses SSO."
-        return "sso_expired", f"the credentials of {who} have expired", login
-    if code in UNKNOWN_KEY or code in SIGNATURE:
-        return "no_credentials", f"AWS does not know the credentials of {who}", "Log in again or correct the access key."
-    if code in THROTTLED:
-        return "throttled", "AWS is throttling requests and kept doing so", "Wait a minute and run again."
-    if code in DENIED or code == "ForbiddenException":
+    if code in DENIED:
         return "access_denied", *_denied(message, operation, key)
+    out_of_time = code in SIGNATURE and re.search(r"expired|not yet current|timestamp", message, re.IGNORECASE)
+    for codes, kind, reason, remedy in ANSWERS:
+        if code in codes or (kind == "clock_skew" and out_of_time):
+            return kind, reason.format(who=who), remedy.format(option=option)
     # AWS repeats what it dislikes, the external id as well.
     said = _line(message.replace(key.identity.external_id, "***") if key.identity.external_id else message)
     reason = (

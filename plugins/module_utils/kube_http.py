@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import WorkstationError
+from .errors import WorkstationError, without_logins
 from .kube_access import Access
-from .kube_wire import Answer, BrokenAnswer, Wire, tls_context
+from .kube_wire import Answer, BrokenAnswer, ProxyRefused, Wire, tls_context
 
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -156,16 +156,19 @@ def decoded(body: bytes) -> Any:
 
 def unreachable(access: Access, error: Exception) -> Unreachable:
     """Return why a cluster can't be reached, in the user's words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"Could not trust cluster '{access.context}': its certificate at {access.server} is not signed by the authority "
-            "in the kubeconfig. Restart the profile so that colima writes the new one.",
-            unreachable=access.context,
+    server = without_logins(access.server)
+    what = f"Could not reach cluster '{access.context}'"
+    if isinstance(error, ProxyRefused):
+        way = f"{_reason(error.cause)} at the proxy {without_logins(access.proxy)} on the way to {server}"
+        said = f"{what}: {way}. Start that proxy, or correct proxy-url in the kubeconfig."
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        said = (
+            f"Could not trust cluster '{access.context}': its certificate at {server} is not signed by the authority "
+            "in the kubeconfig. Restart the profile so that colima writes the new one."
         )
-    return Unreachable(
-        f"Could not reach cluster '{access.context}': {_reason(error)} at {access.server}. {_how_to_start(access.context)}",
-        unreachable=access.context,
-    )
+    else:
+        said = f"{what}: {_reason(error)} at {server}. {_how_to_start(access.context)}"
+    return Unreachable(said, unreachable=access.context)
 
 
 def _reason(error: Exception) -> str:

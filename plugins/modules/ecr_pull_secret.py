@@ -73,7 +73,9 @@ options:
     elements: str
     default: [colima-k8s]
   kubeconfig:
-    description: The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
+    description:
+      - The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
+      - Of impersonation C(as) is supported, of proxies C(proxy-url) with C(http://); what is not supported is refused by name.
     type: path
   refresh_before:
     description:

@@ -374,7 +374,7 @@ def test_a_session_that_the_aws_command_saved_after_a_code_is_used_and_not_rewri
     # What `aws sts get-caller-identity --profile mfa` does once the code is typed.
     command = botocore.session.Session(profile="mfa")
     provider = command.get_component("credential_provider").get_provider("assume-role")
-    provider.cache, provider._prompter = JSONFileCache(str(home / ".aws" / "cli" / "cache")), lambda text: "123456"
+    provider.cache, provider._prompter = JSONFileCache(str(home / ".aws" / "cli" / "cache")), lambda _: "123456"
     key = command.get_credentials().get_frozen_credentials().access_key
     (saved,) = (home / ".aws" / "cli" / "cache").iterdir()
     before = saved.read_bytes()

