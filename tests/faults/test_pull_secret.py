@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, kube_http
+from ansible_collections.laptop.containers.plugins.module_utils.kube_patience import Patience
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_read import AT_ONCE
 
 from tests.api_front import Front, refuse
 from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
@@ -82,7 +84,7 @@ def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, 
 def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+    limit(monkeypatch, total=0.5, first_pause=0.05)
 
     def trouble(method: str, path: str) -> Any:
         return refuse(429, Retry_After="1") if method == "PATCH" else None
@@ -93,6 +95,72 @@ def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     assert result.failed and "overloaded" in result.message and not result.changed
     assert snapshot(apiserver, list(old)) == old
     assert not due(apiserver).failed
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, **patience: float) -> None:
+    """Give every cluster this patience in place of the usual one."""
+    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (Patience(**patience),))
+
+
+@pytest.fixture(scope="module")
+def crowd(apiserver: ApiServer) -> Iterator[list[str]]:
+    """Eight namespaces for each that is served at a time, as a thousand would be, and due in all."""
+    names = [apiserver.namespace(f"crowd-{number:02d}") for number in range(8 * AT_ONCE)]
+    yield names
+    for name in names:
+        apiserver.remove_namespace(name)
+
+
+def busy() -> Any:
+    return refuse(503)
+
+
+def hanging() -> Any:
+    time.sleep(3.0)
+    return refuse(503)
+
+
+@pytest.mark.parametrize("answer", [busy, hanging], ids=["says that it is busy", "does not answer"])
+def test_a_cluster_that_dies_in_the_middle_takes_all_its_namespaces_together_one_patience(
+    apiserver: ApiServer, crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    run(apiserver.kubeconfig, namespaces=["crowd-*"])
+    before = snapshot(apiserver, crowd)
+    limit(monkeypatch, request=1.0, total=2.0)
+
+    def trouble(method: str, path: str) -> Any:
+        return answer() if method == "PATCH" else None
+
+    with Front(apiserver, trouble) as front:
+        started = time.monotonic()
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h59m59s")
+        took = time.monotonic() - started
+        front.shutdown()
+    assert set(result.states.values()) == {"failed"} and len(result.states) == len(crowd)
+    # One after the other they would take 16 s and more.
+    assert took < 8.0, f"{took:.1f} s for {len(crowd)} namespaces"
+    assert snapshot(apiserver, crowd) == before
+
+
+def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
+    apiserver: ApiServer, crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(apiserver.kubeconfig, namespaces=["crowd-*"])
+    limit(monkeypatch, total=1.0)
+    # The first ones, so that at some moment nothing but them is under way.
+    broken = crowd[: 2 * AT_ONCE]
+
+    def trouble(method: str, path: str) -> Any:
+        return refuse(500) if method == "PATCH" and path.split("/")[4] in broken else None
+
+    with Front(apiserver, trouble) as front:
+        started = time.monotonic()
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h59m59s")
+        took = time.monotonic() - started
+        front.shutdown()
+    assert {name for name, state in result.states.items() if state == "failed"} == set(broken)
+    assert {name for name, state in result.states.items() if state == "renewed"} == set(crowd) - set(broken)
+    assert took < 8.0, f"{took:.1f} s"
 
 
 def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
@@ -121,7 +189,7 @@ def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
 def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the_next_run_completes(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+    limit(monkeypatch, total=0.5, first_pause=0.05)
     ecr.rotate()
     writes: list[str] = []
 

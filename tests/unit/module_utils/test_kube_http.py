@@ -18,10 +18,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.kube_access impo
 from ansible_collections.laptop.containers.plugins.module_utils.kube_http import (
     ApiError,
     KubeHttp,
-    Patience,
     Unreachable,
-    pause_before,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.kube_patience import Patience, pause_before
 from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
 
 from rehearsal.services.certificates import Authority
