@@ -80,9 +80,9 @@ def password(apiserver: ApiServer, namespace: str, host: str = HOST) -> str:
     return secret
 
 
-def age(apiserver: ApiServer, namespace: str) -> None:
-    """Make a secret look as if its token were about to expire, without a change of its content or its owner."""
-    found = read(apiserver, namespace)
+def age(apiserver: ApiServer, namespace: str, name: str = "ecr-creds") -> None:
+    """Make a secret look as if its token had expired, without a change of its content or its owner."""
+    found = read(apiserver, namespace, name)
     assert found is not None
     notes = found["metadata"]["annotations"]
     record = json.loads(notes["laptop.containers/registries"])

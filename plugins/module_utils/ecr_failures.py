@@ -23,7 +23,7 @@ MISSING = frozenset({"NoCredentialsError", "PartialCredentialsError", "NoAuthTok
 # Who asks for an MFA code and finds nobody at a keyboard gets the end of the input.
 MFA = frozenset({"EOFError", "RefreshWithMFAUnsupportedError"})
 UNLOADED = frozenset({"CredentialRetrievalError", "MetadataRetrievalError"})
-UNTRUSTED = frozenset({"SSLError"})
+TLS = frozenset({"SSLError"})
 NETWORK = frozenset({"HTTPClientError", "ConnectionError"})
 # The operations on the way to a token, and the service whose policy allows them.
 SERVICES = {"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetRoleCredentials": "sso", "CreateToken": "sso-oauth"}
@@ -56,9 +56,9 @@ JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
         "Run the profile's credential_process by hand, or correct the profile.",
     ),
     (
-        UNTRUSTED,
+        TLS,
         "tls",
-        "the certificate that answered for AWS in region {region} is not trusted: {said}",
+        "TLS with AWS in region {region} failed: {said}",
         "Where a proxy looks into TLS, name the file with its authority in AWS_CA_BUNDLE, or as ca_bundle in ~/.aws/config.",
     ),
     (
