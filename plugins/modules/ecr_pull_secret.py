@@ -129,15 +129,15 @@ options:
       - What it means when a cluster does not answer or its context does not exist, or a profile of O(nerdctl_profiles) does not
         run. V(fail) is a failure, after all else was served. V(pending) reports it in RV(pending) and succeeds, for timers that
         also run while the profile is stopped.
-      - Whatever else is wrong with a cluster (its kubeconfig entry, its log-in program, its rights) is a failure after all else was
-        served, with either value.
+      - Whatever else is wrong with a cluster (its kubeconfig entry, its log-in program, its rights) is a failure with either
+        value, after all else was served.
     type: str
     choices: [fail, pending]
     default: fail
   state:
     description:
-      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts (also where somebody else has
-        deleted the secret), and the logins and C(credHelpers) that this module made.
+      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts (also where somebody else
+        has deleted the secret), and the logins and C(credHelpers) that this module made.
     type: str
     choices: [present, absent]
     default: present
@@ -272,8 +272,8 @@ failed_contexts:
   elements: dict
 kind:
   description:
-    - What kept tokens away - V(sso_expired), V(no_credentials), V(no_profile), V(mfa), V(access_denied), V(throttled), V(clock_skew),
-      V(tls), V(network) or V(aws).
+    - What kept tokens away - V(sso_expired), V(no_credentials), V(no_profile), V(mfa), V(access_denied), V(throttled),
+      V(clock_skew), V(tls), V(network) or V(aws).
   returned: when AWS gave no token
   type: str
 guess:

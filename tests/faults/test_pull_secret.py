@@ -20,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.kube_patience im
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_read import AT_ONCE
 
 from tests.api_front import Front, refuse
-from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
+from tests.pull_secret_lab import HOST, SECRET_RULE, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -361,28 +361,51 @@ def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
     assert result.failed and "its content belongs to rival" in result.message
 
 
-@pytest.mark.parametrize("delay", [0.6, 1.0, 1.2, 1.4])
-def test_a_run_that_is_killed_leaves_whole_secrets_and_the_next_one_completes(
-    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], many: list[str], delay: float
+@pytest.mark.parametrize(
+    "moment",
+    [(1, 0.0), (AT_ONCE, 0.01), (MANY // 2, 0.0), (MANY // 2, 0.02)],
+    ids=["first", "first ones", "middle", "a bit later"],
+)
+def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_one_completes(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, moment: tuple[int, float]
 ) -> None:
+    writes, delay = moment
     ecr.rotate()
-    code = (
-        "from tests.pull_secret_lab import run; "
-        f"run({str(apiserver.kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
-    )  # fmt: skip
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    for name in many:
-        found = read(apiserver, name)
-        assert found is not None
-        assert found == old[name] or password(apiserver, name) == ecr.token()
+    begun: list[str] = []
+    lock, killed = threading.Lock(), threading.Event()
+
+    def kill() -> None:
+        process.send_signal(signal.SIGKILL)
+        killed.set()
+
+    def trouble(method: str, path: str) -> Any:
+        if method != "PATCH":
+            return None
+        with lock:
+            begun.append(path)
+            number = len(begun)
+        if number == writes:
+            threading.Timer(delay, kill).start()
+        if number > writes or (number == writes and not delay):
+            killed.wait()
+        return None
+
+    with Front(apiserver, trouble) as front:
+        kubeconfig = front.kubeconfig(tmp_path / "config")
+        code = f"from tests.pull_secret_lab import run; run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
+        )  # fmt: skip
+        assert process.wait(timeout=60) == -signal.SIGKILL
+        front.shutdown()
+    found = snapshot(apiserver, list(old))
+    renewed = {name for name in found if password(apiserver, name) == ecr.token()}
+    # The kill fell into the writes: some were begun, others never.
+    assert len(renewed) <= len(begun) and writes <= len(begun) < MANY
+    assert all(found[name] == old[name] for name in old if name not in renewed)
     assert not due(apiserver).failed
-    assert {password(apiserver, name) for name in many} == {ecr.token()}
+    assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
 def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserver: ApiServer, tmp_path: Path) -> None:
@@ -394,8 +417,34 @@ def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserv
     assert "colima start k8s" in result.message
 
 
-def test_a_record_that_somebody_damaged_is_written_anew(apiserver: ApiServer, many: list[str], old: dict[str, Any]) -> None:
-    name = many[1]
-    age(apiserver, name)
+def damage(apiserver: ApiServer, namespace: str, record: str | None, manager: str) -> None:
+    found = read(apiserver, namespace)
+    assert found is not None
+    notes = found["metadata"]["annotations"]
+    del found["metadata"]["managedFields"], notes["laptop.containers/registries"]
+    if record is not None:
+        notes["laptop.containers/registries"] = record
+    path = f"/api/v1/namespaces/{namespace}/secrets/ecr-creds?fieldManager={manager}"
+    status, answer = apiserver.request("PUT", path, found)
+    assert status == 200, answer
+
+
+RECORDS = ["{", "[]", "{}", '{"x": 1}', '{"x": {"issued": "today", "expires": "never", "identity": "me"}}', None]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_record_that_was_damaged_is_written_anew(apiserver: ApiServer, old: dict[str, Any], record: str | None) -> None:
+    name = next(iter(old))
+    damage(apiserver, name, record, "laptop.containers")
     result = run(apiserver.kubeconfig, namespaces=[name])
     assert result.states == {name: "renewed"}
+    assert "(it records no expiry)" in result.data["actions"][0]
+    assert not run(apiserver.kubeconfig, namespaces=[name]).changed
+
+
+def test_a_record_that_somebody_else_damaged_is_taken_back_only_when_told(apiserver: ApiServer, old: dict[str, Any]) -> None:
+    name = next(iter(old))
+    damage(apiserver, name, "{", "kubectl-edit")
+    refused = run(apiserver.kubeconfig, namespaces=[name])
+    assert refused.failed and "belongs to kubectl-edit. Set force_conflicts to true" in refused.message
+    assert run(apiserver.kubeconfig, namespaces=[name], force_conflicts=True).states == {name: "renewed"}
