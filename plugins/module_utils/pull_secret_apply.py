@@ -6,6 +6,7 @@ The secret is replaced in place by one server-side apply, so pods never see a ga
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 from .errors import WorkstationError
 from .kube_http import ApiError
 from .kube_objects import Conflict, Kube, NamespaceGone, path_of, why_refused
-from .pull_secret import Current, Desired, current_from
+from .pull_secret import PREFIX, Current, Desired, current_from
 from .pull_secret_plan import MISSED, Account, ClusterPlan, Item, Outcome, untouched
 from .pull_secret_read import AT_ONCE, BUILT_IN, MARK, account_from
 
@@ -32,12 +33,15 @@ class _Progress:
 
     def __init__(self, item: Item) -> None:
         self.item, self.current = item, item.current
-        self.done = replace(item, verb="", link=(), unlink=(), create_namespace=False)
         self.doing = ""
+        self.parts: dict[str, Any] = {"verb": "", "link": (), "unlink": (), "create_namespace": False}
 
-    def did(self, **part: Any) -> None:
-        """Note a part of the item as carried out."""
-        self.done = replace(self.done, **part)
+    @property
+    def done(self) -> Item:
+        """The part of the item that was carried out."""
+        # Mostly all of it, a thousand times in a row: then nothing is copied.
+        whole = all(getattr(self.item, name) == part for name, part in self.parts.items())
+        return self.item if whole else replace(self.item, **self.parts)
 
 
 def apply_plan(kube: Kube, plan: ClusterPlan, desired: Desired, body: bytes, after: Current | None) -> list[Outcome]:
@@ -86,18 +90,41 @@ def _work(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after:
     item = progress.item
     if item.create_namespace:
         progress.doing = "create namespaces"
-        progress.did(create_namespace=kube.create_namespace(item.namespace))
-    # Out of the accounts first: no new pod refers to a secret that is gone, and should it fail, the old record is still there.
-    _change_accounts(kube, progress, desired.name, wanted=False)
+        progress.parts["create_namespace"] = kube.create_namespace(item.namespace)
+    # Out of the accounts first: no new pod refers to a secret that is gone.
+    refused = _unlink(kube, progress, desired.name)
     if item.verb == "delete":
         progress.doing = f"delete secret '{desired.name}'"
-        deleted = kube.delete(path_of("secrets", item.namespace, desired.name), item.current.uid if item.current else "")
-        return Outcome(item, "deleted", done=replace(progress.done, verb="delete" if deleted else ""))
+        if kube.delete(path_of("secrets", item.namespace, desired.name), item.current.uid if item.current else ""):
+            progress.parts["verb"] = item.verb
+        return Outcome(item, "deleted", done=progress.done)
     if item.verb:
         progress.doing = f"create or patch secret '{desired.name}'"
-        _write(kube, progress, desired, body, after)
+        _write(kube, progress, desired, remembering(body, item) if refused else body, after)
     _change_accounts(kube, progress, desired.name, wanted=True)
+    if refused:
+        progress.doing, error = refused
+        raise error
     return Outcome(item, DONE.get(item.verb) or untouched(item).state, progress.current, done=progress.done)
+
+
+def _unlink(kube: Kube, progress: _Progress, secret: str) -> tuple[str, ApiError] | None:
+    """Take the entries out. Returns what was refused when the secret is to be written all the same: pods wait for it."""
+    try:
+        _change_accounts(kube, progress, secret, wanted=False)
+    except ApiError as error:
+        if not progress.item.needs_token:
+            raise
+        return progress.doing, error
+    return None
+
+
+def remembering(body: bytes, item: Item) -> bytes:
+    """Return the object with the accounts that are still linked in its record, so that the next run tries again."""
+    document = json.loads(body)
+    linked = item.current.service_accounts if item.current else [account.name for account in item.unlink]
+    document["metadata"]["annotations"][f"{PREFIX}service-accounts"] = ",".join(linked)
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _write(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after: Current | None) -> None:
@@ -113,7 +140,7 @@ def _write(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after
             if item.namespace not in BUILT_IN or time.monotonic() > deadline:
                 raise
             time.sleep(0.25)
-    progress.did(verb=item.verb)
+    progress.parts["verb"] = item.verb
     if after is None or (written.digest, written.leases) != (after.digest, after.leases):
         raise _Failed("the cluster took it and yet records something else. Look for an admission webhook that changes secrets.")
 
@@ -123,7 +150,7 @@ def _change_accounts(kube: Kube, progress: _Progress, secret: str, wanted: bool)
     for account in getattr(progress.item, part):
         progress.doing = f"patch service account '{account.name}'"
         if _change_account(kube, account, secret, wanted):
-            progress.did(**{part: (*getattr(progress.done, part), account)})
+            progress.parts[part] += (account,)
 
 
 def _change_account(kube: Kube, account: Account, secret: str, wanted: bool) -> bool:

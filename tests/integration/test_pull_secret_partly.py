@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.api_front import Front
-from tests.pull_secret_lab import HOST, SECRET_RULE, Result, age, read, run
+from tests.pull_secret_lab import HOST, SECRET_RULE, Result, age, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -135,13 +135,22 @@ def test_a_namespace_that_was_made_counts_though_its_secret_was_refused(apiserve
         apiserver.remove_namespace("partly-made")
 
 
-def test_an_account_that_could_not_be_unlinked_is_not_forgotten(apiserver: ApiServer, namespace: str) -> None:
+def test_an_account_that_can_not_be_unlinked_is_not_forgotten_and_does_not_keep_the_secret_from_being_renewed(
+    apiserver: ApiServer, ecr: Ecr, namespace: str
+) -> None:
     run(apiserver.kubeconfig, namespaces=[namespace], service_accounts=["default"])
     user = apiserver.kubeconfig_for("no-unlink", [SECRET_RULE, LOOK_AT_ACCOUNTS], [namespace])
-    result = run(user, namespaces=[namespace])
-    assert result.failed and not result.changed and "may not patch service account 'default'" in result.message
+    for _ in range(2):
+        ecr.rotate()
+        result = run(user, namespaces=[namespace])
+        assert result.failed and "may not patch service account 'default'" in result.message
+        assert [action.split(" (")[0] for action in result.data["actions"]] == [
+            f"renew pull secret colima-k8s/{namespace}/ecr-creds"
+        ]
+        assert password(apiserver, namespace) == ecr.token() and pulls_with(apiserver, namespace) == ["ecr-creds"]
     assert run(apiserver.kubeconfig, namespaces=[namespace]).changed
     assert pulls_with(apiserver, namespace) == []
+    assert not run(apiserver.kubeconfig, namespaces=[namespace]).changed
 
 
 # No tokens
