@@ -70,19 +70,24 @@ def read(apiserver: ApiServer, namespace: str, name: str = "ecr-creds", kind: st
     return found if status == 200 else None
 
 
-def password(apiserver: ApiServer, namespace: str, host: str = HOST) -> str:
-    """Return the password that a kubelet would take from the secret."""
+def content(apiserver: ApiServer, namespace: str) -> dict[str, Any]:
+    """Return the docker config in the secret, as a kubelet reads it."""
     found = read(apiserver, namespace)
     assert found is not None
-    content = json.loads(base64.b64decode(found["data"][".dockerconfigjson"]))
-    user, _, secret = base64.b64decode(content["auths"][host]["auth"]).decode().partition(":")
+    return dict(json.loads(base64.b64decode(found["data"][".dockerconfigjson"])))
+
+
+def password(apiserver: ApiServer, namespace: str, host: str = HOST) -> str:
+    """Return the password that a kubelet would take from the secret."""
+    entry = content(apiserver, namespace)["auths"][host]
+    user, _, secret = base64.b64decode(entry["auth"]).decode().partition(":")
     assert user == "AWS"
     return secret
 
 
-def age(apiserver: ApiServer, namespace: str) -> None:
-    """Make a secret look as if its token were about to expire, without a change of its content or its owner."""
-    found = read(apiserver, namespace)
+def age(apiserver: ApiServer, namespace: str, name: str = "ecr-creds") -> None:
+    """Make a secret look as if its token had expired, without a change of its content or its owner."""
+    found = read(apiserver, namespace, name)
     assert found is not None
     notes = found["metadata"]["annotations"]
     record = json.loads(notes["laptop.containers/registries"])

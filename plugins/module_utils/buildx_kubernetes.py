@@ -87,7 +87,8 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
 
 def _ask(access: Access, path: str, seconds: float) -> Health:
     # Imported here: TLS costs more than a run without such builders.
-    from .kube_http import ApiError, KubeHttp, Patience
+    from .kube_http import ApiError, KubeHttp
+    from .kube_patience import Patience
 
     place = f"cluster of kube context '{access.context}'"
     try:

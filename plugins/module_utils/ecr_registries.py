@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .ecr_hosts import EcrHost, host_of, parse_host
+from .ecr_hosts import ACCOUNT, EcrHost, host_of, parse_host
 from .errors import InputError
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+\Z")
@@ -115,15 +115,24 @@ def _registry(item: Any) -> Registry:
 
 def _host(given: Mapping[str, Any], shown: object) -> EcrHost:
     if "host" not in given:
-        # YAML reads 012345678901 as a number and drops the zero; twelve digits are twelve digits.
-        account = str(given.get("account_id", "")).rjust(12, "0") if "account_id" in given else ""
-        return host_of(account, str(given.get("region", "")))
+        return host_of(_account(given, shown), str(given.get("region", "")))
     host = parse_host(str(given["host"]))
-    if "account_id" in given and str(given["account_id"]).rjust(12, "0") != host.account:
+    if "account_id" in given and _account(given, shown) != host.account:
         raise InputError(f"Could not read registry '{shown}': its account is not {given['account_id']}. Leave one of them out.")
     if str(given.get("region", host.region)) != host.region:
         raise InputError(f"Could not read registry '{shown}': its region is not {given['region']}. Leave one of them out.")
     return host
+
+
+def _account(given: Mapping[str, Any], shown: object) -> str:
+    """Return the account as it was written. A number that lost digits is refused: nobody can tell which they were."""
+    value = given.get("account_id", "")
+    if not isinstance(value, str) and not ACCOUNT.match(str(value)):
+        raise InputError(
+            f"Could not read registry '{shown}': its account_id is read as {value}, which is not 12 digits. "
+            "Put it in quotes: YAML takes a number that begins with zero for an octal one."
+        )
+    return str(value)
 
 
 def _identity(given: Mapping[str, Any], shown: object) -> Identity:

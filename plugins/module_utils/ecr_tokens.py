@@ -12,6 +12,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from .ecr_failures import TokenRefused, explain
@@ -57,11 +58,10 @@ def fetch_tokens(registries: Sequence[Registry], environment: Mapping[str, str])
 def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, str]) -> Token:
     try:
         import botocore.config
-        import botocore.session
     except ImportError as error:
         raise ToolMissing("boto3", "Install it into Ansible's Python: pip install boto3.") from error
     try:
-        session = botocore.session.Session(profile=key.identity.profile or None)
+        session = _session(key.identity.profile)
         config: dict[str, Any] = {
             "retries": {"mode": "standard"},
             "connect_timeout": CONNECT_SECONDS,
@@ -85,6 +85,27 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
         # The cause stays out: the library's own text may hold more than a log should.
         raise explain(error, key, hosts, profile) from None
     return token_from(answer["authorizationData"], datetime.now(UTC), group[0].host.name)
+
+
+def _session(profile: str) -> Any:
+    """Return a session that also takes the roles which the AWS command has assumed and saved: an MFA code was typed for them."""
+    import botocore.session
+    from botocore.utils import JSONFileCache
+
+    class Saved(dict[str, Any]):
+        """What the AWS command saved is read; what is asked for here stays in memory."""
+
+        files = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+
+        def __contains__(self, key: object) -> bool:
+            return super().__contains__(key) or key in self.files
+
+        def __missing__(self, key: str) -> Any:
+            return self.files[key]
+
+    session = botocore.session.Session(profile=profile or None)
+    session.get_component("credential_provider").get_provider("assume-role").cache = Saved()
+    return session
 
 
 def _role_credentials(session: Any, key: TokenKey, config: Any) -> dict[str, str]:

@@ -8,6 +8,7 @@ context, never into the message. Nothing here knows Ansible.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 
@@ -49,6 +50,11 @@ class RefusedStep(WorkstationError):
 
 class NotVerified(WorkstationError):
     """The steps ran, and yet a second look does not find what was asked for."""
+
+
+def without_logins(text: str) -> str:
+    """Return a text whose addresses have lost the user and password before the host."""
+    return re.sub(r"//\S*@", "//", text)
 
 
 @contextlib.contextmanager

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to one API server: a kept connection per thread, and patience with a busy or restarting server.
+"""Requests to one API server: a kept connection per thread; a busy or restarting server is asked again.
 
 Every request that goes through here may be repeated: reads, server-side applies, guarded patches and deletes.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
 import ssl
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import WorkstationError
+from .errors import WorkstationError, without_logins
 from .kube_access import Access
-from .kube_wire import Answer, BrokenAnswer, Wire, tls_context
+from .kube_patience import Patience, Trouble, pause_before
+from .kube_wire import Answer, BrokenAnswer, ProxyRefused, Wire, tls_context
 
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -26,9 +27,6 @@ METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 
-REQUEST_SECONDS = 30.0
-PATIENCE_SECONDS = 60.0  # a k3s that restarts is back within half of it
-LONGEST_PAUSE = 8.0
 RETRIED = frozenset({429, 500, 502, 503, 504})
 
 
@@ -56,25 +54,12 @@ class ApiError(Exception):
         super().__init__(f"{status} {self.reason}")
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long a request keeps trying, in seconds."""
+class _Passing(Exception):
+    """A failure that may pass, with the pause that the server wishes for."""
 
-    request: float = REQUEST_SECONDS
-    total: float = PATIENCE_SECONDS
-    first_pause: float = 0.2
-
-
-def pause_before(attempt: int, retry_after: str | None, patience: Patience, jitter: float) -> float:
-    """Return the seconds to wait before the next attempt (counted from 1); the server's own wish comes first."""
-    try:
-        wished = float(retry_after) if retry_after else 0.0
-    except ValueError:
-        wished = 0.0
-    if wished > 0:
-        # Spread what the server told everybody at the same moment.
-        return min(wished, LONGEST_PAUSE) * (1 + jitter / 4)
-    return min(patience.first_pause * 2.0 ** (attempt - 1), LONGEST_PAUSE) * (0.5 + jitter / 2)
+    def __init__(self, failure: Exception, retry_after: str | None = None) -> None:
+        super().__init__(str(failure))
+        self.failure, self.retry_after = failure, retry_after
 
 
 class KubeHttp:
@@ -84,6 +69,7 @@ class KubeHttp:
         self.access = access
         self.patience = patience or Patience()
         self.reached = False
+        self._trouble = Trouble(self.patience)
         self._local = threading.local()
         self._wires: list[Wire] = []
         self._tls = tls_context(access)
@@ -92,34 +78,41 @@ class KubeHttp:
     def json(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON, accept: str = JSON) -> Any:
         """Send a request and return the decoded answer. Raises ApiError, or Unreachable after patience has run out."""
         headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": content_type}
-        deadline = time.monotonic() + self.patience.total
-        attempt = 0
-        while True:
-            attempt += 1
-            retry_after = None
+        started = time.monotonic()
+        for attempt in itertools.count(1):
+            self._trouble.raise_if_hopeless()
             try:
-                answer = self._send(method, self._prefix + path, headers, body)
-                if answer.status < 300:
-                    return decoded(answer.body)
-                failure: Exception = ApiError(answer.status, answer.body)
-                if answer.status not in RETRIED:
-                    raise failure
-                retry_after = answer.headers.get("retry-after")
-            except OSError as error:
-                self._drop()
-                failure = unreachable(self.access, error)
-                # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
-                if not self.reached or isinstance(error, ssl.SSLCertVerificationError):
-                    raise failure from error
+                return self._ask(method, self._prefix + path, headers, body)
+            except _Passing as passing:
+                failure, retry_after = passing.failure, passing.retry_after
             pause = pause_before(attempt, retry_after, self.patience, random.random())  # noqa: S311
-            if time.monotonic() + pause > deadline:
+            if not self._trouble.allows(pause, started, failure, answered=isinstance(failure, ApiError)):
                 raise failure
             time.sleep(pause)
+        raise AssertionError(path)
 
     def close(self) -> None:
         """Close every connection."""
         for wire in self._wires:
             wire.close()
+
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Any:
+        try:
+            answer = self._send(method, path, headers, body)
+            found = decoded(answer.body) if answer.status < 300 else None
+        except OSError as error:
+            self._drop()
+            failure = unreachable(self.access, error)
+            # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
+            if not self.reached or isinstance(error, ssl.SSLCertVerificationError):
+                raise failure from error
+            raise _Passing(failure) from error
+        if answer.status in RETRIED:
+            raise _Passing(ApiError(answer.status, answer.body), answer.headers.get("retry-after"))
+        self._trouble.over()
+        if answer.status >= 300:
+            raise ApiError(answer.status, answer.body)
+        return found
 
     def _send(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         wire = getattr(self._local, "wire", None)
@@ -156,16 +149,19 @@ def decoded(body: bytes) -> Any:
 
 def unreachable(access: Access, error: Exception) -> Unreachable:
     """Return why a cluster can't be reached, in the user's words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"Could not trust cluster '{access.context}': its certificate at {access.server} is not signed by the authority "
-            "in the kubeconfig. Restart the profile so that colima writes the new one.",
-            unreachable=access.context,
+    server = without_logins(access.server)
+    what = f"Could not reach cluster '{access.context}'"
+    if isinstance(error, ProxyRefused):
+        way = f"{_reason(error.cause)} at the proxy {without_logins(access.proxy)} on the way to {server}"
+        said = f"{what}: {way}. Start that proxy, or correct proxy-url in the kubeconfig."
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        said = (
+            f"Could not trust cluster '{access.context}': its certificate at {server} is not signed by the authority "
+            "in the kubeconfig. Restart the profile so that colima writes the new one."
         )
-    return Unreachable(
-        f"Could not reach cluster '{access.context}': {_reason(error)} at {access.server}. {_how_to_start(access.context)}",
-        unreachable=access.context,
-    )
+    else:
+        said = f"{what}: {_reason(error)} at {server}. {_how_to_start(access.context)}"
+    return Unreachable(said, unreachable=access.context)
 
 
 def _reason(error: Exception) -> str:

@@ -108,14 +108,16 @@ class Kube:
             raise
         return True
 
-    def create_namespace(self, name: str) -> None:
-        """Create a namespace; that it exists already is no error."""
+    def create_namespace(self, name: str) -> bool:
+        """Create a namespace. Returns False when somebody else has done it meanwhile."""
         body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).encode()
         try:
             self.http.json("POST", _with(path_of("namespaces"), {"fieldManager": MANAGER}), body)
         except ApiError as error:
             if error.reason != "AlreadyExists":
                 raise
+            return False
+        return True
 
 
 def why_refused(error: ApiError, action: str) -> str:

@@ -7,20 +7,32 @@ urllib3 alone 0.2 s, http.client 0.02 s. Nothing is retried here.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import os
+import re
 import ssl
 import tempfile
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from .errors import InputError
 from .kube_access import Access
 
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
 
 class BrokenAnswer(OSError):
     """What came back is not HTTP, or ended too early."""
+
+
+class ProxyRefused(OSError):
+    """The proxy did not answer, or let nobody through. cause tells why."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -65,11 +77,23 @@ class Wire:
             else http.client.HTTPConnection(*target, timeout=timeout)
         )
         if proxy:
-            self._connection.set_tunnel(host, port)
+            self._connection.set_tunnel(host, port, _login_of(proxy))
+        self._connect(access)
+
+    def _connect(self, access: Access) -> None:
         try:
             self._connection.connect()
-        except http.client.HTTPException as error:
-            raise BrokenAnswer(f"the proxy {access.proxy} did not answer as one: {error}") from error
+        except ssl.SSLError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            if not access.proxy:
+                raise
+            raise ProxyRefused(error) from error
+        except ValueError as error:
+            raise InputError(
+                f"Could not use kube context '{access.context}': the name of its server, or its tls-server-name, is none that "
+                "can be asked for. Repair the kubeconfig."
+            ) from error
 
     def exchange(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
         """Send one request and return its answer. Raises OSError when the connection fails."""
@@ -101,7 +125,7 @@ def tls_context(access: Access) -> ssl.SSLContext | None:
     if urlsplit(access.server).scheme != "https":
         return None
     try:
-        tls = ssl.create_default_context(cadata=access.ca or None)
+        tls = ssl.create_default_context(cadata=_authorities(access.ca))
         # Python 3.13 checks form strictly and would refuse clusters that kubectl accepts, for a CA without a key identifier.
         tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if not access.verify:
@@ -109,11 +133,29 @@ def tls_context(access: Access) -> ssl.SSLContext | None:
             tls.verify_mode = ssl.CERT_NONE
         if access.certificate:
             _load_pair(tls, access.certificate + b"\n" + access.key)
-    except ssl.SSLError as error:
+    except (ssl.SSLError, UnicodeDecodeError) as error:
         raise InputError(
             f"Could not use kube context '{access.context}': its certificates can't be read. Repair the kubeconfig."
         ) from error
     return tls
+
+
+def _authorities(content: bytes) -> str | None:
+    """Return the certificates of a file of authorities, without what people write between them. Returns None for no file."""
+    if not content:
+        return None
+    found = CERTIFICATE.findall(content)
+    if not found:
+        raise ssl.SSLError("there is no certificate")
+    return b"\n".join(found).decode("ascii")
+
+
+def _login_of(proxy: SplitResult) -> dict[str, str]:
+    """Return what a proxy wants to see of the user that its address names."""
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def _load_pair(tls: ssl.SSLContext, pem: bytes) -> None:

@@ -3,30 +3,15 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .errors import InputError
-from .pull_secret import OWNER, Current, Desired, check_name, due
+from .pull_secret import OWNER, Current, Desired, due
 from .pull_secret_lease import Threshold
 
-ALL, EVERY = "all", "*"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Which namespaces are meant: names, globs or 'all', plus a label selector, minus excluded names and globs."""
-
-    namespaces: tuple[str, ...]
-    selector: str = ""
-    excluded: tuple[str, ...] = ()
-
-    @property
-    def explicit(self) -> bool:
-        """Whether the names alone decide, so that the cluster need not be asked which namespaces it has."""
-        return not self.selector and not any(is_pattern(name) for name in self.namespaces)
+EVERY = "*"
+MISSED = "there is no token for it."
 
 
 @dataclass(frozen=True)
@@ -46,7 +31,7 @@ class View:
 
     wanted are the namespaces in scope; missing those of them that do not exist, unsure those of which that is not known.
     refused says why a namespace could not be read. complete is false when secrets outside the scope could not be seen.
-    unreachable says why nothing at all could be read.
+    idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
     """
 
     context: str
@@ -57,7 +42,9 @@ class View:
     accounts: Mapping[str, tuple[Account, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
+    idle_parts: tuple[str, ...] = ()
     unreachable: str = ""
+    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,31 +79,38 @@ class Item:
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.verb or self.link or self.unlink)
+        return not (self.verb or self.link or self.unlink or self.create_namespace)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it takes a token to do it."""
+        return self.verb not in ("", "delete")
 
 
 @dataclass(frozen=True)
 class ClusterPlan:
-    """The items of one cluster."""
+    """The items of one cluster. failure says why it can't be served as a whole, or not pruned."""
 
     context: str
     items: tuple[Item, ...] = ()
     warnings: tuple[str, ...] = ()
+    failure: str = ""
 
     @property
     def needs_token(self) -> bool:
         """Whether AWS has to be asked."""
-        return any(item.verb and item.verb != "delete" for item in self.items)
+        return any(item.needs_token for item in self.items)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one item."""
+    """What became of one item. done is the part that was carried out, when that is not the whole."""
 
     item: Item
     state: str
     current: Current | None = None
     failure: str = ""
+    done: Item | None = None
 
 
 def untouched(item: Item) -> Outcome:
@@ -128,54 +122,52 @@ def untouched(item: Item) -> Outcome:
     return Outcome(item, "fresh" if item.current.ours else "foreign", item.current)
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a namespace entry stands for several."""
-    return name == ALL or any(letter in name for letter in "*?[")
-
-
-def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterable[str]) -> Scope:
-    """Return the scope of the options. Without names it is 'default', or what the selector finds."""
-    names = tuple(dict.fromkeys(namespaces)) if namespaces is not None else (() if selector else ("default",))
-    for name in names:
-        if not is_pattern(name):
-            check_name(name, "namespace")
-    if not names and not selector:
-        raise InputError("Could not choose namespaces: the list is empty. Name some, write 'all', or give a selector.")
-    return Scope(names, selector, tuple(excluded))
-
-
-def choose(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:
-    """Return the namespaces in scope. Names are kept even when they do not exist; patterns only find what does."""
-    there = list(existing)
-    found = set(labelled)
-    for name in scope.namespaces:
-        if name == ALL:
-            found.update(there)
-        elif is_pattern(name):
-            found.update(one for one in there if fnmatch.fnmatchcase(one, name))
-        else:
-            found.add(name)
-    return tuple(sorted(one for one in found if not any(fnmatch.fnmatchcase(one, bad) for bad in scope.excluded)))
-
-
 def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) -> ClusterPlan:
     """Return what to do in each namespace of a cluster."""
+    if view.failed:
+        return ClusterPlan(view.context, failure=view.failed)
     decide = _plan_absent if policy.absent else _plan_present
     items = [decide(view, namespace, desired, policy, now) for namespace in view.wanted]
-    warnings: list[str] = []
+    warnings = [] if view.unreachable else _doubts(view, policy)
+    failure = ""
     if policy.prune:
-        if not view.complete:
-            warnings.append(
-                f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
-                "of all namespaces. Grant that, or remove them with state=absent."
+        surplus = _surplus(view)
+        chosen = [name for name in view.wanted if name not in view.missing or policy.create_namespaces]
+        if chosen:
+            items += surplus
+        elif surplus:
+            failure = (
+                f"Could not prune pull secret '{desired.name}' in cluster '{view.context}': no namespace that exists is chosen, "
+                f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with state=absent."
             )
-        wanted = set(view.wanted)
-        for namespace, current in view.secrets.items():
-            if namespace not in wanted and current.ours:
-                marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
-                items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
     items.sort(key=lambda item: item.namespace)
-    return ClusterPlan(view.context, tuple(items), (*warnings, *(item.warning for item in items if item.warning)))
+    return ClusterPlan(view.context, tuple(items), (*warnings, *(item.warning for item in items if item.warning)), failure)
+
+
+def _surplus(view: View) -> list[Item]:
+    """Return the removal of ours from every namespace that is not chosen."""
+    items, wanted = [], set(view.wanted)
+    for namespace, current in view.secrets.items():
+        if namespace not in wanted and current.ours:
+            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+            items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
+    return items
+
+
+def _doubts(view: View, policy: Policy) -> list[str]:
+    """Return what the user may not have meant, or does not get."""
+    said = [
+        f"No namespace of cluster '{view.context}' is found by {part}. Correct it, unless such namespaces are still to come."
+        for part in view.idle_parts
+    ]
+    if not view.wanted and not said:
+        said.append(f"No namespace of cluster '{view.context}' is chosen: exclude_namespaces leaves out all that are found.")
+    if policy.prune and not view.complete:
+        said.append(
+            f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
+            "of all namespaces. Grant that, or remove them with state=absent."
+        )
+    return said
 
 
 def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, _now: datetime) -> Item:

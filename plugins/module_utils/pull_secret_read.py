@@ -13,7 +13,8 @@ from .errors import WorkstationError
 from .kube_http import ApiError
 from .kube_objects import Kube, path_of, why_refused
 from .pull_secret import PREFIX, Current, Desired, current_from
-from .pull_secret_plan import Account, Policy, Scope, View, choose, is_pattern
+from .pull_secret_plan import Account, Policy, View
+from .pull_secret_scope import Scope, choose, idle_parts, is_pattern
 
 AT_ONCE = 8
 MARK = PREFIX + "pull-secrets"
@@ -24,27 +25,32 @@ Read = TypeVar("Read")
 
 def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: Policy) -> View:
     """Return what the cluster has. Raises Unreachable, or WorkstationError when the user may not even look."""
-    existing, labelled = _namespaces(kube, context, scope)
-    wanted = choose(scope, existing or (), labelled)
+    there, labelled = _namespaces(kube, context, scope)
+    living = _living(there or ())
+    wanted = choose(scope, living, labelled)
     secrets, refused, complete = _secrets(kube, desired.name, wanted, scope.explicit and not policy.prune)
     missing, unsure = frozenset[str](), frozenset[str]()
+    unserved = [name for name in wanted if name not in secrets and name not in refused]
     if not policy.absent:
-        open_questions = [name for name in wanted if name not in secrets and name not in refused and name not in BUILT_IN]
-        missing, unsure = _missing(kube, open_questions, existing)
+        missing, unsure = _missing(kube, [name for name in unserved if name not in BUILT_IN], there)
     accounts: Mapping[str, tuple[Account, ...]] = {}
     if desired.service_accounts or any(current.service_accounts for current in secrets.values()):
         accounts, more = _accounts(kube, desired.name, [name for name in wanted if name not in missing])
         refused = {**more, **refused}
-    return View(context, wanted, missing, unsure, secrets, accounts, refused, complete)
+    elif policy.absent or len(unserved) > len(missing):
+        # Where the secret is gone, nothing but the accounts themselves tells which of them we linked.
+        accounts = _marked(kube, desired.name, unserved if policy.absent else ())
+    unmatched = idle_parts(scope, living, labelled)
+    return View(context, wanted, missing, unsure, secrets, accounts, refused, complete, unmatched)
 
 
-def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[str] | None, list[str]]:
-    """Return all living namespaces (None when nobody needs to know), and those that the selector finds."""
-    existing = None
+def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    """Return the metadata of all namespaces (None when nobody needs to know), and the living ones that the selector finds."""
+    there = None
     labelled: list[str] = []
     try:
         if any(is_pattern(name) for name in scope.namespaces):
-            existing = _living(kube.list_metadata(path_of("namespaces")))
+            there = kube.list_metadata(path_of("namespaces"))
         if scope.selector:
             labelled = _living(kube.list_metadata(path_of("namespaces"), labelSelector=scope.selector))
     except ApiError as error:
@@ -61,7 +67,7 @@ def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[str] | Non
         raise WorkstationError(
             f"Could not list the namespaces of cluster '{context}': {why_refused(error, 'list namespaces')}"
         ) from error
-    return existing, labelled
+    return there, labelled
 
 
 def _living(items: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -85,15 +91,15 @@ def _secrets(
     return {namespace: current_from(item) for namespace, item in read.items() if item}, refused, False
 
 
-def _missing(kube: Kube, names: list[str], existing: list[str] | None) -> tuple[frozenset[str], frozenset[str]]:
-    """Return which of the names do not exist, and of which that can't be known."""
+def _missing(kube: Kube, names: list[str], there: list[dict[str, Any]] | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which of the names do not exist, and of which that can't be known. One that is being deleted is still there."""
     if not names:
         return frozenset(), frozenset()
     try:
-        if existing is None and len(names) > AT_ONCE:
-            existing = _living(kube.list_metadata(path_of("namespaces")))
-        if existing is not None:
-            return frozenset(names) - frozenset(existing), frozenset()
+        if there is None and len(names) > AT_ONCE:
+            there = kube.list_metadata(path_of("namespaces"))
+        if there is not None:
+            return frozenset(names) - {str(item["name"]) for item in there}, frozenset()
     except ApiError:
         return frozenset(), frozenset(names)
     read, refused = _each(names, lambda name: kube.read_metadata(path_of("namespaces", name=name)), "get namespace")
@@ -111,11 +117,27 @@ def _accounts(kube: Kube, name: str, wanted: list[str]) -> tuple[dict[str, tuple
             wanted, lambda namespace: kube.list_objects(path_of("serviceaccounts", namespace)), "list service accounts"
         )
         found = [item for items in read.values() for item in items]
-    accounts: dict[str, tuple[Account, ...]] = {}
-    for item in found:
-        account = account_from(item, name)
-        accounts[account.namespace] = (*accounts.get(account.namespace, ()), account)
-    return accounts, refused
+    return _by_namespace(account_from(item, name) for item in found), refused
+
+
+def _marked(kube: Kube, name: str, one_by_one: Iterable[str]) -> dict[str, tuple[Account, ...]]:
+    """Return the accounts that carry our mark, from metadata alone. Who may not see accounts has never linked any."""
+    try:
+        found = kube.list_metadata(path_of("serviceaccounts"))
+    except ApiError:
+        read, _ = _each(
+            one_by_one, lambda namespace: kube.list_metadata(path_of("serviceaccounts", namespace)), "list service accounts"
+        )
+        found = [item for items in read.values() for item in items]
+    accounts = (account_from({"metadata": item}, name) for item in found if MARK in (item.get("annotations") or {}))
+    return _by_namespace(account for account in accounts if account.marked)
+
+
+def _by_namespace(accounts: Iterable[Account]) -> dict[str, tuple[Account, ...]]:
+    found: dict[str, tuple[Account, ...]] = {}
+    for account in accounts:
+        found[account.namespace] = (*found.get(account.namespace, ()), account)
+    return found
 
 
 def account_from(item: Mapping[str, Any], secret: str) -> Account:

@@ -13,7 +13,7 @@ from .kube_objects import Kube
 from .plan import Pending, merge
 from .pull_secret import Desired
 from .pull_secret_lease import hours_left, stamp
-from .pull_secret_plan import ClusterPlan, Outcome, View
+from .pull_secret_plan import MISSED, ClusterPlan, Outcome, View
 from .pull_secret_show import plan_of
 from .registry_login_plan import Outcome as LoginOutcome
 from .registry_login_plan import Place
@@ -41,50 +41,83 @@ class PartlyFailed(WorkstationError):
 
 
 def result_of(
-    clusters: Sequence[Cluster], logins: Logins, desired: Desired, now: datetime, *, check_mode: bool, wait: bool
+    clusters: Sequence[Cluster],
+    logins: Logins,
+    desired: Desired,
+    now: datetime,
+    *,
+    check_mode: bool,
+    wait: bool,
+    refused: WorkstationError | None = None,
 ) -> dict[str, Any]:
-    """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed."""
+    """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed.
+
+    refused is why AWS gave no tokens.
+    """
     plan = merge(
         [
             plan_of([_done(cluster, check_mode) for cluster in clusters], desired, now),
             login_plan_of(logins.outcomes, check_mode),
         ]
     )
+    pending, warnings = _open(clusters, logins, desired, check_mode=check_mode, wait=wait)
+    lost, failed = _lost(clusters, patient=check_mode or wait), _failed_namespaces(clusters)
+    rows = [row(cluster.context, outcome, desired, now) for cluster in clusters for outcome in cluster.outcomes]
+    result = {
+        "changed": plan.changed,
+        "actions": plan.actions,
+        "diff": plan.diff,
+        "secrets": rows,
+        "failed_namespaces": failed,
+        "failed_contexts": [{"context": context, "reason": reason} for context, reason in lost.items()],
+        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if one.state != "forgotten"],
+        "pending": [item.public() for item in (*plan.pending, *pending)],
+        "guess": check_mode and bool(_waiting_for(logins) or [one for one in clusters if one.view.unreachable]),
+        "warnings": [*plan.warnings, *logins.plan.warnings, *warnings],
+    }
+    if logins.kept:
+        result["backup_files"] = [str(path) for path in logins.kept]
+    # That there is no token is said once, with the reason.
+    told = [failure for failure in failed if refused is None or failure["reason"] != MISSED]
+    said = [
+        *dict.fromkeys(lost.values()),
+        *([refused.message] if refused else []),
+        *([_sentence(told, len(told) if refused else len(rows), desired)] if told else []),
+        *failures_of(logins.outcomes, with_waiting=not (check_mode or wait)),
+    ]
+    if said:
+        raise PartlyFailed(" ".join(said), **{**result, **(refused.context if refused else {})})
+    return result
+
+
+def _open(
+    clusters: Sequence[Cluster], logins: Logins, desired: Desired, *, check_mode: bool, wait: bool
+) -> tuple[list[Pending], list[str]]:
+    """Return what waits for a cluster or a profile, or in check mode the warnings that the plan for it is a guess."""
     away = [cluster for cluster in clusters if cluster.view.unreachable]
-    failed = [
+    if check_mode:
+        guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
+        return [], [*guesses, *failures_of(_waiting_for(logins), with_waiting=True)]
+    return [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)] if wait else [], []
+
+
+def _waiting_for(logins: Logins) -> list[LoginOutcome]:
+    return [one for one in logins.outcomes if one.state == "waiting"]
+
+
+def _lost(clusters: Iterable[Cluster], patient: bool) -> dict[str, str]:
+    """Return the clusters that could not be served as a whole, and why. For one that does not answer some have patience."""
+    found = {cluster.context: cluster.plan.failure or ("" if patient else cluster.view.unreachable) for cluster in clusters}
+    return {context: reason for context, reason in found.items() if reason}
+
+
+def _failed_namespaces(clusters: Iterable[Cluster]) -> list[dict[str, str]]:
+    return [
         {"context": cluster.context, "namespace": outcome.item.namespace, "reason": outcome.failure}
         for cluster in clusters
         for outcome in cluster.outcomes
         if outcome.failure
     ]
-    pending = list(plan.pending)
-    warnings = [*plan.warnings, *logins.plan.warnings]
-    waiting = [one for one in logins.outcomes if one.state == "waiting"]
-    if wait and not check_mode:
-        pending += [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)]
-    elif check_mode:
-        warnings += [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
-        warnings += failures_of(waiting, with_waiting=True)
-    result = {
-        "changed": plan.changed,
-        "actions": plan.actions,
-        "diff": plan.diff,
-        "secrets": [row(cluster.context, outcome, desired, now) for cluster in clusters for outcome in cluster.outcomes],
-        "failed_namespaces": failed,
-        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if one.state != "forgotten"],
-        "pending": [item.public() for item in pending],
-        "guess": check_mode and bool(away or waiting),
-        "warnings": warnings,
-    }
-    if logins.kept:
-        result["backup_files"] = [str(path) for path in logins.kept]
-    unreachable = [] if check_mode or wait else [cluster.view.unreachable for cluster in away]
-    refused = failures_of(logins.outcomes, with_waiting=not (check_mode or wait))
-    if failed or unreachable or refused:
-        total = sum(len(cluster.outcomes) for cluster in clusters)
-        said = [*unreachable, *([_sentence(failed, total, desired)] if failed else []), *refused]
-        raise PartlyFailed(" ".join(said), **result)
-    return result
 
 
 def _place(outcome: LoginOutcome) -> tuple[Place, str]:
@@ -95,8 +128,10 @@ def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:
     """Return the part of the plan that was carried out, or in check mode all of it."""
     if check_mode:
         return cluster.plan
-    items = [outcome.item for outcome in cluster.outcomes if not outcome.failure and outcome.state != "gone"]
-    return replace(cluster.plan, items=tuple(items))
+    parts = [
+        outcome.done or (None if outcome.failure else outcome.item) for outcome in cluster.outcomes if outcome.state != "gone"
+    ]
+    return replace(cluster.plan, items=tuple(part for part in parts if part is not None))
 
 
 def _waiting(cluster: Cluster, desired: Desired) -> Pending:

@@ -19,9 +19,10 @@ from .kube_http import KubeHttp, Unreachable
 from .kube_objects import Kube
 from .pull_secret import Desired, body_of, check_name
 from .pull_secret_lease import TokenLike, hours_left, threshold_from
-from .pull_secret_plan import Item, Outcome, Policy, Scope, View, choose, plan_cluster, scope_from, untouched
+from .pull_secret_plan import Item, Outcome, Policy, View, plan_cluster, untouched
 from .pull_secret_read import read_view
 from .pull_secret_result import Cluster, result_of
+from .pull_secret_scope import Scope, choose, scope_from
 from .registry_login_plan import Clock
 from .registry_login_task import Logins, Wanted, read_logins, wanted_from
 
@@ -95,8 +96,11 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task
     )
 
 
-def read_clusters(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> list[Cluster]:
-    """Read and plan every cluster. One that can't be reached is planned blindly; reached later or never, it says so."""
+def read_clusters(task: Task, environment: Mapping[str, str], now: datetime) -> list[Cluster]:
+    """Read and plan every cluster; what is wrong with one of them stops none of the others.
+
+    One that can't be reached is planned blindly; reached later or never, it says so.
+    """
     paths = kubeconfig_paths(task.kubeconfig, environment)
     clusters = []
     for context in task.contexts:
@@ -104,14 +108,20 @@ def read_clusters(task: Task, environment: Mapping[str, str], now: datetime, che
         try:
             kube = Kube(KubeHttp(read_access(context, paths)))
             view = read_view(kube, context, task.scope, task.desired, task.policy)
-        except (Unreachable, InputError) as error:
-            if isinstance(error, InputError) and not (error.context.get("missing_context") and (check_mode or task.wait)):
-                raise
-            # Patterns find nothing in a cluster that can't be asked; names are what will be there.
-            wanted = () if task.policy.absent else choose(task.scope, (), ())
-            view, kube = View(context, wanted, unreachable=error.message, complete=not task.policy.prune), None
+        except WorkstationError as error:
+            if kube:
+                kube.http.close()
+            view, kube = _blind(context, error, task), None
         clusters.append(Cluster(context, view, plan_cluster(view, task.desired, task.policy, now), kube))
     return clusters
+
+
+def _blind(context: str, error: WorkstationError, task: Task) -> View:
+    if not (isinstance(error, Unreachable) or error.context.get("missing_context")):
+        return View(context, failed=error.message)
+    # Patterns find nothing in a cluster that can't be asked; names are what will be there.
+    wanted = () if task.policy.absent else choose(task.scope, (), ())
+    return View(context, wanted, unreachable=error.message)
 
 
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -121,7 +131,8 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> dict[str, Any]:
     """Do the task, as run does."""
-    clusters = read_clusters(task, environment, now, check_mode)
+    clusters = read_clusters(task, environment, now)
+    refused = None
     try:
         logins = read_logins(task.logins, task.desired.name, Clock(now, task.policy.threshold), environment)
         if check_mode:
@@ -129,12 +140,12 @@ def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bo
             for cluster in clusters:
                 cluster.outcomes = [_foreseen(item) for item in cluster.plan.items]
         else:
-            _apply(clusters, logins, task, environment, now)
+            refused = _apply(clusters, logins, task, environment, now)
     finally:
         for cluster in clusters:
             if cluster.kube:
                 cluster.kube.http.close()
-    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait)
+    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait, refused=refused)
 
 
 def _foreseen(item: Item) -> Outcome:
@@ -142,18 +153,23 @@ def _foreseen(item: Item) -> Outcome:
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 
 
-def _apply(clusters: Sequence[Cluster], logins: Logins, task: Task, environment: Mapping[str, str], now: datetime) -> None:
-    """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last."""
+def _apply(
+    clusters: Sequence[Cluster], logins: Logins, task: Task, environment: Mapping[str, str], now: datetime
+) -> WorkstationError | None:
+    """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last.
+
+    Returns why there are no tokens, if so. What takes none is done all the same.
+    """
     reached = [cluster for cluster in clusters if cluster.kube]
     full = any(cluster.plan.needs_token for cluster in reached)
     needed = [one for one in task.registries if full or logins.plan.hosts.intersection(one.names)]
+    tokens: dict[str, TokenLike] = {}
+    body, after, refused = b"", None, None
     try:
         tokens = _tokens(needed, reached, environment, now) if needed else {}
-    except WorkstationError:
-        # What takes no token is done all the same.
-        logins.apply({}, {}, environment)
-        raise
-    body, after = body_of(task.desired, tokens) if full else (b"", None)
+        body, after = body_of(task.desired, tokens) if full else (b"", None)
+    except WorkstationError as error:
+        refused = error
     for cluster in reached:
         if cluster.kube is None or all(item.idle or item.failure for item in cluster.plan.items):
             cluster.outcomes = [untouched(item) for item in cluster.plan.items]
@@ -162,12 +178,13 @@ def _apply(clusters: Sequence[Cluster], logins: Logins, task: Task, environment:
 
         cluster.outcomes = apply_plan(cluster.kube, cluster.plan, task.desired, body, after)
     logins.apply(tokens, task.desired.hosts, environment)
+    return refused
 
 
 def _tokens(
     registries: Sequence[Registry], clusters: Iterable[Cluster], environment: Mapping[str, str], now: datetime
 ) -> dict[str, TokenLike]:
-    """Return new tokens by host. Raises TokenRefused: then nothing has been written."""
+    """Return new tokens by host. Raises TokenRefused, with what that means for the secrets that are there."""
     from .ecr_failures import TokenRefused
     from .ecr_tokens import fetch_tokens
 
@@ -183,5 +200,9 @@ def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:
     lives = [item.current.expires_at for cluster in clusters for item in cluster.plan.items if item.current]
     known = [life for life in lives if life is not None]
     if not known:
-        return "Nothing was written."
-    return f"The secrets in the cluster stay as they are; the first of them expires in {hours_left(min(known), now):g} h."
+        return "No secret was written."
+    stay = "The secrets in the cluster stay as they are;"
+    over = sum(life <= now for life in known)
+    if over:
+        return f"{stay} {over} of {len(known)} {'has' if over == 1 else 'have'} expired already."
+    return f"{stay} the first of them expires in {hours_left(min(known), now):g} h."

@@ -14,7 +14,9 @@ description:
   - The secret records its registries, expiry, identity and a digest as annotations (C(laptop.containers/...)). While enough of
     the tokens' life is left and nothing else differs, a run makes one metadata-only list call to the cluster and none to AWS.
   - One token is asked for per identity and region, however many accounts and namespaces it serves.
-  - The secret is replaced in place. When anything fails, the old one stays as it is; namespaces that can be served are served.
+  - The secret is replaced in place. When anything fails, the old one stays as it is; namespaces and clusters that can be served
+    are served. Without tokens (one registry that refuses is enough, as the secret holds all of them) nothing is written, and what
+    takes none is still done.
   - It owns the secrets that carry the label C(app.kubernetes.io/managed-by=laptop.containers) and, in service accounts that it
     has marked, one entry of C(imagePullSecrets). Other secrets, entries and fields are never touched.
   - On request the same tokens log in docker on the laptop, or nerdctl inside a colima profile.
@@ -30,7 +32,8 @@ options:
       - The registries that the secret opens. Needed unless O(state=absent). Each item is a host, or a mapping.
       - V(host) is the name of a registry in any form that AWS uses - classic, FIPS, dual-stack, China, GovCloud, EU sovereign,
         isolated - or V(public.ecr.aws). Repositories and pull-through cache prefixes behind the host are ignored.
-      - V(account_id) and V(region) together stand for the classic host.
+      - V(account_id) and V(region) together stand for the classic host. Put the account in quotes, as YAML takes a number that
+        begins with zero for an octal one; what is not 12 digits is refused.
       - V(profile) is the AWS profile (SSO, C(credential_process), keys, roles, as the AWS CLI reads them). Without it the default
         credential chain counts, with E(AWS_PROFILE) and the other variables of the environment.
       - V(role_arn) is a role to assume first, from that profile or the default chain; with it go V(external_id),
@@ -42,7 +45,7 @@ options:
     default: []
   namespaces:
     description:
-      - Where the secret goes. Each item is a name, a glob such as V(team-*), or V(all).
+      - Where the secret goes. Each item is a name, a glob such as V(team-*), or V(all). A glob that finds nothing is a warning.
       - Without it, V(default) - or only what O(namespace_selector) finds, if that is given.
     type: list
     elements: str
@@ -72,7 +75,9 @@ options:
     elements: str
     default: [colima-k8s]
   kubeconfig:
-    description: The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
+    description:
+      - The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
+      - Of impersonation C(as) is supported, of proxies C(proxy-url) with C(http://); what is not supported is refused by name.
     type: path
   refresh_before:
     description:
@@ -89,7 +94,9 @@ options:
     type: bool
     default: false
   prune:
-    description: Whether our secrets of that name are removed from namespaces that are no longer chosen.
+    description:
+      - Whether our secrets of that name are removed from namespaces that are no longer chosen. When none of the chosen ones
+        exists nothing is removed, and that is a failure; to remove all, set O(state=absent).
     type: bool
     default: false
   docker_cred_helpers:
@@ -122,13 +129,15 @@ options:
       - What it means when a cluster does not answer or its context does not exist, or a profile of O(nerdctl_profiles) does not
         run. V(fail) is a failure, after all else was served. V(pending) reports it in RV(pending) and succeeds, for timers that
         also run while the profile is stopped.
+      - Whatever else is wrong with a cluster (its kubeconfig entry, its log-in program, its rights) is a failure with either
+        value, after all else was served.
     type: str
     choices: [fail, pending]
     default: fail
   state:
     description:
-      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts, and the logins and
-        C(credHelpers) that this module made.
+      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts (also where somebody else
+        has deleted the secret), and the logins and C(credHelpers) that this module made.
     type: str
     choices: [present, absent]
     default: present
@@ -138,8 +147,9 @@ requirements:
   - PyYAML
 notes:
   - In check mode AWS is not asked. A cluster that can't be reached is planned from the options, with a warning.
-  - The cluster must allow get and patch, create (and for O(state=absent) or O(prune) delete) on secrets; list on secrets and
-    namespaces is used where it is allowed, and needed for globs, V(all) and O(namespace_selector).
+  - The cluster must allow get and patch, create (and for O(state=absent) or O(prune) delete) on secrets; list on secrets,
+    namespaces and service accounts is used where it is allowed, and needed for globs, V(all), O(namespace_selector) and
+    O(service_accounts).
 """
 
 EXAMPLES = r"""
@@ -175,14 +185,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or would be done in check mode, in plain English.
-  returned: always
+  description: What was done, also by a run that failed, or would be done in check mode, in plain English.
+  returned: unless options are refused
   type: list
   elements: str
   sample: ["renew pull secret colima-k8s/default/ecr-creds (5.4 h are left)"]
 secrets:
   description: The state of every chosen namespace.
-  returned: always
+  returned: unless options are refused
   type: list
   elements: dict
   contains:
@@ -198,7 +208,7 @@ secrets:
     state:
       description:
         - V(fresh), V(created), V(renewed), V(adopted), V(deleted), V(absent), V(failed), V(foreign) (somebody else's), V(gone)
-          (the namespace was deleted meanwhile), or in check mode V(due).
+          (the namespace is being deleted, or has been meanwhile), or in check mode V(due).
       type: str
     reason:
       description: Why it was written, or why that failed.
@@ -218,7 +228,7 @@ secrets:
       type: str
 logins:
   description: The logins beyond the cluster, and the C(credHelpers) of docker.
-  returned: always
+  returned: unless options are refused
   type: list
   elements: dict
   contains:
@@ -252,9 +262,20 @@ backup_files:
   elements: str
 failed_namespaces:
   description: The namespaces that could not be served, with context and reason.
-  returned: always
+  returned: unless options are refused
   type: list
   elements: dict
+failed_contexts:
+  description: The kube contexts that could not be served as a whole, or not pruned, with the reason.
+  returned: unless options are refused
+  type: list
+  elements: dict
+kind:
+  description:
+    - What kept tokens away - V(sso_expired), V(no_credentials), V(no_profile), V(mfa), V(access_denied), V(throttled),
+      V(clock_skew), V(tls), V(network) or V(aws).
+  returned: when AWS gave no token
+  type: str
 guess:
   description: Whether a plan of check mode rests on clusters or registries that could not be asked; always false in a real run.
   returned: success
@@ -263,7 +284,7 @@ pending:
   description:
     - What has to wait (target, change, reason, remedy) - missing service accounts, or with O(unreachable=pending) clusters and
       profiles.
-  returned: always
+  returned: unless options are refused
   type: list
   elements: dict
 """

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, kube_http
+from ansible_collections.laptop.containers.plugins.module_utils.kube_patience import Patience
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_read import AT_ONCE
 
 from tests.api_front import Front, refuse
-from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
+from tests.pull_secret_lab import HOST, SECRET_RULE, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -82,7 +84,7 @@ def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, 
 def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+    limit(monkeypatch, total=0.5, first_pause=0.05)
 
     def trouble(method: str, path: str) -> Any:
         return refuse(429, Retry_After="1") if method == "PATCH" else None
@@ -93,6 +95,72 @@ def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     assert result.failed and "overloaded" in result.message and not result.changed
     assert snapshot(apiserver, list(old)) == old
     assert not due(apiserver).failed
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, **patience: float) -> None:
+    """Give every cluster this patience in place of the usual one."""
+    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (Patience(**patience),))
+
+
+@pytest.fixture(scope="module")
+def crowd(apiserver: ApiServer) -> Iterator[list[str]]:
+    """Eight namespaces for each that is served at a time, as a thousand would be, and due in all."""
+    names = [apiserver.namespace(f"crowd-{number:02d}") for number in range(8 * AT_ONCE)]
+    yield names
+    for name in names:
+        apiserver.remove_namespace(name)
+
+
+def busy() -> Any:
+    return refuse(503)
+
+
+def hanging() -> Any:
+    time.sleep(3.0)
+    return refuse(503)
+
+
+@pytest.mark.parametrize("answer", [busy, hanging], ids=["says that it is busy", "does not answer"])
+def test_a_cluster_that_dies_in_the_middle_takes_all_its_namespaces_together_one_patience(
+    apiserver: ApiServer, crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    run(apiserver.kubeconfig, namespaces=["crowd-*"])
+    before = snapshot(apiserver, crowd)
+    limit(monkeypatch, request=1.0, total=2.0)
+
+    def trouble(method: str, path: str) -> Any:
+        return answer() if method == "PATCH" else None
+
+    with Front(apiserver, trouble) as front:
+        started = time.monotonic()
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h59m59s")
+        took = time.monotonic() - started
+        front.shutdown()
+    assert set(result.states.values()) == {"failed"} and len(result.states) == len(crowd)
+    # One after the other they would take 16 s and more.
+    assert took < 8.0, f"{took:.1f} s for {len(crowd)} namespaces"
+    assert snapshot(apiserver, crowd) == before
+
+
+def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
+    apiserver: ApiServer, crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(apiserver.kubeconfig, namespaces=["crowd-*"])
+    limit(monkeypatch, total=1.0)
+    # The first ones, so that at some moment nothing but them is under way.
+    broken = crowd[: 2 * AT_ONCE]
+
+    def trouble(method: str, path: str) -> Any:
+        return refuse(500) if method == "PATCH" and path.split("/")[4] in broken else None
+
+    with Front(apiserver, trouble) as front:
+        started = time.monotonic()
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h59m59s")
+        took = time.monotonic() - started
+        front.shutdown()
+    assert {name for name, state in result.states.items() if state == "failed"} == set(broken)
+    assert {name for name, state in result.states.items() if state == "renewed"} == set(crowd) - set(broken)
+    assert took < 8.0, f"{took:.1f} s"
 
 
 def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
@@ -121,7 +189,7 @@ def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
 def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the_next_run_completes(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kube_http.KubeHttp.__init__, "__defaults__", (kube_http.Patience(total=0.5, first_pause=0.05),))
+    limit(monkeypatch, total=0.5, first_pause=0.05)
     ecr.rotate()
     writes: list[str] = []
 
@@ -240,9 +308,13 @@ def test_an_sso_login_that_is_over_names_the_login_command(
 
 def test_a_credential_process_that_fails(apiserver: ApiServer, old: dict[str, Any], home: Path) -> None:
     (home / ".aws").mkdir()
-    (home / ".aws" / "config").write_text("[profile dev]\ncredential_process = /bin/false\n")
+    process = home / "process"
+    process.write_text("#!/bin/sh\necho the password hunter2 is wrong >&2\nexit 3\n")
+    process.chmod(0o755)
+    (home / ".aws" / "config").write_text(f"[profile dev]\ncredential_process = {process}\n")
     result = due(apiserver, registries=[{"host": HOST, "profile": "dev"}])
-    assert result.failed and "credential_process" in result.message
+    assert result.failed and "its credential_process failed" in result.message
+    assert "hunter2" not in result.text
     assert snapshot(apiserver, list(old)) == old
 
 
@@ -289,28 +361,51 @@ def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
     assert result.failed and "its content belongs to rival" in result.message
 
 
-@pytest.mark.parametrize("delay", [0.6, 1.0, 1.2, 1.4])
-def test_a_run_that_is_killed_leaves_whole_secrets_and_the_next_one_completes(
-    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], many: list[str], delay: float
+@pytest.mark.parametrize(
+    "moment",
+    [(1, 0.0), (AT_ONCE, 0.01), (MANY // 2, 0.0), (MANY // 2, 0.02)],
+    ids=["first", "first ones", "middle", "a bit later"],
+)
+def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_one_completes(
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, moment: tuple[int, float]
 ) -> None:
+    writes, delay = moment
     ecr.rotate()
-    code = (
-        "from tests.pull_secret_lab import run; "
-        f"run({str(apiserver.kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
-    )  # fmt: skip
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    for name in many:
-        found = read(apiserver, name)
-        assert found is not None
-        assert found == old[name] or password(apiserver, name) == ecr.token()
+    begun: list[str] = []
+    lock, killed = threading.Lock(), threading.Event()
+
+    def kill() -> None:
+        process.send_signal(signal.SIGKILL)
+        killed.set()
+
+    def trouble(method: str, path: str) -> Any:
+        if method != "PATCH":
+            return None
+        with lock:
+            begun.append(path)
+            number = len(begun)
+        if number == writes:
+            threading.Timer(delay, kill).start()
+        if number > writes or (number == writes and not delay):
+            killed.wait()
+        return None
+
+    with Front(apiserver, trouble) as front:
+        kubeconfig = front.kubeconfig(tmp_path / "config")
+        code = f"from tests.pull_secret_lab import run; run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
+        )  # fmt: skip
+        assert process.wait(timeout=60) == -signal.SIGKILL
+        front.shutdown()
+    found = snapshot(apiserver, list(old))
+    renewed = {name for name in found if password(apiserver, name) == ecr.token()}
+    # The kill fell into the writes: some were begun, others never.
+    assert len(renewed) <= len(begun) and writes <= len(begun) < MANY
+    assert all(found[name] == old[name] for name in old if name not in renewed)
     assert not due(apiserver).failed
-    assert {password(apiserver, name) for name in many} == {ecr.token()}
+    assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
 def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserver: ApiServer, tmp_path: Path) -> None:
@@ -322,8 +417,34 @@ def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserv
     assert "colima start k8s" in result.message
 
 
-def test_a_record_that_somebody_damaged_is_written_anew(apiserver: ApiServer, many: list[str], old: dict[str, Any]) -> None:
-    name = many[1]
-    age(apiserver, name)
+def damage(apiserver: ApiServer, namespace: str, record: str | None, manager: str) -> None:
+    found = read(apiserver, namespace)
+    assert found is not None
+    notes = found["metadata"]["annotations"]
+    del found["metadata"]["managedFields"], notes["laptop.containers/registries"]
+    if record is not None:
+        notes["laptop.containers/registries"] = record
+    path = f"/api/v1/namespaces/{namespace}/secrets/ecr-creds?fieldManager={manager}"
+    status, answer = apiserver.request("PUT", path, found)
+    assert status == 200, answer
+
+
+RECORDS = ["{", "[]", "{}", '{"x": 1}', '{"x": {"issued": "today", "expires": "never", "identity": "me"}}', None]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_a_record_that_was_damaged_is_written_anew(apiserver: ApiServer, old: dict[str, Any], record: str | None) -> None:
+    name = next(iter(old))
+    damage(apiserver, name, record, "laptop.containers")
     result = run(apiserver.kubeconfig, namespaces=[name])
     assert result.states == {name: "renewed"}
+    assert "(it records no expiry)" in result.data["actions"][0]
+    assert not run(apiserver.kubeconfig, namespaces=[name]).changed
+
+
+def test_a_record_that_somebody_else_damaged_is_taken_back_only_when_told(apiserver: ApiServer, old: dict[str, Any]) -> None:
+    name = next(iter(old))
+    damage(apiserver, name, "{", "kubectl-edit")
+    refused = run(apiserver.kubeconfig, namespaces=[name])
+    assert refused.failed and "belongs to kubectl-edit. Set force_conflicts to true" in refused.message
+    assert run(apiserver.kubeconfig, namespaces=[name], force_conflicts=True).states == {name: "renewed"}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.pull_secret_lab import HOST, SECRET_RULE, age, password, read, run
+from tests.pull_secret_lab import HOST, SECRET_RULE, age, content, password, read, run
+from tests.registry_images import Images, Refused
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -72,19 +73,22 @@ def test_the_secret_is_what_pods_need(apiserver: ApiServer, ecr: Ecr, namespace:
 
 
 @pytest.mark.real("registry")
-def test_a_registry_takes_the_secret_and_after_a_rotation_the_renewed_one(
+def test_an_image_is_pulled_with_the_secret_and_after_a_rotation_with_the_renewed_one(
     apiserver: ApiServer, ecr: Ecr, registry: Registry, namespace: str
 ) -> None:
-    run(apiserver.kubeconfig, namespaces=[namespace])
-    first = password(apiserver, namespace)
-    assert registry.status("AWS", first) == 200
-    assert registry.status("AWS", "wrong") == 401
+    # As on a laptop whose registry is reached under another name.
+    options = {"namespaces": [namespace], "registries": [{"host": HOST, "aliases": [registry.address]}]}
+    run(apiserver.kubeconfig, **options)
+    first = Images(registry.address, content(apiserver, namespace))
+    first.push("team/app", b"the layer of the image")
+    assert first.pull("team/app") == b"the layer of the image"
     ecr.rotate()
-    assert registry.status("AWS", first) == 401
+    with pytest.raises(Refused, match="401"):
+        first.pull("team/app")
     age(apiserver, namespace)
-    renewed = run(apiserver.kubeconfig, namespaces=[namespace])
-    assert renewed.states == {namespace: "renewed"}
-    assert registry.status("AWS", password(apiserver, namespace)) == 200
+    assert run(apiserver.kubeconfig, **options).states == {namespace: "renewed"}
+    renewed = Images(registry.address, content(apiserver, namespace))
+    assert renewed.pull("team/app") == b"the layer of the image"
 
 
 def test_one_token_serves_all_accounts_of_an_identity_and_region(apiserver: ApiServer, ecr: Ecr, namespace: str) -> None:

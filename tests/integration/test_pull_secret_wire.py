@@ -8,7 +8,9 @@ import hashlib
 import http.server
 import itertools
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -336,6 +338,51 @@ def test_a_profile_is_read_as_the_aws_command_reads_it(
     assert ecr.requests[-1]["access_key"].startswith(key)
 
 
+MFA = """
+[profile mfa]
+source_profile = base
+role_arn = arn:aws:iam::210987654321:role/pull
+mfa_serial = arn:aws:iam::123456789012:mfa/me
+region = eu-central-1
+"""
+
+
+def without_a_terminal(apiserver: ApiServer, namespace: str) -> str:
+    """Run the module as Ansible and timers do, where nobody can be asked for a code; returns what it says."""
+    options = {"namespaces": [namespace], "registries": [{"host": HOST, "profile": "mfa"}]}
+    code = f"from tests.pull_secret_lab import run; print(run({str(apiserver.kubeconfig)!r}, **{options!r}).message or 'served')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def test_a_profile_that_wants_a_code_says_where_to_type_it(apiserver: ApiServer, namespace: str, home: Path) -> None:
+    profiles(home, f"[profile base]\n{KEYS}{MFA}")
+    said = without_a_terminal(apiserver, namespace)
+    assert "profile 'mfa' wants an MFA code" in said and "'aws sts get-caller-identity --profile mfa'" in said
+
+
+def test_a_session_that_the_aws_command_saved_after_a_code_is_used_and_not_rewritten(
+    apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path
+) -> None:
+    import botocore.session
+    from botocore.utils import JSONFileCache
+
+    profiles(home, f"[profile base]\n{KEYS}{MFA}")
+    # What `aws sts get-caller-identity --profile mfa` does once the code is typed.
+    command = botocore.session.Session(profile="mfa")
+    provider = command.get_component("credential_provider").get_provider("assume-role")
+    provider.cache, provider._prompter = JSONFileCache(str(home / ".aws" / "cli" / "cache")), lambda _: "123456"
+    key = command.get_credentials().get_frozen_credentials().access_key
+    (saved,) = (home / ".aws" / "cli" / "cache").iterdir()
+    before = saved.read_bytes()
+    assert without_a_terminal(apiserver, namespace) == "served"
+    assert ecr.requests[-1]["access_key"] == key
+    assert saved.read_bytes() == before and len(list(saved.parent.iterdir())) == 1
+
+
 def test_an_endpoint_of_its_own_is_asked(apiserver: ApiServer, ecr: Ecr, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     registries = [{"host": HOST, "endpoint_url": ecr.url}]
@@ -377,7 +424,8 @@ def test_the_token_of_each_kind_of_host_is_asked_for_at_its_own_address(
 ) -> None:
     result = run(apiserver.kubeconfig, namespaces=[namespace], registries=[host])
     assert set(proxy.seen) == {asked}
-    assert result.failed and "AWS did not answer in region" in result.message
+    # That proxy looks into TLS, with an authority that nobody was told of.
+    assert result.failed and "TLS with AWS in region" in result.message and "AWS_CA_BUNDLE" in result.message
     assert read(apiserver, namespace) is None
 
 

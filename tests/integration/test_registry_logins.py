@@ -268,10 +268,27 @@ def test_when_aws_refuses_every_login_stays_and_what_needs_no_token_is_done(lapt
     failed = laptop.run(docker_login=True, refresh_before="4h")
     assert failed.failed and "may not do ecr:GetAuthorizationToken" in failed.message
     assert laptop.config == before
+    assert (failed.changed, states(failed)) == (False, {HOST: "due"})
     switched = laptop.run(docker_cred_helpers=True, refresh_before="4h")
     ecr.configure()
-    assert switched.failed
+    assert switched.failed and switched.message.count("Could not") == 1
     assert laptop.config == {"auths": {}, "credHelpers": {HOST: "ecr-login"}}
+    # What was done is told, though the run failed.
+    assert switched.changed and (states(switched), states(switched, "cred_helper")) == ({HOST: "logged_out"}, {HOST: "added"})
+    assert f"log docker out of registry '{HOST}' (no longer wanted)" in switched.data["actions"]
+
+
+def test_when_aws_refuses_and_the_logout_fails_both_are_said(laptop: Laptop, ecr: Ecr) -> None:
+    ecr.configure(hours=3)
+    laptop.run(docker_login=True)
+    laptop.tool("docker", "#!/bin/sh\necho the keychain is locked >&2\nexit 1\n")
+    ecr.configure(fail="AccessDeniedException", times=9)
+    failed = laptop.run(refresh_before="4h")
+    ecr.configure()
+    laptop.tool("docker", SPY.format(program=laptop.docker))
+    assert "may not do ecr:GetAuthorizationToken" in failed.message
+    assert f"Could not log docker out of registry '{HOST}': the keychain is locked" in failed.message
+    assert not failed.changed and states(failed) == {HOST: "failed"}
 
 
 def test_the_token_is_in_no_argument_result_or_note(laptop: Laptop, ecr: Ecr) -> None:

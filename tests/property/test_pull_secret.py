@@ -21,11 +21,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret impo
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease, Threshold
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
     Policy,
-    Scope,
     View,
-    choose,
     plan_cluster,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_scope import Scope, choose
 from hypothesis import given
 from hypothesis import strategies as some
 

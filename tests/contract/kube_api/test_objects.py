@@ -290,6 +290,16 @@ SELECTORS = [
     ("labelSelector", "a!=1", ["two", "zero"]),
     ("labelSelector", "a in (1,2),b=x", ["two"]),
     ("labelSelector", "a notin (1)", ["two", "zero"]),
+    ("labelSelector", "a notin ()", ["one", "two", "zero"]),
+    ("labelSelector", "a in (2,)", ["two"]),
+    ("labelSelector", "a>1", ["two"]),
+    ("labelSelector", "b<1", []),
+    ("labelSelector", "a=", []),
+    ("labelSelector", "! a", ["zero"]),
+    ("labelSelector", " a == 2 , b ", ["two"]),
+    ("labelSelector", " ", ["one", "two", "zero"]),
+    ("labelSelector", "in in (in)", []),
+    ("labelSelector", "gt=1", []),
     ("fieldSelector", "metadata.name=two", ["two"]),
     ("fieldSelector", "metadata.name!=two", ["one", "zero"]),
     ("fieldSelector", "type=Opaque,metadata.name=one", ["one"]),
@@ -309,6 +319,50 @@ def test_selectors_choose(cluster: Cluster, option: str, text: str, names: list[
 def test_a_bad_list_option_is_400(cluster: Cluster, query: str) -> None:
     answer = cluster.client("GET", f"{cluster.secrets()}?{query}")
     assert (answer.code, answer.json["reason"]) == (400, "BadRequest")
+
+
+UNREAD = "unable to parse requirement: "
+OPERATORS = "in, notin, =, ==, !=, gt, lt"
+BAD_SELECTORS = [
+    ("=x", "found '=', expected: !, identifier, or 'end of string'"),
+    (",a", "found ',', expected: !, identifier, or 'end of string'"),
+    ("(a)", "found '(', expected: !, identifier, or 'end of string'"),
+    ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+    ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+    ("a=b!", "found '!', expected: ',' or 'end of string'"),
+    ("!a=b", "found '=', expected: ',' or 'end of string'"),
+    ("a in (a,b) c", "found 'c', expected: ',' or 'end of string'"),
+    ("a,", "found '', expected: identifier after ','"),
+    ("a,,b", "found ',', expected: identifier after ','"),
+    ("a b c!!", UNREAD + "found 'b', expected: " + OPERATORS),
+    ("!!", UNREAD + "found '!', expected: identifier"),
+    ("a!", UNREAD + "found '!', expected: " + OPERATORS),
+    ("a!b", UNREAD + "found '!', expected: " + OPERATORS),
+    ("a=!b", UNREAD + "found '!', expected: identifier"),
+    ("a)", UNREAD + "found ')', expected: " + OPERATORS),
+    ("a gt 1", UNREAD + "found 'gt', expected: " + OPERATORS),
+    ("a in", UNREAD + "found '' expected: '('"),
+    ("a in b", UNREAD + "found 'b' expected: '('"),
+    ("a in (", UNREAD + "found '', expected: ',', ')' or identifier"),
+    ("a in (x", UNREAD + "found '', expected: ',' or ')'"),
+    ("a notin (x y)", UNREAD + "found 'y', expected: ',' or ')'"),
+    ("a>x", UNREAD + "values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"),
+    ("-a=b", UNREAD + '<nil>: Invalid value: "-a": name part must consist of alphanumeric'),
+    ("é=b", UNREAD + '<nil>: Invalid value: "é": name part must consist of'),
+    ("a/b/c=d", UNREAD + '<nil>: Invalid value: "a/b/c": a valid label key must consist of alphanumeric'),
+    ("a_b.c/d=e", UNREAD + '<nil>: Invalid value: "a_b.c/d": prefix part a lowercase RFC 1123 subdomain must consist'),
+    ("a=-b", UNREAD + 'values[0][a]: Invalid value: "-b": a valid label must be an empty string or consist of'),
+    ("a=='b'", UNREAD + "values[0][a]: Invalid value: \"'b'\": a valid label must be"),
+    ("x" * 70, UNREAD + '<nil>: Invalid value: "' + "x" * 70 + '": name part must be no more than 63 bytes'),
+    (f"a={'x' * 70}", UNREAD + 'values[0][a]: Invalid value: "' + "x" * 70 + '": must be no more than 63 bytes'),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD_SELECTORS, ids=[text for text, _ in BAD_SELECTORS])
+def test_a_label_selector_that_can_not_be_read_is_refused_in_these_words(cluster: Cluster, text: str, said: str) -> None:
+    answer = cluster.client("GET", f"{cluster.secrets()}?labelSelector={quote(text)}")
+    assert (answer.code, answer.json["reason"]) == (400, "BadRequest")
+    assert answer.message.startswith(said)
 
 
 def test_a_limited_list_goes_on_where_it_stopped(cluster: Cluster) -> None:

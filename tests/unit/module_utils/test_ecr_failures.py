@@ -12,8 +12,8 @@ KEY = TokenKey(Identity(profile="dev"), "eu-central-1")
 HOSTS = ("123456789012.dkr.ecr.eu-central-1.amazonaws.com",)
 
 
-def answer(code: str, message: str = "no") -> Exception:
-    return aws.ClientError({"Error": {"Code": code, "Message": message}}, "GetAuthorizationToken")
+def answer(code: str, message: str = "no", operation: str = "GetAuthorizationToken") -> Exception:
+    return aws.ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
 CASES = [
@@ -48,6 +48,40 @@ CASES = [
         "access_denied",
         "may not do sts:AssumeRole",
         id="role denied",
+    ),
+    pytest.param(
+        answer("AccessDenied", "Roles may not be assumed by root accounts.", "AssumeRole"),
+        "access_denied",
+        "may not do sts:AssumeRole",
+        id="role denied without its name",
+    ),
+    pytest.param(
+        answer("ForbiddenException", "No access", "GetRoleCredentials"),
+        "access_denied",
+        "(sso:GetRoleCredentials). Correct sso_account_id and sso_role_name",
+        id="permission set not assigned",
+    ),
+    pytest.param(
+        answer(
+            "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "AssumeRole"
+        ),
+        "aws",
+        "to AssumeRole (The requested DurationSeconds exceeds the MaxSessionDuration set for this role). Correct the options",
+        id="longer than the role allows",
+    ),
+    pytest.param(
+        answer("RegionDisabledException", "STS is not activated in this region for account:1", "AssumeRole"),
+        "aws",
+        "STS is not activated in this region",
+        id="a region without STS",
+    ),
+    pytest.param(EOFError("EOF when reading a line"), "mfa", "'aws sts get-caller-identity --profile dev'", id="MFA"),
+    pytest.param(aws.RefreshWithMFAUnsupportedError(), "mfa", "wants an MFA code", id="MFA again"),
+    pytest.param(
+        aws.SSLError(endpoint_url="https://api.ecr", error="[SSL: CERTIFICATE_VERIFY_FAILED] self signed certificate in chain"),
+        "tls",
+        "AWS_CA_BUNDLE",
+        id="a proxy that looks into TLS",
     ),
     pytest.param(answer("ThrottlingException"), "throttled", "throttling", id="throttled"),
     pytest.param(answer("RequestTimeTooSkewed"), "clock_skew", "Set the clock", id="clock"),
@@ -96,3 +130,23 @@ def test_the_password_of_a_proxy_stays_out() -> None:
     message = explain(error, KEY, HOSTS).message
     assert "proxy:3128" in message
     assert "hunter" not in message
+
+
+def test_what_a_credential_process_prints_stays_out() -> None:
+    message = explain(aws.CredentialRetrievalError(provider="custom-process", error_msg="hunter2 is locked"), KEY, HOSTS).message
+    assert "could not be loaded: its credential_process failed. Run" in message
+    assert "hunter" not in message
+
+
+def test_the_external_id_stays_out_of_what_aws_dislikes_about_it() -> None:
+    key = TokenKey(Identity(external_id="between us"), "eu-central-1")
+    error = answer("ValidationError", "1 validation error detected: Value 'between us' at 'externalId' is wrong", "AssumeRole")
+    message = explain(error, key, HOSTS).message
+    assert "Value '***' at 'externalId'" in message and "between us" not in message
+
+
+@pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "hun/ter2", "hun?ter2"])
+def test_the_password_of_any_address_stays_out(password: str) -> None:
+    error = aws.EndpointConnectionError(endpoint_url=f"https://me:{password}@api.ecr/")
+    message = explain(error, KEY, HOSTS).message
+    assert "//api.ecr" in message and "ter2" not in message and "me:" not in message

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_registries import Identity, registries_from
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 
@@ -23,9 +24,24 @@ def test_the_short_form_and_the_host_mean_the_same() -> None:
     assert registries_from([{"account_id": 123456789012, "region": "eu-central-1"}]) == registries_from([HOST])
 
 
-def test_an_account_that_begins_with_zero_survives_yaml() -> None:
-    (registry,) = registries_from([{"account_id": 12345678901, "region": "eu-central-1"}])
-    assert registry.host.account == "012345678901"
+@pytest.mark.parametrize("written", ["'012345670123'", "012345678901", "123456789012"])
+def test_an_account_is_what_the_playbook_says(written: str) -> None:
+    (registry,) = registries_from([yaml.safe_load(f"{{account_id: {written}, region: eu-central-1}}")])
+    assert registry.host.account == written.strip("'")
+
+
+@pytest.mark.parametrize(
+    "beside", ["region: eu-central-1", f"host: 012345670123.{HOST.partition('.')[2]}"], ids=["region", "host"]
+)
+def test_an_account_that_yaml_reads_as_an_octal_number_is_refused_with_the_remedy(beside: str) -> None:
+    with pytest.raises(InputError, match="read as 1402433619, which is not 12 digits"):
+        registries_from([yaml.safe_load(f"{{account_id: 012345670123, {beside}}}")])
+
+
+@pytest.mark.parametrize("account", ["1234567890", "12345678901", "1234567890123", 1234567890, True, 123456789012.0])
+def test_an_account_is_never_completed(account: object) -> None:
+    with pytest.raises(InputError, match="12 digits"):
+        registries_from([{"account_id": account, "region": "eu-central-1"}])
 
 
 def test_accounts_of_one_identity_and_region_share_a_token() -> None:

@@ -36,7 +36,7 @@ def test_certificates_inside_the_file(tmp_path: Path) -> None:
     user = {"client-certificate-data": b64("CERT"), "client-key-data": b64("KEY")}
     path = write(tmp_path / "config", config(user, {"certificate-authority-data": b64("CA")}))
     access = read_access("colima-k8s", [path])
-    assert (access.ca, access.certificate, access.key, access.server) == ("CA", b"CERT", b"KEY", "https://127.0.0.1:6443")
+    assert (access.ca, access.certificate, access.key, access.server) == (b"CA", b"CERT", b"KEY", "https://127.0.0.1:6443")
 
 
 def test_certificates_beside_the_file(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_certificates_beside_the_file(tmp_path: Path) -> None:
         (tmp_path / name).write_text(name.upper())
     user = {"client-certificate": "cert", "client-key": str(tmp_path / "key")}
     access = read_access("colima-k8s", [write(tmp_path / "config", config(user, {"certificate-authority": "ca"}))])
-    assert (access.ca, access.certificate, access.key) == ("CA", b"CERT", b"KEY")
+    assert (access.ca, access.certificate, access.key) == (b"CA", b"CERT", b"KEY")
 
 
 def test_tokens_and_passwords(tmp_path: Path) -> None:
@@ -92,7 +92,21 @@ def test_credentials_never_show(tmp_path: Path) -> None:
         pytest.param("- a", "not a mapping", id="a list"),
         pytest.param(config(cluster={"server": ""}), "has no server", id="no server"),
         pytest.param(config(cluster={"server": "6443"}), "not an address", id="a port as server"),
+        pytest.param(config(cluster={"server": "https://h:notaport"}), "not an address", id="a word as port"),
+        pytest.param(config(cluster={"server": "https://h:99999"}), "not an address", id="no such port"),
+        pytest.param(config(cluster={"server": "https://[::1"}), "not an address", id="half an IPv6 address"),
+        pytest.param(config(cluster={"server": "https://a..b"}), "not an address", id="no name for a name server"),
         pytest.param(config(cluster={"proxy-url": "socks5://x"}), "not an http:// proxy", id="socks"),
+        pytest.param(config(cluster={"proxy-url": "http://[::1"}), "not an http:// proxy", id="half a proxy"),
+        pytest.param({"contexts": [{"name": 12}, {"name": "b"}]}, "known are 12, b", id="a number among the names"),
+        pytest.param("a: 2026-13-45", "not YAML", id="no day of the calendar"),
+        pytest.param(config({"client-key-data": "é"}), "not base64", id="letters that base64 has not"),
+        pytest.param(config({"client-key": "~nobody-of-that-name/key"}), "can't be read", id="a home that is not there"),
+        pytest.param(config({"client-key": "a\0b"}), "can't be read", id="no name for a file"),
+        pytest.param(config({"tokenFile": "binary"}), "token file binary can't be read", id="binary token file"),
+        pytest.param(config({"as": "jane", "as-groups": ["x"]}), "has 'as-groups', and only 'as' is supported", id="as-groups"),
+        pytest.param(config({"as": "jane", "as-uid": "7"}), "has 'as-uid'", id="as-uid"),
+        pytest.param(config({"as": "jane", "as-user-extra": {"a": ["b"]}}), "has 'as-user-extra'", id="as-user-extra"),
         pytest.param(config({"client-key-data": "%"}), "not base64", id="broken key"),
         pytest.param(config({"client-key": "nowhere"}), "can't be read", id="missing key file"),
         pytest.param(config({"tokenFile": "nowhere"}), "token file nowhere can't be read", id="missing token file"),
@@ -100,22 +114,69 @@ def test_credentials_never_show(tmp_path: Path) -> None:
     ],
 )
 def test_a_kubeconfig_that_does_not_serve_is_named(tmp_path: Path, document: Any, said: str) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError) as caught:
         read_access("colima-k8s", [write(tmp_path / "config", document)])
     assert said in caught.value.message
     assert "\n" not in caught.value.message
 
 
-def test_a_login_plug_in_is_run_by_the_kubernetes_package(tmp_path: Path) -> None:
+def test_a_context_whose_name_yaml_reads_as_a_number_is_found(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", yaml.safe_dump(config(name="12")).replace("'12'", "12"))
+    assert read_access("12", [path]).server == "https://127.0.0.1:6443"
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [{"server": "socks5://me:hun/t@er2@127.0.0.1:1"}, {"proxy-url": "socks5://me:hunter2@127.0.0.1:1"}],
+    ids=["server", "proxy"],
+)
+def test_the_login_of_an_address_is_not_shown(tmp_path: Path, cluster: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        read_access("colima-k8s", [write(tmp_path / "config", config(cluster=cluster))])
+    assert "'socks5://127.0.0.1:1'" in caught.value.message and "er2" not in caught.value.message
+    proxied = read_access("colima-k8s", [write(tmp_path / "config", config(cluster={"proxy-url": "http://me:hunter2@proxy"}))])
+    assert "hunter2" not in repr(proxied)
+
+
+@pytest.mark.parametrize("written", ["false", "'false'", "'true'", "1"])
+def test_only_a_plain_true_turns_the_check_of_certificates_off(tmp_path: Path, written: str) -> None:
+    text = yaml.safe_dump(config(cluster={"insecure-skip-tls-verify": "WRITTEN"})).replace("WRITTEN", written)
+    assert read_access("colima-k8s", [write(tmp_path / "config", text)]).verify
+
+
+def login_plug_in(tmp_path: Path) -> dict[str, Any]:
     plugin = tmp_path / "login"
     plugin.write_text(
         '#!/bin/sh\necho \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
         '"status": {"token": "from-plug-in"}}\'\n'
     )
     plugin.chmod(0o755)
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
-    access = read_access("colima-k8s", [write(tmp_path / "config", config(user))])
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
+
+
+def test_a_login_plug_in_is_run_by_the_kubernetes_package(tmp_path: Path) -> None:
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(login_plug_in(tmp_path)))])
     assert (access.authorization, access.server) == ("Bearer from-plug-in", "https://127.0.0.1:6443")
+
+
+def test_beside_a_login_plug_in_all_else_of_the_kubeconfig_counts(tmp_path: Path) -> None:
+    cluster = {
+        "proxy-url": "http://proxy:3128",
+        "tls-server-name": "k3s",
+        "certificate-authority-data": b64("CA"),
+        "insecure-skip-tls-verify": True,
+    }
+    user = {**login_plug_in(tmp_path), "as": "jane"}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(user, cluster))])
+    assert (access.authorization, access.impersonate, access.proxy) == ("Bearer from-plug-in", "jane", "http://proxy:3128")
+    assert (access.server_name, access.ca, access.verify) == ("k3s", b"CA", False)
+
+
+def test_impersonation_that_is_not_supported_is_refused_beside_a_login_plug_in(tmp_path: Path) -> None:
+    user = {**login_plug_in(tmp_path), "as": "jane", "as-groups": ["readers"]}
+    with pytest.raises(InputError, match="as-groups"):
+        read_access("colima-k8s", [write(tmp_path / "config", config(user))])
 
 
 def test_a_login_plug_in_that_fails_is_one_sentence(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +18,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.kube_access impo
 from ansible_collections.laptop.containers.plugins.module_utils.kube_http import (
     ApiError,
     KubeHttp,
-    Patience,
     Unreachable,
-    pause_before,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.kube_patience import Patience, pause_before
+from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
+
+from rehearsal.services.certificates import Authority
 
 QUICK = Patience(request=0.3, total=2.0, first_pause=0.01)
 HANG_UP = b""
@@ -181,6 +185,51 @@ def test_a_server_that_never_answers_is_given_up() -> None:
 def test_a_certificate_of_the_wrong_kind_is_input() -> None:
     with pytest.raises(InputError, match="certificates can't be read"):
         KubeHttp(Access("colima-k8s", "https://127.0.0.1:1", certificate=b"no", key=b"no"))
+
+
+def test_a_name_that_no_certificate_can_have_is_input() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        http = KubeHttp(Access("colima-k8s", url, server_name="a..b"), QUICK)
+        with pytest.raises(InputError, match="tls-server-name"):
+            http.json("GET", "/x")
+
+
+def authority(folder: Path) -> Authority:
+    folder.mkdir()
+    return Authority(folder)
+
+
+def test_what_people_write_between_the_authorities_does_not_matter(tmp_path: Path) -> None:
+    mine, company = authority(tmp_path / "mine"), authority(tmp_path / "company")
+    bundle = b"# Soci\xe9t\xe9 G\xc3\xa9n\xc3\xa9rale\n" + company.certificate_file.read_bytes()
+    bundle += "# Größe\n".encode() + mine.certificate_file.read_bytes() + b"\xff\n"
+    tls = tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=bundle))
+    assert tls is not None and len(tls.get_ca_certs()) == 2
+
+
+def test_an_authority_without_a_certificate_is_not_taken_for_the_systems_own() -> None:
+    with pytest.raises(InputError, match="certificates can't be read"):
+        tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=b"# to be filled in\n"))
+
+
+def test_the_login_of_a_proxy_is_sent_to_it_and_a_proxy_that_refuses_is_named_without_it() -> None:
+    with serving(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", keep=False) as (proxy, _):
+        access = Access("kind", "http://10.0.0.1:80", proxy=proxy.url.replace("//", "//me:hunter%402@"))
+        with pytest.raises(Unreachable) as caught:
+            KubeHttp(access, QUICK).json("GET", "/x")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter@2") in proxy.requests[0]
+    said = f"407 Proxy Authentication Required at the proxy {proxy.url} on the way to http://10.0.0.1:80. Start that proxy"
+    assert said in caught.value.message and "hunter" not in caught.value.message
+
+
+def test_a_proxy_that_is_not_there_is_not_taken_for_the_cluster() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with pytest.raises(Unreachable) as caught:
+        KubeHttp(Access("colima-k8s", "https://10.0.0.1:6443", proxy=url), QUICK).json("GET", "/x")
+    assert f"connection refused at the proxy {url} on the way to https://10.0.0.1:6443" in caught.value.message
+    assert "colima start" not in caught.value.message
 
 
 def test_a_token_with_a_line_break_can_not_smuggle_headers() -> None:

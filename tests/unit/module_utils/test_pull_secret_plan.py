@@ -14,12 +14,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_leas
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
     Account,
     Policy,
-    Scope,
     View,
-    choose,
     plan_cluster,
-    scope_from,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_scope import Scope, choose, scope_from
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_show import plan_of
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
