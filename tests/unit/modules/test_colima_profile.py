@@ -52,6 +52,12 @@ def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["timeout", "stall_timeout"])
+def test_a_time_that_is_over_before_it_begins_is_refused(run: ModuleRun, option: str) -> None:
+    result = run("colima_profile", check=True, name="dev", host=HOST, **{option: -5})
+    assert result["msg"].startswith(f"Could not use {option} -5: no start ends before it begins. Give seconds, such as ")
+
+
 def test_a_run_says_what_is_missing(run: ModuleRun, home: Path) -> None:
     result = run("colima_profile", name="dev", host=HOST)
     assert result["msg"] == "Could not find 'colima': it is not installed or not on PATH. Run 'brew install colima'."
