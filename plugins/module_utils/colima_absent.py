@@ -61,5 +61,5 @@ def _leftovers(current: Current) -> list[Action]:
         actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=KUBECONFIG_ENTRY))
     for wrapper in clients.wrappers:
         bound = f"it is bound to profile '{name}'"
-        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=WRAPPER))
+        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=WRAPPER, path=wrapper))
     return actions

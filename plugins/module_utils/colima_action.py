@@ -48,6 +48,7 @@ class Action:
     config: Config | None = None
     number: int = 0
     hidden: bool = False
+    path: str = ""  # the file that the action is about, where one is; never read out of what is shown
 
     def step(self) -> Step:
         """Return the form that is shown."""

@@ -206,7 +206,7 @@ class Applier:
 
     def clean(self, action: Action) -> None:
         """Remove what colima leaves on the host."""
-        clients.clean(self.colima, action.name, action.number, action.target)
+        clients.clean(self.colima, action)
 
 
 _DO: dict[str, Callable[[Applier, Action], Any]] = {

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from . import kubeconfig
-from .colima_paths import Name, Paths
+from .colima_paths import Name, Paths, parse_name
 from .colima_state import Clients
-from .errors import WorkstationError
+from .errors import InputError, WorkstationError
 
 _WRAPPER_BYTES = 4096
 
@@ -71,10 +71,17 @@ class ClientFiles:
         return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
 
     def _wrappers(self, name: Name) -> tuple[str, ...]:
+        """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is somebody's work."""
+        from .nerdctl import bound_profile
+
         found = []
         for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
+            if not directory.startswith("/"):
+                # Wherever this run happens to be is no place of the user's commands.
+                continue
             file = Path(directory) / "nerdctl"
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                if file.stat().st_size <= _WRAPPER_BYTES and f"nerdctl --profile {name.name} -- " in file.read_text():
+            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
+                bound = bound_profile(file.read_text()) if file.stat().st_size <= _WRAPPER_BYTES else None
+                if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)

@@ -11,7 +11,7 @@ from . import kubeconfig
 from .atomic_file import write_atomically
 from .cli import Cli
 from .colima import Colima
-from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER
+from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER, Action
 from .colima_paths import Name
 from .errors import CommandFailed, InputError
 
@@ -56,8 +56,9 @@ def correct_docker_context(colima: Colima, name: Name) -> None:
     _docker(colima).run("context", "update", name.id, "--docker", f"host={colima.paths.socket(name, 'docker')}")
 
 
-def clean(colima: Colima, name: Name, what: int, shown: str) -> None:
+def clean(colima: Colima, action: Action) -> None:
     """Remove one trace of a deleted profile; it may be gone already."""
+    name, what = action.name, action.number
     if what == DOCKER_CONTEXT:
         docker = _docker(colima)
         if docker.installed and docker.run("context", "inspect", name.id, check=False).rc == 0:
@@ -67,7 +68,7 @@ def clean(colima: Colima, name: Name, what: int, shown: str) -> None:
     elif what == SSH_INCLUDE:
         _remove_ssh_include(colima)
     elif what == WRAPPER:
-        wrapper = Path(shown.split("'")[1])
+        wrapper = Path(action.path)
         try:
             wrapper.unlink(missing_ok=True)
         except OSError as error:
