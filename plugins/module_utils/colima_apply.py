@@ -17,13 +17,13 @@ from typing import Any
 from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
-from .colima_action import PHASES, UP, Action, ProfilePlan
+from .colima_action import PHASES, UP, Action, ProfilePlan, has_kubernetes, sets_kubernetes_up
 from .colima_config import Host
+from .colima_kube_context import note_context
 from .colima_paths import Name
 from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
-from .colima_state import RUNNING, STOPPED
 from .colima_yaml import parse, render
 from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
 
@@ -68,8 +68,11 @@ class Applier:
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
+        for plan in starting:
+            if has_kubernetes(plan):
+                note_context(self.colima.paths, plan.current.name, self.colima.environment)
         jobs = []
-        for plan in sorted(starting, key=lambda plan: not _has_kubernetes(plan)):
+        for plan in sorted(starting, key=lambda plan: not has_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         run_staggered(jobs)
 
@@ -83,12 +86,14 @@ class Applier:
     def _finish(self, plan: ProfilePlan) -> None:
         name = plan.current.name
         started = any(action.kind in UP for action in plan.actions)
-        if started and _has_kubernetes(plan):
+        if started and has_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
                 self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         for note in settled_notes(plan):
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
+        if plan.desired.state == "absent":
+            self.colima.paths.former_kube_context(name).unlink(missing_ok=True)
         if started:
             self.progress.say(str(name), "ready", done=True)
 
@@ -224,19 +229,6 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     known = plan.current.store is not None and plan.current.store.formatted
     settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
     return [*notes, "fresh"] if settled else notes
-
-
-def _has_kubernetes(plan: ProfilePlan) -> bool:
-    return bool((plan.target or {}).get("kubernetes.enabled"))
-
-
-def sets_kubernetes_up(plan: ProfilePlan) -> bool:
-    """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
-    applied, target = plan.current.applied or {}, plan.target or {}
-    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
-    known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
-    # With an address of its own a VM may get another one, which colima then writes down.
-    return _has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
 
 
 def _is_alive(pid_file: Path) -> bool:

@@ -99,6 +99,10 @@ class Paths:
         """Our note that a data disk is being made, from before its first start until that is over."""
         return self.own / f"{name.id}.fresh"
 
+    def former_kube_context(self, name: Name) -> Path:
+        """Our note of the kube context that was current before colima made the profile's own current."""
+        return self.own / f"{name.id}.kube"
+
     def socket(self, name: Name, tool: str) -> str:
         """The address of one of the profile's sockets on the host."""
         return f"unix://{self.base / name.name / f'{tool}.sock'}"

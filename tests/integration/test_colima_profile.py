@@ -279,6 +279,7 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     done = lab.converge({"name": "k8s", "state": "absent"})
     assert done.actions[1:] == (
         "remove kubeconfig entry 'colima-k8s'",
+        "remove colima's copies of the kubeconfig from before profile 'k8s' (the kubeconfig still has all that is in them)",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",
         f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
     )
@@ -290,7 +291,7 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
 def test_a_script_of_the_users_that_calls_nerdctl_stays(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     helper = lab.bin / "nerdctl"
-    text = '#!/bin/bash\n# builds in one profile, runs in the other\ncolima nerdctl --profile dev -- build .\ncolima nerdctl -p k8s -- "$@"\n'
+    text = '#!/bin/bash\ncolima nerdctl --profile dev -- build .\ncolima nerdctl --profile k8s -- "$@"\n'
     helper.write_text(text)
     gone = lab.converge({"name": "dev", "state": "absent"})
     assert not [action for action in gone.actions if "wrapper" in action]
