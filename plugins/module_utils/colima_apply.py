@@ -17,6 +17,7 @@ from typing import Any
 from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
+from .colima_account import Account
 from .colima_action import PHASES, UP, Action, ProfilePlan, has_kubernetes, sets_kubernetes_up
 from .colima_config import Host
 from .colima_kube_context import note_context
@@ -40,13 +41,13 @@ class Limits:
 
 @dataclass
 class Applier:
-    """Applies plans through colima; done collects the actions that came to light only on the way."""
+    """Applies plans through colima, and keeps account of it."""
 
     colima: Colima
     host: Host
     limits: Limits
     progress: Progress
-    done: list[str] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
 
     def run(self, plans: Sequence[ProfilePlan]) -> None:
         """Run all actions of all plans. The caller holds the lock."""
@@ -62,7 +63,8 @@ class Applier:
                             self.progress.say(
                                 str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip()
                             )
-                        _DO[action.kind](self, action)
+                        with self.account.recorded(action):
+                            _DO[action.kind](self, action)
         for plan in plans:
             self._finish(plan)
 
@@ -77,9 +79,15 @@ class Applier:
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
+        (action,) = (action for action in plan.actions if action.kind in UP)
+
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
-            repaired = start(self.colima, plan.current.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
-            self.done.extend(repaired)
+            with self.account.recorded(action):
+                repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
+            self.account.further.extend(repaired)
+            if not has_kubernetes(plan):
+                # Nothing is left to be done, whatever becomes of the others.
+                self.progress.say(str(action.name), "ready", done=True)
 
         return job
 
@@ -89,7 +97,7 @@ class Applier:
         if started and has_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
-                self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
+                self.account.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         for note in settled_notes(plan):
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
         if plan.desired.state == "absent":
@@ -162,7 +170,7 @@ class Applier:
                 f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
             )
         target = self._set_aside(directory)
-        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+        self.account.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
     def aside_disk(self, action: Action) -> None:
         """Move the directory of a data disk that was never made out of the way of a new one."""

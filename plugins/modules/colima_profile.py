@@ -324,13 +324,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done (or would be, in check mode), in order.
-  returned: success
+  description:
+    - What was done (or would be, in check mode), in order. After a failure what was done before it, and what was begun and not
+      finished.
+  returned: always
   type: list
   elements: str
   sample:
     - stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)
     - start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)
+refusals:
+  description: Each refusal, where a plan was refused; nothing was done then.
+  returned: failure, when the plan was refused
+  type: list
+  elements: str
+left:
+  description: What a second look still found to do, where colima reported success.
+  returned: failure, when a change did not have its effect
+  type: list
+  elements: str
+ha_log:
+  description: The end of Lima's log about the VM, where the causes of failed starts are.
+  returned: failure, when a VM could not be started, stopped or changed
+  type: str
 pending:
   description: Changes that were held back by O(restart).
   returned: success
@@ -384,7 +400,7 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     except KeyboardInterrupt:
         module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
     for text in result.pop("warnings"):

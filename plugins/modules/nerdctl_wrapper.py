@@ -106,7 +106,7 @@ wrappers:
       type: str
 guess:
   description: Whether a plan of check mode rests on a colima that is not installed yet; always false in a real run.
-  returned: success
+  returned: always; after a failure, what was done before it
   type: bool
 pending:
   description: Completions that wait for their profile to run.
@@ -126,7 +126,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)
