@@ -41,7 +41,14 @@ class PartlyFailed(WorkstationError):
 
 
 def result_of(
-    clusters: Sequence[Cluster], logins: Logins, desired: Desired, now: datetime, *, check_mode: bool, wait: bool
+    clusters: Sequence[Cluster],
+    logins: Logins,
+    desired: Desired,
+    now: datetime,
+    *,
+    check_mode: bool,
+    wait: bool,
+    absent: bool = False,
 ) -> dict[str, Any]:
     """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed."""
     plan = merge(
@@ -61,7 +68,7 @@ def result_of(
     warnings = [*plan.warnings, *logins.plan.warnings]
     waiting = [one for one in logins.outcomes if one.state == "waiting"]
     if wait and not check_mode:
-        pending += [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)]
+        pending += [*(_waiting(cluster, desired, absent) for cluster in away), *pending_of(logins.outcomes)]
     elif check_mode:
         warnings += [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
         warnings += failures_of(waiting, with_waiting=True)
@@ -99,10 +106,10 @@ def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:
     return replace(cluster.plan, items=tuple(items))
 
 
-def _waiting(cluster: Cluster, desired: Desired) -> Pending:
+def _waiting(cluster: Cluster, desired: Desired, absent: bool) -> Pending:
     return Pending(
         target=f"cluster {cluster.context}",
-        change=f"renewing pull secret '{desired.name}'",
+        change=f"{'removing' if absent else 'renewing'} pull secret '{desired.name}'",
         reason="the cluster can't be reached",
         remedy=cluster.view.unreachable,
     )

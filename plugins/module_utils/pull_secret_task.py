@@ -107,6 +107,9 @@ def read_clusters(task: Task, environment: Mapping[str, str], now: datetime, che
         except (Unreachable, InputError) as error:
             if isinstance(error, InputError) and not (error.context.get("missing_context") and (check_mode or task.wait)):
                 raise
+            if task.wait and task.policy.absent and error.context.get("missing_context"):
+                # No way leads to such a cluster: nothing of ours can wait there to be removed.
+                continue
             # Patterns find nothing in a cluster that can't be asked; names are what will be there.
             wanted = () if task.policy.absent else choose(task.scope, (), ())
             view, kube = View(context, wanted, unreachable=error.message, complete=not task.policy.prune), None
@@ -134,7 +137,7 @@ def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bo
         for cluster in clusters:
             if cluster.kube:
                 cluster.kube.http.close()
-    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait)
+    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait, absent=task.policy.absent)
 
 
 def _foreseen(item: Item) -> Outcome:

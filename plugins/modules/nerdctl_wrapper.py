@@ -106,7 +106,7 @@ wrappers:
       type: str
 guess:
   description: Whether a plan of check mode rests on a colima that is not installed yet; always false in a real run.
-  returned: always; after a failure, what was done before it
+  returned: success
   type: bool
 pending:
   description: Completions that wait for their profile to run.

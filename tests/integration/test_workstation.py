@@ -181,6 +181,27 @@ def test_a_profile_that_is_stopped_when_the_secret_is_due_is_named(lab: Lab) -> 
     assert again.returncode == 0, again.stdout
 
 
+def test_a_teardown_that_is_refused_takes_nothing_back(lab: Lab) -> None:
+    before = fingerprint(lab.folder)
+    done = lab.play("-e", "colima_delete_data=true", playbook="playbooks/teardown.yml")
+    assert done.returncode != 0
+    assert "its name is not in confirm_data_loss" in flat(done.stdout + done.stderr)
+    assert re.findall(r"TASK \[laptop\.containers\.(\w+)", done.stdout) == ["colima"]
+    assert fingerprint(lab.folder) == before
+
+
+def test_the_plan_of_a_teardown_has_each_step_once_and_no_hints_of_what_goes(lab: Lab) -> None:
+    before = fingerprint(lab.folder)
+    done = lab.play("--check", playbook="playbooks/teardown.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = done.stdout.partition("WORKSTATION")[2]
+    assert summary.count("remove nerdctl wrapper") == 1
+    assert summary.count("delete the VM of profile 'k8s'") == 1
+    assert "use it" not in summary
+    assert "Callback dispatch" not in done.stdout + done.stderr
+    assert fingerprint(lab.folder) == before
+
+
 def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
     done = lab.play(playbook="playbooks/teardown.yml")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -193,3 +214,5 @@ def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
     assert sorted(path.parent.name for path in disks.glob("*/datadisk")) == ["colima-docker-buildx", "colima-k8s"]
     again = lab.play(playbook="playbooks/teardown.yml")
     assert (again.returncode, changed(again.stdout)) == (0, 0), again.stdout
+    # No profile, no cluster: there is nothing to wait for.
+    assert "pending" not in again.stdout.partition("WORKSTATION")[2]
