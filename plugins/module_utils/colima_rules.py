@@ -71,8 +71,8 @@ def _way_out(others: list[str]) -> str:
     names = " and ".join(f"'{name}'" for name in others)
     noun, verb, them = ("Profile", "runs", "it") if len(others) == 1 else ("Profiles", "run", "them")
     return (
-        f"{noun} {names} {verb} without being asked for here: stop {them} ('colima stop {others[0]}'), or delete {them} with state "
-        "absent if another one takes the place (data disks stay)."
+        f"{noun} {names} {verb} without being asked for here: stop {them} ('colima stop {others[0]}'), or delete {them} with "
+        "state absent if another one takes the place (data disks stay)."
     )
 
 
