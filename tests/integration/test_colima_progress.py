@@ -61,6 +61,7 @@ def start(lab: Path, *arguments: str, output: int = subprocess.PIPE, color: str 
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_FORCE_COLOR": color,
         "TERM": "xterm",
+        "TMPDIR": str(lab.parent),
     }
     return subprocess.Popen(
         argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -145,6 +146,7 @@ def test_ctrl_c_during_a_start_leaves_what_the_next_play_finishes(lab: Path) -> 
     text = running.communicate(timeout=60)[0].decode()
     assert running.returncode != 0
     assert "Traceback" not in text
+    assert list(lab.parent.glob("laptop-containers-*")) == []
     deadline = time.monotonic() + 20
     while list((home / "_laptop.containers").glob("*.pid")) and time.monotonic() < deadline:
         time.sleep(0.1)
