@@ -68,6 +68,7 @@ class ColimaLab:
         self.home = root / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         self.bin = root / "bin"
+        self.path = str(self.bin)
         install(self.bin)
         for name, text in (("docker", DOCKER), ("kubectl", KUBECTL.replace("/usr/bin/env python3", sys.executable))):
             if not (self.bin / name).exists():
@@ -91,7 +92,7 @@ class ColimaLab:
             "LAB": str(self.root),
             "HOME": str(self.home),
             "TMPDIR": str(self.root),
-            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "PATH": f"{self.path}:{os.environ['PATH']}",
             **{f"REHEARSAL_{key}": value for key, value in self.settings.items()},
         }
 

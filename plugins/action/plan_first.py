@@ -20,6 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action.normal import ActionModule as Normal
 
 from ..module_utils.errors import WorkstationError
+from ..module_utils.option_words import refusal
 
 # Where each module's work is; each offers ARGUMENT_SPEC, RULES where there are any, and run(params, check_mode).
 TASKS = {
@@ -36,7 +37,10 @@ class ActionModule(Normal):
     """The action of the modules in TASKS (meta/runtime.yml)."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the result of a plan without steps, else that of the module."""
+        """Return the result of a plan without steps, else that of the module; nothing runs for options that can't be meant."""
+        refused = refusal(self._work().ARGUMENT_SPEC, self._task.args)
+        if refused:
+            return {"failed": True, "changed": False, "actions": [], "msg": refused}
         if self._is_here(task_vars or {}):
             settled = self._settled()
             if settled is not None:
@@ -50,9 +54,12 @@ class ActionModule(Normal):
         elsewhere = self._task.delegate_to or self._task.async_val or self._connection.become
         return self._connection.transport == "local" and not elsewhere and interpreter == sys.executable
 
+    def _work(self) -> Any:
+        return import_module(f"..module_utils.{TASKS[self._task.action.rpartition('.')[2]]}", __package__)
+
     def _settled(self) -> dict[str, Any] | None:
         """Return the result of a task that finds everything as it should be. Returns None when the module has to run."""
-        work = import_module(f"..module_utils.{TASKS[self._task.action.rpartition('.')[2]]}", __package__)
+        work = self._work()
         environment: dict[str, Any] = {}
         self._compute_environment_string(environment)
         with _environment(environment):

@@ -11,13 +11,16 @@ version_added: 0.1.0
 author: The laptop.containers contributors (@laptop-containers)
 description:
   - While M(laptop.containers.colima_profile) starts VMs, shows a line per profile with its phase and the time it has taken. On a
-    terminal the lines are redrawn in place; elsewhere every new phase is a plain line. In check mode nothing is shown.
-  - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there.
+    terminal the lines are redrawn in place, cut to its width, and left as they are as soon as Ansible prints something; elsewhere
+    every new phase is a plain line. In check mode nothing is shown.
+  - At the end of the playbook, lists what was changed (after a failure, what was done until then), what is pending and why,
+    and how to use what is there.
   - Progress is shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -25,9 +28,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils.progress_view import Follower, hints_of, pending_line
+from ..module_utils.progress_screen import can_redraw
+from ..module_utils.progress_view import Follower, hints_of, pending_line, without_repeats
 
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 OURS = "laptop.containers."
@@ -48,9 +53,10 @@ class CallbackModule(CallbackBase):
         self.path: Path | None = None
         self.follower: Follower | None = None
         self.actions: dict[str, list[str]] = {}
+        self.failed: dict[str, list[str]] = {}
         self.pending: dict[str, list[str]] = {}
         self.hints: dict[str, list[str]] = {}
-        self.checked = False
+        self.checked = bool(context.CLIARGS.get("check"))
         self.ours = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
@@ -60,55 +66,67 @@ class CallbackModule(CallbackBase):
             os.close(number)
             os.environ[VARIABLE] = name
             self.path = Path(name)
+            # A run that is interrupted ends without a summary.
+            atexit.register(self._forget, os.getpid())
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Follow the progress file while VMs may start."""
-        self.checked = self.checked or bool(task.check_mode)
+        self._stop()
         self.ours = self.ours or str(task.action).startswith(OURS)
         if task.action in STARTS_VMS and not task.check_mode:
             with contextlib.suppress(OSError, ValueError):
-                self.follower = Follower(Path(os.environ[VARIABLE]), sys.stdout.isatty())
+                self.follower = Follower(Path(os.environ[VARIABLE]), can_redraw(sys.stdout, os.environ.get("TERM")))
                 self.follower.start()
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep what a task of ours did."""
-        self._end(result)
+        self._keep(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keep what a failed task of ours did before it failed."""
-        self._end(result)
+        self._keep(result)
+        if str(result.task.action).startswith(OURS) and "actions" not in result.result:
+            self.failed.setdefault(result.host.get_name(), []).append(
+                f"{result.task.get_name()}; what it did before is not known"
+            )
 
-    def v2_runner_on_unreachable(self, result: Any) -> None:
-        """Stop following."""
-        self._end(result)
-
-    def _end(self, result: Any) -> None:
-        if result.task.action in STARTS_VMS and self.follower is not None:
-            self.follower.stop()
-            self.follower = None
-        if not str(result.task.action).startswith(OURS):
+    def _keep(self, result: Any) -> None:
+        if not str(result.task.action).startswith(OURS) or (result.task.check_mode and not self.checked):
+            # A look ahead of the real thing is no news.
             return
-        host = result.host.get_name()
-        answer = result.result
-        self.actions.setdefault(host, []).extend(map(str, answer.get("actions") or []))
+        host, answer = result.host.get_name(), result.result
+        told = self.actions.setdefault(host, [])
+        actions = list(map(str, answer.get("actions") or []))
+        told.extend(without_repeats(told, actions) if self.checked else actions)
         self.pending.setdefault(host, []).extend(map(pending_line, answer.get("pending") or []))
-        self.hints.setdefault(host, []).extend(hints_of(answer))
+        if not (self.checked and answer.get("changed")):
+            # What is only planned can't be used yet, or not much longer.
+            self.hints.setdefault(host, []).extend(hints_of(answer))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the summary and remove the progress file."""
-        if self.follower is not None:
-            self.follower.stop()
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-            os.environ.pop(VARIABLE, None)
+        self._stop()
+        self._forget(os.getpid())
         if not self.ours:
             return
         for host in sorted(stats.processed):
             self._display.banner(f"WORKSTATION {host}")
-            title = "would change" if self.checked else "changed"
-            self._block(title, self.actions.get(host) or ["nothing"])
+            failed = self.failed.get(host, [])
+            self._block("would change" if self.checked else "changed", self.actions.get(host) or ([] if failed else ["nothing"]))
+            self._block("failed", failed)
             self._block("pending", self.pending.get(host, []))
             self._block("use it", list(dict.fromkeys(self.hints.get(host, []))))
+
+    def _stop(self) -> None:
+        if self.follower is not None:
+            self.follower.stop()
+            self.follower = None
+
+    def _forget(self, process: int) -> None:
+        if self.path is not None and os.getpid() == process:
+            self.path.unlink(missing_ok=True)
+            os.environ.pop(VARIABLE, None)
+            self.path = None
 
     def _block(self, title: str, lines: list[str]) -> None:
         for number, line in enumerate(lines):

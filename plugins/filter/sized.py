@@ -21,7 +21,9 @@ description:
   - A share is the profile's C(weight) (default 1) divided by the sum of all weights and the laptop's own, taken of the whole
     laptop, rounded down to whole CPUs and GiB, at least 1. Two profiles get one third each, and a third stays with the laptop.
   - A profile's own C(cpu) or C(memory) is kept, and does not change the share of another profile.
-  - Fails when the sum is more than the laptop has, or than its memory less the reserve.
+  - Every profile that is not C(absent) has its share, whether C(started), C(present) or C(stopped), so that stopping one, or
+    starting it again, never resizes another. A profile that is C(absent) is passed through.
+  - Fails when the sum of those that are not stopped is more than the laptop has, or than its memory less the reserve.
 positional: host
 options:
   _input:

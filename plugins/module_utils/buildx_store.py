@@ -24,7 +24,7 @@ from .buildx_nodes import has_builds, top_from
 from .cli import Cli
 from .docker_plugins import find_plugin
 from .errors import CommandFailed, InputError, TimedOut, ToolMissing
-from .plan import Plan
+from .plan import Plan, telling
 
 HOW_TO_GET_BUILDX = (
     "Install buildx ('brew install docker-buildx', or your system's docker-buildx-plugin), then run the role docker_cli, "
@@ -108,24 +108,30 @@ class Buildx:
             return ""
 
     def apply(self, plan: Plan) -> None:
-        """Run the steps in order."""
+        """Run the steps in order. A failure carries those that were done before it."""
         steps = [step for step in plan.steps if isinstance(step, BuildxStep)]
         if steps and not find_plugin("docker-buildx", self.docker_directory):
             # Without this look docker answers "unknown flag", which says nothing.
             self.docker.path  # noqa: B018 - a missing docker is the better message
             raise ToolMissing("docker buildx", HOW_TO_GET_BUILDX)
-        for step in steps:
-            try:
-                self._run(step)
-            except CommandFailed as failure:
-                # A time-out says itself what was too long; of a refusal only buildx knows the reason.
-                said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ")
-                reason = failure.message.partition(": ")[2] if isinstance(failure, TimedOut) or not said else said
-                raise type(failure)(
-                    f"Could not {step.verb} {step.target}: {reason.rstrip('.')}. "
-                    "Repair what it names ('docker buildx ls' shows all builders), then run again.",
-                    **failure.context,
-                ) from failure
+        done: list[str] = []
+        with telling(done):
+            for step in steps:
+                self._carry_out(step)
+                done.append(str(step))
+
+    def _carry_out(self, step: BuildxStep) -> None:
+        try:
+            self._run(step)
+        except CommandFailed as failure:
+            # A time-out says itself what was too long; of a refusal only buildx knows the reason.
+            said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ")
+            reason = failure.message.partition(": ")[2] if isinstance(failure, TimedOut) or not said else said
+            raise type(failure)(
+                f"Could not {step.verb} {step.target}: {reason.rstrip('.')}. "
+                "Repair what it names ('docker buildx ls' shows all builders), then run again.",
+                **failure.context,
+            ) from failure
 
     def _run(self, step: BuildxStep) -> None:
         environment = {"DOCKER_CONTEXT": step.context} if step.context else {}

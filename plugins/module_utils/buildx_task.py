@@ -133,7 +133,9 @@ class _Run:
             raise NotVerified(
                 f"Could not settle the builders: docker reported success, yet this is left: {left.actions[0]}. "
                 "Look at 'docker buildx inspect'.",
-                actions=left.actions,
+                left=left.actions,
+                actions=made.actions,
+                changed=True,
             )
 
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
-from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, Action, ProfilePlan, delete_with_data
+from .colima_action import DOCKER_CONTEXT, KUBECONFIG_BACKUPS, KUBECONFIG_ENTRY, WRAPPER, Action, ProfilePlan, delete_with_data
 from .colima_desired import Desired, Policy
 from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
+
+_BACKUPS = (
+    "colima's copies of your kubeconfig from before profile '{name}' hold something that your kubeconfig no longer has, and were "
+    "left alone: {files}. Remove them when you need nothing of it."
+)
 
 
 def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePlan:
@@ -31,7 +36,9 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     elif current.health in (DEFINED, LEFTOVER):
         actions.append(Action("delete", name, "delete the settings of"))
     actions.extend(_leftovers(current))
-    return ProfilePlan(desired, current, actions=tuple(actions))
+    copies = ", ".join(current.clients.kube_backups_kept)
+    warnings = (_BACKUPS.format(name=name, files=copies),) if copies and actions else ()
+    return ProfilePlan(desired, current, actions=tuple(actions), warnings=warnings)
 
 
 def _refusal(current: Current, policy: Policy) -> str:
@@ -57,9 +64,27 @@ def _leftovers(current: Current) -> list[Action]:
     actions = []
     if clients.docker_context and clients.docker_context == current.docker_socket:
         actions.append(Action("clean", name, "remove", "", f"docker context '{name.id}'", number=DOCKER_CONTEXT))
-    if clients.kube_entry:
-        actions.append(Action("clean", name, "remove", "", f"kubeconfig entry '{name.id}'", number=KUBECONFIG_ENTRY))
+    actions.extend(_kubeconfig(current))
     for wrapper in clients.wrappers:
         bound = f"it is bound to profile '{name}'"
-        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=WRAPPER))
+        actions.append(Action("clean", name, "remove", bound, f"nerdctl wrapper '{wrapper}'", number=WRAPPER, about=wrapper))
+    return actions
+
+
+def _kubeconfig(current: Current) -> list[Action]:
+    """Return what takes the profile out of the kubeconfig, and makes the context current that was so before it."""
+    name, clients, actions = current.name, current.clients, []
+    former = clients.kube_former
+    if clients.kube_entry:
+        detail = f"context '{former}' becomes current again" if former else ""
+        target = f"kubeconfig entry '{name.id}'"
+        actions.append(Action("clean", name, "remove", detail, target, number=KUBECONFIG_ENTRY, about=former))
+    elif former:
+        # A killed run got as far as colima's own part.
+        target = f"kubeconfig context '{former}'"
+        actions.append(Action("clean", name, "make current again", "", target, number=KUBECONFIG_ENTRY, about=former))
+    if clients.kube_backups:
+        target = f"colima's copies of the kubeconfig from before profile '{name}'"
+        detail = "the kubeconfig still has all that is in them"
+        actions.append(Action("clean", name, "remove", detail, target, number=KUBECONFIG_BACKUPS))
     return actions

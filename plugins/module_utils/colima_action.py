@@ -11,7 +11,7 @@ from .colima_config import Config, shown
 from .colima_desired import Desired
 from .colima_paths import Name
 from .colima_settings import Version
-from .colima_state import BROKEN, HALF, Current
+from .colima_state import BROKEN, HALF, RUNNING, STOPPED, Current
 from .plan import Pending, Plan, Step
 
 # Kinds of actions, in the order in which all profiles' actions run.
@@ -33,7 +33,7 @@ CLIENTS = ("kubeconfig", "context")
 PHASES = (DOWN, FILES, UP, CLIENTS)
 
 # What "clean" removes from the host; an action's number says which.
-DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE = 1, 2, 3, 4
+DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE, KUBECONFIG_BACKUPS = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Action:
     config: Config | None = None
     number: int = 0
     hidden: bool = False
+    about: str = ""  # the file or context that it is about, beside the profile; never read out of what is shown
 
     def step(self) -> Step:
         """Return the form that is shown."""
@@ -124,3 +125,17 @@ def delete_with_data(current: Current, why: str) -> list[Action]:
         # `colima delete --data` leaves a disk that it never marked as formatted.
         actions.append(Action("delete_disk", name, "delete the data disk of", "colima has no note of it"))
     return actions
+
+
+def has_kubernetes(plan: ProfilePlan) -> bool:
+    """Whether Kubernetes shall run in the profile."""
+    return bool((plan.target or {}).get("kubernetes.enabled"))
+
+
+def sets_kubernetes_up(plan: ProfilePlan) -> bool:
+    """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
+    applied, target = plan.current.applied or {}, plan.target or {}
+    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
+    known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
+    # With an address of its own a VM may get another one, which colima then writes down.
+    return has_kubernetes(plan) and not (same_vm and known and not target["network.address"])

@@ -17,13 +17,14 @@ from typing import Any
 from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
-from .colima_action import PHASES, UP, Action, ProfilePlan
+from .colima_account import Account
+from .colima_action import PHASES, UP, Action, ProfilePlan, has_kubernetes, sets_kubernetes_up
 from .colima_config import Host
+from .colima_kube_context import note_context
 from .colima_paths import Name
 from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
-from .colima_state import RUNNING, STOPPED
 from .colima_yaml import parse, render
 from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
 
@@ -40,13 +41,13 @@ class Limits:
 
 @dataclass
 class Applier:
-    """Applies plans through colima; done collects the actions that came to light only on the way."""
+    """Applies plans through colima, and keeps account of it."""
 
     colima: Colima
     host: Host
     limits: Limits
     progress: Progress
-    done: list[str] = field(default_factory=list)
+    account: Account = field(default_factory=Account)
 
     def run(self, plans: Sequence[ProfilePlan]) -> None:
         """Run all actions of all plans. The caller holds the lock."""
@@ -62,33 +63,45 @@ class Applier:
                             self.progress.say(
                                 str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip()
                             )
-                        _DO[action.kind](self, action)
+                        with self.account.recorded(action):
+                            _DO[action.kind](self, action)
         for plan in plans:
             self._finish(plan)
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
+        for plan in starting:
+            if has_kubernetes(plan):
+                note_context(self.colima.paths, plan.current.name, self.colima.environment)
         jobs = []
-        for plan in sorted(starting, key=lambda plan: not _has_kubernetes(plan)):
+        for plan in sorted(starting, key=lambda plan: not has_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
+        (action,) = (action for action in plan.actions if action.kind in UP)
+
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
-            repaired = start(self.colima, plan.current.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
-            self.done.extend(repaired)
+            with self.account.recorded(action):
+                repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
+            self.account.further.extend(repaired)
+            if not has_kubernetes(plan):
+                # Nothing is left to be done, whatever becomes of the others.
+                self.progress.say(str(action.name), "ready", done=True)
 
         return job
 
     def _finish(self, plan: ProfilePlan) -> None:
         name = plan.current.name
         started = any(action.kind in UP for action in plan.actions)
-        if started and _has_kubernetes(plan):
+        if started and has_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
-                self.done.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
+                self.account.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         for note in settled_notes(plan):
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
+        if plan.desired.state == "absent":
+            self.colima.paths.former_kube_context(name).unlink(missing_ok=True)
         if started:
             self.progress.say(str(name), "ready", done=True)
 
@@ -157,7 +170,7 @@ class Applier:
                 f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
             )
         target = self._set_aside(directory)
-        self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+        self.account.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
     def aside_disk(self, action: Action) -> None:
         """Move the directory of a data disk that was never made out of the way of a new one."""
@@ -206,7 +219,7 @@ class Applier:
 
     def clean(self, action: Action) -> None:
         """Remove what colima leaves on the host."""
-        clients.clean(self.colima, action.name, action.number, action.target)
+        clients.clean(self.colima, action)
 
 
 _DO: dict[str, Callable[[Applier, Action], Any]] = {
@@ -224,19 +237,6 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     known = plan.current.store is not None and plan.current.store.formatted
     settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
     return [*notes, "fresh"] if settled else notes
-
-
-def _has_kubernetes(plan: ProfilePlan) -> bool:
-    return bool((plan.target or {}).get("kubernetes.enabled"))
-
-
-def sets_kubernetes_up(plan: ProfilePlan) -> bool:
-    """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
-    applied, target = plan.current.applied or {}, plan.target or {}
-    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
-    known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
-    # With an address of its own a VM may get another one, which colima then writes down.
-    return _has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
 
 
 def _is_alive(pid_file: Path) -> bool:

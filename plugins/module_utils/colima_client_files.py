@@ -7,13 +7,14 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from . import kubeconfig
-from .colima_paths import Name, Paths
+from .colima_paths import Name, Paths, parse_name
 from .colima_state import Clients
-from .errors import WorkstationError
+from .errors import InputError, WorkstationError
 
 _WRAPPER_BYTES = 4096
 
@@ -28,9 +29,10 @@ def text_of(path: Path) -> str | None:
 class ClientFiles:
     """What the files of the host's clients say about profiles. A file that can't be read is a problem, not a failure."""
 
-    def __init__(self, environment: Mapping[str, str], with_wrappers: bool) -> None:
+    def __init__(self, environment: Mapping[str, str], with_wrappers: bool, paths: Paths) -> None:
         self.environment = environment
         self.with_wrappers = with_wrappers
+        self.paths = paths
         self.problems: list[str] = []
         home = Path(environment.get("HOME") or "~").expanduser()
         self._docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "contexts" / "meta"
@@ -48,8 +50,25 @@ class ClientFiles:
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
             except WorkstationError as error:
                 self.problems.append(error.message)
-        wrappers = self._wrappers(name) if self.with_wrappers else ()
-        return Clients(self._docker_endpoint(name), entry, current, dangling, wrappers)
+        clients = Clients(self._docker_endpoint(name), entry, current, dangling)
+        return self._with_traces(name, clients) if self.with_wrappers else clients
+
+    def _with_traces(self, name: Name, clients: Clients) -> Clients:
+        """Return the clients with what only matters where the profile goes."""
+        from .colima_kube_context import former_context, split_backups
+
+        former = ""
+        try:
+            config = self._kube_parsed()
+        except WorkstationError as error:
+            self.problems.append(error.message)
+            return replace(clients, wrappers=self._wrappers(name))
+        current = str(config.get("current-context") or "")
+        if current == name.id or not (current or clients.kube_entry):
+            former = former_context(self.paths, name, self._kube, config)
+        copies, kept = (tuple(map(str, files)) for files in split_backups(self.environment, name, config))
+        wrappers = self._wrappers(name)
+        return replace(clients, wrappers=wrappers, kube_former=former, kube_backups=copies, kube_backups_kept=kept)
 
     def _kube_parsed(self) -> dict[str, Any]:
         if self._kube_config is None:
@@ -71,10 +90,17 @@ class ClientFiles:
         return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
 
     def _wrappers(self, name: Name) -> tuple[str, ...]:
+        """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is somebody's work."""
+        from .nerdctl import bound_profile
+
         found = []
         for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
+            if not directory.startswith("/"):
+                # Wherever this run happens to be is no place of the user's commands.
+                continue
             file = Path(directory) / "nerdctl"
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                if file.stat().st_size <= _WRAPPER_BYTES and f"nerdctl --profile {name.name} -- " in file.read_text():
+            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
+                bound = bound_profile(file.read_text()) if file.stat().st_size <= _WRAPPER_BYTES else None
+                if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)

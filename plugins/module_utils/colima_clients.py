@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from . import kubeconfig
 from .atomic_file import write_atomically
 from .cli import Cli
 from .colima import Colima
-from .colima_action import DOCKER_CONTEXT, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER
+from .colima_action import DOCKER_CONTEXT, KUBECONFIG_BACKUPS, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER, Action
+from .colima_kube_context import former_context, remove_backups
 from .colima_paths import Name
 from .errors import CommandFailed, InputError
 
@@ -56,18 +56,21 @@ def correct_docker_context(colima: Colima, name: Name) -> None:
     _docker(colima).run("context", "update", name.id, "--docker", f"host={colima.paths.socket(name, 'docker')}")
 
 
-def clean(colima: Colima, name: Name, what: int, shown: str) -> None:
+def clean(colima: Colima, action: Action) -> None:
     """Remove one trace of a deleted profile; it may be gone already."""
+    name, what = action.name, action.number
     if what == DOCKER_CONTEXT:
         docker = _docker(colima)
         if docker.installed and docker.run("context", "inspect", name.id, check=False).rc == 0:
             docker.run("context", "rm", "--force", name.id)
     elif what == KUBECONFIG_ENTRY:
-        _remove_kubeconfig_entry(colima, name)
+        _remove_kubeconfig_entry(colima, name, was_current=bool(action.about))
+    elif what == KUBECONFIG_BACKUPS:
+        remove_backups(colima.environment, name)
     elif what == SSH_INCLUDE:
         _remove_ssh_include(colima)
     elif what == WRAPPER:
-        wrapper = Path(shown.split("'")[1])
+        wrapper = Path(action.about)
         try:
             wrapper.unlink(missing_ok=True)
         except OSError as error:
@@ -84,16 +87,19 @@ def _remove_ssh_include(colima: Colima) -> None:
         file.chmod(mode)
 
 
-def _remove_kubeconfig_entry(colima: Colima, name: Name) -> None:
+def _remove_kubeconfig_entry(colima: Colima, name: Name, was_current: bool) -> None:
+    """Take the entry out. was_current: colima, which has just deleted the profile, may have left no context current."""
     path = kubeconfig.path_from(colima.environment)
-    if path.exists():
-        with kubeconfig.locked(path):
-            config = kubeconfig.load(path)
-            wanted = kubeconfig.without_entry(config, name.id)
-            if wanted != config:
-                kubeconfig.save(path, wanted)
-    # colima's backups of the kubeconfig, which nothing else removes.
-    shutil.rmtree(Path(colima.environment.get("HOME", "~")).expanduser() / ".kube" / f".{name.id}", ignore_errors=True)
+    if not path.exists():
+        return
+    with kubeconfig.locked(path):
+        config = kubeconfig.load(path)
+        wanted = kubeconfig.without_entry(config, name.id)
+        current = config.get("current-context") or ""
+        if current == name.id or (was_current and not current):
+            wanted["current-context"] = former_context(colima.paths, name, path, wanted)
+        if wanted != config:
+            kubeconfig.save(path, wanted)
 
 
 def _docker(colima: Colima) -> Cli:

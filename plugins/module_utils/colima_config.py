@@ -7,11 +7,11 @@ A Config is a flat mapping from option names (kubernetes.enabled) to plain value
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .colima_secrets import NOT_SHOWN, hidden
 from .colima_settings import ANYWHERE, APPLE_SILICON, BY_OPTION, MACOS, SETTINGS
 
 Config = Mapping[str, Any]
@@ -19,7 +19,6 @@ Config = Mapping[str, Any]
 _ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
 # What colima itself adds to the applied settings.
 _IMPLICIT_HOST = ("host.docker.internal", "host.lima.internal")
-_URL_CREDENTIALS = re.compile(r"//[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -122,14 +121,25 @@ def differences(current: Config, wanted: Config, options: frozenset[str], host: 
 def shown(option: str, value: Any) -> Any:
     """Return a setting's value as it may be printed: without what could be a secret."""
     if option == "env":
-        return dict.fromkeys(value or {}, "(not shown)")
+        return dict.fromkeys(value or {}, NOT_SHOWN)
     if option == "docker":
-        return json.loads(_URL_CREDENTIALS.sub("//(not shown)@", json.dumps(value or {}, default=str)))
+        return hidden(value or {})
     if option == "provision":
         return [f"{item.get('mode')}: {len(str(item.get('script') or '').splitlines())} lines" for item in value or []]
     if option == "mounts":
         return "none" if value is None else (value or "home directory, writable")
     return value
+
+
+def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a module's options as they may be logged, with the profiles in them as in a diff."""
+    result = {
+        key: shown(key, value) if key in ("env", "docker", "provision") and value is not None else value
+        for key, value in params.items()
+    }
+    if isinstance(params.get("profiles"), list):
+        result["profiles"] = [shown_options(profile) for profile in params["profiles"]]
+    return result
 
 
 def worded(option: str, value: Any) -> str:

@@ -142,9 +142,10 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
             result = survey(colima, request)
         _refuse(result)
         applier = Applier(colima, request.host, limits, Progress())
-        applier.run(result.plans)
-        after = _verified(colima, request, result)
-    return _outcome(colima, result, after, request, extra=tuple(applier.done))
+        with applier.account.told():
+            applier.run(result.plans)
+            after = _verified(colima, request, result)
+    return _outcome(colima, result, after, request, extra=tuple(applier.account.further))
 
 
 def _refuse(result: Survey) -> None:

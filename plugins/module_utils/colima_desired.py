@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from .colima_settings import (
     Version,
     text_of,
 )
+from .colima_values import texts_of
 from .errors import InputError
 
 _NESTED = ("kubernetes", "network")
@@ -84,7 +86,9 @@ def stated_from(params: Mapping[str, Any]) -> dict[str, Any]:
         for part in setting.option.split("."):
             value = (value or {}).get(part)
         if value is not None:
-            result[setting.option] = _normal(setting, value)
+            texts = setting.option in ("env", "network.dns_hosts")
+            given = texts_of(setting.option, value, params.get("name") or "") if texts else _normal(setting, value)
+            result[setting.option] = given
     return result
 
 
@@ -102,8 +106,6 @@ def _normal(setting: Setting, value: Any) -> Any:
         ]
     if setting.option == "provision":
         return [{"mode": item.get("mode") or "system", "script": item["script"]} for item in value]
-    if setting.option in ("env", "network.dns_hosts"):
-        return {str(key): str(item) for key, item in value.items()}
     if setting.option == "arch":
         return architecture(value)
     return setting.kind(value)
@@ -149,6 +151,8 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
     option = setting.option
     if setting.choices and value not in setting.choices:
         raise _wrong(name, option, value, "colima does not know it", f"Use one of {', '.join(setting.choices)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _wrong(name, option, value, "it is no size", "Give a number of GiB.")
     if setting.least is not None and value < setting.least:
         unit = f" {setting.unit}" if setting.unit else ""
         raise _wrong(name, option, value, "it is too small", f"Use at least {setting.least:g}{unit}.")

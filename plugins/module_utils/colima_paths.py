@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import InputError
 
-_IDENTIFIER = re.compile(r"^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*")
 _LONGEST_IDENTIFIER = 76
 # sun_path of a unix socket, with its closing NUL.
 _SOCKET_LIMIT = {"Darwin": 104, "Linux": 108}
@@ -34,18 +34,22 @@ class Name:
 
 def parse_name(text: str) -> Name:
     """Return the name that colima would make of a text. Raises InputError for those that it can't keep apart."""
-    if text in ("", "default", "colima"):
+    if text in ("default", "colima"):
         return Name("default", "colima")
+    if not text:
+        # To colima it is the default profile; here it is a variable that somebody forgot to set, maybe beside "delete".
+        raise InputError("Could not use an empty profile name. Name the profile; colima's own default one is 'default'.")
     name = text.removeprefix("colima-")
     if not name or name in ("default", "colima") or name.startswith("_") or text.startswith("_"):
         # `colima delete colima-default` wipes the settings of the real default profile.
         raise InputError(
-            f"Could not use profile name '{text}': colima would mix it up with another directory or profile of its own. "
+            f"Could not use profile name {text!r}: colima would mix it up with another directory or profile of its own. "
             "Use a name such as 'dev'."
         )
-    if not _IDENTIFIER.match(name) or len(f"colima-{name}") > _LONGEST_IDENTIFIER:
+    # A pattern that ends in $ would take a name with a line feed behind it.
+    if not _IDENTIFIER.fullmatch(name) or len(f"colima-{name}") > _LONGEST_IDENTIFIER:
         raise InputError(
-            f"Could not use profile name '{text}': Lima allows letters, digits and single '.', '_' or '-' between them, "
+            f"Could not use profile name {text!r}: Lima allows letters, digits and single '.', '_' or '-' between them, "
             f"at most {_LONGEST_IDENTIFIER - len('colima-')} characters. Choose such a name."
         )
     return Name(name, f"colima-{name}")
@@ -94,6 +98,10 @@ class Paths:
     def fresh(self, name: Name) -> Path:
         """Our note that a data disk is being made, from before its first start until that is over."""
         return self.own / f"{name.id}.fresh"
+
+    def former_kube_context(self, name: Name) -> Path:
+        """Our note of the kube context that was current before colima made the profile's own current."""
+        return self.own / f"{name.id}.kube"
 
     def socket(self, name: Name, tool: str) -> str:
         """The address of one of the profile's sockets on the host."""

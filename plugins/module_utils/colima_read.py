@@ -62,7 +62,7 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         if by_name.get(name.name, Row("")).status == "Running" and f"status {name}" not in answers
     }
     answers.update(together(late))
-    clients = ClientFiles(colima.environment, with_wrappers)
+    clients = ClientFiles(colima.environment, with_wrappers, paths)
     profiles = {
         name.name: _current(
             paths,

@@ -57,10 +57,23 @@ def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[
         excess = f"together they want {total:g} {noun} ({listed}), and the laptop{less} has {limit:g}"
         names = " and ".join(f"'{name}'" for name, _ in ours)
         if sum(size for _, size in ours) > limit or any(plan.actions for plan in up):
-            refusals.append(f"Could not fit profiles {names} on this laptop: {excess}. Make them smaller, or stop a profile.")
+            way = _way_out([name for name, _ in theirs])
+            refusals.append(f"Could not fit profiles {names} on this laptop: {excess}. {way}")
         else:
             warnings.append(f"The running profiles do not fit on this laptop: {excess}.")
     return refusals, warnings
+
+
+def _way_out(others: list[str]) -> str:
+    """Return what makes room: first of all the profiles that nobody asks for, such as one that was renamed in the inventory."""
+    if not others:
+        return "Make them smaller, or stop a profile."
+    names = " and ".join(f"'{name}'" for name in others)
+    noun, verb, them = ("Profile", "runs", "it") if len(others) == 1 else ("Profiles", "run", "them")
+    return (
+        f"{noun} {names} {verb} without being asked for here: stop {them} ('colima stop {others[0]}'), or delete {them} with "
+        "state absent if another one takes the place (data disks stay)."
+    )
 
 
 def _clashes(up: list[ProfilePlan], host: Host) -> list[str]:

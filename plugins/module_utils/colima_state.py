@@ -70,6 +70,10 @@ class Clients:
     kube_current: str = ""
     kube_current_dangling: bool = False
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
+    # What follows is only looked for where profiles go.
+    kube_former: str = ""  # the context to go back to, where the profile's own is current
+    kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still holds all that is in them
+    kube_backups_kept: tuple[str, ...] = ()  # the others
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from .colima_desired import desired_from, policy_from
 from .colima_host import host_from
 from .colima_options import profile_options
 from .colima_paths import resolve
+from .errors import InputError
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
@@ -52,7 +53,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     paths = resolve(os.environ, given.get("system") or os.uname().sysname)
     host = host_from(given, os.environ, paths.lima)
     desired = desired_from(params["profiles"] if params["profiles"] is not None else [params], host)
-    limits = {"timeout": params["timeout"], "stall": params["stall_timeout"]}
+    limits = {"timeout": _seconds(params, "timeout"), "stall": _seconds(params, "stall_timeout")}
     request = Request(tuple(desired), policy_from(params), host, limits)
     outcome = converge(Colima(paths), request, check_mode)
     return {
@@ -63,3 +64,12 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "diff": outcome.plan.diff,
         "warnings": list(outcome.plan.warnings),
     }
+
+
+def _seconds(params: Mapping[str, Any], option: str) -> int:
+    """Return a time limit. Raises InputError for one that would end every start before it began."""
+    seconds: int = params[option]
+    if seconds < 1:
+        usual = ARGUMENT_SPEC[option]["default"]
+        raise InputError(f"Could not use {option} {seconds}: no start ends before it begins. Give seconds, such as {usual}.")
+    return seconds

@@ -18,7 +18,7 @@ from .docker_env_file import env_text, plan_env_file
 from .docker_files import read_file, write_file
 from .docker_surroundings import Notes, apply_plan, look_around
 from .errors import NotVerified
-from .plan import Plan, merge
+from .plan import Plan, merge, telling
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "repair": {"type": "bool", "default": True},
@@ -51,10 +51,14 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if present:
             # Noted first: killed in between, a change can still be taken back.
             notes.add(plan)
-        kept = apply_plan(plan, ConfigFile(config_file(directory)), params["backup"])
-        if path is not None and written.steps:
-            _apply_env_file(path, host if present else None)
-        _verify(plan_again().actions if plan.steps else [])
+        done: list[str] = []
+        with telling(done):
+            kept = apply_plan(plan, ConfigFile(config_file(directory)), params["backup"])
+            done += plan.actions
+            if path is not None and written.steps:
+                _apply_env_file(path, host if present else None)
+                done += written.actions
+            _verify(plan_again().actions if plan.steps else [])
         if not present:
             notes.clear()
     both = merge([plan, written])
@@ -80,5 +84,5 @@ def _verify(left: list[str]) -> None:
         raise NotVerified(
             f"Could not settle docker's configuration: after the change this is left: {left[0]}. "
             "Another program may have changed it meanwhile; run again.",
-            actions=left,
+            left=left,
         )

@@ -18,7 +18,7 @@ from .cli import Cli
 from .docker_cli import read_config
 from .docker_context import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
 from .errors import CommandFailed, InputError
-from .plan import Plan
+from .plan import Plan, telling
 
 _SECONDS = 30.0
 
@@ -67,23 +67,27 @@ class DockerContexts:
         return [name for name in listed if name != BUILT_IN]
 
     def apply(self, plan: Plan) -> None:
-        """Run the steps in order."""
-        for step in plan.steps:
-            if not isinstance(step, ContextStep):
-                continue
-            if step.switches is not None:
-                # Noted first: killed in between, the next run switches again and notes the same.
-                self._write_note(*step.switches)
-            try:
-                self.docker.run("context", *step.argv, timeout=_SECONDS)
-            except CommandFailed as error:
-                if not step.unreadable:
-                    raise
-                raise InputError(
-                    f"Could not remove unreadable docker context '{step.argv[-1]}': this docker command can't. "
-                    f"Delete the directory '{self._meta(step.argv[-1])}', then run again.",
-                    **error.context,
-                ) from error
+        """Run the steps in order. A failure carries those that were done before it."""
+        done: list[str] = []
+        with telling(done):
+            for step in (step for step in plan.steps if isinstance(step, ContextStep)):
+                self._run(step)
+                done.append(str(step))
+
+    def _run(self, step: ContextStep) -> None:
+        if step.switches is not None:
+            # Noted first: killed in between, the next run switches again and notes the same.
+            self._write_note(*step.switches)
+        try:
+            self.docker.run("context", *step.argv, timeout=_SECONDS)
+        except CommandFailed as error:
+            if not step.unreadable:
+                raise
+            raise InputError(
+                f"Could not remove unreadable docker context '{step.argv[-1]}': this docker command can't. "
+                f"Delete the directory '{self._meta(step.argv[-1])}', then run again.",
+                **error.context,
+            ) from error
 
     def _meta(self, name: str) -> Path:
         """Return the directory of the context's entry: docker names it by the digest of the context's name."""

@@ -122,7 +122,9 @@ def _settle(client: DockerContexts, plan: Plan, plan_again: Callable[[], Plan]) 
         raise NotVerified(
             f"Could not settle the docker contexts: docker reported success, yet this is left: {left.actions[0]}. "
             "Look at 'docker context ls'.",
-            actions=left.actions,
+            left=left.actions,
+            actions=plan.actions,
+            changed=True,
         )
 
 

@@ -23,6 +23,11 @@ class WorkstationError(Exception):
         self.message = message
         self.context = context
 
+    @property
+    def result(self) -> dict[str, object]:
+        """The result keys of a failure. Whoever had done something before it says so in the context."""
+        return {"changed": False, "actions": [], **self.context, "msg": self.message}
+
 
 class InputError(WorkstationError):
     """What was asked for can't be meant: a wrong name, size, host or combination."""

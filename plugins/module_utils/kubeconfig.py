@@ -98,6 +98,16 @@ def without_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
     return result
 
 
+def holds(config: Mapping[str, Any], older: Mapping[str, Any], besides: str) -> bool:
+    """Whether each entry of an older config is still there as it was, that of the name besides left aside."""
+    return all(
+        item in (config.get(plural) or ())
+        for plural in _LISTS
+        for item in older.get(plural) or ()
+        if not (isinstance(item, dict) and item.get("name") == besides)
+    )
+
+
 def is_dangling(config: Mapping[str, Any]) -> bool:
     """Whether no context is current, or one that is not there."""
     current = config.get("current-context") or ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .nerdctl_completion import (
     plan_completions,
     zsh_warning,
 )
-from .plan import Plan, merge
+from .plan import Plan, merge, telling
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "wrappers": {
@@ -92,8 +93,12 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     completions, profile = completion_plan(params["completion"], wrappers)
     if not check_mode:
         completions, texts = ask_nerdctl(completions, Cli(colima, HOW_TO_INSTALL), profile or "")
-        apply_wrappers(plan)
-        apply_completions(completions, texts)
+        done: list[str] = []
+        with telling(done):
+            for one in plan.steps:
+                apply_wrappers(replace(plan, steps=(one,)))
+                done.append(str(one))
+            apply_completions(completions, texts)
     both = merge([plan, completions])
     search = os.environ.get("PATH", "").split(os.pathsep)
     # In check mode a name may still run something else; only what is there can be looked up.

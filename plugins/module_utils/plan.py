@@ -6,9 +6,12 @@ Plans are made by pure functions (current, desired, policy) -> Plan. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from .errors import WorkstationError
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,18 @@ class Plan:
         if not self.steps:
             return {"before": {}, "after": {}}
         return {"before": dict(self.before), "after": dict(self.after)}
+
+
+@contextlib.contextmanager
+def telling(done: list[str]) -> Iterator[None]:
+    """Let a failure carry the steps that were done until then, as done collects them."""
+    try:
+        yield
+    except WorkstationError as error:
+        before = error.context.get("actions")
+        actions = [*done, *(before if isinstance(before, list) else ())]
+        error.context.update(changed=bool(actions), actions=actions)
+        raise
 
 
 def merge(plans: Iterable[Plan]) -> Plan:

@@ -9,79 +9,98 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
+
+from .progress_screen import Screen, Watched, write
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Follower(threading.Thread):
-    """Shows the lines of a progress file as they come, until it is stopped."""
+    """Shows the lines of a progress file as they come, until it is stopped. Whatever else is printed meanwhile stays readable."""
 
     def __init__(self, path: Path, terminal: bool) -> None:
         super().__init__(daemon=True)
         self.path = path
-        self.terminal = terminal
         self.ended = threading.Event()
         self.offset = path.stat().st_size if path.exists() else 0
         self.phases: dict[str, dict[str, Any]] = {}
-        self.drawn = 0
+        self.lock = threading.Lock()
+        self.output = sys.stdout
+        self.errors = sys.stderr
+        self.screen = Screen(self.output) if terminal else None
+        # Other output has come after the lines: from then on only news is worth drawing them again.
+        self.passed = False
+
+    def start(self) -> None:
+        """Begin to look, and to watch what is printed."""
+        self.output.flush()
+        sys.stdout = cast("TextIO", Watched(self.output, self._before_other_output))
+        sys.stderr = cast("TextIO", Watched(self.errors, self._before_other_output))
+        super().start()
 
     def run(self) -> None:
         """Look for new lines twice a second."""
         while not self.ended.wait(SECONDS_BETWEEN_LOOKS):
             self.look()
-        self.look()
 
     def stop(self) -> None:
         """Show the last lines and end."""
         self.ended.set()
         self.join(timeout=2)
+        self.look()
+        sys.stdout, sys.stderr = self.output, self.errors
 
     def look(self) -> None:
         """Read what is new and show it."""
+        with self.lock:
+            self._look()
+
+    def _before_other_output(self) -> None:
+        with self.lock:
+            self._look()
+            self.passed = True
+            if self.screen is not None:
+                self.screen.leave()
+
+    def _look(self) -> None:
+        news = self._news()
+        for event in news:
+            begun = self.phases.get(event["profile"], {}).get("begun", event["time"])
+            self.phases[event["profile"]] = {**event, "begun": begun}
+            if self.screen is None:
+                write(self.output.fileno(), f"  {line_of(self.phases[event['profile']], event['time'])}\n")
+        if self.screen is not None and self.phases and (news or not self.passed):
+            self.passed = False
+            self.screen.draw([f"  {line_of(event, time.time())}" for event in self.phases.values()])
+
+    def _news(self) -> list[dict[str, Any]]:
         try:
             with self.path.open() as file:
                 file.seek(self.offset)
                 text = file.read()
         except OSError:
-            return
+            return []
         # A line that is still being written is read the next time.
         whole = text[: text.rfind("\n") + 1]
         self.offset += len(whole.encode())
+        events = []
         for line in whole.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)
-                begun = self.phases.get(event["profile"], {}).get("begun", event["time"])
-                self.phases[event["profile"]] = {**event, "begun": begun}
-                if not self.terminal:
-                    write(f"  {line_of(self.phases[event['profile']], event['time'])}\n")
-        if self.terminal and self.phases:
-            self.draw()
-
-    def draw(self) -> None:
-        """Redraw the block of lines in place."""
-        up = f"\x1b[{self.drawn}A" if self.drawn else ""
-        lines = [f"\x1b[2K  {line_of(event, time.time())}\n" for event in self.phases.values()]
-        write(up + "".join(lines))
-        self.drawn = len(lines)
+                events.append({key: event[key] for key in ("profile", "phase", "time")} | {"done": bool(event.get("done"))})
+        return events
 
 
 def line_of(event: dict[str, Any], now: float) -> str:
     """Return one line: profile, seconds since it began, phase."""
     took = max(0.0, (event["time"] if event.get("done") else now) - event["begun"])
     return f"{event['profile']:<16} {took:5.0f} s  {event['phase']}"
-
-
-def write(text: str) -> None:
-    """Write past Python's buffers: workers are forked while this runs."""
-    sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        os.write(sys.stdout.fileno(), text.encode())
 
 
 def pending_line(item: Any) -> str:
@@ -91,12 +110,19 @@ def pending_line(item: Any) -> str:
     return str(item)
 
 
+def without_repeats(told: Iterable[str], more: Iterable[str]) -> list[str]:
+    """Return the actions that were not planned before: where nothing is done, two tasks may each plan the same."""
+    known = {action.partition(" (")[0] for action in told}
+    return [action for action in more if action.partition(" (")[0] not in known]
+
+
 def hints_of(answer: dict[str, Any]) -> list[str]:
     """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
     hints = []
     for profile in answer.get("profiles") or []:
-        if str(profile.get("status", "")).lower() == "running":
-            size = f"{profile.get('cpu')} CPUs, {profile.get('memory'):g} GiB"
+        # One that goes is told without its sizes.
+        if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
+            size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
             socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
             hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
             kubernetes = profile.get("kubernetes")

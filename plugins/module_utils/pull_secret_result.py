@@ -49,6 +49,7 @@ def result_of(
     check_mode: bool,
     wait: bool,
     refused: WorkstationError | None = None,
+    absent: bool = False,
 ) -> dict[str, Any]:
     """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed.
 
@@ -60,7 +61,7 @@ def result_of(
             login_plan_of(logins.outcomes, check_mode),
         ]
     )
-    pending, warnings = _open(clusters, logins, desired, check_mode=check_mode, wait=wait)
+    pending, warnings = _open(clusters, logins, desired, check_mode=check_mode, wait=wait, absent=absent)
     lost, failed = _lost(clusters, patient=check_mode or wait), _failed_namespaces(clusters)
     rows = [row(cluster.context, outcome, desired, now) for cluster in clusters for outcome in cluster.outcomes]
     result = {
@@ -91,14 +92,14 @@ def result_of(
 
 
 def _open(
-    clusters: Sequence[Cluster], logins: Logins, desired: Desired, *, check_mode: bool, wait: bool
+    clusters: Sequence[Cluster], logins: Logins, desired: Desired, *, check_mode: bool, wait: bool, absent: bool
 ) -> tuple[list[Pending], list[str]]:
     """Return what waits for a cluster or a profile, or in check mode the warnings that the plan for it is a guess."""
     away = [cluster for cluster in clusters if cluster.view.unreachable]
     if check_mode:
         guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
         return [], [*guesses, *failures_of(_waiting_for(logins), with_waiting=True)]
-    return [*(_waiting(cluster, desired) for cluster in away), *pending_of(logins.outcomes)] if wait else [], []
+    return [*(_waiting(cluster, desired, absent) for cluster in away), *pending_of(logins.outcomes)] if wait else [], []
 
 
 def _waiting_for(logins: Logins) -> list[LoginOutcome]:
@@ -134,10 +135,10 @@ def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:
     return replace(cluster.plan, items=tuple(part for part in parts if part is not None))
 
 
-def _waiting(cluster: Cluster, desired: Desired) -> Pending:
+def _waiting(cluster: Cluster, desired: Desired, absent: bool) -> Pending:
     return Pending(
         target=f"cluster {cluster.context}",
-        change=f"renewing pull secret '{desired.name}'",
+        change=f"{'removing' if absent else 'renewing'} pull secret '{desired.name}'",
         reason="the cluster can't be reached",
         remedy=cluster.view.unreachable,
     )

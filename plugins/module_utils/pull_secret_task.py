@@ -111,6 +111,9 @@ def read_clusters(task: Task, environment: Mapping[str, str], now: datetime) -> 
         except WorkstationError as error:
             if kube:
                 kube.http.close()
+            if task.wait and task.policy.absent and error.context.get("missing_context"):
+                # No way leads to such a cluster: nothing of ours can wait there to be removed.
+                continue
             view, kube = _blind(context, error, task), None
         clusters.append(Cluster(context, view, plan_cluster(view, task.desired, task.policy, now), kube))
     return clusters
@@ -145,7 +148,16 @@ def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bo
         for cluster in clusters:
             if cluster.kube:
                 cluster.kube.http.close()
-    return result_of(clusters, logins, task.desired, now, check_mode=check_mode, wait=task.wait, refused=refused)
+    return result_of(
+        clusters,
+        logins,
+        task.desired,
+        now,
+        check_mode=check_mode,
+        wait=task.wait,
+        absent=task.policy.absent,
+        refused=refused,
+    )
 
 
 def _foreseen(item: Item) -> Outcome:

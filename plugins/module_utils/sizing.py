@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .entries import entries_of
 from .errors import InputError
 
 MIB_PER_GIB = 1024
@@ -28,12 +30,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Wish:
-    """What one profile asks for: an absolute number of CPUs or GiB, or (None) its share by weight."""
+    """What one profile asks for: an absolute number of CPUs or GiB, or (None) its share by weight.
+
+    One that is stopped keeps its share, but takes nothing of the laptop meanwhile.
+    """
 
     name: str
     cpu: int | None = None
     memory: float | None = None
     weight: float = 1.0
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ def sizes(host: Host, wishes: Sequence[Wish]) -> dict[str, Size]:
 
     A share is weight / (all profiles' weights + the host's weight), so two profiles of weight 1 get a third each. It is
     taken from the whole laptop and rounded down to whole CPUs and GiB, at least 1: an absolute size of one profile never
-    changes, and so never restarts, another. Raises InputError when the sum does not fit the laptop.
+    changes, and so never restarts, another. The same goes for stopping a profile and starting it again. Raises InputError
+    when the sum of those that are not stopped does not fit the laptop.
     """
     if not wishes:
         return {}
@@ -64,14 +71,15 @@ def sizes(host: Host, wishes: Sequence[Wish]) -> dict[str, Size]:
         )
         for wish in wishes
     }
-    names = _quoted(wishes)
-    cpus = sum(size.cpu for size in result.values())
+    up = [wish for wish in wishes if not wish.stopped]
+    names = _quoted(up)
+    cpus = sum(result[wish.name].cpu for wish in up)
     if cpus > host.cpus:
         raise InputError(
             f"Could not size the profiles {names}: together they need {cpus} CPUs and this laptop has {host.cpus}. "
             "Lower 'cpu' or 'weight' of a profile, or configure fewer profiles."
         )
-    memory = sum(size.memory for size in result.values())
+    memory = sum(result[wish.name].memory for wish in up)
     usable = (host.memory_mib - host.reserve_memory_mib) / MIB_PER_GIB
     if memory > usable + 1e-9:
         raise InputError(
@@ -82,21 +90,23 @@ def sizes(host: Host, wishes: Sequence[Wish]) -> dict[str, Size]:
     return result
 
 
-def sized(profiles: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[dict[str, Any]]:
+def sized(profiles: Any, host: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the profiles with cpu and memory filled in, and without the keys that only sizing knows (weight).
 
-    Profiles to be removed or stopped are passed through: they take nothing of the laptop.
+    Profiles to be removed are passed through. Whatever else becomes of a profile, its share is its own: none of the others
+    grows, and so restarts, because one is stopped for an hour.
     """
-    running = [profile for profile in profiles if profile.get("state", "started") == "started"]
+    profiles = entries_of(profiles, "profiles")
+    staying = [profile for profile in profiles if profile.get("state") != "absent"]
     known = {"cpus", "memory_mib", "weight", "reserve_memory_mib"}
     size_of = sizes(
         Host(**{key: _number(f"host.{key}", value) for key, value in host.items() if key in known}),
-        [_wish(profile) for profile in running],
+        [_wish(profile) for profile in staying],
     )
     filled = []
     for profile in profiles:
         entry = {key: value for key, value in profile.items() if key != "weight"}
-        if profile.get("state", "started") == "started":
+        if profile.get("state") != "absent":
             size = size_of[str(profile["name"])]
             entry |= {"cpu": size.cpu, "memory": size.memory}
         filled.append(entry)
@@ -119,6 +129,7 @@ def _wish(profile: Mapping[str, Any]) -> Wish:
         cpu=int(numbers["cpu"]) if "cpu" in numbers else None,
         memory=numbers.get("memory"),
         weight=numbers.get("weight", 1.0),
+        stopped=profile.get("state") == "stopped",
     )
 
 
@@ -129,7 +140,9 @@ def _number(what: str, value: Any) -> Any:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise InputError(f"Could not size the profiles: '{what}' is {value!r}. Give a number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"Could not size the profiles: '{what}' is {value!r}. Give a number.")
     return int(number) if number == int(number) else number
 
 

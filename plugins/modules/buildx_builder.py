@@ -172,6 +172,11 @@ actions:
   type: list
   elements: str
   sample: ["create builder 'multi-platform' (colima-buildx)"]
+left:
+  description: What a second look still found to do, where docker reported success.
+  returned: failure, when a change did not have its effect
+  type: list
+  elements: str
 builders:
   description: The named builders that are there after the run (in check mode, would be).
   returned: always
@@ -220,7 +225,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)

@@ -185,7 +185,8 @@ options:
     env:
       description:
         - Environment of the VM, replaced as a whole. Needs a restart.
-        - No place for secrets, because colima keeps it in files that others can read. Values are not shown in the diff.
+        - No place for secrets, because colima keeps it in files that others can read. Values are not shown in the diff, in the
+          system's log or in the invocation that Ansible prints with C(-vvv).
       type: dict
     disk_image:
       description: Local file of the VM image (C(diskImage)); empty for colima's own. Used only when the VM is made.
@@ -324,13 +325,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done (or would be, in check mode), in order.
-  returned: success
+  description:
+    - What was done (or would be, in check mode), in order. After a failure what was done before it, and what was begun and not
+      finished.
+  returned: always
   type: list
   elements: str
   sample:
     - stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)
     - start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)
+refusals:
+  description: Each refusal, where a plan was refused; nothing was done then.
+  returned: failure, when the plan was refused
+  type: list
+  elements: str
+left:
+  description: What a second look still found to do, where colima reported success.
+  returned: failure, when a change did not have its effect
+  type: list
+  elements: str
+ha_log:
+  description: The end of Lima's log about the VM, where the causes of failed starts are.
+  returned: failure, when a VM could not be started, stopped or changed
+  type: str
 pending:
   description: Changes that were held back by O(restart).
   returned: success
@@ -374,17 +391,37 @@ profiles:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.colima_config import shown_options
+from ..module_utils.colima_secrets import secrets_in
 from ..module_utils.colima_task import ARGUMENT_SPEC, RULES, run
 from ..module_utils.errors import WorkstationError
 
 
+class Module(AnsibleModule):
+    """A module that never tells the credentials in its options, and in the rest hides no harmless word that is like one.
+
+    no_log in the options would hide the values of env wherever they occur: each "1" and "true" of the whole result.
+    """
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.no_log_values.update(secrets_in(self.params))
+
+    def _log_invocation(self) -> None:
+        given, self.params = self.params, shown_options(self.params)
+        super()._log_invocation()
+        self.params = given
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True, **RULES)
+    module = Module(ARGUMENT_SPEC, supports_check_mode=True, **RULES)
+    # What is left in the module is what a result shows of its invocation.
+    given, module.params = module.params, shown_options(module.params)
     try:
-        result = run(module.params, module.check_mode)
+        result = run(given, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     except KeyboardInterrupt:
         module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
     for text in result.pop("warnings"):

@@ -75,6 +75,11 @@ actions:
   type: list
   elements: str
   sample: ["set 'credsStore' in docker's config.json (desktop -> osxkeychain)"]
+left:
+  description: What a second look still found to do, where docker reported success.
+  returned: failure, when a change did not have its effect
+  type: list
+  elements: str
 backup_file:
   description: Where C(config.json) was kept before its change.
   returned: when it was changed and there was one
@@ -96,7 +101,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)

@@ -136,6 +136,11 @@ actions:
   type: list
   elements: str
   sample: ["update docker context 'colima-buildx' (endpoint unix:///old.sock -> unix:///new.sock)"]
+left:
+  description: What a second look still found to do, where docker reported success.
+  returned: failure, when a change did not have its effect
+  type: list
+  elements: str
 current:
   description: Name of the current context after the run.
   returned: always
@@ -184,7 +189,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)

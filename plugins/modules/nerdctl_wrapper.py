@@ -126,7 +126,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
+        module.fail_json(**error.result)
     for text in result.pop("warnings"):
         module.warn(text)
     module.exit_json(**result)

@@ -279,12 +279,37 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     done = lab.converge({"name": "k8s", "state": "absent"})
     assert done.actions[1:] == (
         "remove kubeconfig entry 'colima-k8s'",
+        "remove colima's copies of the kubeconfig from before profile 'k8s' (the kubeconfig still has all that is in them)",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",
         f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
     )
     left = yaml.safe_load(kubeconfig.read_text())
     assert ([context["name"] for context in left["contexts"]], left["users"]) == (["work"], [])
     assert not wrapper.exists()
+
+
+def test_a_script_of_the_users_that_calls_nerdctl_stays(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    helper = lab.bin / "nerdctl"
+    text = '#!/bin/bash\ncolima nerdctl --profile dev -- build .\ncolima nerdctl --profile k8s -- "$@"\n'
+    helper.write_text(text)
+    gone = lab.converge({"name": "dev", "state": "absent"})
+    assert not [action for action in gone.actions if "wrapper" in action]
+    assert helper.read_text() == text
+
+
+def test_a_wrapper_is_removed_where_it_is_whatever_its_path_looks_like(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    folder = lab.root / "o'brien" / "bin"
+    folder.mkdir(parents=True)
+    unrelated = lab.root / "o"
+    unrelated.write_text("not ours")
+    wrapper = folder / "nerdctl"
+    wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile dev -- "$@"\n')
+    lab.path = f"{folder}:{lab.bin}"
+    lab.converge({"name": "dev", "state": "absent"})
+    assert not wrapper.exists()
+    assert unrelated.read_text() == "not ours"
 
 
 def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -29,7 +31,7 @@ PLAY = """
           - {name: two, runtime: containerd, cpu: "{{ cpu | default(2) | int }}", memory: 2, disk: 20}
         restart: never
         host: {cpus: 8, memory_mib: 16384, system: Darwin, arch: arm64}
-      environment: "{{ workstation_environment | combine({'REHEARSAL_BOOT_SECONDS': '3'}) }}"
+      environment: "{{ workstation_environment | combine({'REHEARSAL_BOOT_SECONDS': '3'}) | combine(more | default({})) }}"
 """
 STARTING = re.compile(r"^  (one|two) +\d+ s  (.+)$", re.MULTILINE)
 
@@ -51,13 +53,15 @@ def lab() -> Iterator[Path]:
             rehearsal("down", place)
 
 
-def start(lab: Path, *arguments: str, output: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+def start(lab: Path, *arguments: str, output: int = subprocess.PIPE, color: str = "0") -> subprocess.Popen[bytes]:
     argv = [ANSIBLE, "-i", "inventory/rehearsal", str(lab.parent / "play.yml"), *arguments]
     environment = {
         **os.environ,
         "LAPTOP_REHEARSAL_DIR": str(lab),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_FORCE_COLOR": color,
+        "TERM": "xterm",
+        "TMPDIR": str(lab.parent),
     }
     return subprocess.Popen(
         argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -92,25 +96,42 @@ def test_every_phase_is_a_line_and_the_end_says_what_changed_and_what_waits(lab:
     assert STARTING.findall(held) == []
 
 
-def test_a_terminal_shows_the_lines_in_place(lab: Path) -> None:
-    ours, theirs = pty.openpty()
-    running = start(lab, output=theirs)
-    os.close(theirs)
-    shown = b""
-    # On Linux the end of a terminal's other side is an error.
-    while chunk := _read(ours):
-        shown += chunk
-    assert running.wait(timeout=60) == 0, shown.decode()
-    text = shown.decode()
-    assert "\x1b[2A" in text
-    assert text.count("\x1b[2K  one ") > 3
+def watch(lab: Path, terminal: Terminal, *arguments: str, color: str = "0") -> tuple[int, list[str]]:
+    """Play on a terminal; return the exit status and what is to be seen at the end."""
+    running = start(lab, *arguments, output=terminal.other, color=color)
+    os.close(terminal.other)
+    deadline = time.monotonic() + 120
+    while running.poll() is None and time.monotonic() < deadline:
+        select.select([terminal.ours], [], [], 0.2)
+        terminal.read()
+    return running.wait(timeout=1), terminal.lines
 
 
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b""
+def test_a_terminal_shows_the_lines_in_place_and_ansibles_own_below_them(lab: Path) -> None:
+    terminal = Terminal(100)
+    status, lines = watch(lab, terminal, "-v", color="1")
+    terminal.close()
+    assert status == 0, lines
+    (task,) = (number for number, line in enumerate(lines) if line.startswith("TASK [Converge]"))
+    assert re.fullmatch(r"  one +\d+ s  ready", lines[task + 1]), lines
+    assert re.fullmatch(r"  two +\d+ s  ready", lines[task + 2]), lines
+    assert lines[task + 3].startswith("changed: [rehearsal] =>")
+    assert len([line for line in lines if re.match(r"  (one|two) +\d+ s", line)]) == 2, lines
+
+
+def test_a_failure_on_a_narrow_terminal_is_readable_and_tells_what_was_done(lab: Path) -> None:
+    terminal = Terminal(40)
+    status, lines = watch(lab, terminal, "-e", '{"more": {"REHEARSAL_FAIL": "docker-start:one"}}')
+    terminal.close()
+    assert status != 0
+    text = " ".join(lines)
+    # Ansible breaks its own lines at the edge of the terminal, anywhere.
+    assert "Couldnotstartprofile'one'" in text.replace(" ", "")
+    progress = [line for line in lines if re.match(r"  (one|two) +\d+ s", line)]
+    assert [line.split("s  ")[1] for line in progress] == ["failed", "ready"], lines
+    assert "changed        nothing" not in text
+    assert re.search(r"changed +create profile 'two'", text), lines
+    assert re.search(r"createprofile'one'\(.*\):notfinished", text.replace(" ", "")), lines
 
 
 def test_ctrl_c_during_a_start_leaves_what_the_next_play_finishes(lab: Path) -> None:
@@ -125,6 +146,7 @@ def test_ctrl_c_during_a_start_leaves_what_the_next_play_finishes(lab: Path) -> 
     text = running.communicate(timeout=60)[0].decode()
     assert running.returncode != 0
     assert "Traceback" not in text
+    assert list(lab.parent.glob("laptop-containers-*")) == []
     deadline = time.monotonic() + 20
     while list((home / "_laptop.containers").glob("*.pid")) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -149,6 +149,9 @@ def test_a_new_profile_beside_one_that_nobody_asked_for_is_told_once(lab: Colima
         "absent; its data disk stays unless delete_data is set.",
     )
     assert lab.converge(renamed).plan.warnings == ()
+    with pytest.raises(RefusedStep) as caught:
+        lab.converge({**DEV, "name": "third", "memory": 30})
+    assert "Profiles 'dev' and 'work' run without being asked for here: stop them ('colima stop dev')" in caught.value.message
     assert lab.has_marker("dev")
     assert lab.converge(DEV).actions == ()
 

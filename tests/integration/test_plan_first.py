@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,28 @@ def test_a_task_that_would_not_run_here_is_left_to_the_module(laptop: Laptop, ca
         laptop.task = {"delegate_to": "laptop"}
     code, printed = laptop.run()
     assert code == 0 and "changed=0" in printed and PACKED in printed
+
+
+def test_options_that_cannot_be_meant_need_no_module(laptop: Laptop) -> None:
+    laptop.module = "colima_profile"
+    laptop.options = {"profiles": [{"name": "dev", "runtime": "podman"}]}
+    code, printed = laptop.run()
+    assert code != 0 and "AnsiballZ_colima_profile" not in printed
+    assert "Could not use 'podman' as 'runtime' of 'dev' in 'profiles'" in " ".join(printed.split())
+
+
+def test_credentials_in_options_are_not_printed_at_any_verbosity(laptop: Laptop) -> None:
+    laptop.module = "colima_profile"
+    laptop.options = {
+        "name": "dev",
+        "env": {"API_TOKEN": "s3cr3t-of-mine", "PROXY": "http://me:hunter-22@proxy", "DEBUG": "true"},
+    }
+    # Sockets of a profile need a short path.
+    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as place:
+        laptop.task = {"environment": {"COLIMA_HOME": place}}
+        code, printed = laptop.run("--check", "-vvvvv", "--diff")
+    assert code == 0 and "AnsiballZ_colima_profile" in printed and "invocation" in printed
+    assert "s3cr3t-of-mine" not in printed and "hunter-22" not in printed
 
 
 def test_a_guess_is_no_answer(laptop: Laptop) -> None:

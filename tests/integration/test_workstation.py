@@ -78,6 +78,11 @@ def changed(output: str) -> int:
     return int(found.group(1))
 
 
+def flat(output: str) -> str:
+    """Return what was printed as one line, wherever it was broken."""
+    return " ".join(output.split())
+
+
 def fingerprint(folder: Path) -> dict[str, str]:
     """Return what every file of a folder is, by name. Logs and the file of Ansible's own temporary folder are no state."""
     entries = {}
@@ -128,7 +133,16 @@ def test_nothing_is_due_right_after(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        pytest.param({"colima_profiles": [{"name": "x", "runtime": "podman"}]}, "podman", id="unknown runtime"),
+        pytest.param(
+            {"colima_profiles": [{"name": "x", "runtime": "podman"}]},
+            "'podman' as 'runtime' of 'x' in 'profiles': there is no such choice. Use one of docker, containerd",
+            id="unknown runtime",
+        ),
+        pytest.param({"colima_profiles": ["k8s"]}, "'colima_profiles': entry 1 ('k8s') is a text", id="profiles by name only"),
+        pytest.param({"colima_profiles": [{"name": "x", "kubernetes": True}]}, "'kubernetes' of 'x'", id="kubernetes as a truth"),
+        pytest.param({"colima_profiles": [{"name": ""}]}, "has no 'name'", id="an empty name"),
+        pytest.param({"colima_state": "stopped"}, "'stopped' as 'colima_state'", id="a state of profiles for the role"),
+        pytest.param({"secret_refresh_state": "stopped"}, "'stopped' as 'state'", id="secret_refresh_state"),
         pytest.param({"colima_profiles": [{"name": "x", "cpu": 0}]}, "cpu is 0", id="zero CPUs"),
         pytest.param({"colima_profiles": [{"name": "x", "memory": -2}]}, "memory is -2", id="negative memory"),
         pytest.param({"colima_profiles": [{"name": "x", "disk": -5}]}, "disk", id="negative disk"),
@@ -148,10 +162,12 @@ def test_bad_input_is_one_clear_sentence_and_changes_nothing(lab: Lab, variables
     done = lab.play("-e", json.dumps(variables))
     assert done.returncode != 0, done.stdout
     said = done.stdout + done.stderr
-    assert message in said
-    # Ours, or Ansible's own sentence for a word that is not among the choices.
-    assert "Could not" in said or "must be one of" in said
-    assert "Traceback" not in said
+    assert message in flat(said)
+    # A sentence of ours, never Python's or Ansible's, that ends in what to do.
+    assert re.search(
+        r"Could not .+\. (Use|Set|Give|Lower|Write|Begin|Choose|Keep|Name|Add|Pass|Start|Correct|Put)\b", flat(said)
+    ), said
+    assert not re.search(r"Traceback|must be one of|unable to convert|expected dicts|not iterable|_Ansible", said)
     after = fingerprint(lab.folder)
     assert {name for name in {*before, *after} if before.get(name) != after.get(name)} == set()
 
@@ -163,6 +179,27 @@ def test_a_profile_that_is_stopped_when_the_secret_is_due_is_named(lab: Lab) -> 
     assert "colima-k8s" in done.stdout + done.stderr
     again = lab.play()
     assert again.returncode == 0, again.stdout
+
+
+def test_a_teardown_that_is_refused_takes_nothing_back(lab: Lab) -> None:
+    before = fingerprint(lab.folder)
+    done = lab.play("-e", "colima_delete_data=true", playbook="playbooks/teardown.yml")
+    assert done.returncode != 0
+    assert "its name is not in confirm_data_loss" in flat(done.stdout + done.stderr)
+    assert re.findall(r"TASK \[laptop\.containers\.(\w+)", done.stdout) == ["colima"]
+    assert fingerprint(lab.folder) == before
+
+
+def test_the_plan_of_a_teardown_has_each_step_once_and_no_hints_of_what_goes(lab: Lab) -> None:
+    before = fingerprint(lab.folder)
+    done = lab.play("--check", playbook="playbooks/teardown.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = done.stdout.partition("WORKSTATION")[2]
+    assert summary.count("remove nerdctl wrapper") == 1
+    assert summary.count("delete the VM of profile 'k8s'") == 1
+    assert "use it" not in summary
+    assert "Callback dispatch" not in done.stdout + done.stderr
+    assert fingerprint(lab.folder) == before
 
 
 def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
@@ -177,3 +214,5 @@ def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
     assert sorted(path.parent.name for path in disks.glob("*/datadisk")) == ["colima-docker-buildx", "colima-k8s"]
     again = lab.play(playbook="playbooks/teardown.yml")
     assert (again.returncode, changed(again.stdout)) == (0, 0), again.stdout
+    # No profile, no cluster: there is nothing to wait for.
+    assert "pending" not in again.stdout.partition("WORKSTATION")[2]

@@ -9,6 +9,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import (
     Desired,
     desired_from,
+    policy_from,
     stated_from,
     version_problems,
 )
@@ -22,7 +23,6 @@ LINUX = Host("Linux", "x86_64", "/home/me", 8, 16384)
 @pytest.mark.parametrize(
     ("text", "name", "instance"),
     [
-        ("", "default", "colima"),
         ("default", "default", "colima"),
         ("colima", "default", "colima"),
         ("k8s", "k8s", "colima-k8s"),
@@ -41,6 +41,41 @@ def test_names_as_colima_takes_them(text: str, name: str, instance: str) -> None
 def test_names_that_colima_mixes_up_are_refused(text: str) -> None:
     with pytest.raises(InputError, match=f"Could not use profile name '{text}'"):
         parse_name(text)
+
+
+def test_an_empty_name_is_not_taken_for_the_default_profile() -> None:
+    for profiles in ([{"name": ""}], [{"name": None, "state": "absent"}]):
+        with pytest.raises(InputError, match="Could not use an empty profile name"):
+            desired_from(profiles, MAC)
+    with pytest.raises(InputError, match="Could not use an empty profile name"):
+        policy_from({"confirm_data_loss": [""]})
+
+
+def test_a_name_with_a_line_feed_behind_it_is_refused() -> None:
+    with pytest.raises(InputError, match=r"Could not use profile name 'dev\\n'"):
+        parse_name("dev\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        pytest.param(True, "true or false", id="a word that YAML takes for a truth"),
+        pytest.param(None, "empty", id="nothing"),
+        pytest.param(1.1, "a number with a fraction", id="a version"),
+        pytest.param(["x"], "a list or a mapping", id="a list"),
+    ],
+)
+@pytest.mark.parametrize("option", ["env", "dns_hosts"])
+def test_a_text_that_yaml_has_changed_is_refused(option: str, value: Any, kind: str) -> None:
+    params = {"name": "dev", "env": {"A": value}} if option == "env" else {"name": "dev", "network": {"dns_hosts": {"A": value}}}
+    with pytest.raises(InputError) as caught:
+        desired_from([params], MAC)
+    assert f"of profile 'dev': the value of 'A' is {kind}, not text" in caught.value.message
+    assert "quotes" in caught.value.message
+
+
+def test_a_whole_number_in_the_environment_is_the_text_that_it_looks_like() -> None:
+    assert stated_from({"name": "dev", "env": {"PORT": 8080}}) == {"env": {"PORT": "8080"}}
 
 
 @pytest.mark.parametrize(
@@ -84,6 +119,8 @@ def test_only_what_is_given_is_stated() -> None:
 
 BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "no cpu": ({"cpu": 0}, MAC, "'cpu' of profile 'dev' to '0': it is too small. Use at least 1 CPUs."),
+    "endless memory": ({"memory": float("inf")}, MAC, "'memory' of profile 'dev' to 'inf': it is no size. Give a number"),
+    "memory that is no number": ({"memory": float("nan")}, MAC, "it is no size"),
     "negative memory": ({"memory": -1}, MAC, "'memory' of profile 'dev' to '-1.0': it is too small"),
     "no disk": ({"disk": 0}, MAC, "Use at least 1 GiB"),
     "unknown runtime": ({"runtime": "podman"}, MAC, "Use one of docker, containerd, incus, none"),
@@ -113,7 +150,7 @@ def test_what_can_not_be_meant_is_refused_in_a_sentence(params: dict[str, Any], 
     assert refused.value.message.startswith("Could not set ")
 
 
-@pytest.mark.parametrize(("first", "second"), [("dev", "colima-dev"), ("k8s", "K8s"), ("", "default")])
+@pytest.mark.parametrize(("first", "second"), [("dev", "colima-dev"), ("k8s", "K8s"), ("colima", "default")])
 def test_a_profile_named_twice_is_refused(first: str, second: str) -> None:
     with pytest.raises(InputError, match="same profile to colima"):
         desired_from([{"name": first}, {"name": second}], MAC)

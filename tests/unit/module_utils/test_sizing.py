@@ -65,9 +65,30 @@ def test_profiles_keep_their_other_settings_and_lose_the_weight() -> None:
     assert got == [{"name": "k8s", "runtime": "containerd", "cpu": 4, "memory": 8}]
 
 
-def test_a_profile_that_is_not_started_takes_nothing() -> None:
+@pytest.mark.parametrize("state", ["stopped", "present"])
+def test_a_profile_that_is_not_started_keeps_its_share(state: str) -> None:
+    laptop = {"cpus": 12, "memory_mib": 36 * GIB}
+    both = sized([{"name": "k8s"}, {"name": "docker-buildx"}], laptop)
+    assert sized([{"name": "k8s", "state": state}, {"name": "docker-buildx"}], laptop) == [{**both[0], "state": state}, both[1]]
+
+
+def test_a_stopped_profile_leaves_room_for_an_absolute_size() -> None:
+    profiles = [{"name": "k8s", "state": "stopped"}, {"name": "big", "cpu": 11, "memory": 30}]
+    assert [profile["cpu"] for profile in sized(profiles, {"cpus": 12, "memory_mib": 36 * GIB})] == [4, 11]
+    with pytest.raises(InputError, match="together they need 15 CPUs"):
+        sized([{**profiles[0], "state": "started"}, profiles[1]], {"cpus": 12, "memory_mib": 36 * GIB})
+
+
+def test_a_profile_that_goes_takes_nothing() -> None:
     got = sized([{"name": "old", "state": "absent"}, {"name": "k8s"}], {"cpus": 4, "memory_mib": 8 * GIB})
     assert got == [{"name": "old", "state": "absent"}, {"name": "k8s", "cpu": 2, "memory": 4}]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "1e400", "nan"])
+@pytest.mark.parametrize("key", ["cpu", "memory", "weight"])
+def test_a_size_that_is_endless_or_nothing_is_named(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"'{key}' of profile 'k8s' is .*Give a number"):
+        sized([{"name": "k8s", key: value}], {"cpus": 4, "memory_mib": 8 * GIB})
 
 
 @pytest.mark.parametrize("value", ["four", None, True, [4]])

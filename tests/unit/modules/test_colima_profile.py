@@ -52,6 +52,38 @@ def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+SECRETS = ("s3cr3t-of-mine", "hunter-22", "me:hunter-22", "splunk-0123", "git-4567")
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["one profile", "a list"])
+def test_credentials_are_told_to_nobody_and_harmless_words_stay(
+    run: ModuleRun, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda _self, msg, **_: logged.append(str(msg)))
+    profile = {
+        "name": "dev",
+        "env": {"API_TOKEN": SECRETS[0], "HTTPS_PROXY": "http://me:hunter-22@proxy:3128", "DEBUG": "true", "MY_KEY": "dev"},
+        "docker": {"debug": True, "log-opts": {"splunk-token": SECRETS[3]}, "proxies": {"http-proxy": "http://me:hunter-22@proxy"}},
+        "provision": [{"script": "git clone https://git-4567@git.example/x"}],
+    }  # fmt: skip
+    options = {"profiles": [profile]} if listed else profile
+    result = run("colima_profile", check=True, host=HOST, **options)
+    said = str(result) + "".join(logged)
+    assert "Invoked with" in said
+    assert [secret for secret in SECRETS if secret in said] == []
+    # The short words of env are not hidden wherever they occur.
+    assert result["actions"] == ["create profile 'dev' (docker, 2 CPUs, 2 GiB, disk 100 GiB)"]
+    assert result["diff"]["after"]["dev"]["env"] == dict.fromkeys(profile["env"], "(not shown)")
+    assert result["diff"]["after"]["dev"]["docker"]["debug"] is True
+
+
+@pytest.mark.parametrize("option", ["timeout", "stall_timeout"])
+def test_a_time_that_is_over_before_it_begins_is_refused(run: ModuleRun, option: str) -> None:
+    result = run("colima_profile", check=True, name="dev", host=HOST, **{option: -5})
+    assert result["msg"].startswith(f"Could not use {option} -5: no start ends before it begins. Give seconds, such as ")
+
+
 def test_a_run_says_what_is_missing(run: ModuleRun, home: Path) -> None:
     result = run("colima_profile", name="dev", host=HOST)
     assert result["msg"] == "Could not find 'colima': it is not installed or not on PATH. Run 'brew install colima'."
