@@ -181,11 +181,15 @@ class Colima:
         """Run nerdctl in the VM and return its output."""
         return self.cli.run("nerdctl", "--profile", name.name, "--", *args, timeout=_READ_SECONDS).stdout
 
-    def host_agent_tail(self, name: Name, lines: int = 15) -> str:
-        """Return the end of Lima's log about the VM, where the causes of failed starts are."""
+    def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
+        """Return the end of Lima's log about the VM, where the causes of failed starts are.
+
+        since: empty if nothing was written after that time, because the log then tells of an earlier start.
+        """
+        log = self.paths.instance(name) / "ha.stderr.log"
         with contextlib.suppress(OSError):
-            text = (self.paths.instance(name) / "ha.stderr.log").read_text(errors="replace")
-            return "\n".join(text.splitlines()[-lines:])
+            if log.stat().st_mtime >= since:
+                return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
         return ""
 
 

@@ -240,6 +240,30 @@ def test_what_cannot_be_repaired_ends_with_what_lima_said(lab: ColimaLab) -> Non
     assert str(told.value.context["ha_log"]).splitlines() == log[-15:]
 
 
+def test_a_start_that_fails_after_the_boot_neither_cuts_the_vm_off_nor_boots_it_again(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed, match="error starting docker"):
+        lab.converge(DEV)
+    machine = lab.machine("dev")
+    lab.calls()
+    with pytest.raises(CommandFailed, match="error starting docker"):
+        lab.converge(DEV, restart="always")
+    assert lab.machine("dev") != machine
+    changes = [call[1:] for call in lab.calls() if call[0] == "colima" and call[1] in ("start", "stop", "delete")]
+    assert changes == [["stop", "--profile", "dev"], ["start", "--profile", "dev"]]
+
+
+def test_a_vm_that_somebody_else_started_in_the_same_moment_is_not_cut_off(lab: ColimaLab) -> None:
+    real = (lab.bin / "colima").rename(lab.bin / "real-colima")
+    said = 'level=fatal msg="instance \\"colima-dev\\" seems running (hint: remove \\"ha.pid\\")"'
+    (lab.bin / "colima").write_text(f"#!/bin/sh\n'{real}' \"$@\" || exit\n[ $1 != start ] || {{ echo '{said}'; exit 1; }}\n")
+    (lab.bin / "colima").chmod(0o755)
+    with pytest.raises(CommandFailed, match="seems running"):
+        lab.converge(DEV)
+    assert not [call for call in lab.calls() if "--force" in call]
+    assert lab.converge(DEV).actions == ()
+
+
 def test_vms_that_shrink_stop_before_others_grow(lab: ColimaLab) -> None:
     other = {**DEV, "name": "other", "auto_activate": False}
     lab.converge({**DEV, "cpu": 8}, {**other, "cpu": 3})
