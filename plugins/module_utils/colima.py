@@ -24,6 +24,7 @@ INSTALL = "Run 'brew install colima'."
 _LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
+_ANSWER_SECONDS = 20.0
 _WRITTEN_BYTES = 256 * 1024
 
 OnLine = Callable[[str, str], None]
@@ -177,9 +178,13 @@ class Colima:
         """Run a command in the VM and return its output."""
         return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
 
-    def nerdctl(self, name: Name, *args: str) -> str:
-        """Run nerdctl in the VM and return its output."""
-        return self.cli.run("nerdctl", "--profile", name.name, "--", *args, timeout=_READ_SECONDS).stdout
+    def answers(self, name: Name) -> bool:
+        """Whether the VM can be reached at all."""
+        try:
+            self.cli.run("ssh", "--profile", name.name, "--", "true", timeout=_ANSWER_SECONDS)
+        except CommandFailed:
+            return False
+        return True
 
     def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
         """Return the end of Lima's log about the VM, where the causes of failed starts are.

@@ -11,7 +11,7 @@ from .colima_config import Config, shown
 from .colima_desired import Desired
 from .colima_paths import Name
 from .colima_settings import Version
-from .colima_state import BROKEN, HALF, Current
+from .colima_state import RUNNING, Current
 from .plan import Pending, Plan, Step
 
 # Kinds of actions, in the order in which all profiles' actions run.
@@ -100,8 +100,9 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
             {**before, "data_disk_gib": disk or 0},
             {"state": "absent", "data_disk_gib": 0 if gone else disk or 0},
         )
-    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health not in (HALF, BROKEN))
-    after: dict[str, Any] = {"state": "running" if up else ("stopped" if current.exists else "defined")}
+    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health == RUNNING)
+    left = current.health if plan.pending else ("stopped" if current.exists else "defined")
+    after: dict[str, Any] = {"state": "running" if up else left}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib

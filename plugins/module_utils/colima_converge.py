@@ -15,11 +15,12 @@ from .colima import INSTALL, Colima
 from .colima_action import SSH_INCLUDE, WRAPPER, Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
+from .colima_paths import Name
 from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
 from .colima_rules import check
-from .colima_state import HALF
+from .colima_state import HALF, SILENT
 from .errors import NotVerified, RefusedStep, ToolMissing, naming_files
 from .plan import Plan, merge
 
@@ -125,7 +126,7 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     seen = stamp(colima.paths.own)
     result = survey(colima, request)
     _refuse(result)
-    if check_mode or not result.has_work:
+    if check_mode or not (result.has_work or _booting(colima, result)):
         notes = (f"colima is not installed. {INSTALL}",) if result.has_work and not colima.installed else ()
         return _outcome(colima, result, result, request, notes=notes)
     _require_tools(colima, result)
@@ -152,12 +153,17 @@ def _refuse(result: Survey) -> None:
         raise RefusedStep(" ".join(dict.fromkeys(result.refusals)), refusals=list(result.refusals))
 
 
+def _booting(colima: Colima, result: Survey) -> list[Name]:
+    """Return the VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
+    doubtful = [plan.current.name for plan in result.plans if plan.current.health in (HALF, SILENT)]
+    return [name for name in doubtful if colima.is_being_started([name])]
+
+
 def _somebody_boots(colima: Colima, result: Survey, wait: float) -> bool:
-    """Wait for VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
-    half = [plan.current.name for plan in result.plans if plan.current.health == HALF]
+    """Wait for those."""
     waited = False
     end = time.monotonic() + wait
-    while half and colima.is_being_started(half) and time.monotonic() < end:
+    while _booting(colima, result) and time.monotonic() < end:
         waited = True
         time.sleep(0.5)
     return waited

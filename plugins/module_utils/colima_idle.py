@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from functools import partial
 
 from .colima import Colima
-from .colima_state import RUNNING, Current
+from .colima_state import BROKEN, Current
 from .errors import WorkstationError
 
 _SYSTEM_NAMESPACES = ("kube-system",)
@@ -18,48 +20,63 @@ _SECONDS = 20.0
 def busy(colima: Colima, current: Current) -> str:
     """Return what runs in a profile, as a reason not to stop it; empty when it is idle.
 
-    A VM that can't answer because it is broken is idle: nobody gets work done in it.
+    A VM that gives no clear answer is not idle. Only in a broken one nobody gets work done.
     """
     runtime = str((current.applied or current.configured or {}).get("runtime") or "")
+    noun = "instance" if runtime == "incus" else "container"
     try:
-        if runtime == "docker":
-            names = user_containers(_docker(colima, current))
-        elif runtime == "containerd":
-            names = user_containers(_containerd(colima, current))
-        elif runtime == "incus":
-            names = running_instances(_incus(colima, current))
-        else:
-            # A bare VM runs no containers, and whose its other processes are nobody can tell.
-            names = []
+        names = _running(colima, current, runtime)
     except (WorkstationError, ValueError):
-        return f"it could not be told whether {_noun(runtime)}s run in it" if current.health == RUNNING else ""
+        return f"it could not be told whether {noun}s run in it" if current.health != BROKEN else ""
     if not names:
         return ""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{len(names)} {_noun(runtime)}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
+    each = list(dict.fromkeys(names))
+    shown = ", ".join(each[:3]) + (f" and {len(each) - 3} more" if len(each) > 3 else "")
+    return f"{len(names)} {noun}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
 
 
-def _noun(runtime: str) -> str:
-    return "instance" if runtime == "incus" else "container"
+def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
+    """Return the names of what runs. Raises WorkstationError or ValueError when that can't be told."""
+    if runtime == "incus":
+        return running_instances(colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json"))
+    if runtime not in _LISTINGS:
+        # A bare VM runs no containers, and whose its other processes are nobody can tell.
+        return []
+    try:
+        return user_containers(_LISTINGS[runtime](colima, current))
+    except WorkstationError:
+        # Containers outlive an engine that died; each has a process that watches over it.
+        return orphans(colima.in_guest(current.name, "ps", "-e", "-o", "comm="))
 
 
 def _docker(colima: Colima, current: Current) -> str:
     docker = colima.other("docker", "", DOCKER_CONTEXT=None, DOCKER_HOST=None)
     arguments = ("ps", "--format", "{{json .}}")
     if docker.installed:
-        return docker.run("-H", current.docker_socket, *arguments, timeout=_SECONDS).stdout
+        # What fails here may be the way to the engine, not the engine.
+        with contextlib.suppress(WorkstationError):
+            return docker.run("-H", current.docker_socket, *arguments, timeout=_SECONDS).stdout
     return colima.in_guest(current.name, "sudo", "docker", *arguments)
 
 
 def _containerd(colima: Colima, current: Current) -> str:
     found = []
-    for namespace in colima.nerdctl(current.name, "namespace", "ls", "--quiet").split():
-        found.append(colima.nerdctl(current.name, "--namespace", namespace, "ps", "--format", "{{json .}}"))
+    # Not `colima nerdctl`: it refuses a VM whose set-up did not finish.
+    nerdctl = partial(colima.in_guest, current.name, "sudo", "nerdctl")
+    for namespace in nerdctl("namespace", "ls", "--quiet").split():
+        found.append(nerdctl("--namespace", namespace, "ps", "--format", "{{json .}}"))
     return "\n".join(found)
 
 
-def _incus(colima: Colima, current: Current) -> str:
-    return colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json")
+_LISTINGS = {"docker": _docker, "containerd": _containerd}
+
+
+def orphans(processes: str) -> list[str]:
+    """Return a name for each container whose watcher is among the processes. Raises ValueError for no list of processes."""
+    commands = processes.split()
+    if not commands:
+        raise ValueError("not a list of processes")
+    return ["left by an engine that died" for command in commands if command.startswith("containerd-shim")]
 
 
 def user_containers(listing: str) -> list[str]:

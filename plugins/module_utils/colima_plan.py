@@ -68,7 +68,7 @@ def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, reason: tuple[str, str]) 
         kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
         actions = (Action("write", current.name, "write the settings of", changes(current, target, gap.live), config=kept),)
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
-    change = changes(current, target, wanted) or repair.restart
+    change = changes(current, target, wanted) or f"a restart ({repair.restart})"
     pending = Pending(f"profile '{current.name}'", change, *reason)
     return replace(plan, actions=actions + _client_repairs(plan), pending=(pending,), will_be_up=True)
 

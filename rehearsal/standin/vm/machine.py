@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from .disks import disk_named
+from .forwards import Forwards
 from .guest import Guest
 from .instances import Instance, alive
 from .logfmt import Fatal
@@ -68,6 +69,7 @@ class HostAgent:
         self.guest = Guest(settings, instance)
         self.driver: subprocess.Popen[bytes] | None = None
         self.sockets: list[socket.socket] = []
+        self.forwards = Forwards(lambda: self.guest.runtime_up)
 
     def run(self) -> None:
         """Live until the machine ends."""
@@ -178,6 +180,9 @@ class HostAgent:
         self.say("Waiting for the guest agent to be running")
         for end, path in self.guest.sockets().items():
             self.say(f'Forwarding "{end.strip()}" (guest) to "{path}" (host)')
+        if not self.settings.guest:
+            # Real engines listen on the host's ends themselves.
+            self.forwards.open(self.guest.sockets().values())
         self.say("Guest agent is running")
         self.say('Waiting for the final requirement 1 of 1: "boot scripts must have finished"')
         self._pause(self.seconds / (len(essential) + 1))
@@ -243,6 +248,7 @@ class HostAgent:
 
     def _clean(self) -> None:
         here = self.instance.directory
+        self.forwards.close()
         if not here.is_dir():
             return
         self.guest.remove_sockets()
