@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Callable
 from functools import partial
 
 from .colima import Colima
@@ -14,6 +15,7 @@ from .errors import WorkstationError
 _SYSTEM_NAMESPACES = ("kube-system",)
 _NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
 _POD_NAME_LABEL = "io.kubernetes.pod.name"
+_BUILDER = "buildx_buildkit_"
 _SECONDS = 20.0
 
 
@@ -39,19 +41,26 @@ def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
     """Return the names of what runs. Raises WorkstationError or ValueError when that can't be told."""
     if runtime == "incus":
         return running_instances(colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json"))
-    if runtime not in _LISTINGS:
+    if runtime not in _ASKED:
         # A bare VM runs no containers, and whose its other processes are nobody can tell.
         return []
     try:
-        return user_containers(_LISTINGS[runtime](colima, current))
+        return _ASKED[runtime](colima, current)
     except WorkstationError:
         # Containers outlive an engine that died; each has a process that watches over it.
         return orphans(colima.in_guest(current.name, "ps", "-e", "-o", "comm="))
 
 
-def _docker(colima: Colima, current: Current) -> str:
+def _docker(colima: Colima, current: Current) -> list[str]:
+    ask = partial(_ask_docker, colima, current)
+    names = user_containers(ask("ps", "--format", "{{json .}}"))
+    builders = [name for name in names if name.startswith(_BUILDER)]
+    # A builder's container runs from its first build on, and nearly always waits; docker starts it again with itself.
+    return [name for name in names if name not in builders] or [name for name in builders if _builds(ask, name)]
+
+
+def _ask_docker(colima: Colima, current: Current, *arguments: str) -> str:
     docker = colima.other("docker", "", DOCKER_CONTEXT=None, DOCKER_HOST=None)
-    arguments = ("ps", "--format", "{{json .}}")
     if docker.installed:
         # What fails here may be the way to the engine, not the engine.
         with contextlib.suppress(WorkstationError):
@@ -59,16 +68,27 @@ def _docker(colima: Colima, current: Current) -> str:
     return colima.in_guest(current.name, "sudo", "docker", *arguments)
 
 
-def _containerd(colima: Colima, current: Current) -> str:
+def _builds(ask: Callable[..., str], container: str) -> bool:
+    """Whether a builder's container is at work, or may be."""
+    from .buildx_nodes import has_builds, top_from
+
+    try:
+        top = top_from(ask("top", container))
+    except WorkstationError:
+        return True
+    return not top["Processes"] or has_builds(top)
+
+
+def _containerd(colima: Colima, current: Current) -> list[str]:
     found = []
     # Not `colima nerdctl`: it refuses a VM whose set-up did not finish.
     nerdctl = partial(colima.in_guest, current.name, "sudo", "nerdctl")
     for namespace in nerdctl("namespace", "ls", "--quiet").split():
         found.append(nerdctl("--namespace", namespace, "ps", "--format", "{{json .}}"))
-    return "\n".join(found)
+    return user_containers("\n".join(found))
 
 
-_LISTINGS = {"docker": _docker, "containerd": _containerd}
+_ASKED = {"docker": _docker, "containerd": _containerd}
 
 
 def orphans(processes: str) -> list[str]:

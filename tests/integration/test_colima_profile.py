@@ -115,6 +115,34 @@ def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) ->
     assert lab.converge({**DOCKER, "cpu": 4}).plan.pending == ()
 
 
+HEAD = "UID    PID    PPID    C    STIME    TTY    TIME    CMD"
+AT_REST = f"{HEAD}\nroot   1234   1200    0    10:00    ?    00:00:01    buildkitd --oci-worker-no-process-sandbox"
+BUILDING = f"{AT_REST}\nroot   1300   1234    0    10:01    ?    00:00:00    runc run"
+
+
+def let_builder_be(lab: ColimaLab, top: str) -> None:
+    (lab.root / "top").write_text(top)
+    (lab.bin / "docker").write_text(
+        '#!/bin/sh\ncase "$1 $3" in "-H ps") cat "$LAB/containers";; "-H top") [ -s "$LAB/top" ] && cat "$LAB/top";; '
+        '"context "*) [ "$2" != inspect ];; esac\n'
+    )
+
+
+def test_a_builder_that_builds_nothing_does_not_hold_a_restart_back(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.containers("buildx_buildkit_multi-platform0")
+    for top in (BUILDING, HEAD, ""):
+        let_builder_be(lab, top)
+        (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+        assert held.reason == "1 container runs in it (buildx_buildkit_multi-platform0)", top
+    let_builder_be(lab, AT_REST)
+    lab.containers("buildx_buildkit_multi-platform0", "web")
+    (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+    assert held.reason == "1 container runs in it (web)"
+    lab.containers("buildx_buildkit_multi-platform0")
+    assert lab.converge({**DOCKER, "cpu": 4}).profiles[0]["cpu"] == 4
+
+
 def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_none(lab: ColimaLab) -> None:
     (lab.bin / "incus").write_text("#!/bin/sh\nexit 0\n")
     (lab.bin / "incus").chmod(0o755)
