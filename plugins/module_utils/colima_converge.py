@@ -6,22 +6,20 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .colima import INSTALL, Colima
+from .colima import Colima
 from .colima_action import SSH_INCLUDE, WRAPPER, Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
-from .colima_paths import Name
 from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
+from .colima_ready import booting, refuse_blind_plans, require_tools, told_missing, wait_for_others
 from .colima_rules import check
-from .colima_state import HALF, SILENT
-from .errors import NotVerified, RefusedStep, ToolMissing, naming_files
+from .errors import NotVerified, RefusedStep, naming_files
 from .plan import Plan, merge
 
 _NO_ADDRESS = (
@@ -125,24 +123,30 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
         colima.paths.check_socket_length(desired.name, request.host.system)
     seen = stamp(colima.paths.own)
     result = survey(colima, request)
+    refuse_blind_plans(colima, result.plans)
     _refuse(result)
-    if check_mode or not (result.has_work or _booting(colima, result)):
-        notes = (f"colima is not installed. {INSTALL}",) if result.has_work and not colima.installed else ()
+    if check_mode or not (result.has_work or booting(colima, result.plans)):
+        notes = told_missing(colima, result.plans) if result.has_work else ()
         return _outcome(colima, result, result, request, notes=notes)
-    _require_tools(colima, result)
+    require_tools(colima, result.plans)
     from .colima_apply import Applier, Limits
     from .colima_progress import Progress
 
-    limits = Limits(**request.limits)
+    limits, progress = Limits(**request.limits), Progress()
     colima.make_base()
-    with _interruptible(), exclusive(colima.paths.own, limits.timeout, seen) as quiet:
+
+    def say(phase: str) -> None:
+        for desired in request.desired:
+            progress.say(str(desired.name), phase)
+
+    with _interruptible(), exclusive(colima.paths.own, limits.timeout, seen, say) as quiet:
         if not quiet:
             # Another run has changed things while this one waited for the lock.
             result = survey(colima, request)
-        if _somebody_boots(colima, result, limits.timeout):
+        if wait_for_others(colima, result.plans, limits.timeout, progress.say):
             result = survey(colima, request)
         _refuse(result)
-        applier = Applier(colima, request.host, limits, Progress())
+        applier = Applier(colima, request.host, limits, progress)
         applier.run(result.plans)
         after = _verified(colima, request, result)
     return _outcome(colima, result, after, request, extra=tuple(applier.done))
@@ -151,38 +155,6 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
 def _refuse(result: Survey) -> None:
     if result.refusals:
         raise RefusedStep(" ".join(dict.fromkeys(result.refusals)), refusals=list(result.refusals))
-
-
-def _booting(colima: Colima, result: Survey) -> list[Name]:
-    """Return the VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
-    doubtful = [plan.current.name for plan in result.plans if plan.current.health in (HALF, SILENT)]
-    return [name for name in doubtful if colima.is_being_started([name])]
-
-
-def _somebody_boots(colima: Colima, result: Survey, wait: float) -> bool:
-    """Wait for those."""
-    waited = False
-    end = time.monotonic() + wait
-    while _booting(colima, result) and time.monotonic() < end:
-        waited = True
-        time.sleep(0.5)
-    return waited
-
-
-def _require_tools(colima: Colima, result: Survey) -> None:
-    """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
-    if not colima.installed:
-        raise ToolMissing("colima", INSTALL)
-    needed = {"limactl": "lima", "lima": "lima"}
-    for plan in result.plans:
-        if plan.target and any(action.kind == "start" for action in plan.actions):
-            if plan.target["runtime"] in ("docker", "incus"):
-                needed[plan.target["runtime"]] = plan.target["runtime"]
-            if plan.target["kubernetes.enabled"]:
-                needed["kubectl"] = "kubectl"
-    for tool, formula in needed.items():
-        if not colima.tool(tool):
-            raise ToolMissing(tool, f"Run 'brew install {formula}'.")
 
 
 def _verified(colima: Colima, request: Request, done: Survey) -> Survey:

@@ -133,9 +133,7 @@ def _known(paths: Paths) -> list[Name]:
     return sorted(found)
 
 
-def _current(
-    paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, said: Said, clients: ClientFiles
-) -> Current:
+def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, said: Said, clients: ClientFiles) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _ = _config(paths.applied(name))
     instance = paths.instance(name)

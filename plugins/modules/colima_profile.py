@@ -216,8 +216,8 @@ options:
   restart:
     description:
       - What may happen to a running VM when a change needs a restart.
-      - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all. Builders of
-        C(buildx) that build nothing do not count; a VM that gives no clear answer is not idle.
+      - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all.
+      - Builders of C(buildx) that build nothing do not count. A VM that gives no clear answer is not idle.
       - Changes that wait are in RV(pending), and a later run applies them.
     type: str
     choices: [always, if_idle, never]

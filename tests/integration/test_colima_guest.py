@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that run and are of no use, and VMs of which nobody can tell: the first are healed, the second never interrupted unasked."""
+"""VMs that run and are of no use, and VMs of which nobody can tell: the first are healed, the second left alone unless told."""
 
 from __future__ import annotations
 

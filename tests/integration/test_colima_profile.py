@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima_lock import exclusive
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     CommandFailed,
@@ -332,7 +334,9 @@ def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
 # -- healing
 
 
-def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab) -> None:
+def test_a_vm_that_somebody_else_is_starting_is_waited_for(
+    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     environment = {**os.environ, **lab.environment}
     theirs = subprocess.Popen(
@@ -341,9 +345,12 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab) -> No
     while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
         time.sleep(0.05)
     machine = lab.machine("dev")
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
     lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
+    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    assert told == ["waiting for somebody else, who is starting it"]
 
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
@@ -573,6 +580,41 @@ def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: C
     assert lab.tree() == before
 
 
+@pytest.mark.parametrize("change", ["absent", "absent with data", "recreate", "refused"])
+def test_without_colima_nothing_is_said_of_data_that_nobody_can_see(lab: ColimaLab, change: str) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    lab.run("colima", "stop", "dev")
+    (lab.bin / "colima").unlink()
+    gone, moved = {"name": "dev", "state": "absent"}, {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs"}
+    asked: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "absent": (gone, {}),
+        "absent with data": (gone, {"delete_data": True, "confirm_data_loss": ["dev"]}),
+        "recreate": (moved, {"on_fixed_change": "recreate"}),
+        "refused": (moved, {}),
+    }
+    profile, policy = asked[change]
+    for check in (True, False):
+        with pytest.raises(ToolMissing, match=r"'colima'.*brew install colima'\. .*nobody can tell what profile 'dev' holds"):
+            lab.converge(profile, check=check, **policy)
+    assert lab.converge({**DOCKER, "cpu": 3}, check=True).actions
+    assert lab.has_marker("dev")
+
+
+def test_where_nothing_is_left_absent_needs_no_colima(lab: ColimaLab) -> None:
+    (lab.bin / "colima").unlink()
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+
+
+def test_check_mode_names_the_programs_that_the_run_would_miss(lab: ColimaLab) -> None:
+    (lab.bin / "lima").unlink()
+    wanted = {"name": "dev", "runtime": "incus"}
+    assert lab.converge(wanted, check=True).plan.warnings == ("lima and incus are not installed. Run 'brew install lima incus'.",)
+    with pytest.raises(ToolMissing, match="'lima'"):
+        lab.converge(wanted)
+    assert lab.converge({"name": "other", "state": "absent"}, check=True).plan.warnings == ()
+
+
 def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
     lab.settings["COLIMA_VERSION"] = "0.9.1"
     with pytest.raises(RefusedStep, match=r"'model_runner' of profile 'dev': it needs colima 0.10.1, and 0.9.1 is installed"):
@@ -589,10 +631,36 @@ def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
         converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
 
 
-def test_another_run_is_waited_for(lab: ColimaLab) -> None:
+def test_another_run_is_waited_for_and_named(lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
     lab.paths.own.mkdir(parents=True)
-    with (lab.paths.own / "lock").open("a") as handle:
+    with exclusive(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
+        lab.converge(DOCKER, timeout=0.3)
+    assert [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())] == [
+        f"waiting for another run (process {os.getpid()})"
+    ]
+    with (lab.paths.own / "lock").open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
         with pytest.raises(RefusedStep, match="another run has held"):
             lab.converge(DOCKER, timeout=0.3)
     assert lab.converge(DOCKER).actions
+
+
+def test_what_a_killed_run_left_at_work_is_waited_for_and_named(
+    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
+    lab.settings["BOOT_SECONDS"] = "2"
+    environment = {**os.environ, **lab.environment}
+    theirs = subprocess.Popen(
+        ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    reaper = threading.Thread(target=theirs.wait)
+    reaper.start()
+    lab.paths.own.mkdir(parents=True)
+    (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
+    lab.converge({"name": "dev", "cpu": 2})
+    reaper.join()
+    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"

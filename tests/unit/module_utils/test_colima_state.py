@@ -37,7 +37,12 @@ def test_a_note_that_can_not_be_read_is_no_note(text: str) -> None:
     assert parse_store(text) is None
 
 
-NOTHING, SETTINGS, LEFT, ALL = Files(False, False, False), Files(False, False, True), Files(True, False, True), Files(True, True, True)
+NOTHING, SETTINGS, LEFT, ALL = (
+    Files(False, False, False),
+    Files(False, False, True),
+    Files(True, False, True),
+    Files(True, True, True),
+)
 
 
 @pytest.mark.parametrize(
