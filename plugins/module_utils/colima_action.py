@@ -117,6 +117,11 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     return before, after
 
 
+def forget_note(name: Name) -> Action:
+    """Return the action that takes a stale note of a new data disk away."""
+    return Action("settle", name, "forget the note of the new data disk of", hidden=True)
+
+
 def delete_with_data(current: Current, why: str) -> list[Action]:
     """Return the actions that destroy a VM and its data disk."""
     name = current.name

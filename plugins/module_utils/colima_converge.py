@@ -65,6 +65,8 @@ class Outcome:
     plan: Plan
     actions: tuple[str, ...]
     profiles: tuple[dict[str, Any], ...]
+    # Whether nothing is left but our own notes, which a plan without a run does not bring in order.
+    bookkeeping: bool = False
 
 
 def plan_all(snapshot: Snapshot, request: Request, facts: Facts) -> Survey:
@@ -125,9 +127,11 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     result = survey(colima, request)
     refuse_blind_plans(colima, result.plans)
     _refuse(result)
-    if check_mode or not (result.has_work or booting(colima, result.plans)):
-        notes = told_missing(colima, result.plans) if result.has_work else ()
-        return _outcome(colima, result, result, request, notes=notes)
+    only_notes = result.has_work and not result.public().changed
+    work = result.has_work and (colima.installed or not only_notes)
+    if check_mode or not (work or booting(colima, result.plans)):
+        notes = told_missing(colima, result.plans) if work else ()
+        return replace(_outcome(colima, result, result, request, notes=notes), bookkeeping=only_notes)
     require_tools(colima, result.plans)
     from .colima_apply import Applier, Limits
     from .colima_progress import Progress

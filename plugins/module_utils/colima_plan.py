@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .colima_action import Action, Facts, ProfilePlan, delete_with_data
+from .colima_action import Action, Facts, ProfilePlan, delete_with_data, forget_note
 from .colima_config import Config, Host
 from .colima_desired import Desired, Policy, version_problems
 from .colima_heal import Repair, repairs
@@ -97,9 +97,8 @@ def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host) -> Profil
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(current, target, host, "start" if current.exists else "create", new_disk))
-    if current.fresh and current.store is not None and current.store.formatted:
-        # Left by a run that was killed after its start: from now on there may be data on the disk.
-        actions.append(Action("settle", name, "forget the note of the new data disk of", hidden=True))
+    if current.note_is_stale and not any(action.kind == "fresh" for action in actions):
+        actions.append(forget_note(name))
     plan = replace(plan, actions=tuple(actions))
     return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
 

@@ -37,7 +37,8 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
 
     One `colima list`, one `limactl disk list` and, for each running profile, one `colima status` and a word with its engine, side
-    by side; more questions only to a VM that leaves one open. None of them where colima has never been used, because even a read would make its directories.
+    by side; more only to a VM that leaves a question open. No command where colima has never been used, because even a read would
+    make its directories.
     """
     paths = colima.paths
     wanted = sorted(names) if names is not None else []

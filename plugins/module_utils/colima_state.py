@@ -129,6 +129,14 @@ class Current:
         return self.disk is not None and bool(self.disk.used_by) and not self.up
 
     @property
+    def note_is_stale(self) -> bool:
+        """Whether our note of a new data disk says what no longer is: it was made, and may hold data, or is gone.
+
+        A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
+        """
+        return self.fresh and (self.disk is None or (self.store is not None and self.store.formatted))
+
+    @property
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
         known = self.store is not None and self.store.formatted

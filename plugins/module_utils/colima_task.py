@@ -57,6 +57,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     outcome = converge(Colima(paths), request, check_mode)
     return {
         "changed": bool(outcome.actions),
+        **({"bookkeeping": True} if check_mode and outcome.bookkeeping else {}),
         "actions": list(outcome.actions),
         "pending": [item.public() for item in outcome.plan.pending],
         "profiles": list(outcome.profiles),

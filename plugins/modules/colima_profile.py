@@ -342,6 +342,10 @@ pending:
     change: {description: The change., type: str, returned: always}
     reason: {description: Why it waits., type: str, returned: always}
     remedy: {description: How to apply it., type: str, returned: always}
+bookkeeping:
+  description: Whether a run would bring nothing but the collection's own notes in order, which counts as no change.
+  returned: in check mode, when it would
+  type: bool
 profiles:
   description: The profiles afterwards, in the order in which they were given.
   returned: success

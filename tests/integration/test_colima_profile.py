@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -207,6 +208,19 @@ def test_stop_and_start(lab: ColimaLab) -> None:
     assert lab.converge({"name": "dev", "state": "stopped"}).actions == ()
     assert lab.converge({"name": "dev", "state": "present", "cpu": 3}).profiles[0]["status"] == "stopped"
     assert lab.converge({"name": "dev"}).profiles[0]["cpu"] == 3
+
+
+@pytest.mark.parametrize("state", ["absent", "stopped"])
+def test_a_note_of_a_disk_that_was_never_made_goes_with_what_it_belongs_to(lab: ColimaLab, state: str) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed):
+        lab.converge(DOCKER)
+    note = lab.paths.fresh(parse_name("dev"))
+    assert note.exists()
+    lab.run("colima", "delete", "dev", "--force", "--data")
+    shutil.rmtree(lab.paths.data_disk(parse_name("dev")), ignore_errors=True)
+    lab.converge({"name": "dev", "state": state})
+    assert not note.exists()
 
 
 def test_the_disk_grows_and_its_true_size_counts(lab: ColimaLab) -> None:

@@ -114,6 +114,21 @@ def test_the_settings_may_live_behind_a_link(lab: ColimaLab) -> None:
     assert (lab.home / ".colima").is_symlink()
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "nothing yet"])
+def test_a_link_to_the_settings_stays_one_and_its_target_is_written(lab: ColimaLab, there: bool) -> None:
+    lab.converge({**DEV, "state": "present"})
+    mine = lab.home / "dotfiles" / "colima.yaml"
+    mine.parent.mkdir()
+    moved = lab.paths.configured(NAME).rename(mine)
+    lab.paths.configured(NAME).symlink_to(moved)
+    if not there:
+        mine.unlink()
+    lab.converge({**DEV, "cpu": 3, "state": "present"})
+    assert lab.paths.configured(NAME).is_symlink()
+    assert yaml.safe_load(mine.read_text())["cpu"] == 3
+    assert lab.converge({**DEV, "cpu": 3, "state": "present"}).actions == ()
+
+
 def test_two_colima_homes_do_not_know_of_each_other(lab: ColimaLab) -> None:
     lab.converge(DEV)
     environment = {**lab.environment, "COLIMA_HOME": str(lab.home / "work")}
