@@ -2,8 +2,9 @@
 """Plans a task of this collection inside Ansible; only what there is to do goes to the module.
 
 Most of what a task costs is not its work: a module is packed, sent to a directory, and started by a new Python. On the laptop
-itself the plan (which reads, and never changes anything) can be made without all that. A plan without steps is the answer;
-with anything else (steps, pending changes, a guess, notes of ours to bring in order, a failure) the module runs as always, and reads and plans for itself.
+itself the plan (which reads, and never changes anything) can be made without all that. A plan without steps is the answer; with
+anything else (steps, pending changes, a guess, notes of ours to bring in order, a failure) the module runs as always, and reads
+and plans for itself.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from .cli import Cli, Output
+from .colima_failures import explained
 from .colima_paths import Name, Paths
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
-from .errors import CommandFailed, InputError, ToolMissing
+from .errors import CommandFailed
 from .host_processes import commands
 
 INSTALL = "Run 'brew install colima'."
-_LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
 _ANSWER_SECONDS = 20.0
@@ -186,6 +186,13 @@ class Colima:
             return False
         return True
 
+    def k3s_port(self, name: Name) -> int | None:
+        """Return the port that k3s was installed with in a VM; 0 when it never was, None when the VM does not tell."""
+        try:
+            return int(json.loads(self.in_guest(name, "cat", "/etc/colima/colima.json")).get("k3s_listen_port") or 0)
+        except (CommandFailed, ValueError, AttributeError):
+            return None
+
     def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
         """Return the end of Lima's log about the VM, where the causes of failed starts are.
 
@@ -210,40 +217,6 @@ def _starts(words: list[str], name: Name) -> bool:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputError | ToolMissing:
-    """Return a failure in one sentence with its real reason: colima says 'exit status 1', Lima's lines on stdout say why."""
-    stdout, stderr = str(error.context.get("stdout", "")), str(error.context.get("stderr", ""))
-    both = stdout + stderr
-    context = {key: value for key, value in error.context.items() if key != "msg"}
-    if "must not run as the root user" in both:
-        reason = "limactl must not run as the root user"
-        return InputError(f"Could not use Lima: {reason}. Run the play as the laptop's user, without become.", **context)
-    if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
-        return ToolMissing("limactl", "Run 'brew install lima'.", **context)
-    if not what:
-        return error
-    said = [message for message in (last_message(stderr), _reason(stdout)) if message]
-    return type(error)(f"{what}: {'; '.join(dict.fromkeys(said)) or error.message}.", **context)
-
-
-def last_message(text: str) -> str:
-    """Return the last fatal (else the last) message of logfmt lines."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    fatal = [line for line in lines if "level=fatal" in line]
-    for line in reversed(fatal or lines):
-        found = _LOGFMT_MESSAGE.search(line)
-        message = (found[1] or found[2] or "") if found else line.strip()
-        if message:
-            return message.replace('\\"', '"').replace("\\n", " ").rstrip(".")
-    return ""
-
-
-def _reason(stdout: str) -> str:
-    """Return what a child of colima gave as its reason."""
-    hits = [line for line in stdout.splitlines() if re.search(r"level=(fatal|error)|(?i:error|cannot|failed)", line)]
-    return last_message("\n".join(hits))
 
 
 def _is_written(directory: Path) -> bool:

@@ -60,6 +60,7 @@ class Facts:
 
     version: Version | None = None
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
+    k3s_ports: Mapping[str, int | None] = field(default_factory=dict)  # profile -> port of its k3s; 0: none, None: no answer
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class ProfilePlan:
     will_be_up: bool = False
     # Whether the plan hangs on facts that were not asked yet.
     asks_idle: bool = False
+    asks_port: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from .colima import Colima
@@ -94,11 +95,21 @@ def _with_last_traces(snapshot: Snapshot, plans: tuple[ProfilePlan, ...]) -> tup
 
 
 def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Survey:
-    """Read and plan; ask for colima's version, and whether VMs are idle, only if the plan hangs on it."""
+    """Read and plan; ask VMs for more, and for colima's version, only if the plan hangs on it.
+
+    facts: what is known already; then nothing of that kind is asked.
+    """
     with_wrappers = any(desired.state == "absent" for desired in request.desired)
     snapshot = read(colima, [desired.name for desired in request.desired], with_wrappers)
-    result = plan_all(snapshot, request, facts or Facts())
-    if facts is not None or result.refusals or not colima.installed:
+    known = facts or Facts()
+    result = plan_all(snapshot, request, known)
+    if not colima.installed:
+        return result
+    doubtful = {str(plan.desired.name): partial(colima.k3s_port, plan.current.name) for plan in result.plans if plan.asks_port}
+    if doubtful:
+        known = replace(known, k3s_ports=together(doubtful))
+        result = plan_all(snapshot, request, known)
+    if facts is not None or result.refusals:
         return result
     questions: dict[str, Any] = {}
     if result.has_work:
@@ -108,12 +119,12 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Surv
         from .colima_idle import busy
 
         for plan in asked:
-            questions[f"busy {plan.desired.name}"] = lambda plan=plan: busy(colima, plan.current)
+            questions[f"busy {plan.desired.name}"] = partial(busy, colima, plan.current)
     if not questions:
         return result
     answers = together(questions)
-    facts = Facts(answers.get("version"), {str(plan.desired.name): answers[f"busy {plan.desired.name}"] for plan in asked})
-    return plan_all(snapshot, request, facts)
+    held = {str(plan.desired.name): answers[f"busy {plan.desired.name}"] for plan in asked}
+    return plan_all(snapshot, request, replace(known, version=answers.get("version"), busy=held))
 
 
 @naming_files("converge the colima profiles")

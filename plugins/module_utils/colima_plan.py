@@ -12,7 +12,7 @@ from .colima_heal import Repair, repairs
 from .colima_recreate import how_to_recreate
 from .colima_settings import SETTINGS
 from .colima_state import BROKEN, RUNNING, Current
-from .colima_target import Gap, changes, gap_of, summary, target_of
+from .colima_target import Gap, changes, gap_of, port_in_doubt, summary, target_of
 from .plan import Pending
 
 _NOTHING_ASKED = Facts()
@@ -24,9 +24,12 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         from .colima_absent import plan_absent
 
         return plan_absent(current, desired, policy)
+    if str(current.name) in facts.k3s_ports:
+        current = replace(current, k3s_port=facts.k3s_ports[str(current.name)])
     target = target_of(current, desired, host)
     gap = gap_of(current, desired, target, host)
-    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)))
+    doubt = str(current.name) not in facts.k3s_ports and port_in_doubt(current, desired, target)
+    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)), asks_port=doubt)
     want_up = desired.state == "started" or (desired.state == "present" and current.up)
     verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
     plan = replace(plan, refusals=plan.refusals + verdict.refusals, warnings=verdict.warnings)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .colima import Colima, explained
+from .colima import Colima
+from .colima_failures import explained
 from .colima_paths import Name
 from .colima_progress import Progress, is_past_race
 from .errors import CommandFailed, TimedOut

@@ -68,6 +68,7 @@ class Clients:
 
     docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
     kube_entry: str = ""  # "", "present" or "incomplete"
+    kube_port: int = 0  # of the server in that entry; 0: none
     kube_current: str = ""
     kube_current_dangling: bool = False
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
@@ -93,6 +94,8 @@ class Current:
     live: Mapping[str, Any] = field(default_factory=dict)
     # Why the engine in a running VM is of no use; empty while there is no clear sign.
     dead_engine: str = ""
+    # The port that k3s was installed with, for the life of the VM; 0: it never was; None: the VM was not asked.
+    k3s_port: int | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
 

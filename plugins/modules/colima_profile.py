@@ -76,7 +76,9 @@ options:
           type: list
           elements: str
         port:
-          description: Port of the API server on the host; V(0) picks a free one. Read once, when k3s is installed.
+          description:
+            - Port of the API server on the host; V(0) picks a free one. Read once, when k3s is installed in the VM, and fixed from then
+              on, also while Kubernetes is off.
           type: int
     auto_activate:
       description:

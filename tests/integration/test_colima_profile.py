@@ -259,6 +259,52 @@ def test_fixed_settings_are_refused_with_both_ways_forward(lab: ColimaLab) -> No
     assert lab.tree() == before
 
 
+def on_port(port: int, enabled: bool = True) -> dict[str, Any]:
+    return {**K8S, "kubernetes": {"enabled": enabled, "port": port}}
+
+
+def kube_port(lab: ColimaLab) -> int:
+    cluster = yaml.safe_load((lab.home / ".kube" / "config").read_text())["clusters"][0]["cluster"]
+    return int(cluster["server"].rpartition(":")[2])
+
+
+def test_k3s_keeps_its_port_for_the_life_of_the_vm_also_while_it_is_off(lab: ColimaLab) -> None:
+    lab.converge(on_port(7001, enabled=False))
+    # Nothing is installed yet, so the port is free.
+    lab.converge(on_port(7002))
+    assert kube_port(lab) == 7002
+    lab.converge(on_port(7003, enabled=False))
+    for run in ("running", "behind our back"):
+        if run == "behind our back":
+            # colima takes the port into both of its files, and k3s does not.
+            lab.run("colima", "stop", "k8s")
+            lab.run("colima", "start", "k8s", "--kubernetes", "--k3s-listen-port", "7003")
+            assert (applied(lab, "k8s")["kubernetes"]["port"], kube_port(lab)) == (7003, 7002)
+        with pytest.raises(RefusedStep, match=r"Could not change kubernetes\.port 7002 -> 7003 of profile 'k8s': fixed"):
+            lab.converge(on_port(7003))
+    assert lab.converge(on_port(7002)).actions == ("write the settings of profile 'k8s' (kubernetes.port 7003 -> 7002)",)
+    warned = lab.converge(on_port(7003), on_fixed_change="warn")
+    assert (warned.actions, warned.plan.warnings) == (
+        (),
+        ("Profile 'k8s' keeps kubernetes.port 7002 instead of 7003: it is fixed for the life of its VM.",),
+    )
+    lab.converge(on_port(7003), on_fixed_change="recreate")
+    assert kube_port(lab) == 7003
+    lab.calls()
+    assert lab.converge(on_port(7003)).actions == ()
+    assert not [call for call in lab.calls() if "ssh" in call]
+
+
+def test_a_port_that_a_stopped_vm_could_not_tell_is_told_when_it_is_up(lab: ColimaLab) -> None:
+    lab.converge(on_port(7001))
+    lab.converge(on_port(7001, enabled=False))
+    lab.converge({"name": "k8s", "state": "stopped"})
+    with pytest.raises(NotVerified, match=r"kubernetes\.port 7001 -> 7002 of profile 'k8s': fixed for the life of its VM"):
+        lab.converge(on_port(7002))
+    assert lab.converge(on_port(7001)).profiles[0]["status"] == "running"
+    assert lab.converge(on_port(7001)).actions == ()
+
+
 def test_recreate_keeps_the_data(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.put_marker("dev")

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
 from tests.colima_lab import colima_lab

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima import explained, last_message
+from ansible_collections.laptop.containers.plugins.module_utils.colima_failures import explained, last_message
 from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import orphans, running_instances, user_containers
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.colima_progress import Progress, is_past_race, phase_of
