@@ -77,8 +77,8 @@ options:
           elements: str
         port:
           description:
-            - Port of the API server on the host; V(0) picks a free one. Read once, when k3s is installed in the VM, and fixed from then
-              on, also while Kubernetes is off.
+            - Port of the API server on the host; V(0) picks a free one.
+            - Read once, when k3s is installed in the VM, and fixed from then on, also while Kubernetes is off.
           type: int
     auto_activate:
       description:
@@ -122,7 +122,7 @@ options:
       description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
       type: dict
     vm_type:
-      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) on macOS only. Fixed for the life of the VM.
+      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) from macOS 13 on only. Fixed for the VM's life.
       type: str
       choices: [qemu, vz, krunkit]
     port_forwarder:
@@ -130,13 +130,13 @@ options:
       type: str
       choices: [ssh, grpc, none]
     rosetta:
-      description: Whether amd64 programs run by Rosetta. macOS on Apple silicon with V(vz) only. Needs a restart.
+      description: Whether amd64 programs run by Rosetta. From macOS 13 on, on Apple silicon with V(vz) only. Needs a restart.
       type: bool
     binfmt:
       description: Whether programs of foreign architectures run by emulation. Needs a restart.
       type: bool
     nested_virtualization:
-      description: Whether VMs run in the VM (C(nestedVirtualization)). Apple M3 or newer only. Needs a restart.
+      description: Whether VMs run in the VM (C(nestedVirtualization)). macOS 15 and Apple M3, or newer. Needs a restart.
       type: bool
     mount_type:
       description: How directories of the laptop are mounted (C(mountType)). Fixed for the life of the VM.
@@ -196,7 +196,7 @@ options:
       description: Whether to accept an image other than colima's own (C(forceDiskImage)).
       type: bool
     model_runner:
-      description: Runner of AI models (C(modelRunner)). macOS on Apple silicon only. Needs a restart.
+      description: Runner of AI models (C(modelRunner)). From macOS 13 on, on Apple silicon only. Needs a restart.
       type: str
       choices: [docker, ramalama]
   profiles:
