@@ -51,6 +51,7 @@ def kill_in_the_middle(
     policy: dict[str, Any],
     seed: int,
     calls: tuple[int, int],
+    *,
     number: int = signal.SIGKILL,
 ) -> None:
     """Kill a run after some call of colima or limactl that it makes; in every second case the colima that it started, too."""
@@ -119,7 +120,7 @@ def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int, number: int) -> None:
-    kill_in_the_middle(lab, [DEV], {}, seed * 2, (2, 4), number)
+    kill_in_the_middle(lab, [DEV], {}, seed * 2, (2, 4), number=number)
     assert not list(lab.paths.own.glob("*.pid"))
     assert lab.converge(DEV).profiles[0]["status"] == "running"
 
