@@ -19,7 +19,7 @@ from .colima_paths import Name, Paths
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
 from .errors import CommandFailed
-from .host_processes import commands
+from .host_processes import command_of, commands
 
 INSTALL = "Run 'brew install colima'."
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
@@ -122,6 +122,15 @@ class Colima:
     def looks_started(self, name: Name) -> bool:
         """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
         return (self.paths.instance(name) / "ha.pid").exists()
+
+    def machine_lives(self, name: Name) -> bool:
+        """Whether the VM itself runs, whatever became of Lima's host agent. Its number alone, which may be used again, is no sign."""
+        directory = self.paths.instance(name)
+        for file in directory.glob("*.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                if file.name != "ha.pid" and f"{directory}/" in " ".join(command_of(int(file.read_text()))):
+                    return True
+        return False
 
     def is_being_started(self, names: Iterable[Name]) -> bool:
         """Whether a colima or limactl of anybody's is starting one of these profiles right now."""

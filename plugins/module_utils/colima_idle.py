@@ -22,14 +22,15 @@ _SECONDS = 20.0
 def busy(colima: Colima, current: Current) -> str:
     """Return what runs in a profile, as a reason not to stop it; empty when it is idle.
 
-    A VM that gives no clear answer is not idle. Only in a broken one nobody gets work done.
+    A VM that gives no clear answer is not idle, unless it is off: of a broken one, all but the VM may have died.
     """
     runtime = str((current.applied or current.configured or {}).get("runtime") or "")
     noun = "instance" if runtime == "incus" else "container"
     try:
         names = _running(colima, current, runtime)
     except (WorkstationError, ValueError):
-        return f"it could not be told whether {noun}s run in it" if current.health != BROKEN else ""
+        is_off = current.health == BROKEN and not colima.machine_lives(current.name)
+        return "" if is_off else f"it could not be told whether {noun}s run in it"
     if not names:
         return ""
     each = list(dict.fromkeys(names))

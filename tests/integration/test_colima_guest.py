@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -106,6 +108,28 @@ def test_a_vm_that_nobody_can_reach_is_restarted_only_when_told(lab: ColimaLab) 
     done = lab.converge(K8S, restart="always")
     assert done.actions[0] == "stop profile 'k8s' (it gives no answer)"
     assert lab.converge(K8S).profiles[0]["status"] == "running"
+
+
+def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLab) -> None:
+    wanted = {**K8S, "vm_type": "qemu", "mount_type": "sshfs"}
+    lab.converge(wanted)
+    driver = lab.machine("k8s", "qemu.pid")
+    os.kill(lab.machine("k8s"), signal.SIGKILL)
+    held = lab.converge(wanted)
+    assert (held.actions, held.profiles[0]["status"], lab.machine("k8s", "qemu.pid")) == ((), "broken", driver)
+    (item,) = held.plan.pending
+    assert (item.change, item.reason) == (
+        "a restart (parts of it have died)",
+        "it could not be told whether containers run in it",
+    )
+    assert lab.converge(wanted, restart="always").profiles[0]["status"] == "running"
+
+
+def test_a_vm_that_died_under_its_host_agent_is_healed_unasked(lab: ColimaLab) -> None:
+    wanted = {**K8S, "vm_type": "qemu", "mount_type": "sshfs"}
+    lab.converge(wanted)
+    os.kill(lab.machine("k8s", "qemu.pid"), signal.SIGKILL)
+    assert lab.converge(wanted).profiles[0]["status"] == "running"
 
 
 def test_one_question_that_got_lost_changes_nothing(lab: ColimaLab) -> None:

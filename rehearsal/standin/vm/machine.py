@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -130,8 +131,11 @@ class HostAgent:
         if self.instance.vm_type != "qemu":
             pid = os.getpid()  # vz runs inside the host agent, which so keeps the writing end
         else:
+            # As with the real one, its arguments tell whose it is.
+            shown = f"qemu-system -pidfile {here}/qemu.pid"
+            sleep = shutil.which("sleep", path=f"{os.environ.get('PATH', '')}:/bin:/usr/bin")
             self.driver = subprocess.Popen(
-                ["sleep", FOREVER], start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
+                [shown, FOREVER], executable=sleep, start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
             )
             pid = self.driver.pid
             os.close(writing)
