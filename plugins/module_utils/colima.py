@@ -124,13 +124,20 @@ class Colima:
         return (self.paths.instance(name) / "ha.pid").exists()
 
     def machine_lives(self, name: Name) -> bool:
-        """Whether the VM itself runs, whatever became of Lima's host agent. Its number alone, which may be used again, is no sign."""
+        """Whether the VM itself runs, whatever became of Lima's host agent. A number that may be used again is no sign."""
         directory = self.paths.instance(name)
         for file in directory.glob("*.pid"):
             with contextlib.suppress(OSError, ValueError):
                 if file.name != "ha.pid" and f"{directory}/" in " ".join(command_of(int(file.read_text()))):
                     return True
         return False
+
+    def came_up(self, name: Name) -> bool:
+        """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
+        with contextlib.suppress(OSError):
+            events = (self.paths.instance(name) / "ha.stdout.log").read_text(errors="replace")
+            return bool(re.search(r'"running":\s*true', events))
+        return True
 
     def is_being_started(self, names: Iterable[Name]) -> bool:
         """Whether a colima or limactl of anybody's is starting one of these profiles right now."""

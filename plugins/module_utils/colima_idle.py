@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .colima import Colima
-from .colima_state import BROKEN, Current
+from .colima_state import BROKEN, SILENT, Current
 from .errors import WorkstationError
 
 _SYSTEM_NAMESPACES = ("kube-system",)
@@ -22,15 +22,16 @@ _SECONDS = 20.0
 def busy(colima: Colima, current: Current) -> str:
     """Return what runs in a profile, as a reason not to stop it; empty when it is idle.
 
-    A VM that gives no clear answer is not idle, unless it is off: of a broken one, all but the VM may have died.
+    A VM that gives no clear answer is not idle, unless nothing can run in it: it died under its host agent, or never came up.
     """
-    runtime = str((current.applied or current.configured or {}).get("runtime") or "")
+    runtime = str(current.live.get("runtime") or (current.applied or current.configured or {}).get("runtime") or "")
     noun = "instance" if runtime == "incus" else "container"
     try:
         names = _running(colima, current, runtime)
     except (WorkstationError, ValueError):
-        is_off = current.health == BROKEN and not colima.machine_lives(current.name)
-        return "" if is_off else f"it could not be told whether {noun}s run in it"
+        dead = current.health == BROKEN and not colima.machine_lives(current.name)
+        hung = current.health == SILENT and not colima.came_up(current.name)
+        return "" if dead or hung else f"it could not be told whether {noun}s run in it"
     if not names:
         return ""
     each = list(dict.fromkeys(names))
@@ -42,6 +43,8 @@ def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
     """Return the names of what runs. Raises WorkstationError or ValueError when that can't be told."""
     if runtime == "incus":
         return running_instances(colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json"))
+    if not runtime:
+        raise ValueError("not known what to ask")
     if runtime not in _ASKED:
         # A bare VM runs no containers, and whose its other processes are nobody can tell.
         return []

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_guest import why_dead
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed
+from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, TimedOut
 
 from rehearsal.standin.vm.instances import Instance
 from tests.colima_lab import ColimaLab, colima_lab
@@ -107,6 +107,18 @@ def test_a_vm_that_nobody_can_reach_is_restarted_only_when_told(lab: ColimaLab) 
         assert [(item.change, item.reason) for item in held.plan.pending] == [("a restart (it gives no answer)", reason)]
     done = lab.converge(K8S, restart="always")
     assert done.actions[0] == "stop profile 'k8s' (it gives no answer)"
+    assert lab.converge(K8S).profiles[0]["status"] == "running"
+
+
+@pytest.mark.parametrize("boot", ["first", "later"])
+def test_a_vm_that_never_came_up_holds_nobodys_work_and_is_healed_unasked(lab: ColimaLab, boot: str) -> None:
+    if boot == "later":
+        lab.converge(K8S)
+        lab.converge({"name": "k8s", "state": "stopped"})
+    lab.settings["FAIL"] = "hang:k8s"
+    with pytest.raises(TimedOut, match="the next run repairs it"):
+        lab.converge(K8S, stall=1.5)
+    del lab.settings["FAIL"]
     assert lab.converge(K8S).profiles[0]["status"] == "running"
 
 
