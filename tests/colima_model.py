@@ -13,6 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     ABSENT,
     DEFINED,
     GIB,
+    HALF,
     RUNNING,
     STOPPED,
     Clients,
@@ -35,6 +36,12 @@ class World:
     host: Host
     has_data_disks: bool = True
     lost: bool = False
+    # The port that k3s was installed with in this VM; 0: it never was.
+    k3s_port: int = 0
+
+    def k3s_ports(self) -> dict[str, int | None]:
+        """What a look into the VM tells: nothing while it is down."""
+        return {self.current.name.name: self.k3s_port} if self.current.health in (RUNNING, HALF) else {}
 
     def apply(self, plan: ProfilePlan) -> None:
         """Run the actions in the order of the phases."""
@@ -65,6 +72,7 @@ class World:
         self.change(interrupted=action.config)
 
     def aside(self, _action: Action) -> None:
+        self.k3s_port = 0
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
 
     aside_first = aside
@@ -83,6 +91,7 @@ class World:
     unlock_first = unlock
 
     def delete(self, _action: Action) -> None:
+        self.k3s_port = 0
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
@@ -151,12 +160,15 @@ class World:
         row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
         hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
         kubernetes = bool(config["kubernetes.enabled"])
+        if kubernetes:
+            self.k3s_port = self.k3s_port or config["kubernetes.port"] or 45678
         clients = replace(
             now.clients,
             docker_context=(now.clients.docker_context or now.docker_socket)
             if config["runtime"] == "docker"
             else now.clients.docker_context,
             kube_entry="present" if kubernetes else now.clients.kube_entry,
+            kube_port=self.k3s_port if kubernetes else now.clients.kube_port,
             kube_current_dangling=False,
         )
         self.change(
@@ -172,7 +184,9 @@ class World:
 
     def kubeconfig(self, action: Action) -> None:
         dangling = self.current.clients.kube_current_dangling and not action.number
-        self.change(clients=replace(self.current.clients, kube_entry="present", kube_current_dangling=dangling))
+        self.change(
+            clients=replace(self.current.clients, kube_entry="present", kube_port=self.k3s_port, kube_current_dangling=dangling)
+        )
 
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))

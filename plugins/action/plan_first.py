@@ -2,8 +2,9 @@
 """Plans a task of this collection inside Ansible; only what there is to do goes to the module.
 
 Most of what a task costs is not its work: a module is packed, sent to a directory, and started by a new Python. On the laptop
-itself the plan (which reads, and never changes anything) can be made without all that. A plan without steps is the answer;
-with anything else (steps, pending changes, a guess, a failure) the module runs as always, and reads and plans for itself.
+itself the plan (which reads, and never changes anything) can be made without all that. A plan without steps is the answer; with
+anything else (steps, pending changes, a guess, notes of ours to bring in order, a failure) the module runs as always, and reads
+and plans for itself.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ TASKS = {
     "ecr_pull_secret": "pull_secret_task",
     "nerdctl_wrapper": "nerdctl_task",
 }
+
+# What in a result says that there is something to do, or to look at, for the module.
+_OPEN = ("changed", "pending", "guess", "bookkeeping")
 
 
 class ActionModule(Normal):
@@ -78,7 +82,7 @@ class ActionModule(Normal):
             except WorkstationError:
                 # The module meets the same failure, and reports it as modules do.
                 return None
-        return None if result["changed"] or result.get("pending") or result.get("guess") else result
+        return None if any(result.get(key) for key in _OPEN) else result
 
 
 @contextlib.contextmanager

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from .cli import Cli, Output
+from .colima_failures import explained
 from .colima_paths import Name, Paths
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
-from .errors import CommandFailed, InputError, ToolMissing
-from .host_processes import commands
+from .errors import CommandFailed
+from .host_processes import command_of, commands
 
 INSTALL = "Run 'brew install colima'."
-_LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
+_ANSWER_SECONDS = 20.0
 _WRITTEN_BYTES = 256 * 1024
 
 OnLine = Callable[[str, str], None]
@@ -122,6 +123,22 @@ class Colima:
         """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
         return (self.paths.instance(name) / "ha.pid").exists()
 
+    def machine_lives(self, name: Name) -> bool:
+        """Whether the VM itself runs, whatever became of Lima's host agent. A number that may be used again is no sign."""
+        directory = self.paths.instance(name)
+        for file in directory.glob("*.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                if file.name != "ha.pid" and f"{directory}/" in " ".join(command_of(int(file.read_text()))):
+                    return True
+        return False
+
+    def came_up(self, name: Name) -> bool:
+        """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
+        with contextlib.suppress(OSError):
+            events = (self.paths.instance(name) / "ha.stdout.log").read_text(errors="replace")
+            return bool(re.search(r'"running":\s*true', events))
+        return True
+
     def is_being_started(self, names: Iterable[Name]) -> bool:
         """Whether a colima or limactl of anybody's is starting one of these profiles right now."""
         wanted = list(names)
@@ -177,15 +194,30 @@ class Colima:
         """Run a command in the VM and return its output."""
         return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
 
-    def nerdctl(self, name: Name, *args: str) -> str:
-        """Run nerdctl in the VM and return its output."""
-        return self.cli.run("nerdctl", "--profile", name.name, "--", *args, timeout=_READ_SECONDS).stdout
+    def answers(self, name: Name) -> bool:
+        """Whether the VM can be reached at all."""
+        try:
+            self.cli.run("ssh", "--profile", name.name, "--", "true", timeout=_ANSWER_SECONDS)
+        except CommandFailed:
+            return False
+        return True
 
-    def host_agent_tail(self, name: Name, lines: int = 15) -> str:
-        """Return the end of Lima's log about the VM, where the causes of failed starts are."""
+    def k3s_port(self, name: Name) -> int | None:
+        """Return the port that k3s was installed with in a VM; 0 when it never was, None when the VM does not tell."""
+        try:
+            return int(json.loads(self.in_guest(name, "cat", "/etc/colima/colima.json")).get("k3s_listen_port") or 0)
+        except (CommandFailed, ValueError, AttributeError):
+            return None
+
+    def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
+        """Return the end of Lima's log about the VM, where the causes of failed starts are.
+
+        since: empty if nothing was written after that time, because the log then tells of an earlier start.
+        """
+        log = self.paths.instance(name) / "ha.stderr.log"
         with contextlib.suppress(OSError):
-            text = (self.paths.instance(name) / "ha.stderr.log").read_text(errors="replace")
-            return "\n".join(text.splitlines()[-lines:])
+            if log.stat().st_mtime >= since:
+                return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
         return ""
 
 
@@ -201,40 +233,6 @@ def _starts(words: list[str], name: Name) -> bool:
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
-
-
-def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputError | ToolMissing:
-    """Return a failure in one sentence with its real reason: colima says 'exit status 1', Lima's lines on stdout say why."""
-    stdout, stderr = str(error.context.get("stdout", "")), str(error.context.get("stderr", ""))
-    both = stdout + stderr
-    context = {key: value for key, value in error.context.items() if key != "msg"}
-    if "must not run as the root user" in both:
-        reason = "limactl must not run as the root user"
-        return InputError(f"Could not use Lima: {reason}. Run the play as the laptop's user, without become.", **context)
-    if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
-        return ToolMissing("limactl", "Run 'brew install lima'.", **context)
-    if not what:
-        return error
-    said = [message for message in (last_message(stderr), _reason(stdout)) if message]
-    return type(error)(f"{what}: {'; '.join(dict.fromkeys(said)) or error.message}.", **context)
-
-
-def last_message(text: str) -> str:
-    """Return the last fatal (else the last) message of logfmt lines."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    fatal = [line for line in lines if "level=fatal" in line]
-    for line in reversed(fatal or lines):
-        found = _LOGFMT_MESSAGE.search(line)
-        message = (found[1] or found[2] or "") if found else line.strip()
-        if message:
-            return message.replace('\\"', '"').replace("\\n", " ").rstrip(".")
-    return ""
-
-
-def _reason(stdout: str) -> str:
-    """Return what a child of colima gave as its reason."""
-    hits = [line for line in stdout.splitlines() if re.search(r"level=(fatal|error)|(?i:error|cannot|failed)", line)]
-    return last_message("\n".join(hits))
 
 
 def _is_written(directory: Path) -> bool:

@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from .colima_action import DOCKER_CONTEXT, KUBECONFIG_BACKUPS, KUBECONFIG_ENTRY, WRAPPER, Action, ProfilePlan, delete_with_data
+from .colima_action import (
+    DOCKER_CONTEXT,
+    KUBECONFIG_BACKUPS,
+    KUBECONFIG_ENTRY,
+    WRAPPER,
+    Action,
+    ProfilePlan,
+    delete_with_data,
+    forget_note,
+)
 from .colima_desired import Desired, Policy
 from .colima_state import DAMAGED, DEFINED, LEFTOVER, Current
 
@@ -36,6 +45,8 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     elif current.health in (DEFINED, LEFTOVER):
         actions.append(Action("delete", name, "delete the settings of"))
     actions.extend(_leftovers(current))
+    if current.note_is_stale:
+        actions.append(forget_note(name))
     copies = ", ".join(current.clients.kube_backups_kept)
     warnings = (_BACKUPS.format(name=name, files=copies),) if copies and actions else ()
     return ProfilePlan(desired, current, actions=tuple(actions), warnings=warnings)

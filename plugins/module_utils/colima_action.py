@@ -11,7 +11,7 @@ from .colima_config import Config, shown
 from .colima_desired import Desired
 from .colima_paths import Name
 from .colima_settings import Version
-from .colima_state import BROKEN, HALF, RUNNING, STOPPED, Current
+from .colima_state import RUNNING, STOPPED, Current
 from .plan import Pending, Plan, Step
 
 # Kinds of actions, in the order in which all profiles' actions run.
@@ -61,6 +61,7 @@ class Facts:
 
     version: Version | None = None
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
+    k3s_ports: Mapping[str, int | None] = field(default_factory=dict)  # profile -> port of its k3s; 0: none, None: no answer
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class ProfilePlan:
     will_be_up: bool = False
     # Whether the plan hangs on facts that were not asked yet.
     asks_idle: bool = False
+    asks_port: bool = False
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -101,8 +103,9 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
             {**before, "data_disk_gib": disk or 0},
             {"state": "absent", "data_disk_gib": 0 if gone else disk or 0},
         )
-    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health not in (HALF, BROKEN))
-    after: dict[str, Any] = {"state": "running" if up else ("stopped" if current.exists else "defined")}
+    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health == RUNNING)
+    left = current.health if plan.pending else ("stopped" if current.exists else "defined")
+    after: dict[str, Any] = {"state": "running" if up else left}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
@@ -115,6 +118,11 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
         elif there.get(option) != value:
             before[option], after[option] = "(not shown)", "(not shown, changed)"
     return before, after
+
+
+def forget_note(name: Name) -> Action:
+    """Return the action that takes a stale note of a new data disk away."""
+    return Action("settle", name, "forget the note of the new data disk of", hidden=True)
 
 
 def delete_with_data(current: Current, why: str) -> list[Action]:

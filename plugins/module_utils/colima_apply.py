@@ -207,7 +207,8 @@ class Applier:
         if read_back is None or problem:
             # colima would throw the file away without a word.
             raise NotVerified(f"Could not write the settings of profile '{action.name}': colima.yaml {problem}. Report this.")
-        write_atomically(self.colima.paths.configured(action.name), text)
+        # Users keep it among their dotfiles, with a link here; colima writes through one, too.
+        write_atomically(self.colima.paths.configured(action.name).resolve(), text)
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from .colima_state import Clients
 from .errors import InputError, WorkstationError
 
 _WRAPPER_BYTES = 4096
+_SERVER_PORT = re.compile(r":(\d{1,5})/?$")
 
 
 def text_of(path: Path) -> str | None:
@@ -41,16 +43,17 @@ class ClientFiles:
         self._kube_config: dict[str, Any] | None = None
 
     def of(self, name: Name) -> Clients:
-        entry, current, dangling = "", "", False
+        entry, port, current, dangling = "", 0, "", False
         if name.id in self._kube_text:
             try:
                 config = self._kube_parsed()
                 found = kubeconfig.parts(config, name.id)
                 entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
+                port = _port_of(found)
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
             except WorkstationError as error:
                 self.problems.append(error.message)
-        clients = Clients(self._docker_endpoint(name), entry, current, dangling)
+        clients = Clients(self._docker_endpoint(name), entry, port, current, dangling)
         return self._with_traces(name, clients) if self.with_wrappers else clients
 
     def _with_traces(self, name: Name, clients: Clients) -> Clients:
@@ -104,3 +107,8 @@ class ClientFiles:
                 if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)
+
+
+def _port_of(entry: Mapping[str, Any]) -> int:
+    found = _SERVER_PORT.search(str((entry.get("cluster") or {}).get("server") or ""))
+    return int(found[1]) if found else 0

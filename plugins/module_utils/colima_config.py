@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .colima_secrets import NOT_SHOWN, hidden
-from .colima_settings import ANYWHERE, APPLE_SILICON, BY_OPTION, MACOS, SETTINGS
+from .colima_settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, BY_OPTION, MACOS, MACOS_13, NESTING, SETTINGS
 
 Config = Mapping[str, Any]
 
@@ -21,9 +21,19 @@ _ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
 _IMPLICIT_HOST = ("host.docker.internal", "host.lima.internal")
 
 
+# Which settings want an Apple chip, which version of macOS, which generation of the chip.
+_MAC_NEEDS = {
+    MACOS: (False, 0, 0),
+    MACOS_13: (False, 13, 0),
+    APPLE_SILICON: (True, 0, 0),
+    APPLE_SILICON_13: (True, 13, 0),
+    NESTING: (True, 15, 3),
+}
+
+
 @dataclass(frozen=True)
 class Host:
-    """The laptop: what its system can do and how much it has. Sizes in MiB; 0 means unknown."""
+    """The laptop: what its system can do and how much it has. Sizes in MiB; 0 means unknown, which forbids nothing."""
 
     system: str = "Linux"
     arch: str = "x86_64"
@@ -32,13 +42,25 @@ class Host:
     memory_mib: int = 0
     disk_free_mib: int = 0
     reserve_memory_mib: int = 1024
+    macos: int = 0  # its version, 0 also where it is no Mac
+    chip: int = 0  # the generation of an Apple M chip
 
     def can(self, needs: str) -> bool:
         """Whether a setting with these needs has an effect here."""
         if needs == ANYWHERE:
             return True
-        mac = self.system == "Darwin"
-        return mac and (needs == MACOS or (needs == APPLE_SILICON and self.arch == "aarch64"))
+        silicon, macos, chip = _MAC_NEEDS[needs]
+        enough = (not self.macos or self.macos >= macos) and (not self.chip or self.chip >= chip)
+        return self.system == "Darwin" and enough and (not silicon or self.arch == "aarch64")
+
+    @property
+    def vm_type(self) -> str:
+        """The VM type that colima takes here unless told."""
+        return "vz" if self.can(MACOS_13) else "qemu"
+
+    def __str__(self) -> str:
+        system = f"macOS {self.macos}" if self.macos else self.system
+        return f"{system} on {self.arch}" + (f" (Apple M{self.chip})" if self.chip else "")
 
 
 def architecture(word: str) -> str:
@@ -49,7 +71,7 @@ def architecture(word: str) -> str:
 def defaults(host: Host) -> dict[str, Any]:
     """Return colima's documented defaults for a new profile on this host."""
     config = {setting.option: setting.default for setting in SETTINGS}
-    config["vm_type"] = "vz" if host.system == "Darwin" else "qemu"
+    config["vm_type"] = host.vm_type
     config["mount_type"] = default_mount_type(config["vm_type"])
     return config
 
@@ -64,7 +86,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
     result = dict(config)
     arch = architecture(str(result.get("arch") or "host"))
     result["arch"] = host.arch if arch == "host" else arch
-    result["vm_type"] = result.get("vm_type") or ("vz" if host.system == "Darwin" else "qemu")
+    result["vm_type"] = result.get("vm_type") or host.vm_type
     result["mount_type"] = result.get("mount_type") or default_mount_type(result["vm_type"])
     result["hostname"] = result.get("hostname") or instance
     if result.get("cpu_type") == "host":

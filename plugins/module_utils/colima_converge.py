@@ -6,21 +6,21 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from .colima import INSTALL, Colima
+from .colima import Colima
 from .colima_action import SSH_INCLUDE, WRAPPER, Action, Facts, ProfilePlan
 from .colima_config import Host
 from .colima_desired import Desired, Policy
 from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
+from .colima_ready import booting, refuse_blind_plans, require_tools, told_missing, wait_for_others
 from .colima_rules import check
-from .colima_state import HALF
-from .errors import NotVerified, RefusedStep, ToolMissing, naming_files
+from .errors import NotVerified, RefusedStep, naming_files
 from .plan import Plan, merge
 
 _NO_ADDRESS = (
@@ -66,6 +66,8 @@ class Outcome:
     plan: Plan
     actions: tuple[str, ...]
     profiles: tuple[dict[str, Any], ...]
+    # Whether nothing is left but our own notes, which a plan without a run does not bring in order.
+    bookkeeping: bool = False
 
 
 def plan_all(snapshot: Snapshot, request: Request, facts: Facts) -> Survey:
@@ -93,11 +95,21 @@ def _with_last_traces(snapshot: Snapshot, plans: tuple[ProfilePlan, ...]) -> tup
 
 
 def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Survey:
-    """Read and plan; ask for colima's version, and whether VMs are idle, only if the plan hangs on it."""
+    """Read and plan; ask VMs for more, and for colima's version, only if the plan hangs on it.
+
+    facts: what is known already; then nothing of that kind is asked.
+    """
     with_wrappers = any(desired.state == "absent" for desired in request.desired)
     snapshot = read(colima, [desired.name for desired in request.desired], with_wrappers)
-    result = plan_all(snapshot, request, facts or Facts())
-    if facts is not None or result.refusals or not colima.installed:
+    known = facts or Facts()
+    result = plan_all(snapshot, request, known)
+    if not colima.installed:
+        return result
+    doubtful = {str(plan.desired.name): partial(colima.k3s_port, plan.current.name) for plan in result.plans if plan.asks_port}
+    if doubtful:
+        known = replace(known, k3s_ports=together(doubtful))
+        result = plan_all(snapshot, request, known)
+    if facts is not None or result.refusals:
         return result
     questions: dict[str, Any] = {}
     if result.has_work:
@@ -107,12 +119,12 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Surv
         from .colima_idle import busy
 
         for plan in asked:
-            questions[f"busy {plan.desired.name}"] = lambda plan=plan: busy(colima, plan.current)
+            questions[f"busy {plan.desired.name}"] = partial(busy, colima, plan.current)
     if not questions:
         return result
     answers = together(questions)
-    facts = Facts(answers.get("version"), {str(plan.desired.name): answers[f"busy {plan.desired.name}"] for plan in asked})
-    return plan_all(snapshot, request, facts)
+    held = {str(plan.desired.name): answers[f"busy {plan.desired.name}"] for plan in asked}
+    return plan_all(snapshot, request, replace(known, version=answers.get("version"), busy=held))
 
 
 @naming_files("converge the colima profiles")
@@ -124,24 +136,32 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
         colima.paths.check_socket_length(desired.name, request.host.system)
     seen = stamp(colima.paths.own)
     result = survey(colima, request)
+    refuse_blind_plans(colima, result.plans)
     _refuse(result)
-    if check_mode or not result.has_work:
-        notes = (f"colima is not installed. {INSTALL}",) if result.has_work and not colima.installed else ()
-        return _outcome(colima, result, result, request, notes=notes)
-    _require_tools(colima, result)
+    only_notes = result.has_work and not result.public().changed
+    work = result.has_work and (colima.installed or not only_notes)
+    if check_mode or not (work or booting(colima, result.plans)):
+        notes = told_missing(colima, result.plans) if work else ()
+        return replace(_outcome(colima, result, result, request, notes=notes), bookkeeping=only_notes)
+    require_tools(colima, result.plans)
     from .colima_apply import Applier, Limits
     from .colima_progress import Progress
 
-    limits = Limits(**request.limits)
+    limits, progress = Limits(**request.limits), Progress()
     colima.make_base()
-    with _interruptible(), exclusive(colima.paths.own, limits.timeout, seen) as quiet:
+
+    def say(phase: str) -> None:
+        for desired in request.desired:
+            progress.say(str(desired.name), phase)
+
+    with _interruptible(), exclusive(colima.paths.own, limits.timeout, seen, say) as quiet:
         if not quiet:
             # Another run has changed things while this one waited for the lock.
             result = survey(colima, request)
-        if _somebody_boots(colima, result, limits.timeout):
+        if wait_for_others(colima, result.plans, limits.timeout, progress.say):
             result = survey(colima, request)
         _refuse(result)
-        applier = Applier(colima, request.host, limits, Progress())
+        applier = Applier(colima, request.host, limits, progress)
         with applier.account.told():
             applier.run(result.plans)
             after = _verified(colima, request, result)
@@ -151,33 +171,6 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
 def _refuse(result: Survey) -> None:
     if result.refusals:
         raise RefusedStep(" ".join(dict.fromkeys(result.refusals)), refusals=list(result.refusals))
-
-
-def _somebody_boots(colima: Colima, result: Survey, wait: float) -> bool:
-    """Wait for VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
-    half = [plan.current.name for plan in result.plans if plan.current.health == HALF]
-    waited = False
-    end = time.monotonic() + wait
-    while half and colima.is_being_started(half) and time.monotonic() < end:
-        waited = True
-        time.sleep(0.5)
-    return waited
-
-
-def _require_tools(colima: Colima, result: Survey) -> None:
-    """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
-    if not colima.installed:
-        raise ToolMissing("colima", INSTALL)
-    needed = {"limactl": "lima", "lima": "lima"}
-    for plan in result.plans:
-        if plan.target and any(action.kind == "start" for action in plan.actions):
-            if plan.target["runtime"] in ("docker", "incus"):
-                needed[plan.target["runtime"]] = plan.target["runtime"]
-            if plan.target["kubernetes.enabled"]:
-                needed["kubectl"] = "kubectl"
-    for tool, formula in needed.items():
-        if not colima.tool(tool):
-            raise ToolMissing(tool, f"Run 'brew install {formula}'.")
 
 
 def _verified(colima: Colima, request: Request, done: Survey) -> Survey:

@@ -13,6 +13,7 @@ from .colima_paths import Name, parse_name
 from .colima_settings import (
     BY_OPTION,
     FRACTION_OF_MEMORY_SINCE,
+    MACOS_13,
     NO_MOUNTS_SINCE,
     PROVISION_SINCE,
     SETTINGS,
@@ -118,7 +119,7 @@ def check(desired: Desired, host: Host) -> None:
     stated = desired.stated
     vm_type = stated.get("vm_type")
     arch = stated.get("arch", "host")
-    if host.system == "Darwin" and arch not in ("host", host.arch) and vm_type in (None, "vz", "krunkit"):
+    if host.system == "Darwin" and arch not in ("host", host.arch) and (vm_type or host.vm_type) in ("vz", "krunkit"):
         raise _wrong(
             desired.name,
             "arch",
@@ -138,6 +139,8 @@ def check(desired: Desired, host: Host) -> None:
             "Use runtime containerd or docker.",
         )
     mount_type = stated.get("mount_type")
+    if mount_type == "virtiofs" and not host.can(MACOS_13):
+        raise _wrong(desired.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
     if (mount_type == "9p" and vm_type in ("vz", "krunkit")) or (mount_type == "virtiofs" and vm_type == "qemu"):
         remedy = "Use virtiofs with vz, sshfs or 9p with qemu."
         raise _wrong(desired.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", remedy)
@@ -157,7 +160,7 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
         unit = f" {setting.unit}" if setting.unit else ""
         raise _wrong(name, option, value, "it is too small", f"Use at least {setting.least:g}{unit}.")
     if not host.can(setting.needs) and value not in (setting.neutral, setting.default):
-        raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host.system} on {host.arch}", "Leave it out.")
+        raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host}", "Leave it out.")
     if option.startswith("network.") or option.endswith("port"):
         _check_network(name, option, value)
     else:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .colima_config import Config
-from .colima_state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, Current
+from .colima_state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
 
 _Action = tuple[str, str, str, int, Config | None]
 
@@ -71,6 +71,10 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
 
 
 def _why_restart(current: Current, target: Config) -> str:
+    if current.dead_engine:
+        return current.dead_engine
+    if current.health == SILENT:
+        return "it gives no answer"
     if current.health == HALF:
         return "its last start did not finish"
     if current.health == BROKEN:

@@ -3,63 +3,104 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Callable
+from functools import partial
 
 from .colima import Colima
-from .colima_state import RUNNING, Current
+from .colima_state import BROKEN, SILENT, Current
 from .errors import WorkstationError
 
 _SYSTEM_NAMESPACES = ("kube-system",)
 _NAMESPACE_LABEL = "io.kubernetes.pod.namespace"
 _POD_NAME_LABEL = "io.kubernetes.pod.name"
+_BUILDER = "buildx_buildkit_"
 _SECONDS = 20.0
 
 
 def busy(colima: Colima, current: Current) -> str:
     """Return what runs in a profile, as a reason not to stop it; empty when it is idle.
 
-    A VM that can't answer because it is broken is idle: nobody gets work done in it.
+    A VM that gives no clear answer is not idle, unless nothing can run in it: it died under its host agent, or never came up.
     """
-    runtime = str((current.applied or current.configured or {}).get("runtime") or "")
+    runtime = str(current.live.get("runtime") or (current.applied or current.configured or {}).get("runtime") or "")
+    noun = "instance" if runtime == "incus" else "container"
     try:
-        if runtime == "docker":
-            names = user_containers(_docker(colima, current))
-        elif runtime == "containerd":
-            names = user_containers(_containerd(colima, current))
-        elif runtime == "incus":
-            names = running_instances(_incus(colima, current))
-        else:
-            # A bare VM runs no containers, and whose its other processes are nobody can tell.
-            names = []
+        names = _running(colima, current, runtime)
     except (WorkstationError, ValueError):
-        return f"it could not be told whether {_noun(runtime)}s run in it" if current.health == RUNNING else ""
+        dead = current.health == BROKEN and not colima.machine_lives(current.name)
+        hung = current.health == SILENT and not colima.came_up(current.name)
+        return "" if dead or hung else f"it could not be told whether {noun}s run in it"
     if not names:
         return ""
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{len(names)} {_noun(runtime)}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
+    each = list(dict.fromkeys(names))
+    shown = ", ".join(each[:3]) + (f" and {len(each) - 3} more" if len(each) > 3 else "")
+    return f"{len(names)} {noun}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
 
 
-def _noun(runtime: str) -> str:
-    return "instance" if runtime == "incus" else "container"
+def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
+    """Return the names of what runs. Raises WorkstationError or ValueError when that can't be told."""
+    if runtime == "incus":
+        return running_instances(colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json"))
+    if not runtime:
+        raise ValueError("not known what to ask")
+    if runtime not in _ASKED:
+        # A bare VM runs no containers, and whose its other processes are nobody can tell.
+        return []
+    try:
+        return _ASKED[runtime](colima, current)
+    except WorkstationError:
+        # Containers outlive an engine that died; each has a process that watches over it.
+        return orphans(colima.in_guest(current.name, "ps", "-e", "-o", "comm="))
 
 
-def _docker(colima: Colima, current: Current) -> str:
+def _docker(colima: Colima, current: Current) -> list[str]:
+    ask = partial(_ask_docker, colima, current)
+    names = user_containers(ask("ps", "--format", "{{json .}}"))
+    builders = [name for name in names if name.startswith(_BUILDER)]
+    # A builder's container runs from its first build on, and nearly always waits; docker starts it again with itself.
+    return [name for name in names if name not in builders] or [name for name in builders if _builds(ask, name)]
+
+
+def _ask_docker(colima: Colima, current: Current, *arguments: str) -> str:
     docker = colima.other("docker", "", DOCKER_CONTEXT=None, DOCKER_HOST=None)
-    arguments = ("ps", "--format", "{{json .}}")
     if docker.installed:
-        return docker.run("-H", current.docker_socket, *arguments, timeout=_SECONDS).stdout
+        # What fails here may be the way to the engine, not the engine.
+        with contextlib.suppress(WorkstationError):
+            return docker.run("-H", current.docker_socket, *arguments, timeout=_SECONDS).stdout
     return colima.in_guest(current.name, "sudo", "docker", *arguments)
 
 
-def _containerd(colima: Colima, current: Current) -> str:
+def _builds(ask: Callable[..., str], container: str) -> bool:
+    """Whether a builder's container is at work, or may be."""
+    from .buildx_nodes import has_builds, top_from
+
+    try:
+        top = top_from(ask("top", container))
+    except WorkstationError:
+        return True
+    return not top["Processes"] or has_builds(top)
+
+
+def _containerd(colima: Colima, current: Current) -> list[str]:
     found = []
-    for namespace in colima.nerdctl(current.name, "namespace", "ls", "--quiet").split():
-        found.append(colima.nerdctl(current.name, "--namespace", namespace, "ps", "--format", "{{json .}}"))
-    return "\n".join(found)
+    # Not `colima nerdctl`: it refuses a VM whose set-up did not finish.
+    nerdctl = partial(colima.in_guest, current.name, "sudo", "nerdctl")
+    for namespace in nerdctl("namespace", "ls", "--quiet").split():
+        found.append(nerdctl("--namespace", namespace, "ps", "--format", "{{json .}}"))
+    return user_containers("\n".join(found))
 
 
-def _incus(colima: Colima, current: Current) -> str:
-    return colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json")
+_ASKED = {"docker": _docker, "containerd": _containerd}
+
+
+def orphans(processes: str) -> list[str]:
+    """Return a name for each container whose watcher is among the processes. Raises ValueError for no list of processes."""
+    commands = processes.split()
+    if not commands:
+        raise ValueError("not a list of processes")
+    return ["left by an engine that died" for command in commands if command.startswith("containerd-shim")]
 
 
 def user_containers(listing: str) -> list[str]:

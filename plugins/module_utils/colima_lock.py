@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import RefusedStep
@@ -25,8 +25,10 @@ def stamp(room: Path) -> int:
 
 
 @contextlib.contextmanager
-def exclusive(room: Path, wait: float, since: int = -1) -> Iterator[bool]:
+def exclusive(room: Path, wait: float, since: int = -1, say: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
     """Hold the lock of a Lima home; room is our directory in it. Waits up to so many seconds, then raises RefusedStep.
+
+    say gets whom this one waits for.
 
     Yields whether no other run of ours has held it since that stamp. A killed run loses the lock with its process, but the
     colima that it started may still be at work: that is waited for too.
@@ -34,22 +36,34 @@ def exclusive(room: Path, wait: float, since: int = -1) -> Iterator[bool]:
     room.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + wait
     made = since == 0 and stamp(room) == 0
-    with (room / "lock").open("a") as handle:
+    with (room / "lock").open("a+") as handle:
         waited = False
         while not _try_lock(handle.fileno()):
             waited = True
+            holder = _holder(room / "lock")
+            say(f"waiting for another run{holder}")
             if time.monotonic() >= end:
                 raise RefusedStep(
-                    f"Could not change colima's profiles: another run has held '{room / 'lock'}' for {wait:g} s. "
+                    f"Could not change colima's profiles: another run{holder} has held '{room / 'lock'}' for {wait:g} s. "
                     "Wait for it to end, or end it, and run again."
                 )
             time.sleep(_POLL_SECONDS)
         orphans = sorted(room.glob("*.pid"))
         quiet = not orphans and not waited and (made or stamp(room) == since)
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
         for left in orphans:
-            _wait_for_orphan(left, end)
+            _wait_for_orphan(left, end, say)
         os.utime(handle.fileno())
         yield quiet
+
+
+def _holder(lock: Path) -> str:
+    """Return ' (process 123)' for the run that holds the lock, as far as it wrote that down."""
+    with contextlib.suppress(OSError, ValueError):
+        return f" (process {int(lock.read_text())})"
+    return ""
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -70,13 +84,14 @@ def noted(room: Path, instance: str) -> Iterator[Path]:
         note.unlink(missing_ok=True)
 
 
-def _wait_for_orphan(note: Path, end: float) -> None:
+def _wait_for_orphan(note: Path, end: float, say: Callable[[str], None]) -> None:
     """Wait until the colima process of a killed run is gone, then forget it."""
     try:
         pid = int(note.read_text())
     except (ValueError, OSError):
         pid = 0
     while pid and _is_colima(pid):
+        say(f"waiting for process {pid}, which an earlier run started")
         if time.monotonic() >= end:
             raise RefusedStep(
                 f"Could not change colima's profiles: process {pid}, which an earlier run started, still works on "

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .colima_action import Action, Facts, ProfilePlan, delete_with_data
+from .colima_action import Action, Facts, ProfilePlan, delete_with_data, forget_note
 from .colima_config import Config, Host
 from .colima_desired import Desired, Policy, version_problems
 from .colima_heal import Repair, repairs
 from .colima_recreate import how_to_recreate
 from .colima_settings import SETTINGS
 from .colima_state import BROKEN, RUNNING, Current
-from .colima_target import Gap, changes, gap_of, summary, target_of
+from .colima_target import Gap, changes, gap_of, port_in_doubt, summary, target_of
 from .plan import Pending
 
 _NOTHING_ASKED = Facts()
@@ -24,9 +24,12 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         from .colima_absent import plan_absent
 
         return plan_absent(current, desired, policy)
+    if str(current.name) in facts.k3s_ports:
+        current = replace(current, k3s_port=facts.k3s_ports[str(current.name)])
     target = target_of(current, desired, host)
     gap = gap_of(current, desired, target, host)
-    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)))
+    doubt = str(current.name) not in facts.k3s_ports and port_in_doubt(current, desired, target)
+    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)), asks_port=doubt)
     want_up = desired.state == "started" or (desired.state == "present" and current.up)
     verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
     plan = replace(plan, refusals=plan.refusals + verdict.refusals, warnings=verdict.warnings)
@@ -68,7 +71,7 @@ def _hold(plan: ProfilePlan, gap: Gap, repair: Repair, reason: tuple[str, str]) 
         kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
         actions = (Action("write", current.name, "write the settings of", changes(current, target, gap.live), config=kept),)
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
-    change = changes(current, target, wanted) or repair.restart
+    change = changes(current, target, wanted) or f"a restart ({repair.restart})"
     pending = Pending(f"profile '{current.name}'", change, *reason)
     return replace(plan, actions=actions + _client_repairs(plan), pending=(pending,), will_be_up=True)
 
@@ -97,9 +100,8 @@ def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host) -> Profil
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(current, target, host, "start" if current.exists else "create", new_disk))
-    if current.fresh and current.store is not None and current.store.formatted:
-        # Left by a run that was killed after its start: from now on there may be data on the disk.
-        actions.append(Action("settle", name, "forget the note of the new data disk of", hidden=True))
+    if current.note_is_stale and not any(action.kind == "fresh" for action in actions):
+        actions.append(forget_note(name))
     plan = replace(plan, actions=tuple(actions))
     return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
 

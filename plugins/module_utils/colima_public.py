@@ -105,6 +105,7 @@ def _problems(current: Current) -> list[str]:
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
     said = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),
+        (bool(current.dead_engine), current.dead_engine),
         (current.exists and current.configured is None, f"its colima.yaml {current.configured_problem}"),
         (current.configured is not None and bool(current.configured_problem), f"in its colima.yaml {current.configured_problem}"),
         (current.lock_is_stale, "its data disk is marked as in use although the VM does not run"),

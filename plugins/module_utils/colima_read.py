@@ -8,14 +8,16 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .colima import Colima
 from .colima_client_files import ClientFiles, text_of
 from .colima_config import Config
+from .colima_guest import Said, ask
 from .colima_paths import Name, Paths, parse_name
-from .colima_state import Current, DataDisk, Row, parse_store, verdict
+from .colima_state import Current, DataDisk, Files, Row, parse_store, verdict
 from .colima_yaml import parse
 from .errors import InputError, WorkstationError
 
@@ -34,8 +36,9 @@ class Snapshot:
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
     """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
 
-    One `colima list`, one `limactl disk list` and one `colima status` for each running profile, side by side; none of them
-    where colima has never been used, because even a read would make its directories.
+    One `colima list`, one `limactl disk list` and, for each running profile, one `colima status` and a word with its engine, side
+    by side; more only to a VM that leaves a question open. No command where colima has never been used, because even a read would
+    make its directories.
     """
     paths = colima.paths
     wanted = sorted(names) if names is not None else []
@@ -48,8 +51,8 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         if tolerant:
             asked = {"rows": _spared(colima.rows, [], problems), "disks": _spared(colima.disks, {}, problems)}
         candidates = wanted if names is not None else _known(paths)
-        guests = {name.name: _status_of(colima, name) for name in candidates if colima.looks_started(name)}
-        answers = together({**asked, **{f"status {name}": call for name, call in guests.items()}})
+        guests = {f"guest {name}": partial(ask, colima, name) for name in candidates if colima.looks_started(name)}
+        answers = together({**asked, **guests})
         rows, disks = answers["rows"], answers["disks"]
     else:
         answers = {}
@@ -57,9 +60,9 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
         wanted = sorted({*_known(paths), *_named(rows)})
     by_name = {row.name: row for row in rows}
     late = {
-        f"status {name}": _status_of(colima, name)
+        f"guest {name}": partial(ask, colima, name)
         for name in wanted
-        if by_name.get(name.name, Row("")).status == "Running" and f"status {name}" not in answers
+        if by_name.get(name.name, Row("")).status == "Running" and f"guest {name}" not in answers
     }
     answers.update(together(late))
     clients = ClientFiles(colima.environment, with_wrappers, paths)
@@ -69,7 +72,7 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
             name,
             row=by_name.get(name.name),
             disk=disks.get(name.id),
-            live=answers.get(f"status {name}") or {},
+            said=answers.get(f"guest {name}") or Said(),
             clients=clients,
         )
         for name in wanted
@@ -88,10 +91,6 @@ def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Calla
             return instead
 
     return spared
-
-
-def _status_of(colima: Colima, name: Name) -> Callable[[], dict[str, Any]]:
-    return lambda: colima.status(name)
 
 
 def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
@@ -135,19 +134,12 @@ def _known(paths: Paths) -> list[Name]:
     return sorted(found)
 
 
-def _current(
-    paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, live: Mapping[str, Any], clients: ClientFiles
-) -> Current:
+def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, said: Said, clients: ClientFiles) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _ = _config(paths.applied(name))
     instance = paths.instance(name)
-    health = verdict(
-        row,
-        live,
-        has_directory=instance.is_dir(),
-        has_definition=(instance / "lima.yaml").exists(),
-        has_settings=paths.configured(name).exists(),
-    )
+    files = Files(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
+    health = verdict(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)
     store = text_of(paths.store(name))
     return Current(
         name=name,
@@ -161,7 +153,8 @@ def _current(
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
-        live=live,
+        live=said.live,
+        dead_engine=said.dead_engine,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),
     )

@@ -14,7 +14,7 @@ from .colima_config import Config
 from .colima_desired import Policy
 from .colima_settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
 from .colima_state import Current
-from .colima_target import changes
+from .colima_target import changes, settings_there
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, po
 
 
 def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
-    there: dict[str, Any] = dict(current.applied or current.configured or {})
-    there["disk"] = current.disk_gib or there.get("disk")
+    there = settings_there(current)
+    there.setdefault("disk", None)
     there.setdefault("runtime", current.disk_runtime)
     instead = what.replace(" -> ", " instead of ")
     return Verdict(

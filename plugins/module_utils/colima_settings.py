@@ -19,7 +19,10 @@ CREATE = "create"  # read once, when the VM (or k3s in it) is made
 # Who can do it.
 ANYWHERE = "any system"
 MACOS = "macOS"
+MACOS_13 = "macOS 13"
 APPLE_SILICON = "macOS on Apple silicon"
+APPLE_SILICON_13 = "macOS 13 on Apple silicon"
+NESTING = "macOS 15 on an Apple M3 or newer"
 
 Version = tuple[int, int, int]
 OLDEST: Version = (0, 6, 0)
@@ -79,11 +82,11 @@ SETTINGS: tuple[Setting, ...] = (
     _same("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
     _same("forward_agent", bool, False),
     _same("docker", dict, {}),
-    _same("vm_type", str, "", FIXED, needs=MACOS, choices=("qemu", "vz", "krunkit"), neutral="qemu"),
+    _same("vm_type", str, "", FIXED, needs=MACOS_13, choices=("qemu", "vz", "krunkit"), neutral="qemu"),
     _same("port_forwarder", str, "ssh", since=(0, 9, 0), choices=("ssh", "grpc", "none")),
-    _same("rosetta", bool, False, needs=APPLE_SILICON, neutral=False),
+    _same("rosetta", bool, False, needs=APPLE_SILICON_13, neutral=False),
     _same("binfmt", bool, True, since=(0, 8, 2)),
-    _same("nested_virtualization", bool, False, since=(0, 7, 1), needs=APPLE_SILICON, neutral=False),
+    _same("nested_virtualization", bool, False, since=(0, 7, 1), needs=NESTING, neutral=False),
     _same("mount_type", str, "", FIXED, choices=("sshfs", "9p", "virtiofs")),
     _same("mount_inotify", bool, False, needs=MACOS, neutral=False),
     _same("ssh_config", bool, True, absent=False),
@@ -94,7 +97,7 @@ SETTINGS: tuple[Setting, ...] = (
     _same("env", dict, {}),
     _same("disk_image", str, "", CREATE, since=(0, 8, 1)),
     _same("force_disk_image", bool, False, LIVE, since=(0, 10, 2)),
-    _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON, choices=("docker", "ramalama"), neutral=""),
+    _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON_13, choices=("docker", "ramalama"), neutral=""),
 )
 BY_OPTION = {setting.option: setting for setting in SETTINGS}
 

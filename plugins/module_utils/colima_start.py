@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .colima import Colima, explained
+from .colima import Colima
+from .colima_failures import explained
 from .colima_paths import Name
 from .colima_progress import Progress, is_past_race
 from .errors import CommandFailed, TimedOut
@@ -19,13 +21,15 @@ UNLOCK = "unlock its data disk"
 FORCE_STOP = "end its remains"
 RESTART = "stop it"
 
-# What a failed start says, and what helps; contract of colima's failures, gentlest first.
+# What a failed start complains of, and what helps; contract of colima's failures, gentlest first.
 _REPAIRS = (
     (re.compile(r"in use by instance"), UNLOCK),
-    (re.compile(r"errors inspecting instance|failed to get Info from|seems running|ha\.sock"), FORCE_STOP),
+    (re.compile(r"errors inspecting instance|failed to get Info from|seems running"), FORCE_STOP),
     # Another kubectl was at work; the VM is left half-started.
     (re.compile(r"\.lock: file exists"), RESTART),
 )
+# What programs say on the way of every start. Only complaints decide: a running VM must not be cut off for a word in passing.
+_PASSING = re.compile(r'level=(trace|debug|info|warning)|"level":\s*"(trace|debug|info|warning)"')
 _HINTS = (
     (
         re.compile(r"DNS lookup failed|connection refused|connection timed out|resolve redirect|access forbidden"),
@@ -66,6 +70,7 @@ def start(
     tried: list[str] = []
     while True:
         progress.say(str(name), "starting")
+        began = time.time()
         try:
             with progress.downloads(str(name), colima.cache):
                 colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
@@ -74,7 +79,10 @@ def start(
             progress.say(str(name), "timed out", done=True)
             raise _timed_out(colima, name, error) from error
         except CommandFailed as error:
-            repair = repair_for(f"{error.context.get('stdout')}{error.context.get('stderr')}{colima.host_agent_tail(name)}")
+            repair = repair_for(_said(error), colima.host_agent_tail(name, since=began))
+            if repair == FORCE_STOP and _status(colima, name) == "Running":
+                # Somebody else may have started it in the same moment.
+                repair = ""
             if not repair or repair in tried:
                 progress.say(str(name), "failed", done=True)
                 raise _failed(colima, name, error) from error
@@ -83,15 +91,25 @@ def start(
             _repair(colima, name, repair, limits)
 
 
-def repair_for(output: str) -> str:
-    """Return the repair that the output of a failed start calls for; empty when none is known."""
-    return next((repair for pattern, repair in _REPAIRS if pattern.search(output)), "")
+def repair_for(*texts: str) -> str:
+    """Return the repair that the output and the log of a failed start call for; empty when none is known."""
+    found = _complaints(*texts)
+    return next((repair for pattern, repair in _REPAIRS if pattern.search(found)), "")
+
+
+def _complaints(*texts: str) -> str:
+    return "\n".join(line for text in texts for line in text.splitlines() if not _PASSING.search(line))
+
+
+def _said(error: CommandFailed) -> str:
+    return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
 
 
 def hint_for(output: str, name: Name) -> str:
     """Return the next step for a failure that no repair helps."""
+    found = _complaints(output)
     for pattern, hint in _HINTS:
-        if pattern.search(output):
+        if pattern.search(found):
             return hint.format(name=name)
     return "Run again; if it stays, look at the end of the log in ha_log"
 
@@ -106,18 +124,22 @@ def _repair(colima: Colima, name: Name, repair: str, limits: Limits) -> None:
         raise explained(error, f"Could not repair profile '{name}'") from error
 
 
+def _status(colima: Colima, name: Name) -> str:
+    """Return what Lima calls the VM."""
+    try:
+        return next((row.status for row in colima.rows() if row.name == name.name), "") or "not there"
+    except CommandFailed:
+        return "unknown"
+
+
 def _failed(colima: Colima, name: Name, error: CommandFailed) -> CommandFailed:
-    output = f"{error.context.get('stdout')}{error.context.get('stderr')}"
     context = {**error.context, "ha_log": colima.host_agent_tail(name)}
-    return CommandFailed(f"{error.message.rstrip('.')}. {hint_for(output, name)}.", **context)
+    return CommandFailed(f"{error.message.rstrip('.')}. {hint_for(_said(error), name)}.", **context)
 
 
 def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:
     """A time-out means that the state is unknown: say what Lima sees, and leave everything in place."""
-    try:
-        status = next((row.status for row in colima.rows() if row.name == name.name), "") or "not there"
-    except CommandFailed:
-        status = "unknown"
+    status = _status(colima, name)
     context = {**error.context, "ha_log": colima.host_agent_tail(name)}
     return TimedOut(
         f"{error.message.rstrip('.')}. Lima now calls the VM {status.lower()}; nothing was deleted, and the next run repairs it.",

@@ -21,12 +21,13 @@ DEFINED = "defined"  # settings, but no VM
 LEFTOVER = "leftover"  # a VM directory without its definition: creation was interrupted
 STOPPED = "stopped"
 RUNNING = "running"
-HALF = "half-started"  # the VM runs, colima's set-up in it did not finish
+HALF = "half-started"  # the VM runs, but colima's set-up in it did not finish, or its engine is dead
+SILENT = "unreachable"  # the VM runs, and nobody can tell what goes on in it
 BROKEN = "broken"
 DAMAGED = "damaged"  # Lima can't read the VM's definition
 
-EXISTS = (STOPPED, RUNNING, HALF, BROKEN, DAMAGED)
-UP = (RUNNING, HALF, BROKEN)
+EXISTS = (STOPPED, RUNNING, HALF, SILENT, BROKEN, DAMAGED)
+UP = (RUNNING, HALF, SILENT, BROKEN)
 GIB = 1024**3
 
 
@@ -67,6 +68,7 @@ class Clients:
 
     docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
     kube_entry: str = ""  # "", "present" or "incomplete"
+    kube_port: int = 0  # of the server in that entry; 0: none
     kube_current: str = ""
     kube_current_dangling: bool = False
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
@@ -94,6 +96,10 @@ class Current:
     # A directory for a data disk without one in it: its creation was interrupted.
     disk_unfinished: bool = False
     live: Mapping[str, Any] = field(default_factory=dict)
+    # Why the engine in a running VM is of no use; empty while there is no clear sign.
+    dead_engine: str = ""
+    # The port that k3s was installed with, for the life of the VM; 0: it never was; None: the VM was not asked.
+    k3s_port: int | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
 
@@ -130,10 +136,27 @@ class Current:
         return self.disk is not None and bool(self.disk.used_by) and not self.up
 
     @property
+    def note_is_stale(self) -> bool:
+        """Whether our note of a new data disk says what no longer is: it was made, and may hold data, or is gone.
+
+        A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
+        """
+        return self.fresh and (self.disk is None or (self.store is not None and self.store.formatted))
+
+    @property
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
         known = self.store is not None and self.store.formatted
         return self.disk is not None and self.disk.written and not known and not (self.fresh and self.applied is None)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which files of a profile are there: the VM's directory, Lima's definition in it, and colima.yaml."""
+
+    directory: bool
+    definition: bool
+    settings: bool
 
 
 def parse_rows(stdout: str) -> list[Row]:
@@ -159,15 +182,17 @@ def parse_store(text: str) -> Store | None:
         return None
 
 
-def verdict(row: Row | None, live: Mapping[str, Any], has_directory: bool, has_definition: bool, has_settings: bool) -> str:
-    """Return the health of a profile from what was seen of it."""
-    if has_directory and not has_definition:
+def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: bool = True, dead_engine: str = "") -> str:
+    """Return the health of a profile from what was seen of it, and from what its VM said if it runs."""
+    if files.directory and not files.definition:
         return LEFTOVER
     if row is None:
-        if has_definition:
+        if files.definition:
             # There is a VM that nobody could tell us about: colima itself is not installed.
             return STOPPED
-        return DEFINED if has_settings else ABSENT
+        return DEFINED if files.settings else ABSENT
     if row.status == "Running":
-        return RUNNING if live else HALF
+        if not reached:
+            return SILENT
+        return RUNNING if live and not dead_engine else HALF
     return {"Stopped": STOPPED, "Broken": BROKEN}.get(row.status, DAMAGED)

@@ -8,10 +8,11 @@ from typing import Any
 
 from .colima_config import Config, Host, canonical, default_mount_type, defaults, differences, worded
 from .colima_desired import Desired
-from .colima_settings import BY_OPTION, CREATE, FIXED, LIVE, SETTINGS
-from .colima_state import GIB, Current
+from .colima_settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS
+from .colima_state import GIB, HALF, RUNNING, Current
 
 _SIZES = ("cpu", "memory", "disk")
+PORT = "kubernetes.port"
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,15 @@ def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Ga
     file = differences(current.configured, target, stated, host, instance) if current.configured else []
     # A VM that never finished its first boot has no applied settings, but was made with the configured ones.
     made_with = (current.applied or current.configured) if current.exists else None
-    vm = differences(made_with, target, stated, host, instance) if made_with else []
+    vm = differences(made_with, target, stated - {PORT}, host, instance) if made_with else []
+    port = _port_takes(current, made_with, target) if made_with and PORT in stated else ""
     fixed = [option for option in vm if _is_fixed(option, made_with or {}, target)]
     if current.exists and made_with is None and current.disk_runtime not in ("", target["runtime"]):
         # All settings are lost; the data disk still tells what it was made for.
         fixed.append("runtime")
     restart = [option for option in vm if option not in fixed and BY_OPTION[option].when != LIVE and option != "disk"]
+    if port:
+        (fixed if port == FIXED else restart).append(PORT)
     if "disk" in stated and current.disk_gib is not None:
         # Both files may claim a size that the disk never got.
         if target["disk"] < current.disk_gib:
@@ -88,6 +92,40 @@ def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Ga
     return Gap(tuple(file), live, tuple(restart), tuple(fixed))
 
 
+def port_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
+    """Whether only the VM can tell if its k3s has the wanted port: both files claim any port that was ever asked for."""
+    wanted = desired.stated.get(PORT)
+    can_tell = current.k3s_port is None and current.health in (RUNNING, HALF)
+    return bool(wanted and can_tell and target["kubernetes.enabled"] and current.clients.kube_port != wanted)
+
+
+def _port_takes(current: Current, applied: Config, target: Config) -> str:
+    """Return what the wanted port of Kubernetes takes: nothing, a restart, or another VM.
+
+    k3s keeps the port that it was installed with for the life of the VM, also while Kubernetes is off; before that it is free.
+    """
+    wanted, known = target[PORT], current.k3s_port
+    if known is None and current.clients.kube_port == wanted:
+        known = wanted
+    if not wanted or not target["kubernetes.enabled"] or known == wanted:
+        return ""
+    if known:
+        return FIXED
+    if applied[PORT] == wanted:
+        return ""
+    return FIXED if known is None and applied["kubernetes.enabled"] else RESTART
+
+
+def settings_there(current: Current) -> dict[str, Any]:
+    """Return the settings that a profile has, with the truth where the files may claim another."""
+    there: dict[str, Any] = dict(current.applied or current.configured or {})
+    if current.disk_gib is not None:
+        there["disk"] = current.disk_gib
+    if current.k3s_port and PORT in there:
+        there[PORT] = current.k3s_port
+    return there
+
+
 def _is_fixed(option: str, applied: Config, target: Config) -> bool:
     if option == "root_disk":
         return bool(target[option] < applied[option])
@@ -95,17 +133,12 @@ def _is_fixed(option: str, applied: Config, target: Config) -> bool:
         return not target[option]
     if option == "network.mode":
         return bool(applied[option])
-    if option == "kubernetes.port":
-        # k3s keeps the port that it was installed with; before that it is free.
-        return bool(applied["kubernetes.enabled"])
     return BY_OPTION[option].when in (FIXED, CREATE)
 
 
 def changes(current: Current, target: Config, options: tuple[str, ...]) -> str:
     """Return 'cpu 2 CPUs -> 4 CPUs, memory ...' for a line of the plan."""
-    there: dict[str, Any] = dict(current.applied or current.configured or {})
-    if current.disk_gib is not None:
-        there["disk"] = current.disk_gib
+    there = settings_there(current)
     parts = []
     for option in options:
         old, new = worded(option, there.get(option, "")), worded(option, target[option])

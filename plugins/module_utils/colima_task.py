@@ -51,13 +51,15 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Converge the profiles and return the result, with its warnings."""
     given = params["host"] or {}
     paths = resolve(os.environ, given.get("system") or os.uname().sysname)
-    host = host_from(given, os.environ, paths.lima)
-    desired = desired_from(params["profiles"] if params["profiles"] is not None else [params], host)
+    profiles = params["profiles"] if params["profiles"] is not None else [params]
+    host = host_from(given, os.environ, paths.lima, with_chip=any(one.get("nested_virtualization") for one in profiles))
+    desired = desired_from(profiles, host)
     limits = {"timeout": _seconds(params, "timeout"), "stall": _seconds(params, "stall_timeout")}
     request = Request(tuple(desired), policy_from(params), host, limits)
     outcome = converge(Colima(paths), request, check_mode)
     return {
         "changed": bool(outcome.actions),
+        **({"bookkeeping": True} if check_mode and outcome.bookkeeping else {}),
         "actions": list(outcome.actions),
         "pending": [item.public() for item in outcome.plan.pending],
         "profiles": list(outcome.profiles),

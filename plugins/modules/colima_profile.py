@@ -76,7 +76,9 @@ options:
           type: list
           elements: str
         port:
-          description: Port of the API server on the host; V(0) picks a free one. Read once, when k3s is installed.
+          description:
+            - Port of the API server on the host; V(0) picks a free one.
+            - Read once, when k3s is installed in the VM, and fixed from then on, also while Kubernetes is off.
           type: int
     auto_activate:
       description:
@@ -120,7 +122,7 @@ options:
       description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
       type: dict
     vm_type:
-      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) on macOS only. Fixed for the life of the VM.
+      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) from macOS 13 on only. Fixed for the VM's life.
       type: str
       choices: [qemu, vz, krunkit]
     port_forwarder:
@@ -128,13 +130,13 @@ options:
       type: str
       choices: [ssh, grpc, none]
     rosetta:
-      description: Whether amd64 programs run by Rosetta. macOS on Apple silicon with V(vz) only. Needs a restart.
+      description: Whether amd64 programs run by Rosetta. From macOS 13 on, on Apple silicon with V(vz) only. Needs a restart.
       type: bool
     binfmt:
       description: Whether programs of foreign architectures run by emulation. Needs a restart.
       type: bool
     nested_virtualization:
-      description: Whether VMs run in the VM (C(nestedVirtualization)). Apple M3 or newer only. Needs a restart.
+      description: Whether VMs run in the VM (C(nestedVirtualization)). macOS 15 and Apple M3, or newer. Needs a restart.
       type: bool
     mount_type:
       description: How directories of the laptop are mounted (C(mountType)). Fixed for the life of the VM.
@@ -195,7 +197,7 @@ options:
       description: Whether to accept an image other than colima's own (C(forceDiskImage)).
       type: bool
     model_runner:
-      description: Runner of AI models (C(modelRunner)). macOS on Apple silicon only. Needs a restart.
+      description: Runner of AI models (C(modelRunner)). From macOS 13 on, on Apple silicon only. Needs a restart.
       type: str
       choices: [docker, ramalama]
   profiles:
@@ -218,6 +220,7 @@ options:
     description:
       - What may happen to a running VM when a change needs a restart.
       - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all.
+      - Builders of C(buildx) that build nothing do not count. A VM that gives no clear answer is not idle.
       - Changes that wait are in RV(pending), and a later run applies them.
     type: str
     choices: [always, if_idle, never]
@@ -358,6 +361,10 @@ pending:
     change: {description: The change., type: str, returned: always}
     reason: {description: Why it waits., type: str, returned: always}
     remedy: {description: How to apply it., type: str, returned: always}
+bookkeeping:
+  description: Whether a run would bring nothing but the collection's own notes in order, which counts as no change.
+  returned: in check mode, when it would
+  type: bool
 profiles:
   description: The profiles afterwards, in the order in which they were given.
   returned: success
@@ -367,7 +374,10 @@ profiles:
     name: {description: Name of the profile., type: str, returned: always}
     instance: {description: Id of the Lima instance; also the name of colima's own contexts., type: str, returned: always}
     status:
-      description: V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(half-started), V(broken) or V(damaged).
+      description:
+        - V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(broken) or V(damaged);
+        - V(half-started), when its set-up never finished or its engine is dead;
+        - V(unreachable), when it runs and gives no answer, so that nobody can tell what runs in it.
       type: str
       returned: always
     pending: {description: The changes of this profile that wait., type: list, elements: dict, returned: always}

@@ -72,7 +72,10 @@ profiles:
     name: {description: Name of the profile., type: str, returned: always}
     instance: {description: Id of the Lima instance., type: str, returned: always}
     status:
-      description: V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(half-started), V(broken) or V(damaged).
+      description:
+        - V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(broken) or V(damaged);
+        - V(half-started), when its set-up never finished or its engine is dead;
+        - V(unreachable), when it runs and gives no answer, so that nobody can tell what runs in it.
       type: str
       returned: always
     problems: {description: What is wrong with it., type: list, elements: str, returned: always}

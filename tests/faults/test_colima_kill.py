@@ -46,15 +46,22 @@ def start(lab: ColimaLab, profiles: list[dict[str, Any]], policy: dict[str, Any]
 
 
 def kill_in_the_middle(
-    lab: ColimaLab, profiles: list[dict[str, Any]], policy: dict[str, Any], seed: int, number: int = signal.SIGKILL
+    lab: ColimaLab,
+    profiles: list[dict[str, Any]],
+    policy: dict[str, Any],
+    seed: int,
+    calls: tuple[int, int],
+    *,
+    number: int = signal.SIGKILL,
 ) -> None:
-    """Kill a run between its first change and its end; in every second case the colima that it started, too."""
+    """Kill a run after some call of colima or limactl that it makes; in every second case the colima that it started, too."""
     moment = random.Random(seed)  # noqa: S311
-    before = len(lab.calls())
+    lab.calls()
     run = start(lab, profiles, policy)
-    while run.poll() is None and not (lab.paths.own / "lock").exists() and before >= 0:
-        time.sleep(0.01)
-    time.sleep(moment.uniform(0, 2.5))
+    after = moment.randint(*calls)
+    while run.poll() is None and not (made(lab) >= after and (lab.paths.own / "lock").exists()):
+        time.sleep(0.005)
+    time.sleep(moment.uniform(0, 0.3))
     children = [int(note.read_text() or 0) for note in lab.paths.own.glob("*.pid")]
     with contextlib.suppress(ProcessLookupError):
         run.send_signal(number)
@@ -62,7 +69,14 @@ def kill_in_the_middle(
         for child in filter(None, children):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
-    run.wait()
+    FELL_INTO_A_RUN.append(run.wait() != 0)
+
+
+def made(lab: ColimaLab) -> int:
+    """How many calls of colima and limactl there were up to now, those of colima itself among them."""
+    with contextlib.suppress(FileNotFoundError):
+        return lab.calls_file.read_text().count("\n")
+    return 0
 
 
 def first_converge(_lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -83,13 +97,18 @@ def recreate(lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return [{**bare, "vm_type": "qemu", "mount_type": "sshfs"}], {"restart": "always", "on_fixed_change": "recreate"}
 
 
+# Between which calls of an undisturbed run to kill it. The first ones only read, and so do the last ones, after the work.
+CALLS = {first_converge: (2, 5), resize: (5, 15), recreate: (4, 11)}
+FELL_INTO_A_RUN: list[bool] = []
+
+
 @pytest.mark.parametrize("seed", MOMENTS)
 @pytest.mark.parametrize("scenario", [first_converge, resize, recreate], ids=lambda scenario: scenario.__name__)
 def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
     lab: ColimaLab, scenario: Callable[[ColimaLab], tuple[list[dict[str, Any]], dict[str, Any]]], seed: int
 ) -> None:
     profiles, policy = scenario(lab)
-    kill_in_the_middle(lab, profiles, policy, seed)
+    kill_in_the_middle(lab, profiles, policy, seed, CALLS[scenario])
     result = lab.converge(*profiles, **policy)
     assert [profile["status"] for profile in result.profiles] == ["running"] * len(profiles)
     assert lab.converge(*profiles, **policy).actions == ()
@@ -101,6 +120,11 @@ def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int, number: int) -> None:
-    kill_in_the_middle(lab, [DEV], {}, seed * 2, number)
+    kill_in_the_middle(lab, [DEV], {}, seed * 2, (2, 4), number=number)
     assert not list(lab.paths.own.glob("*.pid"))
     assert lab.converge(DEV).profiles[0]["status"] == "running"
+
+
+def test_the_kills_of_this_file_fell_into_runs() -> None:
+    # On a machine that is busy enough a run may end before its moment has come; not many of them.
+    assert sum(FELL_INTO_A_RUN) >= 0.8 * len(FELL_INTO_A_RUN)

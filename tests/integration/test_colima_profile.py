@@ -6,8 +6,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Policy, desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima_lock import exclusive
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     CommandFailed,
@@ -115,6 +118,34 @@ def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) ->
     assert lab.converge({**DOCKER, "cpu": 4}).plan.pending == ()
 
 
+HEAD = "UID    PID    PPID    C    STIME    TTY    TIME    CMD"
+AT_REST = f"{HEAD}\nroot   1234   1200    0    10:00    ?    00:00:01    buildkitd --oci-worker-no-process-sandbox"
+BUILDING = f"{AT_REST}\nroot   1300   1234    0    10:01    ?    00:00:00    runc run"
+
+
+def let_builder_be(lab: ColimaLab, top: str) -> None:
+    (lab.root / "top").write_text(top)
+    (lab.bin / "docker").write_text(
+        '#!/bin/sh\ncase "$1 $3" in "-H ps") cat "$LAB/containers";; "-H top") [ -s "$LAB/top" ] && cat "$LAB/top";; '
+        '"context "*) [ "$2" != inspect ];; esac\n'
+    )
+
+
+def test_a_builder_that_builds_nothing_does_not_hold_a_restart_back(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.containers("buildx_buildkit_multi-platform0")
+    for top in (BUILDING, HEAD, ""):
+        let_builder_be(lab, top)
+        (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+        assert held.reason == "1 container runs in it (buildx_buildkit_multi-platform0)", top
+    let_builder_be(lab, AT_REST)
+    lab.containers("buildx_buildkit_multi-platform0", "web")
+    (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+    assert held.reason == "1 container runs in it (web)"
+    lab.containers("buildx_buildkit_multi-platform0")
+    assert lab.converge({**DOCKER, "cpu": 4}).profiles[0]["cpu"] == 4
+
+
 def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_none(lab: ColimaLab) -> None:
     (lab.bin / "incus").write_text("#!/bin/sh\nexit 0\n")
     (lab.bin / "incus").chmod(0o755)
@@ -179,6 +210,19 @@ def test_stop_and_start(lab: ColimaLab) -> None:
     assert lab.converge({"name": "dev"}).profiles[0]["cpu"] == 3
 
 
+@pytest.mark.parametrize("state", ["absent", "stopped"])
+def test_a_note_of_a_disk_that_was_never_made_goes_with_what_it_belongs_to(lab: ColimaLab, state: str) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed):
+        lab.converge(DOCKER)
+    note = lab.paths.fresh(parse_name("dev"))
+    assert note.exists()
+    lab.run("colima", "delete", "dev", "--force", "--data")
+    shutil.rmtree(lab.paths.data_disk(parse_name("dev")), ignore_errors=True)
+    lab.converge({"name": "dev", "state": state})
+    assert not note.exists()
+
+
 def test_the_disk_grows_and_its_true_size_counts(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.put_marker("dev")
@@ -213,6 +257,52 @@ def test_fixed_settings_are_refused_with_both_ways_forward(lab: ColimaLab) -> No
         "Keep the old value, or set on_fixed_change to recreate (makes the VM anew; images and volumes stay)."
     )
     assert lab.tree() == before
+
+
+def on_port(port: int, enabled: bool = True) -> dict[str, Any]:
+    return {**K8S, "kubernetes": {"enabled": enabled, "port": port}}
+
+
+def kube_port(lab: ColimaLab) -> int:
+    cluster = yaml.safe_load((lab.home / ".kube" / "config").read_text())["clusters"][0]["cluster"]
+    return int(cluster["server"].rpartition(":")[2])
+
+
+def test_k3s_keeps_its_port_for_the_life_of_the_vm_also_while_it_is_off(lab: ColimaLab) -> None:
+    lab.converge(on_port(7001, enabled=False))
+    # Nothing is installed yet, so the port is free.
+    lab.converge(on_port(7002))
+    assert kube_port(lab) == 7002
+    lab.converge(on_port(7003, enabled=False))
+    for run in ("running", "behind our back"):
+        if run == "behind our back":
+            # colima takes the port into both of its files, and k3s does not.
+            lab.run("colima", "stop", "k8s")
+            lab.run("colima", "start", "k8s", "--kubernetes", "--k3s-listen-port", "7003")
+            assert (applied(lab, "k8s")["kubernetes"]["port"], kube_port(lab)) == (7003, 7002)
+        with pytest.raises(RefusedStep, match=r"Could not change kubernetes\.port 7002 -> 7003 of profile 'k8s': fixed"):
+            lab.converge(on_port(7003))
+    assert lab.converge(on_port(7002)).actions == ("write the settings of profile 'k8s' (kubernetes.port 7003 -> 7002)",)
+    warned = lab.converge(on_port(7003), on_fixed_change="warn")
+    assert (warned.actions, warned.plan.warnings) == (
+        (),
+        ("Profile 'k8s' keeps kubernetes.port 7002 instead of 7003: it is fixed for the life of its VM.",),
+    )
+    lab.converge(on_port(7003), on_fixed_change="recreate")
+    assert kube_port(lab) == 7003
+    lab.calls()
+    assert lab.converge(on_port(7003)).actions == ()
+    assert not [call for call in lab.calls() if "ssh" in call]
+
+
+def test_a_port_that_a_stopped_vm_could_not_tell_is_told_when_it_is_up(lab: ColimaLab) -> None:
+    lab.converge(on_port(7001))
+    lab.converge(on_port(7001, enabled=False))
+    lab.converge({"name": "k8s", "state": "stopped"})
+    with pytest.raises(NotVerified, match=r"kubernetes\.port 7001 -> 7002 of profile 'k8s': fixed for the life of its VM"):
+        lab.converge(on_port(7002))
+    assert lab.converge(on_port(7001)).profiles[0]["status"] == "running"
+    assert lab.converge(on_port(7001)).actions == ()
 
 
 def test_recreate_keeps_the_data(lab: ColimaLab) -> None:
@@ -329,7 +419,9 @@ def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
 # -- healing
 
 
-def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab) -> None:
+def test_a_vm_that_somebody_else_is_starting_is_waited_for(
+    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     environment = {**os.environ, **lab.environment}
     theirs = subprocess.Popen(
@@ -338,9 +430,12 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab) -> No
     while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
         time.sleep(0.05)
     machine = lab.machine("dev")
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
     lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
+    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    assert told == ["waiting for somebody else, who is starting it"]
 
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
@@ -570,6 +665,41 @@ def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: C
     assert lab.tree() == before
 
 
+@pytest.mark.parametrize("change", ["absent", "absent with data", "recreate", "refused"])
+def test_without_colima_nothing_is_said_of_data_that_nobody_can_see(lab: ColimaLab, change: str) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    lab.run("colima", "stop", "dev")
+    (lab.bin / "colima").unlink()
+    gone, moved = {"name": "dev", "state": "absent"}, {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs"}
+    asked: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "absent": (gone, {}),
+        "absent with data": (gone, {"delete_data": True, "confirm_data_loss": ["dev"]}),
+        "recreate": (moved, {"on_fixed_change": "recreate"}),
+        "refused": (moved, {}),
+    }
+    profile, policy = asked[change]
+    for check in (True, False):
+        with pytest.raises(ToolMissing, match=r"'colima'.*brew install colima'\. .*nobody can tell what profile 'dev' holds"):
+            lab.converge(profile, check=check, **policy)
+    assert lab.converge({**DOCKER, "cpu": 3}, check=True).actions
+    assert lab.has_marker("dev")
+
+
+def test_where_nothing_is_left_absent_needs_no_colima(lab: ColimaLab) -> None:
+    (lab.bin / "colima").unlink()
+    assert lab.converge({"name": "dev", "state": "absent"}).actions == ()
+
+
+def test_check_mode_names_the_programs_that_the_run_would_miss(lab: ColimaLab) -> None:
+    (lab.bin / "lima").unlink()
+    wanted = {"name": "dev", "runtime": "incus"}
+    assert lab.converge(wanted, check=True).plan.warnings == ("lima and incus are not installed. Run 'brew install lima incus'.",)
+    with pytest.raises(ToolMissing, match="'lima'"):
+        lab.converge(wanted)
+    assert lab.converge({"name": "other", "state": "absent"}, check=True).plan.warnings == ()
+
+
 def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
     lab.settings["COLIMA_VERSION"] = "0.9.1"
     with pytest.raises(RefusedStep, match=r"'model_runner' of profile 'dev': it needs colima 0.10.1, and 0.9.1 is installed"):
@@ -586,10 +716,36 @@ def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
         converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
 
 
-def test_another_run_is_waited_for(lab: ColimaLab) -> None:
+def test_another_run_is_waited_for_and_named(lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
     lab.paths.own.mkdir(parents=True)
-    with (lab.paths.own / "lock").open("a") as handle:
+    with exclusive(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
+        lab.converge(DOCKER, timeout=0.3)
+    assert [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())] == [
+        f"waiting for another run (process {os.getpid()})"
+    ]
+    with (lab.paths.own / "lock").open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.truncate(0)
         with pytest.raises(RefusedStep, match="another run has held"):
             lab.converge(DOCKER, timeout=0.3)
     assert lab.converge(DOCKER).actions
+
+
+def test_what_a_killed_run_left_at_work_is_waited_for_and_named(
+    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
+    lab.settings["BOOT_SECONDS"] = "2"
+    environment = {**os.environ, **lab.environment}
+    theirs = subprocess.Popen(
+        ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    reaper = threading.Thread(target=theirs.wait)
+    reaper.start()
+    lab.paths.own.mkdir(parents=True)
+    (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
+    lab.converge({"name": "dev", "cpu": 2})
+    reaper.join()
+    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"

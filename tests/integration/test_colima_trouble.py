@@ -114,6 +114,21 @@ def test_the_settings_may_live_behind_a_link(lab: ColimaLab) -> None:
     assert (lab.home / ".colima").is_symlink()
 
 
+@pytest.mark.parametrize("there", [True, False], ids=["a file", "nothing yet"])
+def test_a_link_to_the_settings_stays_one_and_its_target_is_written(lab: ColimaLab, there: bool) -> None:
+    lab.converge({**DEV, "state": "present"})
+    mine = lab.home / "dotfiles" / "colima.yaml"
+    mine.parent.mkdir()
+    moved = lab.paths.configured(NAME).rename(mine)
+    lab.paths.configured(NAME).symlink_to(moved)
+    if not there:
+        mine.unlink()
+    lab.converge({**DEV, "cpu": 3, "state": "present"})
+    assert lab.paths.configured(NAME).is_symlink()
+    assert yaml.safe_load(mine.read_text())["cpu"] == 3
+    assert lab.converge({**DEV, "cpu": 3, "state": "present"}).actions == ()
+
+
 def test_two_colima_homes_do_not_know_of_each_other(lab: ColimaLab) -> None:
     lab.converge(DEV)
     environment = {**lab.environment, "COLIMA_HOME": str(lab.home / "work")}
@@ -241,6 +256,30 @@ def test_what_cannot_be_repaired_ends_with_what_lima_said(lab: ColimaLab) -> Non
     log = (lab.paths.instance(NAME) / "ha.stderr.log").read_text().splitlines()
     assert log
     assert str(told.value.context["ha_log"]).splitlines() == log[-15:]
+
+
+def test_a_start_that_fails_after_the_boot_neither_cuts_the_vm_off_nor_boots_it_again(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev"
+    with pytest.raises(CommandFailed, match="error starting docker"):
+        lab.converge(DEV)
+    machine = lab.machine("dev")
+    lab.calls()
+    with pytest.raises(CommandFailed, match="error starting docker"):
+        lab.converge(DEV, restart="always")
+    assert lab.machine("dev") != machine
+    changes = [call[1:] for call in lab.calls() if call[0] == "colima" and call[1] in ("start", "stop", "delete")]
+    assert changes == [["stop", "--profile", "dev"], ["start", "--profile", "dev"]]
+
+
+def test_a_vm_that_somebody_else_started_in_the_same_moment_is_not_cut_off(lab: ColimaLab) -> None:
+    real = (lab.bin / "colima").rename(lab.bin / "real-colima")
+    said = 'level=fatal msg="instance \\"colima-dev\\" seems running (hint: remove \\"ha.pid\\")"'
+    (lab.bin / "colima").write_text(f"#!/bin/sh\n'{real}' \"$@\" || exit\n[ $1 != start ] || {{ echo '{said}'; exit 1; }}\n")
+    (lab.bin / "colima").chmod(0o755)
+    with pytest.raises(CommandFailed, match="seems running"):
+        lab.converge(DEV)
+    assert not [call for call in lab.calls() if "--force" in call]
+    assert lab.converge(DEV).actions == ()
 
 
 def test_vms_that_shrink_stop_before_others_grow(lab: ColimaLab) -> None:

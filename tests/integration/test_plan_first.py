@@ -11,6 +11,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+
+from tests.colima_lab import colima_lab
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKED = "AnsiballZ_nerdctl_wrapper"
@@ -139,3 +142,19 @@ def test_a_guess_is_no_answer(laptop: Laptop) -> None:
     }
     code, printed = laptop.run()
     assert code != 0 and "127.0.0.1:1" in printed and "AnsiballZ_ecr_pull_secret" in printed
+
+
+def test_notes_of_ours_are_brought_in_order_by_the_module_and_are_no_change(laptop: Laptop) -> None:
+    laptop.module, laptop.options = "colima_profile", {"name": "dev", "state": "stopped", "host": {"system": "Darwin"}}
+    with colima_lab() as lab:
+        (lab.home / ".colima").mkdir()
+        lab.converge({"name": "dev", "state": "present"})
+        note = lab.paths.fresh(parse_name("dev"))
+        note.touch()
+        laptop.task = {"environment": lab.environment}
+        for arguments, open_question, there in ((["--check"], True, True), ([], False, False)):
+            code, printed = laptop.run(*arguments)
+            found = code, "changed=0" in printed, "AnsiballZ_colima_profile" in printed, "bookkeeping" in printed, note.exists()
+            assert found == (0, True, True, open_question, there), printed
+        _, printed = laptop.run()
+        assert "AnsiballZ_colima_profile" not in printed

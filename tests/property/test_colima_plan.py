@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima_action import Facts
@@ -132,7 +133,12 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120, 0]))
         disk = DataDisk(size * GIB, used, written=bool(applied) or draw(st.booleans()))
         store = draw(st.sampled_from([Store(True, runtime), Store(True, runtime), Store(False, ""), None]))
+    # Files may claim any port that was ever asked for, and an entry of the kubeconfig may be that of an earlier VM.
+    asked = (applied or {}).get("kubernetes.port") or 45678
+    on = bool((applied or {}).get("kubernetes.enabled"))
+    k3s_port = draw(st.sampled_from([asked, asked, 6443, 7443] if on else [0, 0, 6443, 7443])) if exists else 0
     clients = Clients(
+        kube_port=draw(st.sampled_from([0, k3s_port, k3s_port, 6443])),
         docker_context=draw(st.sampled_from(["", SOCKET, "unix:///old.sock"])),
         kube_entry=draw(st.sampled_from(["", "present", "incomplete"])),
         kube_current_dangling=draw(st.booleans()),
@@ -159,7 +165,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         clients=clients,
         docker_socket=SOCKET,
     )
-    return World(current, host, disks), version
+    return World(current, host, disks, k3s_port=k3s_port), version
 
 
 @st.composite
@@ -174,7 +180,18 @@ def cases(draw: st.DrawFn) -> tuple[World, Desired, Policy, Facts]:
         draw(st.sampled_from([frozenset(), frozenset({"other"}), frozenset({"dev"})])),
         draw(st.booleans()),
     )
-    return world, desired, policy, Facts(version, {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))})
+    busy = {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))}
+    # A VM that is up may give no answer all the same.
+    ports = draw(st.sampled_from([world.k3s_ports(), world.k3s_ports(), {"dev": None}]))
+    return world, desired, policy, Facts(version, busy, ports)
+
+
+def is_surprised_by_port(world: World, desired: Desired, facts: Facts) -> bool:
+    """Whether the port of k3s is not what a file says, and the VM could not be asked before or can't be asked now."""
+    wanted, now = desired.stated.get("kubernetes.port"), world.k3s_ports().get("dev")
+    claimed = (world.current.applied or {}).get("kubernetes.port")
+    lies = world.k3s_port not in (0, wanted) or claimed != world.k3s_port
+    return bool(wanted and world.k3s_port and lies and (facts.k3s_ports.get("dev") is None or now is None))
 
 
 @LONG
@@ -194,7 +211,14 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
     if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
         assert policy.restart != "never"
         assert policy.restart == "always" or not facts.busy["dev"]
-    again = plan_profile(world.current, desired, policy, world.host, facts)
+    told = replace(facts, k3s_ports=world.k3s_ports())
+    again = plan_profile(world.current, desired, policy, world.host, told)
+    if is_surprised_by_port(world, desired, facts):
+        # Only a VM that is up can tell its port: a plan for one that is not may be corrected, never in silence.
+        served = world.current.health == RUNNING and (world.current.applied or {}).get("kubernetes.enabled")
+        wrong = served and world.k3s_port != desired.stated["kubernetes.port"]
+        assert again.refusals or again.warnings or again.actions or again.pending or not wrong
+        return
     assert [str(step) for step in again.steps] == []
     assert again.actions == ()
     assert again.refusals == ()
@@ -209,6 +233,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
         wanted = {**world.current.applied, **desired.stated}
         options = frozenset(desired.stated) - {"disk", "auto_activate", "force_disk_image", "kubernetes.port"}
         assert differences(world.current.applied, wanted, options, world.host, NAME.id) == []
+        if desired.stated.get("kubernetes.port") and world.current.applied["kubernetes.enabled"]:
+            assert world.k3s_port == desired.stated["kubernetes.port"]
         if "disk" in desired.stated and world.current.disk is not None:
             assert world.current.disk_gib == desired.stated["disk"]
 

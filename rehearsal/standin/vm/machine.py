@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 from .disks import disk_named
+from .forwards import Forwards
 from .guest import Guest
 from .instances import Instance, alive
 from .logfmt import Fatal
@@ -68,6 +70,7 @@ class HostAgent:
         self.guest = Guest(settings, instance)
         self.driver: subprocess.Popen[bytes] | None = None
         self.sockets: list[socket.socket] = []
+        self.forwards = Forwards(lambda: self.guest.runtime_up)
 
     def run(self) -> None:
         """Live until the machine ends."""
@@ -128,8 +131,11 @@ class HostAgent:
         if self.instance.vm_type != "qemu":
             pid = os.getpid()  # vz runs inside the host agent, which so keeps the writing end
         else:
+            # As with the real one, its arguments tell whose it is.
+            shown = f"qemu-system -pidfile {here}/qemu.pid"
+            sleep = shutil.which("sleep", path=f"{os.environ.get('PATH', '')}:/bin:/usr/bin")
             self.driver = subprocess.Popen(
-                ["sleep", FOREVER], start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
+                [shown, FOREVER], executable=sleep, start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
             )
             pid = self.driver.pid
             os.close(writing)
@@ -178,6 +184,9 @@ class HostAgent:
         self.say("Waiting for the guest agent to be running")
         for end, path in self.guest.sockets().items():
             self.say(f'Forwarding "{end.strip()}" (guest) to "{path}" (host)')
+        if not self.settings.guest:
+            # Real engines listen on the host's ends themselves.
+            self.forwards.open(self.guest.sockets().values())
         self.say("Guest agent is running")
         self.say('Waiting for the final requirement 1 of 1: "boot scripts must have finished"')
         self._pause(self.seconds / (len(essential) + 1))
@@ -243,6 +252,7 @@ class HostAgent:
 
     def _clean(self) -> None:
         here = self.instance.directory
+        self.forwards.close()
         if not here.is_dir():
             return
         self.guest.remove_sockets()

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import (
     Desired,
     desired_from,
@@ -13,6 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_desired i
     stated_from,
     version_problems,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_host import chip_of, macos_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 
@@ -124,7 +126,7 @@ BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "negative memory": ({"memory": -1}, MAC, "'memory' of profile 'dev' to '-1.0': it is too small"),
     "no disk": ({"disk": 0}, MAC, "Use at least 1 GiB"),
     "unknown runtime": ({"runtime": "podman"}, MAC, "Use one of docker, containerd, incus, none"),
-    "rosetta on Linux": ({"rosetta": True}, LINUX, "it needs macOS on Apple silicon, and this is Linux on x86_64"),
+    "rosetta on Linux": ({"rosetta": True}, LINUX, "it needs macOS 13 on Apple silicon, and this is Linux on x86_64"),
     "vz on Linux": ({"vm_type": "vz"}, LINUX, "it needs macOS"),
     "rosetta with qemu": ({"rosetta": True, "vm_type": "qemu"}, MAC, "it needs vm_type vz"),
     "foreign arch with vz": ({"arch": "x86_64"}, MAC, "colima would silently use another VM type"),
@@ -173,3 +175,47 @@ def test_a_setting_that_colima_is_too_old_for_names_the_version(
     assert [message in problem for problem in version_problems(desired, version)] == [True]
     assert version_problems(desired, (0, 10, 3)) == []
     assert version_problems(desired, None) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "message"),
+    [
+        (replace(MAC, macos=12), {"vm_type": "vz"}, "'vm_type' .*: it needs macOS 13, and this is macOS 12 on aarch64"),
+        (replace(MAC, macos=12), {"rosetta": True}, "'rosetta' .*: it needs macOS 13 on Apple silicon, and this is macOS 12"),
+        (replace(MAC, macos=12), {"mount_type": "virtiofs"}, "'mount_type' .*: it needs macOS 13"),
+        (replace(MAC, macos=13, arch="x86_64"), {"rosetta": True}, "'rosetta' .*and this is macOS 13 on x86_64"),
+        (replace(MAC, macos=14, chip=3), {"nested_virtualization": True}, "it needs macOS 15 on an Apple M3 or newer"),
+        (replace(MAC, macos=15, chip=2), {"nested_virtualization": True}, r"and this is macOS 15 on aarch64 \(Apple M2\)"),
+        (LINUX, {"mount_type": "virtiofs"}, "'mount_type' .*: it needs macOS 13, and this is Linux on x86_64"),
+    ],
+)
+def test_what_this_mac_is_too_old_for_is_refused(host: Host, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        desired_from([{"name": "dev", **options}], host)
+
+
+@pytest.mark.parametrize("host", [MAC, replace(MAC, macos=15, chip=3), replace(MAC, macos=26, chip=5), replace(MAC, macos=15)])
+def test_what_a_mac_can_or_nobody_knows_is_not_refused(host: Host) -> None:
+    options = {"vm_type": "vz", "rosetta": True, "nested_virtualization": True, "mount_type": "virtiofs"}
+    assert desired_from([{"name": "dev", **options}], host)[0].stated["nested_virtualization"] is True
+
+
+def test_an_old_mac_takes_qemu_as_colima_does() -> None:
+    old = replace(MAC, macos=12)
+    assert (defaults(old)["vm_type"], defaults(old)["mount_type"]) == ("qemu", "sshfs")
+    assert (defaults(MAC)["vm_type"], defaults(MAC)["mount_type"]) == ("vz", "virtiofs")
+    desired_from([{"name": "dev", "arch": "x86_64"}], old)
+
+
+@pytest.mark.parametrize(
+    ("release", "version"), [("21.6.0", 12), ("22.1.0", 13), ("24.3.0", 15), ("25.0.0", 26), ("19.6.0", 0), ("6.1-amd64", 0)]
+)
+def test_the_kernel_tells_the_version_of_macos(release: str, version: int) -> None:
+    assert macos_of(release) == version
+
+
+@pytest.mark.parametrize(
+    ("brand", "chip"), [("Apple M3 Max", 3), ("Apple M10", 10), ("Apple processor", 0), ("Intel(R) Core", 0)]
+)
+def test_the_generation_of_a_chip(brand: str, chip: int) -> None:
+    assert chip_of(brand) == chip

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima import explained, last_message
-from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import running_instances, user_containers
+from ansible_collections.laptop.containers.plugins.module_utils.colima_failures import explained, last_message
+from ansible_collections.laptop.containers.plugins.module_utils.colima_idle import orphans, running_instances, user_containers
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.colima_progress import Progress, is_past_race, phase_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima_start import (
@@ -17,7 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_start imp
     hint_for,
     repair_for,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Row, parse_rows, parse_store, verdict
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Files, Row, parse_rows, parse_store, verdict
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, ToolMissing
 
 T = 'time="2026-11-23T21:44:49Z"'
@@ -37,22 +37,46 @@ def test_a_note_that_can_not_be_read_is_no_note(text: str) -> None:
     assert parse_store(text) is None
 
 
+NOTHING, SETTINGS, LEFT, ALL = (
+    Files(False, False, False),
+    Files(False, False, True),
+    Files(True, False, True),
+    Files(True, True, True),
+)
+
+
 @pytest.mark.parametrize(
     ("row", "live", "files", "health"),
     [
-        (None, {}, (False, False, False), "absent"),
-        (None, {}, (False, False, True), "defined"),
-        (None, {}, (True, False, True), "leftover"),
-        (None, {}, (True, True, True), "stopped"),
-        (Row("a", "Stopped"), {}, (True, True, True), "stopped"),
-        (Row("a", "Running"), {"runtime": "docker"}, (True, True, True), "running"),
-        (Row("a", "Running"), {}, (True, True, True), "half-started"),
-        (Row("a", "Broken"), {}, (True, True, True), "broken"),
-        (Row("a", ""), {}, (True, True, True), "damaged"),
+        (None, {}, NOTHING, "absent"),
+        (None, {}, SETTINGS, "defined"),
+        (None, {}, LEFT, "leftover"),
+        (None, {}, ALL, "stopped"),
+        (Row("a", "Stopped"), {}, ALL, "stopped"),
+        (Row("a", "Running"), {"runtime": "docker"}, ALL, "running"),
+        (Row("a", "Running"), {}, ALL, "half-started"),
+        (Row("a", "Broken"), {}, ALL, "broken"),
+        (Row("a", ""), {}, ALL, "damaged"),
     ],
 )
-def test_the_health_of_a_profile(row: Row | None, live: dict[str, str], files: tuple[bool, bool, bool], health: str) -> None:
-    assert verdict(row, live, *files) == health
+def test_the_health_of_a_profile(row: Row | None, live: dict[str, str], files: Files, health: str) -> None:
+    assert verdict(row, files, live) == health
+
+
+def test_a_vm_that_nobody_can_reach_is_not_taken_for_half_started() -> None:
+    assert verdict(Row("a", "Running"), ALL, {}, reached=False) == "unreachable"
+    assert verdict(Row("a", "Stopped"), ALL, {}, reached=False) == "stopped"
+
+
+def test_a_vm_whose_engine_is_dead_is_not_healthy() -> None:
+    assert verdict(Row("a", "Running"), ALL, {"runtime": "docker"}, dead_engine="docker does not answer in it") == "half-started"
+
+
+def test_each_container_without_its_engine_is_known_by_the_process_that_watches_it() -> None:
+    assert len(orphans("systemd\ncontainerd\ncontainerd-shim\nsshd\ncontainerd-shim\n")) == 2
+    assert orphans("systemd\ncontainerd\n") == []
+    with pytest.raises(ValueError, match="no"):
+        orphans("")
 
 
 FAILURES = {
