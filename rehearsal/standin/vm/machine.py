@@ -23,6 +23,7 @@ from .disks import disk_named
 from .guest import Guest
 from .instances import Instance, alive
 from .logfmt import Fatal
+from .process import Process
 from .settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -65,6 +66,7 @@ class HostAgent:
         self.settings = settings
         self.instance = instance
         self.seconds = seconds
+        self.pid = os.getpid()
         self.guest = Guest(settings, instance)
         self.driver: subprocess.Popen[bytes] | None = None
         self.sockets: list[socket.socket] = []
@@ -74,8 +76,7 @@ class HostAgent:
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         try:
-            self._switch_on()
-            self._boot()
+            self.come_up()
             while self._machine_lives():
                 time.sleep(0.2)
             time.sleep(NOTICE_SECONDS)
@@ -83,12 +84,25 @@ class HostAgent:
         except _Stop as asked:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            self._shut_down(gently=asked.args[0] == signal.SIGINT)
+            self.shut_down(gently=asked.args[0] == signal.SIGINT)
         except Fatal as error:
-            self.say(str(error), level="fatal")
-            self.event(exiting=True, errors=[str(error)])
-            self._clean()
+            self.give_up(error)
             sys.exit(1)
+        self.end()
+
+    def come_up(self) -> None:
+        """Switch the machine on and play its boot. Raises Fatal."""
+        self._switch_on()
+        self._boot()
+
+    def give_up(self, error: Fatal) -> None:
+        """Tell why the machine does not come up, and leave nothing of it behind."""
+        self.say(str(error), level="fatal")
+        self.event(exiting=True, errors=[str(error)])
+        self._clean()
+
+    def end(self) -> None:
+        """Clear up behind a machine that is off."""
         self._clean()
         self.event(exiting=True)
 
@@ -122,26 +136,30 @@ class HostAgent:
             newer = tuple(int(part) for part in self.settings.lima_version.split("-")[0].split(".")) >= (2, 1, 0)
             data.take(here, reuse=newer or self.instance.vm_type == "qemu")
             self.say(f"Mounting disk `{name}` on `/mnt/lima-{name}`")
-        reading, writing = os.pipe()
-        bell = self._hang_bell(reading, writing)
-        os.close(reading)
-        if self.instance.vm_type != "qemu":
-            pid = os.getpid()  # vz runs inside the host agent, which so keeps the writing end
-        else:
-            self.driver = subprocess.Popen(
-                ["sleep", FOREVER], start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
-            )
-            pid = self.driver.pid
-            os.close(writing)
+        bell = self._power()
         port = int((self.instance.spec or {}).get("ssh", {}).get("localPort") or 0) or random.randint(30000, 60000)  # noqa: S311
         self.instance.note(bell=bell, booted=False, runtime_up=False, k3s_up=False, ssh_port=port)
-        (here / f"{self.instance.vm_type}.pid").write_text(f"{pid}\n", encoding="utf-8")
-        (here / "ha.pid").write_text(f"{os.getpid()}\n", encoding="utf-8")
+        driver = self.pid if self.driver is None else self.driver.pid
+        (here / f"{self.instance.vm_type}.pid").write_text(f"{driver}\n", encoding="utf-8")
+        (here / "ha.pid").write_text(f"{self.pid}\n", encoding="utf-8")
         if self.driver is not None:
             self.say(f"Starting QEMU (hint: to watch the boot progress, see `{here}/serial*.log`)")
         else:
             self.say("Starting VZ")
         self.event(ssh_port=port)
+
+    def _power(self) -> int:
+        """Start what stands for the machine. Returns the process id of its bell, 0 if it has none."""
+        reading, writing = os.pipe()
+        bell = self._hang_bell(reading, writing)
+        os.close(reading)
+        # vz runs inside the host agent, which so keeps the writing end.
+        if self.instance.vm_type == "qemu":
+            self.driver = subprocess.Popen(
+                ["sleep", FOREVER], start_new_session=True, pass_fds=[writing], stdin=subprocess.DEVNULL
+            )
+            os.close(writing)
+        return bell
 
     def _hang_bell(self, reading: int, writing: int) -> int:
         """Fork the process that outlives the machine and clears up inside it. Returns its id."""
@@ -168,8 +186,8 @@ class HostAgent:
         profile = self.instance.name.removeprefix("colima-") if self.instance.name != "colima" else "default"
         for number, name in enumerate(essential, 1):
             self.say(f'Waiting for the essential requirement {number} of {len(essential)}: "{name}"')
-            while self.settings.fails("hang", profile):
-                self._pause(0.05)
+            if self.settings.fails("hang", profile):
+                self._hang()
             self._pause(self.seconds / (len(essential) + 1))
             self._check_network()
             self.say(f"The essential requirement {number} of {len(essential)} is satisfied")
@@ -209,8 +227,12 @@ class HostAgent:
             found = ""
         if found != token:
             self.say("user-v2 network is gone: the guest can't be reached", level="error")
-            while True:
-                self._pause(1.0)
+            self._hang()
+
+    def _hang(self) -> None:
+        """Wait for a guest that will never answer."""
+        while True:
+            self._pause(0.05)
 
     def _mount_disks(self) -> None:
         """Format what is to be formatted. Only a label that fits into ext4's 16 bytes is found again and protects."""
@@ -220,7 +242,8 @@ class HostAgent:
             if disk.get("format") and not protected:
                 data.format()
 
-    def _shut_down(self, gently: bool) -> None:
+    def shut_down(self, gently: bool) -> None:
+        """Switch the machine off."""
         self.say("Received SIGINT, shutting down the host agent")
         self.say("Shutting down the host agent")
         reachable = bool(self.instance.notes().get("booted"))
@@ -257,4 +280,4 @@ class HostAgent:
 
 def main(argv: list[str]) -> None:
     """Be the host agent of the instance directory argv[0]; the boot takes argv[1] seconds."""
-    HostAgent(Settings(), Instance(Path(argv[0])), float(argv[1])).run()
+    HostAgent(Settings(Process()), Instance(Path(argv[0])), float(argv[1])).run()

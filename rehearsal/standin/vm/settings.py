@@ -10,13 +10,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .process import Process
 
 
 class Settings:
     """The laptop that the stand-ins pretend to run on. Seconds are those of a whole first start and of a whole resume."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, process: Process) -> None:
+        # Whoever knows the laptop also needs what it runs programs with.
+        self.process = process
+        self.environ = environ = process.environ
+
         def text(name: str, default: str) -> str:
             return environ.get(f"REHEARSAL_{name}") or default
 
