@@ -38,8 +38,7 @@ class _Stop(Exception):
 
 def launch(instance: Instance, seconds: float) -> subprocess.Popen[bytes]:
     """Start the host agent. seconds is how long its part of the boot takes."""
-    for log in ("ha.stdout.log", "ha.stderr.log"):
-        (instance.directory / log).write_text("", encoding="utf-8")
+    clear_logs(instance)
     with (instance.directory / "ha.stderr.log").open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-c", LAUNCH, str(REPOSITORY), str(instance.directory), str(seconds)],
@@ -49,6 +48,12 @@ def launch(instance: Instance, seconds: float) -> subprocess.Popen[bytes]:
             start_new_session=True,
             cwd="/",
         )
+
+
+def clear_logs(instance: Instance) -> None:
+    """Forget what the last host agent said."""
+    for log in ("ha.stdout.log", "ha.stderr.log"):
+        (instance.directory / log).write_text("", encoding="utf-8")
 
 
 def wait_for_bell(instance: Instance, seconds: float = 30.0) -> None:
