@@ -101,6 +101,15 @@ class ColimaLab:
         environment = {**os.environ, **self.environment}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
+    @contextlib.contextmanager
+    def failing(self, failures: str) -> Iterator[None]:
+        """Let these failures happen for a while."""
+        self.settings["FAIL"] = failures
+        try:
+            yield
+        finally:
+            self.settings["FAIL"] = ""
+
     def calls(self) -> list[list[str]]:
         """Return the calls of colima and limactl since the last look, and forget them."""
         try:

@@ -86,8 +86,16 @@ class World:
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
+        disk = self.current.disk and replace(self.current.disk, used_by="")
         self.change(
-            health=ABSENT, configured=None, configured_problem="is missing", applied=None, row=None, live={}, clients=clients
+            disk=disk,
+            health=ABSENT,
+            configured=None,
+            configured_problem="is missing",
+            applied=None,
+            row=None,
+            live={},
+            clients=clients,
         )
 
     def delete_data(self, action: Action) -> None:

@@ -123,8 +123,9 @@ class App:
 
     def _remember(self, config: Config) -> None:
         formatted = Store.load(self.profile.store_file).disk_formatted
-        # Without a data disk the store is written all the same, and says nothing.
-        remember(self.profile.store_file, **({"disk_runtime": config["runtime"]} if formatted else {}))
+        if self.settings.data_disks:
+            # Without a data disk the store is written all the same, and says nothing.
+            remember(self.profile.store_file, **({"disk_runtime": config["runtime"]} if formatted else {}))
         keys = {"Enabled": "enabled", "Version": "version", "K3sArgs": "k3sArgs", "Port": "port"}
         kubernetes = {key: config[f"kubernetes.{name}"] for key, name in keys.items()}
         self.machine.guest.remember(runtime=config["runtime"], kubernetes_config=json.dumps(kubernetes))

@@ -180,8 +180,8 @@ class Cli:
 
     def do_delete(self, rest: list[str]) -> int:
         """Delete a profile."""
-        given = self.parse(rest, FORCE, Flag("data", short="d"))
-        self.app.delete(given["data"], given["force"])
+        given = self.parse(rest, FORCE, *([Flag("data", short="d")] if self.settings.data_disks else []))
+        self.app.delete("data" in given.changed and given["data"], given["force"])
         return 0
 
     def do_restart(self, rest: list[str]) -> int:

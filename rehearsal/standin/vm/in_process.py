@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from . import colima, limactl
-from .instances import Instance, alive
+from .instances import Instance
 from .logfmt import Fatal
 from .machine import FOREVER, HostAgent, clear_logs
 from .process import Done, Process
@@ -130,7 +130,7 @@ class _Call(Process):
     def output(self, argv: Sequence[str], environ: Mapping[str, str]) -> Done:
         return self.laptop.call(argv, environ)
 
-    def launch(self, instance: Instance, seconds: float) -> _Agent:
+    def launch(self, instance: Instance, seconds: float) -> _Agent:  # noqa: ARG002 - nobody waits
         clear_logs(instance)
         agent = _Agent(Settings(self), instance)
         self.laptop.agents[agent.pid] = agent

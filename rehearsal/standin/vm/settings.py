@@ -60,6 +60,11 @@ class Settings:
         return "vz" if self.darwin else "qemu"
 
     @property
+    def data_disks(self) -> bool:
+        """Whether this colima keeps container data on a disk of its own, and notes about it. Before, there was the VM's only."""
+        return tuple(int(part) for part in self.colima_version.split(".")) >= (0, 9, 0)
+
+    @property
     def refused(self) -> bool:
         """Whether limactl refuses the user. The lab may run as root, so it does so only when it is told to."""
         return self.refuse_root and os.geteuid() == 0

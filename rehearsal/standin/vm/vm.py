@@ -78,7 +78,9 @@ class Machine:
 
     def _create(self, config: Config) -> None:
         spec = self.spec(config)
-        if config["runtime"] != "none":
+        if not self.settings.data_disks:
+            spec["disk"] = f"{config['disk']}GiB"
+        elif config["runtime"] != "none":
             self._create_disk(config, spec)
         spec["images"] = [self._image(config)]
         file = Path(self.settings.environ.get("TMPDIR") or "/tmp") / f"{self.profile.id}.yaml"

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A life of a profile on a laptop with the stand-in: what befell it, what is asked for then, and what must come of that."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Config, Host, canonical
+from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Request, Survey, converge, survey
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_read import read
+from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import DATA_DISK_SINCE
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import RUNNING, Current
+from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep, WorkstationError
+from hypothesis import strategies as st
+
+from tests.colima_lab import ColimaLab
+from tests.colima_lives import lab_of
+from tests.colima_mishaps import MISHAPS, befall
+from tests.colima_model import World
+from tests.colima_strategies import HOSTS, STATES, policies, stated
+
+# Longer than four characters: the label of a shorter one's data disk would protect it from being formatted.
+NAME = parse_name("daily")
+VERSIONS = st.sampled_from(["0.10.3", "0.10.3", "0.10.1", "0.9.1", "0.8.4"])
+FAILURES = st.sampled_from(["", "", "", "offline", "hang", "docker-start,containerd-start", "docker-provision", "kubernetes"])
+# A file on the laptop that no strategy can know.
+WITHOUT = frozenset({"disk_image"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of ours, perhaps one in which something on the laptop fails."""
+
+    desired: Desired
+    policy: Policy
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Life:
+    """The laptop, what happened on it, and the run that is looked at."""
+
+    host: Host
+    version: str
+    past: tuple[Run | str, ...]
+    run: Run
+    busy: bool
+
+
+@st.composite
+def runs(draw: st.DrawFn, host: Host, failures: st.SearchStrategy[str] | None = None) -> Run:
+    desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)))
+    return Run(desired, draw(policies(NAME)), draw(failures) if failures is not None else "")
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Life:
+    """A laptop, mostly with a profile that was made, and then whatever colima, crashes and people can do to it."""
+    host = draw(HOSTS)
+    first = draw(st.one_of(runs(host, FAILURES), runs(host), st.sampled_from(MISHAPS)))
+    if isinstance(first, Run):
+        first = Run(Desired(NAME, "started", first.desired.stated), first.policy, first.failure)
+    later = draw(st.lists(st.one_of(st.sampled_from(MISHAPS), runs(host, FAILURES)), max_size=2))
+    return Life(host, draw(VERSIONS), (first, *later), draw(runs(host)), draw(st.booleans()))
+
+
+def settings_of(life: Life) -> dict[str, str]:
+    """What the stand-in is told about the laptop."""
+    host = life.host
+    sizes = {"CPUS": str(host.cpus), "MEMORY_GIB": str(host.memory_mib // 1024)}
+    return {"SYSTEM": host.system, "ARCH": host.arch, **sizes, "COLIMA_VERSION": life.version}
+
+
+def play(kind: type[ColimaLab], life: Life) -> list[Any]:
+    """Live it, with all that must hold. Returns what was seen, to compare both forms of the stand-in."""
+    with lab_of(kind, **settings_of(life)) as lab:
+        told: list[Any] = []
+        lab.containers()
+        for event in life.past:
+            if isinstance(event, str):
+                befall(lab, NAME, event)
+            else:
+                told.append(_run(lab, event))
+            _put_marker(lab)
+            told.append(_seen_now(lab))
+        lab.containers(*(["web"] if life.busy else []))
+        told.append(_run(lab, life.run))
+        return [*told, _seen_now(lab)]
+
+
+def _run(lab: ColimaLab, run: Run) -> Any:
+    """One run of ours, and a look at what it left. Returns what it said."""
+    request = Request((run.desired,), run.policy, lab.host)
+    if run.failure:
+        with contextlib.suppress(WorkstationError), lab.failing(run.failure):
+            converge(lab.colima, request, False)
+        return _calls(lab)
+    before, had_marker = lab.tree(), _has_marker(lab)
+    found = survey(lab.colima, request)
+    lab.calls()
+    try:
+        outcome = converge(lab.colima, request, False)
+    except RefusedStep as refusal:
+        assert lab.tree() == before, "a refusal comes before the first step"
+        return refusal.message
+    calls = _calls(lab)
+    _check(lab, run, found, calls)
+    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run)
+    again = survey(lab.colima, request)
+    left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
+    assert not left, f"the second run is no rest: {left}"
+    return outcome.actions, calls
+
+
+def _check(lab: ColimaLab, run: Run, found: Survey, calls: list[list[str]]) -> None:
+    """What the plan promised and the model foretold has come true; nobody's work was interrupted unasked."""
+    (plan,) = found.plans
+    world = World(plan.current, lab.host, _keeps_data_apart(lab))
+    world.apply(plan)
+    there, foretold = seen(lab, read(lab.colima, [NAME]).profiles[NAME.name]), seen(lab, world.current)
+    surprises = differing(there, foretold)
+    assert not surprises, f"not foretold: {surprises}"
+    assert not world.lost or _was_asked_to_destroy(run)
+    if plan.current.health == RUNNING and run.desired.state in ("started", "present"):
+        interrupted = any(call[1] in ("stop", "delete") for call in calls)
+        work = plan.current.live.get("runtime") == "docker" and (lab.root / "containers").stat().st_size
+        assert not interrupted or run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What differs, down to single settings."""
+    result = {key: (one[key], other[key]) for key in one if one[key] != other[key]}
+    for key, pair in result.items():
+        if all(isinstance(item, dict) for item in pair):
+            result[key] = differing(*pair)
+    return result
+
+
+def _keeps_data_apart(lab: ColimaLab) -> bool:
+    return tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split(".")) >= DATA_DISK_SINCE
+
+
+def _was_asked_to_destroy(run: Run) -> bool:
+    deletes = run.desired.state == "absent" and run.policy.delete_data
+    return run.policy.may_destroy(NAME) and (deletes or run.policy.on_fixed_change == "recreate_with_data_loss")
+
+
+def seen(lab: ColimaLab, current: Current) -> dict[str, Any]:
+    """What the model promises to foretell of a profile."""
+
+    def meaning(config: Config | None) -> dict[str, Any] | None:
+        return None if config is None else canonical(config, lab.host, current.name.id)
+
+    return {
+        "health": current.health,
+        "configured": meaning(current.configured),
+        "applied": meaning(current.applied),
+        "disk": current.disk and (current.disk.size, current.lock_is_stale, current.disk.written),
+        "store": current.store if current.disk is not None else None,
+        "kubernetes": bool(current.live.get("kubernetes")),
+        "kubeconfig": current.clients.kube_entry,
+        "docker context": current.clients.docker_context.removeprefix(f"unix://{lab.root}"),
+        "notes": (current.fresh, current.interrupted is not None, current.disk_unfinished),
+    }
+
+
+def _seen_now(lab: ColimaLab) -> Any:
+    return seen(lab, read(lab.colima, [NAME]).profiles[NAME.name]), _has_marker(lab)
+
+
+def _calls(lab: ColimaLab) -> list[list[str]]:
+    """The calls since the last look: those that change something in their order, and then what was read side by side."""
+    calls = [[word.replace(str(lab.root), "") for word in call] for call in lab.calls()]
+    reads = [call for call in calls if call[1] in ("list", "status", "version") or call[:3] == ["limactl", "disk", "list"]]
+    return [*(call for call in calls if call not in reads), *sorted(reads)]
+
+
+def _put_marker(lab: ColimaLab) -> None:
+    """Once a profile has come up whole there is work in it: on its data disk, or in its VM where there is none."""
+    with contextlib.suppress(OSError):
+        guest = json.loads((lab.paths.instance(NAME) / "rehearsal.json").read_text())
+        disk = lab.paths.data_disk(NAME) / "data"
+        if guest.get("booted") and guest.get("runtime_up"):
+            (disk if disk.is_dir() else lab.paths.instance(NAME)).joinpath("marker").write_text("somebody's volume")
+
+
+def _has_marker(lab: ColimaLab) -> bool:
+    return any((place / "marker").exists() for place in (lab.paths.data_disk(NAME) / "data", lab.paths.instance(NAME)))
