@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Config, Host, canonical
@@ -18,8 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
 from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep, WorkstationError
 from hypothesis import strategies as st
 
-from tests.colima_lab import ColimaLab
-from tests.colima_lives import lab_of
+from tests.colima_lives import Killed, ProcessLab, lab_of
 from tests.colima_mishaps import MISHAPS, befall
 from tests.colima_model import World
 from tests.colima_strategies import HOSTS, STATES, policies, stated
@@ -27,18 +26,19 @@ from tests.colima_strategies import HOSTS, STATES, policies, stated
 # Longer than four characters: the label of a shorter one's data disk would protect it from being formatted.
 NAME = parse_name("daily")
 VERSIONS = st.sampled_from(["0.10.3", "0.10.3", "0.10.1", "0.9.1", "0.8.4"])
-FAILURES = st.sampled_from(["", "", "", "offline", "hang", "docker-start,containerd-start", "docker-provision", "kubernetes"])
+FAILURES = st.sampled_from(["offline", "hang", "docker-start,containerd-start", "docker-provision", "kubernetes"])
 # A file on the laptop that no strategy can know.
 WITHOUT = frozenset({"disk_image"})
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of ours, perhaps one in which something on the laptop fails."""
+    """A run of ours, perhaps one in which something on the laptop fails, or that is killed at some moment."""
 
     desired: Desired
     policy: Policy
     failure: str = ""
+    killed_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,19 +53,25 @@ class Life:
 
 
 @st.composite
-def runs(draw: st.DrawFn, host: Host, failures: st.SearchStrategy[str] | None = None) -> Run:
-    desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)))
-    return Run(desired, draw(policies(NAME)), draw(failures) if failures is not None else "")
+def runs(draw: st.DrawFn, host: Host, states: st.SearchStrategy[str] = STATES) -> Run:
+    return Run(Desired(NAME, draw(states), draw(stated(host, without=WITHOUT))), draw(policies(NAME)))
+
+
+@st.composite
+def unlucky_runs(draw: st.DrawFn, host: Host, states: st.SearchStrategy[str] = STATES) -> Run:
+    run = draw(runs(host, states))
+    if draw(st.booleans()):
+        return replace(run, failure=draw(FAILURES))
+    return replace(run, killed_at=draw(st.integers(1, 6)))
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> Life:
     """A laptop, mostly with a profile that was made, and then whatever colima, crashes and people can do to it."""
     host = draw(HOSTS)
-    first = draw(st.one_of(runs(host, FAILURES), runs(host), st.sampled_from(MISHAPS)))
-    if isinstance(first, Run):
-        first = Run(Desired(NAME, "started", first.desired.stated), first.policy, first.failure)
-    later = draw(st.lists(st.one_of(st.sampled_from(MISHAPS), runs(host, FAILURES)), max_size=2))
+    begun, mishaps = st.just("started"), st.sampled_from(MISHAPS)
+    first = draw(st.one_of(runs(host, begun), unlucky_runs(host, begun), mishaps))
+    later = draw(st.lists(st.one_of(mishaps, mishaps, runs(host), unlucky_runs(host)), max_size=3))
     return Life(host, draw(VERSIONS), (first, *later), draw(runs(host)), draw(st.booleans()))
 
 
@@ -76,8 +82,8 @@ def settings_of(life: Life) -> dict[str, str]:
     return {"SYSTEM": host.system, "ARCH": host.arch, **sizes, "COLIMA_VERSION": life.version}
 
 
-def play(kind: type[ColimaLab], life: Life) -> list[Any]:
-    """Live it, with all that must hold. Returns what was seen, to compare both forms of the stand-in."""
+def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]:
+    """Live it, with all that must hold. Returns what was said, and if watched what was there after each event."""
     with lab_of(kind, **settings_of(life)) as lab:
         told: list[Any] = []
         lab.containers()
@@ -87,18 +93,20 @@ def play(kind: type[ColimaLab], life: Life) -> list[Any]:
             else:
                 told.append(_run(lab, event))
             _put_marker(lab)
-            told.append(_seen_now(lab))
+            told.append(_seen_now(lab) if watched else None)
         lab.containers(*(["web"] if life.busy else []))
         told.append(_run(lab, life.run))
-        return [*told, _seen_now(lab)]
+        return [*told, _seen_now(lab) if watched else None]
 
 
-def _run(lab: ColimaLab, run: Run) -> Any:
+def _run(lab: ProcessLab, run: Run) -> Any:
     """One run of ours, and a look at what it left. Returns what it said."""
     request = Request((run.desired,), run.policy, lab.host)
-    if run.failure:
-        with contextlib.suppress(WorkstationError), lab.failing(run.failure):
+    if run.failure or run.killed_at:
+        lab.moments_left = run.killed_at
+        with contextlib.suppress(WorkstationError, Killed), lab.failing(run.failure):
             converge(lab.colima, request, False)
+        lab.moments_left = 0
         return _calls(lab)
     before, had_marker = lab.tree(), _has_marker(lab)
     found = survey(lab.colima, request)
@@ -109,21 +117,20 @@ def _run(lab: ColimaLab, run: Run) -> Any:
         assert lab.tree() == before, "a refusal comes before the first step"
         return refusal.message
     calls = _calls(lab)
-    _check(lab, run, found, calls)
-    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run)
     again = survey(lab.colima, request)
+    _check(lab, run, found, again.plans[0].current, calls)
+    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run)
     left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
     assert not left, f"the second run is no rest: {left}"
     return outcome.actions, calls
 
 
-def _check(lab: ColimaLab, run: Run, found: Survey, calls: list[list[str]]) -> None:
+def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
     """What the plan promised and the model foretold has come true; nobody's work was interrupted unasked."""
     (plan,) = found.plans
     world = World(plan.current, lab.host, _keeps_data_apart(lab))
     world.apply(plan)
-    there, foretold = seen(lab, read(lab.colima, [NAME]).profiles[NAME.name]), seen(lab, world.current)
-    surprises = differing(there, foretold)
+    surprises = differing(seen(lab, now), seen(lab, world.current))
     assert not surprises, f"not foretold: {surprises}"
     assert not world.lost or _was_asked_to_destroy(run)
     if plan.current.health == RUNNING and run.desired.state in ("started", "present"):
@@ -141,7 +148,7 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _keeps_data_apart(lab: ColimaLab) -> bool:
+def _keeps_data_apart(lab: ProcessLab) -> bool:
     return tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split(".")) >= DATA_DISK_SINCE
 
 
@@ -150,7 +157,7 @@ def _was_asked_to_destroy(run: Run) -> bool:
     return run.policy.may_destroy(NAME) and (deletes or run.policy.on_fixed_change == "recreate_with_data_loss")
 
 
-def seen(lab: ColimaLab, current: Current) -> dict[str, Any]:
+def seen(lab: ProcessLab, current: Current) -> dict[str, Any]:
     """What the model promises to foretell of a profile."""
 
     def meaning(config: Config | None) -> dict[str, Any] | None:
@@ -169,18 +176,18 @@ def seen(lab: ColimaLab, current: Current) -> dict[str, Any]:
     }
 
 
-def _seen_now(lab: ColimaLab) -> Any:
+def _seen_now(lab: ProcessLab) -> Any:
     return seen(lab, read(lab.colima, [NAME]).profiles[NAME.name]), _has_marker(lab)
 
 
-def _calls(lab: ColimaLab) -> list[list[str]]:
+def _calls(lab: ProcessLab) -> list[list[str]]:
     """The calls since the last look: those that change something in their order, and then what was read side by side."""
     calls = [[word.replace(str(lab.root), "") for word in call] for call in lab.calls()]
     reads = [call for call in calls if call[1] in ("list", "status", "version") or call[:3] == ["limactl", "disk", "list"]]
     return [*(call for call in calls if call not in reads), *sorted(reads)]
 
 
-def _put_marker(lab: ColimaLab) -> None:
+def _put_marker(lab: ProcessLab) -> None:
     """Once a profile has come up whole there is work in it: on its data disk, or in its VM where there is none."""
     with contextlib.suppress(OSError):
         guest = json.loads((lab.paths.instance(NAME) / "rehearsal.json").read_text())
@@ -189,5 +196,5 @@ def _put_marker(lab: ColimaLab) -> None:
             (disk if disk.is_dir() else lab.paths.instance(NAME)).joinpath("marker").write_text("somebody's volume")
 
 
-def _has_marker(lab: ColimaLab) -> bool:
+def _has_marker(lab: ProcessLab) -> bool:
     return any((place / "marker").exists() for place in (lab.paths.data_disk(NAME) / "data", lab.paths.instance(NAME)))

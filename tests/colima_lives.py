@@ -23,14 +23,36 @@ from tests.colima_programs import docker, kubectl, script
 ROOM = next((place for place in ("/dev/shm",) if Path(place).is_dir()), "/tmp")
 
 
-class CalledCli(Cli):
-    """The seam of the modules, with a laptop's functions behind it. Nothing is waited for, so nothing can take too long."""
+class Killed(BaseException):
+    """The run is killed at this point."""
 
-    def __init__(self, laptop: Laptop, *args: Any) -> None:
+
+class MortalCli(Cli):
+    """The seam of the modules, at which a run can be killed."""
+
+    def __init__(self, lab: ProcessLab, *args: Any) -> None:
         super().__init__(*args)
-        self.laptop = laptop
+        self.lab = lab
 
-    def _finished(
+    def _finished(self, argv: tuple[str, ...], *args: Any, **more: Any) -> tuple[Output, str | None]:
+        changes = argv[1] in ("start", "stop", "delete") or (argv[1] == "disk" and argv[2] != "list")
+        if changes:
+            self.lab.pass_moment()
+        answer = self._answer(argv, *args, **more)
+        if changes:
+            self.lab.pass_moment()
+        return answer
+
+    def _answer(self, *args: Any, **more: Any) -> tuple[Output, str | None]:
+        return super()._finished(*args, **more)
+
+
+class CalledCli(MortalCli):
+    """The same with a laptop's functions behind it. Nothing is waited for, so nothing can take too long."""
+
+    lab: CalledLab
+
+    def _answer(
         self,
         argv: tuple[str, ...],
         stdin: str,
@@ -40,7 +62,7 @@ class CalledCli(Cli):
         **_: object,
     ) -> tuple[Output, None]:
         assert not stdin, "no program here reads anything"
-        done = self.laptop.call(argv, environment)
+        done = self.lab.laptop.call(argv, environment)
         for channel, text in (("stdout", done.out), ("stderr", done.err)):
             for line in text.splitlines() if on_line is not None else ():
                 on_line(channel, line)
@@ -51,18 +73,34 @@ class ProcessLab(ColimaLab):
     """The laptop with real processes, and a docker that keeps contexts."""
 
     docker = script("docker")
+    cli: type[MortalCli] = MortalCli
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        super().__init__(root, **settings)
+        # colima only wants to know that it is there.
+        (self.bin / "incus").write_text("#!/bin/sh\n")
+        (self.bin / "incus").chmod(0o755)
+        self.moments_left = 0
+
+    @property
+    def colima(self) -> Colima:
+        return Colima(self.paths, self.environment, partial(self.cli, self))
+
+    def pass_moment(self) -> None:
+        """Before and after each call that changes something, a run may be killed."""
+        self.moments_left -= 1
+        if self.moments_left == 0:
+            raise Killed
 
 
 class CalledLab(ProcessLab):
     """The laptop with functions."""
 
+    cli = CalledCli
+
     def __init__(self, root: Path, **settings: str) -> None:
         super().__init__(root, **{"BOOT_SECONDS": "0", "BOOT_LIMIT": "0", **settings})
         self.laptop = Laptop({"docker": docker, "kubectl": kubectl})
-
-    @property
-    def colima(self) -> Colima:
-        return Colima(self.paths, self.environment, partial(CalledCli, self.laptop))
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         done = self.laptop.call(argv, self.environment)
@@ -74,7 +112,7 @@ class CalledLab(ProcessLab):
 
 
 @contextlib.contextmanager
-def lab_of(kind: type[ColimaLab], **settings: str) -> Iterator[ColimaLab]:
+def lab_of(kind: type[ProcessLab], **settings: str) -> Iterator[ProcessLab]:
     """A laptop of either kind for one life."""
     root = Path(tempfile.mkdtemp(prefix="cl-", dir=ROOM))
     lab = kind(root / "l", **settings)

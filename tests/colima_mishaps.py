@@ -101,6 +101,10 @@ _ALL: dict[str, Mishap] = {
     "killed driver": kill_driver,
     "power cut": power_cut,
     "damaged lima.yaml": damage,
+    "stale docker context": lambda lab, name: lab.run(
+        "docker", "context", "update", name.id, "--docker", "host=unix:///old.sock"
+    ),
+    "colima upgraded": lambda lab, _: lab.settings.update(COLIMA_VERSION="0.10.3"),
     "interrupted creation": interrupted_creation,
     "interrupted disk": interrupted_disk,
 }

@@ -55,7 +55,8 @@ class World:
         disk = self.current.disk and replace(self.current.disk, used_by="")
         row = self.current.row and replace(self.current.row, status="Stopped")
         clients = self.current.clients
-        if self.current.health == RUNNING and (self.current.applied or {}).get("runtime") == "docker":
+        runtime = self.current.live.get("runtime") or (self.current.applied or {}).get("runtime")
+        if self.current.health == RUNNING and runtime == "docker":
             clients = replace(clients, docker_context="")
         self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
 
@@ -174,7 +175,7 @@ class World:
             applied={**config, "network.dns_hosts": hosts},
             store=Store(True, config["runtime"]) if disk is not None else now.store,
             disk=disk,
-            live={"kubernetes": kubernetes},
+            live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,
         )
 

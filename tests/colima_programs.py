@@ -35,7 +35,7 @@ def docker(process: Process, argv: list[str]) -> int:
     verb, rest = argv[1], [word for word in argv[2:] if word != "--force"]
     name, here = rest[0], Path(process.environ["HOME"]) / ".docker"
     meta = here / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
-    if verb in ("create", "update"):
+    if verb == "create" or (verb == "update" and meta.exists()):
         meta.parent.mkdir(parents=True, exist_ok=True)
         host = rest[rest.index("--docker") + 1].removeprefix("host=")
         meta.write_text(json.dumps({"Name": name, "Metadata": {}, "Endpoints": {"docker": {"Host": host}}}))

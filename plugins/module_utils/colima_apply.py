@@ -125,7 +125,10 @@ class Applier:
 
     def delete_data(self, action: Action) -> None:
         """Delete the VM and its data disk."""
-        self.colima.delete(action.name, self.limits.stop, data=True)
+        # A colima before 0.9 keeps all data in the VM, and does not know --data.
+        paths, name = self.colima.paths, action.name
+        data = paths.data_disk(name).exists() or paths.store(name).exists()
+        self.colima.delete(name, self.limits.stop, data=data)
         self._check_gone(action)
 
     def _check_gone(self, action: Action) -> None:

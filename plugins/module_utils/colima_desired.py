@@ -10,8 +10,10 @@ from typing import Any
 from .colima_config import Host, architecture, canonical_mounts
 from .colima_paths import Name, parse_name
 from .colima_settings import (
+    APPLE_SILICON,
     BY_OPTION,
     FRACTION_OF_MEMORY_SINCE,
+    MACOS,
     NO_MOUNTS_SINCE,
     PROVISION_SINCE,
     SETTINGS,
@@ -115,6 +117,9 @@ def check(desired: Desired, host: Host) -> None:
         _check_value(desired.name, BY_OPTION[option], value, host)
     stated = desired.stated
     vm_type = stated.get("vm_type")
+    if vm_type == "krunkit" and not host.can(APPLE_SILICON):
+        reason = f"it needs {APPLE_SILICON}, and this is {host.system} on {host.arch}"
+        raise _wrong(desired.name, "vm_type", vm_type, reason, "Use vz or qemu.")
     arch = stated.get("arch", "host")
     if host.system == "Darwin" and arch not in ("host", host.arch) and vm_type in (None, "vz", "krunkit"):
         raise _wrong(
@@ -136,6 +141,9 @@ def check(desired: Desired, host: Host) -> None:
             "Use runtime containerd or docker.",
         )
     mount_type = stated.get("mount_type")
+    if mount_type == "virtiofs" and not host.can(MACOS):
+        reason = f"it needs {MACOS}, and this is {host.system} on {host.arch}"
+        raise _wrong(desired.name, "mount_type", mount_type, reason, "Use sshfs or 9p.")
     if (mount_type == "9p" and vm_type in ("vz", "krunkit")) or (mount_type == "virtiofs" and vm_type == "qemu"):
         remedy = "Use virtiofs with vz, sshfs or 9p with qemu."
         raise _wrong(desired.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", remedy)

@@ -120,7 +120,7 @@ options:
       description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
       type: dict
     vm_type:
-      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) on macOS only. Fixed for the life of the VM.
+      description: Virtualisation (C(vmType)); V(vz) on macOS, V(krunkit) on Apple silicon only. Fixed for the VM's life.
       type: str
       choices: [qemu, vz, krunkit]
     port_forwarder:

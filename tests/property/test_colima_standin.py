@@ -24,4 +24,4 @@ def test_whatever_happened_a_run_is_refused_or_reaches_its_goal_and_loses_nothin
 @settings(parent=LONG, max_examples=60 if os.environ.get("LAPTOP_LONG") else 3, derandomize=not os.environ.get("LAPTOP_LONG"))
 @given(lives())
 def test_the_functions_are_the_processes(life: Life) -> None:
-    assert play(CalledLab, life) == play(ProcessLab, life)
+    assert play(CalledLab, life, watched=True) == play(ProcessLab, life, watched=True)
