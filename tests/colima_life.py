@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,14 +116,14 @@ def _run(lab: ProcessLab, run: Run) -> Any:
         outcome = converge(lab.colima, request, False)
     except RefusedStep as refusal:
         assert lab.tree() == before, "a refusal comes before the first step"
-        return refusal.message
+        return _plain(lab, refusal.message)
     calls = _calls(lab)
     again = survey(lab.colima, request)
     _check(lab, run, found, again.plans[0].current, calls)
     assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run)
     left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
     assert not left, f"the second run is no rest: {left}"
-    return outcome.actions, calls
+    return [_plain(lab, action) for action in outcome.actions], calls
 
 
 def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
@@ -158,10 +159,11 @@ def _was_asked_to_destroy(run: Run) -> bool:
 
 
 def seen(lab: ProcessLab, current: Current) -> dict[str, Any]:
-    """What the model promises to foretell of a profile."""
+    """What the model promises to foretell of a profile; the same words for it on every laptop."""
+    host = replace(lab.host, home="~")
 
     def meaning(config: Config | None) -> dict[str, Any] | None:
-        return None if config is None else canonical(config, lab.host, current.name.id)
+        return None if config is None else canonical(config, host, current.name.id)
 
     return {
         "health": current.health,
@@ -180,9 +182,14 @@ def _seen_now(lab: ProcessLab) -> Any:
     return seen(lab, read(lab.colima, [NAME]).profiles[NAME.name]), _has_marker(lab)
 
 
+def _plain(lab: ProcessLab, text: str) -> str:
+    """A sentence without what differs from laptop to laptop: where it is, and when something was set aside."""
+    return re.sub(r"-\d{19}", "", text.replace(str(lab.root), ""))
+
+
 def _calls(lab: ProcessLab) -> list[list[str]]:
     """The calls since the last look: those that change something in their order, and then what was read side by side."""
-    calls = [[word.replace(str(lab.root), "") for word in call] for call in lab.calls()]
+    calls = [[_plain(lab, word) for word in call] for call in lab.calls()]
     reads = [call for call in calls if call[1] in ("list", "status", "version") or call[:3] == ["limactl", "disk", "list"]]
     return [*(call for call in calls if call not in reads), *sorted(reads)]
 

@@ -76,7 +76,8 @@ class ProcessLab(ColimaLab):
     cli: type[MortalCli] = MortalCli
 
     def __init__(self, root: Path, **settings: str) -> None:
-        super().__init__(root, **settings)
+        # A guest that hangs is given up soon.
+        super().__init__(root, **{"BOOT_SECONDS": "0.02", "BOOT_LIMIT": "1", **settings})
         # colima only wants to know that it is there.
         (self.bin / "incus").write_text("#!/bin/sh\n")
         (self.bin / "incus").chmod(0o755)
