@@ -101,6 +101,7 @@ _ALL: dict[str, Mishap] = {
     "killed driver": kill_driver,
     "power cut": power_cut,
     "damaged lima.yaml": damage,
+    "lost lima.yaml": lose(lambda lab, name: lab.paths.instance(name) / "lima.yaml"),
     "stale docker context": lambda lab, name: lab.run(
         "docker", "context", "update", name.id, "--docker", "host=unix:///old.sock"
     ),

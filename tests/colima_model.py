@@ -66,6 +66,7 @@ class World:
         self.change(interrupted=action.config)
 
     def aside(self, _action: Action) -> None:
+        assert not self.current.unseen_agent, "its processes would go on without a directory"
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
 
     aside_first = aside
@@ -87,7 +88,8 @@ class World:
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
-        disk = self.current.disk and replace(self.current.disk, used_by="")
+        # A VM that was set aside is none to Lima, and its disk stays locked.
+        disk = self.current.disk and replace(self.current.disk, used_by="") if self.current.exists else self.current.disk
         self.change(
             disk=disk,
             health=ABSENT,

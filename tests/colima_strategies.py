@@ -19,13 +19,9 @@ LONG = settings(
     max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500, deadline=None, suppress_health_check=list(HealthCheck)
 )
 NAME = parse_name("dev")
-HOSTS = st.sampled_from(
-    [
-        Host("Darwin", "aarch64", "/Users/me", 12, 36864),
-        Host("Darwin", "x86_64", "/Users/me", 8, 16384),
-        Host("Linux", "x86_64", "/home/me", 8, 16384),
-    ]
-)
+APPLE_SILICON = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
+INTEL = (Host("Darwin", "x86_64", "/Users/me", 8, 16384), Host("Linux", "x86_64", "/home/me", 8, 16384))
+HOSTS = st.sampled_from([APPLE_SILICON, *INTEL])
 WORDS = st.text("abcxyz-.=/ :#'\"\n{1e3", max_size=8)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "cpu": st.integers(1, 4),

@@ -7,7 +7,6 @@ Decides nothing but how to get past a failed start. Every step may be the last o
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from .colima_start import start
 from .colima_starts import run_staggered
 from .colima_state import RUNNING, STOPPED
 from .colima_yaml import parse, render
-from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
+from .errors import CommandFailed, NotVerified, TimedOut
 
 
 @dataclass(frozen=True)
@@ -153,13 +152,7 @@ class Applier:
 
     def aside(self, action: Action) -> None:
         """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
-        directory = self.colima.paths.instance(action.name)
-        if _is_alive(directory / "ha.pid"):
-            raise RefusedStep(
-                f"Could not repair profile '{action.name}': Lima can't read its definition, and its host agent still runs. "
-                f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
-            )
-        target = self._set_aside(directory)
+        target = self._set_aside(self.colima.paths.instance(action.name))
         self.done.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
     def aside_disk(self, action: Action) -> None:
@@ -240,11 +233,3 @@ def sets_kubernetes_up(plan: ProfilePlan) -> bool:
     known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
     # With an address of its own a VM may get another one, which colima then writes down.
     return _has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
-
-
-def _is_alive(pid_file: Path) -> bool:
-    try:
-        os.kill(int(pid_file.read_text().strip()), 0)
-    except (OSError, ValueError):
-        return False
-    return True

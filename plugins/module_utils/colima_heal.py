@@ -21,6 +21,16 @@ class Repair:
     warnings: tuple[str, ...] = ()
 
 
+def runs_unseen(current: Current) -> str:
+    """Return why nothing can be done to a VM that runs where Lima does not see it; empty when it does not."""
+    if not current.unseen_agent:
+        return ""
+    return (
+        f"Could not repair profile '{current.name}': Lima can't read its definition, and its host agent still runs. "
+        f"Shut it down with 'kill {current.unseen_agent}', and run again."
+    )
+
+
 def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -> Repair:
     """Return the repairs that a profile needs to run with these settings.
 

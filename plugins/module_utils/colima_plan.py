@@ -8,7 +8,7 @@ from dataclasses import replace
 from .colima_action import Action, Facts, ProfilePlan, delete_with_data
 from .colima_config import Config, Host
 from .colima_desired import Desired, Policy, version_problems
-from .colima_heal import Repair, repairs
+from .colima_heal import Repair, repairs, runs_unseen
 from .colima_recreate import how_to_recreate
 from .colima_settings import SETTINGS
 from .colima_state import BROKEN, RUNNING, Current
@@ -20,6 +20,9 @@ _NOTHING_ASKED = Facts()
 
 def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
+    unseen = runs_unseen(current)
+    if unseen and desired.state != "present":
+        return ProfilePlan(desired, current, refusals=(unseen,))
     if desired.state == "absent":
         from .colima_absent import plan_absent
 

@@ -90,6 +90,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         fresh=bool(applied is None and draw(st.integers(0, 5)) == 0),
         store=store,
         disk=disk,
+        unseen_agent=7 if health in (DAMAGED, LEFTOVER) and draw(st.integers(0, 3)) == 0 else 0,
         disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
         live={"kubernetes": config["kubernetes.enabled"] and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
