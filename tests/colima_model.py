@@ -6,7 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima_action import PHASES, Action, ProfilePlan
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import (
+    DOCKER_CONTEXT,
+    KUBECONFIG_ENTRY,
+    PHASES,
+    WRAPPER,
+    Action,
+    ProfilePlan,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
@@ -15,7 +22,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     GIB,
     RUNNING,
     STOPPED,
-    Clients,
     Current,
     DataDisk,
     Row,
@@ -188,5 +194,10 @@ class World:
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
 
-    def clean(self, _action: Action) -> None:
-        self.change(clients=Clients())
+    def clean(self, action: Action) -> None:
+        gone: dict[int, dict[str, Any]] = {
+            DOCKER_CONTEXT: {"docker_context": ""},
+            KUBECONFIG_ENTRY: {"kube_entry": "", "kube_current": "", "kube_current_dangling": False},
+            WRAPPER: {"wrappers": ()},
+        }
+        self.change(clients=replace(self.current.clients, **gone.get(action.number, {})))
