@@ -14,7 +14,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_converge 
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.colima_read import read
-from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import DATA_DISK_SINCE
+from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import (
+    DATA_DISK_SINCE,
+    INCUS_KEEPS_DATA_SINCE,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import RUNNING, Current
 from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep, WorkstationError
 from hypothesis import settings
@@ -23,7 +26,7 @@ from hypothesis import strategies as st
 from tests.colima_lives import Killed, ProcessLab, lab_of
 from tests.colima_mishaps import MISHAPS, befall
 from tests.colima_model import World
-from tests.colima_strategies import HOSTS, LONG, STATES, policies, stated
+from tests.colima_strategies import HOSTS, LONG, STATES, made, policies, stated
 
 # Longer than four characters: the label of a shorter one's data disk would protect it from being formatted.
 NAME = parse_name("daily")
@@ -57,13 +60,17 @@ class Life:
 
 
 @st.composite
-def runs(draw: st.DrawFn, host: Host, states: st.SearchStrategy[str] = STATES) -> Run:
-    return Run(Desired(NAME, draw(states), draw(stated(host, without=WITHOUT))), draw(policies(NAME)))
+def runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
+    if first:
+        desired = Desired(NAME, "started", draw(made(host, without=WITHOUT)))
+    else:
+        desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)))
+    return Run(desired, draw(policies(NAME)))
 
 
 @st.composite
-def unlucky_runs(draw: st.DrawFn, host: Host, states: st.SearchStrategy[str] = STATES) -> Run:
-    run = draw(runs(host, states))
+def unlucky_runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
+    run = draw(runs(host, first))
     if draw(st.booleans()):
         return replace(run, failure=draw(FAILURES))
     return replace(run, killed_at=draw(st.integers(1, 6)))
@@ -73,8 +80,8 @@ def unlucky_runs(draw: st.DrawFn, host: Host, states: st.SearchStrategy[str] = S
 def lives(draw: st.DrawFn, hosts: st.SearchStrategy[Host] = HOSTS) -> Life:
     """A laptop, mostly with a profile that was made, and then whatever colima, crashes and people can do to it."""
     host = draw(hosts)
-    begun, mishaps = st.just("started"), st.sampled_from(MISHAPS)
-    first = draw(st.one_of(runs(host, begun), unlucky_runs(host, begun), mishaps))
+    mishaps = st.sampled_from(MISHAPS)
+    first = draw(st.one_of(runs(host, first=True), unlucky_runs(host, first=True), mishaps))
     later = draw(st.lists(st.one_of(mishaps, mishaps, runs(host), unlucky_runs(host)), max_size=3))
     return Life(host, draw(VERSIONS), (first, *later), draw(runs(host)), draw(st.booleans()))
 
@@ -134,7 +141,8 @@ def _run(lab: ProcessLab, run: Run) -> Any:
 def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
     """What the plan promised and the model foretold has come true; nobody's work was interrupted unasked."""
     (plan,) = found.plans
-    world = World(plan.current, lab.host, _keeps_data_apart(lab))
+    version = tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split("."))
+    world = World(plan.current, lab.host, version >= DATA_DISK_SINCE, version < INCUS_KEEPS_DATA_SINCE)
     world.apply(plan)
     surprises = differing(seen(lab, now), seen(lab, world.current))
     assert not surprises, f"not foretold: {surprises}"
@@ -152,10 +160,6 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         if all(isinstance(item, dict) for item in pair):
             result[key] = differing(*pair)
     return result
-
-
-def _keeps_data_apart(lab: ProcessLab) -> bool:
-    return tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split(".")) >= DATA_DISK_SINCE
 
 
 def _was_asked_to_destroy(run: Run) -> bool:

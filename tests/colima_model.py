@@ -40,6 +40,8 @@ class World:
     current: Current
     host: Host
     has_data_disks: bool = True
+    # A colima before 0.10.2 asks before it takes over the storage pool of incus, and takes the silence for a no.
+    wipes_incus: bool = False
     lost: bool = False
 
     def apply(self, plan: ProfilePlan) -> None:
@@ -162,6 +164,8 @@ class World:
                 self.lost |= disk.written and not now.fresh
             elif not now.exists and store.runtime not in ("", config["runtime"]):
                 raise AssertionError("runtime disk provisioned for another runtime")
+            if self.wipes_incus and not now.exists and store.formatted and store.runtime == config["runtime"] == "incus":
+                self.lost |= disk.written
             if now.applied and now.applied["disk"] < config["disk"]:
                 disk = replace(disk, size=max(disk.size, config["disk"] * GIB))
             disk = replace(disk, written=True)

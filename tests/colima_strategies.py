@@ -75,6 +75,16 @@ def stated(draw: st.DrawFn, host: Host, most: int = 6, without: Container[str] =
     return result
 
 
+@st.composite
+def made(draw: st.DrawFn, host: Host, without: Container[str] = ()) -> dict[str, Any]:
+    """Settings of a profile that was made once: what it runs, its life hangs on."""
+    config = draw(stated(host, without=without))
+    config["runtime"] = draw(st.sampled_from(["docker", "docker", "containerd", "incus", "none"]))
+    if config["runtime"] in ("incus", "none"):
+        config.pop("kubernetes.enabled", None)
+    return config
+
+
 STATES = st.sampled_from(["started", "started", "stopped", "present", "absent"])
 
 

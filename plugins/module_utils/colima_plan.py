@@ -37,7 +37,7 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         target = {**target, **verdict.keep}
         gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
         plan = replace(plan, target=target)
-    repair = repairs(current, target, want_up, going_away=verdict.recreate)
+    repair = repairs(current, target, facts.version, want_up, going_away=verdict.recreate)
     plan = replace(plan, refusals=plan.refusals + repair.refusals, warnings=plan.warnings + repair.warnings)
     needed = current.up and bool(gap.restart or verdict.recreate or repair.restart)
     reason = _held_back(plan, needed, policy, facts)

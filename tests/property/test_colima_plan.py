@@ -14,6 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
+from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import INCUS_KEEPS_DATA_SINCE
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     BROKEN,
@@ -35,7 +36,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.colima_model import World
-from tests.colima_strategies import HOSTS, LONG, NAME, STATES, policies, stated
+from tests.colima_strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
 
 SOCKET = "unix:///home/me/.colima/dev/docker.sock"
 
@@ -46,7 +47,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
     host = draw(HOSTS)
     version = draw(st.sampled_from([None, (0, 10, 3), (0, 10, 3), (0, 9, 1), (0, 8, 4)]))
     disks = version is None or version >= (0, 9, 0)
-    config = {**defaults(host), **draw(stated(host))}
+    config = {**defaults(host), **draw(made(host))}
     health = draw(st.sampled_from([ABSENT, DEFINED, LEFTOVER, STOPPED, RUNNING, RUNNING, HALF, BROKEN, DAMAGED]))
     exists = health in (STOPPED, RUNNING, HALF, BROKEN, DAMAGED)
     runtime = config["runtime"]
@@ -96,7 +97,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         clients=clients,
         docker_socket=SOCKET,
     )
-    return World(current, host, disks), version
+    return World(current, host, disks, version is not None and version < INCUS_KEEPS_DATA_SINCE), version
 
 
 @st.composite
