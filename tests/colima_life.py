@@ -213,4 +213,6 @@ def _put_marker(lab: ProcessLab) -> None:
 
 
 def _has_marker(lab: ProcessLab) -> bool:
-    return any((place / "marker").exists() for place in (lab.paths.data_disk(NAME) / "data", lab.paths.instance(NAME)))
+    """Whether it is still somewhere: what is set aside is not lost."""
+    places = [lab.paths.data_disk(NAME) / "data", lab.paths.instance(NAME), *(lab.paths.own / "aside").glob("*")]
+    return any((place / "marker").exists() for place in places)

@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_action im
     ProfilePlan,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     DEFINED,
@@ -157,9 +157,11 @@ class World:
         disk = now.disk
         assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
+        # A new VM without a runtime does not use a disk that was kept; colima only notes what it runs now.
+        unused = not now.exists and config["runtime"] == "none"
         if disk is None and not now.exists and config["runtime"] != "none" and self.has_data_disks:
             disk = DataDisk(config["disk"] * GIB)
-        elif disk is not None:
+        elif disk is not None and not unused:
             if not store.formatted:
                 self.lost |= disk.written and not now.fresh
             elif not now.exists and store.runtime not in ("", config["runtime"]):
@@ -171,7 +173,7 @@ class World:
             disk = replace(disk, written=True)
         row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
         hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
-        kubernetes = bool(config["kubernetes.enabled"])
+        kubernetes = has_kubernetes(config)
         clients = replace(
             now.clients,
             docker_context=(now.clients.docker_context or now.docker_socket)
@@ -185,7 +187,7 @@ class World:
             row=row,
             configured=config,
             applied={**config, "network.dns_hosts": hosts},
-            store=Store(True, config["runtime"]) if disk is not None else now.store,
+            store=now.store if disk is None else store if unused and not store.formatted else Store(True, config["runtime"]),
             disk=disk,
             live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,

@@ -17,7 +17,7 @@ from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
 from .colima_action import PHASES, UP, Action, ProfilePlan
-from .colima_config import Host
+from .colima_config import Host, has_kubernetes
 from .colima_paths import Name
 from .colima_progress import Progress
 from .colima_start import start
@@ -223,7 +223,7 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
 
 
 def _has_kubernetes(plan: ProfilePlan) -> bool:
-    return bool((plan.target or {}).get("kubernetes.enabled"))
+    return plan.target is not None and has_kubernetes(plan.target)
 
 
 def sets_kubernetes_up(plan: ProfilePlan) -> bool:

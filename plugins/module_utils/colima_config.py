@@ -42,6 +42,11 @@ class Host:
         return mac and (needs == MACOS or (needs == APPLE_SILICON and self.arch == "aarch64"))
 
 
+def has_kubernetes(config: Config) -> bool:
+    """Whether a profile with these settings runs Kubernetes. On other runtimes colima drops it without a word."""
+    return bool(config["kubernetes.enabled"]) and config["runtime"] in ("docker", "containerd")
+
+
 def architecture(word: str) -> str:
     """Return colima's word for a machine type."""
     return _ARCHITECTURES.get(word, word)

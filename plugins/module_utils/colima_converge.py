@@ -13,7 +13,7 @@ from typing import Any
 
 from .colima import INSTALL, Colima
 from .colima_action import SSH_INCLUDE, WRAPPER, Action, Facts, ProfilePlan
-from .colima_config import Host
+from .colima_config import Host, has_kubernetes
 from .colima_desired import Desired, Policy
 from .colima_plan import plan_profile
 from .colima_public import public_profile
@@ -172,7 +172,7 @@ def _require_tools(colima: Colima, result: Survey) -> None:
         if plan.target and any(action.kind == "start" for action in plan.actions):
             if plan.target["runtime"] in ("docker", "incus"):
                 needed[plan.target["runtime"]] = plan.target["runtime"]
-            if plan.target["kubernetes.enabled"]:
+            if has_kubernetes(plan.target):
                 needed["kubectl"] = "kubectl"
     for tool, formula in needed.items():
         if not colima.tool(tool):

@@ -132,14 +132,8 @@ def check(desired: Desired, host: Host) -> None:
     if stated.get("rosetta") and (vm_type not in (None, "vz") or arch not in ("host", host.arch)):
         needs = "it needs vm_type vz and the laptop's own arch"
         raise _wrong(desired.name, "rosetta", True, needs, "Set those, or leave it out.")
-    if stated.get("kubernetes.enabled") and stated.get("runtime") in ("incus", "none"):
-        raise _wrong(
-            desired.name,
-            "kubernetes.enabled",
-            True,
-            f"colima has no Kubernetes on runtime {stated['runtime']}",
-            "Use runtime containerd or docker.",
-        )
+    for problem in kubernetes_problems(desired, stated.get("runtime", "")):
+        raise InputError(problem)
     mount_type = stated.get("mount_type")
     if mount_type == "virtiofs" and not host.can(MACOS):
         reason = f"it needs {MACOS}, and this is {host.system} on {host.arch}"
@@ -218,6 +212,14 @@ def _is_address(text: str) -> bool:
 
 def _is_gateway(text: str) -> bool:
     return _is_address(text) and "." in text and text.endswith(".2")
+
+
+def kubernetes_problems(desired: Desired, runtime: str) -> list[str]:
+    """Return why this runtime can't have the Kubernetes that is asked for."""
+    if not desired.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
+        return []
+    reason = f"colima has no Kubernetes on runtime {runtime}"
+    return [_wrong(desired.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.").message]
 
 
 def version_problems(desired: Desired, version: Version | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .colima_config import Config
+from .colima_config import Config, has_kubernetes
 from .colima_settings import INCUS_KEEPS_DATA_SINCE, Version, text_of
 from .colima_state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, Current
 
@@ -92,7 +92,7 @@ def _why_restart(current: Current, target: Config) -> str:
         return "its last start did not finish"
     if current.health == BROKEN:
         return "parts of it have died"
-    wants_kubernetes = target["kubernetes.enabled"] and (current.applied or {}).get("kubernetes.enabled")
+    wants_kubernetes = has_kubernetes(target) and (current.applied or {}).get("kubernetes.enabled")
     if current.health == RUNNING and wants_kubernetes and current.live and current.live.get("kubernetes") is False:
         return "Kubernetes is not running in it"
     return ""

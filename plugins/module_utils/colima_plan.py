@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from .colima_action import Action, Facts, ProfilePlan, delete_with_data
 from .colima_config import Config, Host
-from .colima_desired import Desired, Policy, version_problems
+from .colima_desired import Desired, Policy, kubernetes_problems, version_problems
 from .colima_heal import Repair, repairs, runs_unseen
 from .colima_recreate import how_to_recreate
 from .colima_settings import SETTINGS
@@ -37,6 +37,7 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         target = {**target, **verdict.keep}
         gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
         plan = replace(plan, target=target)
+    plan = replace(plan, refusals=(*plan.refusals, *kubernetes_problems(desired, target["runtime"])))
     repair = repairs(current, target, facts.version, want_up, going_away=verdict.recreate)
     plan = replace(plan, refusals=plan.refusals + repair.refusals, warnings=plan.warnings + repair.warnings)
     needed = current.up and bool(gap.restart or verdict.recreate or repair.restart)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .colima_config import Config, Host, canonical, default_mount_type, defaults, differences, worded
+from .colima_config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes, worded
 from .colima_desired import Desired
 from .colima_settings import BY_OPTION, CREATE, FIXED, LIVE, SETTINGS
 from .colima_state import GIB, Current
@@ -122,7 +122,7 @@ def changes(current: Current, target: Config, options: tuple[str, ...]) -> str:
 def summary(target: Config, host: Host, instance: str) -> str:
     """Return 'containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB'."""
     known = canonical(target, host, instance)
-    runtime = target["runtime"] + (" + Kubernetes" if target["kubernetes.enabled"] else "")
+    runtime = target["runtime"] + (" + Kubernetes" if has_kubernetes(target) else "")
     parts = [runtime, f"{target['cpu']} CPUs" if target["cpu"] != 1 else "1 CPU", f"{target['memory']:g} GiB"]
     if target["runtime"] != "none":
         parts.append(f"disk {target['disk']} GiB")

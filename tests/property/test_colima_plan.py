@@ -11,6 +11,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
     canonical,
     defaults,
     differences,
+    has_kubernetes,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
@@ -51,8 +52,6 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
     health = draw(st.sampled_from([ABSENT, DEFINED, LEFTOVER, STOPPED, RUNNING, RUNNING, HALF, BROKEN, DAMAGED]))
     exists = health in (STOPPED, RUNNING, HALF, BROKEN, DAMAGED)
     runtime = config["runtime"]
-    if runtime not in ("docker", "containerd"):
-        config["kubernetes.enabled"] = False
     configured, _ = parse(render(config, host))
     applied = {**(configured or {})} if exists and (health == RUNNING or draw(st.integers(0, 4))) else None
     if applied is not None and draw(st.booleans()):
@@ -93,7 +92,7 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         disk=disk,
         unseen_agent=7 if health in (DAMAGED, LEFTOVER) and draw(st.integers(0, 3)) == 0 else 0,
         disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
-        live={"kubernetes": config["kubernetes.enabled"] and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
+        live={"kubernetes": has_kubernetes(config) and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
         docker_socket=SOCKET,
     )
