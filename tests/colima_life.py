@@ -132,7 +132,7 @@ def _run(lab: ProcessLab, run: Run) -> Any:
     calls = _calls(lab)
     again = survey(lab.colima, request)
     _check(lab, run, found, again.plans[0].current, calls)
-    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run)
+    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "somebody's data is lost"
     left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
     assert not left, f"the second run is no rest: {left}"
     return [_plain(lab, action) for action in outcome.actions], calls
@@ -150,7 +150,8 @@ def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[l
     if plan.current.health == RUNNING and run.desired.state in ("started", "present"):
         interrupted = any(call[1] in ("stop", "delete") for call in calls)
         work = plan.current.live.get("runtime") == "docker" and (lab.root / "containers").stat().st_size
-        assert not interrupted or run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
+        allowed = run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
+        assert not interrupted or allowed, f"somebody's work was interrupted: {calls}"
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -44,9 +44,8 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     reason = _held_back(plan, needed, policy, facts)
     if reason is not None and desired.state != "stopped":
         return _hold(plan, gap, repair, reason)
-    asks = current.up and policy.restart == "if_idle" and str(current.name) not in facts.busy
-    interrupts = current.up and bool(gap.restart or verdict.recreate or current.health != RUNNING) and desired.state != "stopped"
-    plan = replace(plan, will_be_up=want_up, asks_idle=asks and interrupts)
+    asks = needed and desired.state != "stopped" and policy.restart == "if_idle" and str(current.name) not in facts.busy
+    plan = replace(plan, will_be_up=want_up, asks_idle=asks)
     if verdict.recreate:
         return _recreate(plan, gap, repair, host, with_data=verdict.with_data)
     return _converge(plan, gap, repair, host)

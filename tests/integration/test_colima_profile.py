@@ -132,6 +132,30 @@ def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_no
     assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
 
 
+def test_a_restart_for_kubernetes_that_does_not_run_waits_for_running_containers_too(lab: ColimaLab) -> None:
+    wanted = {**DOCKER, "kubernetes": {"enabled": True}}
+    lab.converge(wanted)
+    lab.run("colima", "kubernetes", "stop", "--profile", "dev")
+    lab.containers("web")
+    machine = lab.machine("dev")
+    held = lab.converge(wanted)
+    assert (held.actions, lab.machine("dev")) == ((), machine)
+    assert "Kubernetes is not running in it is pending because 1 container runs in it (web)" in str(held.plan.pending[0])
+    lab.containers()
+    assert lab.converge(wanted).profiles[0]["status"] == "running"
+
+
+def test_kubernetes_is_refused_where_the_runtime_that_is_there_has_none(lab: ColimaLab) -> None:
+    lab.converge({**DOCKER, "runtime": "none"})
+    with pytest.raises(RefusedStep, match=r"colima has no Kubernetes on runtime none\. Use runtime containerd or docker"):
+        lab.converge({**DOCKER, "kubernetes": {"enabled": True}})
+    # colima itself takes the flag, and drops it without a word.
+    lab.run("colima", "stop", "dev")
+    lab.run("colima", "start", "dev", "--kubernetes")
+    lab.calls()
+    assert lab.converge({**DOCKER, "restart": "always"}).actions == ()
+
+
 def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("web")
