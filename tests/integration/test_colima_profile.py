@@ -153,7 +153,7 @@ def test_kubernetes_is_refused_where_the_runtime_that_is_there_has_none(lab: Col
     lab.run("colima", "stop", "dev")
     lab.run("colima", "start", "dev", "--kubernetes")
     lab.calls()
-    assert lab.converge({**DOCKER, "restart": "always"}).actions == ()
+    assert lab.converge(DOCKER).actions == ()
 
 
 def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:

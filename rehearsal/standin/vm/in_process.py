@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from . import colima, limactl
+from .host_agent import FOREVER, HostAgent
 from .instances import Instance
 from .logfmt import Fatal
-from .machine import FOREVER, HostAgent, clear_logs
+from .machine import clear_logs
 from .process import Done, Process
 from .settings import Settings
 
