@@ -33,7 +33,7 @@ NAME = parse_name("daily")
 VERSIONS = st.sampled_from(["0.10.3", "0.10.3", "0.10.1", "0.9.1", "0.8.4"])
 FAILURES = st.sampled_from(["offline", "hang", "docker-start,containerd-start", "docker-provision", "kubernetes"])
 # Two kinds of laptops share the examples.
-HALF = settings(parent=LONG, max_examples=LONG.max_examples // 2)
+SHARE = settings(parent=LONG, max_examples=LONG.max_examples // 2)
 # A file on the laptop that no strategy can know.
 WITHOUT = frozenset({"disk_image"})
 
@@ -112,16 +112,27 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
 
 def _run(lab: ProcessLab, run: Run) -> Any:
     """One run of ours, and a look at what it left. Returns what it said."""
-    request = Request((run.desired,), run.policy, lab.host)
-    if run.failure or run.killed_at:
-        lab.moments_left = run.killed_at
-        with contextlib.suppress(WorkstationError, Killed), lab.failing(run.failure):
-            converge(lab.colima, request, False)
-        lab.moments_left = 0
-        return _calls(lab)
-    # Lima itself removes the pid files of the dead whenever it is asked for anything.
-    lab.run("colima", "list")
-    before, had_marker = lab.tree(), _has_marker(lab)
+    request, had_marker = Request((run.desired,), run.policy, lab.host), _has_marker(lab)
+    said = _unlucky(lab, run, request) if run.failure or run.killed_at else _lucky(lab, run, request)
+    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "somebody's data is lost"
+    return said
+
+
+def _unlucky(lab: ProcessLab, run: Run, request: Request) -> Any:
+    """Only what may be lost can be told of it; the runs after it tell the rest."""
+    lab.moments_left = run.killed_at
+    with contextlib.suppress(WorkstationError, Killed), lab.failing(run.failure):
+        converge(lab.colima, request, False)
+    lab.moments_left = 0
+    return _calls(lab)
+
+
+def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
+    """It is refused and nothing was touched, or its goal is reached as the model foretold, and nothing is left to do."""
+    if lab.paths.lima.is_dir():
+        # Lima itself removes the pid files of the dead whenever it is asked for anything.
+        lab.run("colima", "list")
+    before = lab.tree()
     found = survey(lab.colima, request)
     lab.calls()
     try:
@@ -132,7 +143,6 @@ def _run(lab: ProcessLab, run: Run) -> Any:
     calls = _calls(lab)
     again = survey(lab.colima, request)
     _check(lab, run, found, again.plans[0].current, calls)
-    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "somebody's data is lost"
     left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
     assert not left, f"the second run is no rest: {left}"
     return [_plain(lab, action) for action in outcome.actions], calls

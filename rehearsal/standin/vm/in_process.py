@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from . import colima, limactl
-from .host_agent import FOREVER, HostAgent
+from .host_agent import HostAgent
 from .instances import Instance
 from .logfmt import Fatal
 from .machine import clear_logs
@@ -63,7 +63,7 @@ class _Agent(HostAgent):
         """Let the processes go that stood for the machine."""
         for process in filter(None, (self.driver, self.body)):
             process.kill()
-            process.wait()
+            process.communicate()
 
     def _power(self) -> int:
         if self.instance.vm_type == "qemu":
@@ -75,9 +75,9 @@ class _Agent(HostAgent):
 
 
 def _bystander() -> subprocess.Popen[bytes]:
-    """A process that does nothing, and is there to be seen and killed."""
+    """A process that does nothing, and is there to be seen and killed. It ends with us: then its input does."""
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(["sleep", FOREVER], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    return subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True)
 
 
 class Laptop:
