@@ -60,7 +60,9 @@ class _Agent(HostAgent):
         self.leave()
 
     def leave(self) -> None:
-        """Let the processes go that stood for the machine."""
+        """Let go what stood for the machine."""
+        for one in self.sockets:
+            one.close()
         for process in filter(None, (self.driver, self.body)):
             process.kill()
             process.communicate()
