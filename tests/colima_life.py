@@ -166,10 +166,11 @@ def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[l
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """What differs, down to single settings."""
-    result = {key: (one[key], other[key]) for key in one if one[key] != other[key]}
-    for key, pair in result.items():
-        if all(isinstance(item, dict) for item in pair):
-            result[key] = differing(*pair)
+    result: dict[str, Any] = {}
+    for key, value in one.items():
+        if value != other[key]:
+            inner = isinstance(value, dict) and isinstance(other[key], dict)
+            result[key] = differing(value, other[key]) if inner else (value, other[key])
     return result
 
 

@@ -64,8 +64,9 @@ class CalledCli(MortalCli):
         assert not stdin, "no program here reads anything"
         done = self.lab.laptop.call(argv, environment)
         for channel, text in (("stdout", done.out), ("stderr", done.err)):
-            for line in text.splitlines() if on_line is not None else ():
-                on_line(channel, line)
+            for line in text.splitlines():
+                if on_line is not None:
+                    on_line(channel, line)
         return Output(argv, done.code, done.out, done.err), None
 
 

@@ -134,7 +134,7 @@ def do_template(cli: Cli, rest: list[str]) -> int:
     file = cli.profile.base / "_templates" / "default.yaml"
     file.parent.mkdir(exist_ok=True)
     if given["print"]:
-        cli.process.say(file)
+        cli.process.say(str(file))
         return 0
     editor = given["editor"] or cli.settings.environ.get("EDITOR", "")
     if not editor:
