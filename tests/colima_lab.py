@@ -8,7 +8,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +20,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_desired i
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 
 from rehearsal.standin.vm import install
+from tests.colima_programs import script
 
-# Answers `docker -H SOCKET ps` from a file, so that a test says what runs; contexts are a note in a directory.
+# Answers `docker -H SOCKET ps` from a file, so that a test says what runs; there is never a context, and none is missed.
 DOCKER = """#!/bin/sh
 case "$1" in
 -H) cat "$LAB/containers" 2>/dev/null; exit 0 ;;
@@ -30,38 +30,13 @@ context) case "$2" in inspect) exit 1 ;; esac ;;
 esac
 exit 0
 """
-# As much of kubectl as colima needs: one entry in one file.
-KUBECTL = """#!/usr/bin/env python3
-import os, sys
-import yaml
-files = [f for f in os.environ.get("KUBECONFIG", os.environ["HOME"] + "/.kube/config").split(":") if f]
-configs = [(yaml.safe_load(open(f)) or {}) if os.path.exists(f) else {} for f in files]
-first, verb, rest = configs[0], sys.argv[2], sys.argv[3:]
-if verb == "view":
-    merged = {"apiVersion": "v1", "kind": "Config", "current-context": ""}
-    for key in ("clusters", "contexts", "users"):
-        items = [item for config in configs for item in config.get(key) or []]
-        merged[key] = list({item["name"]: item for item in reversed(items)}.values())
-    merged["current-context"] = next((c["current-context"] for c in configs if c.get("current-context")), "")
-    print(yaml.safe_dump(merged))
-    sys.exit()
-if verb == "current-context":
-    print(first.get("current-context", ""))
-    sys.exit(not first.get("current-context"))
-if verb == "unset":
-    kind, _, name = rest[0].partition(".")
-    first[kind] = [item for item in first.get(kind) or [] if item["name"] != name] if name else ""
-if verb == "use-context":
-    first["current-context"] = rest[0]
-    print(f'Switched to context "{rest[0]}".')
-os.makedirs(os.path.dirname(files[0]), exist_ok=True)
-yaml.safe_dump(first, open(files[0], "w"))
-"""
 MARKER = "somebody's volume"
 
 
 class ColimaLab:
     """The rehearsed laptop: by default a Mac with 12 CPUs and 36 GiB."""
+
+    docker = DOCKER
 
     def __init__(self, root: Path, **settings: str) -> None:
         self.root = root
@@ -70,7 +45,7 @@ class ColimaLab:
         self.bin = root / "bin"
         self.path = str(self.bin)
         install(self.bin)
-        for name, text in (("docker", DOCKER), ("kubectl", KUBECTL.replace("/usr/bin/env python3", sys.executable))):
+        for name, text in (("docker", self.docker), ("kubectl", script("kubectl"))):
             if not (self.bin / name).exists():
                 (self.bin / name).write_text(text)
                 (self.bin / name).chmod(0o755)
@@ -126,6 +101,15 @@ class ColimaLab:
         """Run a program as the laptop's user."""
         environment = {**os.environ, **self.environment}
         return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+
+    @contextlib.contextmanager
+    def failing(self, failures: str) -> Iterator[None]:
+        """Let these failures happen for a while."""
+        self.settings["FAIL"] = failures
+        try:
+            yield
+        finally:
+            self.settings["FAIL"] = ""
 
     def calls(self) -> list[list[str]]:
         """Return the calls of colima and limactl since the last look, and forget them."""

@@ -6,9 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima_action import PHASES, Action, ProfilePlan
+from ansible_collections.laptop.containers.plugins.module_utils.colima_action import (
+    DOCKER_CONTEXT,
+    KUBECONFIG_ENTRY,
+    PHASES,
+    WRAPPER,
+    Action,
+    ProfilePlan,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults
+from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     DEFINED,
@@ -16,7 +23,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     HALF,
     RUNNING,
     STOPPED,
-    Clients,
     Current,
     DataDisk,
     Row,
@@ -35,6 +41,8 @@ class World:
     current: Current
     host: Host
     has_data_disks: bool = True
+    # A colima before 0.10.2 asks before it takes over the storage pool of incus, and takes the silence for a no.
+    wipes_incus: bool = False
     lost: bool = False
     # The port that k3s was installed with in this VM; 0: it never was.
     k3s_port: int = 0
@@ -62,7 +70,8 @@ class World:
         disk = self.current.disk and replace(self.current.disk, used_by="")
         row = self.current.row and replace(self.current.row, status="Stopped")
         clients = self.current.clients
-        if self.current.health == RUNNING and (self.current.applied or {}).get("runtime") == "docker":
+        runtime = self.current.live.get("runtime") or (self.current.applied or {}).get("runtime")
+        if self.current.health == RUNNING and runtime == "docker":
             clients = replace(clients, docker_context="")
         self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
 
@@ -72,6 +81,7 @@ class World:
         self.change(interrupted=action.config)
 
     def aside(self, _action: Action) -> None:
+        assert not self.current.unseen_agent, "its processes would go on without a directory"
         self.k3s_port = 0
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
 
@@ -95,8 +105,17 @@ class World:
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
+        # A VM that was set aside is none to Lima, and its disk stays locked.
+        disk = self.current.disk and replace(self.current.disk, used_by="") if self.current.exists else self.current.disk
         self.change(
-            health=ABSENT, configured=None, configured_problem="is missing", applied=None, row=None, live={}, clients=clients
+            disk=disk,
+            health=ABSENT,
+            configured=None,
+            configured_problem="is missing",
+            applied=None,
+            row=None,
+            live={},
+            clients=clients,
         )
 
     def delete_data(self, action: Action) -> None:
@@ -147,19 +166,23 @@ class World:
         disk = now.disk
         assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
+        # A new VM without a runtime does not use a disk that was kept; colima only notes what it runs now.
+        unused = not now.exists and config["runtime"] == "none"
         if disk is None and not now.exists and config["runtime"] != "none" and self.has_data_disks:
             disk = DataDisk(config["disk"] * GIB)
-        elif disk is not None:
+        elif disk is not None and not unused:
             if not store.formatted:
                 self.lost |= disk.written and not now.fresh
             elif not now.exists and store.runtime not in ("", config["runtime"]):
                 raise AssertionError("runtime disk provisioned for another runtime")
+            if self.wipes_incus and not now.exists and store.formatted and store.runtime == config["runtime"] == "incus":
+                self.lost |= disk.written
             if now.applied and now.applied["disk"] < config["disk"]:
                 disk = replace(disk, size=max(disk.size, config["disk"] * GIB))
             disk = replace(disk, written=True)
         row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
         hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
-        kubernetes = bool(config["kubernetes.enabled"])
+        kubernetes = has_kubernetes(config)
         if kubernetes:
             self.k3s_port = self.k3s_port or config["kubernetes.port"] or 45678
         clients = replace(
@@ -176,9 +199,9 @@ class World:
             row=row,
             configured=config,
             applied={**config, "network.dns_hosts": hosts},
-            store=Store(True, config["runtime"]) if disk is not None else now.store,
+            store=now.store if disk is None else store if unused and not store.formatted else Store(True, config["runtime"]),
             disk=disk,
-            live={"kubernetes": kubernetes},
+            live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,
         )
 
@@ -191,5 +214,10 @@ class World:
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
 
-    def clean(self, _action: Action) -> None:
-        self.change(clients=Clients())
+    def clean(self, action: Action) -> None:
+        gone: dict[int, dict[str, Any]] = {
+            DOCKER_CONTEXT: {"docker_context": ""},
+            KUBECONFIG_ENTRY: {"kube_entry": "", "kube_current": "", "kube_current_dangling": False},
+            WRAPPER: {"wrappers": ()},
+        }
+        self.change(clients=replace(self.current.clients, **gone.get(action.number, {})))

@@ -97,6 +97,31 @@ class Cli:
         the process id. With check, an exit code other than 0 raises CommandFailed.
         """
         argv = (self.path, *args)
+        surroundings = {**self.environment, **(environment or {})}
+        output, reason = self._finished(
+            argv, stdin, surroundings, timeout=timeout, stall=stall, on_line=on_line, on_start=on_start, sign=sign
+        )
+        shown = " ".join((self.tool, *args))
+        context = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
+        if reason is not None:
+            raise TimedOut(f"Could not finish '{shown}': {reason}.", **context)
+        if check and output.rc != 0:
+            raise CommandFailed(f"Could not run '{shown}': {_last_line(output)} (exit code {output.rc}).", **context)
+        return output
+
+    def _finished(
+        self,
+        argv: tuple[str, ...],
+        stdin: str,
+        environment: Mapping[str, str],
+        *,
+        timeout: float | None,
+        stall: float | None,
+        on_line: Callable[[str, str], None] | None,
+        on_start: Callable[[int], None] | None,
+        sign: Callable[[], object] | None,
+    ) -> tuple[Output, str | None]:
+        """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
         process = subprocess.Popen(
             argv,
             stdin=subprocess.PIPE,
@@ -104,7 +129,7 @@ class Cli:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={**self.environment, **(environment or {})},
+            env=environment,
             # A group of its own, so that a time-out also ends the tool's children.
             start_new_session=True,
         )
@@ -140,14 +165,7 @@ class Cli:
         for reader in readers:
             # A daemon that the tool left behind may keep the pipe open; what it prints is not the tool's answer.
             reader.join(timeout=1.0)
-        output = Output(argv, process.returncode, "".join(lines["stdout"]), "".join(lines["stderr"]))
-        shown = " ".join((self.tool, *args))
-        context = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
-        if reason is not None:
-            raise TimedOut(f"Could not finish '{shown}': {reason}.", **context)
-        if check and output.rc != 0:
-            raise CommandFailed(f"Could not run '{shown}': {_last_line(output)} (exit code {output.rc}).", **context)
-        return output
+        return Output(argv, process.returncode, "".join(lines["stdout"]), "".join(lines["stderr"])), reason
 
     def json(self, *args: str, **options: Any) -> Any:
         """Run the tool and return its stdout decoded from JSON."""

@@ -33,12 +33,13 @@ OnLine = Callable[[str, str], None]
 class Colima:
     """colima and limactl for one user's Lima home."""
 
-    def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
         self.paths = paths
+        self._cli = cli
         # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that nobody finds again.
         fixed: dict[str, str | None] = {**(environment or {}), "COLIMA_PROFILE": None, "COLIMA_SAVE_CONFIG": None}
-        self.cli = Cli("colima", INSTALL, fixed)
-        self.lima = Cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
+        self.cli = cli("colima", INSTALL, fixed)
+        self.lima = cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
         self.environment = self.cli.environment
 
     @property
@@ -62,7 +63,7 @@ class Colima:
 
     def other(self, name: str, how_to_install: str, **environment: str | None) -> Cli:
         """Return another program, with the environment that colima gets."""
-        return Cli(name, how_to_install, {**self.environment, **environment})
+        return self._cli(name, how_to_install, {**self.environment, **environment})
 
     def make_base(self) -> None:
         """Make the configuration directory: colima silently ignores a COLIMA_HOME that does not exist."""

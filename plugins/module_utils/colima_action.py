@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .colima_config import Config, shown
+from .colima_config import Config, has_kubernetes, shown
 from .colima_desired import Desired
 from .colima_paths import Name
 from .colima_settings import Version
@@ -135,9 +135,9 @@ def delete_with_data(current: Current, why: str) -> list[Action]:
     return actions
 
 
-def has_kubernetes(plan: ProfilePlan) -> bool:
+def plans_kubernetes(plan: ProfilePlan) -> bool:
     """Whether Kubernetes shall run in the profile."""
-    return bool((plan.target or {}).get("kubernetes.enabled"))
+    return plan.target is not None and has_kubernetes(plan.target)
 
 
 def sets_kubernetes_up(plan: ProfilePlan) -> bool:
@@ -146,4 +146,4 @@ def sets_kubernetes_up(plan: ProfilePlan) -> bool:
     same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
     known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
     # With an address of its own a VM may get another one, which colima then writes down.
-    return has_kubernetes(plan) and not (same_vm and known and not target["network.address"])
+    return plans_kubernetes(plan) and not (same_vm and known and not target["network.address"])

@@ -7,7 +7,6 @@ Decides nothing but how to get past a failed start. Every step may be the last o
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
 from .colima_account import Account
-from .colima_action import PHASES, UP, Action, ProfilePlan, has_kubernetes, sets_kubernetes_up
+from .colima_action import PHASES, UP, Action, ProfilePlan, plans_kubernetes, sets_kubernetes_up
 from .colima_config import Host
 from .colima_kube_context import note_context
 from .colima_paths import Name
@@ -26,7 +25,7 @@ from .colima_progress import Progress
 from .colima_start import start
 from .colima_starts import run_staggered
 from .colima_yaml import parse, render
-from .errors import CommandFailed, NotVerified, RefusedStep, TimedOut
+from .errors import CommandFailed, NotVerified, TimedOut
 
 
 @dataclass(frozen=True)
@@ -71,10 +70,10 @@ class Applier:
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
         for plan in starting:
-            if has_kubernetes(plan):
+            if plans_kubernetes(plan):
                 note_context(self.colima.paths, plan.current.name, self.colima.environment)
         jobs = []
-        for plan in sorted(starting, key=lambda plan: not has_kubernetes(plan)):
+        for plan in sorted(starting, key=lambda plan: not plans_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         run_staggered(jobs)
 
@@ -85,7 +84,7 @@ class Applier:
             with self.account.recorded(action):
                 repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
             self.account.further.extend(repaired)
-            if not has_kubernetes(plan):
+            if not plans_kubernetes(plan):
                 # Nothing is left to be done, whatever becomes of the others.
                 self.progress.say(str(action.name), "ready", done=True)
 
@@ -94,7 +93,7 @@ class Applier:
     def _finish(self, plan: ProfilePlan) -> None:
         name = plan.current.name
         started = any(action.kind in UP for action in plan.actions)
-        if started and has_kubernetes(plan):
+        if started and plans_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
                 self.account.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
@@ -138,7 +137,10 @@ class Applier:
 
     def delete_data(self, action: Action) -> None:
         """Delete the VM and its data disk."""
-        self.colima.delete(action.name, self.limits.stop, data=True)
+        # A colima before 0.9 keeps all data in the VM, and does not know --data.
+        paths, name = self.colima.paths, action.name
+        data = paths.data_disk(name).exists() or paths.store(name).exists()
+        self.colima.delete(name, self.limits.stop, data=data)
         self._check_gone(action)
 
     def _check_gone(self, action: Action) -> None:
@@ -163,13 +165,7 @@ class Applier:
 
     def aside(self, action: Action) -> None:
         """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
-        directory = self.colima.paths.instance(action.name)
-        if _is_alive(directory / "ha.pid"):
-            raise RefusedStep(
-                f"Could not repair profile '{action.name}': Lima can't read its definition, and its host agent still runs. "
-                f"Shut it down with 'kill {(directory / 'ha.pid').read_text().strip()}', and run again."
-            )
-        target = self._set_aside(directory)
+        target = self._set_aside(self.colima.paths.instance(action.name))
         self.account.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
     def aside_disk(self, action: Action) -> None:
@@ -238,11 +234,3 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     known = plan.current.store is not None and plan.current.store.formatted
     settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
     return [*notes, "fresh"] if settled else notes
-
-
-def _is_alive(pid_file: Path) -> bool:
-    try:
-        os.kill(int(pid_file.read_text().strip()), 0)
-    except (OSError, ValueError):
-        return False
-    return True

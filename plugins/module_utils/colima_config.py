@@ -63,6 +63,11 @@ class Host:
         return f"{system} on {self.arch}" + (f" (Apple M{self.chip})" if self.chip else "")
 
 
+def has_kubernetes(config: Config) -> bool:
+    """Whether a profile with these settings runs Kubernetes. On other runtimes colima drops it without a word."""
+    return bool(config["kubernetes.enabled"]) and config["runtime"] in ("docker", "containerd")
+
+
 def architecture(word: str) -> str:
     """Return colima's word for a machine type."""
     return _ARCHITECTURES.get(word, word)

@@ -11,6 +11,7 @@ from typing import Any
 from .colima_config import Host, architecture, canonical_mounts
 from .colima_paths import Name, parse_name
 from .colima_settings import (
+    APPLE_SILICON,
     BY_OPTION,
     FRACTION_OF_MEMORY_SINCE,
     MACOS_13,
@@ -118,6 +119,9 @@ def check(desired: Desired, host: Host) -> None:
         _check_value(desired.name, BY_OPTION[option], value, host)
     stated = desired.stated
     vm_type = stated.get("vm_type")
+    if vm_type == "krunkit" and not host.can(APPLE_SILICON):
+        reason = f"it needs {APPLE_SILICON}, and this is {host.system} on {host.arch}"
+        raise _wrong(desired.name, "vm_type", vm_type, reason, "Use vz or qemu.")
     arch = stated.get("arch", "host")
     if host.system == "Darwin" and arch not in ("host", host.arch) and (vm_type or host.vm_type) in ("vz", "krunkit"):
         raise _wrong(
@@ -130,14 +134,8 @@ def check(desired: Desired, host: Host) -> None:
     if stated.get("rosetta") and (vm_type not in (None, "vz") or arch not in ("host", host.arch)):
         needs = "it needs vm_type vz and the laptop's own arch"
         raise _wrong(desired.name, "rosetta", True, needs, "Set those, or leave it out.")
-    if stated.get("kubernetes.enabled") and stated.get("runtime") in ("incus", "none"):
-        raise _wrong(
-            desired.name,
-            "kubernetes.enabled",
-            True,
-            f"colima has no Kubernetes on runtime {stated['runtime']}",
-            "Use runtime containerd or docker.",
-        )
+    for problem in kubernetes_problems(desired, stated.get("runtime", "")):
+        raise InputError(problem)
     mount_type = stated.get("mount_type")
     if mount_type == "virtiofs" and not host.can(MACOS_13):
         raise _wrong(desired.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
@@ -217,6 +215,14 @@ def _is_address(text: str) -> bool:
 
 def _is_gateway(text: str) -> bool:
     return _is_address(text) and "." in text and text.endswith(".2")
+
+
+def kubernetes_problems(desired: Desired, runtime: str) -> list[str]:
+    """Return why this runtime can't have the Kubernetes that is asked for."""
+    if not desired.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
+        return []
+    reason = f"colima has no Kubernetes on runtime {runtime}"
+    return [_wrong(desired.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.").message]
 
 
 def version_problems(desired: Desired, version: Version | None) -> list[str]:

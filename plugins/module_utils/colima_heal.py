@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .colima_config import Config
+from .colima_config import Config, has_kubernetes
+from .colima_settings import INCUS_KEEPS_DATA_SINCE, Version, text_of
 from .colima_state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
 
 _Action = tuple[str, str, str, int, Config | None]
@@ -21,7 +22,17 @@ class Repair:
     warnings: tuple[str, ...] = ()
 
 
-def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -> Repair:
+def runs_unseen(current: Current) -> str:
+    """Return why nothing can be done to a VM that runs where Lima does not see it; empty when it does not."""
+    if not current.unseen_agent:
+        return ""
+    return (
+        f"Could not repair profile '{current.name}': Lima can't read its definition, and its host agent still runs. "
+        f"Shut it down with 'kill {current.unseen_agent}', and run again."
+    )
+
+
+def repairs(current: Current, target: Config, version: Version | None, want_up: bool, going_away: bool) -> Repair:
     """Return the repairs that a profile needs to run with these settings.
 
     going_away: its VM is about to be deleted, so that only what outlives it matters.
@@ -64,6 +75,12 @@ def repairs(current: Current, target: Config, want_up: bool, going_away: bool) -
                 f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state "
                 f"absent and '{name}' in confirm_data_loss first."
             )
+    if _incus_would_wipe(current, target, version) and not going_away:
+        refusals.append(
+            f"Could not start profile '{name}': its data disk holds the storage pool of incus, and colima before "
+            f"{text_of(INCUS_KEEPS_DATA_SINCE)} wipes that when it makes a new VM. Run 'brew upgrade colima'; or, if nothing on "
+            f"the disk is needed, set delete_data with state absent and '{name}' in confirm_data_loss first."
+        )
     if _needs_own_resize(current, target) and not going_away:
         detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
         actions.append(("resize", "enlarge the data disk of", detail, target["disk"], None))
@@ -79,16 +96,25 @@ def _why_restart(current: Current, target: Config) -> str:
         return "its last start did not finish"
     if current.health == BROKEN:
         return "parts of it have died"
-    wants_kubernetes = target["kubernetes.enabled"] and (current.applied or {}).get("kubernetes.enabled")
+    wants_kubernetes = has_kubernetes(target) and (current.applied or {}).get("kubernetes.enabled")
     if current.health == RUNNING and wants_kubernetes and current.live and current.live.get("kubernetes") is False:
         return "Kubernetes is not running in it"
     return ""
+
+
+def _made_anew(current: Current) -> bool:
+    """Whether a start makes a new VM. One that Lima can't read is set aside before."""
+    return not current.exists or current.health == DAMAGED
+
+
+def _incus_would_wipe(current: Current, target: Config, version: Version | None) -> bool:
+    old = version is not None and version < INCUS_KEEPS_DATA_SINCE
+    return old and _made_anew(current) and target["runtime"] == current.disk_runtime == "incus"
 
 
 def _needs_own_resize(current: Current, target: Config) -> bool:
     """Whether the disk is too small and colima would not notice: it compares its own notes, not the disk."""
     if current.disk_gib is None or current.disk_gib >= target["disk"]:
         return False
-    # A new VM takes a kept disk as it is; that goes for one that was set aside, too.
-    made_anew = not current.exists or current.health == DAMAGED
-    return made_anew or current.applied is None or current.applied["disk"] >= target["disk"]
+    # A new VM takes a kept disk as it is.
+    return _made_anew(current) or current.applied is None or current.applied["disk"] >= target["disk"]

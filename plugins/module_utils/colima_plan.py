@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from .colima_action import Action, Facts, ProfilePlan, delete_with_data, forget_note
 from .colima_config import Config, Host
-from .colima_desired import Desired, Policy, version_problems
-from .colima_heal import Repair, repairs
+from .colima_desired import Desired, Policy, kubernetes_problems, version_problems
+from .colima_heal import Repair, repairs, runs_unseen
 from .colima_recreate import how_to_recreate
 from .colima_settings import SETTINGS
 from .colima_state import BROKEN, RUNNING, Current
@@ -20,6 +20,9 @@ _NOTHING_ASKED = Facts()
 
 def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
+    unseen = runs_unseen(current)
+    if unseen and desired.state != "present":
+        return ProfilePlan(desired, current, refusals=(unseen,))
     if desired.state == "absent":
         from .colima_absent import plan_absent
 
@@ -37,15 +40,15 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         target = {**target, **verdict.keep}
         gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
         plan = replace(plan, target=target)
-    repair = repairs(current, target, want_up, going_away=verdict.recreate)
+    plan = replace(plan, refusals=(*plan.refusals, *kubernetes_problems(desired, target["runtime"])))
+    repair = repairs(current, target, facts.version, want_up, going_away=verdict.recreate)
     plan = replace(plan, refusals=plan.refusals + repair.refusals, warnings=plan.warnings + repair.warnings)
     needed = current.up and bool(gap.restart or verdict.recreate or repair.restart)
     reason = _held_back(plan, needed, policy, facts)
     if reason is not None and desired.state != "stopped":
         return _hold(plan, gap, repair, reason)
-    asks = current.up and policy.restart == "if_idle" and str(current.name) not in facts.busy
-    interrupts = current.up and bool(gap.restart or verdict.recreate or current.health != RUNNING) and desired.state != "stopped"
-    plan = replace(plan, will_be_up=want_up, asks_idle=asks and interrupts)
+    asks = needed and desired.state != "stopped" and policy.restart == "if_idle" and str(current.name) not in facts.busy
+    plan = replace(plan, will_be_up=want_up, asks_idle=asks)
     if verdict.recreate:
         return _recreate(plan, gap, repair, host, with_data=verdict.with_data)
     return _converge(plan, gap, repair, host)

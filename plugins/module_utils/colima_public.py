@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .colima_config import Config, Host, canonical, differences, shown
+from .colima_config import Config, Host, canonical, differences, has_kubernetes, shown
 from .colima_paths import Paths
 from .colima_settings import BY_OPTION, LIVE
 from .colima_state import GIB, RUNNING, Current
@@ -34,7 +34,7 @@ def public_profile(
     running = current.health == RUNNING
     result.update(
         runtime=runtime,
-        kubernetes=bool(config["kubernetes.enabled"]),
+        kubernetes=has_kubernetes(config),
         cpu=(row.cpus if running and row and row.cpus else config["cpu"]),
         memory=(row.memory / GIB if running and row and row.memory else config["memory"]),
         disk=current.disk_gib or config["disk"],
@@ -44,7 +44,7 @@ def public_profile(
         address=row.address if row else "",
         config_file=str(paths.configured(current.name)),
         docker_context=current.name.id if runtime == "docker" else "",
-        kube_context=current.name.id if config["kubernetes.enabled"] else "",
+        kube_context=current.name.id if has_kubernetes(config) else "",
     )
     sockets = _SOCKETS.get(runtime, ())
     for tool in ("docker", "containerd", "buildkitd", "incus"):
@@ -101,7 +101,7 @@ def _problems(current: Current) -> list[str]:
     applied = current.applied or {}
     running = current.health == RUNNING
     claimed = applied.get("disk")
-    no_kubernetes = running and bool(applied.get("kubernetes.enabled")) and not current.live.get("kubernetes")
+    no_kubernetes = running and bool(applied) and has_kubernetes(applied) and not current.live.get("kubernetes")
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
     said = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from .colima_client_files import ClientFiles, text_of
 from .colima_config import Config
 from .colima_guest import Said, ask
 from .colima_paths import Name, Paths, parse_name
-from .colima_state import Current, DataDisk, Files, Row, parse_store, verdict
+from .colima_state import DAMAGED, LEFTOVER, Current, DataDisk, Files, Row, parse_store, verdict
 from .colima_yaml import parse
 from .errors import InputError, WorkstationError
 
@@ -153,11 +154,22 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
+        unseen_agent=living(instance / "ha.pid") if health in (DAMAGED, LEFTOVER) else 0,
         live=said.live,
         dead_engine=said.dead_engine,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),
     )
+
+
+def living(pid_file: Path) -> int:
+    """Return the process that a pid file names if it lives, else 0."""
+    try:
+        pid = int(pid_file.read_text().strip())
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return 0
+    return pid
 
 
 def _is_unfinished(data_disk: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from .colima import INSTALL, Colima
 from .colima_action import ProfilePlan
+from .colima_config import has_kubernetes
 from .colima_paths import Name
 from .colima_state import ABSENT, HALF, SILENT
 from .errors import ToolMissing
@@ -35,7 +36,7 @@ def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[str, str
         if plan.target and any(action.kind == "start" for action in plan.actions):
             if plan.target["runtime"] in ("docker", "incus"):
                 needed[plan.target["runtime"]] = plan.target["runtime"]
-            if plan.target["kubernetes.enabled"]:
+            if has_kubernetes(plan.target):
                 needed["kubectl"] = "kubectl"
     missing = {tool: formula for tool, formula in needed.items() if not colima.tool(tool)}
     if "colima" in missing:

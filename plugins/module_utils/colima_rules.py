@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .colima_action import ProfilePlan
-from .colima_config import Host, canonical, canonical_mounts
+from .colima_config import Host, canonical, canonical_mounts, has_kubernetes
 from .colima_state import GIB, Row
 
 _MIB = 1024
@@ -105,7 +105,7 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[str], list[str]]:
     refusals, warnings = [], []
     clients = (
         ("docker context", lambda s: s["runtime"] == "docker"),
-        ("kubeconfig context", lambda s: s["kubernetes.enabled"]),
+        ("kubeconfig context", has_kubernetes),
     )
     for client, uses in clients:
         active = [p for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
@@ -150,7 +150,7 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
     warnings = []
     for plan in up:
         settings = _settings(plan)
-        if settings["kubernetes.enabled"] and settings["memory"] < _LEAST_KUBERNETES_GIB:
+        if has_kubernetes(settings) and settings["memory"] < _LEAST_KUBERNETES_GIB:
             warnings.append(
                 f"Profile '{plan.desired.name}' runs Kubernetes with {settings['memory']:g} GiB of memory; it wants at least "
                 f"{_LEAST_KUBERNETES_GIB} GiB."

@@ -95,6 +95,8 @@ class Current:
     disk: DataDisk | None = None
     # A directory for a data disk without one in it: its creation was interrupted.
     disk_unfinished: bool = False
+    # The process id of a host agent that runs although Lima can't read the VM's definition, and so does not see it.
+    unseen_agent: int = 0
     live: Mapping[str, Any] = field(default_factory=dict)
     # Why the engine in a running VM is of no use; empty while there is no clear sign.
     dead_engine: str = ""

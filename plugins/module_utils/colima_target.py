@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .colima_config import Config, Host, canonical, default_mount_type, defaults, differences, worded
+from .colima_config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes, worded
 from .colima_desired import Desired
 from .colima_settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS
 from .colima_state import GIB, HALF, RUNNING, Current
@@ -96,7 +96,7 @@ def port_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
     """Whether only the VM can tell if its k3s has the wanted port: both files claim any port that was ever asked for."""
     wanted = desired.stated.get(PORT)
     can_tell = current.k3s_port is None and current.health in (RUNNING, HALF)
-    return bool(wanted and can_tell and target["kubernetes.enabled"] and current.clients.kube_port != wanted)
+    return bool(wanted and can_tell and has_kubernetes(target) and current.clients.kube_port != wanted)
 
 
 def _port_takes(current: Current, applied: Config, target: Config) -> str:
@@ -107,7 +107,7 @@ def _port_takes(current: Current, applied: Config, target: Config) -> str:
     wanted, known = target[PORT], current.k3s_port
     if known is None and current.clients.kube_port == wanted:
         known = wanted
-    if not wanted or not target["kubernetes.enabled"] or known == wanted:
+    if not wanted or not has_kubernetes(target) or known == wanted:
         return ""
     if known:
         return FIXED
@@ -155,7 +155,7 @@ def changes(current: Current, target: Config, options: tuple[str, ...]) -> str:
 def summary(target: Config, host: Host, instance: str) -> str:
     """Return 'containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB'."""
     known = canonical(target, host, instance)
-    runtime = target["runtime"] + (" + Kubernetes" if target["kubernetes.enabled"] else "")
+    runtime = target["runtime"] + (" + Kubernetes" if has_kubernetes(target) else "")
     parts = [runtime, f"{target['cpu']} CPUs" if target["cpu"] != 1 else "1 CPU", f"{target['memory']:g} GiB"]
     if target["runtime"] != "none":
         parts.append(f"disk {target['disk']} GiB")

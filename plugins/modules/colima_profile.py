@@ -122,7 +122,8 @@ options:
       description: Content of docker's C(daemon.json), replaced as a whole. Needs a restart.
       type: dict
     vm_type:
-      description: Virtualisation (C(vmType)); V(vz) and V(krunkit) from macOS 13 on only. Fixed for the VM's life.
+      description: >-
+        Virtualisation (C(vmType)); V(vz) from macOS 13 on only, V(krunkit) there on Apple silicon only. Fixed for the VM's life.
       type: str
       choices: [qemu, vz, krunkit]
     port_forwarder:

@@ -163,6 +163,30 @@ def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_no
     assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
 
 
+def test_a_restart_for_kubernetes_that_does_not_run_waits_for_running_containers_too(lab: ColimaLab) -> None:
+    wanted = {**DOCKER, "kubernetes": {"enabled": True}}
+    lab.converge(wanted)
+    lab.run("colima", "kubernetes", "stop", "--profile", "dev")
+    lab.containers("web")
+    machine = lab.machine("dev")
+    held = lab.converge(wanted)
+    assert (held.actions, lab.machine("dev")) == ((), machine)
+    assert "Kubernetes is not running in it is pending because 1 container runs in it (web)" in str(held.plan.pending[0])
+    lab.containers()
+    assert lab.converge(wanted).profiles[0]["status"] == "running"
+
+
+def test_kubernetes_is_refused_where_the_runtime_that_is_there_has_none(lab: ColimaLab) -> None:
+    lab.converge({**DOCKER, "runtime": "none"})
+    with pytest.raises(RefusedStep, match=r"colima has no Kubernetes on runtime none\. Use runtime containerd or docker"):
+        lab.converge({**DOCKER, "kubernetes": {"enabled": True}})
+    # colima itself takes the flag, and drops it without a word.
+    lab.run("colima", "stop", "dev")
+    lab.run("colima", "start", "dev", "--kubernetes")
+    lab.calls()
+    assert lab.converge(DOCKER).actions == ()
+
+
 def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("web")
@@ -705,6 +729,51 @@ def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
     with pytest.raises(RefusedStep, match=r"'model_runner' of profile 'dev': it needs colima 0.10.1, and 0.9.1 is installed"):
         lab.converge({**DOCKER, "model_runner": "ramalama"})
     assert not lab.paths.configured(parse_name("dev")).exists()
+
+
+def test_before_0_9_data_are_destroyed_without_an_option_that_colima_lacks(lab: ColimaLab) -> None:
+    lab.settings["COLIMA_VERSION"] = "0.8.4"
+    lab.converge(DOCKER)
+    gone = {"name": "dev", "state": "absent"}
+    with pytest.raises(RefusedStep, match="no separate data disk, so all its images and volumes would be lost"):
+        lab.converge(gone)
+    assert lab.converge(gone, delete_data=True, confirm_data_loss=["dev"]).profiles[0]["status"] == "absent"
+    assert ["colima", "delete", "--profile", "dev", "--force"] in lab.calls()
+
+
+@pytest.mark.parametrize("befalls", ["deleted", "damaged", "lost"])
+def test_a_storage_pool_that_an_old_colima_would_wipe_is_kept(lab: ColimaLab, befalls: str) -> None:
+    lab.settings["COLIMA_VERSION"] = "0.10.1"
+    (lab.bin / "incus").write_text("#!/bin/sh\n")
+    (lab.bin / "incus").chmod(0o755)
+    lab.converge({"name": "dev", "runtime": "incus"})
+    lab.put_marker("dev")
+    definition = lab.paths.instance(parse_name("dev")) / "lima.yaml"
+    if befalls == "deleted":
+        lab.converge({"name": "dev", "state": "absent"})
+    else:
+        lab.run("colima", "stop", "dev")
+        definition.write_text("{") if befalls == "damaged" else definition.unlink()
+    with pytest.raises(
+        RefusedStep, match=r"colima before 0\.10\.2 wipes that when it makes a new VM\. Run 'brew upgrade colima'"
+    ):
+        lab.converge({"name": "dev", "runtime": "incus"})
+    lab.settings["COLIMA_VERSION"] = "0.10.3"
+    lab.converge({"name": "dev", "runtime": "incus"})
+    assert lab.has_marker("dev")
+
+
+@pytest.mark.parametrize("state", ["started", "stopped", "absent"])
+def test_a_vm_that_runs_unseen_is_refused_before_anything_is_done(lab: ColimaLab, state: str) -> None:
+    lab.run("colima", "start", "dev")
+    lab.converge(K8S)
+    definition = lab.paths.instance(parse_name("dev")) / "lima.yaml"
+    definition.write_text("{")
+    before = lab.tree()
+    with pytest.raises(RefusedStep, match=rf"its host agent still runs\. Shut it down with 'kill {lab.machine('dev')}'"):
+        lab.converge({"name": "dev", "state": state}, {"name": "k8s", "state": "stopped"})
+    assert lab.tree() == before
+    assert lab.converge({"name": "dev", "state": "present"}).actions == ()
 
 
 def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:

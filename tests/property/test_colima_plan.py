@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +12,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
     canonical,
     defaults,
     differences,
+    has_kubernetes,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy, check
-from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
-from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import INCUS_KEEPS_DATA_SINCE
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
     BROKEN,
@@ -35,74 +34,13 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Store,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.colima_model import World
+from tests.colima_strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
 
-LONG = settings(
-    max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500, deadline=None, suppress_health_check=list(HealthCheck)
-)
-NAME = parse_name("dev")
 SOCKET = "unix:///home/me/.colima/dev/docker.sock"
-HOSTS = st.sampled_from(
-    [
-        Host("Darwin", "aarch64", "/Users/me", 12, 36864),
-        Host("Darwin", "x86_64", "/Users/me", 8, 16384),
-        Host("Linux", "x86_64", "/home/me", 8, 16384),
-    ]
-)
-WORDS = st.text("abcxyz-.=/ :#'\"\n{1e3", max_size=8)
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "cpu": st.integers(1, 4),
-    "memory": st.sampled_from([1.0, 1.5, 2.0, 4.0]),
-    "disk": st.sampled_from([10, 20, 60, 100, 120]),
-    "root_disk": st.sampled_from([20, 30]),
-    "kubernetes.port": st.sampled_from([0, 6443]),
-    "kubernetes.version": st.sampled_from(["v1.35.0+k3s1", "v1.34.0+k3s1"]),
-    "kubernetes.k3s_args": st.lists(st.sampled_from(["--disable=traefik", "--x=a,b"]), unique=True),
-    "hostname": st.sampled_from(["", "colima-dev", "box"]),
-    "cpu_type": st.sampled_from(["", "host", "max"]),
-    "network.interface": st.sampled_from(["en0", "en1"]),
-    "network.dns": st.lists(st.sampled_from(["1.1.1.1", "::1"]), unique=True),
-    "network.dns_hosts": st.dictionaries(st.sampled_from(["a.b", "host.docker.internal"]), st.just("host.lima.internal")),
-    "network.gateway_address": st.sampled_from(["192.168.5.2", "10.0.0.2"]),
-    "docker": st.dictionaries(
-        st.sampled_from(["debug", "x"]), st.one_of(st.booleans(), WORDS, st.lists(WORDS, max_size=2)), max_size=2
-    ),
-    "ssh_port": st.sampled_from([0, 2222]),
-    "mounts": st.sampled_from(
-        [
-            None,
-            [],
-            [{"location": "~", "mount_point": "", "writable": True}],
-            [{"location": "/srv/", "mount_point": "/data", "writable": False}],
-        ]
-    ),
-    "provision": st.lists(st.fixed_dictionaries({"mode": st.sampled_from(["system", "ready"]), "script": WORDS}), max_size=2),
-    "env": st.dictionaries(st.sampled_from(["A", "B"]), WORDS, max_size=2),
-    "disk_image": st.sampled_from(["", "/tmp/image"]),
-}
-
-
-def value_of(option: str) -> st.SearchStrategy[Any]:
-    setting = BY_OPTION[option]
-    if option in VALUES:
-        return VALUES[option]
-    return st.booleans() if setting.kind is bool else st.sampled_from(setting.choices)
-
-
-@st.composite
-def stated(draw: st.DrawFn, host: Host, most: int = 6) -> dict[str, Any]:
-    """Settings that this host can do."""
-    options = draw(st.lists(st.sampled_from([setting.option for setting in SETTINGS]), unique=True, max_size=most))
-    result = {option: draw(value_of(option)) for option in options}
-    try:
-        check(Desired(NAME, "started", result), host)
-    except InputError:
-        assume(False)
-    return result
 
 
 @st.composite
@@ -111,12 +49,10 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
     host = draw(HOSTS)
     version = draw(st.sampled_from([None, (0, 10, 3), (0, 10, 3), (0, 9, 1), (0, 8, 4)]))
     disks = version is None or version >= (0, 9, 0)
-    config = {**defaults(host), **draw(stated(host))}
+    config = {**defaults(host), **draw(made(host))}
     health = draw(st.sampled_from([ABSENT, DEFINED, LEFTOVER, STOPPED, RUNNING, RUNNING, HALF, BROKEN, DAMAGED]))
     exists = health in (STOPPED, RUNNING, HALF, BROKEN, DAMAGED)
     runtime = config["runtime"]
-    if runtime not in ("docker", "containerd"):
-        config["kubernetes.enabled"] = False
     configured, _ = parse(render(config, host))
     applied = {**(configured or {})} if exists and (health == RUNNING or draw(st.integers(0, 4))) else None
     if applied is not None and draw(st.booleans()):
@@ -160,26 +96,20 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         fresh=bool(applied is None and draw(st.integers(0, 5)) == 0),
         store=store,
         disk=disk,
+        unseen_agent=7 if health in (DAMAGED, LEFTOVER) and draw(st.integers(0, 3)) == 0 else 0,
         disk_unfinished=disk is None and draw(st.integers(0, 5)) == 0,
-        live={"kubernetes": config["kubernetes.enabled"] and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
+        live={"kubernetes": has_kubernetes(config) and draw(st.integers(0, 3)) > 0} if health == RUNNING else {},
         clients=clients,
         docker_socket=SOCKET,
     )
-    return World(current, host, disks, k3s_port=k3s_port), version
+    return World(current, host, disks, version is not None and version < INCUS_KEEPS_DATA_SINCE, k3s_port=k3s_port), version
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[World, Desired, Policy, Facts]:
     world, version = draw(worlds())
-    desired = Desired(
-        NAME, draw(st.sampled_from(["started", "started", "stopped", "present", "absent"])), draw(stated(world.host))
-    )
-    policy = Policy(
-        draw(st.sampled_from(["always", "if_idle", "never"])),
-        draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),
-        draw(st.sampled_from([frozenset(), frozenset({"other"}), frozenset({"dev"})])),
-        draw(st.booleans()),
-    )
+    desired = Desired(NAME, draw(STATES), draw(stated(world.host)))
+    policy = draw(policies(NAME))
     busy = {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))}
     # A VM that is up may give no answer all the same.
     ports = draw(st.sampled_from([world.k3s_ports(), world.k3s_ports(), {"dev": None}]))

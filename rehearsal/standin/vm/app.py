@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,8 +123,9 @@ class App:
 
     def _remember(self, config: Config) -> None:
         formatted = Store.load(self.profile.store_file).disk_formatted
-        # Without a data disk the store is written all the same, and says nothing.
-        remember(self.profile.store_file, **({"disk_runtime": config["runtime"]} if formatted else {}))
+        if self.settings.data_disks:
+            # Without a data disk the store is written all the same, and says nothing.
+            remember(self.profile.store_file, **({"disk_runtime": config["runtime"]} if formatted else {}))
         keys = {"Enabled": "enabled", "Version": "version", "K3sArgs": "k3sArgs", "Port": "port"}
         kubernetes = {key: config[f"kubernetes.{name}"] for key, name in keys.items()}
         self.machine.guest.remember(runtime=config["runtime"], kubernetes_config=json.dumps(kubernetes))
@@ -158,11 +158,11 @@ class App:
         """Remove the profile, and with data its container data too. Raises Fatal."""
         formatted = Store.load(self.profile.store_file).disk_formatted
         if not force:
-            if not confirmed(f"are you sure you want to delete {self.profile.display} and all settings"):
+            if not confirmed(self.settings.process, f"are you sure you want to delete {self.profile.display} and all settings"):
                 return
             red = "\x1b[31m\x1b[1m"
             if (data or not formatted) and not confirmed(
-                f"{red}this will delete ALL container data. Are you sure you want to continue"
+                self.settings.process, f"{red}this will delete ALL container data. Are you sure you want to continue"
             ):
                 return
         self.log.info(f"deleting {self.profile.display}")
@@ -224,7 +224,7 @@ class App:
         """Print the status: JSON on stdout, words on stderr. Raises Fatal."""
         status = self.status()
         if as_json:
-            print(json.dumps(status, separators=(",", ":"), ensure_ascii=False))
+            self.settings.process.say(json.dumps(status, separators=(",", ":"), ensure_ascii=False))
             return
         self.log.info(f"{status['display_name']} is running using {status['driver']}")
         lines = [("arch", "arch"), ("runtime", "runtime"), ("mountType", "mount_type"), ("address", "ip_address")]
@@ -272,7 +272,7 @@ class App:
         ours.write_text(text, encoding="utf-8")
         if not include:
             return
-        theirs, line = Path(os.environ.get("HOME", "")) / ".ssh" / "config", f"Include {ours}"
+        theirs, line = Path(self.settings.environ.get("HOME", "")) / ".ssh" / "config", f"Include {ours}"
         old = theirs.read_text(encoding="utf-8") if theirs.exists() else None
         if old is None:
             theirs.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from .flags import Flag, Parsed, UsageError, parse
-from .host_tools import HostTools, which
+from .host_tools import HostTools
 from .logfmt import Fatal, Log, quote
 from .places import Profile, profile_named
+from .process import Process
 from .settings import Settings
 
 GLOBAL = (Flag("profile", "str", "default", "p"), Flag("verbose", short="v"), Flag("very-verbose"))
@@ -30,7 +31,8 @@ class Cli:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.log = Log()
+        self.process = settings.process
+        self.log = Log(self.process.stderr)
         self.command = ""
         self.parsed = Parsed({})
         self.chosen = False
@@ -71,14 +73,14 @@ class Cli:
 
     def _version_or_help(self, argv: list[str]) -> int:
         if "--version" in argv:
-            print(f"colima version v{self.settings.colima_version}")
+            self.process.say(f"colima version v{self.settings.colima_version}")
         else:
-            print("Colima provides container runtimes on macOS with minimal setup.\n\nUsage:\n  colima [command]")
+            self.process.say("Colima provides container runtimes on macOS with minimal setup.\n\nUsage:\n  colima [command]")
         return 0
 
     def _usage_error(self, message: str) -> int:
         usage = f'Usage:\n  colima {self.command} [flags]\n\nUse "colima [command] --help" for more information.\n'
-        sys.stderr.write(f"Error: {message}\n{usage}\n")
+        self.process.stderr.write(f"Error: {message}\n{usage}\n")
         self.log.write("fatal", message)
         return 1
 
@@ -91,7 +93,7 @@ class Cli:
             if limit == 0:
                 raise UsageError(f'unknown command "{self.parsed.words[0]}" for "colima {self.command}"')
             raise UsageError(f"accepts at most {limit} arg(s), received {len(self.parsed.words)}")
-        name = os.environ.get("COLIMA_PROFILE", "")
+        name = self.settings.environ.get("COLIMA_PROFILE", "")
         if takes and self.parsed.words and "profile" not in self.parsed.changed:
             name = self.parsed.words[0]
         if "profile" in self.parsed.changed:
@@ -127,7 +129,7 @@ class Cli:
             raise Fatal(f"invalid downloader {_go(given['downloader'])}: must be one of native, curl")
         app = self.app
         if given["edit"]:
-            copy = start_config.edited(given["editor"], self.profile)
+            copy = start_config.edited(given["editor"], self.profile, self.settings.environ)
             config = config_file.load(copy)
             if given["save-config"]:
                 config_file.save(config, self.profile.file)
@@ -135,7 +137,7 @@ class Cli:
             if app.machine.running:
                 from .prompts import confirmed
 
-                if not confirmed("colima is currently running, restart to apply changes"):
+                if not confirmed(self.process, "colima is currently running, restart to apply changes"):
                     return 0
                 app.stop(False)
         elif app.machine.running:
@@ -157,7 +159,7 @@ class Cli:
         return 0
 
     def _check_lima(self) -> None:
-        program = which("limactl")
+        program = self.process.which("limactl")
         if program is None:
             missing = 'exec: "limactl": executable file not found in $PATH'
             raise Fatal(f"lima compatibility error: error checking Lima version: {missing}")
@@ -178,8 +180,8 @@ class Cli:
 
     def do_delete(self, rest: list[str]) -> int:
         """Delete a profile."""
-        given = self.parse(rest, FORCE, Flag("data", short="d"))
-        self.app.delete(given["data"], given["force"])
+        given = self.parse(rest, FORCE, *([Flag("data", short="d")] if self.settings.data_disks else []))
+        self.app.delete("data" in given.changed and given["data"], given["force"])
         return 0
 
     def do_restart(self, rest: list[str]) -> int:
@@ -202,7 +204,7 @@ class Cli:
         from .table import table
 
         given = self.parse(rest, Flag("json", short="j"))
-        if which("limactl") is None:
+        if self.process.which("limactl") is None:
             raise Fatal('error retrieving instances: exec: "limactl": executable file not found in $PATH')
         if self.settings.refused:
             raise Fatal("error retrieving instances: exit status 1")
@@ -214,7 +216,7 @@ class Cli:
         rows = app.rows(self.profile.id if self.chosen else None)
         if given["json"]:
             for row in rows:
-                print(json.dumps(row, separators=(",", ":")))
+                self.process.say(json.dumps(row, separators=(",", ":")))
             return 0
         shown = [["PROFILE", "STATUS", "ARCH", "CPUS", "MEMORY", "DISK", "RUNTIME", "ADDRESS"]]
         if not rows:
@@ -223,20 +225,21 @@ class Cli:
             sizes = [size_shown(row.get("memory", 0)), size_shown(row.get("disk", 0))]
             words = [row["name"], row.get("status", ""), row.get("arch", ""), str(row.get("cpus", 0)), *sizes]
             shown.append([*words, row.get("runtime", ""), row.get("address", "")])
-        sys.stdout.write(table(shown))
+        self.process.stdout.write(table(shown))
         return 0
 
     def do_version(self, rest: list[str]) -> int:
         """Show versions; what goes wrong is swallowed."""
         self.parse(rest)
-        print(f"colima version v{self.settings.colima_version}\ngit commit: unknown", flush=True)
+        self.process.say(f"colima version v{self.settings.colima_version}\ngit commit: unknown")
+        self.process.stdout.flush()
         with contextlib.suppress(Fatal):
             app = self.app
             for runtime in app.current_runtimes() if app.machine.running else []:
                 if runtime.name == "kubernetes":
                     continue
                 arch = app.machine.guest.shell(["uname", "-m"]).out.strip()
-                print(f"\nruntime: {runtime.name}\narch: {arch}\n{runtime.version()}")
+                self.process.say(f"\nruntime: {runtime.name}\narch: {arch}\n{runtime.version()}")
         return 0
 
 
@@ -248,7 +251,7 @@ def _go(text: str) -> str:
 def main() -> None:
     """Be colima."""
     try:
-        code = Cli(Settings()).run(sys.argv[1:])
+        code = Cli(Settings(Process())).run(sys.argv[1:])
         sys.stdout.flush()
     except KeyboardInterrupt:
         import signal

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -155,7 +153,7 @@ class Guest:
 
         done = subprocess.run(
             [self.settings.guest, verb, self.instance.name, *args],
-            env={**os.environ, **self._environment()},
+            env={**self.settings.environ, **self._environment()},
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None and not inherit else None,
             stdout=None if inherit else subprocess.PIPE,
@@ -208,7 +206,7 @@ class Guest:
     def _do_sh(self, rest: list[str], stdin: bytes | None) -> Answer | None:
         script = rest[1] if rest[:1] == ["-c"] and len(rest) > 1 else ""
         if found := _WRITE.match(script):
-            self.write(found[1], (stdin if stdin is not None else sys.stdin.buffer.read()).decode())
+            self.write(found[1], (stdin if stdin is not None else self.settings.process.stdin.buffer.read()).decode())
             return Answer()
         if found := _EXIT.match(script):
             return Answer(int(found[1]))

@@ -4,23 +4,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 
 from .logfmt import Fatal, go_quote
 from .places import Profile
+from .process import Process
 from .settings import Settings
-
-
-def which(program: str) -> str | None:
-    """Return where a program is on PATH, as shutil.which does, without loading it."""
-    if "/" in program:
-        return program if os.access(program, os.X_OK) else None
-    for directory in os.environ.get("PATH", "").split(os.pathsep):
-        candidate = os.path.join(directory, program)  # noqa: PTH118 - start-up time
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113
-            return candidate
-    return None
 
 
 class HostTools:
@@ -32,7 +21,7 @@ class HostTools:
 
     def has(self, program: str) -> bool:
         """Whether a program is on PATH."""
-        return which(program) is not None
+        return self.settings.process.which(program) is not None
 
     def need(self, program: str, what: str) -> None:
         """Refuse to go on without a program."""
@@ -42,23 +31,17 @@ class HostTools:
 
     def environment(self, **extra: str) -> dict[str, str]:
         """What colima sets for its children."""
-        mine = {"LIMA_HOME": str(self.profile.lima), "LIMA_INSTANCE": self.profile.id, "COLIMA_BINARY": executable()}
-        return {**os.environ, **mine, **extra}
+        mine = {
+            "LIMA_HOME": str(self.profile.lima),
+            "LIMA_INSTANCE": self.profile.id,
+            "COLIMA_BINARY": executable(self.settings.process),
+        }
+        return {**self.settings.environ, **mine, **extra}
 
     def run(self, *argv: str, extra: Mapping[str, str] | None = None) -> int:
         """Run a program; what it prints on either channel goes to stdout."""
-        import subprocess
-
-        sys.stdout.flush()
         try:
-            return subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stdout.fileno(),
-                stderr=sys.stdout.fileno(),
-                env=self.environment(**(extra or {})),
-                check=False,
-            ).returncode
+            return self.settings.process.run(argv, self.environment(**(extra or {})))
         except FileNotFoundError as error:
             raise Fatal(f'exec: "{argv[0]}": executable file not found in $PATH') from error
 
@@ -70,16 +53,12 @@ class HostTools:
 
     def output(self, *argv: str, extra: Mapping[str, str] | None = None) -> str:
         """Run a program quietly and return its stdout. Raises Fatal."""
-        import subprocess
-
-        done = subprocess.run(
-            argv, capture_output=True, text=True, env=self.environment(**(extra or {})), check=False, stdin=subprocess.DEVNULL
-        )
-        if done.returncode != 0:
-            first = done.stderr.split("\n", 1)[0]
+        done = self.settings.process.output(argv, self.environment(**(extra or {})))
+        if done.code != 0:
+            first = done.err.split("\n", 1)[0]
             shown = f"error running [{' '.join(argv)}], output: {go_quote(first)}"
-            raise Fatal(f'{shown}, err: "exit status {done.returncode}"')
-        return done.stdout.strip()
+            raise Fatal(f'{shown}, err: "exit status {done.code}"')
+        return done.out.strip()
 
     def quiet(self, *argv: str) -> bool:
         """Run a program for its exit code."""
@@ -106,7 +85,7 @@ class HostTools:
             self.must("docker", "context", "rm", "--force", self.profile.id)
 
 
-def executable() -> str:
+def executable(process: Process) -> str:
     """The path of the colima that is running, as it was typed or found on PATH."""
-    told = os.environ.get("COLIMA_BINARY")
-    return told or which(sys.argv[0]) or os.path.abspath(sys.argv[0])  # noqa: PTH100 - links must stay links
+    told = process.environ.get("COLIMA_BINARY")
+    return told or process.which(process.name) or os.path.abspath(process.name)  # noqa: PTH100 - links must stay links

@@ -21,6 +21,7 @@ class Kubeconfig:
         self.guest = guest
         self.log = log
         self.id = tools.profile.id
+        self.environ = tools.settings.environ
 
     def update(self, address: str, activate: bool) -> None:
         """Merge the cluster's own kubeconfig into the user's, unless the guest remembers that this was done."""
@@ -37,12 +38,12 @@ class Kubeconfig:
 
     def _merge(self, address: str) -> None:
         self._unset()
-        home = os.environ.get("HOME", "")
+        home = self.environ.get("HOME", "")
         if not home:
             raise Fatal("error retrieving home directory on host")
         mine = Path(home) / ".kube" / f".{self.id}"
         mine.mkdir(parents=True, exist_ok=True)
-        told = os.environ.get("KUBECONFIG", "")
+        told = self.environ.get("KUBECONFIG", "")
         target = Path(told.split(os.pathsep)[0]) if told else Path(home) / ".kube" / "config"
         text = self.guest.read(K3S_YAML)
         if text is None:

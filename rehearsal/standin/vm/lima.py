@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from . import machine
 from .disks import bytes_of, check_identifier, disk_named, size_shown
 from .instances import Instance, alive, all_instances, instance_named, read_spec
 from .logfmt import Fatal, Log
+from .process import Agent
 from .settings import Settings
 
 # Of a first start: the image is unpacked before the host agent exists. The host does that at full speed: 1 s in the recordings.
@@ -80,7 +80,7 @@ class Lima:
             time.sleep(total * share)
         machine.wait_for_bell(instance)
         self._ssh_config(instance)
-        agent = machine.launch(instance, total * (1 - share))
+        agent = self.settings.process.launch(instance, total * (1 - share))
         self._follow(instance, agent)
 
     def _unpack(self, instance: Instance, seconds: float) -> None:
@@ -102,7 +102,7 @@ class Lima:
         text = f"Host lima-{instance.name}\n  Hostname 127.0.0.1\n  Port {port}\n"
         (instance.directory / "ssh.config").write_text(text, encoding="utf-8")
 
-    def _follow(self, instance: Instance, agent: subprocess.Popen[bytes]) -> None:
+    def _follow(self, instance: Instance, agent: Agent) -> None:
         """Repeat what the host agent says until the machine runs, or has failed to."""
         said = (instance.directory / "ha.stderr.log").open(encoding="utf-8")
         events = (instance.directory / "ha.stdout.log").open(encoding="utf-8")
@@ -136,7 +136,7 @@ class Lima:
         except KeyboardInterrupt:
             # Ctrl-C reaches the host agent too, which does not wait for a guest that has not booted.
             with contextlib.suppress(ProcessLookupError):
-                agent.send_signal(signal.SIGTERM)
+                agent.terminate()
             raise
         finally:
             said.close()
@@ -159,7 +159,7 @@ class Lima:
             log.seek(0, os.SEEK_END)
             self.log.info(f"Sending SIGINT to hostagent process {agent}")
             with contextlib.suppress(ProcessLookupError):
-                os.kill(agent, signal.SIGINT)
+                self.settings.process.interrupt(agent)
             self.log.info("Waiting for the host agent and the driver processes to shut down")
             deadline = time.monotonic() + STOP_LIMIT
             while instance.host_agent or instance.driver:
@@ -178,7 +178,7 @@ class Lima:
         agent, driver = instance.host_agent, instance.driver if instance.spec else 0
         if driver:
             self.log.info(f"Sending SIGKILL to the {instance.vm_type} driver process {driver}")
-            _kill(driver)
+            self._kill(driver)
         else:
             self.log.info(f"The {instance.vm_type} driver process seems already stopped")
         for wanted in instance.disks:
@@ -191,7 +191,7 @@ class Lima:
                 self.log.warning(f'Failed to unlock disk "{disk.name}". To use, run `limactl disk unlock {disk.name}`')
         if agent:
             self.log.info(f"Sending SIGKILL to the host agent process {agent}")
-            _kill(agent)
+            self._kill(agent)
         else:
             self.log.info("The host agent process seems already stopped")
         self.log.info(f'Removing *.pid *.sock *.tmp under "{instance.directory}"')
@@ -201,6 +201,13 @@ class Lima:
                 path.unlink(missing_ok=True)
         machine.wait_for_bell(instance)
         instance.note(booted=False, runtime_up=False, k3s_up=False)
+
+    def _kill(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.settings.process.kill(pid)
+        deadline = time.monotonic() + 5
+        while alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def delete(self, instance: Instance, force: bool) -> None:
         """Remove an instance with its root disk. Data disks stay."""
@@ -231,11 +238,3 @@ def _how(code: int) -> str:
         return f"exit status {code}"
     names = {int(signal.SIGKILL): "killed", int(signal.SIGTERM): "terminated"}
     return f"signal: {names.get(-code, str(-code))}"
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.005)

@@ -14,6 +14,7 @@ from .flags import Flag, UsageError, parse
 from .guest import Guest
 from .instances import Instance, all_instances, instance_named
 from .logfmt import Fatal, Log
+from .process import Process
 from .settings import Settings
 from .table import table
 
@@ -25,8 +26,10 @@ class Limactl:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.log = Log()
-        self.home = Path(os.environ.get("LIMA_HOME") or Path(os.environ.get("HOME", "")) / ".lima")
+        self.process = settings.process
+        self.log = Log(self.process.stderr)
+        environ = settings.environ
+        self.home = Path(environ.get("LIMA_HOME") or Path(environ.get("HOME", "")) / ".lima")
 
     @property
     def lima(self):  # type: ignore[no-untyped-def]
@@ -38,7 +41,7 @@ class Limactl:
     def info(self, _argv: list[str]) -> int:
         """Print the version, as far as anybody reads it."""
         types = ["vz", "qemu"] if self.settings.darwin else ["qemu"]
-        print(json.dumps({"version": self.settings.lima_version, "limaHome": str(self.home), "vmTypes": types}))
+        self.process.say(json.dumps({"version": self.settings.lima_version, "limaHome": str(self.home), "vmTypes": types}))
         return 0
 
     def list_instances(self, argv: list[str]) -> int:
@@ -56,27 +59,27 @@ class Limactl:
             instances = [one for name in parsed.words for one in instances if one.name == name]
         if parsed["json"] or parsed["format"] == "json":
             for one in instances:
-                print(json.dumps(one.described(), separators=(",", ":")))
+                self.process.say(json.dumps(one.described(), separators=(",", ":")))
         elif parsed["quiet"]:
             for one in instances:
-                print(one.name)
+                self.process.say(one.name)
         else:
             self._table(instances)
         if missing:
-            sys.stdout.flush()
+            self.process.stdout.flush()
             raise Fatal("unmatched instances")
         return 0
 
     def _table(self, instances: Sequence[Instance]) -> None:
         rows = [["NAME", "STATUS", "SSH", "VMTYPE", "ARCH", "CPUS", "MEMORY", "DISK", "DIR"]]
-        home = os.environ.get("HOME", "")
+        home = self.settings.environ.get("HOME", "")
         for one in instances:
             d = one.described()
             place = d["dir"].replace(home, "~", 1) if home and d["dir"].startswith(home) else d["dir"]
             sizes = [size_shown(d.get("memory", 0)), size_shown(d.get("disk", 0))]
             ssh = f"127.0.0.1:{d.get('sshLocalPort', 0)}"
             rows.append([d["name"], d["status"], ssh, d["vmType"], d["arch"], str(d.get("cpus", 0)), *sizes, place])
-        sys.stdout.write(table(rows))
+        self.process.stdout.write(table(rows))
 
     def start(self, argv: list[str]) -> int:
         """Create an instance from a file, or resume one by name."""
@@ -135,12 +138,12 @@ class Limactl:
         if instance.status != "Running":
             raise Fatal(f"instance `{instance.name}` is stopped, run `limactl start {instance.name}` to start the instance")
         if not instance.reachable:
-            sys.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
+            self.process.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
             return 255
         words = parsed.words[1:]
         answer = Guest(self.settings, instance).shell(words[1:] if words[:1] == ["--"] else words, inherit=True)
-        sys.stdout.write(answer.out)
-        sys.stderr.write(answer.err)
+        self.process.stdout.write(answer.out)
+        self.process.stderr.write(answer.err)
         return answer.code
 
     def copy(self, argv: list[str]) -> int:
@@ -161,18 +164,18 @@ class Limactl:
         """Data disks."""
         from .limactl_disk import LimactlDisk
 
-        return LimactlDisk(self.home, self.log).run(argv)
+        return LimactlDisk(self.process, self.home, self.log).run(argv)
 
 
-def run(argv: list[str]) -> int:
+def run(process: Process, argv: list[str]) -> int:
     """Run one command and return its exit code."""
-    settings = Settings()
+    settings = Settings(process)
     settings.record(["limactl", *argv])
     call = Limactl(settings)
     if settings.refused:
         call.log.fatal(NOT_AS_ROOT)
     if argv[:1] in (["--version"], ["-v"]):
-        print(f"limactl version {settings.lima_version}")
+        process.say(f"limactl version {settings.lima_version}")
         return 0
     verbs = {"info", "list", "ls", "start", "stop", "delete", "remove", "rm", "shell", "copy", "prune", "disk"}
     same = {"ls": "list_instances", "list": "list_instances", "rm": "delete", "remove": "delete"}
@@ -186,13 +189,16 @@ def run(argv: list[str]) -> int:
         return 1
 
 
+def run_lima(process: Process, argv: list[str]) -> int:
+    """Run a command in the instance that LIMA_INSTANCE names."""
+    return run(process, ["shell", process.environ.get("LIMA_INSTANCE", "default"), *argv])
+
+
 def main(name: str = "limactl") -> None:
-    """Be limactl, or lima, which is a shell in the instance that LIMA_INSTANCE names."""
-    argv = sys.argv[1:]
-    if name == "lima":
-        argv = ["shell", os.environ.get("LIMA_INSTANCE", "default"), *argv]
+    """Be limactl or lima."""
+    process, argv = Process(), sys.argv[1:]
     try:
-        code = run(argv)
+        code = run_lima(process, argv) if name == "lima" else run(process, argv)
         sys.stdout.flush()
     except BrokenPipeError:
         os._exit(141)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +11,15 @@ from .disks import all_disks, bytes_of, check_identifier, disk_named, size_shown
 from .flags import Flag, UsageError, parse
 from .instances import all_instances, instance_named
 from .logfmt import Fatal, Log
+from .process import Process
 from .table import table
 
 
 class LimactlDisk:
     """The data disks of one Lima home."""
 
-    def __init__(self, home: Path, log: Log) -> None:
+    def __init__(self, process: Process, home: Path, log: Log) -> None:
+        self.process = process
         self.home = home
         self.log = log
 
@@ -65,12 +66,12 @@ class LimactlDisk:
         found = [disk for disk in found if disk.exists]
         if parsed["json"]:
             for disk in found:
-                print(json.dumps(disk.described(), separators=(",", ":")))
+                self.process.say(json.dumps(disk.described(), separators=(",", ":")))
             return 0
         if not found:
             self.log.warning("No disk found. Run `limactl disk create DISK --size SIZE` to create a disk.")
         shown = [[d["name"], size_shown(d["size"]), d["format"], d["dir"], d["instance"]] for d in (x.described() for x in found)]
-        sys.stdout.write(table([["NAME", "SIZE", "FORMAT", "DIR", "IN-USE-BY"], *shown]))
+        self.process.stdout.write(table([["NAME", "SIZE", "FORMAT", "DIR", "IN-USE-BY"], *shown]))
         return 0
 
     def delete(self, argv: list[str]) -> int:

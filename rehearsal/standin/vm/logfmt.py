@@ -45,7 +45,7 @@ def now() -> str:
 class Log:
     """Writes log lines to one stream, at once."""
 
-    def __init__(self, stream: TextIO | None = None, **fields: str) -> None:
+    def __init__(self, stream: TextIO, **fields: str) -> None:
         self._stream = stream
         self._fields = fields
 
@@ -74,6 +74,5 @@ class Log:
         """Write one line with its fields in alphabetical order."""
         parts = [f'time="{now()}"', f"level={level}", f"msg={quote(message)}"]
         parts += [f"{key}={quote(value)}" for key, value in sorted({**self._fields, **fields}.items())]
-        stream = self._stream or sys.stderr
-        stream.write(" ".join(parts) + "\n")
-        stream.flush()
+        self._stream.write(" ".join(parts) + "\n")
+        self._stream.flush()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from .logfmt import Log
@@ -18,11 +17,11 @@ def required(directory: Path) -> Path:
 
 def base_directory(settings: Settings, log: Log | None = None) -> Path:
     """Return colima's configuration directory. COLIMA_HOME counts only if that path exists."""
-    told = os.environ.get("COLIMA_HOME", "")
+    told = settings.environ.get("COLIMA_HOME", "")
     if told and Path(told).exists():
         return Path(told)
-    home = Path(os.environ.get("HOME", ""))
-    usual, xdg = home / ".colima", os.environ.get("XDG_CONFIG_HOME")
+    home = Path(settings.environ.get("HOME", ""))
+    usual, xdg = home / ".colima", settings.environ.get("XDG_CONFIG_HOME")
     if usual.exists():
         if xdg is not None and log is not None:
             log.warning("found ~/.colima, ignoring $XDG_CONFIG_HOME...")
@@ -36,12 +35,12 @@ def base_directory(settings: Settings, log: Log | None = None) -> Path:
 
 def cache_directory(settings: Settings) -> Path:
     """Return the directory of downloads."""
-    told = os.environ.get("COLIMA_CACHE_HOME")
+    told = settings.environ.get("COLIMA_CACHE_HOME")
     if told:
         return Path(told)
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "colima"
-    home = Path(os.environ.get("HOME", ""))
+    if settings.environ.get("XDG_CACHE_HOME"):
+        return Path(settings.environ["XDG_CACHE_HOME"]) / "colima"
+    home = Path(settings.environ.get("HOME", ""))
     return (home / "Library" / "Caches" if settings.darwin else home / ".cache") / "colima"
 
 
@@ -109,6 +108,6 @@ class Profile:
 def profile_named(name: str, settings: Settings, log: Log | None = None) -> Profile:
     """Return the profile in the directories that the environment asks for, and make these."""
     base = required(base_directory(settings, log))
-    lima = required(Path(os.environ.get("LIMA_HOME") or base / "_lima"))
+    lima = required(Path(settings.environ.get("LIMA_HOME") or base / "_lima"))
     required(base / "_store")
     return Profile.of(name, base, lima)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import sys
+from .process import Process
 
 
-def confirmed(question: str) -> bool:
+def confirmed(process: Process, question: str) -> bool:
     """Ask on stdout, without a newline. Only a first letter y means yes; the end of the input means no."""
-    sys.stdout.write(f"{question}? [y/N] \x1b[0m")
-    sys.stdout.flush()
-    words = sys.stdin.readline().split()
+    process.stdout.write(f"{question}? [y/N] \x1b[0m")
+    process.stdout.flush()
+    words = process.stdin.readline().split()
     return bool(words) and words[0][:1] in "yY"

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from . import config_file
 from .config_file import Config
@@ -44,14 +43,14 @@ class Runtime(Protocol):
         """Take away what it left on the host."""
 
 
-def _shown(answer: Answer) -> None:
+def _shown(stdout: TextIO, answer: Answer) -> None:
     """What a guest command printed goes to stdout."""
-    sys.stdout.write(answer.out + answer.err)
-    sys.stdout.flush()
+    stdout.write(answer.out + answer.err)
+    stdout.flush()
 
 
-def _must(answer: Answer) -> None:
-    _shown(answer)
+def _must(stdout: TextIO, answer: Answer) -> None:
+    _shown(stdout, answer)
     if answer.code != 0:
         raise Fatal(f"exit status {answer.code}")
 
@@ -65,6 +64,7 @@ class Engine:
         self.tools = tools
         self.log = log.context(name)
         self.settings = machine.settings
+        self.stdout = machine.settings.process.stdout
 
     @property
     def guest(self) -> Guest:
@@ -78,15 +78,15 @@ class Engine:
         if self.settings.fails(f"{self.name}-provision", profile.name):
             raise Fatal("exit status 1")
         if self.name == "docker":
-            self.guest.write("/etc/docker/daemon.json", json.dumps(daemon_json(config), indent=2))
+            self.guest.write("/etc/docker/daemon.json", json.dumps(daemon_json(config, self.settings.environ), indent=2))
             self.tools.create_docker_context(config_file.auto_activate(config))
         elif self.name == "containerd":
             self._containerd_files()
 
     def _containerd_files(self) -> None:
         """Take the user's files, which are made on first use and shared by all profiles."""
-        told = os.environ.get("XDG_CONFIG_HOME")
-        common = Path(told) if told else Path(os.environ.get("HOME", "")) / ".config"
+        told = self.settings.environ.get("XDG_CONFIG_HOME")
+        common = Path(told) if told else Path(self.settings.environ.get("HOME", "")) / ".config"
         files = {"config.toml": common / "containerd/config.toml", "buildkitd.toml": common / "buildkit/buildkitd.toml"}
         for name, central in files.items():
             own = self.tools.profile.directory / "containerd" / name
@@ -104,7 +104,7 @@ class Engine:
             self._incus_recovery()
         if self.settings.fails(f"{self.name}-start", self.tools.profile.name):
             raise Fatal("exit status 1")
-        _must(self.guest.start_runtime(self.name))
+        _must(self.stdout, self.guest.start_runtime(self.name))
         if self.name == "incus":
             self.guest.write("/var/lib/rehearsal/incusbr0", "")
 
@@ -117,14 +117,14 @@ class Engine:
         if new_machine and had_data and older:
             from .prompts import confirmed
 
-            if not confirmed("existing Incus data found, would you like to recover the storage pool(s)"):
+            if not confirmed(self.settings.process, "existing Incus data found, would you like to recover the storage pool(s)"):
                 self.machine.disk.format()
 
     def stop(self, force: bool) -> None:
         """Stop the engine and, for docker, remove its context."""
         del force
         if self.guest.runtime_up:
-            _shown(self.guest.stop_runtime())
+            _shown(self.stdout, self.guest.stop_runtime())
         self.teardown()
 
     def teardown(self) -> None:
@@ -143,7 +143,7 @@ class Engine:
         return self.guest.shell(["sudo", "nerdctl", "version"]).out.strip()
 
 
-def daemon_json(config: Config) -> dict[str, Any]:
+def daemon_json(config: Config, environ: Mapping[str, str]) -> dict[str, Any]:
     """Docker's daemon.json: the user's map and what colima adds."""
     wanted: dict[str, Any] = dict(config["docker"] or {})
     wanted.setdefault("features", {"buildkit": True, "containerd-snapshotter": True})
@@ -151,7 +151,7 @@ def daemon_json(config: Config) -> dict[str, Any]:
     wanted.pop("host-gateway-ip", None)
     proxies = {}
     for name in ("http_proxy", "https_proxy", "no_proxy"):
-        for source in (config["env"] or {}, os.environ):
+        for source in (config["env"] or {}, environ):
             value = source.get(name) or source.get(name.upper())
             if value:
                 proxies[name.replace("_", "-")] = value
@@ -171,6 +171,7 @@ class Kubernetes:
         self.tools = tools
         self.log = log.context(self.name)
         self.settings = machine.settings
+        self.stdout = machine.settings.process.stdout
 
     @property
     def guest(self) -> Guest:
@@ -225,19 +226,19 @@ class Kubernetes:
         notes = self.guest.instance.notes()
         if self.settings.fails("kubernetes", self.tools.profile.name):
             raise Fatal('error running [lima kubectl cluster-info], output: "", err: "exit status 1"')
-        _must(self.guest.start_kubernetes(notes["k3s_version"], notes["k3s_port"]))
+        _must(self.stdout, self.guest.start_kubernetes(notes["k3s_version"], notes["k3s_port"]))
         activate = config is None or config_file.auto_activate(config)
         Kubeconfig(self.tools, self.guest, self.log).update(self.machine.address, activate)
 
     def stop(self, force: bool) -> None:
         """Stop k3s; the kubeconfig keeps its entries."""
         del force
-        _shown(self.guest.stop_kubernetes())
+        _shown(self.stdout, self.guest.stop_kubernetes())
 
     def teardown(self) -> None:
         """Uninstall k3s and take its entries out of the kubeconfig."""
         if self.guest.instance.notes().get("k3s_version"):
-            _shown(self.guest.shell(["k3s-uninstall.sh"]))
+            _shown(self.stdout, self.guest.shell(["k3s-uninstall.sh"]))
         Kubeconfig(self.tools, self.guest, self.log).remove()
 
 

@@ -10,13 +10,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .process import Process
 
 
 class Settings:
     """The laptop that the stand-ins pretend to run on. Seconds are those of a whole first start and of a whole resume."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, process: Process) -> None:
+        # Whoever knows the laptop also needs what it runs programs with.
+        self.process = process
+        self.environ = environ = process.environ
+
         def text(name: str, default: str) -> str:
             return environ.get(f"REHEARSAL_{name}") or default
 
@@ -50,6 +58,11 @@ class Settings:
     def vm_type(self) -> str:
         """The virtual machine type that colima picks when nothing is said."""
         return "vz" if self.darwin else "qemu"
+
+    @property
+    def data_disks(self) -> bool:
+        """Whether this colima keeps container data on a disk of its own, and notes about it. Before, there was the VM's only."""
+        return tuple(int(part) for part in self.colima_version.split(".")) >= (0, 9, 0)
 
     @property
     def refused(self) -> bool:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +29,11 @@ def _in_guest(cli: Cli, app: App, words: list[str]) -> int:
     if not app.machine.running:
         raise Fatal(f"{cli.profile.display} not running")
     if not app.machine.instance.reachable:
-        sys.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
+        cli.process.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
         raise Fatal("exit status 255")
     answer = app.machine.guest.shell(words, inherit=True)
-    sys.stdout.write(answer.out)
-    sys.stderr.write(answer.err)
+    cli.process.stdout.write(answer.out)
+    cli.process.stderr.write(answer.err)
     if answer.code:
         raise Fatal(f"exit status {answer.code}")
     return 0
@@ -49,7 +48,7 @@ def do_nerdctl(cli: Cli, rest: list[str]) -> int:
     app = cli.app
     if app.current_runtime() != "containerd":
         raise Fatal("nerdctl only supports containerd runtime")
-    passed = [f"{k}={v}" for k, v in os.environ.items() if k.startswith(("CONTAINERD_", "NERDCTL_"))]
+    passed = [f"{k}={v}" for k, v in cli.settings.environ.items() if k.startswith(("CONTAINERD_", "NERDCTL_"))]
     prefix = ["sudo", "env", *passed, "nerdctl"] if passed else ["sudo", "nerdctl"]
     return _in_guest(cli, app, [*prefix, *given.words])
 
@@ -64,7 +63,7 @@ def _install_nerdctl(cli: Cli, rest: list[str]) -> int:
         if not given["force"] and not own:
             raise Fatal(f"{target} exists, use --force to replace")
         target.replace(f"{target}.moved")
-    script = f'#!/usr/bin/env sh\n\n{executable()} nerdctl --profile {cli.profile.name} -- "$@"\n'
+    script = f'#!/usr/bin/env sh\n\n{executable(cli.process)} nerdctl --profile {cli.profile.name} -- "$@"\n'
     try:
         target.write_text(script, encoding="utf-8")
     except OSError as error:
@@ -79,7 +78,7 @@ def do_kubernetes(cli: Cli, rest: list[str]) -> int:
     verb = given.words[0] if given.words else ""
     app = cli.app
     if verb not in ("start", "stop", "delete", "reset"):
-        print("Manage the Kubernetes cluster\n\nUsage:\n  colima kubernetes [command]")
+        cli.process.say("Manage the Kubernetes cluster\n\nUsage:\n  colima kubernetes [command]")
         return 0
     if not app.machine.running:
         raise Fatal(f"{cli.profile.display} is not running")
@@ -121,7 +120,7 @@ def do_ssh_config(cli: Cli, rest: list[str]) -> int:
     cli.parse(rest)
     instance = cli.app.machine.instance
     try:
-        print(ssh_config_of(instance))
+        cli.process.say(ssh_config_of(instance))
     except OSError as error:
         what = f"error retrieving Lima SSH config file for profile '{cli.profile.id}'"
         missing = f"open {instance.directory / 'ssh.config'}: no such file or directory"
@@ -135,9 +134,9 @@ def do_template(cli: Cli, rest: list[str]) -> int:
     file = cli.profile.base / "_templates" / "default.yaml"
     file.parent.mkdir(exist_ok=True)
     if given["print"]:
-        print(file)
+        cli.process.say(str(file))
         return 0
-    editor = given["editor"] or os.environ.get("EDITOR", "")
+    editor = given["editor"] or cli.settings.environ.get("EDITOR", "")
     if not editor:
         missing = "no editor found in $PATH, kindly set $EDITOR environment variable and try again"
         raise Fatal(f"error editing template file: {missing}")
@@ -156,7 +155,7 @@ def do_prune(cli: Cli, rest: list[str]) -> int:
     if not given["force"]:
         from .prompts import confirmed
 
-        if not confirmed(f"'{cache}' will be emptied, are you sure"):
+        if not confirmed(cli.process, f"'{cache}' will be emptied, are you sure"):
             return 0
     cli.log.info(f"Pruning {cache}")
     import shutil

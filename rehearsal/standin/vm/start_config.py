@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ FIXED = {
 
 def start_flags(settings: Settings) -> list[Flag]:
     """The flags of start on this system; what is missing here is an unknown flag."""
-    saves = os.environ.get("COLIMA_SAVE_CONFIG", "")
+    saves = settings.environ.get("COLIMA_SAVE_CONFIG", "")
     flags = [
         Flag("runtime", "str", "docker", "r"),
         Flag("activate", default=True),
@@ -259,7 +260,7 @@ def validate(config: Config, settings: Settings) -> None:
             raise Fatal(f'the last octet of gateway "{gateway}" is not 2')
 
 
-def edited(editor: str, profile: Profile) -> Path:
+def edited(editor: str, profile: Profile, environ: Mapping[str, str]) -> Path:
     """Let an editor change a copy of the file, as start --edit does. Returns the copy."""
     import subprocess
     import tempfile
@@ -269,5 +270,5 @@ def edited(editor: str, profile: Profile) -> Path:
     os.close(handle)
     copy = Path(name)
     copy.write_text(text, encoding="utf-8")
-    subprocess.run(["sh", "-c", f"{editor or os.environ.get('EDITOR', 'true')} {copy}"], check=True)
+    subprocess.run(["sh", "-c", f"{editor or environ.get('EDITOR', 'true')} {copy}"], check=True, env=environ)
     return copy

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from .settings import Settings
 from .store import Store, remember
 
 GIB = 1 << 30
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
 class Machine:
@@ -75,10 +78,12 @@ class Machine:
 
     def _create(self, config: Config) -> None:
         spec = self.spec(config)
-        if config["runtime"] != "none":
+        if not self.settings.data_disks:
+            spec["disk"] = f"{config['disk']}GiB"
+        elif config["runtime"] != "none":
             self._create_disk(config, spec)
         spec["images"] = [self._image(config)]
-        file = Path(os.environ.get("TMPDIR") or "/tmp") / f"{self.profile.id}.yaml"
+        file = Path(self.settings.environ.get("TMPDIR") or "/tmp") / f"{self.profile.id}.yaml"
         file.write_text(json.dumps(spec, indent=1), encoding="utf-8")
         self._write_networks(config)
         self.tools.must("limactl", "start", "--tty=false", str(file), extra=self._forwarder(config))
@@ -222,10 +227,10 @@ class Machine:
         if config["mounts"] is None:
             return []
         if not config["mounts"]:
-            return [{"location": os.environ.get("HOME", ""), "writable": True}]
+            return [{"location": self.settings.environ.get("HOME", ""), "writable": True}]
         found = []
         for mount in config["mounts"]:
-            location = os.path.expandvars(os.path.expanduser(mount["location"]))  # noqa: PTH111
+            location = _expanded(mount["location"], self.settings.environ)
             if not os.path.isabs(location):  # noqa: PTH117
                 raise Fatal(f"relative paths not supported for mount '{mount['location']}'")
             found.append({**mount, "location": location.rstrip("/") + "/"})
@@ -255,7 +260,7 @@ class Machine:
     def _after_boot(self, config: Config) -> None:
         guest = self.guest
         if config["binfmt"] and self.settings.arch == _arch(config["arch"], self.settings):
-            print(BINFMT, end="", flush=True)
+            self.settings.process.stdout.write(BINFMT)
         if self.instance.spec and self.instance.spec.get("rosetta", {}).get("enabled"):
             guest.write("/proc/sys/fs/binfmt_misc/rosetta", "enabled\ninterpreter /mnt/lima-rosetta/rosetta\n")
         else:
@@ -279,6 +284,12 @@ class Machine:
     def delete(self) -> None:
         """Remove the machine. Raises Fatal."""
         self.tools.must("limactl", "delete", "--force", self.profile.id)
+
+
+def _expanded(path: str, environ: Mapping[str, str]) -> str:
+    """A path with variables, and a leading ~, in full."""
+    path = environ.get("HOME", "~") + path[1:] if path == "~" or path.startswith("~/") else path
+    return _VARIABLE.sub(lambda found: environ.get(found[1] or found[2], found[0]), path)
 
 
 def _arch(word: str, settings: Settings) -> str:

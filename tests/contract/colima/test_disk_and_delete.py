@@ -52,6 +52,17 @@ def test_growing_back_from_a_lie_fails_with_a_warning_and_is_claimed(lab: Rig) -
     assert (lab.state("lab")["disk"], lab.true_size("lab")) == (8, 10)
 
 
+def test_before_0_9_all_data_is_in_the_vm_and_dies_with_it(standin: Rig) -> None:
+    old = {"REHEARSAL_COLIMA_VERSION": "0.8.4"}
+    standin.started("lab", "--mount", "none", "--disk", "10", **old)
+    assert not standin.contents("lab").exists()
+    assert not (standin.base / "_store" / "colima-lab.json").exists()
+    assert standin.rows()["lab"]["disk"] == 10 << 30
+    assert "unknown flag: --data" in standin.colima("delete", "lab", "--force", "--data", **old).fatal
+    assert standin.colima("delete", "lab", "--force", **old).rc == 0
+    assert not (standin.lima / "colima-lab").exists()
+
+
 def test_a_delete_without_an_answer_leaves_a_running_profile_alone(lab: Rig) -> None:
     result = lab.colima("delete", "lab")
     assert (result.rc, result.err) == (0, "")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A laptop whose programs are functions of the test's own process: thousands of lives of a profile in minutes."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.laptop.containers.plugins.module_utils.cli import Cli, Output
+from ansible_collections.laptop.containers.plugins.module_utils.colima import Colima
+
+from rehearsal.standin.vm.in_process import Laptop
+from tests.colima_lab import ColimaLab
+from tests.colima_programs import docker, kubectl, script
+
+# In memory where there is such a place: half of a call's time would be spent in waiting for a disk.
+ROOM = next((place for place in ("/dev/shm",) if Path(place).is_dir()), "/tmp")
+
+
+class Killed(BaseException):
+    """The run is killed at this point."""
+
+
+class MortalCli(Cli):
+    """The seam of the modules, at which a run can be killed."""
+
+    def __init__(self, lab: ProcessLab, *args: Any) -> None:
+        super().__init__(*args)
+        self.lab = lab
+
+    def _finished(self, argv: tuple[str, ...], *args: Any, **more: Any) -> tuple[Output, str | None]:
+        changes = argv[1] in ("start", "stop", "delete") or (argv[1] == "disk" and argv[2] != "list")
+        if changes:
+            self.lab.pass_moment()
+        answer = self._answer(argv, *args, **more)
+        if changes:
+            self.lab.pass_moment()
+        return answer
+
+    def _answer(self, *args: Any, **more: Any) -> tuple[Output, str | None]:
+        return super()._finished(*args, **more)
+
+
+class CalledCli(MortalCli):
+    """The same with a laptop's functions behind it. Nothing is waited for, so nothing can take too long."""
+
+    lab: CalledLab
+
+    def _answer(
+        self,
+        argv: tuple[str, ...],
+        stdin: str,
+        environment: Mapping[str, str],
+        *,
+        on_line: Callable[[str, str], None] | None,
+        **_: object,
+    ) -> tuple[Output, None]:
+        assert not stdin, "no program here reads anything"
+        done = self.lab.laptop.call(argv, environment)
+        for channel, text in (("stdout", done.out), ("stderr", done.err)):
+            for line in text.splitlines():
+                if on_line is not None:
+                    on_line(channel, line)
+        return Output(argv, done.code, done.out, done.err), None
+
+
+class ProcessLab(ColimaLab):
+    """The laptop with real processes, and a docker that keeps contexts."""
+
+    docker = script("docker")
+    cli: type[MortalCli] = MortalCli
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        # A guest that hangs is given up soon.
+        super().__init__(root, **{"BOOT_SECONDS": "0.02", "BOOT_LIMIT": "1", **settings})
+        # colima only wants to know that it is there.
+        (self.bin / "incus").write_text("#!/bin/sh\n")
+        (self.bin / "incus").chmod(0o755)
+        self.moments_left = 0
+
+    @property
+    def colima(self) -> Colima:
+        return Colima(self.paths, self.environment, partial(self.cli, self))
+
+    def pass_moment(self) -> None:
+        """Before and after each call that changes something, a run may be killed."""
+        self.moments_left -= 1
+        if self.moments_left == 0:
+            raise Killed
+
+
+class CalledLab(ProcessLab):
+    """The laptop with functions."""
+
+    cli = CalledCli
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        super().__init__(root, **{"BOOT_SECONDS": "0", "BOOT_LIMIT": "0", **settings})
+        self.laptop = Laptop({"docker": docker, "kubectl": kubectl})
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        done = self.laptop.call(argv, self.environment)
+        return subprocess.CompletedProcess(argv, done.code, done.out, done.err)
+
+    def close(self) -> None:
+        self.laptop.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def lab_of(kind: type[ProcessLab], **settings: str) -> Iterator[ProcessLab]:
+    """A laptop of either kind for one life."""
+    root = Path(tempfile.mkdtemp(prefix="cl-", dir=ROOM))
+    lab = kind(root / "l", **settings)
+    try:
+        yield lab
+    finally:
+        lab.close()
+        shutil.rmtree(root, ignore_errors=True)
