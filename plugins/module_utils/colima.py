@@ -195,10 +195,10 @@ class Colima:
         """Run a command in the VM and return its output."""
         return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
 
-    def answers(self, name: Name) -> bool:
-        """Whether the VM can be reached at all."""
+    def answers(self, name: Name, *question: str) -> bool:
+        """Whether a command in the VM succeeds; without one, whether the VM can be reached at all."""
         try:
-            self.cli.run("ssh", "--profile", name.name, "--", "true", timeout=_ANSWER_SECONDS)
+            self.cli.run("ssh", "--profile", name.name, "--", *(question or ("true",)), timeout=_ANSWER_SECONDS)
         except CommandFailed:
             return False
         return True

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .colima import Colima
@@ -20,6 +21,7 @@ from .colima_paths import Name
 _HTTP = b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n"
 _GRPC = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _GREETINGS = {"docker": _HTTP, "containerd": _GRPC, "incus": _HTTP}
+_INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
 # An engine that is just being started anew is not dead: how long to wait before each further look.
 _PAUSES = (0.3, 0.7, 1.5)
 _SECONDS = 2.0
@@ -42,11 +44,23 @@ def ask(colima: Colima, name: Name) -> Said:
             return Said(reached=False)
         # It does answer: was that one question lost, or did its set-up never finish?
         live = colima.status(name)
-    return Said(live, dead_engine=why_dead(live))
+    return Said(live, dead_engine=why_dead(live, partial(_denies, colima, name)))
 
 
-def why_dead(live: Mapping[str, Any]) -> str:
-    """Return how the engine shows that it is dead; empty when it answers, or when that can't be told."""
+def _denies(colima: Colima, name: Name, runtime: str) -> bool:
+    """Whether the VM itself says that its engine is dead.
+
+    docker is of no use without its socket on the laptop; the others' may be closed to the user by their own settings.
+    """
+    question = _INSIDE.get(runtime)
+    return question is None or (not colima.answers(name, *question) and colima.answers(name))
+
+
+def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: True) -> str:
+    """Return how the engine shows that it is dead; empty when it answers, or when that can't be told.
+
+    denies: whether the VM says so too; asked after a sign only.
+    """
     runtime = str(live.get("runtime") or "")
     path = str(live.get(f"{runtime}_socket") or "").removeprefix("unix://")
     greeting = _GREETINGS.get(runtime)
@@ -54,7 +68,7 @@ def why_dead(live: Mapping[str, Any]) -> str:
         return ""
     for pause in (*_PAUSES, 0.0):
         sign = _sign_of_death(path, greeting)
-        if not sign:
+        if not sign or not denies(runtime):
             return ""
         time.sleep(pause)
     return f"{runtime} does not answer in it: {sign}"

@@ -85,6 +85,18 @@ def test_containers_that_outlived_their_docker_hold_its_healing_back(lab: Colima
     assert lab.converge(DEV, check=True).actions[0] == f"stop profile 'dev' ({HUNG_UP})"
 
 
+def test_a_containerd_whose_socket_is_closed_to_the_user_is_not_dead(lab: ColimaLab) -> None:
+    wanted = {**DEV, "runtime": "containerd"}
+    lab.converge(wanted)
+    path = lab.paths.profile(NAME) / "containerd.sock"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+    assert lab.converge(wanted).actions == ()
+    inside(lab).note(runtime_up=False)
+    assert lab.converge(wanted).actions[0].startswith("stop profile 'dev' (containerd does not answer in it")
+
+
 def test_a_docker_that_somebody_is_starting_anew_is_not_dead(lab: ColimaLab) -> None:
     lab.converge(DEV)
     inside(lab).note(runtime_up=False)

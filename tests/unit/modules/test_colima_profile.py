@@ -48,7 +48,7 @@ def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
     assert result["actions"] == ["create profile 'dev' (docker, 4 CPUs, 8 GiB, disk 100 GiB)"]
     assert result["diff"]["before"] == {"dev": {"state": "absent"}}
     assert result["diff"]["after"]["dev"]["cpu"] == 4
-    assert messages(result) == ["colima is not installed. Run 'brew install colima'."]
+    assert messages(result) == ["colima and docker are not installed. Run 'brew install colima docker'."]
     assert list(home.iterdir()) == []
 
 
