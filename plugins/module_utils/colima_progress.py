@@ -68,8 +68,9 @@ class Progress:
             return
         self._last[profile] = phase
         line = json.dumps({"time": time.time(), "profile": profile, "phase": phase, "done": done}) + "\n"
-        with self._lock, Path(self._path).open("a") as handle:
-            handle.write(line)
+        # Never made anew: whoever watched it has taken it away, after an interruption say.
+        with self._lock, contextlib.suppress(OSError), os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND), "w") as file:
+            file.write(line)
 
     def line(self, profile: str, line: str) -> None:
         """Tell what a line of colima's output says."""

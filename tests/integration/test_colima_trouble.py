@@ -223,6 +223,7 @@ def test_after_a_crash_absent_takes_everything_away_in_order(lab: ColimaLab) -> 
         "delete the VM of profile 'dev'",
         "remove docker context 'colima-dev'",
         "remove kubeconfig entry 'colima-dev'",
+        "remove colima's copies of the kubeconfig from before profile 'dev'",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config",
         f"remove nerdctl wrapper '{wrapper}'",
     ]

@@ -185,6 +185,7 @@ def test_phases_from_recorded_lines(line: str, told: tuple[str, bool]) -> None:
 
 def test_progress_is_a_line_for_each_new_phase(tmp_path: Path) -> None:
     file = tmp_path / "progress"
+    file.touch()
     progress = Progress(str(file))
     for phase in ("booting", "booting", "", "booted"):
         progress.say("dev", phase)
@@ -196,6 +197,11 @@ def test_progress_is_a_line_for_each_new_phase(tmp_path: Path) -> None:
         ("dev", "ready", True),
     ]
     Progress("").say("dev", "booting")
+
+
+def test_a_progress_file_that_its_watcher_took_away_stays_away(tmp_path: Path) -> None:
+    Progress(str(tmp_path / "progress")).say("dev", "booting")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_download_is_told_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
