@@ -130,7 +130,7 @@ BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "rosetta on Linux": ({"rosetta": True}, LINUX, "it needs macOS 13 on Apple silicon, and this is Linux on x86_64"),
     "vz on Linux": ({"vm_type": "vz"}, LINUX, "it needs macOS"),
     "krunkit on Intel": ({"vm_type": "krunkit"}, INTEL, "it needs macOS on Apple silicon, and this is Darwin on x86_64"),
-    "virtiofs on Linux": ({"mount_type": "virtiofs"}, LINUX, "it needs macOS, and this is Linux on x86_64. Use sshfs or 9p."),
+    "virtiofs on Linux": ({"mount_type": "virtiofs"}, LINUX, "it needs macOS 13, and this is Linux on x86_64. Use sshfs or 9p."),
     "rosetta with qemu": ({"rosetta": True, "vm_type": "qemu"}, MAC, "it needs vm_type vz"),
     "foreign arch with vz": ({"arch": "x86_64"}, MAC, "colima would silently use another VM type"),
     "kubernetes without runtime": ({"runtime": "none", "kubernetes": {"enabled": True}}, MAC, "no Kubernetes on runtime none"),
