@@ -43,6 +43,19 @@ def lab() -> Iterator[ColimaLab]:
         yield lab
 
 
+@pytest.fixture
+def progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which somebody watches what happens."""
+    return watched(tmp_path / "progress", monkeypatch)
+
+
+def watched(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # Whoever watches makes the file; nobody writes where nobody does.
+    file.touch()
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(file))
+    return file
+
+
 def applied(lab: ColimaLab, name: str) -> dict[str, Any]:
     return yaml.safe_load(lab.paths.applied(parse_name(name)).read_text())  # type: ignore[no-any-return]
 
@@ -171,7 +184,7 @@ def test_a_restart_for_kubernetes_that_does_not_run_waits_for_running_containers
     machine = lab.machine("dev")
     held = lab.converge(wanted)
     assert (held.actions, lab.machine("dev")) == ((), machine)
-    assert "Kubernetes is not running in it is pending because 1 container runs in it (web)" in str(held.plan.pending[0])
+    assert "(Kubernetes is not running in it) is pending because 1 container runs in it (web)" in str(held.plan.pending[0])
     lab.containers()
     assert lab.converge(wanted).profiles[0]["status"] == "running"
 
@@ -443,9 +456,7 @@ def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
 # -- healing
 
 
-def test_a_vm_that_somebody_else_is_starting_is_waited_for(
-    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progress: Path) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     environment = {**os.environ, **lab.environment}
     theirs = subprocess.Popen(
@@ -454,11 +465,10 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(
     while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
         time.sleep(0.05)
     machine = lab.machine("dev")
-    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
     lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
-    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
     assert told == ["waiting for somebody else, who is starting it"]
 
 
@@ -597,9 +607,7 @@ def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab)
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
 
 
-def test_two_first_starts_take_the_time_of_the_slower_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    progress = tmp_path / "progress"
-    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(progress))
+def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> None:
     # One start takes a third more than the boot, because the runtime is set up after it: 15 s of boot are a start of 20 s.
     boot = 15 if os.environ.get("LAPTOP_LONG") else 3
     with colima_lab(BOOT_SECONDS=str(boot)) as lab:
@@ -619,8 +627,7 @@ def test_kubernetes_is_set_up_one_after_the_other_and_started_again_side_by_side
     two = [{**K8S, "memory": 4}, {**K8S, "name": "two", "memory": 4, "auto_activate": False}]
 
     def times(name: str) -> dict[str, float]:
-        progress = tmp_path / name
-        monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(progress))
+        progress = watched(tmp_path / name, monkeypatch)
         lab.converge(*two)
         events = map(json.loads, progress.read_text().splitlines())
         return {f"{event['profile']} {event['phase']}": event["time"] for event in events}
@@ -785,12 +792,11 @@ def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
         converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
 
 
-def test_another_run_is_waited_for_and_named(lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
+def test_another_run_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
     lab.paths.own.mkdir(parents=True)
     with exclusive(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
         lab.converge(DOCKER, timeout=0.3)
-    assert [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())] == [
+    assert [event["phase"] for event in map(json.loads, progress.read_text().splitlines())] == [
         f"waiting for another run (process {os.getpid()})"
     ]
     with (lab.paths.own / "lock").open("r+") as handle:
@@ -801,10 +807,7 @@ def test_another_run_is_waited_for_and_named(lab: ColimaLab, tmp_path: Path, mon
     assert lab.converge(DOCKER).actions
 
 
-def test_what_a_killed_run_left_at_work_is_waited_for_and_named(
-    lab: ColimaLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(tmp_path / "progress"))
+def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
     lab.settings["BOOT_SECONDS"] = "2"
     environment = {**os.environ, **lab.environment}
     theirs = subprocess.Popen(
@@ -816,5 +819,5 @@ def test_what_a_killed_run_left_at_work_is_waited_for_and_named(
     (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
     lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
-    told = [event["phase"] for event in map(json.loads, (tmp_path / "progress").read_text().splitlines())]
+    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
     assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"
