@@ -104,6 +104,13 @@ class CalledLab(ProcessLab):
         super().__init__(root, **{"BOOT_SECONDS": "0", "BOOT_LIMIT": "0", **settings})
         self.laptop = Laptop({"docker": docker, "kubectl": kubectl})
 
+    @property
+    def colima(self) -> Colima:
+        client = super().colima
+        # Nothing here comes back to life while somebody waits for it.
+        client.pauses = ()
+        return client
+
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         done = self.laptop.call(argv, self.environment)
         return subprocess.CompletedProcess(argv, done.code, done.out, done.err)

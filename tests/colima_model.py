@@ -66,12 +66,17 @@ class World:
     def change(self, **values: Any) -> None:
         self.current = replace(self.current, **values)
 
+    @property
+    def knows_runtime(self) -> bool:
+        """Whether colima finds in the VM what it runs, dead or alive, and takes its traces off the laptop with it."""
+        return self.current.health == RUNNING or bool(self.current.dead_engine)
+
     def stop(self, _action: Action) -> None:
         disk = self.current.disk and replace(self.current.disk, used_by="")
         row = self.current.row and replace(self.current.row, status="Stopped")
         clients = self.current.clients
         runtime = self.current.live.get("runtime") or (self.current.applied or {}).get("runtime")
-        if self.current.health == RUNNING and runtime == "docker":
+        if self.knows_runtime and runtime == "docker":
             clients = replace(clients, docker_context="")
         self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
 
@@ -104,7 +109,7 @@ class World:
         self.k3s_port = 0
         if self.current.applied is not None and self.current.disk is None:
             self.lost = True
-        clients = replace(self.current.clients, docker_context="") if self.current.health == RUNNING else self.current.clients
+        clients = replace(self.current.clients, docker_context="") if self.knows_runtime else self.current.clients
         # A VM that was set aside is none to Lima, and its disk stays locked.
         disk = self.current.disk and replace(self.current.disk, used_by="") if self.current.exists else self.current.disk
         self.change(

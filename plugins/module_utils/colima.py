@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ OnLine = Callable[[str, str], None]
 
 class Colima:
     """colima and limactl for one user's Lima home."""
+
+    # An engine that is just being started anew is not dead: how long to wait before each further look, in seconds.
+    pauses: Sequence[float] = (0.3, 0.7, 1.5)
 
     def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
         self.paths = paths

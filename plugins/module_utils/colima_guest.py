@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,8 +22,6 @@ _HTTP = b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n"
 _GRPC = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _GREETINGS = {"docker": _HTTP, "containerd": _GRPC, "incus": _HTTP}
 _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
-# An engine that is just being started anew is not dead: how long to wait before each further look.
-_PAUSES = (0.3, 0.7, 1.5)
 _SECONDS = 2.0
 
 
@@ -44,7 +42,7 @@ def ask(colima: Colima, name: Name) -> Said:
             return Said(reached=False)
         # It does answer: was that one question lost, or did its set-up never finish?
         live = colima.status(name)
-    return Said(live, dead_engine=why_dead(live, partial(_denies, colima, name)))
+    return Said(live, dead_engine=why_dead(live, partial(_denies, colima, name), colima.pauses))
 
 
 def _denies(colima: Colima, name: Name, runtime: str) -> bool:
@@ -56,7 +54,7 @@ def _denies(colima: Colima, name: Name, runtime: str) -> bool:
     return question is None or (not colima.answers(name, *question) and colima.answers(name))
 
 
-def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: True) -> str:
+def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: True, pauses: Sequence[float] = ()) -> str:
     """Return how the engine shows that it is dead; empty when it answers, or when that can't be told.
 
     denies: whether the VM says so too; asked after a sign only.
@@ -66,7 +64,7 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
     greeting = _GREETINGS.get(runtime)
     if not path or greeting is None:
         return ""
-    for pause in (*_PAUSES, 0.0):
+    for pause in (*pauses, 0.0):
         sign = _sign_of_death(path, greeting)
         if not sign or not denies(runtime):
             return ""
