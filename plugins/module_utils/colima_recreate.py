@@ -80,14 +80,17 @@ def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
 
 
 def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
-    """Whether the VM's first boot never finished, and the new one can take over what may be on the data disk."""
-    if not current.exists or current.applied is not None or current.store_is_lost:
+    """Whether the VM never came up: its data disk is empty, or it is noted that its first start did not finish.
+
+    That there are no applied settings proves nothing alone: a file can get lost.
+    """
+    if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
     if current.disk is None:
-        return True
+        return current.fresh
     if current.disk_runtime not in ("", target["runtime"]):
         return False
-    return not current.disk.written or "disk" not in fixed
+    return not current.disk.written or (current.fresh and "disk" not in fixed)
 
 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:

@@ -456,6 +456,18 @@ def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
 # -- healing
 
 
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_a_vm_whose_applied_settings_are_lost_is_not_taken_for_one_that_never_came_up(lab: ColimaLab, state: str) -> None:
+    lab.converge(DOCKER)
+    if state == "stopped":
+        lab.run("colima", "stop", "dev")
+    lab.paths.applied(parse_name("dev")).unlink()
+    before = lab.tree()
+    with pytest.raises(RefusedStep, match="vm_type"):
+        lab.converge({**DOCKER, "vm_type": "qemu"}, restart="always")
+    assert lab.tree() == before
+
+
 def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progress: Path) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     environment = {**os.environ, **lab.environment}
