@@ -14,7 +14,7 @@ from .colima_config import Config
 from .colima_desired import Policy
 from .colima_settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
 from .colima_state import Current
-from .colima_target import changes, settings_there
+from .colima_target import PORT, changes, settings_there
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,12 @@ def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
     there.setdefault("disk", None)
     there.setdefault("runtime", current.disk_runtime)
     instead = what.replace(" -> ", " instead of ")
+    keep = {option: there[option] for option in fixed}
+    if PORT in keep:
+        # The files need not say which one it is: 0 fits any, and the VM knows.
+        keep[PORT] = (current.configured or current.applied or keep)[PORT]
     return Verdict(
-        keep={option: there[option] for option in fixed},
+        keep=keep,
         warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
     )
 
