@@ -327,6 +327,9 @@ def test_k3s_keeps_its_port_for_the_life_of_the_vm_also_while_it_is_off(lab: Col
     )
     lab.converge(on_port(7003), on_fixed_change="recreate")
     assert kube_port(lab) == 7003
+    lab.calls()
+    assert lab.converge(on_port(7003)).actions == ()
+    assert not [call for call in lab.calls() if "ssh" in call]
 
 
 def test_a_port_that_is_left_alone_stays_unwritten_where_the_files_do_not_name_it(lab: ColimaLab) -> None:
@@ -336,9 +339,6 @@ def test_a_port_that_is_left_alone_stays_unwritten_where_the_files_do_not_name_i
     # While the VM is down nobody knows its port; what is found out after the start is no reason to write.
     assert lab.converge(on_port(7003), on_fixed_change="warn").profiles[0]["status"] == "running"
     assert (kube_port(lab), lab.converge(on_port(7003), on_fixed_change="warn").actions) == (port, ())
-    lab.calls()
-    assert lab.converge(on_port(7003)).actions == ()
-    assert not [call for call in lab.calls() if "ssh" in call]
 
 
 def test_a_port_that_a_stopped_vm_could_not_tell_is_told_when_it_is_up(lab: ColimaLab) -> None:
