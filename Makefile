@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ANSIBLE := $(BIN)/ansible-playbook
-# Most tests wait for processes; two at a time, a file of tests at a time, so that engines are shared within a file.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Most tests wait for processes, so a few run at a time also on two cores; a file of tests at a time, so that engines are shared
+# within a file.
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
