@@ -35,6 +35,8 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)), asks_port=doubt)
     want_up = desired.state == "started" or (desired.state == "present" and current.up)
     verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    if unseen and verdict.recreate:
+        return replace(plan, refusals=(unseen,))
     plan = replace(plan, refusals=plan.refusals + verdict.refusals, warnings=verdict.warnings)
     if verdict.keep:
         target = {**target, **verdict.keep}

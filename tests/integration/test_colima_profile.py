@@ -800,6 +800,10 @@ def test_a_vm_that_runs_unseen_is_refused_before_anything_is_done(lab: ColimaLab
     before = lab.tree()
     with pytest.raises(RefusedStep, match=rf"its host agent still runs\. Shut it down with 'kill {lab.machine('dev')}'"):
         lab.converge({"name": "dev", "state": state}, {"name": "k8s", "state": "stopped"})
+    # Neither can it be made anew, whoever allows that.
+    allowed = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
+    with pytest.raises(RefusedStep, match="its host agent still runs"):
+        lab.converge({"name": "dev", "state": "present", "vm_type": "qemu"}, **allowed)
     assert lab.tree() == before
     assert lab.converge({"name": "dev", "state": "present"}).actions == ()
 
