@@ -16,7 +16,10 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
 LONG = settings(
-    max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500,
+    deadline=None,
+    derandomize=not os.environ.get("LAPTOP_LONG"),
+    suppress_health_check=list(HealthCheck),
 )
 NAME = parse_name("dev")
 APPLE_SILICON = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
