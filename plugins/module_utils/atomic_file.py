@@ -25,11 +25,13 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
     """Replace the file if it still holds what was found (None: nothing). Returns False, and leaves it, if it does not.
 
     Looking and replacing are two steps, and another program may write in between. So the files change places, and change back
-    when the other one turns out not to be what was found.
+    when the other one turns out not to be what was found. A program that takes no lock can still lose a write: one that reads
+    the file in the microseconds between these two changes, and only if yet another write was made just before them.
     """
     exchange = _exchange()
     with _written_beside(path, content, mode) as new:
         names = os.fsencode(new), os.fsencode(path)
+        placed = _content(new)
         if _content(path) != found:
             return False
         if found is None:
@@ -41,10 +43,16 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
         if not exchange(*names):
             new.replace(path)
             return True
-        if _content(new) == found:
+        taken = _content(new)
+        if taken == found:
             return True
-        exchange(*names)
-        return False
+        # What was taken goes back. What comes out for it is ours, or else what somebody has written over ours: the newest.
+        while True:
+            exchange(*names)
+            out = _content(new)
+            if out == placed:
+                return False
+            placed, taken = taken, out
 
 
 @contextlib.contextmanager
