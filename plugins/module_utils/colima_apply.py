@@ -22,6 +22,7 @@ from .colima_config import Host
 from .colima_kube_context import note_context
 from .colima_paths import Name
 from .colima_progress import Progress
+from .colima_settings import DATA_DISK_SINCE
 from .colima_start import start
 from .colima_starts import run_staggered
 from .colima_yaml import parse, render
@@ -137,11 +138,15 @@ class Applier:
 
     def delete_data(self, action: Action) -> None:
         """Delete the VM and its data disk."""
-        # A colima before 0.9 keeps all data in the VM, and does not know --data.
-        paths, name = self.colima.paths, action.name
+        paths, name, version = self.colima.paths, action.name, self.colima.version()
+        # A colima before 0.9 keeps all data in the VM. It knows neither --data nor a disk that a later one has made.
+        knows_disks = version is None or version >= DATA_DISK_SINCE
         data = paths.data_disk(name).exists() or paths.store(name).exists()
-        self.colima.delete(name, self.limits.stop, data=data)
+        self.colima.delete(name, self.limits.stop, data=data and knows_disks)
         self._check_gone(action)
+        if not knows_disks:
+            self.delete_disk(action)
+            paths.store(name).unlink(missing_ok=True)
 
     def _check_gone(self, action: Action) -> None:
         if self.colima.paths.instance(action.name).exists():
@@ -152,7 +157,7 @@ class Applier:
 
     def delete_disk(self, action: Action) -> None:
         """Delete a data disk that colima has no note of."""
-        if self.colima.paths.data_disk(action.name).exists():
+        if (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self.colima.delete_disk(action.name)
 
     def unlock(self, action: Action) -> None:

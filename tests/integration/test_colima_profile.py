@@ -769,6 +769,19 @@ def test_before_0_9_data_are_destroyed_without_an_option_that_colima_lacks(lab: 
     assert ["colima", "delete", "--profile", "dev", "--force"] in lab.calls()
 
 
+@pytest.mark.parametrize("made_by", ["0.8.4", "0.10.3"])
+def test_before_0_9_a_vm_is_made_anew_whatever_lies_where_later_ones_keep_disks(lab: ColimaLab, made_by: str) -> None:
+    lab.settings["COLIMA_VERSION"] = made_by
+    lab.converge(DOCKER)
+    lab.settings["COLIMA_VERSION"] = "0.8.4"
+    name = parse_name("dev")
+    lab.paths.data_disk(name).mkdir(parents=True, exist_ok=True)
+    other, given = {**DOCKER, "vm_type": "qemu"}, {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
+    assert lab.converge(other, **given).profiles[0]["status"] == "running"
+    assert not lab.paths.data_disk(name).exists() and not lab.paths.store(name).exists()
+    assert lab.converge(other, **given).plan.steps == ()
+
+
 @pytest.mark.parametrize("befalls", ["deleted", "damaged", "lost"])
 def test_a_storage_pool_that_an_old_colima_would_wipe_is_kept(lab: ColimaLab, befalls: str) -> None:
     lab.settings["COLIMA_VERSION"] = "0.10.1"
