@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
@@ -159,13 +159,21 @@ class ColimaLab:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
+Lab = TypeVar("Lab", bound=ColimaLab)
+
+
 @contextlib.contextmanager
-def colima_lab(**settings: str) -> Iterator[ColimaLab]:
-    """A laptop for one test. Its directory is short: sockets in it must fit into their addresses."""
-    root = Path(tempfile.mkdtemp(prefix="cl-", dir="/tmp"))
-    lab = ColimaLab(root / "l", **settings)
+def lab_of(kind: type[Lab], room: str = "/tmp", **settings: str) -> Iterator[Lab]:
+    """A laptop of this kind for one test. Its directory is short: sockets in it must fit into their addresses."""
+    root = Path(tempfile.mkdtemp(prefix="cl-", dir=room))
+    lab = kind(root / "l", **settings)
     try:
         yield lab
     finally:
         lab.close()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def colima_lab(**settings: str) -> contextlib.AbstractContextManager[ColimaLab]:
+    """A laptop of the usual kind."""
+    return lab_of(ColimaLab, **settings)

@@ -23,7 +23,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.errors import Re
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tests.colima_lives import Killed, ProcessLab, lab_of
+from tests.colima_lab import lab_of
+from tests.colima_lives import ROOM, Killed, ProcessLab
 from tests.colima_mishaps import MISHAPS, befall
 from tests.colima_model import World
 from tests.colima_strategies import HOSTS, LONG, STATES, made, policies, stated
@@ -95,7 +96,7 @@ def settings_of(life: Life) -> dict[str, str]:
 
 def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]:
     """Live it, with all that must hold. Returns what was said, and if watched what was there after each event."""
-    with lab_of(kind, **settings_of(life)) as lab:
+    with lab_of(kind, ROOM, **settings_of(life)) as lab:
         told: list[Any] = []
         lab.containers()
         for event in life.past:

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from tests.colima_lab import ColimaLab
 from tests.colima_programs import docker, kubectl, script
 
 # In memory where there is such a place: half of a call's time would be spent in waiting for a disk.
-ROOM = next((place for place in ("/dev/shm",) if Path(place).is_dir()), "/tmp")
+ROOM = "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"
 
 
 class Killed(BaseException):
@@ -118,15 +116,3 @@ class CalledLab(ProcessLab):
     def close(self) -> None:
         self.laptop.close()
         shutil.rmtree(self.root, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def lab_of(kind: type[ProcessLab], **settings: str) -> Iterator[ProcessLab]:
-    """A laptop of either kind for one life."""
-    root = Path(tempfile.mkdtemp(prefix="cl-", dir=ROOM))
-    lab = kind(root / "l", **settings)
-    try:
-        yield lab
-    finally:
-        lab.close()
-        shutil.rmtree(root, ignore_errors=True)
