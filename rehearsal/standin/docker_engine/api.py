@@ -1,112 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A tiny engine behind a unix socket, for labs without dockerd: it answers, remembers containers, and runs none of them.
-
-State lives in one folder: engine.json (facts that override the defaults of /info and /version), containers.json and
-images.json (lists as the API gives them; a test may write `[{"Names": ["/web"]}]` to pretend a running container) and
-volumes.json. Run it with `python -m rehearsal.standin.docker_engine --socket PATH --state DIR`.
-"""
+"""The stand-in engine's answers to what docker and the modules ask."""
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import json
 import os
 import re
 import secrets
-import signal
-import socketserver
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 
-VERSION = "28.4.0"
+from .state import State
+
 API_VERSION = "1.51"
 MIN_API_VERSION = "1.24"
-START_SECONDS = 10
-DEFAULT_FACTS = {
-    "Name": "colima",
-    "NCPU": os.cpu_count() or 1,
-    "MemTotal": 2 * 2**30,
-    "Architecture": "aarch64",
-    "OperatingSystem": "Ubuntu 24.04.3 LTS",
-    "ServerVersion": VERSION,
-}
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
-
-
-class State:
-    """What the engine remembers, read from and written to files at every request, so that tests can write them too."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.lock = threading.Lock()
-        directory.mkdir(parents=True, exist_ok=True)
-
-    def load(self, name: str) -> Any:
-        try:
-            return json.loads((self.directory / f"{name}.json").read_text())
-        except FileNotFoundError:
-            return {} if name == "engine" else []
-
-    def save(self, name: str, value: Any) -> None:
-        temporary = self.directory / f".{name}.json"
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
-        temporary.replace(self.directory / f"{name}.json")
-
-    def containers(self) -> list[dict[str, Any]]:
-        return [_whole_container(item) for item in self.load("containers")]
-
-    def images(self) -> list[dict[str, Any]]:
-        return [_whole_image(item) for item in self.load("images")]
-
-    def facts(self) -> dict[str, Any]:
-        return {**DEFAULT_FACTS, **self.load("engine")}
-
-
-def _whole_container(item: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what a test left out of a container: it runs, unless it says otherwise."""
-    names = item.get("Names") or ["/nameless"]
-    state = item.get("State", "running")
-    status = {"running": "Up 2 minutes", "created": "Created"}.get(state, "Exited (0) 2 minutes ago")
-    return {
-        "Id": hashlib.sha256(names[0].encode()).hexdigest(),
-        "Image": "scratch:latest",
-        "ImageID": "sha256:" + hashlib.sha256(b"scratch").hexdigest(),
-        "Command": "/app",
-        "Created": int(time.time()) - 120,
-        "Ports": [],
-        "Labels": {},
-        "HostConfig": {"NetworkMode": "default"},
-        "NetworkSettings": {"Networks": {"bridge": {}}},
-        "Mounts": [],
-        **item,
-        "Names": [name if name.startswith("/") else f"/{name}" for name in names],
-        "State": state,
-        "Status": item.get("Status", status),
-    }
-
-
-def _whole_image(item: dict[str, Any]) -> dict[str, Any]:
-    tags = item.get("RepoTags") or []
-    return {
-        "Containers": -1,
-        "Created": int(time.time()) - 120,
-        "Id": "sha256:" + hashlib.sha256("".join(tags).encode()).hexdigest(),
-        "Labels": None,
-        "ParentId": "",
-        "RepoDigests": [],
-        "SharedSize": -1,
-        "Size": 0,
-        **item,
-        "RepoTags": tags,
-    }
 
 
 class Refusal(Exception):
@@ -351,101 +262,3 @@ def _matches(item: dict[str, Any], filters: dict[str, list[str]]) -> bool:
 
 def _reference(tag: str, wanted: str) -> bool:
     return tag == wanted or tag.rpartition(":")[0] == wanted
-
-
-class Handler(BaseHTTPRequestHandler):
-    """HTTP over the socket, as the engine's router has it: an optional /v1.NN before every path."""
-
-    api: Api
-    protocol_version = "HTTP/1.1"
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, *_: Any) -> None:
-        """Stay quiet: the calls that matter are told by the state."""
-
-    def _serve(self) -> None:
-        parts = urlsplit(self.path)
-        path = re.sub(r"^/v1\.\d+(?=/)", "", parts.path)
-        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        length = int(self.headers.get("Content-Length") or 0)
-        payload = self.rfile.read(length) if length else b""
-        if path == "/_ping":
-            self._reply(200, b"OK", "text/plain; charset=utf-8")
-            return
-        try:
-            status, answer = self.api.answer(self.command, path, query, json.loads(payload or b"{}"))
-        except Refusal as refusal:
-            status, answer = refusal.status, {"message": str(refusal)}
-        self._reply(status, b"" if answer is None else json.dumps(answer).encode() + b"\n", "application/json")
-
-    def _reply(self, status: int, content: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Api-Version", API_VERSION)
-        self.send_header("Ostype", "linux")
-        self.send_header("Docker-Experimental", "false")
-        self.send_header("Builder-Version", "2")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def version_string(self) -> str:
-        return f"Docker/{VERSION} (linux)"
-
-    do_GET = do_POST = do_DELETE = do_HEAD = _serve
-
-
-class Server(socketserver.ThreadingUnixStreamServer):
-    """The engine in this process: `with Server(socket, state): ...`."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, socket_path: Path, state_dir: Path) -> None:
-        socket_path.parent.mkdir(parents=True, exist_ok=True)
-        socket_path.unlink(missing_ok=True)
-        handler = type("BoundHandler", (Handler,), {"api": Api(State(state_dir))})
-        super().__init__(str(socket_path), handler)
-        self.socket_path = socket_path
-
-    def server_close(self) -> None:
-        super().server_close()
-        self.socket_path.unlink(missing_ok=True)
-
-
-def start(socket_path: Path, state_dir: Path) -> subprocess.Popen[bytes]:
-    """Start the engine as a process of its own and return it once it answers."""
-    import socket
-
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "rehearsal.standin.docker_engine", "--socket", str(socket_path), "--state", str(state_dir)]
-    process = subprocess.Popen(command, cwd=root, start_new_session=True, stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(socket_path))
-                return process
-            except OSError:
-                time.sleep(0.02)
-    process.kill()
-    raise RuntimeError(f"The stand-in engine did not answer on {socket_path} within {START_SECONDS} s.")
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--socket", type=Path, required=True, help="where to listen")
-    parser.add_argument("--state", type=Path, required=True, help="folder of the engine's state")
-    options = parser.parse_args(argv)
-    with Server(options.socket, options.state) as server:
-        # shutdown() waits for the serving loop, which runs in this very thread.
-        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-        server.serve_forever(poll_interval=0.1)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
