@@ -39,52 +39,89 @@ def repairs(current: Current, target: Config, version: Version | None, want_up: 
     """
     if not want_up:
         return Repair()
-    actions: list[_Action] = []
-    refusals: list[str] = []
-    warnings: list[str] = []
-    name = current.name
+    rungs = [_of_unfinished(current)]
+    if not going_away:
+        rungs += [_of_definition(current), _of_lock(current), _of_note(current)]
+        rungs += [_of_storage_pool(current, target, version), _of_size(current, target)]
+    return Repair(
+        _why_restart(current, target),
+        tuple(action for rung in rungs for action in rung.actions),
+        tuple(refusal for rung in rungs for refusal in rung.refusals),
+        tuple(warning for rung in rungs for warning in rung.warnings),
+    )
+
+
+def _of_unfinished(current: Current) -> Repair:
+    detail, actions = "its creation was interrupted", []
     if current.health == LEFTOVER:
-        actions.append(("aside", "set aside the unfinished VM of", "its creation was interrupted", 0, None))
-    elif current.health == DAMAGED and not going_away:
-        if current.store is not None and current.store.formatted and current.disk is not None:
-            detail = "Lima can't read its definition; images and volumes are elsewhere"
-            actions.append(("aside", "set aside the VM of", detail, 0, None))
-            warnings.append(
-                f"The VM of profile '{name}' is made anew, because Lima can't read its definition. What was installed in the "
-                "VM itself is in the directory that the VM was moved to; images and volumes stay."
-            )
-        else:
-            refusals.append(
+        actions.append(("aside", "set aside the unfinished VM of", detail, 0, None))
+    if current.disk_unfinished:
+        actions.append(("aside_disk", "set aside the unfinished data disk of", detail, 0, None))
+    return Repair(actions=tuple(actions))
+
+
+def _of_definition(current: Current) -> Repair:
+    if current.health != DAMAGED:
+        return Repair()
+    name = current.name
+    if current.store is None or not current.store.formatted or current.disk is None:
+        return Repair(
+            refusals=(
                 f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has "
                 "no note of a separate data disk, so a new VM could lose data. "
-                "Restore lima.yaml from a backup, or delete the profile."
+                "Restore lima.yaml from a backup, or delete the profile.",
             )
-    if current.disk_unfinished:
-        actions.append(("aside_disk", "set aside the unfinished data disk of", "its creation was interrupted", 0, None))
-    if current.lock_is_stale and not going_away:
-        detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
-        actions.append(("unlock", "unlock the data disk of", detail, 0, None))
-    if current.store_is_lost and not going_away:
-        runtime = (current.applied or {}).get("runtime")
-        if runtime:
-            verb = "restore colima's note of the data disk of"
-            actions.append(("store", verb, "else it would be formatted", 0, current.applied))
-        else:
-            refusals.append(
-                f"Could not start profile '{name}': its data disk holds data, but colima's note of it is lost, so colima would "
-                f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state "
-                f"absent and '{name}' in confirm_data_loss first."
-            )
-    if _incus_would_wipe(current, target, version) and not going_away:
-        refusals.append(
+        )
+    detail = "Lima can't read its definition; images and volumes are elsewhere"
+    warning = (
+        f"The VM of profile '{name}' is made anew, because Lima can't read its definition. What was installed in the "
+        "VM itself is in the directory that the VM was moved to; images and volumes stay."
+    )
+    return Repair(actions=(("aside", "set aside the VM of", detail, 0, None),), warnings=(warning,))
+
+
+def _of_lock(current: Current) -> Repair:
+    if not current.lock_is_stale:
+        return Repair()
+    detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
+    return Repair(actions=(("unlock", "unlock the data disk of", detail, 0, None),))
+
+
+def _of_note(current: Current) -> Repair:
+    if not current.store_is_lost:
+        return Repair()
+    if (current.applied or {}).get("runtime"):
+        verb = "restore colima's note of the data disk of"
+        return Repair(actions=(("store", verb, "else it would be formatted", 0, current.applied),))
+    name = current.name
+    return Repair(
+        refusals=(
+            f"Could not start profile '{name}': its data disk holds data, but colima's note of it is lost, so colima would "
+            f"format the disk. Restore _store/{name.id}.json; or, if nothing on it is needed, set delete_data with state "
+            f"absent and '{name}' in confirm_data_loss first.",
+        )
+    )
+
+
+def _of_storage_pool(current: Current, target: Config, version: Version | None) -> Repair:
+    old = version is not None and version < INCUS_KEEPS_DATA_SINCE
+    if not (old and _made_anew(current) and target["runtime"] == current.disk_runtime == "incus"):
+        return Repair()
+    name = current.name
+    return Repair(
+        refusals=(
             f"Could not start profile '{name}': its data disk holds the storage pool of incus, and colima before "
             f"{text_of(INCUS_KEEPS_DATA_SINCE)} wipes that when it makes a new VM. Run 'brew upgrade colima'; or, if nothing on "
-            f"the disk is needed, set delete_data with state absent and '{name}' in confirm_data_loss first."
+            f"the disk is needed, set delete_data with state absent and '{name}' in confirm_data_loss first.",
         )
-    if _needs_own_resize(current, target) and not going_away:
-        detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
-        actions.append(("resize", "enlarge the data disk of", detail, target["disk"], None))
-    return Repair(_why_restart(current, target), tuple(actions), tuple(refusals), tuple(warnings))
+    )
+
+
+def _of_size(current: Current, target: Config) -> Repair:
+    if not _needs_own_resize(current, target):
+        return Repair()
+    detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
+    return Repair(actions=(("resize", "enlarge the data disk of", detail, target["disk"], None),))
 
 
 def _why_restart(current: Current, target: Config) -> str:
@@ -105,11 +142,6 @@ def _why_restart(current: Current, target: Config) -> str:
 def _made_anew(current: Current) -> bool:
     """Whether a start makes a new VM. One that Lima can't read is set aside before."""
     return not current.exists or current.health == DAMAGED
-
-
-def _incus_would_wipe(current: Current, target: Config, version: Version | None) -> bool:
-    old = version is not None and version < INCUS_KEEPS_DATA_SINCE
-    return old and _made_anew(current) and target["runtime"] == current.disk_runtime == "incus"
 
 
 def _needs_own_resize(current: Current, target: Config) -> bool:
