@@ -44,6 +44,8 @@ class ApiError(Exception):
         except ValueError:
             said = {}
         said = said if isinstance(said, dict) else {}
+        # A proxy, an ingress or another program on the port also answers 404; only an API server says it with a Status.
+        self.by_api_server = said.get("kind") == "Status"
         self.reason = str(said.get("reason") or "")
         self.text = str(said.get("message") or "").strip()
         details: Any = said.get("details")
@@ -52,6 +54,11 @@ class ApiError(Exception):
         causes = details.get("causes") or []
         self.causes = [cause for cause in causes if isinstance(cause, dict)]
         super().__init__(f"{status} {self.reason}")
+
+    @property
+    def not_found(self) -> bool:
+        """Whether an API server says that what was asked for does not exist."""
+        return self.status == 404 and self.by_api_server
 
 
 class _Passing(Exception):

@@ -60,7 +60,7 @@ class Kube:
         try:
             return dict(self.http.json("GET", path, accept=METADATA)["metadata"])
         except ApiError as error:
-            if error.status == 404:
+            if error.not_found:
                 return None
             raise
 
@@ -69,7 +69,7 @@ class Kube:
         try:
             return dict(self.http.json("GET", path))
         except ApiError as error:
-            if error.status == 404:
+            if error.not_found:
                 return None
             raise
 
@@ -103,7 +103,7 @@ class Kube:
         try:
             self.http.json("DELETE", path, body)
         except ApiError as error:
-            if error.status == 404:
+            if error.not_found:
                 return False
             raise
         return True
@@ -127,6 +127,8 @@ def why_refused(error: ApiError, action: str) -> str:
         cause.get("field") in ("type", "data") or "immutable" in str(cause.get("message")) for cause in error.causes
     ):
         return "a secret of this name has another type or is immutable. Delete it, or choose another name."
+    if error.status == 404 and not error.by_api_server:
+        return "what answers at its address is not an API server. Correct 'server' in the kubeconfig, or see the proxy."
     known = {
         401: "the cluster does not accept the credentials of this kube context. Restart the profile, or log in again.",
         403: f"this kube user may not {action}. Ask for a role that allows it, or leave the namespace out.",
@@ -153,7 +155,7 @@ def _field_conflicts(error: ApiError) -> Iterable[dict[str, Any]]:
 
 def _raise_gone(error: ApiError) -> None:
     terminating = any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
-    if terminating or (error.status == 404 and error.kind in ("namespaces", "Namespace", "")):
+    if terminating or (error.not_found and error.kind in ("namespaces", "Namespace", "")):
         raise NamespaceGone from error
 
 

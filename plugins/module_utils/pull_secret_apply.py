@@ -72,13 +72,14 @@ def _apply(kube: Kube, item: Item, desired: Desired, body: bytes, after: Current
     try:
         return _work(kube, progress, desired, body, after)
     except NamespaceGone:
-        # Between the list and the write somebody removed it: nothing is missing there.
-        reason = "the namespace does not exist. Create it, or leave it out." if item.unsure else ""
+        # Between the list and the write somebody removed it: nothing is missing there. Those of the cluster nobody can.
+        wanted = item.unsure or item.namespace in BUILT_IN
+        reason = "the namespace does not exist. Create it, or leave it out." if wanted else ""
     except Conflict as error:
         managers = " and ".join(error.managers)
         reason = f"its content belongs to {managers}. Set force_conflicts to true to take it over."
     except ApiError as error:
-        reason = why_refused(error, progress.doing) if error.status != 404 else ""
+        reason = why_refused(error, progress.doing) if not error.not_found else ""
     except WorkstationError as error:
         reason = error.message
     except _Failed as error:
@@ -165,7 +166,7 @@ def _change_account(kube: Kube, account: Account, secret: str, wanted: bool) -> 
             kube.merge_patch(path, change)
             return True
         except ApiError as error:
-            if error.status == 404:
+            if error.not_found:
                 return False
             if error.status != 409 or attempt == STALE_READS:
                 raise

@@ -341,6 +341,19 @@ def test_a_namespace_that_is_deleted_meanwhile_is_no_failure(apiserver: ApiServe
     assert not result.changed
 
 
+@pytest.mark.parametrize("namespaces", [["default"], ["many-0"], ["many-*"]])
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_what_answers_that_nothing_exists_and_is_no_api_server_is_no_success(
+    apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, namespaces: list[str], state: str
+) -> None:
+    # A path that a proxy does not know, or another program on the port.
+    with Front(apiserver, lambda *_: (404, {}, b"404 page not found")) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=namespaces, state=state, refresh_before="11h30m")
+        front.shutdown()
+    assert result.failed and "is not an API server" in result.message and not result.changed
+    assert snapshot(apiserver, list(old)) == old
+
+
 def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
     apiserver: ApiServer, many: list[str], old: dict[str, Any], tmp_path: Path
 ) -> None:
