@@ -15,8 +15,8 @@ from .pull_secret import Desired
 from .pull_secret_lease import hours_left, stamp
 from .pull_secret_plan import MISSED, ClusterPlan, Outcome, View
 from .pull_secret_show import plan_of
+from .registry_login_plan import FORGET, Place
 from .registry_login_plan import Outcome as LoginOutcome
-from .registry_login_plan import Place
 from .registry_login_show import failures_of, pending_of
 from .registry_login_show import plan_of as login_plan_of
 from .registry_login_show import row as login_row
@@ -71,11 +71,13 @@ def result_of(
         "secrets": rows,
         "failed_namespaces": failed,
         "failed_contexts": [{"context": context, "reason": reason} for context, reason in lost.items()],
-        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if one.state != "forgotten"],
+        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if not _only_note(one)],
         "pending": [item.public() for item in (*plan.pending, *pending)],
         "guess": check_mode and bool(_waiting_for(logins) or [one for one in clusters if one.view.unreachable]),
         "warnings": [*plan.warnings, *logins.plan.warnings, *warnings],
     }
+    if check_mode and any(_only_note(one) for one in logins.outcomes):
+        result["bookkeeping"] = True
     if logins.kept:
         result["backup_files"] = [str(path) for path in logins.kept]
     # That there is no token is said once, with the reason.
@@ -123,6 +125,11 @@ def _failed_namespaces(clusters: Iterable[Cluster]) -> list[dict[str, str]]:
 
 def _place(outcome: LoginOutcome) -> tuple[Place, str]:
     return outcome.item.place, outcome.item.host
+
+
+def _only_note(outcome: LoginOutcome) -> bool:
+    """Whether nothing but a note of ours is, or would be, forgotten."""
+    return outcome.item.verb == FORGET and outcome.state != "failed"
 
 
 def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:

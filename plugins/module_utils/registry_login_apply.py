@@ -6,6 +6,7 @@ The token goes through stdin only. What is begun is noted first, so that a run t
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -108,7 +109,7 @@ def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping
             notes.write(item.place, item.host, Note(lease, item.machine))
             return Outcome(item, DONE[item.verb], lease)
         if item.verb == LOG_OUT:
-            _run(item, "logout", item.host)
+            _log_out(item, environment)
         notes.write(item.place, item.host, None)
     except WorkstationError as error:
         if item.place.kind == "nerdctl" and "not running" in error.message:
@@ -122,6 +123,15 @@ def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
     if item.place.kind == "docker" and item.host not in look([item.place], environment)[item.place].entries:
         raise CommandFailed(
             could_not(item, "docker reported success, and yet its config.json lists no login for it. Run 'docker info' and see.")
+        )
+
+
+def _log_out(item: Item, environment: Mapping[str, str]) -> None:
+    _run(item, "logout", item.host)
+    # docker exits with 0 also when its credential store refuses, as a keychain that is locked (over ssh, say).
+    if item.place.kind == "docker" and item.host in look([item.place], environment)[item.place].entries:
+        raise CommandFailed(
+            could_not(item, "docker reported success, and yet keeps the login. Unlock its keychain (credsStore), and run again.")
         )
 
 
@@ -139,10 +149,18 @@ def _run(item: Item, *args: str, stdin: str = "") -> None:
             could_not(item, f"no answer within {_SECONDS:g} s. Check network, VPN and proxy, and run again.")
         ) from None
     except CommandFailed as error:
-        why = _said(str(error.context.get("stderr", "")) or str(error.context.get("stdout", "")))
-        # What a tool prints is not ours to trust with a secret that it was given.
-        why = why.replace(stdin, "***") if stdin else why
+        why = _said(_masked(str(error.context.get("stderr", "")) or str(error.context.get("stdout", "")), stdin))
         raise CommandFailed(could_not(item, f"{why}. {_next_step(why, item)}")) from None
+
+
+def _masked(text: str, password: str) -> str:
+    """Return what a tool printed without the secret that it was given: as such, as docker keeps it, or a part of either."""
+    if not password:
+        return text
+    forms = (password, base64.b64encode(f"{USER}:{password}".encode()).decode())
+    for form in forms:
+        text = text.replace(form, "***")
+    return re.sub(r"[\w+/=-]{12,}", lambda part: "***" if any(part[0] in form for form in forms) else part[0], text)
 
 
 def _said(text: str) -> str:

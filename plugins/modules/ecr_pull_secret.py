@@ -255,6 +255,10 @@ logins:
     hours_left:
       description: The hours until then.
       type: float
+bookkeeping:
+  description: Whether a run would bring nothing but the collection's own notes in order, which counts as no change.
+  returned: in check mode, when it would
+  type: bool
 backup_files:
   description: Where docker's C(config.json) has been kept as it was before C(credHelpers) changed.
   returned: when it changed

@@ -6,14 +6,20 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_tokens import Token
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login_apply import Access, apply_logins
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login_notes import Notes
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login_plan import LOG_IN, Item, LoginPlan, Place
 
 from rehearsal import engines
 from tests.pull_secret_lab import HOST, Result, read, run
@@ -215,6 +221,35 @@ def test_what_was_logged_in_is_logged_out_and_nothing_else(laptop: Laptop, optio
     assert not laptop.run(**options).changed
 
 
+def test_a_logout_that_docker_could_not_carry_out_is_tried_again(laptop: Laptop) -> None:
+    laptop.tool("docker-credential-scratch", STORE.format(python=sys.executable))
+    laptop.configure('{"credsStore": "scratch"}')
+    laptop.run(docker_login=True)
+    # As a keychain is over ssh.
+    laptop.tool("docker-credential-scratch", "#!/bin/sh\ncat >/dev/null\necho 'User interaction is not allowed.'\nexit 1\n")
+    failed = laptop.run(state="absent", registries=[])
+    assert failed.failed and states(failed) == {HOST: "failed"}
+    assert failed.message.startswith(f"Could not log docker out of registry '{HOST}'") and "keychain" in failed.message
+    laptop.tool("docker-credential-scratch", STORE.format(python=sys.executable))
+    assert states(laptop.run(state="absent", registries=[])) == {HOST: "logged_out"}
+    assert HOST not in laptop.config.get("auths", {})
+
+
+def test_what_is_no_longer_there_is_forgotten_by_the_next_run(laptop: Laptop) -> None:
+    laptop.run(docker_login=True)
+    laptop.configure("{}")
+    check = laptop.run(check=True)
+    assert check.data["bookkeeping"] and not check.changed and check.data["logins"] == []
+    done = play(laptop)
+    assert done.returncode == 0 and "changed=0 " in done.stdout, done.stdout + done.stderr
+    assert not laptop.notes.exists()
+    # Later the user logs in on their own, as ECR's user, too.
+    theirs = {HOST: {"auth": base64.b64encode(b"AWS:a-token-of-theirs").decode()}}
+    laptop.configure(json.dumps({"auths": theirs}))
+    assert not laptop.run().changed
+    assert laptop.config["auths"] == theirs
+
+
 def test_a_login_that_somebody_else_put_in_its_place_is_not_taken_away(laptop: Laptop) -> None:
     laptop.run(docker_login=True)
     theirs = {HOST: {"auth": base64.b64encode(b"somebody:else").decode()}}
@@ -297,6 +332,22 @@ def test_the_token_is_in_no_argument_result_or_note(laptop: Laptop, ecr: Ecr) ->
     for text in (done.text, laptop.notes.read_text(), *laptop.calls):
         assert token not in text and base64.b64encode(f"AWS:{token}".encode()).decode() not in text
     assert laptop.notes.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("shown", ["$t", "$(printf AWS:$t | base64 -w 0)", "$(echo $t | cut -c 1-90)"])
+def test_what_a_tool_repeats_of_the_token_it_was_given_is_not_shown(laptop: Laptop, shown: str) -> None:
+    # Real tokens have about 2000 characters.
+    now = datetime.now(UTC)
+    token = Token(secrets.token_urlsafe(1500), now, now + timedelta(hours=12))
+    laptop.tool("docker", f'#!/bin/bash\nt=$(cat)\necho "Error saving credentials: can not keep {shown}" >&2\nexit 1\n')
+    item = Item(Place("docker", str(laptop.home / ".docker")), HOST, LOG_IN)
+    (outcome,), _ = apply_logins(
+        LoginPlan((item,)), {HOST: Access(token, "me")}, Notes(os.environ, str(laptop.home), "ecr-creds"), os.environ
+    )
+    kept = base64.b64encode(f"AWS:{token.password}".encode()).decode()
+    assert outcome.state == "failed" and "***" in outcome.failure
+    pieces = [form[at : at + 12] for form in (token.password, kept) for at in range(len(form) - 12)]
+    assert not [piece for piece in pieces if piece in outcome.failure]
 
 
 def test_cred_helpers_are_merged_in_and_taken_out_again(laptop: Laptop, ecr: Ecr) -> None:
