@@ -105,9 +105,7 @@ def _converge(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host) -> Profil
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(current, target, host, "start" if current.exists else "create", new_disk))
-    if current.note_is_stale and not any(action.kind == "fresh" for action in actions):
-        actions.append(forget_note(name))
-    plan = replace(plan, actions=tuple(actions))
+    plan = replace(plan, actions=tuple(actions + _settled(current, actions)))
     return plan if start or not want_up else replace(plan, actions=plan.actions + _client_repairs(plan))
 
 
@@ -141,7 +139,13 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, *, with_d
     actions.append(Action("write", name, "write the settings of", changes(current, target, gap.file), config=target))
     if plan.will_be_up:
         actions.extend(_start(current, target, host, "create", new_disk=with_data or current.disk is None))
-    return replace(plan, actions=tuple(actions))
+    return replace(plan, actions=tuple(actions + _settled(current, actions)))
+
+
+def _settled(current: Current, actions: list[Action]) -> list[Action]:
+    """Forget a stale note of a new data disk, unless a start is about to make it true again."""
+    stale = current.note_is_stale and not any(action.kind == "fresh" for action in actions)
+    return [forget_note(current.name)] if stale else []
 
 
 def _resize(current: Current, target: Config) -> Action:

@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.colima_life import SHARE, Life, lives, play
+from tests.colima_life import NAME, SHARE, Life, Run, lives, play
 from tests.colima_lives import CalledLab
 from tests.colima_strategies import INTEL
 
+# What a long run has found: a first start that never ended, and then another VM is wanted, but not up.
+UNFINISHED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")
+ANOTHER_DOWN = Run(Desired(NAME, "stopped", {"mount_type": "sshfs"}), Policy(restart="always"))
+
 
 @SHARE
+@example(Life(INTEL[0], "0.8.4", (UNFINISHED,), ANOTHER_DOWN, busy=False))
 @given(lives(st.sampled_from(INTEL)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)
