@@ -88,7 +88,7 @@ class World:
     def aside(self, _action: Action) -> None:
         assert not self.current.unseen_agent, "its processes would go on without a directory"
         self.k3s_port = 0
-        self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={})
+        self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={}, definition=None)
 
     aside_first = aside
 
@@ -107,7 +107,7 @@ class World:
 
     def delete(self, _action: Action) -> None:
         self.k3s_port = 0
-        if self.current.applied is not None and self.current.disk is None:
+        if self.current.applied is not None and not self.current.keeps_data_apart:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.knows_runtime else self.current.clients
         # A VM that was set aside is none to Lima, and its disk stays locked.
@@ -121,6 +121,7 @@ class World:
             row=None,
             live={},
             clients=clients,
+            definition=None,
         )
 
     def delete_data(self, action: Action) -> None:
@@ -137,6 +138,8 @@ class World:
     def store(self, action: Action) -> None:
         assert action.config is not None
         self.change(store=Store(True, action.config["runtime"]))
+
+    store_first = store
 
     def resize(self, action: Action) -> None:
         assert self.current.disk is not None

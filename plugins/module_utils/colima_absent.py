@@ -36,10 +36,15 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
         actions.append(Action("aside_disk_first", name, "set aside the unfinished data disk of", "its creation was interrupted"))
     if destroy and current.lock_is_stale:
         actions.append(Action("unlock_first", name, "unlock the data disk of"))
+    lost_note = (current.applied or {}).get("runtime") and current.store_is_lost
+    if not destroy and current.exists and lost_note:
+        # What the VM ran with is the last sign of what the disk was made for, and goes with it.
+        verb = "restore colima's note of the data disk of"
+        actions.append(Action("store_first", name, verb, "else nobody could use the disk again", config=current.applied))
     if destroy:
         actions.extend(delete_with_data(current, ""))
     elif current.exists:
-        kept = current.disk is not None
+        kept = current.keeps_data_apart
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
         actions.append(Action("delete", name, "delete the VM of" if kept else "delete", detail))
     elif current.health in (DEFINED, LEFTOVER):
@@ -61,7 +66,9 @@ def _refusal(current: Current, policy: Policy) -> str:
             f"Could not delete the data of profile '{name}': its name is not in confirm_data_loss. Add it there if all its "
             "images and volumes may be destroyed, or leave delete_data out."
         )
-    if current.exists and current.applied is not None and current.disk is None:
+    # That there are no applied settings proves nothing: a file can get lost. Our note of a first start does.
+    never_came_up = current.applied is None and current.fresh
+    if current.exists and not current.keeps_data_apart and not never_came_up:
         return (
             f"Could not delete profile '{name}': it has no separate data disk, so all its images and volumes would be lost. "
             f"Save what you need, then set delete_data with '{name}' in confirm_data_loss."

@@ -22,6 +22,7 @@ DOWN = (
     "aside_first",
     "aside_disk_first",
     "unlock_first",
+    "store_first",
     "delete",
     "delete_data",
     "delete_disk",

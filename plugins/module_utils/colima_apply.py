@@ -210,6 +210,8 @@ class Applier:
             raise NotVerified(f"Could not write the settings of profile '{action.name}': colima.yaml {problem}. Report this.")
         # Users keep it among their dotfiles, with a link here; colima writes through one, too.
         write_atomically(self.colima.paths.configured(action.name).resolve(), text)
+        # From here on it would only bring back what somebody deletes later.
+        self.colima.paths.journal(action.name).unlink(missing_ok=True)
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
@@ -229,6 +231,7 @@ _DO: dict[str, Callable[[Applier, Action], Any]] = {
     "aside_first": Applier.aside,
     "aside_disk_first": Applier.aside_disk,
     "unlock_first": Applier.unlock,
+    "store_first": Applier.store,
 }
 
 

@@ -18,7 +18,7 @@ from .colima_desired import Desired, Policy
 from .colima_plan import plan_profile
 from .colima_public import public_profile
 from .colima_read import Snapshot, read, together
-from .colima_ready import booting, refuse_blind_plans, require_tools, told_missing, wait_for_others
+from .colima_ready import booting, refuse_blind_plans, require_tools, require_writable, told_missing, wait_for_others
 from .colima_rules import check
 from .errors import NotVerified, RefusedStep, naming_files
 from .plan import Plan, merge
@@ -161,8 +161,9 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
         if wait_for_others(colima, result.plans, limits.timeout, progress.say):
             result = survey(colima, request)
         _refuse(result)
+        require_writable(colima, result.plans)
         applier = Applier(colima, request.host, limits, progress)
-        with applier.account.told():
+        with applier.account.told(), naming_files("converge the colima profiles"):
             applier.run(result.plans)
             after = _verified(colima, request, result)
     return _outcome(colima, result, after, request, extra=tuple(applier.account.further))

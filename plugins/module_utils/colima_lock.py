@@ -16,16 +16,22 @@ from .host_processes import command_of
 _POLL_SECONDS = 0.1
 
 
+_HELD = -1
+
+
 def stamp(room: Path) -> int:
-    """Return a number that changes with every run that held the lock."""
+    """Return a number that changes with every run that held the lock; one that never comes again while a run holds it."""
     try:
-        return (room / "lock").stat().st_mtime_ns
+        with (room / "lock").open() as handle:
+            # What is read while another run is at work is not what it will leave.
+            free = _try_lock(handle.fileno(), fcntl.LOCK_SH)
+            return os.fstat(handle.fileno()).st_mtime_ns if free else _HELD
     except FileNotFoundError:
         return 0
 
 
 @contextlib.contextmanager
-def exclusive(room: Path, wait: float, since: int = -1, say: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
+def exclusive(room: Path, wait: float, since: int = _HELD, say: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
     """Hold the lock of a Lima home; room is our directory in it. Waits up to so many seconds, then raises RefusedStep.
 
     say gets whom this one waits for.
@@ -35,7 +41,7 @@ def exclusive(room: Path, wait: float, since: int = -1, say: Callable[[str], Non
     """
     room.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + wait
-    made = since == 0 and stamp(room) == 0
+    made = since == 0 and not (room / "lock").exists()
     with (room / "lock").open("a+") as handle:
         waited = False
         while not _try_lock(handle.fileno()):
@@ -49,7 +55,7 @@ def exclusive(room: Path, wait: float, since: int = -1, say: Callable[[str], Non
                 )
             time.sleep(_POLL_SECONDS)
         orphans = sorted(room.glob("*.pid"))
-        quiet = not orphans and not waited and (made or stamp(room) == since)
+        quiet = not orphans and not waited and (made or os.fstat(handle.fileno()).st_mtime_ns == since)
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
@@ -66,9 +72,9 @@ def _holder(lock: Path) -> str:
     return ""
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -159,6 +159,7 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
         dead_engine=said.dead_engine,
         clients=clients.of(name),
         docker_socket=paths.socket(name, "docker"),
+        definition=text_of(instance / "lima.yaml"),
     )
 
 

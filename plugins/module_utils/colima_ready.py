@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,7 +12,7 @@ from .colima_action import ProfilePlan
 from .colima_config import has_kubernetes
 from .colima_paths import Name
 from .colima_state import ABSENT, HALF, SILENT
-from .errors import ToolMissing
+from .errors import InputError, ToolMissing
 
 _POLL_SECONDS = 0.5
 _DESTRUCTIVE = ("delete", "delete_data", "delete_disk")
@@ -49,6 +50,19 @@ def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
     """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
     for tool, formula in missing_tools(colima, plans).items():
         raise ToolMissing(tool, f"Run 'brew install {formula}'.")
+
+
+def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
+    """Raise before the first step when settings could not be written: people keep them as links into places of other tools."""
+    for plan in plans:
+        if any(action.kind == "write" for action in plan.actions):
+            file = colima.paths.configured(plan.current.name).resolve()
+            directory = next(place for place in file.parents if place.is_dir())
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise InputError(
+                    f"Could not write the settings of profile '{plan.current.name}': '{directory}', where '{file.name}' belongs, can't "
+                    "be written to. Make it writable, or replace the link by a file."
+                )
 
 
 def told_missing(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import go_yaml
 from .colima_config import Config
 from .colima_paths import Name
 from .errors import CommandFailed
@@ -104,6 +105,8 @@ class Current:
     k3s_port: int | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
+    # Lima's definition of the VM (lima.yaml) as text; None while there is none.
+    definition: str | None = field(default=None, repr=False)
 
     @property
     def exists(self) -> bool:
@@ -125,6 +128,13 @@ class Current:
     def disk_gib(self) -> int | None:
         """The true size of the data disk in whole GiB; None when there is none."""
         return None if self.disk is None else self.disk.size // GIB
+
+    @property
+    def keeps_data_apart(self) -> bool:
+        """Whether images and volumes are on the data disk. A VM of a colima before 0.9 has them in itself, also beside a disk."""
+        # A VM that Lima can't read is set aside, never deleted.
+        told = self.definition is not None and self.health != DAMAGED
+        return self.disk is not None and (not told or lists_disk(self.definition or "", self.name))
 
     @property
     def disk_runtime(self) -> str:
@@ -173,6 +183,17 @@ def parse_rows(stdout: str) -> list[Row]:
             raise CommandFailed("Could not read the answer of 'colima list --json': it is not JSON.", stdout=stdout) from error
         rows.append(Row(**{key: value for key, value in data.items() if key in Row.__dataclass_fields__}))
     return rows
+
+
+def lists_disk(definition: str, name: Name) -> bool:
+    """Return whether a VM is defined with its data disk: colima keeps only such a one when it deletes the VM."""
+    try:
+        document = go_yaml.load(definition)
+    except go_yaml.Unreadable:
+        return False
+    disks = document.get("additionalDisks") if isinstance(document, dict) else None
+    names = [one.get("name") if isinstance(one, dict) else one for one in disks] if isinstance(disks, list) else []
+    return any(isinstance(one, go_yaml.Scalar) and one.text == name.id for one in names)
 
 
 def parse_store(text: str) -> Store | None:

@@ -8,6 +8,7 @@ context, never into the message. Nothing here knows Ansible.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from collections.abc import Iterator
 
@@ -71,4 +72,5 @@ def naming_files(what: str) -> Iterator[None]:
         file = error.filename2 or error.filename
         named = f"'{file}': " if file else ""
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"Could not {what}: {named}{reason}. See to that file or directory, and run again.") from error
+        step = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "See to that file or directory"
+        raise InputError(f"Could not {what}: {named}{reason}. {step}, and run again.") from error

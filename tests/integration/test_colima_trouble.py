@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -127,6 +128,36 @@ def test_a_link_to_the_settings_stays_one_and_its_target_is_written(lab: ColimaL
     assert lab.paths.configured(NAME).is_symlink()
     assert yaml.safe_load(mine.read_text())["cpu"] == 3
     assert lab.converge({**DEV, "cpu": 3, "state": "present"}).actions == ()
+
+
+def test_a_link_into_a_place_that_nobody_may_write_to_is_refused_while_the_vm_runs(
+    lab: ColimaLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.converge(DEV)
+    machine, dotfiles = lab.machine("dev"), lab.root / "dotfiles"
+    dotfiles.mkdir()
+    lab.paths.configured(NAME).rename(dotfiles / "colima.yaml")
+    lab.paths.configured(NAME).symlink_to(dotfiles / "colima.yaml")
+    dotfiles.chmod(0o555)
+    if os.geteuid() == 0:
+        # Nothing but a mount keeps root from writing.
+        monkeypatch.setattr(os, "access", lambda place, mode: str(place) != str(dotfiles))
+    with pytest.raises(InputError, match=f"settings of profile 'dev': '{dotfiles}'"):
+        lab.converge({**DEV, "cpu": 4})
+    assert lab.machine("dev") == machine
+
+
+def test_trouble_with_a_file_on_the_way_tells_what_was_done(lab: ColimaLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.converge(DEV)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="no space left on device. Free some space, and run again") as caught:
+        lab.converge({**DEV, "cpu": 4})
+    assert caught.value.result["changed"]
+    assert str(caught.value.result["actions"]).startswith("[\"stop profile 'dev'")
 
 
 def test_two_colima_homes_do_not_know_of_each_other(lab: ColimaLab) -> None:
