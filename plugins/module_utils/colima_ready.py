@@ -60,8 +60,8 @@ def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
             directory = next(place for place in file.parents if place.is_dir())
             if not os.access(directory, os.W_OK | os.X_OK):
                 raise InputError(
-                    f"Could not write the settings of profile '{plan.current.name}': '{directory}', where '{file.name}' belongs, can't "
-                    "be written to. Make it writable, or replace the link by a file."
+                    f"Could not write the settings of profile '{plan.current.name}': '{directory}', where '{file.name}' belongs, "
+                    "can't be written to. Make it writable, or replace the link by a file."
                 )
 
 

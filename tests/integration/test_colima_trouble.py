@@ -141,7 +141,7 @@ def test_a_link_into_a_place_that_nobody_may_write_to_is_refused_while_the_vm_ru
     dotfiles.chmod(0o555)
     if os.geteuid() == 0:
         # Nothing but a mount keeps root from writing.
-        monkeypatch.setattr(os, "access", lambda place, mode: str(place) != str(dotfiles))
+        monkeypatch.setattr(os, "access", lambda place, _mode: str(place) != str(dotfiles))
     with pytest.raises(InputError, match=f"settings of profile 'dev': '{dotfiles}'"):
         lab.converge({**DEV, "cpu": 4})
     assert lab.machine("dev") == machine
@@ -154,7 +154,7 @@ def test_trouble_with_a_file_on_the_way_tells_what_was_done(lab: ColimaLab, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match="no space left on device. Free some space, and run again") as caught:
+    with pytest.raises(InputError, match=r"no space left on device\. Free some space, and run again") as caught:
         lab.converge({**DEV, "cpu": 4})
     assert caught.value.result["changed"]
     assert str(caught.value.result["actions"]).startswith("[\"stop profile 'dev'")
