@@ -90,7 +90,7 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
     """
     if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
-    if not current.keeps_data_apart:
+    if current.disk is None or not current.keeps_data_apart:
         return current.fresh
     if current.disk_runtime not in ("", target["runtime"]):
         return False
