@@ -36,7 +36,7 @@ def plan_env_file(path: Path, found: FileState, host: str | None) -> Plan:
     target = f"environment file '{path}'"
     if host is None:
         steps = (Step("remove", target),) if ours else ()
-    elif found.kind != "absent" and not ours and found.text:
+    elif not ours and (found.text or not found.readable):
         raise RefusedStep(f"Could not write environment file '{path}': it holds something else. Choose another path.")
     elif found.kind in ("other", "dangling"):
         raise RefusedStep(f"Could not write environment file '{path}': no file is there. Choose another path.")

@@ -14,15 +14,19 @@ from .errors import InputError
 
 @dataclass(frozen=True)
 class FileState:
-    """What is found at a path, links followed. kind is absent, file, dangling (link to nothing) or other."""
+    """What is found at a path, links followed. kind is absent, file, dangling (link to nothing) or other.
+
+    readable is False for a file that is large or not text: it is none of ours, and its text is not known.
+    """
 
     kind: str
     text: str = ""
     mode: int = 0
+    readable: bool = True
 
 
 def read_file(path: Path, limit: int = 1 << 20) -> FileState:
-    """Return what is at the path. A file that is large or not text has an empty text: it is none of ours."""
+    """Return what is at the path. Of a file that is large or not text only that it is there."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -33,11 +37,11 @@ def read_file(path: Path, limit: int = 1 << 20) -> FileState:
         return FileState("other")
     mode = stat.S_IMODE(found.st_mode)
     if found.st_size > limit:
-        return FileState("file", mode=mode)
+        return FileState("file", mode=mode, readable=False)
     try:
         return FileState("file", path.read_text(encoding="utf-8"), mode)
     except UnicodeDecodeError:
-        return FileState("file", mode=mode)
+        return FileState("file", mode=mode, readable=False)
     except OSError as error:
         raise InputError(f"Could not read '{path}': {error.strerror}. Choose a path that you can read.") from error
 

@@ -24,6 +24,11 @@ def plan_link(path: Path, kept: Path, links: tuple[str | None, str | None], targ
             "Stop the engine that listens there (Docker Desktop, or the system's docker service) and remove the file first."
         )
     elif found != target:
+        if found and found_kept == "":
+            raise RefusedStep(
+                f"Could not link '{path}': the link that is there would be kept as '{kept}', and '{kept}' is there. "
+                "Move that file away first."
+            )
         if found and found_kept is None:
             steps.append(Step("keep", f"link '{path}'", f"to {found}, as {kept}"))
         steps.append(Step("link", f"'{path}'", f"to {target}"))

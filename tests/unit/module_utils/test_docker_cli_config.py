@@ -195,6 +195,24 @@ def test_the_environment_file_serves_shells_and_ides(run: ModuleRun, home: Path,
     assert not run("docker_cli_config", plugins=[], env_file=str(path), state="absent")["changed"]
 
 
+@pytest.mark.parametrize(
+    "mine", ["# Zugänge\nKEY=1\n".encode("latin-1"), b"# big\n" + b"x" * (1 << 20)], ids=["Latin-1", "large"]
+)
+def test_an_environment_file_that_cannot_be_told_is_never_overwritten(
+    run: ModuleRun, home: Path, programs: Path, mine: bytes
+) -> None:
+    path = home / "docker.env"
+    path.write_bytes(mine)
+    assert "it holds something else" in run("docker_cli_config", plugins=[], env_file=str(path))["msg"]
+    assert not run("docker_cli_config", plugins=[], env_file=str(path), state="absent")["changed"]
+    assert path.read_bytes() == mine
+
+
+def test_an_empty_file_becomes_the_environment_file(run: ModuleRun, home: Path, programs: Path) -> None:
+    (home / "docker.env").touch()
+    assert run("docker_cli_config", plugins=[], env_file=str(home / "docker.env"))["changed"]
+
+
 def test_a_shell_reads_the_environment_file(run: ModuleRun, home: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = home / "my colima"
     place.mkdir()
@@ -239,6 +257,14 @@ def test_a_real_socket_is_never_replaced(run: ModuleRun, tmp_path: Path) -> None
     (tmp_path / "docker.sock").touch()
     result = run("docker_socket_link", path=str(tmp_path / "docker.sock"), target="/ours.sock")
     assert "a socket or file of somebody else is there" in result["msg"]
+
+
+def test_a_file_at_the_place_of_the_link_before_is_not_lost_nor_that_link(run: ModuleRun, tmp_path: Path) -> None:
+    link, kept = tmp_path / "docker.sock", tmp_path / "docker.sock.before-laptop.containers"
+    link.symlink_to("/desktop.sock")
+    kept.write_text("mine")
+    assert f"'{kept}' is there" in run("docker_socket_link", path=str(link), target="/ours.sock")["msg"]
+    assert (links_to(link), kept.read_text()) == ("/desktop.sock", "mine")
 
 
 def test_the_socket_link_needs_root_and_says_so(run: ModuleRun, tmp_path: Path) -> None:
