@@ -6,7 +6,7 @@ An edit names one key and its new value, so it can be made to whatever the file 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,13 +28,15 @@ _PACKAGES = {
 class Facts:
     """What the plan needs to know of the machine.
 
-    helpers: credential helpers on PATH; dead_directories: of the extra plugin directories, those that are gone;
-    dead_context: whether the current context is gone or Docker Desktop's without its engine; plugins: for each one asked for
-    "found", or ("directory" | "program", path) where docker does not look, or None; dangling: plugin links to nothing.
+    helpers: the system's credential helpers on PATH; desktop: whether Docker Desktop is installed; dead_directories: of the extra
+    plugin directories, those that are gone; dead_context: whether the current context is gone or Docker Desktop's without its
+    engine; plugins: for each one asked for "found", or ("directory" | "program", path) where docker does not look, or None;
+    dangling: plugin links to nothing.
     """
 
     system: str
     helpers: frozenset[str] = frozenset()
+    desktop: bool = False
     dead_directories: frozenset[str] = frozenset()
     dead_context: bool = False
     plugins: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
@@ -116,9 +118,8 @@ def _links(steps: Sequence[Step], before: bool) -> dict[str, str | None]:
 
 def _repairs(config: Mapping[str, Any], facts: Facts, warnings: list[str]) -> list[Edit]:
     edits = []
-    desktop_gone = _DESKTOP not in facts.helpers
     store = config.get("credsStore")
-    if store == _DESKTOP and desktop_gone:
+    if store == _DESKTOP and not facts.desktop:
         other = next((name for name in _STORES.get(facts.system, ()) if name in facts.helpers), ABSENT)
         edits.append(edit("credsStore", store, other))
         if other is ABSENT:
@@ -127,7 +128,7 @@ def _repairs(config: Mapping[str, Any], facts: Facts, warnings: list[str]) -> li
                 "Install one (brew install docker-credential-helper), set credsStore to its name, and log in again."
             )
     helpers = config.get("credHelpers")
-    if isinstance(helpers, dict) and desktop_gone and _DESKTOP in helpers.values():
+    if isinstance(helpers, dict) and not facts.desktop and _DESKTOP in helpers.values():
         left = {host: name for host, name in helpers.items() if name != _DESKTOP}
         edits.append(edit("credHelpers", helpers, left or ABSENT))
     extra = config.get("cliPluginsExtraDirs")
@@ -144,22 +145,47 @@ def of_docker_desktop(path_or_context: str) -> bool:
     return "Docker.app/" in path_or_context + "/" or path_or_context in _DESKTOP_CONTEXTS
 
 
-def plan_undo(config: Mapping[str, Any], notes: Sequence[Mapping[str, Any]], linked: Mapping[str, str | None]) -> Plan:
+def plan_undo(
+    config: Mapping[str, Any],
+    notes: Sequence[Mapping[str, Any]],
+    linked: Mapping[str, str | None],
+    desktop: bool,
+    contexts: Collection[str],
+) -> Plan:
     """Return the steps that take earlier edits back, last first. What somebody changed since then stays as it is.
 
-    notes are the earlier steps; linked tells what the links of these notes point to today.
+    So does what docker would fail on. notes are the earlier steps; linked tells what the links of these notes point to today,
+    desktop whether Docker Desktop is installed, contexts which of the former contexts are there.
     """
     steps: list[Step] = []
+    lost: dict[str, str] = {}
     now = dict(config)
     for note in reversed(notes):
-        if "key" in note and now.get(note["key"]) == note["after"]:
+        if "key" in note and now.get(note["key"]) == note["after"] and note["key"] not in lost:
+            missing = _missing(note["key"], note["before"], desktop, contexts)
+            if missing:
+                lost[note["key"]] = (
+                    f"'{note['key']}' in docker's config.json was not set back to {_short(note['before'])}, "
+                    f"as {missing} and docker would fail."
+                )
+                continue
             steps.append(edit(note["key"], note["after"], note["before"]))
             now[note["key"]] = note["before"]
         elif "path" in note and note["points_to"] is not None and linked.get(note["path"]) == note["points_to"]:
             steps.append(Link("remove", f"docker plugin link '{note['path']}'", "made by an earlier run", note["path"]))
     before = {step.key: step.before for step in reversed(steps) if isinstance(step, Edit)}
     after = {step.key: step.after for step in steps if isinstance(step, Edit)}
-    return Plan(tuple(steps), before, after)
+    return Plan(tuple(steps), before, after, warnings=tuple(lost.values()))
+
+
+def _missing(key: str, value: Any, desktop: bool, contexts: Collection[str]) -> str:
+    """Return what docker would miss with a former value; empty when it is all there."""
+    if key == "currentContext" and value not in (ABSENT, "", "default", *contexts):
+        return f"the context '{value}' does not exist"
+    names = value.values() if isinstance(value, dict) else (value,)
+    if key in ("credsStore", "credHelpers") and _DESKTOP in names and not desktop:
+        return f"the program 'docker-credential-{_DESKTOP}' is not installed"
+    return ""
 
 
 def edited(config: Mapping[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:

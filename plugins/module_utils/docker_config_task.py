@@ -16,7 +16,7 @@ from .docker_config_file import ConfigFile
 from .docker_context_store import state_file
 from .docker_env_file import env_text, plan_env_file
 from .docker_files import read_file, write_file
-from .docker_surroundings import Notes, apply_plan, look_around
+from .docker_surroundings import Notes, apply_plan, desktop_is_installed, look_around
 from .errors import NotVerified
 from .plan import Plan, merge, telling
 
@@ -39,7 +39,7 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     def plan_again() -> Plan:
         config = read_config(directory)
         if not present:
-            return plan_undo(config, notes.read(), notes.linked())
+            return plan_undo(config, notes.read(), notes.linked(), desktop_is_installed(os.environ), notes.contexts())
         return plan_config(config, look_around(directory, config, params["plugins"], system, os.environ), params["repair"])
 
     host = resolve(os.environ, system).socket(parse_name(params["profile"]), "docker")

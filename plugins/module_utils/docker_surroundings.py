@@ -20,7 +20,9 @@ from .docker_plugins import find_elsewhere, in_directories, plugin_directories
 from .errors import InputError
 from .plan import Plan
 
-_HELPERS = ("desktop", "osxkeychain", "secretservice", "pass")
+_HELPERS = ("osxkeychain", "secretservice", "pass")
+# Of the whole machine; a user can have the app in a home, too.
+DESKTOP_PLACES = ("/Applications/Docker.app", "/opt/docker-desktop")
 
 
 def look_around(
@@ -28,18 +30,32 @@ def look_around(
 ) -> Facts:
     """Return what the plan needs to know."""
     path = complete_path(environment.get("PATH", ""))
+    desktop = desktop_is_installed(environment)
     own = directory / "cli-plugins"
     extra = config.get("cliPluginsExtraDirs")
     listed = [item for item in extra if isinstance(item, str)] if isinstance(extra, list) else []
     return Facts(
         system=system,
         helpers=frozenset(name for name in _HELPERS if shutil.which(f"docker-credential-{name}", path=path)),
-        dead_directories=frozenset(item for item in listed if of_docker_desktop(item) and not Path(item).is_dir()),
-        dead_context=_context_is_dead(directory, str(config.get("currentContext") or "")),
+        desktop=desktop,
+        dead_directories=frozenset(
+            item for item in listed if not desktop and of_docker_desktop(item) and not Path(item).is_dir()
+        ),
+        dead_context=_context_is_dead(directory, str(config.get("currentContext") or ""), desktop),
         plugins={name: _plugin(name, directory, config, path) for name in plugins},
-        dangling=[str(link) for link in _links(own) if not link.exists() and _wanted_away(link, plugins)],
+        dangling=[str(link) for link in _links(own) if not link.exists() and _wanted_away(link, plugins, desktop)],
         plugin_directory=str(own),
     )
+
+
+def desktop_is_installed(environment: Mapping[str, str]) -> bool:
+    """Whether Docker Desktop is there, running or not."""
+    home = Path(environment.get("HOME") or Path.home())
+    # Installed for one user, its programs are here, which only log-in shells have on PATH.
+    path = os.pathsep.join([complete_path(environment.get("PATH", "")), str(home / ".docker/bin")])
+    if shutil.which("docker-credential-desktop", path=path):
+        return True
+    return any(place.exists() for place in (*map(Path, DESKTOP_PLACES), home / "Applications/Docker.app"))
 
 
 def _plugin(name: str, directory: Path, config: Mapping[str, Any], path: str) -> tuple[str, str] | None:
@@ -58,20 +74,28 @@ def _links(place: Path) -> list[Path]:
     return sorted(item for item in place.iterdir() if item.is_symlink()) if place.is_dir() else []
 
 
-def _wanted_away(link: Path, plugins: Sequence[str]) -> bool:
-    return link.name in plugins or of_docker_desktop(os.readlink(link))  # noqa: PTH115 - a string is looked at
+def _wanted_away(link: Path, plugins: Sequence[str], desktop: bool) -> bool:
+    if link.name in plugins:
+        return True
+    return not desktop and of_docker_desktop(os.readlink(link))  # noqa: PTH115 - a string is looked at
 
 
-def _context_is_dead(directory: Path, current: str) -> bool:
+def _entry(directory: Path, context: str) -> Path:
+    return directory / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
+
+
+def _context_is_dead(directory: Path, current: str, desktop: bool) -> bool:
     """Whether docker fails on its current context: it is gone, or Docker Desktop's and that has been removed."""
     if current in ("", "default"):
         return False
-    entry = directory / "contexts" / "meta" / hashlib.sha256(current.encode()).hexdigest() / "meta.json"
     try:
-        host = json.loads(entry.read_text(encoding="utf-8"))["Endpoints"]["docker"]["Host"]
+        host = json.loads(_entry(directory, current).read_text(encoding="utf-8"))["Endpoints"]["docker"]["Host"]
     except FileNotFoundError:
         return True
     except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if desktop:
+        # It is only not running.
         return False
     return of_docker_desktop(current) and host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists()
 
@@ -150,3 +174,8 @@ class Notes:
                 with contextlib.suppress(OSError):
                     found[note["path"]] = os.readlink(note["path"])  # noqa: PTH115 - compared as text
         return found
+
+    def contexts(self) -> set[str]:
+        """Return the contexts that were current before a noted edit, those that are there now."""
+        named = {note["before"] for note in self.read() if note.get("key") == "currentContext"}
+        return {name for name in named if isinstance(name, str) and _entry(Path(self.key), name).is_file()}

@@ -20,6 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils import atomic_fi
 from ansible_collections.laptop.containers.plugins.module_utils.docker_config import Edit, Facts, edited, plan_config, plan_undo
 from ansible_collections.laptop.containers.plugins.module_utils.docker_config_file import ConfigFile, render
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, NotVerified
+from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -135,6 +136,7 @@ def facts(config: Any, helpers: frozenset[str], plugin: Any, system: str) -> Fac
     return Facts(
         system=system,
         helpers=helpers,
+        desktop="desktop" in helpers,
         dead_directories=frozenset(item for item in extra if item == "/gone"),
         dead_context=config.get("currentContext") == "desktop-linux",
         plugins={"docker-buildx": plugin},
@@ -154,13 +156,18 @@ def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_taken_back(
     assert after.get("experimental") == config.get("experimental")
     assert "c2VjcmV0" not in json.dumps([plan.actions, plan.diff])
     notes = [{"key": step.key, "before": step.before, "after": step.after} for step in edits]
-    back = plan_undo(after, notes, {})
+    back = plan_undo(after, notes, {}, desktop=True, contexts={"desktop-linux"})
     assert edited(after, [step for step in back.steps if isinstance(step, Edit)]) == config
+    lost = plan_undo(after, notes, {}, desktop=False, contexts=())
+    left = edited(after, [step for step in lost.steps if isinstance(step, Edit)])
+    for key in ("credsStore", "credHelpers", "currentContext"):
+        assert left.get(key) == after.get(key)
+    assert len(lost.warnings) == len({step.key for step in edits} & {"credsStore", "credHelpers", "currentContext"})
 
 
 def test_what_somebody_changed_since_is_not_taken_back() -> None:
     notes = [{"key": "credsStore", "before": "desktop", "after": "osxkeychain"}]
-    assert plan_undo({"credsStore": "pass"}, notes, {}).steps == ()
+    assert plan_undo({"credsStore": "pass"}, notes, {}, desktop=True, contexts=()) == Plan()
 
 
 def test_nobody_ever_sees_half_a_file() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 import subprocess
@@ -30,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
 @pytest.fixture
 def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory that is all of PATH: no helper, no plugin of this machine is seen."""
-    from ansible_collections.laptop.containers.plugins.module_utils import cli, docker_plugins
+    from ansible_collections.laptop.containers.plugins.module_utils import cli, docker_plugins, docker_surroundings
 
     place = home / "bin"
     place.mkdir()
@@ -38,6 +39,7 @@ def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
     monkeypatch.setattr(docker_plugins, "SYSTEM_DIRECTORIES", ())
     monkeypatch.setattr(docker_plugins, "HOMEBREW_DIRECTORIES", ())
+    monkeypatch.setattr(docker_surroundings, "DESKTOP_PLACES", (str(home / "apps/Docker.app"),))
     return place
 
 
@@ -62,10 +64,25 @@ def config(home: Path) -> Any:
 
 def leave(home: Path, settings: Any = LEFTOVERS, mode: int = 0o600) -> Path:
     path = home / ".docker/config.json"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(settings, indent="\t"))
     path.chmod(mode)
     return path
+
+
+def context(home: Path, name: str) -> None:
+    """A context as Docker Desktop makes it; its engine does not run."""
+    entry = home / ".docker/contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+    entry.mkdir(parents=True)
+    host = f"unix://{home}/.docker/run/docker.sock"
+    (entry / "meta.json").write_text(json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}}))
+
+
+# Where Docker Desktop puts things: by itself, by its "User" installation, and into a home without administrator.
+INSTALLED = pytest.mark.parametrize(
+    "place",
+    ["bin/docker-credential-desktop", ".docker/bin/docker-credential-desktop", "apps/Docker.app", "Applications/Docker.app"],
+)
 
 
 def test_docker_desktops_leftovers_are_repaired_with_a_backup(run: ModuleRun, home: Path, programs: Path) -> None:
@@ -96,12 +113,34 @@ def test_without_any_helper_the_consequence_is_told(run: ModuleRun, home: Path, 
     assert "unencrypted" in messages(result)[0]
 
 
-def test_an_installed_docker_desktop_is_not_touched(run: ModuleRun, home: Path, programs: Path) -> None:
-    program(programs, "docker-credential-desktop")
-    settings = {"credsStore": "desktop", "credHelpers": {"a": "desktop"}, "cliPluginsExtraDirs": ["/gone"]}
+@INSTALLED
+def test_an_installed_docker_desktop_is_not_touched(run: ModuleRun, home: Path, programs: Path, place: str) -> None:
+    program((home / place).parent, Path(place).name)
+    settings = {**LEFTOVERS, "credHelpers": {"a": "desktop"}}
     leave(home, settings)
+    context(home, "desktop-linux")
+    scout = home / ".docker/cli-plugins/docker-scout"
+    scout.parent.mkdir()
+    scout.symlink_to("/Applications/Docker.app/Contents/Resources/cli-plugins/docker-scout")
     assert not run("docker_cli_config", plugins=[])["changed"]
     assert config(home) == settings
+    assert scout.is_symlink()
+
+
+def test_a_context_without_an_entry_is_repaired_also_where_docker_desktop_is(run: ModuleRun, home: Path, programs: Path) -> None:
+    program(programs, "docker-credential-desktop")
+    leave(home, {"currentContext": "desktop-linux", "credsStore": "desktop"})
+    run("docker_cli_config", plugins=[])
+    assert config(home) == {"credsStore": "desktop"}
+
+
+def test_links_that_docker_desktop_left_do_not_count_as_docker_desktop(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home)
+    context(home, "desktop-linux")
+    (home / ".docker/bin").mkdir()
+    (home / ".docker/bin/docker-credential-desktop").symlink_to("/Applications/Docker.app/Contents/Resources/bin/gone")
+    run("docker_cli_config", plugins=[])
+    assert not {"credsStore", "currentContext"} & set(config(home))
 
 
 def test_repair_can_be_left_out(run: ModuleRun, home: Path, programs: Path) -> None:
@@ -169,18 +208,37 @@ def test_a_missing_plugin_is_named_with_its_remedy(
     assert not (home / ".docker").exists()
 
 
-def test_everything_can_be_taken_back(run: ModuleRun, home: Path, programs: Path) -> None:
+@INSTALLED
+def test_everything_can_be_taken_back(run: ModuleRun, home: Path, programs: Path, place: str) -> None:
     leave(home)
     program(programs, "docker-buildx")
     options = {"plugins": ["docker-buildx"], "env_file": str(home / "docker.env")}
     run("docker_cli_config", **options)
     assert config(home) != LEFTOVERS
+    # What was missing is there again.
+    program((home / place).parent, Path(place).name)
+    context(home, "desktop-linux")
     result = run("docker_cli_config", **options, state="absent")
     assert config(home) == LEFTOVERS
     assert not (home / "docker.env").exists()
     assert names(home / ".docker/cli-plugins") == []
     assert result["changed"]
     assert not run("docker_cli_config", **options, state="absent")["changed"]
+
+
+def test_what_docker_would_fail_on_is_not_put_back_and_told(run: ModuleRun, home: Path, programs: Path) -> None:
+    leave(home, {**LEFTOVERS, "credHelpers": {"a.example": "desktop", "b.example": "ecr-login"}})
+    run("docker_cli_config", plugins=[])
+    repaired = config(home)
+    checked = run("docker_cli_config", plugins=[], state="absent", check=True)
+    result = run("docker_cli_config", plugins=[], state="absent")
+    assert config(home) == {**repaired, "cliPluginsExtraDirs": LEFTOVERS["cliPluginsExtraDirs"]}
+    assert (checked["actions"], messages(checked)) == (result["actions"], messages(result))
+    told = sorted(messages(result))
+    assert [text.split("'")[1] for text in told] == ["credHelpers", "credsStore", "currentContext"]
+    assert "'docker-credential-desktop' is not installed" in told[0] and "context 'desktop-linux' does not exist" in told[2]
+    again = run("docker_cli_config", plugins=[], state="absent")
+    assert (again["changed"], messages(again)) == (False, [])
 
 
 def test_the_environment_file_serves_shells_and_ides(run: ModuleRun, home: Path, programs: Path) -> None:
