@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from .buildx_config import BuildkitConfig
 from .errors import InputError
@@ -129,6 +130,17 @@ def normal_platform(text: str) -> str:
     return f"{system}/{_SAME_PLATFORM.get(arch, arch)}"
 
 
+def check_endpoint(builder: str, text: str) -> None:
+    """Raise InputError for an address that is none. Names of contexts and paths of files are not looked at."""
+    try:
+        # A port is looked at only when it is asked for.
+        _ = "://" in text and urlsplit(text).port
+    except ValueError as error:
+        raise InputError(
+            f"Could not use an endpoint of builder '{builder}': '{text}' is no address ({str(error).lower()}). Correct it."
+        ) from error
+
+
 def check_wanted(wanted: Sequence[Wanted]) -> None:
     """Raise InputError for what can't be meant."""
     names = [item.name for item in wanted]
@@ -144,6 +156,10 @@ def check_wanted(wanted: Sequence[Wanted]) -> None:
         if not item.present:
             continue
         endpoints = [node.endpoint for node in item.builder.nodes]
+        nodes = [node.name for node in item.builder.nodes]
+        twice = next((node for node in nodes if nodes.count(node) > 1), None)
+        if twice is not None:
+            raise InputError(f"Could not plan builder '{name}': two nodes are called '{twice}'. Give each node its own name.")
         if item.builder.driver == "docker" and endpoints != [name]:
             raise InputError(
                 f"Could not manage builder '{name}': with driver docker the builder is the docker context of the same name. "

@@ -44,25 +44,44 @@ class BuildkitConfig:
 
 
 def config_from(settings: Mapping[str, Any]) -> BuildkitConfig:
-    """Return the configuration that a user wrote. Raises InputError when a certificate that it names can't be read."""
+    """Return the configuration that a user wrote. Raises InputError for what can't be meant or read."""
+    # Now, and not when the builder that is to have them has made way.
+    to_toml(settings)
+    if not isinstance(settings.get("registry", {}), dict):
+        raise InputError(
+            "Could not use buildkitd_config: its registry is no mapping. Write each host as a key with its settings below it."
+        )
     outside, inside = copy.deepcopy(dict(settings)), copy.deepcopy(dict(settings))
     digests: dict[str, str] = {}
-    for host, registry in (settings.get("registry") or {}).items():
-        if not isinstance(registry, dict):
-            raise InputError(
-                f"Could not use the buildkitd settings of registry '{host}': they are no mapping. "
-                "Look at the manual of buildkitd.toml."
-            )
+    for host, registry in settings.get("registry", {}).items():
+        _check_registry(host, registry)
         place = f"certs/{_NOT_IN_A_DIRECTORY_NAME.sub('_', host)}/"
         if registry.get("ca"):
             outside["registry"][host]["ca"] = [str(Path(path).expanduser()) for path in registry["ca"]]
             inside["registry"][host]["ca"] = [_carry(path, place, digests) for path in registry["ca"]]
-        for number, pair in enumerate(registry.get("keypair") or []):
+        for number, pair in enumerate(registry.get("keypair", [])):
             for kind in ("key", "cert"):
                 if pair.get(kind):
                     outside["registry"][host]["keypair"][number][kind] = str(Path(pair[kind]).expanduser())
                     inside["registry"][host]["keypair"][number][kind] = _carry(pair[kind], place, digests)
     return BuildkitConfig(outside, digests, inside)
+
+
+def _check_registry(host: str, registry: Any) -> None:
+    shown = f"Could not use buildkitd_config of registry '{host}'"
+    if not isinstance(registry, dict):
+        raise InputError(f"{shown}: it is no mapping. Write its settings as keys below it, such as http: true.")
+    authorities, pairs = registry.get("ca", []), registry.get("keypair", [])
+    if not (isinstance(authorities, list) and all(isinstance(path, str) for path in authorities)):
+        raise InputError(f"{shown}: its ca is no list of paths. Write ca: [/path/to/ca.pem].")
+    if not (isinstance(pairs, list) and all(_is_pair(pair) for pair in pairs)):
+        raise InputError(
+            f"{shown}: its keypair is no list of mappings with paths. Write keypair: [{{key: /key.pem, cert: /cert.pem}}]."
+        )
+
+
+def _is_pair(pair: Any) -> bool:
+    return isinstance(pair, dict) and all(isinstance(pair.get(kind, ""), str) for kind in ("key", "cert"))
 
 
 def _carry(path: str, place: str, digests: dict[str, str]) -> str:
@@ -103,15 +122,19 @@ def _write_table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[st
         if isinstance(value, dict) or (isinstance(value, list) and value and all(isinstance(item, dict) for item in value)):
             later.append((key, value))
         else:
-            lines.append(f"{_key(key)} = {_value(value, (*path, key))}")
+            lines.append(f"{_key(key, path)} = {_value(value, (*path, key))}")
     for key, value in later:
-        name = ".".join(_key(part) for part in (*path, key))
+        name = ".".join([*map(_key, path), _key(key, path)])
         for item in [value] if isinstance(value, dict) else value:
             lines.append(f"[{name}]" if isinstance(value, dict) else f"[[{name}]]")
             _write_table(item, (*path, key), lines)
 
 
-def _key(key: str) -> str:
+def _key(key: str, path: tuple[str, ...] = ()) -> str:
+    if not isinstance(key, str):
+        # YAML reads a bare 5000 as a number.
+        place = ".".join(map(str, (*path, key)))
+        raise InputError(f"Could not write buildkitd setting '{place}': its name {key} is no text. Put the name into quotes.")
     return key if _BARE_KEY.fullmatch(key) else _text(key)
 
 

@@ -37,12 +37,21 @@ def all_health(builders: Mapping[str, Builder], hosts: Mapping[str, str | None],
     """Return how all nodes of all builders are; they are asked side by side, so dead ones cost the time only once."""
     asked = [(builder, node) for builder in builders.values() for node in builder.nodes]
     if len(asked) < 2:
-        return {(builder.name, node.name): node_health(builder, node, hosts, seconds) for builder, node in asked}
+        return {(builder.name, node.name): _health(builder, node, hosts, seconds) for builder, node in asked}
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=min(32, len(asked))) as pool:
-        found = pool.map(lambda pair: node_health(pair[0], pair[1], hosts, seconds), asked)
+        found = pool.map(lambda pair: _health(pair[0], pair[1], hosts, seconds), asked)
         return {(builder.name, node.name): health for (builder, node), health in zip(asked, found, strict=True)}
+
+
+def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    """Return how a node is, whatever its endpoint and its kubeconfig look like."""
+    try:
+        return node_health(builder, node, hosts, seconds)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # A builder can be somebody else's, its address none, its kubeconfig of any shape. That must not stop the work on ours.
+        return Health("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
 
 
 def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .buildx import Builder, Node, Wanted, normal_platform
+from .buildx import Builder, Node, Wanted, check_endpoint, normal_platform
 from .buildx_config import config_from
 from .buildx_nodes import OWN_HOST
 from .docker_context import BUILT_IN
@@ -52,10 +52,13 @@ def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
     name, driver = options["name"].lower(), options["driver"]
     fallback = {"docker-container": current_context, "docker": options["name"]}.get(driver, "")
     listed = options["nodes"] or [{"name": None, "platforms": None, **{key: options[key] for key in _NODE_OPTIONS}}]
-    config = None if options["buildkitd_config"] is None else config_from(options["buildkitd_config"])
+    # Of a builder that goes, certificates may have gone before.
+    configured = options["buildkitd_config"] is not None and options["state"] == "present"
+    config = config_from(options["buildkitd_config"]) if configured else None
     nodes = []
     for number, item in enumerate(listed):
         endpoint = item["endpoint"] or fallback
+        check_endpoint(name, endpoint)
         opts = options["driver_opts"] if item["driver_opts"] is None else item["driver_opts"]
         flags = options["buildkitd_flags"] if item["buildkitd_flags"] is None else item["buildkitd_flags"]
         nodes.append(

@@ -185,7 +185,10 @@ def test_a_damaged_record_is_named(run: ModuleRun, buildx: Path) -> None:
         ({"name": "default"}, "Could not use builder name 'default'"),
         ({"name": "x", "platforms": ["arm64"]}, "Could not use platform 'arm64'"),
         ({"name": "x", "nodes": [{"endpoint": "a"}, {"endpoint": "a"}]}, "two nodes have one endpoint"),
+        ({"name": "x", "nodes": [{"name": "a", "endpoint": "b"}, {"name": "A", "endpoint": "c"}]}, "two nodes are called 'a'"),
         ({"name": "x", "driver": "remote"}, "driver remote needs an endpoint"),
+        ({"name": "x", "driver": "remote", "endpoint": "tcp://h:99999"}, "'tcp://h:99999' is no address"),
+        ({"name": "x", "driver": "kubernetes", "endpoint": "kubernetes://[h"}, "'kubernetes://[h' is no address"),
         ({"name": "x", "driver": "docker", "endpoint": "y"}, "the docker context of the same name"),
         ({"name": "x", "buildkitd_config": {"registry": {"r": {"ca": ["/nowhere.pem"]}}}}, "Could not read '/nowhere.pem'"),
         ({"name": "x", "endpoint": "nowhere"}, "docker context 'nowhere' does not exist"),
@@ -251,6 +254,37 @@ def test_dead_builders_are_reported_within_five_seconds_and_pruned_on_request(
     assert time.monotonic() - began < 10.0
     assert len(pruned["actions"]) == 12
     assert [path.name for path in (buildx / ".docker/buildx/instances").iterdir()] == ["on-stopped"]
+
+
+# What buildx itself keeps and somebody's own kubeconfig may hold, whatever it means.
+@pytest.mark.parametrize(
+    ("driver", "odd"),
+    [
+        ("remote", "tcp://h:99999"),
+        ("remote", "tcp://[h"),
+        ("remote", f"tcp://{'h' * 70}.example:1"),
+        ("docker-container", "tcp://h:99999"),
+        ("kubernetes", "kubernetes://[h"),
+        ("kubernetes", "contexts: [a]\ncurrent-context: x"),
+        ("kubernetes", "contexts: [{name: x, context: 5}]\ncurrent-context: x"),
+        ("kubernetes", "contexts: [{name: x, context: {user: u}}]\nusers: [{name: u, user: me}]\ncurrent-context: x"),
+    ],
+)
+def test_a_builder_of_somebody_elses_that_makes_no_sense_does_not_stop_ours(
+    run: ModuleRun, buildx: Path, listening: str, driver: str, odd: str
+) -> None:
+    (buildx / "kubeconfig").write_text(odd)
+    record(buildx, "odd", odd if "://" in odd else f"kubernetes:///odd?kubeconfig={buildx}/kubeconfig", driver)
+    ours = {"name": "ours", "driver": "remote", "endpoint": listening}
+    result = run("buildx_builder", builders=[ours], prune_stale="unreachable")
+    assert result["actions"] == [f"create builder 'ours' ({listening})"]
+    assert not result["stale"]
+
+
+def test_a_builder_that_goes_needs_no_certificates(run: ModuleRun, buildx: Path, listening: str) -> None:
+    record(buildx, "far", listening, "remote")
+    settings = {"registry": {"r.example": {"ca": ["/nowhere.pem"]}}}
+    assert run("buildx_builder", builders=[{"name": "far", "state": "absent", "buildkitd_config": settings}])["changed"]
 
 
 def test_a_builder_of_a_dead_engine_can_be_removed(run: ModuleRun, buildx: Path, silent: str) -> None:

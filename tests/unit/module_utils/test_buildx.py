@@ -208,6 +208,26 @@ def test_a_setting_without_a_form_in_toml_is_refused() -> None:
         to_toml({"a": {"b": None}})
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"registry": ["r.corp"]}, "its registry is no mapping"),
+        ({"registry": {5000: {"http": True}}}, "its name 5000 is no text"),
+        ({"registry": {"r.corp": "http"}}, "registry 'r.corp': it is no mapping"),
+        ({"registry": {"r.corp": {"ca": "/etc/ssl/ca.pem"}}}, "registry 'r.corp': its ca is no list of paths"),
+        ({"registry": {"r.corp": {"ca": [{"a": "/ca.pem"}]}}}, "registry 'r.corp': its ca is no list of paths"),
+        ({"registry": {"r.corp": {"keypair": {"key": "/k", "cert": "/c"}}}}, "its keypair is no list of mappings with paths"),
+        ({"registry": {"r.corp": {"keypair": ["/k", "/c"]}}}, "its keypair is no list of mappings with paths"),
+        ({"registry": {"r.corp": {"keypair": [{"key": ["/k"]}]}}}, "its keypair is no list of mappings with paths"),
+        ({"worker": {"oci": {"gc": None}}}, r"setting 'worker\.oci\.gc'"),
+        ({"worker": {"oci": {7: True}}}, "setting 'worker.oci.7': its name 7 is no text"),
+    ],
+)
+def test_a_slip_in_buildkits_settings_is_named(settings: dict[Any, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        config_from(settings)
+
+
 def test_certificates_are_compared_by_content_at_the_place_where_buildx_puts_them(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("one")
     wanted = config_from({"registry": {"r.example:5000": {"ca": [str(tmp_path / "ca.pem")], "http": True}}})
