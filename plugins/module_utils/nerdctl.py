@@ -8,6 +8,7 @@ is already there, and may report success without having written anything.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,13 @@ from typing import Any
 
 from .docker_files import FileState, write_file
 from .errors import InputError, RefusedStep
+from .nerdctl_moved import Moved
 from .plan import Plan, Step
 
 # The form of every colima so far; the profile and colima's own path are what may differ.
 _SCRIPT = re.compile(
-    r"#!\s*\S.*\n\s*(?:exec )?\"?(?P<colima>[^\n\"]*colima)\"? nerdctl (?:--profile|-p)[ =](?P<profile>\S+) -- \"\$@\"\s*"
+    r"#!\s*\S.*\n\s*(?:exec )?(?:\"?[^\n\"]*colima\"?|'(?:[^'\n]|'\"'\"')*colima')"
+    r" nerdctl (?:--profile|-p)[ =](?P<profile>\S+) -- \"\$@\"\s*"
 )
 _REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
 
@@ -36,16 +39,17 @@ class Wrapper:
 
 @dataclass(frozen=True)
 class WrapperStep(Step):
-    """A step with the file that it writes (text) or removes (text None), and where a foreign file goes first."""
+    """A step with the file that it writes (text), brings back (moved_from) or removes, and where a foreign file goes first."""
 
     path: Path = Path()
     text: str | None = None
     moved_to: Path | None = None
+    moved_from: Path | None = None
 
 
 def script(colima: str, profile: str) -> str:
-    """Return the text of the wrapper, letter by letter what colima writes."""
-    return f'#!/usr/bin/env sh\n\n{colima} nerdctl --profile {profile} -- "$@"\n'
+    """Return the text of the wrapper, letter by letter what colima writes; but its own path with a space would not work."""
+    return f'#!/usr/bin/env sh\n\n{shlex.quote(colima)} nerdctl --profile {profile} -- "$@"\n'
 
 
 def bound_profile(text: str) -> str | None:
@@ -64,8 +68,14 @@ def check_wrappers(wrappers: Sequence[Wrapper]) -> None:
             raise InputError(f"Could not plan nerdctl wrapper '{path}': it is listed twice. Give each profile its own path.")
 
 
-def plan_wrappers(current: Mapping[Path, FileState], wrappers: Sequence[Wrapper], colima: str, free: Mapping[Path, Path]) -> Plan:
-    """Return the steps. free tells, per path, where a foreign file could be moved to."""
+def plan_wrappers(
+    current: Mapping[Path, FileState],
+    wrappers: Sequence[Wrapper],
+    colima: str,
+    free: Mapping[Path, Path],
+    moved: Mapping[Path, Path],
+) -> Plan:
+    """Return the steps. free tells, per path, where a foreign file could be moved to; moved, where an earlier run moved one."""
     check_wrappers(wrappers)
     steps: list[Step] = []
     warnings: list[str] = []
@@ -74,15 +84,24 @@ def plan_wrappers(current: Mapping[Path, FileState], wrappers: Sequence[Wrapper]
         if item.present:
             step = _plan_present(found, item, script(colima, item.profile), free[item.path])
             steps += [step] if step else []
-        elif found.kind == "file" and bound_profile(found.text) is not None:
+            continue
+        ours = found.kind == "file" and bound_profile(found.text) is not None
+        if ours:
             steps.append(WrapperStep("remove", f"nerdctl wrapper '{item.path}'", path=item.path))
-        elif found.kind != "absent":
+        if item.path in moved and (ours or found.kind == "absent"):
+            place = moved[item.path]
+            steps.append(WrapperStep("bring back", f"'{item.path}'", f"from {place}", path=item.path, moved_from=place))
+        elif not ours and found.kind != "absent":
             warnings.append(f"'{item.path}' is not a nerdctl wrapper for colima and was left alone.")
     after = {
         **current,
         **{item.path: FileState("file", script(colima, item.profile), 0o755) for item in wrappers if item.present},
     }
-    after |= {step.path: FileState("absent") for step in steps if isinstance(step, WrapperStep) and step.text is None}
+    after |= {
+        step.path: FileState("file", f"what is in {step.moved_from}") if step.moved_from else FileState("absent")
+        for step in steps
+        if isinstance(step, WrapperStep) and step.text is None
+    }
     return Plan(tuple(steps), _shown(current, wrappers), _shown(after, wrappers), warnings=tuple(warnings))
 
 
@@ -120,15 +139,19 @@ def free_path(path: Path) -> Path:
     return candidate
 
 
-def apply_wrappers(plan: Plan) -> None:
+def apply_wrappers(plan: Plan, moved: Moved) -> None:
     """Run the steps."""
     for step in plan.steps:
         if not isinstance(step, WrapperStep):
             continue
         try:
             if step.moved_to is not None:
+                # Noted first: killed in between, it can still come back.
+                moved.note(step.path, step.moved_to)
                 step.path.rename(step.moved_to)
-            if step.text is None:
+            if step.moved_from is not None:
+                step.moved_from.rename(step.path)
+            elif step.text is None:
                 step.path.unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"Could not {step.verb} '{step.path}': {error.strerror}. {_REMEDY}") from error

@@ -23,6 +23,7 @@ from .nerdctl_completion import (
     plan_completions,
     zsh_warning,
 )
+from .nerdctl_moved import Moved
 from .plan import Plan, merge, telling
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -89,16 +90,20 @@ def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     check_wrappers(wrappers)
     colima, assumed = colima_path(params["colima"], any(item.present for item in wrappers), check_mode)
     current = {item.path: read_file(item.path) for item in wrappers}
-    plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers})
+    moved = Moved(os.environ, str(Path.home()))
+    plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers}, moved.there())
     completions, profile = completion_plan(params["completion"], wrappers)
     if not check_mode:
         completions, texts = ask_nerdctl(completions, Cli(colima, HOW_TO_INSTALL), profile or "")
         done: list[str] = []
         with telling(done):
             for one in plan.steps:
-                apply_wrappers(replace(plan, steps=(one,)))
+                apply_wrappers(replace(plan, steps=(one,)), moved)
                 done.append(str(one))
             apply_completions(completions, texts)
+        for item in wrappers:
+            if not item.present:
+                moved.forget(item.path)
     both = merge([plan, completions])
     search = os.environ.get("PATH", "").split(os.pathsep)
     # In check mode a name may still run something else; only what is there can be looked up.

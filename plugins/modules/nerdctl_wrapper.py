@@ -12,7 +12,7 @@ description:
   - Writes small scripts that run C(nerdctl) inside the VM of a colima profile with runtime containerd, one per profile, under
     any names.
   - Each has exactly the content that C(colima nerdctl install) would write, so colima recognises it as its own. The profile
-    does not have to exist yet.
+    does not have to exist yet. Only a path of colima that a shell would misread is put into quotes.
   - A file that is not such a script is never overwritten, and never removed.
   - Warns when the script's directory is not on E(PATH), or another command of the same name comes first there.
 extends_documentation_fragment: [laptop.containers.attributes]
@@ -35,7 +35,9 @@ options:
         type: bool
         default: false
       state:
-        description: V(absent) removes the script; a file that is not such a script stays, with a warning.
+        description:
+          - V(absent) removes the script, and brings back the file that O(wrappers[].move_foreign) had moved aside for it.
+          - A file that is not such a script stays, with a warning.
         type: str
         choices: [present, absent]
         default: present

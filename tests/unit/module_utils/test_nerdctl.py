@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def test_the_script_is_what_colima_writes() -> None:
     [
         (WRITTEN_BY_COLIMA, "k8s"),
         (script("/home/a b/colima", "default"), "default"),
+        (script("/home/o'neill/a b/colima", "default"), "default"),
         ('#!/bin/sh\ncolima nerdctl -p dev -- "$@"\n', "dev"),
+        ('#!/usr/bin/env sh\n\n/home/a b/colima nerdctl --profile k8s -- "$@"\n', "k8s"),
         ("", None),
         ("\x7fELF", None),
         ('#!/bin/sh\nset -e\ncolima nerdctl --profile k8s -- "$@"\necho done\n', None),
@@ -111,6 +114,65 @@ def test_a_foreign_file_moves_aside_only_when_told(run: ModuleRun, home: Path, c
     assert (home / "nerdctl.moved.1").read_text() == "mine"
     assert (home / "nerdctl.moved").read_text() == "older"
     assert path.read_text() == script(colima, "k8s")
+
+
+def test_what_was_moved_aside_comes_back(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    path.write_bytes(b"\x7fELF\xff\xfe")
+    path.chmod(0o755)
+    (home / "nerdctl.moved").write_text("older")
+    wrapper = {"path": str(path), "profile": "k8s", "move_foreign": True}
+    run("nerdctl_wrapper", wrappers=[wrapper])
+    # Written anew, it is still the one that had something moved.
+    run("nerdctl_wrapper", wrappers=[{**wrapper, "profile": "dev"}])
+    absent = [{**wrapper, "state": "absent"}]
+    checked = run("nerdctl_wrapper", check=True, wrappers=absent)
+    assert path.read_text() == script(colima, "dev")
+    result = run("nerdctl_wrapper", wrappers=absent)
+    assert (checked["actions"], checked["diff"]) == (result["actions"], result["diff"])
+    assert result["actions"] == [f"remove nerdctl wrapper '{path}'", f"bring back '{path}' (from {path}.moved.1)"]
+    assert (path.read_bytes(), os.access(path, os.X_OK)) == (b"\x7fELF\xff\xfe", True)
+    assert sorted(item.name for item in home.glob("nerdctl*")) == ["nerdctl", "nerdctl.moved"]
+    assert not run("nerdctl_wrapper", wrappers=absent)["changed"]
+    assert path.read_bytes() == b"\x7fELF\xff\xfe"
+
+
+def test_what_was_moved_aside_comes_back_after_a_kill(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    path.write_text("mine")
+    run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s", "move_foreign": True}])
+    # Killed when the file had been moved and the wrapper was not yet there, or when it had gone and the file was not yet back.
+    path.unlink()
+    result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
+    assert result["actions"] == [f"bring back '{path}' (from {path}.moved)"]
+    assert path.read_text() == "mine"
+
+
+def test_only_what_made_way_for_the_wrapper_comes_back(run: ModuleRun, home: Path, colima: str) -> None:
+    path = home / "nerdctl"
+    run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
+    (home / "nerdctl.moved").write_text("moved by somebody else")
+    result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
+    assert result["actions"] == [f"remove nerdctl wrapper '{path}'"]
+    assert (home / "nerdctl.moved").read_text() == "moved by somebody else"
+    # Nor in place of what has come there since.
+    path.write_text("mine")
+    run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s", "move_foreign": True}])
+    path.write_text("newer")
+    assert not run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])["changed"]
+    assert (path.read_text(), (home / "nerdctl.moved.1").read_text()) == ("newer", "mine")
+
+
+def test_a_colima_in_a_directory_with_a_space_is_found(run: ModuleRun, home: Path, colima: str) -> None:
+    place = home / "o'neill's tools/colima"
+    place.parent.mkdir()
+    place.write_text('#!/bin/sh\necho "$@"\n')
+    place.chmod(0o755)
+    options = {"wrappers": [{"profile": "k8s"}], "colima": str(place)}
+    run("nerdctl_wrapper", **options)
+    done = subprocess.run([str(home / ".local/bin/nerdctl"), "ps"], capture_output=True, text=True, check=False)
+    assert done.stdout == "nerdctl --profile k8s -- ps\n"
+    assert not run("nerdctl_wrapper", **options)["changed"]
 
 
 def test_a_link_of_a_dotfiles_manager_stays_a_link(run: ModuleRun, home: Path, colima: str) -> None:
