@@ -190,6 +190,19 @@ def test_a_teardown_that_is_refused_takes_nothing_back(lab: Lab) -> None:
     assert fingerprint(lab.folder) == before
 
 
+def test_a_teardown_that_finds_a_damaged_docker_configuration_takes_nothing_back(lab: Lab) -> None:
+    inside = json.loads((lab.folder / "environment.json").read_text())
+    path = Path(inside["HOME"]) / ".docker/config.json"
+    text = path.read_text()
+    path.write_text(text.rstrip().removesuffix("}"))
+    before = fingerprint(lab.folder)
+    done = lab.play(playbook="playbooks/teardown.yml")
+    assert done.returncode != 0
+    assert "Could not read docker's configuration" in flat(done.stdout + done.stderr)
+    assert fingerprint(lab.folder) == before
+    path.write_text(text)
+
+
 def test_the_plan_of_a_teardown_has_each_step_once_and_no_hints_of_what_goes(lab: Lab) -> None:
     before = fingerprint(lab.folder)
     done = lab.play("--check", playbook="playbooks/teardown.yml")
