@@ -59,7 +59,7 @@ class Manager(ABC):
         for path in self.files(timer):
             contents[path] = None
             with contextlib.suppress(FileNotFoundError):
-                contents[path] = Path(path).read_text()
+                contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
         return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
 
     def apply(self, timer: Timer, plan: Plan) -> None:

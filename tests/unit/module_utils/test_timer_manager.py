@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import plistlib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,15 @@ def test_an_agent_is_loaded_anew_although_launchd_is_slow_to_let_it_go(tools: Pa
     changed = Timer("refresh", ("/bin/true", "again"), 30)
     assert settle(manager, changed) == ["rewrite", "restart"]
     assert settle(manager, changed, absent=True) == ["stop", "remove"]
+
+
+@pytest.mark.parametrize("absent", [False, True])
+def test_an_agent_in_apples_binary_form_is_none_that_fits(tools: Path, home: Path, absent: bool) -> None:
+    manager = Launchd(home, 501)
+    settle(manager, TIMER)
+    (path,) = map(Path, manager.files(TIMER))
+    path.write_bytes(plistlib.dumps(plistlib.loads(path.read_bytes()) | {"Nice": 1.5}, fmt=plistlib.FMT_BINARY))
+    assert settle(manager, TIMER, absent=absent) == (["stop", "remove"] if absent else ["rewrite", "restart"])
 
 
 def test_an_agent_that_does_not_go_is_told(tools: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
