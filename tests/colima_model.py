@@ -13,8 +13,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_action im
     WRAPPER,
     Action,
     ProfilePlan,
+    settled_notes,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_apply import settled_notes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
     ABSENT,
@@ -221,6 +221,9 @@ class World:
 
     def context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
+
+    def use_context(self, _action: Action) -> None:
+        assert self.current.clients.docker_context
 
     def clean(self, action: Action) -> None:
         gone: dict[int, dict[str, Any]] = {

@@ -96,7 +96,7 @@ def _ask(access: Access, path: str, seconds: float) -> Health:
             found: Any = api.json("GET", path)
         return Health("running" if (found.get("status") or {}).get("readyReplicas") else "inactive")
     except ApiError as error:
-        return Health("inactive") if error.status == 404 else Health("unknown", f"{place}: {error.text or error}")
+        return Health("inactive") if error.not_found else Health("unknown", f"{place}: {error.text or error}")
     except (WorkstationError, OSError) as error:
         return Health("unreachable", f"{place}: {_reason(error)}")
 

@@ -30,7 +30,7 @@ DOWN = (
 )
 FILES = ("aside", "aside_disk", "unlock", "store", "resize", "write", "fresh", "settle")
 UP = ("start",)
-CLIENTS = ("kubeconfig", "context")
+CLIENTS = ("kubeconfig", "context", "use_context")
 PHASES = (DOWN, FILES, UP, CLIENTS)
 
 # What "clean" removes from the host; an action's number says which.
@@ -77,8 +77,10 @@ class ProfilePlan:
     warnings: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
     will_be_up: bool = False
-    # Whether the plan hangs on facts that were not asked yet.
+    # Whether what it stops must be idle, and whether that was not asked yet.
+    only_if_idle: bool = False
     asks_idle: bool = False
+    # Whether it hangs on the port of a running k3s, which was not asked yet.
     asks_port: bool = False
 
     @property
@@ -148,3 +150,12 @@ def sets_kubernetes_up(plan: ProfilePlan) -> bool:
     known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
     # With an address of its own a VM may get another one, which colima then writes down.
     return plans_kubernetes(plan) and not (same_vm and known and not target["network.address"])
+
+
+def settled_notes(plan: ProfilePlan) -> list[str]:
+    """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
+    kinds = {action.kind for action in plan.actions}
+    notes = ["journal"] if kinds & {"start", "write"} or plan.desired.state == "absent" else []
+    known = plan.current.store is not None and plan.current.store.formatted
+    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
+    return [*notes, "fresh"] if settled else notes

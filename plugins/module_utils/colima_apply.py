@@ -17,7 +17,7 @@ from . import colima_clients as clients
 from .atomic_file import write_atomically
 from .colima import Colima
 from .colima_account import Account
-from .colima_action import PHASES, UP, Action, ProfilePlan, plans_kubernetes, sets_kubernetes_up
+from .colima_action import DOWN, PHASES, UP, Action, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from .colima_config import Host
 from .colima_kube_context import note_context
 from .colima_paths import Name
@@ -49,24 +49,32 @@ class Applier:
     progress: Progress
     account: Account = field(default_factory=Account)
 
-    def run(self, plans: Sequence[ProfilePlan]) -> None:
-        """Run all actions of all plans. The caller holds the lock."""
+    def run(self, planned: Sequence[ProfilePlan], again: Callable[[ProfilePlan], ProfilePlan]) -> list[ProfilePlan]:
+        """Run all actions of all plans. The caller holds the lock. Returns the plans that were carried out.
+
+        again makes the plan of a profile anew that must be idle: while another one stops, minutes may pass.
+        """
         self.colima.make_base()
+        plans = list(planned)
         for phase in PHASES:
             if phase is UP:
                 self._start_all(plans)
                 continue
-            for plan in plans:
-                for action in plan.actions:
-                    if action.kind in phase:
-                        if not action.hidden:
-                            self.progress.say(
-                                str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip()
-                            )
-                        with self.account.recorded(action):
-                            _DO[action.kind](self, action)
+            for place in range(len(plans)):
+                if phase is DOWN and plans[place].only_if_idle and self.account.finished:
+                    plans[place] = again(plans[place])
+                self._run(plans[place], phase)
         for plan in plans:
             self._finish(plan)
+        return plans
+
+    def _run(self, plan: ProfilePlan, phase: tuple[str, ...]) -> None:
+        for action in plan.actions:
+            if action.kind in phase:
+                if not action.hidden:
+                    self.progress.say(str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip())
+                with self.account.recorded(action):
+                    _DO[action.kind](self, action)
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
         starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
@@ -221,6 +229,10 @@ class Applier:
         """Correct the address in colima's own docker context."""
         clients.correct_docker_context(self.colima, action.name)
 
+    def use_context(self, action: Action) -> None:
+        """Let docker work with the profile's context again."""
+        clients.use_docker_context(self.colima, action.name)
+
     def clean(self, action: Action) -> None:
         """Remove what colima leaves on the host."""
         clients.clean(self.colima, action)
@@ -233,12 +245,3 @@ _DO: dict[str, Callable[[Applier, Action], Any]] = {
     "unlock_first": Applier.unlock,
     "store_first": Applier.store,
 }
-
-
-def settled_notes(plan: ProfilePlan) -> list[str]:
-    """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
-    kinds = {action.kind for action in plan.actions}
-    notes = ["journal"] if kinds & {"start", "write"} or plan.desired.state == "absent" else []
-    known = plan.current.store is not None and plan.current.store.formatted
-    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
-    return [*notes, "fresh"] if settled else notes

@@ -37,7 +37,9 @@ class ClientFiles:
         self.paths = paths
         self.problems: list[str] = []
         home = Path(environment.get("HOME") or "~").expanduser()
-        self._docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "contexts" / "meta"
+        docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
+        self._docker = docker / "contexts" / "meta"
+        self._docker_current = _current_context(docker / "config.json")
         self._kube = kubeconfig.path_from(environment)
         self._kube_text = text_of(self._kube) or ""
         self._kube_config: dict[str, Any] | None = None
@@ -53,7 +55,7 @@ class ClientFiles:
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
             except WorkstationError as error:
                 self.problems.append(error.message)
-        clients = Clients(self._docker_endpoint(name), entry, port, current, dangling)
+        clients = Clients(self._docker_endpoint(name), self._docker_current == name.id, entry, port, current, dangling)
         return self._with_traces(name, clients) if self.with_wrappers else clients
 
     def _with_traces(self, name: Name, clients: Clients) -> Clients:
@@ -107,6 +109,12 @@ class ClientFiles:
                 if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)
+
+
+def _current_context(file: Path) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(text_of(file) or "{}").get("currentContext") or "")
+    return ""
 
 
 def _port_of(entry: Mapping[str, Any]) -> int:

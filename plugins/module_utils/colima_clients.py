@@ -56,6 +56,11 @@ def correct_docker_context(colima: Colima, name: Name) -> None:
     _docker(colima).run("context", "update", name.id, "--docker", f"host={colima.paths.socket(name, 'docker')}")
 
 
+def use_docker_context(colima: Colima, name: Name) -> None:
+    """Make colima's own docker context current."""
+    _docker(colima).run("context", "use", name.id)
+
+
 def clean(colima: Colima, action: Action) -> None:
     """Remove one trace of a deleted profile; it may be gone already."""
     name, what = action.name, action.number

@@ -47,6 +47,7 @@ class Survey:
     plans: tuple[ProfilePlan, ...]
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
 
     @property
     def has_work(self) -> bool:
@@ -78,7 +79,8 @@ def plan_all(snapshot: Snapshot, request: Request, facts: Facts) -> Survey:
     )
     refusals = [refusal for plan in plans for refusal in plan.refusals]
     together_refusals, warnings = check(plans, snapshot.others, request.host)
-    return Survey(snapshot, _with_last_traces(snapshot, plans), (*refusals, *together_refusals), (*snapshot.problems, *warnings))
+    warned = (*snapshot.problems, *warnings)
+    return Survey(snapshot, _with_last_traces(snapshot, plans), (*refusals, *together_refusals), warned, facts)
 
 
 def _with_last_traces(snapshot: Snapshot, plans: tuple[ProfilePlan, ...]) -> tuple[ProfilePlan, ...]:
@@ -164,9 +166,19 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
         require_writable(colima, result.plans)
         applier = Applier(colima, request.host, limits, progress)
         with applier.account.told(), naming_files("converge the colima profiles"):
-            applier.run(result.plans)
+            done = applier.run(result.plans, partial(_asked_again, colima, request, result.facts))
+            result = replace(result, plans=tuple(done))
             after = _verified(colima, request, result)
     return _outcome(colima, result, after, request, extra=tuple(applier.account.further))
+
+
+def _asked_again(colima: Colima, request: Request, facts: Facts, plan: ProfilePlan) -> ProfilePlan:
+    """Return the plan for a profile that must be idle, as it is now."""
+    from .colima_idle import busy
+
+    name = str(plan.current.name)
+    known = replace(facts, busy={**facts.busy, name: busy(colima, plan.current)})
+    return plan_profile(plan.current, plan.desired, request.policy, request.host, known)
 
 
 def _refuse(result: Survey) -> None:

@@ -49,8 +49,9 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     reason = _held_back(plan, needed, policy, facts)
     if reason is not None and desired.state != "stopped":
         return _hold(plan, gap, repair, reason)
-    asks = needed and desired.state != "stopped" and policy.restart == "if_idle" and str(current.name) not in facts.busy
-    plan = replace(plan, will_be_up=want_up, asks_idle=asks)
+    only_if_idle = needed and desired.state != "stopped" and policy.restart == "if_idle"
+    asks = only_if_idle and str(current.name) not in facts.busy
+    plan = replace(plan, will_be_up=want_up, only_if_idle=only_if_idle, asks_idle=asks)
     if verdict.recreate:
         return _recreate(plan, gap, repair, host, with_data=verdict.with_data)
     return _converge(plan, gap, repair, host)
@@ -190,6 +191,12 @@ def _context(current: Current) -> list[Action]:
 
 
 def _context_after_start(current: Current, target: Config) -> list[Action]:
-    # A proper stop takes the context away, and the start makes it anew.
+    if target["runtime"] != "docker":
+        return []
+    # A proper stop takes the context away, and the start makes it anew, but current only where it is told to.
     removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
-    return [] if removed or target["runtime"] != "docker" else _context(current)
+    if not removed:
+        return _context(current)
+    if target["auto_activate"] or not current.clients.docker_current:
+        return []
+    return [Action("use_context", current.name, "make current again", "", f"docker context '{current.name.id}'")]

@@ -68,6 +68,7 @@ class Clients:
     """What the host's clients know of a profile. None: nothing is wrong, or it does not apply."""
 
     docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
+    docker_current: bool = False  # whether docker works with that one
     kube_entry: str = ""  # "", "present" or "incomplete"
     kube_port: int = 0  # of the server in that entry; 0: none
     kube_current: str = ""

@@ -125,6 +125,30 @@ def test_a_change_waits_for_running_containers_and_is_applied_afterwards(lab: Co
     assert lab.has_marker("dev")
 
 
+def test_a_container_that_starts_while_another_profile_stops_holds_its_own_restart_back(lab: ColimaLab) -> None:
+    one = {"name": "one", "cpu": 2, "memory": 4, "disk": 20, "runtime": "containerd"}
+    two = {"name": "two", "cpu": 2, "memory": 4, "disk": 20, "auto_activate": False}
+    lab.converge(one, two)
+    # Stopping takes its time; meanwhile somebody begins to work in the other one.
+    (lab.bin / "colima").rename(lab.bin / "colima.real")
+    listing = json.dumps({"Names": "my-database", "Labels": ""})
+    (lab.bin / "colima").write_text(
+        f"""#!/bin/sh
+case "$*" in stop*one*) echo '{listing}' > {lab.root}/containers ;; esac
+exec {lab.bin}/colima.real "$@"
+"""
+    )
+    (lab.bin / "colima").chmod(0o755)
+    machine = lab.machine("two")
+    done = lab.converge({**one, "cpu": 3}, {**two, "cpu": 3})
+    assert lab.machine("two") == machine
+    assert [str(item.target) for item in done.plan.pending] == ["profile 'two'"]
+    assert "my-database" in done.plan.pending[0].reason
+    assert not [action for action in done.actions if "'two'" in action]
+    lab.containers()
+    assert any("stop profile 'two'" in action for action in lab.converge({**one, "cpu": 3}, {**two, "cpu": 3}).actions)
+
+
 def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("k8s_coredns", labels="a=b,io.kubernetes.pod.namespace=kube-system")

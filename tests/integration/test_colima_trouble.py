@@ -241,6 +241,17 @@ def test_a_docker_context_with_a_stale_address_is_corrected_without_a_restart(la
     assert lab.converge(DEV).actions == ()
 
 
+@pytest.mark.parametrize("current", ["colima-dev", "default"])
+def test_the_context_that_docker_works_with_is_the_same_after_a_restart(lab: ColimaLab, current: str) -> None:
+    docker_cli.install(lab.bin)
+    lab.converge({**DEV, "auto_activate": False})
+    assert lab.run("docker", "context", "use", current).returncode == 0
+    done = lab.converge({**DEV, "auto_activate": False, "cpu": 4})
+    assert lab.run("docker", "context", "show").stdout.strip() == current
+    assert ("make current again docker context 'colima-dev'" in done.actions) == (current != "default")
+    assert lab.converge({**DEV, "auto_activate": False, "cpu": 4}).actions == ()
+
+
 def test_after_a_crash_absent_takes_everything_away_in_order(lab: ColimaLab) -> None:
     docker_cli.install(lab.bin)
     lab.converge({**DEV, "kubernetes": {"enabled": True}})
