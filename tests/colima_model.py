@@ -107,7 +107,7 @@ class World:
 
     def delete(self, _action: Action) -> None:
         self.k3s_port = 0
-        if self.current.applied is not None and not self.current.keeps_data_apart:
+        if self.current.applied is not None and self.current.why_data_is_inside:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.knows_runtime else self.current.clients
         # A VM that was set aside is none to Lima, and its disk stays locked.
@@ -211,6 +211,8 @@ class World:
             disk=disk,
             live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,
+            # colima uses any disk that it finds when it starts a VM that is there.
+            definition=None,
         )
 
     def kubeconfig(self, action: Action) -> None:

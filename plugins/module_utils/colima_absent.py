@@ -44,7 +44,7 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     if destroy:
         actions.extend(delete_with_data(current, ""))
     elif current.exists:
-        kept = current.keeps_data_apart
+        kept = not current.why_data_is_inside
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
         actions.append(Action("delete", name, "delete the VM of" if kept else "delete", detail))
     elif current.health in (DEFINED, LEFTOVER):
@@ -68,9 +68,10 @@ def _refusal(current: Current, policy: Policy) -> str:
         )
     # That there are no applied settings proves nothing: a file can get lost. Our note of a first start does.
     never_came_up = current.applied is None and current.fresh
-    if current.exists and not current.keeps_data_apart and not never_came_up:
+    why = current.why_data_is_inside
+    if current.exists and why and not never_came_up:
         return (
-            f"Could not delete profile '{name}': it has no separate data disk, so all its images and volumes would be lost. "
+            f"Could not delete profile '{name}': {why}, so all its images and volumes would be lost. "
             f"Save what you need, then set delete_data with '{name}' in confirm_data_loss."
         )
     return ""

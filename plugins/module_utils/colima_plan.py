@@ -51,6 +51,9 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         return _hold(plan, gap, repair, reason)
     only_if_idle = needed and desired.state != "stopped" and policy.restart == "if_idle"
     asks = only_if_idle and str(current.name) not in facts.busy
+    if needed and (current.applied or {}).get("vm_type") == "krunkit":
+        warning = f"Profile '{current.name}' restarts, and colima is reported to lose data of krunkit VMs then (its issue 1583)."
+        plan = replace(plan, warnings=(*plan.warnings, warning))
     plan = replace(plan, will_be_up=want_up, only_if_idle=only_if_idle, asks_idle=asks)
     if verdict.recreate:
         return _recreate(plan, gap, repair, host, with_data=verdict.with_data)

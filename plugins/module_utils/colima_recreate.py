@@ -90,7 +90,7 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
     """
     if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
-    if current.disk is None or not current.keeps_data_apart:
+    if current.disk is None or current.why_data_is_inside:
         return current.fresh
     if current.disk_runtime not in ("", target["runtime"]):
         return False
@@ -123,10 +123,7 @@ def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, vers
         ("runtime" in fixed, f"the data disk belongs to runtime {old}"),
         (old == "none", "a profile without runtime has no data disk"),
         (version is not None and version < DATA_DISK_SINCE, f"colima before {text_of(DATA_DISK_SINCE)} has no data disk"),
-        (
-            current.exists and not current.keeps_data_apart,
-            "its VM was made by a colima that had no data disk",
-        ),
+        (current.exists and bool(current.why_data_is_inside), current.why_data_is_inside),
         (current.store is None or not current.store.formatted, "colima's note that the data disk is formatted is lost"),
         (
             current.store is not None and current.store.runtime not in ("", target["runtime"]),

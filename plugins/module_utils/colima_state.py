@@ -131,11 +131,18 @@ class Current:
         return None if self.disk is None else self.disk.size // GIB
 
     @property
-    def keeps_data_apart(self) -> bool:
-        """Whether images and volumes are on the data disk. A VM of a colima before 0.9 has them in itself, also beside a disk."""
-        # A VM that Lima can't read is set aside, never deleted.
-        told = self.definition is not None and self.health != DAMAGED
-        return self.disk is not None and (not told or lists_disk(self.definition or "", self.name))
+    def why_data_is_inside(self) -> str:
+        """Why images and volumes are in the VM itself, and go with it; empty when they are on a data disk."""
+        if self.disk is None:
+            return "it has no separate data disk"
+        if self.health == DAMAGED or self.definition is None:
+            # A VM that Lima can't read is set aside, never deleted.
+            return ""
+        if not lists_disk(self.definition, self.name):
+            return "its VM was made by a colima that had no data disk, and does not use the one that is there"
+        if (self.applied or {}).get("vm_type") == "krunkit":
+            return "colima is reported to leave the data disk of a krunkit VM unused (its issues 1583 and 1614)"
+        return ""
 
     @property
     def disk_runtime(self) -> str:

@@ -17,7 +17,18 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_start imp
     hint_for,
     repair_for,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Files, Row, parse_rows, parse_store, verdict
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
+    ABSENT,
+    DAMAGED,
+    STOPPED,
+    Current,
+    DataDisk,
+    Files,
+    Row,
+    parse_rows,
+    parse_store,
+    verdict,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, ToolMissing
 
 T = 'time="2026-11-23T21:44:49Z"'
@@ -109,6 +120,29 @@ def test_the_reason_of_a_failure_is_found_on_either_channel() -> None:
         "Could not start profile 'dev': error starting vm: error at 'starting': exit status 1; "
         "errors inspecting instance: [gone]."
     )
+
+
+LISTED = "additionalDisks:\n- name: colima-dev\n  format: false\n"
+
+
+@pytest.mark.parametrize(
+    ("health", "definition", "vm_type", "inside"),
+    [
+        (STOPPED, LISTED, "vz", ""),
+        (STOPPED, "additionalDisks: [colima-dev]", "vz", ""),
+        (STOPPED, LISTED, "krunkit", "krunkit"),
+        (STOPPED, LISTED.replace("dev", "other"), "vz", "does not use"),
+        (STOPPED, "cpus: 2", "vz", "does not use"),
+        (STOPPED, "additionalDisks: {", "vz", "does not use"),
+        (DAMAGED, "additionalDisks: {", "vz", ""),
+        (ABSENT, None, "", ""),
+    ],
+)
+def test_data_is_on_the_disk_only_where_the_vm_uses_it(health: str, definition: str | None, vm_type: str, inside: str) -> None:
+    disk = DataDisk(20 << 30)
+    found = Current(parse_name("dev"), health, applied={"vm_type": vm_type}, disk=disk, definition=definition)
+    assert inside in found.why_data_is_inside
+    assert bool(found.why_data_is_inside) == bool(inside)
 
 
 def test_limactls_refusal_of_root_and_its_absence_are_told() -> None:
