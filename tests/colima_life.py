@@ -217,12 +217,13 @@ def _calls(lab: ProcessLab) -> list[list[str]]:
 
 
 def _put_marker(lab: ProcessLab) -> None:
-    """Once a profile has come up whole there is work in it: on its data disk, or in its VM where there is none."""
+    """Once a profile has come up whole there is work in it: on the data disk that the VM uses, or in the VM itself."""
     with contextlib.suppress(OSError):
         guest = json.loads((lab.paths.instance(NAME) / "rehearsal.json").read_text())
-        disk = lab.paths.data_disk(NAME) / "data"
+        disk, spec = lab.paths.data_disk(NAME) / "data", (lab.paths.instance(NAME) / "lima.yaml").read_text()
         if guest.get("booted") and guest.get("runtime_up"):
-            (disk if disk.is_dir() else lab.paths.instance(NAME)).joinpath("marker").write_text("somebody's volume")
+            used = "additionalDisks" in spec
+            (disk if used else lab.paths.instance(NAME)).joinpath("marker").write_text("somebody's volume")
 
 
 def _has_marker(lab: ProcessLab) -> bool:
