@@ -24,7 +24,9 @@ options:
     type: str
     required: true
   command:
-    description: Program, as an absolute path, and its arguments. Needed unless O(state=absent).
+    description:
+      - Program, as an absolute path, and its arguments. Needed unless O(state=absent).
+      - A C(~) at the beginning of a word is the home directory on the machine, as no shell is there to read it.
     type: list
     elements: str
     default: []
@@ -60,9 +62,9 @@ options:
   needs:
     description:
       - Files that the command can't do without. When one of them, the program itself or O(directory) does not exist on the
-        machine, nothing is written; check mode warns.
+        machine, nothing is written; check mode warns. They are read as the words of O(command) are.
     type: list
-    elements: path
+    elements: str
     default: []
   directory:
     description: The directory in which the command runs.
@@ -107,6 +109,7 @@ files:
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +130,7 @@ ARGUMENT_SPEC = {
     "programs": {"type": "list", "elements": "str", "default": []},
     "inherit": {"type": "list", "elements": "str", "default": []},
     "leave": {"type": "list", "elements": "str", "default": []},
-    "needs": {"type": "list", "elements": "path", "default": []},
+    "needs": {"type": "list", "elements": "str", "default": []},
     "directory": {"type": "path"},
     "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -155,17 +158,22 @@ def main() -> None:
 def _timer(params: dict[str, Any]) -> Timer:
     return Timer(
         name=params["name"],
-        command=tuple(params["command"]),
+        command=_at_home(params["command"]),
         minutes=params["every"],
         environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
         directory=params["directory"] or "",
     )
 
 
+def _at_home(words: Iterable[str]) -> tuple[str, ...]:
+    # Not the type path, which would read a $ as well: no service manager does.
+    return tuple(os.path.expanduser(word) for word in words)  # noqa: PTH111
+
+
 def _look_around(module: AnsibleModule, timer: Timer) -> None:
     for warning in left_behind(timer.name, os.environ, module.params["leave"], module.params["environment"]):
         module.warn(warning)
-    missing = missing_on_this_machine(timer, module.params["needs"])
+    missing = missing_on_this_machine(timer, _at_home(module.params["needs"]))
     if missing and not module.check_mode:
         raise InputError(missing)
     if missing:

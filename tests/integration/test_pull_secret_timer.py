@@ -155,9 +155,27 @@ def test_a_laptop_that_is_elsewhere_runs_its_own_clone_on_itself(home: Path, des
     own = {"refresh_timer_project": str(home / "clone"), "refresh_timer_python": sys.executable, "refresh_timer_playbook": ""}
     play(home, {**desktop, "XDG_STATE_HOME": "/of/the/controller"}, connection="elsewhere", **own)
     (command,) = [line for line in service(home).splitlines() if line.startswith("ExecStart=")]
-    assert f'"{home}/clone/roles/refresh_timer/files/refresh.py" "~/.local/state/laptop.containers"' in command
+    assert f'"{home}/clone/roles/refresh_timer/files/refresh.py" "{home}/.local/state/laptop.containers"' in command
     assert f'"{home}/clone/playbooks/workstation.yml" "--limit=me"' in command
     assert "--inventory" not in command and '\\"ansible_connection\\": \\"local\\"' in command
+
+
+def test_a_tilde_is_the_home_directory_as_no_shell_reads_it_for_the_timer(home: Path, desktop: dict[str, str]) -> None:
+    (home / "clone").symlink_to(ROOT)
+    (home / "venv").symlink_to(Path(sys.executable).parents[1])
+    ping = {"name": "Ping", "ansible.builtin.ping": {}, "tags": ["secret_refresh"]}
+    (home / "ping.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [ping]}]))
+    (home / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"me": None}}}))
+    own = {
+        "refresh_timer_project": "~/clone",
+        "refresh_timer_python": f"~/venv/bin/{Path(sys.executable).name}",
+        "refresh_timer_playbook": "~/ping.yml",
+        "refresh_timer_inventory": ["~/hosts.yml"],
+    }
+    play(home, desktop, connection="elsewhere", **own)
+    subprocess.run([home / "tools" / "systemctl", "--user", "start", f"{UNIT}.service"], check=True, timeout=120)
+    status = json.loads((home / ".local" / "state" / "laptop.containers" / "refresh.json").read_text())
+    assert status["result"] == "fresh", status
 
 
 @pytest.mark.real("kubernetes")
