@@ -2,18 +2,23 @@
 """Stand-ins for launchctl and `systemctl --user`, as far as timers of a user need them. Nothing runs by the clock.
 
 What is loaded, and what ran, is in HOME/.rehearsal/{launchd,systemd}.json. `launchctl kickstart` and `systemctl --user start
-X.service` run the program at once, so that a test sees what the timer would do. As on a Mac, `launchctl bootout` answers before
-the agent is gone: the next questions still find it, and some more find its label taken. Questions, so that no test hangs on time.
+X.service` run the program at once and to its end, so that a test sees what the timer would do. Stopping an X.service, or throwing
+an agent out, ends a program that runs meanwhile; stopping an X.timer does not, as on Linux. As on a Mac, `launchctl bootout`
+answers before the agent is gone: the next questions still find it, and some more find its label taken. Questions, so that no
+test hangs on time.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import plistlib
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,25 +51,50 @@ class State:
     def save(self) -> None:
         """Write it down."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self.known, indent=1))
+        # At once, as another command may look while a program runs.
+        part = self.path.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(self.known, indent=1))
+        part.replace(self.path)
 
 
-def execute(argv: Sequence[str], environment: dict[str, str], directory: str, channels: tuple[str, str]) -> int:
+def running(name: str) -> Path:
+    """Return the file that holds the process of a service's program while it runs."""
+    return State("running").path.with_name(f"{name.replace('/', '-')}.pid")
+
+
+def end(name: str) -> None:
+    """Tell the program of a service to end, if one runs."""
+    with contextlib.suppress(OSError, ValueError):
+        os.kill(int(running(name).read_text()), signal.SIGTERM)
+
+
+def execute(name: str, argv: Sequence[str], environment: dict[str, str], directory: str, channels: tuple[str, str]) -> int:
     """Run a service's program to its end, with nothing of the caller's environment but what every login has.
 
     channels are the files for its output and its error output.
     """
+    note = running(name)
+    note.parent.mkdir(parents=True, exist_ok=True)
     login = {key: os.environ[key] for key in ("HOME", "USER", "LOGNAME", "TMPDIR") if key in os.environ}
     bare = {**login, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", **environment}
     try:
         with Path(channels[0]).open("ab") as output, Path(channels[1]).open("ab") as errors:
-            done = subprocess.run(
-                list(argv), env=bare, cwd=directory or "/", stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
+            process = subprocess.Popen(
+                list(argv),
+                env=bare,
+                cwd=directory or "/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                # Before the program can do anything that somebody waits for in order to end it.
+                preexec_fn=lambda: note.write_text(str(os.getpid())) and None,  # noqa: PLW1509 there are no threads
             )
-    except OSError:
+            return process.wait()
+    except (OSError, subprocess.SubprocessError):
         # A program, a directory or a log that can't be had: neither manager can start the job.
         return EX_CONFIG
-    return done.returncode
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def launchctl(argv: list[str]) -> str:
@@ -91,9 +121,12 @@ def launchctl(argv: list[str]) -> str:
         raise _not_there(verb, target)
     if verb == "bootout":
         leaving[target] = STILL_FOUND + STILL_TAKEN
-    elif verb == "kickstart":
-        _kickstart(known[target])
-    elif verb != "print":
+        state.save()
+        end(target)
+        return ""
+    if verb == "kickstart":
+        return _kickstart(target, known[target])
+    if verb != "print":
         raise Refused(64, f"Unrecognized subcommand: {verb}\n")
     state.save()
     return _printed(target, known[target]) if verb == "print" else ""
@@ -111,6 +144,8 @@ def _takes_leave(state: State, target: str) -> bool:
     leaving = state.known["leaving"]
     if target not in leaving:
         return False
+    if running(target).exists():
+        return True
     leaving[target] -= 1
     if leaving[target] < 0:
         del leaving[target]
@@ -135,12 +170,18 @@ def _bootstrap(state: State, domain: str, path: Path) -> str:
     return ""
 
 
-def _kickstart(entry: dict[str, Any]) -> None:
+def _kickstart(target: str, entry: dict[str, Any]) -> str:
     plist = plistlib.loads(Path(entry["path"]).read_bytes())
     argv = plist.get("ProgramArguments") or [plist["Program"]]
     channels = plist.get("StandardOutPath", os.devnull), plist.get("StandardErrorPath", os.devnull)
-    entry["exit"] = execute(argv, plist.get("EnvironmentVariables") or {}, plist.get("WorkingDirectory", ""), channels)
-    entry["runs"] += 1
+    code = execute(target, argv, plist.get("EnvironmentVariables") or {}, plist.get("WorkingDirectory", ""), channels)
+    # Much may have happened while it ran.
+    state = State("launchd")
+    if target in state.known["services"] and target not in state.known["leaving"]:
+        entry = state.known["services"][target]
+        entry |= {"exit": code, "runs": entry["runs"] + 1}
+        state.save()
+    return ""
 
 
 def _printed(target: str, entry: dict[str, Any]) -> str:
@@ -177,9 +218,9 @@ def systemctl(argv: list[str]) -> str:
         wants.unlink(missing_ok=True)
         if verb == "enable":
             wants.symlink_to(folder / unit)
-    if verb in ("start", "restart") and unit.endswith(".service"):
-        _run_unit(state, folder / unit, unit)
-    elif verb in ("start", "restart") or (verb == "enable" and "--now" in flags):
+    if unit.endswith(".service") and verb in ("start", "restart", "stop"):
+        return _stop_unit(unit) if verb == "stop" else _run_unit(folder / unit, unit)
+    if verb in ("start", "restart") or (verb == "enable" and "--now" in flags):
         state.known["active"] = sorted({*active, unit})
     elif verb == "stop" or (verb == "disable" and "--now" in flags):
         state.known["active"] = sorted({*active} - {unit})
@@ -196,7 +237,7 @@ def _answer(holds: bool, yes: str, no: str, code: int, quiet: bool) -> str:
     return ""
 
 
-def _run_unit(state: State, file: Path, unit: str) -> None:
+def _run_unit(file: Path, unit: str) -> str:
     settings: dict[str, list[str]] = {}
     for line in file.read_text().splitlines():
         key, equals, value = line.partition("=")
@@ -206,12 +247,22 @@ def _run_unit(state: State, file: Path, unit: str) -> None:
     # In a unit file a percent sign is doubled.
     argv = [part.replace("%%", "%").replace("$$", "$") for part in shlex.split(settings["ExecStart"][0])]
     directory = settings.get("WorkingDirectory", [""])[0]
-    code = execute(argv, {key: value.replace("%%", "%") for key, value in pairs}, directory, (os.devnull, os.devnull))
+    code = execute(unit, argv, {key: value.replace("%%", "%") for key, value in pairs}, directory, (os.devnull, os.devnull))
+    # Much may have happened while it ran.
+    state = State("systemd")
     runs = state.known.setdefault("runs", {})
     runs[unit] = {"count": runs.get(unit, {}).get("count", 0) + 1, "exit": code}
+    state.save()
     if code != 0:
-        state.save()
         raise Refused(1, f"Job for {unit} failed because the control process exited with error code.\n")
+    return ""
+
+
+def _stop_unit(unit: str) -> str:
+    end(unit)
+    while running(unit).exists():
+        time.sleep(0.01)
+    return ""
 
 
 def answer(command: Callable[[list[str]], str], argv: list[str]) -> int:

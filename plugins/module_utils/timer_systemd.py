@@ -10,6 +10,9 @@ from .cli import Cli, Output
 from .timer_manager import SECONDS, Manager
 from .timer_units import Timer, systemd_files
 
+# systemd lets a program take 90 seconds to end before it kills it.
+ENDED_WITHIN = 120.0
+
 
 class Systemd(Manager):
     """Timers of one user's own systemd."""
@@ -39,8 +42,10 @@ class Systemd(Manager):
         return self._ask("restart", self._unit(timer))
 
     def stop(self, timer: Timer) -> None:
-        """Stop the timer, and take away what would start it at log-in."""
+        """Stop the timer and a run of it that is under way, and take away what would start it at log-in."""
         self._ask("disable", "--now", self._unit(timer))
+        # What runs does not end with its timer, and would go on to write what is being taken back.
+        self.cli.run("--user", "stop", f"{timer.unit}.service", check=False, timeout=ENDED_WITHIN)
         self._link(timer).unlink(missing_ok=True)
 
     def forget(self, timer: Timer) -> None:

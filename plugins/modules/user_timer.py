@@ -75,7 +75,7 @@ options:
     choices: [auto, launchd, systemd]
     default: auto
   state:
-    description: V(absent) stops the timer and removes its files.
+    description: V(absent) stops the timer, ends a run that is under way, and removes the files.
     type: str
     choices: [present, absent]
     default: present

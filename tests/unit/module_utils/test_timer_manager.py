@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import plistlib
+import subprocess
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,43 @@ def test_an_agent_that_is_not_taken_comes_with_what_to_do(
     says(tools, "launchctl", f"case $1 in print) exit 113;; bootstrap) printf '{said}' >&2; exit {code};; esac")
     with pytest.raises(WorkstationError, match=f"timer 'refresh': Bootstrap failed: {code}: some reason. {remedy}"):
         settle(Launchd(home, 501), TIMER)
+
+
+def begun(command: list[str | Path], note: Path) -> subprocess.Popen[bytes]:
+    """Have a service manager run what a timer runs, and wait until it does."""
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not note.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return run
+
+
+@pytest.mark.parametrize("kind", ["systemd", "launchd"])
+def test_a_run_that_is_under_way_ends_with_its_timer(tools: Path, home: Path, kind: str) -> None:
+    manager: Manager = Systemd(home, {}, 501) if kind == "systemd" else Launchd(home, 501)
+    timer = Timer("refresh", ("/bin/sh", "-c", 'touch "$HOME/begun"; exec sleep 60'), 30)
+    settle(manager, timer)
+    systemd = [tools / "systemctl", "--user", "start", f"{timer.unit}.service"]
+    launchd = [tools / "launchctl", "kickstart", f"gui/501/{timer.label}"]
+    run = begun(systemd if kind == "systemd" else launchd, home / "begun")
+    try:
+        settle(manager, timer, absent=True)
+        assert run.wait(2) == (1 if kind == "systemd" else 0)
+    finally:
+        run.kill()
+
+
+def test_under_systemd_a_run_that_is_under_way_outlives_a_change_of_its_timer(tools: Path, home: Path) -> None:
+    timer = Timer("refresh", ("/bin/sh", "-c", 'touch "$HOME/begun"; exec sleep 60'), 30)
+    settle(Systemd(home, {}, 501), timer)
+    run = begun([tools / "systemctl", "--user", "start", f"{timer.unit}.service"], home / "begun")
+    try:
+        assert settle(Systemd(home, {}, 501), replace(timer, minutes=20)) == ["rewrite", "restart"]
+        assert run.poll() is None
+    finally:
+        subprocess.run([tools / "systemctl", "--user", "stop", f"{timer.unit}.service"], check=True)
+        run.wait(5)
 
 
 def test_a_link_that_leads_nowhere_is_found_and_removed(tools: Path, home: Path) -> None:
