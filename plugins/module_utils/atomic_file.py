@@ -58,7 +58,12 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
 @contextlib.contextmanager
 def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        # It is the directory that takes no file; the name of one that never was helps nobody.
+        error.filename = str(path.parent)
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

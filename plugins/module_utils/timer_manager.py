@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .atomic_file import write_atomically
 from .cli import Cli, Output
-from .errors import NotVerified, WorkstationError
+from .errors import NotVerified, WorkstationError, naming_files
 from .plan import Plan
 from .timer_units import Installed, Timer
 
@@ -56,14 +56,19 @@ class Manager(ABC):
     def read(self, timer: Timer) -> Installed:
         """Return what is installed of a timer. A missing service manager runs nothing."""
         contents: dict[str, str | None] = {}
-        for path in self.files(timer):
-            contents[path] = None
-            with contextlib.suppress(FileNotFoundError):
-                contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
-        return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
+        with naming_files(f"read timer '{timer.name}'"):
+            for path in self.files(timer):
+                contents[path] = None
+                with contextlib.suppress(FileNotFoundError):
+                    contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
+            return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
 
     def apply(self, timer: Timer, plan: Plan) -> None:
         """Carry out a plan. Raises NotVerified when the service manager does not run what it was given."""
+        with naming_files(f"change timer '{timer.name}'"):
+            self._carry_out(timer, plan)
+
+    def _carry_out(self, timer: Timer, plan: Plan) -> None:
         verbs = {step.verb for step in plan.steps}
         starts = bool(verbs & {"start", "restart"})
         wanted = self.files(timer)

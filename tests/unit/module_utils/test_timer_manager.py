@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
 import subprocess
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils import timer_launchd
-from ansible_collections.laptop.containers.plugins.module_utils.errors import NotVerified, WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, NotVerified, WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.timer_launchd import Launchd
 from ansible_collections.laptop.containers.plugins.module_utils.timer_manager import Manager
 from ansible_collections.laptop.containers.plugins.module_utils.timer_systemd import Systemd
@@ -125,6 +126,40 @@ def test_a_link_that_leads_nowhere_is_found_and_removed(tools: Path, home: Path)
     (home / ".rehearsal" / "systemd.json").unlink()
     assert settle(manager, TIMER, absent=True) == ["stop"]
     assert [path for path in (home / ".config").rglob("*") if path.is_symlink()] == []
+
+
+@pytest.mark.parametrize("kind", ["systemd", "launchd"])
+def test_a_file_in_the_way_is_named(tools: Path, home: Path, kind: str) -> None:
+    manager: Manager = Systemd(home, {}, 501) if kind == "systemd" else Launchd(home, 501)
+    folder = Path(next(iter(manager.files(TIMER)))).parent
+    folder.parent.mkdir(parents=True)
+    folder.touch()
+    with pytest.raises(InputError, match=f"Could not read timer 'refresh': '{folder}/.*': not a directory. See to that file"):
+        settle(manager, TIMER)
+    folder.unlink()
+    folder.symlink_to(home / "nowhere")
+    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{folder}': file exists. See to that file"):
+        settle(manager, TIMER)
+
+
+def test_a_directory_that_belongs_to_somebody_else_is_named(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    place = short_path / "timer"
+    agents = place / "Library" / "LaunchAgents"
+    agents.mkdir(parents=True)
+    (place / "launchctl").touch()
+    says(place, "launchctl", "exit 113")
+    (place / "launchctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:/usr/bin:/bin")
+    short_path.chmod(0o755)
+    agents.chmod(0o555)
+    if os.geteuid() == 0:
+        # Root may write everywhere.
+        request.addfinalizer(lambda: os.seteuid(0))
+        os.seteuid(65534)
+    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{agents}': permission denied. See to that file"):
+        settle(Launchd(place, 501), TIMER)
 
 
 def test_a_user_without_a_session_is_told_of_lingering(tools: Path, home: Path) -> None:
