@@ -40,11 +40,11 @@ class Access:
 def kubeconfig_paths(option: str, environment: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the files that kubectl would read: the option, else KUBECONFIG (a list), else ~/.kube/config."""
     if option:
-        return (Path(option).expanduser(),)
+        return (_at_home(option),)
     listed = [part for part in environment.get("KUBECONFIG", "").split(":") if part]
     if listed:
-        return tuple(Path(part).expanduser() for part in listed)
-    return (Path(environment.get("HOME") or "~").expanduser() / ".kube" / "config",)
+        return tuple(map(_at_home, listed))
+    return (_at_home(environment.get("HOME") or "~") / ".kube" / "config",)
 
 
 def read_access(context: str, paths: Sequence[Path]) -> Access:
@@ -165,8 +165,12 @@ def _content(entry: Mapping[str, Any], key: str, home: Path, context: str) -> by
 
 
 def _file(home: Path, path: object) -> bytes:
+    return (home / _at_home(str(path))).read_bytes()
+
+
+def _at_home(path: str) -> Path:
     # Not Path.expanduser, which raises where there is no such user.
-    return (home / os.path.expanduser(str(path))).read_bytes()  # noqa: PTH111
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _authorization(user: Mapping[str, Any], home: Path, context: str) -> str:

@@ -78,6 +78,12 @@ def test_files_are_found_as_kubectl_finds_them(tmp_path: Path) -> None:
     assert kubeconfig_paths("", {"HOME": str(tmp_path)}) == (tmp_path / ".kube" / "config",)
 
 
+def test_a_kubeconfig_in_a_home_that_is_not_there_is_not_there(tmp_path: Path) -> None:
+    for option, environment in (("~nobody-of-that-name/config", {}), ("", {"KUBECONFIG": "~nobody-of-that-name/config"})):
+        with pytest.raises(InputError, match="there are no contexts in ~nobody-of-that-name/config"):
+            read_access("colima-k8s", kubeconfig_paths(option, environment))
+
+
 def test_credentials_never_show(tmp_path: Path) -> None:
     user = {"token": "hidden", "client-certificate-data": b64("hidden"), "client-key-data": b64("hidden")}
     assert "hidden" not in repr(read_access("colima-k8s", [write(tmp_path / "config", config(user))]))
