@@ -3,7 +3,7 @@
 
 The `kubernetes` package could do this, but importing it costs more than two seconds, as much as a whole run that has nothing
 to do (`import kubernetes.config` 2.3 s against 0.05 s for this file with PyYAML, on two cores). Credentials that need a program
-or a provider are kube_login's.
+are kube_exec's, those that need a provider kube_login's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InputError, without_logins
-
-DYNAMIC = ("exec", "auth-provider")
 
 
 @dataclass(frozen=True)
@@ -64,17 +62,23 @@ def read_access(context: str, paths: Sequence[Path]) -> Access:
     user = user or {}
     access = _cluster_access(context, cluster, cluster_home)
     access = replace(access, impersonate=_impersonated(user, context))
-    if any(user.get(kind) for kind in DYNAMIC):
+    if user.get("auth-provider"):
         # The package is asked for credentials alone: it knows neither impersonation nor all that a cluster's entry can say.
         from .kube_login import log_in
 
         return log_in(access, paths)
-    return replace(
+    access = replace(
         access,
         certificate=_content(user, "client-certificate", user_home, context),
         key=_content(user, "client-key", user_home, context),
         authorization=_authorization(user, user_home, context),
     )
+    # As in kubectl, a token beats a program.
+    if user.get("exec") and not access.authorization.startswith("Bearer "):
+        from .kube_exec import log_in_by_program
+
+        return log_in_by_program(access, user["exec"], user_home, cluster)
+    return access
 
 
 def _cluster_access(context: str, cluster: dict[str, Any], home: Path) -> Access:

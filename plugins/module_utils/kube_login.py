@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials that need a program or a provider (exec plug-ins, OIDC, auth-provider), by the kubernetes package.
+"""Credentials that need a provider (OIDC and the like, auth-provider), by the kubernetes package.
 
 Only those: address, authority, proxy and impersonation stay what the kubeconfig says.
 """
@@ -15,14 +15,14 @@ from .kube_access import Access
 
 
 def log_in(access: Access, paths: Sequence[Path]) -> Access:
-    """Return the access with the credentials of its context's program. Raises WorkstationError when it gave none."""
+    """Return the access with the credentials of its context's provider. Raises WorkstationError when it gave none."""
     try:
         from kubernetes.client import Configuration
         from kubernetes.config import kube_config
     except ImportError as error:
         raise ToolMissing("kubernetes", "Install it into Ansible's Python: pip install kubernetes.") from error
     configuration = Configuration()
-    reason = "its log-in program gave no credentials"
+    reason = "its log-in provider gave no credentials"
     try:
         kube_config.load_kube_config(
             config_file=":".join(str(path) for path in paths),
@@ -33,7 +33,7 @@ def log_in(access: Access, paths: Sequence[Path]) -> Access:
     except Exception as error:
         reason = (str(error).splitlines() or [reason])[0]
         configuration.api_key = {}
-    # The package logs what went wrong with a program and goes on; the name of the entry depends on its version.
+    # The package logs what went wrong with a provider and goes on; the name of the entry depends on its version.
     authorization = next((value for value in configuration.api_key.values() if value), "")
     if not (authorization or configuration.cert_file):
         raise WorkstationError(

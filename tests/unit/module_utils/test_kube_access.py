@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils import kube_exec
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.kube_access import kubeconfig_paths, read_access
+
+V1 = "client.authentication.k8s.io/v1"
 
 
 def b64(text: str) -> str:
@@ -151,19 +155,50 @@ def test_only_a_plain_true_turns_the_check_of_certificates_off(tmp_path: Path, w
     assert read_access("colima-k8s", [write(tmp_path / "config", text)]).verify
 
 
-def login_plug_in(tmp_path: Path) -> dict[str, Any]:
+def login_plug_in(tmp_path: Path, script: str = "", **entry: Any) -> dict[str, Any]:
+    """A user whose program runs a script: by default one that gives a token."""
+    answer = {"apiVersion": V1, "kind": "ExecCredential", "status": {"token": "from-plug-in"}}
     plugin = tmp_path / "login"
-    plugin.write_text(
-        '#!/bin/sh\necho \'{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", '
-        '"status": {"token": "from-plug-in"}}\'\n'
-    )
+    plugin.write_text("#!/bin/sh\n" + (script or f"echo '{json.dumps(answer)}'"))
     plugin.chmod(0o755)
-    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(plugin), "interactiveMode": "Never"}}
+    return {"exec": {"apiVersion": V1, "command": str(plugin), "interactiveMode": "Never", **entry}}
 
 
-def test_a_login_plug_in_is_run_by_the_kubernetes_package(tmp_path: Path) -> None:
+def test_a_login_plug_in_gives_a_token(tmp_path: Path) -> None:
     access = read_access("colima-k8s", [write(tmp_path / "config", config(login_plug_in(tmp_path)))])
     assert (access.authorization, access.server) == ("Bearer from-plug-in", "https://127.0.0.1:6443")
+
+
+def test_a_login_plug_in_is_started_as_kubectl_does(tmp_path: Path) -> None:
+    script = """
+[ "$1 $2 $3" = "get-token --name x" ] && [ "$REGION" = here ] && printf '%s' "$KUBERNETES_EXEC_INFO" > "$(dirname "$0")/info"
+echo '{"apiVersion": "%V1", "status": {"clientCertificateData": "CERT", "clientKeyData": "KEY"}}'
+"""
+    options = {"args": ["get-token", "--name", "x"], "env": [{"name": "REGION", "value": "here"}], "provideClusterInfo": True}
+    # The path of a program, unlike its bare name, starts from the kubeconfig.
+    user = login_plug_in(tmp_path, script.replace("%V1", V1), **options, command="./login")
+    own = [{"name": "client.authentication.k8s.io/exec", "extension": {"audience": "team"}}]
+    cluster = {"certificate-authority-data": b64("CA"), "tls-server-name": "k3s", "extensions": own}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(user, cluster))])
+    assert (access.certificate, access.key, access.authorization, access.ca) == (b"CERT", b"KEY", "", b"CA")
+    assert json.loads((tmp_path / "info").read_text()) == {
+        "apiVersion": V1,
+        "kind": "ExecCredential",
+        "spec": {
+            "interactive": False,
+            "cluster": {
+                "server": "https://127.0.0.1:6443",
+                "tls-server-name": "k3s",
+                "certificate-authority-data": b64("CA"),
+                "config": {"audience": "team"},
+            },
+        },
+    }
+
+
+def test_a_token_in_the_kubeconfig_beats_a_login_plug_in(tmp_path: Path) -> None:
+    user = {**login_plug_in(tmp_path, "exit 1"), "token": "t"}
+    assert read_access("colima-k8s", [write(tmp_path / "config", config(user))]).authorization == "Bearer t"
 
 
 def test_beside_a_login_plug_in_all_else_of_the_kubeconfig_counts(tmp_path: Path) -> None:
@@ -185,7 +220,39 @@ def test_impersonation_that_is_not_supported_is_refused_beside_a_login_plug_in(t
         read_access("colima-k8s", [write(tmp_path / "config", config(user))])
 
 
-def test_a_login_plug_in_that_fails_is_one_sentence(tmp_path: Path) -> None:
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere", "interactiveMode": "Never"}}
-    with pytest.raises(WorkstationError, match="Could not log in to kube context 'colima-k8s'"):
-        read_access("colima-k8s", [write(tmp_path / "config", config(user))])
+@pytest.mark.parametrize(
+    ("script", "entry", "why"),
+    [
+        pytest.param("", {"command": "/nowhere"}, "'/nowhere' is not installed or not on PATH", id="missing"),
+        pytest.param("echo a token; echo no session >&2; exit 3", {}, "failed with exit code 3 (no session)", id="fails"),
+        pytest.param("echo a token", {}, "gave no credentials", id="no answer"),
+        pytest.param(f"""echo '{{"apiVersion": "{V1}", "status": 5}}'""", {}, "gave no credentials", id="an odd answer"),
+        pytest.param("""echo '{"apiVersion": "v2", "status": {"token": "t"}}'""", {}, "gave no credentials", id="not of v1"),
+        pytest.param("echo a token; exec sleep 60", {}, "did not answer within 0.2 s", id="waits for a browser"),
+    ],
+)
+def test_a_login_plug_in_that_fails_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, entry: dict[str, Any], why: str
+) -> None:
+    monkeypatch.setattr(kube_exec, "SECONDS", 0.2)
+    with pytest.raises(WorkstationError) as told:
+        read_access("colima-k8s", [write(tmp_path / "config", config(login_plug_in(tmp_path, script, **entry)))])
+    assert told.value.message.startswith("Could not log in to kube context 'colima-k8s': its log-in program '/")
+    assert f"{why}. Run 'kubectl --context colima-k8s get namespaces'" in told.value.message
+    assert "token" not in str(told.value.result)
+
+
+@pytest.mark.parametrize("entry", ["x", {"command": "/login"}, {"command": "/login", "apiVersion": V1, "args": 5}])
+def test_an_exec_entry_that_is_none_is_refused(tmp_path: Path, entry: Any) -> None:
+    with pytest.raises(InputError, match=r"the exec entry of its user is incomplete\. Repair the kubeconfig\."):
+        read_access("colima-k8s", [write(tmp_path / "config", config({"exec": entry}))])
+
+
+def test_a_provider_is_asked_by_the_kubernetes_package(tmp_path: Path) -> None:
+    claims = base64.urlsafe_b64encode(b'{"exp": 32503680000}').decode().rstrip("=")
+    token = f"e30.{claims}.x"
+    user = {"auth-provider": {"name": "oidc", "config": {"id-token": token}}}
+    access = read_access("colima-k8s", [write(tmp_path / "config", config(user, {"proxy-url": "http://proxy:3128"}))])
+    assert (access.authorization, access.proxy) == (f"Bearer {token}", "http://proxy:3128")
+    with pytest.raises(WorkstationError, match="Could not log in to kube context 'colima-k8s': its log-in provider gave no cred"):
+        read_access("colima-k8s", [write(tmp_path / "config", config({"auth-provider": {"name": "oidc"}}))])
