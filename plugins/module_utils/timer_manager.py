@@ -21,6 +21,9 @@ class Manager(ABC):
 
     cli: Cli
 
+    def check(self, timer: Timer) -> None:  # noqa: B027 launchd can be told everything
+        """Raise InputError for a timer that the service manager can't be told."""
+
     @abstractmethod
     def files(self, timer: Timer) -> dict[str, str]:
         """Return the files of a timer, by path."""

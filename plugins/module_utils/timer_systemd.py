@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .cli import Cli, Output
 from .timer_manager import SECONDS, Manager
-from .timer_units import Timer, systemd_files
+from .timer_units import Timer, check_for_systemd, systemd_files
 
 # systemd lets a program take 90 seconds to end before it kills it.
 ENDED_WITHIN = 120.0
@@ -22,6 +22,10 @@ class Systemd(Manager):
         # A login over SSH often lacks this variable, though the user's own manager runs.
         runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
         self.cli = Cli("systemctl", "This system has no systemd; renew by hand or with cron.", {"XDG_RUNTIME_DIR": runtime})
+
+    def check(self, timer: Timer) -> None:
+        """Raise InputError for a program that systemd does not start."""
+        check_for_systemd(timer)
 
     def files(self, timer: Timer) -> dict[str, str]:
         """Return service and timer, by path."""

@@ -17,6 +17,8 @@ PREFIX = "laptop.containers"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
 SHORTEST, LONGEST = 1, 1440  # minutes
+# systemd refuses a program whose path holds one of these, however it is quoted, or finds another one.
+NO_PROGRAM = re.compile(r"[$'\"\\]")
 # systemd starts up to this much later than the calendar says: its accuracy of a minute, and our random delay.
 LATE = 2  # minutes
 
@@ -74,6 +76,16 @@ def check_timer(timer: Timer, absent: bool) -> Timer:
         if "\n" in text or "\0" in text:
             raise InputError(f"{shown}: a line break in its command or environment. Take it out.")
     return timer
+
+
+def check_for_systemd(timer: Timer) -> None:
+    """Raise InputError for what a systemd unit can't say."""
+    found = NO_PROGRAM.search(timer.command[0])
+    if found:
+        raise InputError(
+            f"Could not set up timer '{timer.name}': systemd starts no program with {found[0]} in its path, and "
+            f"'{timer.command[0]}' has one. Give a path without it."
+        )
 
 
 def launchd_log(timer: Timer, home: Path) -> Path:

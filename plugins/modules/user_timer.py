@@ -143,9 +143,10 @@ def main() -> None:
     absent = module.params["state"] == "absent"
     try:
         timer = check_timer(_timer(module.params), absent)
-        if not absent:
-            _look_around(module, timer)
         manager = _manager(module.params["manager"])
+        if not absent:
+            manager.check(timer)
+            _look_around(module, timer)
         current = manager.read(timer)
         plan = plan_timer(timer, manager.files(timer), current, absent)
         if not module.check_mode:

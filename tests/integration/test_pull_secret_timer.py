@@ -178,6 +178,14 @@ def test_a_tilde_is_the_home_directory_as_no_shell_reads_it_for_the_timer(home: 
     assert status["result"] == "fresh", status
 
 
+def test_a_python_that_systemd_starts_from_no_unit_is_refused(home: Path, desktop: dict[str, str]) -> None:
+    (home / "Bob's").symlink_to(Path(sys.executable).parents[1])
+    python = {"refresh_timer_python": str(home / "Bob's" / "bin" / Path(sys.executable).name)}
+    said = " ".join(play(home, desktop, "--check", code=2, **python).split())
+    assert "Could not set up timer 'refresh': systemd starts no program with ' in its path, and" in said
+    play(home, desktop, refresh_timer_state="absent", **python)
+
+
 @pytest.mark.real("kubernetes")
 def test_what_the_timer_runs_renews_for_its_own_laptop(
     home: Path, apiserver: ApiServer, ecr: Ecr, desktop: dict[str, str]

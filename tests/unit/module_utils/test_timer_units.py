@@ -13,6 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.errors import In
 from ansible_collections.laptop.containers.plugins.module_utils.timer_units import (
     Installed,
     Timer,
+    check_for_systemd,
     check_timer,
     launchd_files,
     plan_timer,
@@ -93,3 +94,13 @@ def test_the_password_of_a_proxy_stays_out_of_the_diff() -> None:
 def test_what_can_not_be_meant_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         check_timer(replace(TIMER, **change), absent=False)
+
+
+@pytest.mark.parametrize("name", ["Bob's", 'a"b', "a$b", "a\\b"])
+def test_a_program_that_systemd_starts_from_no_unit_is_refused(name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"systemd starts no program with . in its path, and '/home/.*/py' has one\. Give"
+    ):
+        check_for_systemd(replace(TIMER, command=(f"/home/{name}/py",)))
+    # In its arguments they can be quoted.
+    check_for_systemd(replace(TIMER, command=("/home/ö 50%/py", name)))
