@@ -16,6 +16,10 @@ from .timer_times import launchd_calendar, systemd_calendars
 PREFIX = "laptop.containers"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
+# User and password in an address, where either may hold an @.
+LOGIN = re.compile(r"(?<=//)\S+(?=@)")
+# A shorter one is no secret, and hiding it everywhere would make rubble of what a user shall read.
+SHORTEST_SECRET = 6
 SHORTEST, LONGEST = 1, 1440  # minutes
 # systemd refuses a program whose path holds one of these, however it is quoted, or finds another one.
 NO_PROGRAM = re.compile(r"[$'\"\\]")
@@ -56,6 +60,15 @@ class Installed:
     def anything(self) -> bool:
         """Whether anything at all is left of a timer."""
         return self.active or self.enabled or any(content is not None for content in self.files.values())
+
+
+def secrets_in(command: object, environment: object) -> set[str]:
+    """Return what must not be seen of the options of a timer, also of one that is refused: logins with a password, secrets."""
+    variables = environment if isinstance(environment, Mapping) else {"": environment}
+    words = command if isinstance(command, list) else [command]
+    logins = {login for text in (*words, *variables.values()) for login in LOGIN.findall(str(text)) if ":" in login}
+    named = {str(value) for name, value in variables.items() if SECRET_NAME.search(str(name))}
+    return logins | {value for value in named if len(value) >= SHORTEST_SECRET}
 
 
 def check_timer(timer: Timer, absent: bool) -> Timer:
@@ -164,7 +177,7 @@ def _quoted(text: str) -> str:
 
 def _shown(content: str) -> str:
     """Return a file as a diff may show it: the address of a proxy may hold a password."""
-    return re.sub(r"//[^/@\s\"]*@", "//***@", content)
+    return LOGIN.sub("***", content)
 
 
 def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, absent: bool) -> Plan:

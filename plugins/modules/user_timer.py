@@ -120,7 +120,7 @@ from ..module_utils.timer_launchd import Launchd
 from ..module_utils.timer_manager import Manager
 from ..module_utils.timer_surroundings import left_behind, missing_on_this_machine, variables
 from ..module_utils.timer_systemd import Systemd
-from ..module_utils.timer_units import Timer, check_timer, plan_timer
+from ..module_utils.timer_units import Timer, check_timer, plan_timer, secrets_in
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
@@ -137,9 +137,17 @@ ARGUMENT_SPEC = {
 }
 
 
+class Module(AnsibleModule):
+    """A module that never tells the login of a proxy among its options, nor a secret that it refuses."""
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self.no_log_values.update(secrets_in(self.params.get("command"), self.params.get("environment")))
+
+
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
+    module = Module(ARGUMENT_SPEC, supports_check_mode=True)
     absent = module.params["state"] == "absent"
     try:
         timer = check_timer(_timer(module.params), absent)

@@ -133,6 +133,16 @@ def test_a_private_certificate_and_a_proxy_reach_the_timer(home: Path, desktop: 
     assert all(f'Environment="{name}={value}"' in service(home) for name, value in around.items())
 
 
+def test_the_password_of_a_proxy_and_a_secret_that_is_refused_are_nowhere(home: Path, desktop: dict[str, str]) -> None:
+    proxy = {"HTTPS_PROXY": "http://me:hunt@er2@proxy:3128"}
+    shown = {**desktop, "ANSIBLE_INJECT_INVOCATION": "true"}
+    said = play(home, shown, "-vvv", "--diff", refresh_timer_environment=proxy)
+    assert "module_args" in said and "@proxy:3128" in said and "er2" not in said and "hunt" not in said
+    assert 'HTTPS_PROXY=http://me:hunt@er2@proxy:3128"' in service(home)
+    said = play(home, shown, "-vvv", code=2, refresh_timer_environment={"AWS_SECRET_ACCESS_KEY": "hunter2"})
+    assert "looks like a secret" in said and "hunter2" not in said
+
+
 def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: Path, desktop: dict[str, str]) -> None:
     said = play(home, desktop, code=2, connection="elsewhere", refresh_timer_playbook="")
     assert "Could not install the timer 'refresh' on laptop 'me'" in said

@@ -17,6 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer_units impo
     check_timer,
     launchd_files,
     plan_timer,
+    secrets_in,
     systemd_files,
 )
 
@@ -72,11 +73,26 @@ def test_a_timer_gets_what_its_state_needs(current: Installed, absent: bool, ver
     assert [step.verb for step in plan_timer(TIMER, FILES, current, absent).steps] == verbs
 
 
-def test_the_password_of_a_proxy_stays_out_of_the_diff() -> None:
-    timer = replace(TIMER, environment={"HTTPS_PROXY": "http://me:hunter2@proxy:3128"})
-    plan = plan_timer(timer, systemd_files(timer, HOME), Installed(dict.fromkeys(systemd_files(timer, HOME)), False), False)
-    assert "hunter2" not in str(plan.diff)
-    assert "proxy:3128" in str(plan.diff)
+@pytest.mark.parametrize("password", ["hunter2", "hunt@er2", "h/unt@er2", "hunt%25er2"])
+def test_the_password_of_a_proxy_stays_out_of_the_diff(password: str) -> None:
+    timer = replace(TIMER, environment={"HTTPS_PROXY": f"http://me:{password}@proxy:3128", "NO_PROXY": "a@b"})
+    for files in (systemd_files(timer, HOME), launchd_files(timer, HOME)):
+        plan = plan_timer(timer, files, Installed(dict.fromkeys(files), False), False)
+        assert "er2" not in str(plan.diff) and "hunt" not in str(plan.diff)
+        assert "//***@proxy:3128" in str(plan.diff) and "a@b" in str(plan.diff)
+
+
+def test_what_must_not_be_seen_of_the_options() -> None:
+    environment = {
+        "HTTPS_PROXY": "http://me:hunt@er2@proxy:3128",
+        "http_proxy": "http://me@proxy",
+        "AWS_SECRET_ACCESS_KEY": "hidden",
+    }
+    command = ["/bin/run", "--extra-vars", '{"proxy": "https://you:s3cret@proxy"}', "user@host"]
+    assert secrets_in(command, environment) == {"me:hunt@er2", "you:s3cret", "hidden"}
+    # As somebody may give them who has not read which types they are.
+    assert secrets_in("/bin/run http://a:b@c", "HTTPS_PROXY=http://me:hunter2@proxy") == {"a:b", "me:hunter2"}
+    assert secrets_in(None, None) == set()
 
 
 @pytest.mark.parametrize(
@@ -98,9 +114,7 @@ def test_what_can_not_be_meant_is_refused(change: dict[str, Any], said: str) -> 
 
 @pytest.mark.parametrize("name", ["Bob's", 'a"b', "a$b", "a\\b"])
 def test_a_program_that_systemd_starts_from_no_unit_is_refused(name: str) -> None:
-    with pytest.raises(
-        InputError, match=r"systemd starts no program with . in its path, and '/home/.*/py' has one\. Give"
-    ):
+    with pytest.raises(InputError, match=r"systemd starts no program with . in its path, and '/home/.*/py' has one\. Give"):
         check_for_systemd(replace(TIMER, command=(f"/home/{name}/py",)))
     # In its arguments they can be quoted.
     check_for_systemd(replace(TIMER, command=("/home/ö 50%/py", name)))
