@@ -77,6 +77,12 @@ def threshold_from(text: str) -> Threshold:
     )
 
 
+def longest_wait(threshold: Threshold) -> timedelta:
+    """Return how far apart two looks may be so that no token can expire between them, whenever it was issued."""
+    issued = datetime.fromtimestamp(0, UTC)
+    return threshold.of(Lease(issued, issued + TOKEN_LIFE, ""))
+
+
 def due_by_time(leases: Iterable[Lease], threshold: Threshold, now: datetime) -> str:
     """Return why tokens of such an age have to be renewed. Returns '' while they are fresh."""
     for lease in leases:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a timer's command finds around it: variables, a PATH, and the files that it can't do without.
+"""What a timer's command finds around it: variables, a PATH, the files that it can't do without, and tokens that grow old.
 
 A timer is installed from some shell and runs in none. What it takes over must not depend on which shell that was.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from .cli import USUAL_DIRECTORIES, complete_path
+from .pull_secret_lease import TOKEN_LIFE, longest_wait, threshold_from
 from .timer_units import Timer
 
 
@@ -43,6 +44,18 @@ def left_behind(timer: str, around: Mapping[str, str], names: Iterable[str], giv
         for name in names
         if around.get(name) and name not in given
     ]
+
+
+def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
+    """Return a warning where pull secrets can expire between two runs of the timer, or None. Raises InputError."""
+    life, most = (round(time.total_seconds() / 60) for time in (TOKEN_LIFE, longest_wait(threshold_from(refresh_before))))
+    if timer.minutes <= most:
+        return None
+    return (
+        f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that lives {life} "
+        f"is renewed only when less than {most} are left (refresh_before {refresh_before}). "
+        f"Let it look every {most} minutes or more often."
+    )
 
 
 def missing_on_this_machine(timer: Timer, needs: Iterable[str]) -> str | None:

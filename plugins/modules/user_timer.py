@@ -34,6 +34,12 @@ options:
     description: Minutes from the start of one run to the next, from 1 to 1440.
     type: int
     default: 60
+  refresh_before:
+    description:
+      - Of a command that renews pull secrets, how much of a token's life must be left, as in
+        M(laptop.containers.ecr_pull_secret). Where O(every) is longer than that, a token can expire between two runs, and a
+        warning tells so.
+    type: str
   environment:
     description:
       - Variables for the command. An empty one takes an inherited variable away. Names of secrets are refused, as the file is no
@@ -118,7 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.errors import InputError, WorkstationError
 from ..module_utils.timer_launchd import Launchd
 from ..module_utils.timer_manager import Manager
-from ..module_utils.timer_surroundings import left_behind, missing_on_this_machine, variables
+from ..module_utils.timer_surroundings import left_behind, looks_too_seldom, missing_on_this_machine, variables
 from ..module_utils.timer_systemd import Systemd
 from ..module_utils.timer_units import Timer, check_timer, plan_timer, secrets_in
 
@@ -126,6 +132,7 @@ ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
     "command": {"type": "list", "elements": "str", "default": []},
     "every": {"type": "int", "default": 60},
+    "refresh_before": {"type": "str"},
     "environment": {"type": "dict", "default": {}},
     "programs": {"type": "list", "elements": "str", "default": []},
     "inherit": {"type": "list", "elements": "str", "default": []},
@@ -182,6 +189,9 @@ def _at_home(words: Iterable[str]) -> tuple[str, ...]:
 def _look_around(module: AnsibleModule, timer: Timer) -> None:
     for warning in left_behind(timer.name, os.environ, module.params["leave"], module.params["environment"]):
         module.warn(warning)
+    seldom = looks_too_seldom(timer, module.params["refresh_before"]) if module.params["refresh_before"] else None
+    if seldom:
+        module.warn(seldom)
     missing = missing_on_this_machine(timer, _at_home(module.params["needs"]))
     if missing and not module.check_mode:
         raise InputError(missing)

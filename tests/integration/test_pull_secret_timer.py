@@ -127,6 +127,13 @@ def test_another_shell_changes_nothing_and_its_profile_is_not_the_timers(home: P
     assert 'Environment="AWS_PROFILE=dev"' in service(home) and "AWS_DEFAULT_PROFILE" not in service(home)
 
 
+def test_a_timer_that_lets_secrets_expire_is_told(home: Path, desktop: dict[str, str]) -> None:
+    assert "lets pull secrets expire" not in play(home, desktop, "--check", refresh_timer_every=360)
+    said = play(home, desktop, "--check", refresh_timer_every=600)
+    assert "Let it look every 360 minutes or more often" in " ".join(said.split())
+    assert "lets pull secrets expire" not in play(home, desktop, "--check", refresh_timer_every=600, secret_refresh_before="11h")
+
+
 def test_a_private_certificate_and_a_proxy_reach_the_timer(home: Path, desktop: dict[str, str]) -> None:
     around = {"AWS_CA_BUNDLE": "/etc/ca.pem", "https_proxy": "http://proxy:3128", "no_proxy": "localhost"}
     play(home, {**desktop, **around})

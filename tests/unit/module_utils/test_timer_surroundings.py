@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.cli import USUAL_DIRECTORIES
 from ansible_collections.laptop.containers.plugins.module_utils.timer_surroundings import (
     left_behind,
+    looks_too_seldom,
     missing_on_this_machine,
     search_path,
     variables,
@@ -49,6 +50,19 @@ def test_a_variable_that_the_timer_goes_without_is_told_until_somebody_decides()
     assert "Timer 'refresh' goes without AWS_PROFILE, which is 'other' for this run" in warning
     assert left_behind("refresh", around, ["AWS_PROFILE"], {"AWS_PROFILE": "dev"}) == []
     assert left_behind("refresh", around, ["AWS_PROFILE"], {"AWS_PROFILE": ""}) == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "refresh_before", "most"),
+    [(360, "half", 0), (361, "half", 360), (600, "50%", 360), (480, "8h", 0), (60, "30m", 30), (60, "5%", 36)],
+)
+def test_a_timer_that_lets_secrets_expire_is_told(minutes: int, refresh_before: str, most: int) -> None:
+    warning = looks_too_seldom(Timer("refresh", minutes=minutes), refresh_before)
+    if most:
+        said = f"every {minutes} minutes, and a token that lives 720 is renewed only when less than {most} are left"
+        assert said in str(warning)
+    else:
+        assert warning is None
 
 
 def test_a_timer_that_would_find_nothing_on_this_machine_is_told(tmp_path: Path) -> None:
