@@ -52,7 +52,7 @@ sys.exit(2)
 LOGIN = """
 import json, sys
 told = "Could not do it: over. Log in with 'aws sso login --profile dev' and run again."
-print("fatal: [me]: FAILED! => " + json.dumps({"changed": False, "msg": told}))
+print("fatal: [me]: FAILED! => " + json.dumps({"changed": False, "msg": told, "kind": "sso_expired"}))
 sys.exit(2)
 """
 
@@ -114,6 +114,16 @@ def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None
         assert status["login"] == "aws sso login --profile dev"
     assert (home / "told").read_text().count("aws sso login --profile dev") == 1
     assert refresh(home, FRESH, "--notify")[1]["result"] == "fresh"
+
+
+def test_a_login_that_is_one_way_among_several_is_no_login_to_wait_for(home: Path) -> None:
+    told = (
+        "Could not get a token: there are no AWS credentials. Name a profile, or log in with 'aws sso login' or 'aws configure'."
+    )
+    failure = f"fatal: [me]: FAILED! => {json.dumps({'msg': told, 'kind': 'no_credentials'})}"
+    _, status, _ = refresh(home, f"print({failure!r}); raise SystemExit(2)")
+    assert (status["message"], status["login"]) == (told, "")
+    assert status["not_before"] > status["time"]
 
 
 def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path) -> None:
@@ -180,6 +190,46 @@ def test_every_host_that_answers_counts(home: Path) -> None:
     failure = 'fatal: [one]: FAILED! => {"changed": false, "msg": "Could not do it: no."}'
     code, status, _ = refresh(home, f"print({failure + chr(10) + said!r}); raise SystemExit(2)")
     assert (code, status["result"], status["message"]) == (1, "failed", "Could not do it: no.")
+
+
+MODULE = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+module = AnsibleModule({"fails": {"type": "bool"}})
+if module.params["fails"]:
+    module.fail_json(msg="Could not do it: over. Log in with 'aws sso login' and run again.", kind="sso_expired", secrets=[])
+module.exit_json(changed=True, actions=["renew x"], secrets=[{"expires_at": "2027-01-01T00:00:00Z"}])
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("loop", [False, True])
+@pytest.mark.parametrize("flags", [[], ["-vv"], ["-vvv"]])
+def test_what_ansible_really_prints_is_understood(
+    home: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], loop: bool, fails: bool
+) -> None:
+    (home / "library").mkdir()
+    (home / "library" / "renew.py").write_text(MODULE)
+    each = {"renew": {"fails": "{{ item }}"}, "loop": [False, fails]} if loop else {"renew": {"fails": fails}}
+    (home / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [{"name": "Renew", **each}]}]))
+    monkeypatch.setenv("ANSIBLE_LIBRARY", str(home / "library"))
+    ansible = [str(Path(sys.executable).with_name("ansible-playbook")), str(home / "play.yml"), "-i", "me,", "-c", "local"]
+    command = [
+        sys.executable,
+        str(RUNNER),
+        str(home / "state"),
+        "--",
+        *ansible,
+        "-e",
+        f"ansible_python_interpreter={sys.executable}",
+    ]
+    subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    status = json.loads((home / "state" / "refresh.json").read_text())
+    secrets = loop + (not fails)
+    if fails:
+        said = ("failed", "Could not do it: over. Log in with 'aws sso login' and run again.", "aws sso login")
+    else:
+        said = ("renewed", "; ".join(["renew x"] * (1 + loop)), "")
+    assert (status["result"], status["message"], status["login"], status["secrets"]) == (*said, secrets)
 
 
 def test_a_pause_that_was_written_under_a_wrong_clock_is_not_waited_for(home: Path) -> None:

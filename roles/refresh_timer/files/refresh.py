@@ -32,7 +32,9 @@ LIMIT = timedelta(minutes=15)
 GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 LOG_BYTES, OLD_LOGS = 256 * 1024, 2
-RESULT = re.compile(r"^(ok|changed|fatal): \[[^\]]*\].*?=> (\{.*\})\s*$", re.MULTILINE)
+# The item of a loop fails, the rest is fatal. What follows is JSON, on one line or, with -vv, on many.
+RESULT = re.compile(r"^(ok|changed|failed|fatal): \[[^\]]*\].*?=> (?=\{)", re.MULTILINE)
+FAILED = ("failed", "fatal")
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 # A missing service account is pending, too, but holds no renewal back as a profile that does not run does.
 HOLDS_NOTHING_BACK = "service account "
@@ -161,7 +163,9 @@ def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now
     failures = int(last.get("failures", 0)) + 1
     told = [str(answer["msg"]) for answer in answers if answer["failed"] and answer.get("msg")]
     message = " ".join(dict.fromkeys(told)) or plain_failure(output)
-    login = re.search(r"'(aws (?:sso )?login[^']*)'", message)
+    # Other failures name a login, too, as one way among several.
+    over = " ".join(str(answer["msg"]) for answer in answers if answer.get("kind") == "sso_expired" and answer.get("msg"))
+    login = re.search(r"'(aws (?:sso )?login[^']*)'", over)
     # A login is the user's to do: look again every time, so that it is noticed soon.
     pause = timedelta() if login else min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
     return {
@@ -177,11 +181,11 @@ def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now
 def answers_in(output: str) -> list[dict[str, Any]]:
     """Return what every host answered to the renewal, and every failure, as the playbook printed them."""
     answers = []
-    for word, text in RESULT.findall(output):
+    for found in RESULT.finditer(output):
         with contextlib.suppress(ValueError):
-            answer = json.loads(text)
-            if isinstance(answer, dict) and ("secrets" in answer or word == "fatal"):
-                answers.append({**answer, "failed": word == "fatal"})
+            answer, _ = json.JSONDecoder().raw_decode(output, found.end())
+            if "secrets" in answer or found[1] in FAILED:
+                answers.append({**answer, "failed": found[1] in FAILED})
     return answers
 
 
