@@ -20,6 +20,7 @@ from rehearsal.processes import Daemon, LabError, free_port
 
 NEEDS = "kubernetes"
 READY_SECONDS = 60.0
+RIGHTS_SECONDS = 10.0
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
@@ -248,6 +249,29 @@ class ApiServer:
             status, answer = self.request("POST", f"{api}{where}/{kind}", body)
             if status != 201:
                 raise LabError(f"Could not allow '{user}' its rules: {answer}.")
+
+        self._await_rights(user, complete, namespace)
+
+    def _await_rights(self, user: str, rules: list[dict[str, Any]], namespace: str) -> None:
+        """Wait until the rules hold: the server itself learns of them a moment after they are written. Raises LabError."""
+        asked = [
+            {"group": rule["apiGroups"][0], "resource": resource, "verb": verb, "name": name, "namespace": namespace}
+            for rule in rules
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+            for name in rule.get("resourceNames") or [""]
+        ]
+        end = time.monotonic() + RIGHTS_SECONDS
+        while asked:
+            spec = {"user": user, "resourceAttributes": asked[-1]}
+            body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+            _, answer = self.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+            if answer["status"]["allowed"]:
+                asked.pop()
+            elif time.monotonic() > end:
+                raise LabError(
+                    f"Could not allow '{user}' to {asked[-1]['verb']} {asked[-1]['resource']}: the rule does not hold."
+                )
 
     def restart(self, pause: float = 0.0) -> None:
         """End the API server (etcd stays), wait, start it again on the same port."""

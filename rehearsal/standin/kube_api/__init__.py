@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rehearsal.processes import Daemon, LabError, free_port
 from rehearsal.services.apiserver import ApiServer
@@ -51,6 +51,9 @@ class KubeApi(ApiServer):
         self._certificates()
         self._spawn()
         return self
+
+    def _await_rights(self, user: str, rules: list[dict[str, Any]], namespace: str) -> None:
+        """Here rules hold as soon as they are written."""
 
     def _spawn(self) -> None:
         spawn(self.daemon, self.data, int(json.loads(self._ports.read_text())["api"]), self.linger)
