@@ -34,7 +34,9 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: 
     if not policy.absent:
         missing, unsure = _missing(kube, [name for name in unserved if name not in BUILT_IN], there)
     accounts: Mapping[str, tuple[Account, ...]] = {}
-    if desired.service_accounts or any(current.service_accounts for current in secrets.values()):
+    # What is linked elsewhere only matters to those who prune.
+    concerned = secrets if policy.prune else secrets.keys() & set(wanted)
+    if desired.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
         accounts, more = _accounts(kube, desired.name, [name for name in wanted if name not in missing])
         refused = {**more, **refused}
     elif policy.absent or len(unserved) > len(missing):
