@@ -167,7 +167,9 @@ class Current:
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
         known = self.store is not None and self.store.formatted
-        return self.disk is not None and self.disk.written and not known and not (self.fresh and self.applied is None)
+        # Our note of a first start outlives a run that is killed right after it: it vouches only while that VM never came up.
+        never_came_up = self.fresh and self.exists and self.applied is None
+        return self.disk is not None and self.disk.written and not known and not never_came_up
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.colima_life import SHARE, Life, lives, play
+from tests.colima_life import NAME, SHARE, Life, Run, lives, play
 from tests.colima_lives import CalledLab
 from tests.colima_strategies import APPLE_SILICON
 
 
+# What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
+KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)
+AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
+
+
 @SHARE
+@example(Life(APPLE_SILICON, "0.10.3", (KILLED, "colima delete", "lost store note"), AGAIN, busy=False))
 @given(lives(st.just(APPLE_SILICON)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)
