@@ -11,7 +11,6 @@ from tests.colima_life import NAME, SHARE, Life, Run, lives, play
 from tests.colima_lives import CalledLab
 from tests.colima_strategies import APPLE_SILICON
 
-
 # What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
 KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)
 AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
