@@ -37,12 +37,12 @@ def repairs(current: Current, target: Config, version: Version | None, want_up: 
 
     going_away: its VM is about to be deleted, so that only what outlives it matters.
     """
+    if going_away:
+        return Repair(_why_restart(current, target), _of_unfinished(current, "_first").actions)
     if not want_up:
         return Repair()
-    rungs = [_of_unfinished(current)]
-    if not going_away:
-        rungs += [_of_definition(current), _of_lock(current), _of_note(current)]
-        rungs += [_of_storage_pool(current, target, version), _of_size(current, target)]
+    rungs = [_of_unfinished(current), _of_definition(current), _of_lock(current), _of_note(current)]
+    rungs += [_of_storage_pool(current, target, version), _of_size(current, target)]
     return Repair(
         _why_restart(current, target),
         tuple(action for rung in rungs for action in rung.actions),
@@ -51,12 +51,12 @@ def repairs(current: Current, target: Config, version: Version | None, want_up: 
     )
 
 
-def _of_unfinished(current: Current) -> Repair:
+def _of_unfinished(current: Current, when: str = "") -> Repair:
     detail, actions = "its creation was interrupted", []
     if current.health == LEFTOVER:
-        actions.append(("aside", "set aside the unfinished VM of", detail, 0, None))
+        actions.append((f"aside{when}", "set aside the unfinished VM of", detail, 0, None))
     if current.disk_unfinished:
-        actions.append(("aside_disk", "set aside the unfinished data disk of", detail, 0, None))
+        actions.append((f"aside_disk{when}", "set aside the unfinished data disk of", detail, 0, None))
     return Repair(actions=tuple(actions))
 
 

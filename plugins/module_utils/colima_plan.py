@@ -132,11 +132,12 @@ def _recreate(plan: ProfilePlan, gap: Gap, repair: Repair, host: Host, *, with_d
     actions.append(Action("journal", name, "note the settings of", config=target, hidden=True))
     if current.lock_is_stale:
         actions.append(Action("unlock_first", name, "unlock the data disk of"))
+    # colima can't delete what was never finished.
+    actions.extend(_of_repair(current, repair))
     if with_data:
         actions.extend(delete_with_data(current, why))
     elif current.exists:
         actions.append(Action("delete", name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
-    actions.extend(_of_repair(current, repair))
     if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
         # colima does not look at the size of a data disk that it finds.
         actions.append(_resize(current, target))

@@ -157,11 +157,12 @@ class Current:
 
     @property
     def note_is_stale(self) -> bool:
-        """Whether our note of a new data disk says what no longer is: it was made, and may hold data, or is gone.
+        """Whether our note of a new data disk says what no longer is: the VM came up, the disk may hold data, or is gone.
 
         A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
         """
-        return self.fresh and (self.disk is None or (self.store is not None and self.store.formatted))
+        formatted = self.store is not None and self.store.formatted
+        return self.fresh and (self.disk is None or formatted or self.applied is not None)
 
     @property
     def store_is_lost(self) -> bool:

@@ -14,10 +14,14 @@ from tests.colima_strategies import APPLE_SILICON
 # What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
 KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)
 AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
+# Killed before the start that the user then made, colima's note of the disk lost, and the profile is to go.
+KILLED_EARLY = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=1)
+GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
 
 
 @SHARE
 @example(Life(APPLE_SILICON, "0.10.3", (KILLED, "colima delete", "lost store note"), AGAIN, busy=False))
+@example(Life(APPLE_SILICON, "0.10.3", (KILLED_EARLY, "colima start", "lost store note"), GONE, busy=False))
 @given(lives(st.just(APPLE_SILICON)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)

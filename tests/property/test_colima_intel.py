@@ -15,9 +15,25 @@ from tests.colima_strategies import INTEL
 UNFINISHED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")
 ANOTHER_DOWN = Run(Desired(NAME, "stopped", {"mount_type": "sshfs"}), Policy(restart="always"))
 
+# A creation that was interrupted beside the disk of an earlier VM, and another disk is wanted whatever is lost.
+MADE = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"))
+GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
+INTERRUPTED = (MADE, GONE, "interrupted creation")
+SMALLER = Policy(restart="always", on_fixed_change="recreate_with_data_loss", confirm_data_loss=frozenset({NAME.name}))
+
 
 @SHARE
 @example(Life(INTEL[0], "0.8.4", (UNFINISHED,), ANOTHER_DOWN, busy=False))
+@example(
+    Life(
+        INTEL[0], "0.10.3", (MADE, GONE, "interrupted creation"), Run(Desired(NAME, "started", {"disk": 10}), SMALLER), busy=False
+    )
+)
+@example(
+    Life(
+        INTEL[0], "0.10.3", (MADE, GONE, "interrupted creation"), Run(Desired(NAME, "stopped", {"disk": 10}), SMALLER), busy=False
+    )
+)
 @given(lives(st.sampled_from(INTEL)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)
