@@ -42,7 +42,7 @@ def _birth(pid: int) -> str | None:
         except OSError:
             return None
         return None if fields[0] in "ZX" else fields[19]
-    done = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, started = done.stdout.strip().partition(" ")
     return None if not state or state.startswith("Z") else started.strip()
 
@@ -71,7 +71,7 @@ def processes() -> dict[int, str]:
     if sys.platform == "linux":
         pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
         return {pid: command for pid in pids if (command := command_of(pid))}
-    listed = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=False).stdout
+    listed = subprocess.run(["ps", "-ax", "-o", "pid=", "-o", "command="], capture_output=True, text=True, check=False).stdout
     rows = [line.strip().partition(" ") for line in listed.splitlines()]
     return {int(pid): command for pid, _, command in rows}
 

@@ -146,7 +146,7 @@ class Colima:
     def is_being_started(self, names: Iterable[Name]) -> bool:
         """Whether a colima or limactl of anybody's is starting one of these profiles right now."""
         wanted = list(names)
-        return any(_starts(command, name) for command in commands() for name in wanted)
+        return any(_starts(command, name) for command in commands().values() for name in wanted)
 
     # -- changing; the caller holds the lock
 
