@@ -8,18 +8,20 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .cli import Cli, Output
+from .colima_elsewhere import Start, start_of
 from .colima_failures import explained
-from .colima_paths import Name, Paths
+from .colima_paths import Name, Paths, resolve
 from .colima_settings import Version
 from .colima_state import DataDisk, Row, parse_rows
 from .errors import CommandFailed
-from .host_processes import command_of, commands
+from .host_processes import age_of, command_of, commands, environment_of
 
 INSTALL = "Run 'brew install colima'."
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
@@ -143,10 +145,24 @@ class Colima:
             return bool(re.search(r'"running":\s*true', events))
         return True
 
-    def is_being_started(self, names: Iterable[Name]) -> bool:
-        """Whether a colima or limactl of anybody's is starting one of these profiles right now."""
-        wanted = list(names)
-        return any(_starts(command, name) for command in commands().values() for name in wanted)
+    def being_started(self, names: Iterable[Name]) -> dict[Name, int]:
+        """Return those profiles that a colima or limactl of anybody's is starting right now, with its process."""
+        wanted = {name.id: name for name in names}
+        starts = {pid: start for pid, words in commands().items() if (start := start_of(words)) and start.id in wanted}
+        return {wanted[start.id]: pid for pid, start in starts.items() if self._is_under_way(pid, start)}
+
+    def _is_under_way(self, pid: int, start: Start) -> bool:
+        """Whether a start is one of this Lima home, and not over yet."""
+        theirs = environment_of(pid)
+        if "HOME" in theirs and self.paths.lima not in (resolve(theirs, system).lima for system in ("Darwin", "Linux")):
+            return False
+        return not (start.stays and self._has_finished(pid))
+
+    def _has_finished(self, pid: int) -> bool:
+        """Whether a start in the foreground is over, although its process stays: the last that it writes is colima's ssh file."""
+        with contextlib.suppress(OSError):
+            return (self.paths.base / "ssh_config").stat().st_mtime >= time.time() - age_of(pid)
+        return False
 
     # -- changing; the caller holds the lock
 
@@ -223,20 +239,6 @@ class Colima:
             if log.stat().st_mtime >= since:
                 return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
         return ""
-
-
-def _starts(words: list[str], name: Name) -> bool:
-    for place, word in enumerate(words[:-1]):
-        program, rest = word.rpartition("/")[2], words[place + 1 :]
-        if program == "limactl" and "start" in rest and any(part in (name.id, f"{name.id}.yaml") for part in map(_last, rest)):
-            return True
-        if program == "colima" and rest[0] == "start" and (name.name in rest or (name.id == "colima" and len(rest) == 1)):
-            return True
-    return False
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _is_written(directory: Path) -> bool:

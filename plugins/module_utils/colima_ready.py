@@ -11,8 +11,8 @@ from .colima import INSTALL, Colima
 from .colima_action import ProfilePlan
 from .colima_config import has_kubernetes
 from .colima_paths import Name
-from .colima_state import ABSENT, HALF, SILENT
-from .errors import InputError, ToolMissing
+from .colima_state import ABSENT, BROKEN, HALF, SILENT
+from .errors import InputError, RefusedStep, ToolMissing
 
 _POLL_SECONDS = 0.5
 _DESTRUCTIVE = ("delete", "delete_data", "delete_disk")
@@ -75,18 +75,28 @@ def told_missing(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...
     return (f"{listed} not installed. Run 'brew install {' '.join(dict.fromkeys(missing.values()))}'.",)
 
 
-def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> list[Name]:
-    """Return the VMs that somebody else is just starting: they look half-started, and to stop them would be no repair."""
-    doubtful = [plan.current.name for plan in plans if plan.current.health in (HALF, SILENT)]
-    return [name for name in doubtful if colima.is_being_started([name])]
+def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[Name, int]:
+    """Return the profiles that somebody else is just starting, each with that process.
+
+    Nothing may be done to them, and what they look like means nothing: a VM that boots looks half-started, or broken. Asked only
+    where something is to be done, or would be for such a look.
+    """
+    doubtful = [plan.current.name for plan in plans if plan.actions or plan.current.health in (HALF, SILENT, BROKEN)]
+    return colima.being_started(doubtful) if doubtful else {}
 
 
 def wait_for_others(colima: Colima, plans: Sequence[ProfilePlan], seconds: float, say: Callable[[str, str], None]) -> bool:
     """Wait until nobody else is starting these VMs. Returns whether there was anything to wait for."""
     waited = False
     end = time.monotonic() + seconds
-    while (names := booting(colima, plans)) and time.monotonic() < end:
-        for name in names:
+    while found := booting(colima, plans):
+        if time.monotonic() >= end:
+            name, pid = next(iter(found.items()))
+            raise RefusedStep(
+                f"Could not change profile '{name}': process {pid}, which somebody else started, has been starting it for more "
+                f"than {seconds:g} s. Wait for it to end, or end it with 'kill {pid}', and run again."
+            )
+        for name in found:
             say(str(name), "waiting for somebody else, who is starting it")
         waited = True
         time.sleep(_POLL_SECONDS)

@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .cli import Cli
 
 _PROC = Path("/proc")
 _SECONDS = 10
+_VARIABLE = re.compile(r" (?=[A-Za-z_][A-Za-z0-9_]*=)")
+_INTERPRETER = re.compile(r"(?i)python[\d.]*|(ba|da|z)?sh")
 # Each column has an -o of its own: on a Mac, as POSIX has it, all that follows a = is the header of that column.
 
 
@@ -28,6 +33,50 @@ def command_of(pid: int) -> list[str]:
         return _arguments(_PROC / str(pid))
     state, *arguments = _ps("-ww", "-o", "stat=", "-o", "args=", "-p", str(pid)).split() or [""]
     return [] if state.startswith("Z") else arguments
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment that a process of this user was started with. Returns an empty one when that can't be told."""
+    if _has_proc():
+        try:
+            parts = (_PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            return {}
+    else:
+        # A Mac's ps has it behind the arguments, and nothing marks where a value ends.
+        parts = _VARIABLE.split(_ps("-E", "-ww", "-o", "command=", "-p", str(pid)))[1:]
+    return {name: value.rstrip("\n") for name, given, value in (part.partition("=") for part in parts) if given}
+
+
+def age_of(pid: int) -> float:
+    """Return for how many seconds a process has been there. Returns 0 when that can't be told."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if _has_proc():
+            ticks = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
+            return float((_PROC / "uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+        days, _, clock = _ps("-o", "etime=", "-p", str(pid)).strip().rpartition("-")
+        seconds = 0
+        for part in clock.split(":"):
+            seconds = 60 * seconds + int(part)
+        return 86400.0 * int(days or 0) + seconds
+    return 0.0
+
+
+def program_of(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the name of the program that a process runs, and its arguments; of a script, its own.
+
+    A shell is not the program that is named somewhere in its command.
+    """
+    place = 0
+    if words and _INTERPRETER.fullmatch(_last(words[0])):
+        place = next((place for place, word in enumerate(words) if place and not word.startswith("-")), 0)
+        if not words[place].startswith("/") or "-c" in words[:place]:
+            place = 0
+    return (_last(words[place]) if words else ""), list(words[place + 1 :])
+
+
+def _last(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def _has_proc() -> bool:

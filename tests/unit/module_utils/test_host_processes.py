@@ -10,20 +10,26 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils import host_processes
-from ansible_collections.laptop.containers.plugins.module_utils.host_processes import command_of, commands
+from ansible_collections.laptop.containers.plugins.module_utils.host_processes import command_of, commands, environment_of
 
 # The system's own ps, which reads `-o NAME=HEADER` as a Mac's does: the header goes to the end of the word, commas and all.
+# With -E it prints the environment behind the command.
 PS_OF_A_MAC = """
-import os, sys
-argv, headers = sys.argv[1:], []
+import os, subprocess, sys
+argv, headers, more = sys.argv[1:], [], ""
+if "-E" in argv:
+    argv.remove("-E")
+    with open(f"/proc/{{argv[-1]}}/environ") as file:
+        more = file.read().rstrip(chr(0)).replace(chr(0), " ")
 for place, word in enumerate(argv):
     if place and argv[place - 1] == "-o" and "=" in word:
         name, _, header = word.partition("=")
         argv[place] = name + "="
         headers.append(header)
 if any(headers):
-    print(*headers, flush=True)
-os.execv({ps!r}, ["ps", *argv])
+    print(*headers)
+printed = subprocess.run([{ps!r}, *argv], capture_output=True, text=True).stdout
+print(printed.rstrip() + " " + more if more else printed, end="")
 """
 
 
@@ -60,6 +66,19 @@ def test_processes_are_seen_while_they_run_and_not_once_they_have_ended() -> Non
             assert time.monotonic() < end
     assert command_of(process.pid) == []
     assert process.pid not in commands()
+
+
+@pytest.mark.usefixtures("system")
+def test_the_environment_that_a_process_was_started_with() -> None:
+    environment = {"HOME": "/h/John Doe", "COLIMA_HOME": "", "LAST": "x=1"}
+    with subprocess.Popen([shutil.which("sleep") or "sleep", "60"], env=environment) as process:
+        try:
+            end = time.monotonic() + 20
+            while (found := environment_of(process.pid)) != environment:
+                assert time.monotonic() < end, found
+        finally:
+            process.kill()
+    assert environment_of(process.pid) == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
