@@ -10,7 +10,7 @@ from .colima_config import Config, Host
 from .colima_desired import Desired, Policy, kubernetes_problems, version_problems
 from .colima_heal import Repair, repairs, runs_unseen
 from .colima_recreate import how_to_recreate
-from .colima_settings import SETTINGS
+from .colima_settings import SETTINGS, too_old
 from .colima_state import BROKEN, RUNNING, Current
 from .colima_target import Gap, changes, gap_of, port_in_doubt, summary, target_of
 from .plan import Pending
@@ -32,7 +32,8 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     target = target_of(current, desired, host)
     gap = gap_of(current, desired, target, host)
     doubt = str(current.name) not in facts.k3s_ports and port_in_doubt(current, desired, target)
-    plan = ProfilePlan(desired, current, target, refusals=tuple(version_problems(desired, facts.version)), asks_port=doubt)
+    outdated = tuple(too_old(facts.version) or version_problems(desired, facts.version))
+    plan = ProfilePlan(desired, current, target, refusals=outdated, asks_port=doubt)
     want_up = desired.state == "started" or (desired.state == "present" and current.up)
     verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
     if unseen and verdict.recreate:

@@ -25,7 +25,8 @@ APPLE_SILICON_13 = "macOS 13 on Apple silicon"
 NESTING = "macOS 15 on an Apple M3 or newer"
 
 Version = tuple[int, int, int]
-OLDEST: Version = (0, 6, 0)
+# `status --json`, by which a running profile is told from a half-started one, came with it.
+OLDEST: Version = (0, 8, 1)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ SETTINGS: tuple[Setting, ...] = (
     _same("network.preferred_route", bool, False, since=(0, 9, 0), needs=MACOS, neutral=False),
     _same("network.dns", list, []),
     _same("network.dns_hosts", dict, {}),
-    _same("network.host_addresses", bool, False, since=(0, 7, 2)),
+    _same("network.host_addresses", bool, False),
     _same("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
     _same("forward_agent", bool, False),
     _same("docker", dict, {}),
@@ -86,16 +87,16 @@ SETTINGS: tuple[Setting, ...] = (
     _same("port_forwarder", str, "ssh", since=(0, 9, 0), choices=("ssh", "grpc", "none")),
     _same("rosetta", bool, False, needs=APPLE_SILICON_13, neutral=False),
     _same("binfmt", bool, True, since=(0, 8, 2)),
-    _same("nested_virtualization", bool, False, since=(0, 7, 1), needs=NESTING, neutral=False),
+    _same("nested_virtualization", bool, False, needs=NESTING, neutral=False),
     _same("mount_type", str, "", FIXED, choices=("sshfs", "9p", "virtiofs")),
     _same("mount_inotify", bool, False, needs=MACOS, neutral=False),
     _same("ssh_config", bool, True, absent=False),
-    _same("ssh_port", int, 0, since=(0, 6, 10), least=0),
+    _same("ssh_port", int, 0, least=0),
     # [] means the home directory, writable; None means nothing is mounted.
     _same("mounts", list, [], absent=None),
     _same("provision", list, []),
     _same("env", dict, {}),
-    _same("disk_image", str, "", CREATE, since=(0, 8, 1)),
+    _same("disk_image", str, "", CREATE),
     _same("force_disk_image", bool, False, LIVE, since=(0, 10, 2)),
     _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON_13, choices=("docker", "ramalama"), neutral=""),
 )
@@ -103,8 +104,6 @@ BY_OPTION = {setting.option: setting for setting in SETTINGS}
 
 # Values that came later than their key.
 VALUE_SINCE: dict[tuple[str, str], Version] = {
-    ("runtime", "incus"): (0, 7, 0),
-    ("runtime", "none"): (0, 7, 0),
     ("vm_type", "krunkit"): (0, 10, 0),
     ("port_forwarder", "none"): (0, 10, 0),
 }
@@ -120,6 +119,16 @@ NO_MOUNTS_SINCE: Version = (0, 10, 0)
 FRACTION_OF_MEMORY_SINCE: Version = (0, 8, 2)
 DATA_DISK_SINCE: Version = (0, 9, 0)
 INCUS_KEEPS_DATA_SINCE: Version = (0, 10, 2)
+
+
+def too_old(version: Version | None) -> list[str]:
+    """Return why this colima is too old for anything. None: not known, nothing to object."""
+    if version is None or version >= OLDEST:
+        return []
+    return [
+        f"Could not use colima {text_of(version)}: it does not tell whether a VM's set-up is finished, as colima "
+        f"{text_of(OLDEST)} and newer do. Run 'brew upgrade colima'."
+    ]
 
 
 def text_of(version: Version) -> str:

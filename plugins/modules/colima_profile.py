@@ -21,7 +21,7 @@ description:
   - Never touches the current docker or kube context of a client, except as colima itself does it at a start (O(auto_activate)).
 extends_documentation_fragment: [laptop.containers.attributes]
 requirements:
-  - colima and limactl 0.18 or newer; docker for runtime V(docker) and kubectl for Kubernetes.
+  - colima 0.8.1 or newer and limactl 0.18 or newer; docker for runtime V(docker) and kubectl for Kubernetes.
   - PyYAML
 options:
   <<: &settings

@@ -783,6 +783,24 @@ def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
     assert not lab.paths.configured(parse_name("dev")).exists()
 
 
+@pytest.mark.parametrize("state", ["new", "running", "stopped"])
+def test_a_colima_that_does_not_tell_whether_a_set_up_is_finished_is_refused(lab: ColimaLab, state: str) -> None:
+    lab.settings["COLIMA_VERSION"] = "0.8.0"
+    if state != "new":
+        lab.run("colima", "start", "dev", "--disk", "20")
+    if state == "stopped":
+        lab.run("colima", "stop", "dev")
+    lab.calls()
+    with pytest.raises(RefusedStep) as told:
+        lab.converge(DOCKER, K8S)
+    assert told.value.message == (
+        "Could not use colima 0.8.0: it does not tell whether a VM's set-up is finished, as colima 0.8.1 and newer do. "
+        "Run 'brew upgrade colima'."
+    )
+    assert not [call for call in lab.calls() if call[1] in ("start", "stop")]
+    assert lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"]).actions or state == "new"
+
+
 def test_before_0_9_data_are_destroyed_without_an_option_that_colima_lacks(lab: ColimaLab) -> None:
     lab.settings["COLIMA_VERSION"] = "0.8.4"
     lab.converge(DOCKER)

@@ -192,8 +192,9 @@ class Cli:
 
     def do_status(self, rest: list[str]) -> int:
         """Show the status."""
-        given = self.parse(rest, Flag("extended", short="e"), Flag("json", short="j"))
-        self.app.print_status(given["extended"], given["json"])
+        speaks_json = self.settings.status_speaks_json
+        given = self.parse(rest, Flag("extended", short="e"), *([Flag("json", short="j")] if speaks_json else []))
+        self.app.print_status(given["extended"], speaks_json and given["json"])
         return 0
 
     def do_list(self, rest: list[str]) -> int:

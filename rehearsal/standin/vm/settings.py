@@ -62,7 +62,15 @@ class Settings:
     @property
     def data_disks(self) -> bool:
         """Whether this colima keeps container data on a disk of its own, and notes about it. Before, there was the VM's only."""
-        return tuple(int(part) for part in self.colima_version.split(".")) >= (0, 9, 0)
+        return self._is_colima(0, 9, 0)
+
+    @property
+    def status_speaks_json(self) -> bool:
+        """Whether `status` has the flag --json."""
+        return self._is_colima(0, 8, 1)
+
+    def _is_colima(self, *least: int) -> bool:
+        return tuple(int(part) for part in self.colima_version.split(".")) >= least
 
     @property
     def refused(self) -> bool:

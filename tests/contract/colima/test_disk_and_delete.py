@@ -63,6 +63,15 @@ def test_before_0_9_all_data_is_in_the_vm_and_dies_with_it(standin: Rig) -> None
     assert not (standin.lima / "colima-lab").exists()
 
 
+def test_before_0_8_1_a_status_is_told_in_words_only(standin: Rig) -> None:
+    for version, rc in (("0.8.0", 1), ("0.8.1", 0)):
+        old = {"REHEARSAL_COLIMA_VERSION": version}
+        standin.started("lab", "--mount", "none", **old)
+        asked = standin.colima("status", "lab", "--json", **old)
+        assert (asked.rc, asked.fatal) == (rc, "unknown flag: --json" if rc else ""), asked
+        assert standin.colima("status", "lab", **old).rc == 0
+
+
 def test_a_delete_without_an_answer_leaves_a_running_profile_alone(lab: Rig) -> None:
     result = lab.colima("delete", "lab")
     assert (result.rc, result.err) == (0, "")
