@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether somebody's work runs in a VM: user containers and pods, without what Kubernetes itself needs."""
+"""Whether somebody's work runs in a VM: user containers and pods, without what Kubernetes itself needs, and builds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from .colima import Colima
+from .colima_builds import at_work
 from .colima_state import BROKEN, SILENT, Current
 from .errors import WorkstationError
 
@@ -28,10 +29,13 @@ def busy(colima: Colima, current: Current) -> str:
     noun = "instance" if runtime == "incus" else "container"
     try:
         names = _running(colima, current, runtime)
+        work = at_work(colima, current, runtime) if not names and runtime in _ASKED else []
     except (WorkstationError, ValueError):
         dead = current.health == BROKEN and not colima.machine_lives(current.name)
         hung = current.health == SILENT and not colima.came_up(current.name)
         return "" if dead or hung else f"it could not be told whether {noun}s run in it"
+    if work:
+        return f"a build or transfer is at work in it ({', '.join(work)})"
     if not names:
         return ""
     each = list(dict.fromkeys(names))

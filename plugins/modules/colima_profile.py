@@ -221,7 +221,8 @@ options:
     description:
       - What may happen to a running VM when a change needs a restart.
       - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all.
-      - Builders of C(buildx) that build nothing do not count. A VM that gives no clear answer is not idle.
+      - Builders of C(buildx) that build nothing do not count; a build, pull, push or load that is at work does.
+      - A VM that gives no clear answer is not idle.
       - Changes that wait are in RV(pending), and a later run applies them.
     type: str
     choices: [always, if_idle, never]

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -165,6 +167,44 @@ def test_one_question_that_got_lost_changes_nothing(lab: ColimaLab) -> None:
     again = lab.converge(K8S)
     assert (lab.root / "lost").exists()
     assert (again.actions, again.plan.pending, again.profiles[0]["status"]) == ((), (), "running")
+
+
+# -- builds, which need no container
+
+
+@pytest.mark.parametrize(
+    ("runtime", "process", "told"),
+    [
+        ("docker", "runc --log-format json run --bundle /var/lib/docker/buildkit/executor/x --keep x", "a step of a build"),
+        ("containerd", "buildkit-runc --log-format json run --bundle /run/x --keep x", "a step of a build"),
+        ("containerd", "nerdctl build -t x /work", "nerdctl build"),
+    ],
+)
+def test_a_build_in_the_vm_holds_a_restart_back(lab: ColimaLab, runtime: str, process: str, told: str) -> None:
+    wanted = {**DEV, "runtime": runtime}
+    lab.converge(wanted)
+    let_run(lab, process)
+    held = lab.converge({**wanted, "cpu": 3})
+    assert held.actions == ()
+    assert [item.reason for item in held.plan.pending] == [f"a build or transfer is at work in it ({told})"]
+    let_run(lab)
+    assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
+
+
+@pytest.mark.parametrize(("arguments", "ours"), [((), True), (("--builder", "default"), True), (("-H", "ssh://server"), False)])
+def test_a_docker_client_that_builds_holds_a_restart_back_unless_it_means_another_engine(
+    lab: ColimaLab, arguments: tuple[str, ...], ours: bool
+) -> None:
+    lab.converge(DEV)
+    client = lab.root / "docker"
+    client.write_text("input()\n")
+    argv = [sys.executable, str(client), *arguments, "build", "--build-arg", "TOKEN=secret", "."]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **lab.environment}) as process:
+        done = lab.converge({**DEV, "cpu": 3})
+        process.kill()
+    reasons = [item.reason for item in done.plan.pending]
+    assert reasons == (["a build or transfer is at work in it (docker build)"] if ours else [])
+    assert bool(done.actions) is not ours
 
 
 # -- what counts as a sign of death

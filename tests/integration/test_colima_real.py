@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima_builds import in_guest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima_converge import Outcome, Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import desired_from, policy_from
@@ -72,3 +74,29 @@ def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
     done = wish(lab, runtime, 4)
     assert (len(done.actions), done.profiles[0]["cpu"]) == (3, 4)
     assert "mine" in run(lab, *client, "ps", "--all")
+
+
+def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
+    lab: Lab, engine: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copy(engine("buildctl"), tmp_path / "tool")
+    waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nRUN {waits}\n")
+    wish(lab, "docker", 2)
+    socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
+    environment = {**os.environ, **lab.environment, "DOCKER_HOST": f"unix://{socket}"}
+    argv = [engine("docker-buildx"), "build", "--builder", "default", "--network", "none", "--progress", "plain", tmp_path]
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as build:
+        assert build.stdout is not None
+        assert any("RUN" in line for line in build.stdout)
+        assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
+        held = wish(lab, "docker", 4)
+        assert held.actions == ()
+        assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+        # The engine is on this machine, and so are its steps, which a guest would show.
+        end = time.monotonic() + 20
+        while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-o", "args=").splitlines()):
+            assert time.monotonic() < end
+        assert build.poll() is None
+        build.kill()
+    assert wish(lab, "docker", 4).profiles[0]["cpu"] == 4

@@ -229,9 +229,13 @@ class Guest:
         networks: list[dict[str, Any]] = (self.instance.spec or {}).get("networks") or []
         return self.settings.address if any(one.get("interface") == "col0" for one in networks) else ""
 
-    def _do_ps(self, _rest: list[str], _stdin: bytes | None) -> Answer:
+    def _do_ps(self, rest: list[str], _stdin: bytes | None) -> Answer:
         # Beside what every guest runs, what a test wrote down.
-        return Answer(0, "systemd\nsshd\nps\n" + (self.read("/var/lib/rehearsal/processes") or ""))
+        told = (self.read("/var/lib/rehearsal/processes") or "").splitlines()
+        lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *told]
+        if "comm=" in rest:
+            lines = [line.split()[0].rpartition("/")[2].rstrip(":")[:15] for line in lines]
+        return Answer(0, "".join(f"{line}\n" for line in lines))
 
     def _do_uname(self, _rest: list[str], _stdin: bytes | None) -> Answer:
         return Answer(0, str((self.instance.spec or {}).get("arch") or self.settings.arch) + "\n")

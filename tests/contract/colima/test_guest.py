@@ -136,3 +136,10 @@ def test_kubernetes_is_started_with_its_port_and_its_file_is_merged(standin: Rig
     assert standin.kubectl_config()["clusters"][0]["cluster"]["server"] == "https://127.0.0.1:26443"
     assert json.loads(standin.colima("status", "k8s", "--json").out)["kubernetes"] is True
     assert "server: " in standin.colima("ssh", "-p", "k8s", "--", "sudo", "cat", "/etc/rancher/k3s/k3s.yaml").out
+
+
+def test_ps_in_the_guest_prints_programs_or_whole_commands_as_asked(rig: Rig) -> None:
+    rig.started("lab", "--runtime", "none", "--mount", "none")
+    inside = ("ssh", "-p", "lab", "--", "ps", "-e", "-o")
+    assert {"systemd", "sshd", "ps"} <= set(rig.colima(*inside, "comm=").out.splitlines())
+    assert "ps -e -o args=" in rig.colima(*inside, "args=").out.splitlines()
