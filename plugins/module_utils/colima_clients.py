@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +85,11 @@ def clean(colima: Colima, action: Action) -> None:
 
 def _remove_ssh_include(colima: Colima) -> None:
     file = Path(colima.environment.get("HOME") or "~").expanduser() / ".ssh" / "config"
-    wanted = ["Include", str(colima.paths.base / "ssh_config")]
+    wanted = [b"Include", os.fsencode(colima.paths.base / "ssh_config")]
     if file.exists():
-        kept = [line for line in file.read_text().splitlines(keepends=True) if line.split() != wanted]
-        mode = file.stat().st_mode & 0o777
-        write_atomically(file.resolve(), "".join(kept).lstrip("\n"))
-        file.chmod(mode)
+        # As bytes: the rest of it is in whatever encoding and with whatever ends of lines the user likes.
+        kept = [line for line in file.read_bytes().splitlines(keepends=True) if line.split() != wanted]
+        write_atomically(file.resolve(), b"".join(kept).lstrip(b"\n"), file.stat().st_mode & 0o777)
 
 
 def _remove_kubeconfig_entry(colima: Colima, name: Name, was_current: bool) -> None:

@@ -472,6 +472,16 @@ def test_a_wrapper_is_removed_where_it_is_whatever_its_path_looks_like(lab: Coli
     assert unrelated.read_text() == "not ours"
 
 
+def test_the_rest_of_the_ssh_settings_stays_to_the_byte(lab: ColimaLab) -> None:
+    mine = b"Host office\r\n  # B\xfcro\r\n  User me\r\n"
+    lab.converge(DOCKER)
+    ssh = lab.home / ".ssh" / "config"
+    ssh.write_bytes(ssh.read_bytes() + b"\n\n" + mine)
+    ssh.chmod(0o640)
+    assert "remove line 'Include" in lab.converge({"name": "dev", "state": "absent"}).actions[-1]
+    assert (ssh.read_bytes(), ssh.stat().st_mode & 0o777) == (mine, 0o640)
+
+
 def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
     ssh = lab.home / ".ssh" / "config"
     ssh.parent.mkdir()
