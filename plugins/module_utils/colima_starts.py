@@ -13,16 +13,17 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from .colima_paths import Name
+from .errors import CommandFailed, WorkstationError
 
 # (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.
 Job = Callable[[Callable[[], None], Callable[[int], None]], None]
 
 
 def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
-    """Run (name, sets Kubernetes up, job) in this order, overlapped. Raises the first failure when all have ended."""
+    """Run (name, sets Kubernetes up, job) in this order, overlapped. When all have ended, raises their failures as one."""
     failures: dict[str, BaseException] = {}
     processes: set[int] = set()
     stopping = threading.Event()
@@ -54,10 +55,19 @@ def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
         threads.append((threading.Thread(target=run, daemon=True), ended))
     _watch(threads, processes, stopping)
     if failures:
-        first, *others = failures.values()
-        for error in others:
-            first.add_note(str(error))
-        raise first
+        raise _as_one(failures)
+
+
+def _as_one(failures: Mapping[str, BaseException]) -> BaseException:
+    """Return one failure that tells of all; what is no failure of a start goes first."""
+    known = {name: error for name, error in failures.items() if isinstance(error, WorkstationError)}
+    first = next((error for name, error in failures.items() if name not in known), next(iter(failures.values())))
+    if len(known) < 2 or not isinstance(first, WorkstationError):
+        return first
+    logs = {name: error.context.get("ha_log") for name, error in known.items()}
+    told = "\n".join(f"{name}:\n{log}" for name, log in logs.items() if log)
+    context = {**first.context, **({"ha_log": told} if told else {})}
+    return CommandFailed(" ".join(dict.fromkeys(error.message for error in known.values())), **context)
 
 
 def _passed() -> threading.Event:

@@ -301,6 +301,17 @@ def test_what_cannot_be_repaired_ends_with_what_lima_said(lab: ColimaLab) -> Non
     assert str(told.value.context["ha_log"]).splitlines() == log[-15:]
 
 
+def test_of_two_starts_that_fail_both_reasons_are_told(lab: ColimaLab) -> None:
+    lab.settings["FAIL"] = "docker-start:dev,containerd-start:other"
+    with pytest.raises(CommandFailed) as told:
+        lab.converge(DEV, {**DEV, "name": "other", "runtime": "containerd", "auto_activate": False})
+    for name, engine in (("dev", "docker"), ("other", "containerd")):
+        assert f"Could not start profile '{name}': error starting {engine}: exit status 1" in told.value.message
+        log = (lab.paths.instance(parse_name(name)) / "ha.stderr.log").read_text().splitlines()
+        assert log[-1] in str(told.value.context["ha_log"])
+        assert f"create profile '{name}'" in str(told.value.result["actions"])
+
+
 def test_a_start_that_fails_after_the_boot_neither_cuts_the_vm_off_nor_boots_it_again(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "docker-start:dev"
     with pytest.raises(CommandFailed, match="error starting docker"):
