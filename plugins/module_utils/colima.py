@@ -52,16 +52,6 @@ class Colima:
         """Whether colima is on PATH."""
         return self.cli.installed
 
-    @property
-    def cache(self) -> Path:
-        """Where colima keeps downloads, complete or not."""
-        told = self.environment.get("COLIMA_CACHE_HOME")
-        home = Path(self.environment.get("HOME") or "~").expanduser()
-        xdg = self.environment.get("XDG_CACHE_HOME")
-        mac = home / "Library" / "Caches" / "colima"
-        usual = mac if mac.exists() else home / ".cache" / "colima"
-        return (Path(told) if told else Path(xdg) / "colima" if xdg else usual) / "caches"
-
     def tool(self, name: str) -> bool:
         """Whether another program is on the PATH that colima gets."""
         return self.other(name, "").installed
@@ -119,7 +109,7 @@ class Colima:
     def signs_of_life(self, name: Name) -> tuple[tuple[str, int], ...]:
         """Return what grows while a start prints nothing: what is downloaded, and the console of the VM."""
         found = []
-        for directory, pattern in ((self.cache, "*.downloading"), (self.paths.instance(name), "serial*.log")):
+        for directory, pattern in ((self.paths.downloads, "*.downloading"), (self.paths.instance(name), "serial*.log")):
             for file in sorted(directory.glob(pattern)):
                 with contextlib.suppress(OSError):
                     found.append((file.name, file.stat().st_size))

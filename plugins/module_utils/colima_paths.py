@@ -61,6 +61,8 @@ class Paths:
 
     base: Path
     lima: Path
+    # What colima downloads, complete or not.
+    downloads: Path = Path()
 
     def profile(self, name: Name) -> Path:
         """The profile's own directory: settings and sockets."""
@@ -135,4 +137,7 @@ def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path]
     else:
         base = dotted if system == "Darwin" else home / ".config" / "colima"
     lima = environment.get("LIMA_HOME")
-    return Paths(base, Path(lima) if lima else base / "_lima")
+    # Its own place by the system, whether it is there yet or not: a first download makes it.
+    usual = Path(environment.get("XDG_CACHE_HOME") or home / ("Library/Caches" if system == "Darwin" else ".cache")) / "colima"
+    cache = Path(environment.get("COLIMA_CACHE_HOME") or usual)
+    return Paths(base, Path(lima) if lima else base / "_lima", cache / "caches")

@@ -72,7 +72,7 @@ def start(
         progress.say(str(name), "starting")
         began = time.time()
         try:
-            with progress.downloads(str(name), colima.cache):
+            with progress.downloads(str(name), colima.paths.downloads):
                 colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
             return [f"{repair} of profile '{name}'".replace(" it of", "") for repair in tried]
         except TimedOut as error:

@@ -662,6 +662,29 @@ def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab)
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
 
 
+def test_the_very_first_download_is_told_as_it_grows(lab: ColimaLab, progress: Path) -> None:
+    lab.settings.update(BOOT_SECONDS="6", IMAGE_CACHED="0")
+    caches = lab.home / "Library" / "Caches" / "colima" / "caches"
+    stop = threading.Event()
+
+    def grow() -> None:
+        # The stand-in's own download has a few bytes: another one beside it, once colima has made the directory.
+        while not stop.wait(0.05):
+            if caches.is_dir():
+                (caches / "more.downloading").touch()
+                os.truncate(caches / "more.downloading", 200 << 20)
+                return
+
+    assert not caches.parent.exists()
+    growing = threading.Thread(target=grow)
+    growing.start()
+    lab.converge(DOCKER)
+    stop.set()
+    growing.join()
+    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
+    assert "downloading the disk image, 200 MiB" in told
+
+
 def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> None:
     # One start takes a third more than the boot, because the runtime is set up after it: 15 s of boot are a start of 20 s.
     boot = 15 if os.environ.get("LAPTOP_LONG") else 3

@@ -100,6 +100,19 @@ def test_directories_by_colimas_own_rules(
     assert (str(paths.base), str(paths.lima)) == (base, lima)
 
 
+@pytest.mark.parametrize(
+    ("environment", "system", "downloads"),
+    [
+        ({}, "Darwin", "/h/Library/Caches/colima/caches"),
+        ({}, "Linux", "/h/.cache/colima/caches"),
+        ({"XDG_CACHE_HOME": "/x"}, "Darwin", "/x/colima/caches"),
+        ({"XDG_CACHE_HOME": "/x", "COLIMA_CACHE_HOME": "/c"}, "Linux", "/c/caches"),
+    ],
+)
+def test_the_place_of_downloads_is_known_before_the_first_one(environment: dict[str, str], system: str, downloads: str) -> None:
+    assert str(resolve({"HOME": "/h", **environment}, system, lambda _: False).downloads) == downloads
+
+
 def test_a_socket_that_would_not_fit_is_refused() -> None:
     paths = Paths(Path("/Users") / ("u" * 50), Path("/Users") / ("u" * 50) / "_lima")
     paths.check_socket_length(parse_name("a"), "Linux")
