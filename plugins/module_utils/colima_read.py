@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     """
     paths = colima.paths
     wanted = sorted(names) if names is not None else []
-    used = paths.lima.is_dir()
+    used = _is_there(paths.lima)
     rows: list[Row] = []
     disks: dict[str, DataDisk] = {}
     problems: list[str] = []
@@ -81,6 +82,14 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     others = tuple(row for row in rows if row.name not in profiles)
     include = clients.ssh_include(paths) if with_wrappers else ""
     return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), include)
+
+
+def _is_there(directory: Path) -> bool:
+    """Whether there is such a directory. Raises OSError when that can't be seen: what is closed to us is not absent."""
+    try:
+        return stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Callable[[], Any]:

@@ -13,7 +13,7 @@ from .colima_desired import desired_from, policy_from
 from .colima_host import host_from
 from .colima_options import profile_options
 from .colima_paths import resolve
-from .errors import InputError
+from .errors import InputError, naming_files
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
@@ -47,6 +47,7 @@ RULES: dict[str, Any] = {
 }
 
 
+@naming_files("converge the colima profiles")
 def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Converge the profiles and return the result, with its warnings."""
     given = params["host"] or {}

@@ -95,6 +95,8 @@ profiles:
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -103,7 +105,7 @@ from ..module_utils.colima_host import host_from
 from ..module_utils.colima_paths import parse_name, resolve
 from ..module_utils.colima_public import full_profile
 from ..module_utils.colima_read import read
-from ..module_utils.errors import WorkstationError
+from ..module_utils.errors import WorkstationError, naming_files
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str"},
@@ -118,23 +120,30 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        names = module.params["names"]
-        host = host_from(module.params["host"], os.environ)
-        paths = resolve(os.environ, host.system)
-        colima = Colima(paths)
-        wanted = None if names is None else list(dict.fromkeys(parse_name(name) for name in names))
-        snapshot = read(colima, wanted, tolerant=True)
+        result = run(module.params)
     except WorkstationError as error:
         module.fail_json(msg=error.message, **error.context)
+    module.exit_json(**result)
+
+
+@naming_files("read the colima profiles")
+def run(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is there."""
+    names = params["names"]
+    host = host_from(params["host"], os.environ)
+    paths = resolve(os.environ, host.system)
+    colima = Colima(paths)
+    wanted = None if names is None else list(dict.fromkeys(parse_name(name) for name in names))
+    snapshot = read(colima, wanted, tolerant=True)
     order = list(snapshot.profiles) if wanted is None else [name.name for name in wanted]
-    module.exit_json(
-        changed=False,
-        installed=colima.installed,
-        base=str(paths.base),
-        lima=str(paths.lima),
-        problems=list(snapshot.problems),
-        profiles=[full_profile(paths, snapshot.profiles[name], host) for name in order],
-    )
+    return {
+        "changed": False,
+        "installed": colima.installed,
+        "base": str(paths.base),
+        "lima": str(paths.lima),
+        "problems": list(snapshot.problems),
+        "profiles": [full_profile(paths, snapshot.profiles[name], host) for name in order],
+    }
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +127,36 @@ def test_info_never_fails_for_what_is_absent(run: ModuleRun) -> None:
         ("dev", "absent", [])
     ]
     assert run("colima_profile_info")["profiles"] == []
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A directory of colima's into which this user can't look, as after `sudo colima` under a strict umask."""
+    with tempfile.TemporaryDirectory(prefix="closed-", dir="/tmp") as place:
+        Path(place).chmod(0o755)
+        base = Path(place) / ".colima"
+        base.mkdir(mode=0o700 if os.geteuid() == 0 else 0)
+        monkeypatch.setenv("HOME", place)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        yield base
+        os.seteuid(user)
+        base.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "what"),
+    [
+        ("colima_profile", {"name": "dev", "check": True}, "converge"),
+        ("colima_profile", {"name": "dev", "host": {**HOST, "disk_free_mib": 9999}, "check": True}, "converge"),
+        ("colima_profile_info", {}, "read"),
+        ("colima_profile_info", {"names": ["dev"]}, "read"),
+    ],
+)
+def test_a_directory_that_is_closed_to_the_user_is_named(
+    run: ModuleRun, closed: Path, module: str, options: dict[str, Any], what: str
+) -> None:
+    result = run(module, **options)
+    assert result["msg"].startswith(f"Could not {what} the colima profiles: '{closed / '_lima'}")
+    assert result["msg"].endswith("': permission denied. See to that file or directory, and run again.")
