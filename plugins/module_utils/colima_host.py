@@ -7,11 +7,13 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .colima_config import Host, architecture
+from .errors import InputError
 
 _MIB = 1024 * 1024
 
@@ -25,7 +27,7 @@ def host_from(
     own_mac = machine.sysname == "Darwin" and given.get("system") in (None, "Darwin")
     return Host(
         system=given.get("system") or machine.sysname,
-        arch=architecture(given.get("arch") or machine.machine),
+        arch=architecture(given.get("arch") or own_architecture(machine.sysname, machine.machine, _is_translated)),
         home=environment.get("HOME") or str(Path.home()),
         cpus=int(given.get("cpus") or os.cpu_count() or 0),
         memory_mib=int(given.get("memory_mib") or _memory_mib()),
@@ -34,6 +36,17 @@ def host_from(
         macos=macos_of(machine.release) if own_mac else 0,
         chip=_chip() if own_mac and with_chip else 0,
     )
+
+
+def own_architecture(system: str, machine: str, is_translated: Callable[[], bool]) -> str:
+    """Return the machine type that this process sees. Raises InputError where it sees another than the laptop has."""
+    if system == "Darwin" and machine == "x86_64" and is_translated():
+        raise InputError(
+            f"Could not plan colima's profiles with the Python '{sys.executable}': it is made for Intel and runs under Rosetta, "
+            "so that it takes this laptop with Apple silicon for an Intel one. Run the play with a native Python, such as the "
+            "one in /opt/homebrew; where colima itself is native, setting host.arch to aarch64 will do, too."
+        )
+    return machine
 
 
 def macos_of(release: str) -> int:
@@ -54,15 +67,24 @@ def chip_of(brand: str) -> int:
 
 
 def _chip() -> int:
+    return chip_of(_sysctl(b"machdep.cpu.brand_string").rstrip(b"\0").decode(errors="replace"))
+
+
+def _is_translated() -> bool:
+    """Whether this process is an Intel one on Apple silicon; an Intel laptop does not know the question."""
+    return int.from_bytes(_sysctl(b"sysctl.proc_translated"), sys.byteorder) == 1
+
+
+def _sysctl(name: bytes) -> bytes:
+    """Return what the system says under a name; nothing where it says nothing."""
     import ctypes
 
     answer, size = ctypes.create_string_buffer(128), ctypes.c_size_t(128)
     try:
-        ask = ctypes.CDLL(None).sysctlbyname
-        failed = ask(b"machdep.cpu.brand_string", answer, ctypes.byref(size), None, ctypes.c_size_t(0))
+        failed = ctypes.CDLL(None).sysctlbyname(name, answer, ctypes.byref(size), None, ctypes.c_size_t(0))
     except (OSError, AttributeError):
-        return 0
-    return 0 if failed else chip_of(answer.value.decode(errors="replace"))
+        return b""
+    return b"" if failed else answer.raw[: size.value]
 
 
 def _memory_mib() -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_desired i
     stated_from,
     version_problems,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_host import chip_of, macos_of
+from ansible_collections.laptop.containers.plugins.module_utils.colima_host import chip_of, host_from, macos_of, own_architecture
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
 
@@ -235,3 +236,21 @@ def test_the_kernel_tells_the_version_of_macos(release: str, version: int) -> No
 )
 def test_the_generation_of_a_chip(brand: str, chip: int) -> None:
     assert chip_of(brand) == chip
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "translated"),
+    [("Darwin", "arm64", False), ("Darwin", "x86_64", False), ("Linux", "x86_64", True), ("Linux", "aarch64", False)],
+)
+def test_the_machine_type_is_that_of_the_machine(system: str, machine: str, translated: bool) -> None:
+    assert own_architecture(system, machine, lambda: translated) == machine
+
+
+def test_a_python_that_takes_apple_silicon_for_an_intel_laptop_is_refused() -> None:
+    with pytest.raises(InputError, match=r"with the Python '.*': it is made for Intel and runs under Rosetta.*native Python"):
+        own_architecture("Darwin", "x86_64", lambda: True)
+
+
+def test_a_machine_type_that_is_told_is_taken_and_this_machine_is_what_it_says() -> None:
+    assert host_from({"system": "Darwin", "arch": "arm64"}, {"HOME": "/h"}).arch == "aarch64"
+    assert host_from(None, {"HOME": "/h"}).arch == ("aarch64" if os.uname().machine == "arm64" else os.uname().machine)
