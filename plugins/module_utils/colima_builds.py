@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,24 +29,9 @@ _BUILDX = ("build", "b", "bake", "f")
 _PLUGINS = {"docker-buildx": "buildx", "docker-compose": "compose"}
 _STEPS = ("runc", "buildkit-runc", "crun")
 # The flags that may come before the command and take the next word, of docker, nerdctl, compose and buildx.
-_VALUED = frozenset(
-    (
-        *(
-            "-c",
-            "--context",
-            "-H",
-            "--host",
-            "--config",
-            "-l",
-            "--log-level",
-            "--tlscacert",
-            "--tlscert",
-            "--tlskey",
-            "--builder",
-        ),
-        *("-a", "--address", "-n", "--namespace", "--snapshotter", "--storage-driver", "--data-root", "--cgroup-manager"),
-        *("-f", "--file", "-p", "--project-name", "--project-directory", "--env-file", "--profile", "--progress", "--ansi"),
-    )
+_VALUED = re.compile(
+    "-[cHlanfp]|--(context|host|config|log-level|tlscacert|tlscert|tlskey|builder|address|namespace|snapshotter|storage-driver|"
+    "data-root|cgroup-manager|file|project-name|project-directory|env-file|profile|progress|ansi)"
 )
 
 
@@ -160,6 +146,6 @@ def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             others.append(word)
         elif given:
             flags[name] = value
-        elif word in _VALUED and rest:
+        elif _VALUED.fullmatch(word) and rest:
             flags[word] = rest.pop(0)
     return flags, others
