@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,17 +87,25 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
     socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
     environment = {**os.environ, **lab.environment, "DOCKER_HOST": f"unix://{socket}"}
     argv = [engine("docker-buildx"), "build", "--builder", "default", "--network", "none", "--progress", "plain", tmp_path]
-    with subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as build:
-        assert build.stdout is not None
-        assert any("RUN" in line for line in build.stdout)
-        assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
-        held = wish(lab, "docker", 4)
-        assert held.actions == ()
-        assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
-        # The engine is on this machine, and so are its steps, which a guest would show.
-        end = time.monotonic() + 20
-        while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-o", "args=").splitlines()):
-            assert time.monotonic() < end
-        assert build.poll() is None
-        build.kill()
+    with subprocess.Popen(
+        argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as build:
+        # Whatever becomes of it, nobody waits for it for ever.
+        late = threading.Timer(90, build.kill)
+        late.start()
+        try:
+            assert build.stdout is not None
+            assert any("RUN" in line for line in build.stdout)
+            assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
+            held = wish(lab, "docker", 4)
+            assert held.actions == ()
+            assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+            # The engine is on this machine, and so are its steps, which a guest would show.
+            end = time.monotonic() + 20
+            while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-o", "args=").splitlines()):
+                assert time.monotonic() < end
+            assert build.poll() is None
+        finally:
+            late.cancel()
+            build.kill()
     assert wish(lab, "docker", 4).profiles[0]["cpu"] == 4
