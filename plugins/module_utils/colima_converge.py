@@ -139,7 +139,9 @@ def converge(colima: Colima, request: Request, check_mode: bool) -> Outcome:
     seen = stamp(colima.paths.own)
     result = survey(colima, request)
     refuse_blind_plans(colima, result.plans)
-    _refuse(result)
+    if check_mode or not (result.refusals and booting(colima, result.plans)):
+        # What somebody is just making may look like a loss; that is waited for below.
+        _refuse(result)
     only_notes = result.has_work and not result.public().changed
     work = result.has_work and (colima.installed or not only_notes)
     if check_mode or not (work or booting(colima, result.plans)):
