@@ -49,7 +49,7 @@ def at_work(colima: Colima, current: Current, runtime: str) -> list[str]:
     """Return what builds or moves images in a VM whose engine answers, as far as that can be seen."""
     found: list[str] = []
     with contextlib.suppress(WorkstationError):
-        found = in_guest(colima.in_guest(current.name, "ps", "-e", "-o", "args=").splitlines())
+        found = in_guest(colima.in_guest(current.name, "ps", "-e", "-ww", "-o", "args=").splitlines())
     if runtime == "docker":
         clients = {pid: client for pid, words in commands().items() if (client := client_of(words))}
         for pid, client in clients.items():

@@ -102,7 +102,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
             assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
             # The engine is on this machine, and so are its steps, which a guest would show.
             end = time.monotonic() + 20
-            while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-o", "args=").splitlines()):
+            while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-ww", "-o", "args=").splitlines()):
                 assert time.monotonic() < end
             assert build.poll() is None
         finally:

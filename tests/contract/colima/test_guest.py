@@ -140,6 +140,6 @@ def test_kubernetes_is_started_with_its_port_and_its_file_is_merged(standin: Rig
 
 def test_ps_in_the_guest_prints_programs_or_whole_commands_as_asked(rig: Rig) -> None:
     rig.started("lab", "--runtime", "none", "--mount", "none")
-    inside = ("ssh", "-p", "lab", "--", "ps", "-e", "-o")
+    inside = ("ssh", "-p", "lab", "--", "ps", "-e", "-ww", "-o")
     assert {"systemd", "sshd", "ps"} <= set(rig.colima(*inside, "comm=").out.splitlines())
-    assert "ps -e -o args=" in rig.colima(*inside, "args=").out.splitlines()
+    assert "ps -e -ww -o args=" in rig.colima(*inside, "args=").out.splitlines()
