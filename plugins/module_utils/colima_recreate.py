@@ -90,11 +90,14 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
     """
     if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
-    if current.disk is None or current.why_data_is_inside:
+    if current.disk is None:
         return current.fresh
     if current.disk_runtime not in ("", target["runtime"]):
         return False
-    return not current.disk.written or (current.fresh and "disk" not in fixed)
+    disk_may_stay = "disk" not in fixed
+    if current.why_data_is_inside:
+        return current.fresh and (disk_may_stay or not current.disk.written)
+    return not current.disk.written or (current.fresh and disk_may_stay)
 
 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:

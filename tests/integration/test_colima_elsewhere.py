@@ -67,7 +67,7 @@ def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: Col
 def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: ColimaLab) -> None:
     lab.settings.update(BOOT_SECONDS="3")
     with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
-        until(lambda: (lab.paths.data_disk(NAME) / "datadisk").exists())
+        until((lab.paths.data_disk(NAME) / "datadisk").exists)
         # Formatted by the guest, while colima notes that only when the boot is over.
         with (lab.paths.data_disk(NAME) / "datadisk").open("r+b") as disk:
             disk.write(os.urandom(8 << 20))
