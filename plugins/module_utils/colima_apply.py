@@ -93,6 +93,8 @@ class Applier:
             with self.account.recorded(action):
                 repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
             self.account.further.extend(repaired)
+            # colima writes colima.yaml anew in a start; after it this would only bring back what somebody deletes later.
+            self.colima.paths.journal(action.name).unlink(missing_ok=True)
             if not plans_kubernetes(plan):
                 # Nothing is left to be done, whatever becomes of the others.
                 self.progress.say(str(action.name), "ready", done=True)
@@ -218,8 +220,6 @@ class Applier:
             raise NotVerified(f"Could not write the settings of profile '{action.name}': colima.yaml {problem}. Report this.")
         # Users keep it among their dotfiles, with a link here; colima writes through one, too.
         write_atomically(self.colima.paths.configured(action.name).resolve(), text)
-        # From here on it would only bring back what somebody deletes later.
-        self.colima.paths.journal(action.name).unlink(missing_ok=True)
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""

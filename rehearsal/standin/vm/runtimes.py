@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -200,8 +199,10 @@ class Kubernetes:
         if version not in installed:
             stage = "installing" if config is None else "downloading and installing"
             self._install(f"version changed to {version}, downloading and installing" if installed else stage, version)
+        from rehearsal.processes import free_port
+
         # The first port stays for the life of the machine, whatever the settings say later.
-        listen = int(known.get("k3s_listen_port") or 0) or port or _free_port()
+        listen = int(known.get("k3s_listen_port") or 0) or port or free_port()
         self.guest.instance.note(k3s_version=version, k3s_port=listen)
         wanted = remembered or _json_of(config, version)
         self.guest.remember(k3s_listen_port=str(listen), kubernetes_config=json.dumps(wanted))
@@ -247,9 +248,3 @@ def _json_of(config: Config | None, version: str) -> dict[str, Any]:
     found = config or config_file.zero()
     keys = {"Enabled": "enabled", "K3sArgs": "k3sArgs", "Port": "port"}
     return {"Version": version, **{key: found[f"kubernetes.{name}"] for key, name in keys.items()}}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
