@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, RefusedStep, TimedOut
 
 from tests.colima_lab import ColimaLab, colima_lab
 
@@ -78,3 +78,12 @@ def test_settings_that_were_thrown_away_do_not_come_back(lab: ColimaLab) -> None
     lab.run("colima", "delete", "dev", "--force")
     lab.converge(DEV)
     assert "OLD" not in lab.paths.configured(NAME).read_text()
+
+
+def test_settings_survive_a_start_that_dies_while_it_writes_them(lab: ColimaLab) -> None:
+    lab.converge({**DEV, "env": {"KEEP": "me"}})
+    with lab.failing("hang"), pytest.raises(TimedOut):
+        lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always", stall=1.0)
+    lab.paths.configured(NAME).write_text("")
+    lab.converge({**DEV, "mount_type": "sshfs"}, on_fixed_change="recreate", restart="always")
+    assert "KEEP" in lab.paths.configured(NAME).read_text()
