@@ -163,6 +163,9 @@ class World:
     def settle(self, _action: Action) -> None:
         self.change(fresh=False)
 
+    def forget(self, _action: Action) -> None:
+        self.change(interrupted=None)
+
     def start(self, _action: Action) -> None:
         now = self.current
         assert not now.up, "colima would answer 'already running, ignoring'"

@@ -52,6 +52,9 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     actions.extend(_leftovers(current))
     if current.note_is_stale:
         actions.append(forget_note(name))
+    if current.interrupted is not None:
+        # A killed run may have come as far as the deletion itself. Nothing may bring these settings back.
+        actions.append(Action("forget", name, "forget the settings of", hidden=True))
     copies = ", ".join(current.clients.kube_backups_kept)
     warnings = (_BACKUPS.format(name=name, files=copies),) if copies and actions else ()
     return ProfilePlan(desired, current, actions=tuple(actions), warnings=warnings)

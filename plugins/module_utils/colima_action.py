@@ -28,7 +28,7 @@ DOWN = (
     "delete_disk",
     "clean",
 )
-FILES = ("aside", "aside_disk", "unlock", "store", "resize", "write", "fresh", "settle")
+FILES = ("aside", "aside_disk", "unlock", "store", "resize", "write", "fresh", "settle", "forget")
 UP = ("start",)
 CLIENTS = ("kubeconfig", "context", "use_context")
 PHASES = (DOWN, FILES, UP, CLIENTS)
@@ -155,7 +155,7 @@ def sets_kubernetes_up(plan: ProfilePlan) -> bool:
 def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
     kinds = {action.kind for action in plan.actions}
-    notes = ["journal"] if kinds & {"start", "write"} or plan.desired.state == "absent" else []
+    notes = ["journal"] if kinds & {"start", "write"} or (kinds and plan.desired.state == "absent") else []
     known = plan.current.store is not None and plan.current.store.formatted
     settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
     return [*notes, "fresh"] if settled else notes

@@ -211,6 +211,10 @@ class Applier:
         """Forget that note."""
         self.colima.paths.fresh(action.name).unlink(missing_ok=True)
 
+    def forget(self, action: Action) -> None:
+        """Forget the settings that were kept."""
+        self.colima.paths.journal(action.name).unlink(missing_ok=True)
+
     def write(self, action: Action) -> None:
         """Write the complete colima.yaml."""
         text = render(action.config or {}, self.host)

@@ -17,11 +17,16 @@ AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
 # Killed before the start that the user then made, colima's note of the disk lost, and the profile is to go.
 KILLED_EARLY = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=1)
 GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
+# A VM that never came up is made anew, and that is killed, and so is the run that is to remove it.
+HANGS = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")
+SMALLER = Run(Desired(NAME, "started", {"cpu": 1, "memory": 1.0, "disk": 10}), Policy(restart="always"), killed_at=1)
+GOING = Run(Desired(NAME, "absent", {}), Policy(restart="always"), killed_at=2)
 
 
 @SHARE
 @example(Life(APPLE_SILICON, "0.10.3", (KILLED, "colima delete", "lost store note"), AGAIN, busy=False))
 @example(Life(APPLE_SILICON, "0.10.3", (KILLED_EARLY, "colima start", "lost store note"), GONE, busy=False))
+@example(Life(APPLE_SILICON, "0.10.3", (HANGS, "killed host agent", SMALLER, GOING), GONE, busy=False))
 @given(lives(st.just(APPLE_SILICON)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)
