@@ -55,6 +55,9 @@ def _birth(pid: int) -> str | None:
 
 def children(pid: int) -> list[int]:
     """The direct children of a process."""
+    if sys.platform != "linux":
+        listed = subprocess.run(["ps", "-ax", "-o", "pid=", "-o", "ppid="], capture_output=True, text=True, check=False).stdout
+        return [int(child) for child, parent in map(str.split, listed.splitlines()) if int(parent) == pid]
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -80,6 +83,21 @@ def processes() -> dict[int, str]:
     listed = subprocess.run(["ps", "-ax", "-o", "pid=", "-o", "command="], capture_output=True, text=True, check=False).stdout
     rows = [line.strip().partition(" ") for line in listed.splitlines()]
     return {int(pid): command for pid, _, command in rows}
+
+
+def end_tree(process: subprocess.Popen[str], seconds: float) -> None:
+    """End a process with all below it, politely first: what it started goes on by itself when only it ends."""
+    tree = [process.pid]
+    for pid in tree:
+        tree.extend(children(pid))
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in tree:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while any(_birth(pid) for pid in tree) and time.monotonic() < deadline:
+            process.poll()
+            time.sleep(0.02)
 
 
 class Daemon:

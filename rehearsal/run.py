@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from typing import Any
 from rehearsal import grades
 from rehearsal.engines import ROOT
 from rehearsal.lab import Lab
-from rehearsal.processes import LabError
+from rehearsal.processes import LabError, end_tree
 
 PLAYBOOK = "playbooks/workstation.yml"
 INVENTORY = "inventory/rehearsal"
@@ -84,10 +83,7 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
                 changed += sum(int(number) for number in re.findall(r"\bchanged=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)))
         except BaseException:
             # Nothing may go on working in a lab that is about to be removed.
-            playing.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                playing.wait(10)
-            playing.kill()
+            end_tree(playing, 10)
             raise
     return playing.returncode, changed
 
