@@ -69,10 +69,8 @@ def _refusal(current: Current, policy: Policy) -> str:
             f"Could not delete the data of profile '{name}': its name is not in confirm_data_loss. Add it there if all its "
             "images and volumes may be destroyed, or leave delete_data out."
         )
-    # That there are no applied settings proves nothing: a file can get lost. Our note of a first start does.
-    never_came_up = current.applied is None and current.fresh
     why = current.why_data_is_inside
-    if current.exists and why and not never_came_up:
+    if current.exists and why and not current.never_came_up:
         return (
             f"Could not delete profile '{name}': {why}, so all its images and volumes would be lost. "
             f"Save what you need, then set delete_data with '{name}' in confirm_data_loss."

@@ -8,8 +8,6 @@ command is repeated: its arguments may hold a secret.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,10 +15,10 @@ from dataclasses import dataclass
 
 from .colima import Colima
 from .colima_state import Current
-from .docker_cli import docker_directory, read_config
+from .docker_cli import context_host, current_context, docker_directory
 from .docker_context import BUILT_IN
 from .errors import InputError, WorkstationError
-from .host_processes import commands, environment_of, program_of
+from .host_processes import commands, environment_of, flags_of, program_of
 
 OWN_HOST = "unix:///var/run/docker.sock"
 _VERBS = ("build", "pull", "push", "load")
@@ -30,8 +28,8 @@ _PLUGINS = {"docker-buildx": "buildx", "docker-compose": "compose"}
 _STEPS = ("runc", "buildkit-runc", "crun")
 # The flags that may come before the command and take the next word, of docker, nerdctl, compose and buildx.
 _VALUED = re.compile(
-    "-[cHlanfp]|--(context|host|config|log-level|tlscacert|tlscert|tlskey|builder|address|namespace|snapshotter|storage-driver|"
-    "data-root|cgroup-manager|file|project-name|project-directory|env-file|profile|progress|ansi)"
+    "[cHlanfp]|context|host|config|log-level|tlscacert|tlscert|tlskey|builder|address|namespace|snapshotter|storage-driver|"
+    "data-root|cgroup-manager|file|project-name|project-directory|env-file|profile|progress|ansi"
 )
 
 
@@ -76,7 +74,7 @@ def client_of(words: Sequence[str]) -> Client | None:
     program, arguments = program_of(words)
     if program not in ("docker", "nerdctl", "buildctl", *_PLUGINS):
         return None
-    flags, others = _parsed(arguments)
+    flags, others = flags_of(arguments, _VALUED.fullmatch)
     if program in _PLUGINS:
         # docker starts its plugins with the words that it got itself.
         program, plugin = "docker", _PLUGINS[program]
@@ -90,9 +88,9 @@ def client_of(words: Sequence[str]) -> Client | None:
     command = f"{program} {verb}" if verb in _VERBS else f"{program} {verb} {first}"
     return Client(
         command,
-        flags.get("-c", flags.get("--context", "")),
-        flags.get("-H", flags.get("--host", "")),
-        flags.get("--builder", ""),
+        flags.get("c", flags.get("context", "")),
+        flags.get("H", flags.get("host", "")),
+        flags.get("builder", ""),
     )
 
 
@@ -120,32 +118,10 @@ def _engine_of(client: Client, theirs: Mapping[str, str], ours: Mapping[str, str
             # The context that is current now need not be the one that was when it began.
             return ""
         with contextlib.suppress(InputError):
-            context = str(read_config(directory).get("currentContext") or "")
-    if context in ("", BUILT_IN):
-        return OWN_HOST
-    meta = directory / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return str((json.loads(meta.read_text()).get("Endpoints") or {}).get("docker", {}).get("Host") or "")
-    return ""
+            context = current_context(directory)
+    return OWN_HOST if context in ("", BUILT_IN) else context_host(directory, context)
 
 
 def _real(address: str) -> str:
     """Return the address with the links of its socket followed."""
     return os.path.realpath(address.removeprefix("unix://")) if address.startswith("unix://") else address
-
-
-def _parsed(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the flags that take a value, and the words that are no flags."""
-    flags: dict[str, str] = {}
-    others: list[str] = []
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        name, given, value = word.partition("=")
-        if not word.startswith("-"):
-            others.append(word)
-        elif given:
-            flags[name] = value
-        elif _VALUED.fullmatch(word) and rest:
-            flags[word] = rest.pop(0)
-    return flags, others

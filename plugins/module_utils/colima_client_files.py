@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +13,7 @@ from typing import Any
 from . import kubeconfig
 from .colima_paths import Name, Paths, parse_name
 from .colima_state import Clients
+from .docker_cli import context_host, current_context, docker_directory
 from .errors import InputError, WorkstationError
 
 _WRAPPER_BYTES = 4096
@@ -37,9 +36,10 @@ class ClientFiles:
         self.paths = paths
         self.problems: list[str] = []
         home = Path(environment.get("HOME") or "~").expanduser()
-        docker = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
-        self._docker = docker / "contexts" / "meta"
-        self._docker_current = _current_context(docker / "config.json")
+        self._docker = docker_directory(environment, str(home))
+        self._docker_current = ""
+        with contextlib.suppress(InputError):
+            self._docker_current = current_context(self._docker)
         self._kube = kubeconfig.path_from(environment)
         self._kube_text = text_of(self._kube) or ""
         self._kube_config: dict[str, Any] | None = None
@@ -55,7 +55,7 @@ class ClientFiles:
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
             except WorkstationError as error:
                 self.problems.append(error.message)
-        clients = Clients(self._docker_endpoint(name), self._docker_current == name.id, entry, port, current, dangling)
+        clients = Clients(context_host(self._docker, name.id), self._docker_current == name.id, entry, port, current, dangling)
         return self._with_traces(name, clients) if self.with_wrappers else clients
 
     def _with_traces(self, name: Name, clients: Clients) -> Clients:
@@ -80,13 +80,6 @@ class ClientFiles:
             self._kube_config = kubeconfig.load(self._kube)
         return self._kube_config
 
-    def _docker_endpoint(self, name: Name) -> str:
-        text = text_of(self._docker / hashlib.sha256(name.id.encode()).hexdigest() / "meta.json")
-        with contextlib.suppress(ValueError, AttributeError):
-            data = json.loads(text or "{}")
-            return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
-        return ""
-
     def ssh_include(self, paths: Paths) -> str:
         """Return colima's ssh settings if the user's include them."""
         home = Path(self.environment.get("HOME") or "~").expanduser()
@@ -109,12 +102,6 @@ class ClientFiles:
                 if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)
-
-
-def _current_context(file: Path) -> str:
-    with contextlib.suppress(ValueError, AttributeError):
-        return str(json.loads(text_of(file) or "{}").get("currentContext") or "")
-    return ""
 
 
 def _port_of(entry: Mapping[str, Any]) -> int:

@@ -84,20 +84,17 @@ def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
 
 
 def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
-    """Whether the VM never came up: its data disk is empty, or it is noted that its first start did not finish.
-
-    That there are no applied settings proves nothing alone: a file can get lost.
-    """
+    """Whether the VM never came up: its data disk is empty, or it is noted that its first start did not finish."""
     if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
     if current.disk is None:
-        return current.fresh
+        return current.never_came_up
     if current.disk_runtime not in ("", target["runtime"]):
         return False
     disk_may_stay = "disk" not in fixed
     if current.why_data_is_inside:
-        return current.fresh and (disk_may_stay or not current.disk.written)
-    return not current.disk.written or (current.fresh and disk_may_stay)
+        return current.never_came_up and (disk_may_stay or not current.disk.written)
+    return not current.disk.written or (current.never_came_up and disk_may_stay)
 
 
 def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:

@@ -120,6 +120,15 @@ class Current:
         return self.health in UP
 
     @property
+    def never_came_up(self) -> bool:
+        """Whether there is nothing of the user's in the VM yet.
+
+        That there are no applied settings proves nothing: a file can get lost. Our note of a first start does, but it outlives a
+        run that is killed right after it: it vouches only while that VM is there, and was not seen to come up.
+        """
+        return self.fresh and self.exists and self.applied is None
+
+    @property
     def lacks_address(self) -> bool:
         """Whether a reachable address was asked for and is not there: colima only warns when it can't make it."""
         wanted = bool((self.applied or {}).get("network.address"))
@@ -168,9 +177,7 @@ class Current:
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
         known = self.store is not None and self.store.formatted
-        # Our note of a first start outlives a run that is killed right after it: it vouches only while that VM never came up.
-        never_came_up = self.fresh and self.exists and self.applied is None
-        return self.disk is not None and self.disk.written and not known and not never_came_up
+        return self.disk is not None and self.disk.written and not known and not self.never_came_up
 
 
 @dataclass(frozen=True)

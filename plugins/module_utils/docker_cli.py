@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -65,3 +67,21 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise InputError(
             f"Could not read docker's configuration '{path}': {reason}. Make the file readable, then run again."
         ) from error
+
+
+def current_context(directory: Path) -> str:
+    """Return the name of the current context, empty when none was chosen. Raises InputError."""
+    return str(read_config(directory).get("currentContext") or "")
+
+
+def context_directory(directory: Path, name: str) -> Path:
+    """Return the directory of a context's entry: docker names it by the digest of the context's name."""
+    return directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+
+
+def context_host(directory: Path, name: str) -> str:
+    """Return the address of a context's engine; empty when there is no such context, or it does not tell."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        data = json.loads((context_directory(directory, name) / "meta.json").read_text(errors="replace"))
+        return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
+    return ""

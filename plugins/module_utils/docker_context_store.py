@@ -15,9 +15,10 @@ from typing import Any
 
 from .atomic_file import write_atomically
 from .cli import Cli
-from .docker_cli import read_config
+from .docker_cli import context_directory, current_context
 from .docker_context import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
 from .errors import CommandFailed, InputError
+from .own_state import state_directory
 from .plan import Plan, telling
 
 _SECONDS = 30.0
@@ -25,8 +26,7 @@ _SECONDS = 30.0
 
 def state_file(environment: Mapping[str, str], home: str) -> Path:
     """Return where the note of the previous contexts is kept."""
-    base = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-    return Path(base) / "laptop.containers" / "docker_context.json"
+    return state_directory(environment, home) / "docker_context.json"
 
 
 def tls_file(path: str, what: str) -> TlsFile:
@@ -49,7 +49,7 @@ class DockerContexts:
 
     def current(self) -> str:
         """Return the name of the current context, empty when none was chosen."""
-        return str(read_config(self.directory).get("currentContext") or "")
+        return current_context(self.directory)
 
     def read(self, names: Iterable[str]) -> Store:
         """Return the named contexts, the current one and the one before it, with one process for all of them."""
@@ -90,8 +90,7 @@ class DockerContexts:
             ) from error
 
     def _meta(self, name: str) -> Path:
-        """Return the directory of the context's entry: docker names it by the digest of the context's name."""
-        return self.directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+        return context_directory(self.directory, name)
 
     def _inspect(self, names: list[str]) -> dict[str, Context]:
         if not names:

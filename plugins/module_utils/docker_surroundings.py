@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .cli import complete_path
+from .docker_cli import context_directory
 from .docker_config import Edit, Facts, Link, edited, of_docker_desktop
 from .docker_config_file import ConfigFile
 from .docker_files import write_file
@@ -81,7 +81,7 @@ def _wanted_away(link: Path, plugins: Sequence[str], desktop: bool) -> bool:
 
 
 def _entry(directory: Path, context: str) -> Path:
-    return directory / "contexts" / "meta" / hashlib.sha256(context.encode()).hexdigest() / "meta.json"
+    return context_directory(directory, context) / "meta.json"
 
 
 def _context_is_dead(directory: Path, current: str, desktop: bool) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .cli import Cli
@@ -73,6 +73,33 @@ def program_of(words: Sequence[str]) -> tuple[str, list[str]]:
         if not words[place].startswith("/") or "-c" in words[:place]:
             place = 0
     return (_last(words[place]) if words else ""), list(words[place + 1 :])
+
+
+def flags_of(arguments: Sequence[str], takes_value: Callable[[str], object]) -> tuple[dict[str, str], list[str]]:
+    """Return the flags, by name or letter, and the other words, as Go's pflag tells them apart.
+
+    takes_value: whether the flag of that name or letter takes the next word where no value is written to it.
+    """
+    flags: dict[str, str] = {}
+    others: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            return flags, others + rest
+        if word.startswith("--"):
+            name, given, value = word[2:].partition("=")
+            flags[name] = value if given else rest.pop(0) if takes_value(name) and rest else "true"
+        elif word.startswith("-") and word != "-":
+            letters = word[1:]
+            while letters and not takes_value(letters[0]):
+                flags[letters[0]], letters = "true", letters[1:]
+            if letters:
+                value = letters[1:].removeprefix("=")
+                flags[letters[0]] = value or (rest.pop(0) if rest and len(letters) == 1 else "")
+        else:
+            others.append(word)
+    return flags, others
 
 
 def _last(path: str) -> str:

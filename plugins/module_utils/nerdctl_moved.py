@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .docker_files import write_file
+from .own_state import state_directory
 
 _REMEDY = "Make the directory writable, or set XDG_STATE_HOME to another one."
 
@@ -16,8 +17,7 @@ class Moved:
     """The notes of where files went, by the wrapper's path."""
 
     def __init__(self, environment: Mapping[str, str], home: str) -> None:
-        base = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-        self.path = Path(base) / "laptop.containers" / "nerdctl_wrapper.json"
+        self.path = state_directory(environment, home) / "nerdctl_wrapper.json"
 
     def _all(self) -> dict[str, str]:
         try:

@@ -8,10 +8,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .own_state import state_directory
 from .pull_secret_lease import lease_from
 from .registry_login_plan import KINDS, Note, Place
 
@@ -22,8 +22,7 @@ class Notes:
     """The logins of one pull secret's task, by place and host."""
 
     def __init__(self, environment: Mapping[str, str], home: str, secret: str) -> None:
-        base = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-        self.path = Path(base) / "laptop.containers" / "registry_logins.json"
+        self.path = state_directory(environment, home) / "registry_logins.json"
         self.secret = secret
 
     def read(self) -> dict[Place, dict[str, Note]]:
