@@ -10,7 +10,8 @@ from urllib.parse import unquote
 
 NOT_SHOWN = "(not shown)"
 _NAME = re.compile(r"token|passw|passphrase|secret|credential|key|auth(?!or)", re.IGNORECASE)
-_IN_URL = re.compile(r"(?<=//)[^/@\s]+(?=@)")
+# Up to the last @ of an address: a password may hold one itself.
+_IN_URL = re.compile(r"(?<=//)[^/\s]+(?=@)")
 # Hidden wherever they stand, shorter ones and words like these would make rubble of what a user shall read.
 _SHORTEST = 6
 _OPTIONS = ("env", "docker", "provision")

@@ -13,6 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_config im
     shown,
     worded,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima_secrets import NOT_SHOWN, hidden, secrets_in
 from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
 
@@ -171,6 +172,12 @@ def test_secrets_are_not_shown() -> None:
     assert "hunter2" not in told
     assert "proxy:3128" in told
     assert "hunter2" not in str(shown("provision", [{"mode": "user", "script": "login hunter2"}]))
+
+
+def test_a_password_that_holds_an_at_sign_is_hidden_whole() -> None:
+    env = {"HTTPS_PROXY": "http://me:hunt@er2@proxy:3128", "SOURCE": "https://example.org/tool@v2"}
+    assert hidden(env) == {"HTTPS_PROXY": f"http://{NOT_SHOWN}@proxy:3128", "SOURCE": "https://example.org/tool@v2"}
+    assert {"hunt@er2", "me:hunt@er2"} <= secrets_in({"env": env})
 
 
 def test_canonical_keeps_what_it_was_given() -> None:
