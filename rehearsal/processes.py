@@ -47,7 +47,9 @@ def _birth(pid: int) -> str | None:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] in "ZX" else fields[19]
+        # Killed, its first thread is dead before the others, which still hold its sockets.
+        threads = int(fields[17])
+        return None if fields[0] == "X" or (fields[0] == "Z" and threads <= 1) else fields[19]
     done = subprocess.run(["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, started = done.stdout.strip().partition(" ")
     return None if not state or state.startswith("Z") else started.strip()
