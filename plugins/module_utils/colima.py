@@ -19,7 +19,7 @@ from .colima_elsewhere import Start, start_of
 from .colima_failures import explained
 from .colima_paths import Name, Paths, resolve
 from .colima_settings import Version
-from .colima_state import DataDisk, Row, parse_rows
+from .colima_state import DataDisk, Row, parse_rows, tells_of_running
 from .errors import CommandFailed
 from .host_processes import age_of, command_of, commands, environment_of
 
@@ -132,7 +132,7 @@ class Colima:
         """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
         with contextlib.suppress(OSError):
             events = (self.paths.instance(name) / "ha.stdout.log").read_text(errors="replace")
-            return bool(re.search(r'"running":\s*true', events))
+            return tells_of_running(events)
         return True
 
     def being_started(self, names: Iterable[Name]) -> dict[Name, int]:

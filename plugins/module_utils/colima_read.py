@@ -19,7 +19,7 @@ from .colima_client_files import ClientFiles, text_of
 from .colima_config import Config
 from .colima_guest import Said, ask
 from .colima_paths import Name, Paths, parse_name
-from .colima_state import DAMAGED, LEFTOVER, Current, DataDisk, Files, Row, parse_store, verdict
+from .colima_state import DAMAGED, LEFTOVER, Current, DataDisk, Files, Row, parse_store, tells_of_running, verdict
 from .colima_yaml import parse
 from .errors import InputError, WorkstationError
 
@@ -150,7 +150,7 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
     instance = paths.instance(name)
     files = Files(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
     health = verdict(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)
-    store = text_of(paths.store(name))
+    store, fresh = text_of(paths.store(name)), paths.fresh(name).exists()
     return Current(
         name=name,
         health=health,
@@ -159,7 +159,8 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
         configured_problem=problem,
         applied=applied,
         interrupted=_journal(paths.journal(name)),
-        fresh=paths.fresh(name).exists(),
+        fresh=fresh,
+        seen_up=fresh and tells_of_running(text_of(instance / "ha.stdout.log") or ""),
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),

@@ -7,6 +7,7 @@ Knows how to read the answers of colima and limactl and colima's files as text; 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +94,8 @@ class Current:
     interrupted: Config | None = None
     # Its data disk was made by a first start of ours that never ended: there is nothing on it.
     fresh: bool = False
+    # Lima has seen its VM come up since it was last switched on. Only looked for where there is such a note.
+    seen_up: bool = False
     store: Store | None = None
     disk: DataDisk | None = None
     # A directory for a data disk without one in it: its creation was interrupted.
@@ -126,7 +129,7 @@ class Current:
         That there are no applied settings proves nothing: a file can get lost. Our note of a first start does, but it outlives a
         run that is killed right after it: it vouches only while that VM is there, and was not seen to come up.
         """
-        return self.fresh and self.exists and self.applied is None
+        return self.fresh and self.exists and self.applied is None and not self.seen_up
 
     @property
     def lacks_address(self) -> bool:
@@ -171,7 +174,7 @@ class Current:
         A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
         """
         formatted = self.store is not None and self.store.formatted
-        return self.fresh and (self.disk is None or formatted or self.applied is not None)
+        return self.fresh and (self.disk is None or formatted or self.applied is not None or self.seen_up)
 
     @property
     def store_is_lost(self) -> bool:
@@ -201,6 +204,11 @@ def parse_rows(stdout: str) -> list[Row]:
             raise CommandFailed("Could not read the answer of 'colima list --json': it is not JSON.", stdout=stdout) from error
         rows.append(Row(**{key: value for key, value in data.items() if key in Row.__dataclass_fields__}))
     return rows
+
+
+def tells_of_running(events: str) -> bool:
+    """Return whether the events that Lima's host agent writes down (ha.stdout.log) tell of a VM that came up."""
+    return bool(re.search(r'"running":\s*true', events))
 
 
 def lists_disk(definition: str, name: Name) -> bool:

@@ -21,6 +21,9 @@ GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
 INTERRUPTED = (MADE, GONE, "interrupted creation")
 SMALLER = Policy(restart="always", on_fixed_change="recreate_with_data_loss", confirm_data_loss=frozenset({NAME.name}))
 
+# Killed right after a first start that went well, in a VM without a data disk, and colima's own sign of that gets lost.
+KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)
+
 
 @SHARE
 @example(Life(INTEL[0], "0.8.4", (UNFINISHED,), ANOTHER_DOWN, busy=False))
@@ -34,6 +37,7 @@ SMALLER = Policy(restart="always", on_fixed_change="recreate_with_data_loss", co
         INTEL[0], "0.10.3", (MADE, GONE, "interrupted creation"), Run(Desired(NAME, "stopped", {"disk": 10}), SMALLER), busy=False
     )
 )
+@example(Life(INTEL[0], "0.8.4", (KILLED, "lost state file"), GONE, busy=False))
 @given(lives(st.sampled_from(INTEL)))
 def test_whatever_happened_a_run_is_refused_untouched_or_reaches_its_goal_and_loses_nothing(life: Life) -> None:
     play(CalledLab, life)
