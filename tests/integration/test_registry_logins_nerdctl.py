@@ -191,7 +191,9 @@ def test_root_in_the_guest_pulls_and_pushes_with_the_login_until_it_is_taken_bac
     assert built.returncode == 0, built.stderr
     assert engines.nerdctl("push", "--quiet", image).returncode != 0
 
+    engines.lab.ecr.configure(hours=11)
     done = run(apiserver.kubeconfig, nerdctl_profiles=["k8s"])
+    engines.lab.ecr.configure(hours=12)
     assert not done.failed, done.message
     pushed = engines.nerdctl("push", "--quiet", image)
     assert pushed.returncode == 0, pushed.stderr
@@ -203,7 +205,7 @@ def test_root_in_the_guest_pulls_and_pushes_with_the_login_until_it_is_taken_bac
     engines.lab.ecr.rotate()
     engines.nerdctl("rmi", "--force", image)
     assert engines.nerdctl("pull", "--quiet", image).returncode != 0
-    renewed = run(apiserver.kubeconfig, nerdctl_profiles=["k8s"], refresh_before="11h59m59s")
+    renewed = run(apiserver.kubeconfig, nerdctl_profiles=["k8s"], refresh_before="11h30m")
     assert states(renewed) == {"k8s": "logged_in"}
     assert engines.nerdctl("pull", "--quiet", image).returncode == 0
     assert all(token not in json.dumps([done.text, renewed.text]) for token in (old, engines.lab.ecr.token()))
