@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,10 @@ class ProcessLab(ColimaLab):
 
     docker = script("docker")
     cli: type[MortalCli] = MortalCli
+    gives_up_after = "1"
 
     def __init__(self, root: Path, **settings: str) -> None:
-        # A guest that hangs is given up soon.
-        super().__init__(root, **{"BOOT_SECONDS": "0.02", "BOOT_LIMIT": "1", **settings})
+        super().__init__(root, **{"BOOT_SECONDS": "0.02", **settings})
         # colima only wants to know that it is there.
         (self.bin / "incus").write_text("#!/bin/sh\n")
         (self.bin / "incus").chmod(0o755)
@@ -85,6 +86,17 @@ class ProcessLab(ColimaLab):
     @property
     def colima(self) -> Colima:
         return Colima(self.paths, self.environment, partial(self.cli, self))
+
+    @contextlib.contextmanager
+    def failing(self, failures: str) -> Iterator[None]:
+        # A guest that hangs is given up soon, and one that only boots slowly is not.
+        if failures == "hang":
+            self.settings["BOOT_LIMIT"] = self.gives_up_after
+        try:
+            with super().failing(failures):
+                yield
+        finally:
+            self.settings.pop("BOOT_LIMIT", None)
 
     def pass_moment(self) -> None:
         """Before and after each call that changes something, a run may be killed."""
@@ -97,9 +109,10 @@ class CalledLab(ProcessLab):
     """The laptop with functions."""
 
     cli = CalledCli
+    gives_up_after = "0"
 
     def __init__(self, root: Path, **settings: str) -> None:
-        super().__init__(root, **{"BOOT_SECONDS": "0", "BOOT_LIMIT": "0", **settings})
+        super().__init__(root, **{"BOOT_SECONDS": "0", **settings})
         self.laptop = Laptop({"docker": docker, "kubectl": kubectl})
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -106,7 +107,8 @@ class Lima:
         """Repeat what the host agent says until the machine runs, or has failed to."""
         said = (instance.directory / "ha.stderr.log").open(encoding="utf-8")
         events = (instance.directory / "ha.stdout.log").open(encoding="utf-8")
-        deadline = time.monotonic() + self.settings.boot_limit
+        # Counted from when the machine is on: a Python that is slow to start is no boot that hangs.
+        deadline = math.inf
         try:
             while True:
                 ended = agent.poll()
@@ -114,6 +116,7 @@ class Lima:
                 for line in events:
                     status = json.loads(line)["status"]
                     if "ssh_port" in status:
+                        deadline = time.monotonic() + self.settings.boot_limit
                         self.log.info(f"SSH Local Port: {status['ssh_port']}")
                     if status.get("running"):
                         self._repeat(said)
