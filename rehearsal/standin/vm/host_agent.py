@@ -118,13 +118,19 @@ class HostAgent:
         port = int((self.instance.spec or {}).get("ssh", {}).get("localPort") or 0) or random.randint(30000, 60000)  # noqa: S311
         self.instance.note(bell=bell, booted=False, runtime_up=False, k3s_up=False, ssh_port=port)
         driver = self.pid if self.driver is None else self.driver.pid
-        (here / f"{self.instance.vm_type}.pid").write_text(f"{driver}\n", encoding="utf-8")
-        (here / "ha.pid").write_text(f"{self.pid}\n", encoding="utf-8")
+        self._write_pid(f"{self.instance.vm_type}.pid", driver)
+        self._write_pid("ha.pid", self.pid)
         if self.driver is not None:
             self.say(f"Starting QEMU (hint: to watch the boot progress, see `{here}/serial*.log`)")
         else:
             self.say("Starting VZ")
         self.event(ssh_port=port)
+
+    def _write_pid(self, name: str, pid: int) -> None:
+        """Write a pid file at once: whoever sees it may read it."""
+        fresh = self.instance.directory / f"{name}.tmp"
+        fresh.write_text(f"{pid}\n", encoding="utf-8")
+        fresh.replace(self.instance.directory / name)
 
     def _power(self) -> int:
         """Start what stands for the machine. Returns the process id of its bell, 0 if it has none."""
