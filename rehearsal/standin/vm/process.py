@@ -65,7 +65,9 @@ class Process:
 
         self.stdout.flush()
         out = self.stdout.fileno()
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ, check=False).returncode
+        # Not run(): it kills a child that has not ended a quarter of a second after Ctrl-C, which the child has got, too.
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ) as child:
+            return child.wait()
 
     def output(self, argv: Sequence[str], environ: Mapping[str, str]) -> Done:
         """Run a program quietly. Raises FileNotFoundError."""
