@@ -149,9 +149,10 @@ class Cli:
     def _stay(self, app) -> int:  # type: ignore[no-untyped-def]
         import signal
 
-        self.log.info("keeping Colima in the foreground, press ctrl+c to exit...")
         names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
+        # Before it is said: whoever reads that may send one at once.
         signal.pthread_sigmask(signal.SIG_BLOCK, names)
+        self.log.info("keeping Colima in the foreground, press ctrl+c to exit...")
         number = signal.sigwait(names)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, names)
         self.log.info(f"interrupted by: {names[signal.Signals(number)]}")
