@@ -201,6 +201,23 @@ class Rig:
         """The process in a pid file of the instance."""
         return int((self.instance(profile) / f"{name}.pid").read_text())
 
+    def kill(self, profile: str, name: str) -> None:
+        """Kill the process in a pid file of the instance, and wait until it is gone."""
+        pid = self.pid(profile, name)
+        os.kill(pid, signal.SIGKILL)
+        while alive(pid):
+            time.sleep(0.01)
+
+    @contextlib.contextmanager
+    def standing_still(self, profile: str) -> Iterator[None]:
+        """Let a host agent stand still, so that nothing ends or begins while it is looked at, however long that takes."""
+        agent = self.pid(profile, "ha")
+        os.kill(agent, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(agent, signal.SIGCONT)
+
     def wait_for(self, profile: str, status: str, seconds: float = 20) -> None:
         """Wait until list shows a status."""
         deadline = time.monotonic() + seconds

@@ -3,25 +3,44 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
 import time
+from collections.abc import Callable, Iterator
 
 from .conftest import Rig
 
 SLOW = {"REHEARSAL_BOOT_SECONDS": "4"}
 
 
-def booting(rig: Rig, profile: str) -> None:
-    """Wait until a profile's machine is being unpacked: it exists and is not Running yet."""
+@contextlib.contextmanager
+def held(process: subprocess.Popen[str], when: Callable[[], object]) -> Iterator[None]:
+    """Wait for a moment of a start and let it stand still there, so that others have all the time that they take."""
     deadline = time.monotonic() + 20
-    while not (rig.instance(profile) / "disk").exists() and not (rig.instance(profile) / "lima.yaml").exists():
+    while not when():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def unpacking(rig: Rig, profile: str, process: subprocess.Popen[str]) -> Iterator[None]:
+    """Hold a first start while its machine is being unpacked: it has joined the network and is not Running yet."""
+    with held(process, (rig.instance(profile) / "rehearsal.json").exists):
+        assert not (rig.instance(profile) / "ha.pid").exists()
+        yield
 
 
 def test_a_second_first_start_takes_the_network_away_from_the_first(rig: Rig) -> None:
     first = rig.popen("colima", "start", "one", "--runtime", "none", **SLOW)
-    booting(rig, "one")
-    second = rig.colima("start", "two", "--runtime", "none")
+    with unpacking(rig, "one", first):
+        second = rig.colima("start", "two", "--runtime", "none")
     out, err = first.communicate(timeout=60)
     assert second.rc == 0
     assert first.returncode == 1, out + err
@@ -31,10 +50,9 @@ def test_a_second_first_start_takes_the_network_away_from_the_first(rig: Rig) ->
 
 def test_a_stop_of_another_profile_takes_it_away_too(rig: Rig) -> None:
     rig.started("two", "--runtime", "none")
-    # The stop has to end before the boot does, on a busy machine too.
-    first = rig.popen("colima", "start", "one", "--runtime", "none", REHEARSAL_BOOT_SECONDS="12")
-    booting(rig, "one")
-    assert rig.colima("stop", "two").rc == 0
+    first = rig.popen("colima", "start", "one", "--runtime", "none", **SLOW)
+    with unpacking(rig, "one", first):
+        assert rig.colima("stop", "two").rc == 0
     out, _ = first.communicate(timeout=60)
     assert first.returncode == 1
     assert "network is gone" in out
@@ -49,18 +67,20 @@ def test_one_after_the_other_both_run(rig: Rig) -> None:
 def test_a_start_beside_a_running_profile_leaves_its_network_alone(rig: Rig) -> None:
     rig.started("one", "--runtime", "none")
     second = rig.popen("colima", "start", "two", "--runtime", "none", **SLOW)
-    booting(rig, "two")
-    rig.started("three", "--runtime", "none")
+    with unpacking(rig, "two", second):
+        rig.started("three", "--runtime", "none")
     second.communicate(timeout=60)
     assert second.returncode == 0
 
 
 def test_two_first_downloads_of_one_image_spoil_each_other(standin: Rig) -> None:
     cold = {"REHEARSAL_IMAGE_CACHED": "0", "REHEARSAL_BOOT_SECONDS": "5"}
-    both = [standin.popen("colima", "start", name, "--runtime", "none", **cold) for name in ("one", "two")]
-    done = [(process.communicate(timeout=60), process.returncode) for process in both]
-    assert 1 in [code for _, code in done]
-    assert any("SHA512 checksum mismatch" in err for (_, err), _ in done)
+    first = standin.popen("colima", "start", "one", "--runtime", "none", **cold)
+    with held(first, lambda: list(standin.cache.glob("*.downloading"))):
+        second = standin.colima("start", "two", "--runtime", "none", **cold)
+    _, err = first.communicate(timeout=60)
+    assert 1 in (first.returncode, second.rc)
+    assert "SHA512 checksum mismatch" in err + second.err
 
 
 def test_one_download_is_enough_for_all(standin: Rig) -> None:

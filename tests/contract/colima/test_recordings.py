@@ -8,6 +8,7 @@ except for what is_left_out says, and the recordings in LEFT_OUT.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -60,11 +61,11 @@ LEFT_OUT = {
 CHAPTERS = """
 d01 d02 d03 d04 d05 d06 d07 d08 d09 d11 d13 d14 d15 d15b d16 d16b d16c d16d d16d2 d16e d16f d17 d17b d17c
 c01 c02 c03 c04 c05 c06
-KILL:lab:qemu k01 WAIT:lab:Stopped k02 k03 k04 k05 k06 k09 k10 k11 k12
+FREEZE:lab KILL:lab:qemu k01 THAW:lab WAIT:lab:Stopped k02 k03 k04 k05 k06 k09 k10 k11 k12
 KILL:lab:ha h01 h02 h03 h05 h06 h07 h08 h09 h10 h11
 r01 p01 p02 p03 p04 p06 p07
 r02 x01 x02 x03 x04 x05 x06 x07 x08 x09 x10 x11 x12 r03
-m01 BEGIN:m02 WAIT:lab:Running m03 m04 m05 m07 END:m02 m08
+m01 BEGIN:m02 WAIT:lab:Running FREEZE:lab m03 m04 m05 m07 THAW:lab END:m02 m08
 y01 y02 y03 y04 y05 BEGIN:g01 STATE:default y07 y08 y09 y10 END:g01
 g02 g03 g04 g05 g06 g08 g09 g10
 BEGIN:i01 WAIT:lab2:Running KILL:lab2:ha END:i01 WAIT:lab2:Broken i05 i06 i07 i08 KILL:lab2:qemu i09 i10
@@ -148,7 +149,7 @@ class Story:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.running: dict[str, subprocess.Popen[str]] = {}
-        self.ended: dict[str, Result] = {}
+        self.frozen = contextlib.ExitStack()
         (rig.home / "image.qcow2").write_text("image")
 
     def typed(self, recording: Recording) -> list[str]:
@@ -169,7 +170,12 @@ class Story:
         verb, *words = step.split(":")
         rig = self.rig
         if verb == "KILL":
-            os.kill(rig.pid(words[0], words[1]), signal.SIGKILL)
+            rig.kill(words[0], words[1])
+        elif verb == "FREEZE":
+            # A boot goes on, and a death is noticed, after so many seconds; looking may take longer.
+            self.frozen.enter_context(rig.standing_still(words[0]))
+        elif verb == "THAW":
+            self.frozen.close()
         elif verb == "WAIT":
             rig.wait_for(words[0], words[1])
         elif verb == "STATE":
@@ -198,7 +204,9 @@ def story(programs: dict[str, Path]) -> Iterator[Story]:
     rig.base, rig.cache = rig.home / ".config" / "colima", rig.home / ".cache" / "colima" / "caches"
     rig.lima = rig.base / "_lima"
     try:
-        yield Story(rig)
+        story = Story(rig)
+        with story.frozen:
+            yield story
     finally:
         rig.close()
         shutil.rmtree(place, ignore_errors=True)
