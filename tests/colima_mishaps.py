@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 
-from rehearsal.standin.vm.instances import Instance, alive
-from tests.colima_lab import ColimaLab
+from rehearsal.standin.vm.instances import Instance
+from tests.colima_lab import ColimaLab, kill
 
 Mishap = Callable[[ColimaLab, Name], object]
 
@@ -21,15 +20,9 @@ def _instance(lab: ColimaLab, name: Name) -> Instance:
     return Instance(lab.paths.instance(name))
 
 
-def _kill(pid: int) -> None:
-    if pid:
-        os.kill(pid, signal.SIGKILL)
-        while alive(pid):
-            time.sleep(0.001)
-
-
 def kill_host_agent(lab: ColimaLab, name: Name) -> None:
-    _kill(_instance(lab, name).host_agent)
+    if agent := _instance(lab, name).host_agent:
+        kill(agent)
 
 
 def kill_driver(lab: ColimaLab, name: Name) -> None:
@@ -37,13 +30,13 @@ def kill_driver(lab: ColimaLab, name: Name) -> None:
     if instance.driver:
         # A host agent would notice, and clear up, about a second later.
         os.kill(instance.host_agent or instance.driver, signal.SIGSTOP)
-        _kill(instance.driver)
+        kill(instance.driver)
 
 
 def power_cut(lab: ColimaLab, name: Name) -> None:
     instance = _instance(lab, name)
-    for pid in {instance.host_agent, instance.driver}:
-        _kill(pid)
+    for pid in {instance.host_agent, instance.driver} - {0}:
+        kill(pid)
 
 
 def stale_lock(lab: ColimaLab, name: Name) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils import host_proc
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep
 
-from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_lab import ColimaLab, colima_lab, standing_still
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 SIZES = ("--cpus", "2", "--memory", "4", "--disk", "20")
@@ -29,6 +29,15 @@ NAME = parse_name("dev")
 def lab() -> Iterator[ColimaLab]:
     with colima_lab() as lab:
         yield lab
+
+
+@pytest.fixture
+def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
+    """Whether a run of ours tells that it waits for somebody."""
+    progress = tmp_path / "progress"
+    progress.touch()
+    monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(progress))
+    return lambda: "waiting for somebody else" in progress.read_text()
 
 
 @contextlib.contextmanager
@@ -53,27 +62,29 @@ def changes(lab: ColimaLab) -> list[list[str]]:
     return [call for call in lab.calls() if call[0] == "colima" and call[1] in ("start", "stop", "delete")]
 
 
-def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: ColimaLab) -> None:
+def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings.update(BOOT_SECONDS="3", IMAGE_CACHED="0")
     with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
         until(lambda: list(lab.home.rglob("*.downloading")))
-        assert lab.run("colima", "list", "--json").stdout == ""
-        lab.converge(DEV)
+        with standing_still(theirs.pid, waits):
+            assert lab.run("colima", "list", "--json").stdout == ""
+            lab.converge(DEV)
         assert theirs.wait() == 0
     assert [call for call in changes(lab) if call[1] == "start"] == [["colima", "start", "dev", *SIZES]]
     assert lab.converge(DEV).actions == ()
 
 
-def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: ColimaLab) -> None:
+def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings.update(BOOT_SECONDS="3")
     with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
-        until((lab.paths.data_disk(NAME) / "datadisk").exists)
-        # Formatted by the guest, while colima notes that only when the boot is over.
-        with (lab.paths.data_disk(NAME) / "datadisk").open("r+b") as disk:
-            disk.write(os.urandom(8 << 20))
-        with pytest.raises(RefusedStep, match="colima's note of it is lost"):
-            lab.converge(DEV, check=True)
-        assert lab.converge({**DEV, "cpu": 4}, restart="always").actions
+        until((lab.paths.instance(NAME) / "ha.pid").exists)
+        with standing_still(lab.machine("dev"), waits):
+            # Formatted by the guest, while colima notes that only when the boot is over.
+            with (lab.paths.data_disk(NAME) / "datadisk").open("r+b") as disk:
+                disk.write(os.urandom(8 << 20))
+            with pytest.raises(RefusedStep, match="colima's note of it is lost"):
+                lab.converge(DEV, check=True)
+            assert lab.converge({**DEV, "cpu": 4}, restart="always").actions
         assert theirs.wait(30) == 0
 
 
@@ -85,16 +96,17 @@ def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: Colim
         (("colima", "start", "colima-dev", *SIZES), "dev"),
     ],
 )
-def test_a_start_in_other_words_is_one_too(lab: ColimaLab, argv: tuple[str, ...], name: str) -> None:
+def test_a_start_in_other_words_is_one_too(lab: ColimaLab, waits: Callable[[], bool], argv: tuple[str, ...], name: str) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     with somebody_runs(lab, *argv) as theirs:
         until((lab.paths.instance(parse_name(name)) / "ha.pid").exists)
-        lab.converge({**DEV, "name": name})
+        with standing_still(lab.machine(name), waits):
+            lab.converge({**DEV, "name": name})
         assert theirs.wait() == 0
     assert [call[1] for call in changes(lab)] == ["start"]
 
 
-def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: ColimaLab) -> None:
+def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.converge(DEV)
     lab.calls()
     driver = lab.paths.instance(NAME) / "vz.pid"
@@ -103,21 +115,22 @@ def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: Colim
     assert '"status":"Broken"' in lab.run("colima", "list", "--json").stdout
     # Lima says so between the host agent and the driver of every boot.
     theirs = lab.root / "colima"
-    theirs.write_text(f"import time\ntime.sleep(3)\nopen({str(driver)!r}, 'w').write({pid!r})\n")
-    with somebody_runs(lab, sys.executable, str(theirs), "start", "dev"):
+    theirs.write_text(f"open({str(driver)!r}, 'w').write({pid!r})\n")
+    with somebody_runs(lab, sys.executable, str(theirs), "start", "dev") as process, standing_still(process.pid, waits):
         assert lab.converge(DEV).actions == ()
     assert changes(lab) == []
 
 
-def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: ColimaLab) -> None:
+def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings["BOOT_SECONDS"] = "2"
     with somebody_runs(lab, "colima", "start", "dev", *SIZES, "--foreground") as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
-        assert lab.converge(DEV).actions == ()
+        with standing_still(lab.machine("dev"), waits):
+            assert lab.converge(DEV).actions == ()
         assert [call[1] for call in changes(lab)] == ["start"]
         # What is in the VM dies, and the process stays.
         (lab.paths.instance(NAME) / "root/etc/colima/colima.json").unlink()
-        done = lab.converge(DEV, timeout=20)
+        done = lab.converge(DEV, timeout=60)
         assert done.actions[0] == "stop profile 'dev' (its last start did not finish)"
         assert theirs.poll() is None
 
@@ -127,7 +140,7 @@ def test_a_start_in_another_home_is_no_start_of_this_one(lab: ColimaLab) -> None
     theirs.write_text("import time\ntime.sleep(60)\n")
     with somebody_runs(lab, "env", f"COLIMA_HOME={lab.home}/work", sys.executable, str(theirs), "start", "dev") as process:
         until(lambda: host_processes.environment_of(process.pid).get("COLIMA_HOME"))
-        assert lab.converge(DEV, timeout=10).profiles[0]["status"] == "running"
+        assert lab.converge(DEV, timeout=30).profiles[0]["status"] == "running"
 
 
 def test_a_start_that_never_ends_is_named_and_nothing_is_done_beside_it(lab: ColimaLab) -> None:

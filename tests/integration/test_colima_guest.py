@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, TimedOut
 
 from rehearsal.standin.vm.instances import Instance
-from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_lab import ColimaLab, colima_lab, kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -140,7 +139,7 @@ def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLa
     wanted = {**K8S, "vm_type": "qemu", "mount_type": "sshfs"}
     lab.converge(wanted)
     driver = lab.machine("k8s", "qemu.pid")
-    os.kill(lab.machine("k8s"), signal.SIGKILL)
+    kill(lab.machine("k8s"))
     held = lab.converge(wanted)
     assert (held.actions, held.profiles[0]["status"], lab.machine("k8s", "qemu.pid")) == ((), "broken", driver)
     (item,) = held.plan.pending
@@ -154,7 +153,7 @@ def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLa
 def test_a_vm_that_died_under_its_host_agent_is_healed_unasked(lab: ColimaLab) -> None:
     wanted = {**K8S, "vm_type": "qemu", "mount_type": "sshfs"}
     lab.converge(wanted)
-    os.kill(lab.machine("k8s", "qemu.pid"), signal.SIGKILL)
+    kill(lab.machine("k8s", "qemu.pid"))
     assert lab.converge(wanted).profiles[0]["status"] == "running"
 
 

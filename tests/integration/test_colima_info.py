@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +11,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.colima_public import full_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_read import read
 
-from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_lab import ColimaLab, colima_lab, kill
 
 DEV = {"name": "dev", "vm_type": "qemu", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -60,7 +58,7 @@ def test_what_somebody_changed_and_what_colima_lies_about_is_told(lab: ColimaLab
 
 def test_what_is_broken_is_told(lab: ColimaLab) -> None:
     lab.converge(DEV)
-    os.kill(lab.machine("dev"), signal.SIGKILL)
+    kill(lab.machine("dev"))
     lab.paths.configured(parse_name("dev")).write_text("cpu: [")
     lab.paths.store(parse_name("dev")).unlink()
     dev = info(lab)[0]["dev"]

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -31,7 +30,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     WorkstationError,
 )
 
-from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_lab import ColimaLab, colima_lab, kill, standing_still
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -518,9 +517,11 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progr
         ["colima", "start", "dev", "--cpus", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     while not (lab.paths.instance(parse_name("dev")) / "ha.pid").exists():
+        assert theirs.poll() is None
         time.sleep(0.05)
     machine = lab.machine("dev")
-    lab.converge({"name": "dev", "cpu": 2})
+    with standing_still(machine, lambda: "waiting for" in progress.read_text()):
+        lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
     told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
@@ -542,7 +543,7 @@ def test_a_broken_profile_is_repaired(lab: ColimaLab, killed: str) -> None:
     wanted = {**DOCKER, "vm_type": "qemu"}
     lab.converge(wanted)
     lab.put_marker("dev")
-    os.kill(lab.machine("dev", killed), signal.SIGKILL)
+    kill(lab.machine("dev", killed))
     lab.converge(wanted)
     assert lab.converge(wanted).profiles[0]["status"] == "running"
     assert lab.has_marker("dev")
@@ -552,8 +553,7 @@ def test_after_a_crash_of_everything_the_profile_starts_again(lab: ColimaLab) ->
     lab.settings["LIMA_VERSION"] = "2.0.0"
     lab.converge(DOCKER)
     lab.put_marker("dev")
-    os.kill(lab.machine("dev"), signal.SIGKILL)
-    time.sleep(0.1)
+    kill(lab.machine("dev"))
     done = lab.converge(DOCKER)
     assert any("unlock the data disk" in action for action in done.actions)
     assert lab.has_marker("dev")
@@ -930,7 +930,8 @@ def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, 
     reaper.start()
     lab.paths.own.mkdir(parents=True)
     (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
-    lab.converge({"name": "dev", "cpu": 2})
+    with standing_still(theirs.pid, lambda: "waiting for" in progress.read_text()):
+        lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
     told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
     assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"

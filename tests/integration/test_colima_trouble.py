@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, RefusedStep, ToolMissing
 
 from rehearsal.standin import docker_cli
-from tests.colima_lab import ColimaLab, colima_lab
+from tests.colima_lab import ColimaLab, colima_lab, kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -257,7 +256,7 @@ def test_after_a_crash_absent_takes_everything_away_in_order(lab: ColimaLab) -> 
     lab.converge({**DEV, "kubernetes": {"enabled": True}})
     wrapper = lab.bin / "nerdctl"
     wrapper.write_text('#!/usr/bin/env sh\n\n/opt/colima nerdctl --profile dev -- "$@"\n')
-    os.kill(lab.machine("dev"), signal.SIGKILL)
+    kill(lab.machine("dev"))
     lab.run("colima", "stop", "dev", "--force")
     assert lab.run("docker", "context", "inspect", "colima-dev").returncode == 0
     done = lab.converge({"name": "dev", "state": "absent"})
