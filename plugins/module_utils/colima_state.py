@@ -127,11 +127,17 @@ class Current:
         """Whether there is nothing of the user's in the VM yet.
 
         That there are no applied settings proves nothing: a file can get lost. Our note of a first start does, but it outlives a
-        run that is killed right after it: it vouches only while that VM is there. Of data on a disk colima's own note of the disk
-        tells; where the data is in the VM, there is nothing but what Lima saw.
+        run that is killed right after it: it vouches only while that VM is there, and did not come up with all data inside.
         """
-        unfinished = self.fresh and self.exists and self.applied is None
-        return unfinished and not (self.seen_up and self.why_data_is_inside)
+        return self.fresh and self.exists and self.applied is None and not self.came_up_with_data_inside
+
+    @property
+    def came_up_with_data_inside(self) -> bool:
+        """Whether a VM that keeps images and volumes itself was seen to come up.
+
+        One with a data disk may have come up when colima was dead already: nobody has used it, and no note is lost.
+        """
+        return self.seen_up and bool(self.why_data_is_inside)
 
     @property
     def lacks_address(self) -> bool:
@@ -176,7 +182,7 @@ class Current:
         A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
         """
         formatted = self.store is not None and self.store.formatted
-        return self.fresh and (self.disk is None or formatted or self.applied is not None)
+        return self.fresh and (self.disk is None or formatted or self.applied is not None or self.came_up_with_data_inside)
 
     @property
     def store_is_lost(self) -> bool:
