@@ -62,14 +62,21 @@ def kill_in_the_middle(
     while run.poll() is None and not (made(lab) >= after and (lab.paths.own / "lock").exists()):
         time.sleep(0.005)
     time.sleep(moment.uniform(0, 0.3))
-    children = [int(note.read_text() or 0) for note in lab.paths.own.glob("*.pid")]
+    children = [child for note in lab.paths.own.glob("*.pid") if (child := noted(note))]
     with contextlib.suppress(ProcessLookupError):
         run.send_signal(number)
     if seed % 2:
-        for child in filter(None, children):
+        for child in children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
     FELL_INTO_A_RUN.append(run.wait() != 0)
+
+
+def noted(note: Path) -> int:
+    """The process in a note of the run; 0 when that is just being taken away, or written."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int(note.read_text())
+    return 0
 
 
 def made(lab: ColimaLab) -> int:
