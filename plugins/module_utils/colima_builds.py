@@ -18,7 +18,7 @@ from .colima_state import Current
 from .docker_cli import context_host, current_context, docker_directory
 from .docker_context import BUILT_IN
 from .errors import InputError, WorkstationError
-from .host_processes import commands, environment_of, flags_of, program_of
+from .host_processes import command_of, commands, environment_of, flags_of, program_of
 
 OWN_HOST = "unix:///var/run/docker.sock"
 _VERBS = ("build", "pull", "push", "load")
@@ -51,7 +51,9 @@ def at_work(colima: Colima, current: Current, runtime: str) -> list[str]:
     if runtime == "docker":
         clients = {pid: client for pid, words in commands().items() if (client := client_of(words))}
         for pid, client in clients.items():
-            if may_mean(client, environment_of(pid), colima.environment, current.name.id, current.docker_socket):
+            ours = may_mean(client, environment_of(pid), colima.environment, current.name.id, current.docker_socket)
+            # One that has ended meanwhile is at work no more, and nobody knows what it worked with.
+            if ours and command_of(pid):
                 found.append(client.command)
     return list(dict.fromkeys(found))
 
