@@ -221,9 +221,17 @@ class Lab:
                 with contextlib.suppress(OSError, ValueError):
                     agents.append(int(file.read_text()))
         # The id in an old file may be another process by now: end only what names this lab.
-        for pid in dict.fromkeys((*bells, *agents)):
-            if any(word in command_of(pid) for word in (str(self.directory), "sleep 2000000000")):
-                _kill(pid)
+        ended = [
+            pid
+            for pid in dict.fromkeys((*bells, *agents))
+            if any(word in command_of(pid) for word in (str(self.directory), "sleep 2000000000"))
+        ]
+        for pid in ended:
+            _kill(pid)
+        # The signal is only on its way.
+        deadline = time.monotonic() + SECONDS_TO_END
+        while any(command_of(pid) for pid in ended) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def leftovers(self) -> list[str]:
         """Processes that name this lab, for tests and for the end of a run."""
