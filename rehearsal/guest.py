@@ -18,6 +18,7 @@ from rehearsal import grades
 from rehearsal.engines import find
 from rehearsal.processes import Daemon, LabError
 
+READY_SECONDS = 120.0
 # Settings that Debian's dockerd 20.10 refuses to start with; a newer one takes proxies from there, too.
 NEWER_THAN_DOCKERD_20 = ("proxies",)
 
@@ -130,7 +131,7 @@ def _start_stand_in_engine(guest: Guest) -> None:
     state = guest.disk / "engine"
     state.mkdir(parents=True, exist_ok=True)
     engine.spawn_module("rehearsal.standin.docker_engine", "--socket", str(sockets[0]), "--state", str(state))
-    engine.wait_until(sockets[0].is_socket, 15.0)
+    engine.wait_until(sockets[0].is_socket, READY_SECONDS)
     sockets[1].unlink(missing_ok=True)
     sockets[1].symlink_to(sockets[0].name)
 

@@ -179,7 +179,10 @@ class Daemon:
         return True
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
-        """Wait until ready() holds. Raises LabError when the process dies first or time is up."""
+        """Wait until ready() holds. Raises LabError when the process dies first or time is up.
+
+        seconds are for what hangs, several times what a start takes on a busy machine.
+        """
         end = time.monotonic() + seconds
         while not ready():
             if self.pid is None:

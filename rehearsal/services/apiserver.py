@@ -19,8 +19,8 @@ from rehearsal.engines import find
 from rehearsal.processes import Daemon, LabError, free_port
 
 NEEDS = "kubernetes"
-READY_SECONDS = 60.0
-RIGHTS_SECONDS = 10.0
+READY_SECONDS = 180.0
+RIGHTS_SECONDS = 60.0
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 

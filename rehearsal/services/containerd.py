@@ -14,7 +14,7 @@ from rehearsal.processes import LabError, Program, Realm, remove_cgroups
 from rehearsal.services.in_realm import InRealm
 
 NEEDS = "containerd"
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 
 
 class Containerd(InRealm):

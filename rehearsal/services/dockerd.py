@@ -13,7 +13,7 @@ from rehearsal.services.http import get_unix
 from rehearsal.services.in_realm import InRealm
 
 NEEDS = "docker"
-READY_SECONDS = 45.0
+READY_SECONDS = 120.0
 
 
 class Dockerd(InRealm):

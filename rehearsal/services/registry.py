@@ -16,7 +16,7 @@ from rehearsal.processes import Daemon, LabError, free_port
 from rehearsal.services.ecr import ACCOUNT, REGION, Ecr
 
 NEEDS = "registry"
-READY_SECONDS = 15.0
+READY_SECONDS = 120.0
 
 
 class Registry:

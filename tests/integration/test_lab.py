@@ -34,7 +34,7 @@ class Laptop:
         program = shutil.which(argv[0], path=environment["PATH"])
         assert program is not None, f"{argv[0]} is not in the lab"
         done = subprocess.run(
-            [program, *argv[1:]], env=environment, capture_output=True, text=True, timeout=90, check=False, cwd=self.lab.home
+            [program, *argv[1:]], env=environment, capture_output=True, text=True, timeout=300, check=False, cwd=self.lab.home
         )
         assert done.returncode == expected, done.stdout + done.stderr
         return done.stdout

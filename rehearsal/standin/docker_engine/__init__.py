@@ -20,7 +20,7 @@ from pathlib import Path
 from .server import Server
 
 __all__ = ["Server", "main", "start"]
-START_SECONDS = 10
+START_SECONDS = 60
 
 
 def start(socket_path: Path, state_dir: Path) -> subprocess.Popen[bytes]:

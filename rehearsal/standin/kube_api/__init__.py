@@ -23,7 +23,7 @@ from rehearsal.processes import Daemon, LabError, free_port
 from rehearsal.services.apiserver import ApiServer
 from rehearsal.standin.k3s_yaml import k3s_yaml
 
-READY_SECONDS = 20.0
+READY_SECONDS = 120.0
 
 
 class KubeApi(ApiServer):
