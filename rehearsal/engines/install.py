@@ -21,6 +21,8 @@ from rehearsal.engines import ENGINES, Engine, caches, find
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: dockerd's tools for networks, and a second Debian for the newer Python.
 OTHER_PACKAGES = {"iptables": "iptables", "debootstrap": "debootstrap"}
+# Seconds before something is tried again.
+PAUSES = (10, 30, 60, 0)
 # Debian 13 has the command line in a package of its own.
 SPLIT_PACKAGES = {"docker": "docker-cli"}
 
@@ -42,7 +44,7 @@ def install_packages() -> list[str]:
     if os.geteuid() != 0:
         return [f"{names}: needs root; run 'sudo make engines', or: sudo apt-get install {names}"]
     say(f"apt-get install {names}")
-    if not apt("update"):
+    if not update():
         return [f"{names}: 'apt-get update' failed (see above)"]
     failed = [] if apt("install", *wanted) else [f"{names}: 'apt-get install' failed (see above)"]
     for program, package in SPLIT_PACKAGES.items():
@@ -51,9 +53,19 @@ def install_packages() -> list[str]:
     return failed
 
 
+def update() -> bool:
+    """Renew apt's lists of packages. After a boot another apt-get may hold them, which this one does not wait for by itself."""
+    for seconds in PAUSES:
+        if apt("update"):
+            return True
+        time.sleep(seconds)
+    return False
+
+
 def apt(verb: str, *packages: str) -> bool:
     """Run apt-get without questions."""
-    argv = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", verb]
+    patient = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
+    argv = ["apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0", *patient, verb]
     argv += ["--no-install-recommends", *packages] if packages else []
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
@@ -110,8 +122,14 @@ def build(go: str, engine: Engine) -> str | None:
     part = target / f".{engine.name}.part"
     argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", str(part), engine.go_package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    done = subprocess.run(argv, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    # Modules come over the network, and a second try goes on where the first one failed.
+    for _ in range(2):
+        done = subprocess.run(
+            argv, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            break
+    else:
         lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("go: downloading")]
         return f"{engine.name}: 'go build' failed: {' | '.join(lines[-3:])}"
     part.replace(target / engine.name)
