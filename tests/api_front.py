@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 class Front(http.server.ThreadingHTTPServer):
     """Stands before the API server; trouble(method, path) -> an answer to give instead, or None. seen lists the requests."""
 
+    # All who write at once knock at once; whoever finds no room before a busy door is a second late.
+    request_queue_size = 64
+
     def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
         self.apiserver, self.trouble = apiserver, trouble
         self.seen: list[tuple[str, str, str]] = []
