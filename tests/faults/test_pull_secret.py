@@ -128,49 +128,59 @@ def busy() -> Any:
 
 
 def hanging() -> Any:
-    time.sleep(3.0)
+    time.sleep(10.0)
     return refuse(503)
 
 
-@pytest.mark.parametrize("answer", [busy, hanging], ids=["says that it is busy", "does not answer"])
+# One after the other they would take 11 s and 24 s.
+@pytest.mark.parametrize("dying", [(busy, 8.0), (hanging, 16.0)], ids=["says that it is busy", "does not answer"])
 def test_a_cluster_that_dies_in_the_middle_takes_all_its_namespaces_together_one_patience(
-    apiserver: ApiServer, due_crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Any
+    apiserver: ApiServer, due_crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dying: tuple[Any, float]
 ) -> None:
+    answer, most = dying
     before = snapshot(apiserver, due_crowd)
-    limit(monkeypatch, request=1.0, total=2.0)
+    # The list before the writes is asked for with the same time for a request, and answered by a machine that may be busy.
+    limit(monkeypatch, request=3.0, total=2.0)
+    writes: list[float] = []
 
     def trouble(method: str, path: str) -> Any:
-        return answer() if method == "PATCH" else None
+        if method != "PATCH":
+            return None
+        writes.append(time.monotonic())
+        return answer()
 
     with Front(apiserver, trouble) as front:
-        started = time.monotonic()
         result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h30m")
-        took = time.monotonic() - started
+        took = time.monotonic() - writes[0]
         front.shutdown()
     assert set(result.states.values()) == {"failed"} and len(result.states) == len(due_crowd)
-    # One after the other they would take 16 s and more.
-    assert took < 8.0, f"{took:.1f} s for {len(due_crowd)} namespaces"
+    assert took < most, f"{took:.1f} s for {len(due_crowd)} namespaces"
     assert snapshot(apiserver, due_crowd) == before
 
 
 def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
     apiserver: ApiServer, due_crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, total=1.0)
+    # A cluster without a good answer for twice this is given up, and on a busy machine the first ones take their time to fail.
+    limit(monkeypatch, total=3.0)
     # The first ones, so that at some moment nothing but them is under way.
     broken = due_crowd[: 2 * AT_ONCE]
+    writes: list[float] = []
 
     def trouble(method: str, path: str) -> Any:
-        return refuse(500) if method == "PATCH" and path.split("/")[4] in broken else None
+        if method != "PATCH":
+            return None
+        writes.append(time.monotonic())
+        return refuse(500) if path.split("/")[4] in broken else None
 
     with Front(apiserver, trouble) as front:
-        started = time.monotonic()
         result = run(front.kubeconfig(tmp_path / "config"), namespaces=["crowd-*"], refresh_before="11h30m")
-        took = time.monotonic() - started
+        took = time.monotonic() - writes[0]
         front.shutdown()
     assert {name for name, state in result.states.items() if state == "failed"} == set(broken)
     assert {name for name, state in result.states.items() if state == "renewed"} == set(due_crowd) - set(broken)
-    assert took < 8.0, f"{took:.1f} s"
+    # One after the other the broken ones alone would take 48 s.
+    assert took < 24.0, f"{took:.1f} s"
 
 
 def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
