@@ -184,8 +184,10 @@ def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
 
 
 def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
-    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], many: list[str], tmp_path: Path
+    apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A whole kube-apiserver on a busy machine takes longer than the k3s that the usual patience is made for.
+    limit(monkeypatch, total=180.0)
     restarted = threading.Lock()
     writes: list[str] = []
     ecr.rotate()
@@ -203,7 +205,7 @@ def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
     assert not restarted.acquire(blocking=False), "the restart came too late"
     assert not result.failed, result.message
     assert set(result.states.values()) == {"renewed"}
-    assert {password(apiserver, name) for name in many} == {ecr.token()}
+    assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
 def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the_next_run_completes(
@@ -430,7 +432,7 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
             [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
         )  # fmt: skip
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        assert process.wait(timeout=120) == -signal.SIGKILL
         front.shutdown()
     found = snapshot(apiserver, list(old))
     renewed = {name for name in found if password(apiserver, name) == ecr.token()}
