@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 os.environ["REHEARSAL_ENGINES"] = str(
     next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
 )
+
+# How long one example takes says more about the machine than about the law that it is an example of.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
 FOREIGN_NAMES = ("KUBECONFIG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
