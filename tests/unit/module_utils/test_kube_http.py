@@ -25,7 +25,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import
 
 from rehearsal.services.certificates import Authority
 
-QUICK = Patience(request=0.3, total=2.0, first_pause=0.01)
+# A server that answers may take its time on a busy machine; one that never does is not waited for as long.
+QUICK = Patience(request=20.0, total=20.0, first_pause=0.01)
+SHORT = Patience(request=20.0, total=0.5, first_pause=0.01)
 HANG_UP = b""
 
 
@@ -76,9 +78,9 @@ class Script:
 
 
 @contextmanager
-def serving(*answers: bytes, keep: bool = True) -> Iterator[tuple[Script, KubeHttp]]:
+def serving(*answers: bytes, keep: bool = True, patience: Patience = QUICK) -> Iterator[tuple[Script, KubeHttp]]:
     script = Script(list(answers), keep)
-    http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer hidden"), QUICK)
+    http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer hidden"), patience)
     try:
         yield script, http
     finally:
@@ -135,7 +137,7 @@ def test_the_servers_wish_for_a_pause_is_kept() -> None:
 
 
 def test_patience_ends() -> None:
-    with serving(*[answer(503)] * 500) as (_, http), pytest.raises(ApiError) as caught:
+    with serving(*[answer(503)] * 500, patience=SHORT) as (_, http), pytest.raises(ApiError) as caught:
         http.json("GET", "/x")
     assert caught.value.status == 503
 
@@ -160,7 +162,7 @@ def test_a_server_that_hangs_up_on_a_kept_connection_is_asked_again_at_once() ->
     [b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", b"HTTP/1.1 200 OK\r\nno end"],
 )
 def test_what_is_not_http_is_unreachable_and_not_a_traceback(rubbish: bytes) -> None:
-    with serving(rubbish, keep=False) as (_, http), pytest.raises(Unreachable) as caught:
+    with serving(rubbish, keep=False, patience=SHORT) as (_, http), pytest.raises(Unreachable) as caught:
         http.json("GET", "/x")
     assert caught.value.message.startswith("Could not reach cluster 'colima-k8s': ")
 
@@ -176,7 +178,7 @@ def test_a_cluster_that_never_answered_is_reported_at_once_with_the_start_comman
 
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        http = KubeHttp(Access("kind", f"http://127.0.0.1:{silent.getsockname()[1]}"), QUICK)
+        http = KubeHttp(Access("kind", f"http://127.0.0.1:{silent.getsockname()[1]}"), Patience(request=0.3))
         with pytest.raises(Unreachable, match="no answer in time"):
             http.json("GET", "/x")
         http.close()
