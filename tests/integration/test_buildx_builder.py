@@ -25,6 +25,7 @@ import pytest
 
 from rehearsal import engines
 from tests.docker_modules import ModuleRun, messages
+from tests.in_time import in_time
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -55,6 +56,8 @@ if path:
         json.dump(spec, file)
 os.execvp("runc", ["runc", *args])
 '''
+# buildx waits at least as long for an engine that does not answer, whatever it is asked to do.
+WAIT_OF_BUILDX = 20.0
 IMAGE = "buildkit:packed"
 IN_LAB = {"image": IMAGE, "network": "host"}
 
@@ -235,10 +238,7 @@ def test_dead_builders_are_reported_within_five_seconds_and_pruned_on_request(
     for number in range(10):
         record(buildx, f"hangs-{number}", silent)
     record(buildx, "far", silent, "remote")
-    began = time.monotonic()
-    result = run("buildx_builder")
-    took = time.monotonic() - began
-    assert took < 5.0
+    result = in_time(5.0, lambda: run("buildx_builder"))
     assert not result["changed"]
     reasons = {item["name"]: item["reason"] for item in result["stale"]}
     assert len(reasons) == 14
@@ -251,7 +251,7 @@ def test_dead_builders_are_reported_within_five_seconds_and_pruned_on_request(
     kept = {"name": "on-stopped", "endpoint": "stopped"}
     began = time.monotonic()
     pruned = run("buildx_builder", prune_stale="unreachable", timeout=0.3, builders=[kept])
-    assert time.monotonic() - began < 10.0
+    assert time.monotonic() - began < WAIT_OF_BUILDX
     assert len(pruned["actions"]) == 12
     assert [path.name for path in (buildx / ".docker/buildx/instances").iterdir()] == ["on-stopped"]
 
@@ -291,7 +291,7 @@ def test_a_builder_of_a_dead_engine_can_be_removed(run: ModuleRun, buildx: Path,
     record(buildx, "dead", silent)
     began = time.monotonic()
     assert run("buildx_builder", builders=[{"name": "dead", "state": "absent"}], timeout=0.5)["changed"]
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < WAIT_OF_BUILDX
 
 
 def test_a_builder_is_not_torn_down_when_its_new_engine_is_dead(
@@ -513,7 +513,7 @@ def test_a_dead_node_neither_hangs_nor_fails_the_removal_of_its_builder(run: Mod
     assert "nothing answered within 0.5 s" in told[0]["reason"]
     began = time.monotonic()
     gone = rhythm(run, with_context, builders=[{"name": "pair", "state": "absent", "keep_state": False}], timeout=0.5)
-    assert time.monotonic() - began < 15.0
+    assert time.monotonic() - began < WAIT_OF_BUILDX
     assert gone["actions"] == ["leave out node 'hangs' of builder 'pair'", "remove builder 'pair'"]
     assert "buildx_buildkit_pair0" not in docker("ps", "--all", "--format", "{{.Names}}")
 
@@ -538,15 +538,14 @@ def test_a_builder_whose_daemon_was_killed(run: ModuleRun, buildx: Path, short_p
         daemon = find_daemon(short_path / "doomed") or pid
         os.kill(daemon, signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            assert run("buildx_builder")["stale"][0]["reason"] == "engine of 'doomed': nothing answered within 3 s"
-            assert time.monotonic() - began < 5.0
+            stale = in_time(5.0, lambda: run("buildx_builder")["stale"])
+            assert stale[0]["reason"] == "engine of 'doomed': nothing answered within 3 s"
         finally:
             os.kill(daemon, signal.SIGCONT)
         os.kill(daemon, signal.SIGKILL)
         began = time.monotonic()
         while not (stale := run("buildx_builder")["stale"]):
-            assert time.monotonic() - began < 5.0
+            assert time.monotonic() - began < 20.0
         assert "engine of 'doomed'" in stale[0]["reason"]
         result = run("buildx_builder", prune_stale="unreachable")
         assert [item["removed"] for item in result["stale"]] == [True]
@@ -679,9 +678,7 @@ def test_a_builder_whose_cluster_is_gone_is_reported_in_time_and_pruned(
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:
-        began = time.monotonic()
-        stale = {item["name"]: item["reason"] for item in run("buildx_builder")["stale"]}
-        assert time.monotonic() - began < 5.0
+        stale = {item["name"]: item["reason"] for item in in_time(5.0, lambda: run("buildx_builder")["stale"])}
     finally:
         os.kill(pid, signal.SIGCONT)
     assert stale["pods"].startswith("cluster of kube context 'colima-k8s': no answer in time at https://127.0.0.1:")
@@ -689,12 +686,13 @@ def test_a_builder_whose_cluster_is_gone_is_reported_in_time_and_pruned(
     assert run("buildx_builder", prune_stale="gone")["actions"][0].startswith("remove stale builder 'copied'")
     cluster.daemon.kill()
     try:
+        left = in_time(5.0, lambda: run("buildx_builder")["stale"])
+        assert left[0]["reason"].startswith("cluster of kube context 'colima-k8s': connection re")
         began = time.monotonic()
-        assert run("buildx_builder")["stale"][0]["reason"].startswith("cluster of kube context 'colima-k8s': connection re")
         torn = run("buildx_builder", builders=[in_pods(replicas=5)])
         assert torn["msg"].startswith("Could not create node 'pods0' of builder 'pods': cluster of kube context 'colima-k8s'")
         pruned = run("buildx_builder", prune_stale="unreachable")
-        assert time.monotonic() - began < 5.0
+        assert time.monotonic() - began < WAIT_OF_BUILDX
     finally:
         cluster.restart()
     assert [item["removed"] for item in pruned["stale"]] == [True]
