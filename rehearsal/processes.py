@@ -29,15 +29,28 @@ class LabError(Exception):
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that was free a moment ago.
+    """A TCP port of the loopback that was free a moment ago, and that is given to nobody else for half a minute and more.
 
     Below those that systems give to outgoing connections: a server that restarts on its port must not find it taken by one.
     """
     while True:
         port = 20000 + secrets.randbelow(12000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
+        with socket.socket() as door, contextlib.suppress(OSError):
+            door.bind(("127.0.0.1", port))
+            _reserve(door)
             return port
+
+
+def _reserve(door: socket.socket) -> None:
+    """Leave a port as after a connection that its server has ended: servers may listen there, and who looks finds it taken.
+
+    Other labs look at the same time, and the server that the port is for needs seconds to begin.
+    """
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.listen()
+    with socket.create_connection(door.getsockname()) as guest:
+        door.accept()[0].close()
+        guest.recv(1)
 
 
 def _birth(pid: int) -> str | None:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a process of the lab counts as gone."""
+"""When a process of the lab counts as gone, and who gets which port."""
 
 from __future__ import annotations
 
+import itertools
 import platform
+import secrets
+import socket
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from rehearsal.processes import Daemon
+from rehearsal.processes import Daemon, free_port
 
 # The system's own exit, which ends one thread and not the process.
 EXIT = {"x86_64": 60, "aarch64": 93}
@@ -34,3 +37,11 @@ def test_a_process_whose_first_thread_is_dead_is_there_while_another_one_lives(t
     assert daemon.pid == pid
     daemon.kill()
     assert daemon.pid is None and not stat.exists()
+
+
+def test_a_port_is_given_once_and_its_server_may_listen_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = free_port()
+    numbers = itertools.chain([given - 20000], map(secrets.randbelow, itertools.repeat(12000)))
+    monkeypatch.setattr(secrets, "randbelow", lambda _: next(numbers))
+    assert free_port() != given
+    socket.create_server(("127.0.0.1", given)).close()
