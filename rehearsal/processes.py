@@ -180,7 +180,7 @@ class Daemon:
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self.signal(signal.SIGKILL)
-        self._gone_within(5.0)
+        self._gone_within(30.0)
         self.record.unlink(missing_ok=True)
 
     def _gone_within(self, seconds: float) -> bool:

@@ -86,7 +86,7 @@ class Ecr:
         # No proxy of the caller's environment may come between.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=5) as answer:
+            with opener.open(request, timeout=15) as answer:
                 return json.load(answer)
         except (OSError, urllib.error.URLError, ValueError) as error:
             raise LabError(f"Could not ask the rehearsal's ECR: {error}.") from error

@@ -69,7 +69,7 @@ class Registry:
         request = urllib.request.Request(f"http://{self.address}/v2/{path}", headers={"Authorization": f"Basic {pair}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=5) as answer:
+            with opener.open(request, timeout=15) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
