@@ -65,6 +65,8 @@ class Server(socketserver.ThreadingUnixStreamServer):
 
     daemon_threads = True
     allow_reuse_address = True
+    # Of a unix socket, one more than these is refused at once; buildx asks for all its builders together.
+    request_queue_size = 128
 
     def __init__(self, socket_path: Path, state_dir: Path) -> None:
         socket_path.parent.mkdir(parents=True, exist_ok=True)
