@@ -247,7 +247,7 @@ def test_values_that_need_quotes_survive_both_languages(lab: Lab) -> None:
             str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "debug", "-a", "var=colima_profiles[0].provision",
             "-e", f"@{EXAMPLE}", "-e", json.dumps({"credential_provider_home": "/Users/o'neil: \"x\" $HOME"}),
         ],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
         env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
     )  # fmt: skip
     shown = json.loads(done.stdout[done.stdout.index("{") :])

@@ -28,7 +28,7 @@ def refresh(home: Path, script: str, *flags: str, path: str | None = None) -> tu
     (home / "script.py").write_text(textwrap.dedent(script))
     environment = {**os.environ, "PATH": path or os.environ["PATH"]}
     command = [sys.executable, str(RUNNER), str(state), *flags, "--", sys.executable, str(home / "script.py")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout == "" and done.stderr == ""
     log = state / "refresh.log"
     status = json.loads((state / "refresh.json").read_text()) if (state / "refresh.json").exists() else {}
@@ -222,7 +222,7 @@ def test_what_ansible_really_prints_is_understood(
         "-e",
         f"ansible_python_interpreter={sys.executable}",
     ]
-    subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    subprocess.run([*command, *flags], cwd=ROOT, capture_output=True, timeout=120, check=False)
     status = json.loads((home / "state" / "refresh.json").read_text())
     secrets = loop + (not fails)
     if fails:
