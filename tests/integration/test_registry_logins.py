@@ -276,12 +276,13 @@ def test_without_docker_the_cluster_is_served_and_the_message_says_how_to_get_it
 ) -> None:
     from ansible_collections.laptop.containers.plugins.module_utils import cli
 
-    monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
-    monkeypatch.setenv("PATH", "/nowhere")
-    failed = laptop.run(docker_login=True)
+    # Not undone as a whole: what cleans up after this test must not do so in the HOME of whoever runs it.
+    with monkeypatch.context() as without:
+        without.setattr(cli, "USUAL_DIRECTORIES", ())
+        without.setenv("PATH", "/nowhere")
+        failed = laptop.run(docker_login=True)
     assert failed.failed and "Could not find 'docker'" in failed.message and "brew install docker" in failed.message
     assert failed.states == {"default": "created"}
-    monkeypatch.undo()
 
 
 def test_a_registry_that_refuses_is_named_and_the_other_one_is_served(laptop: Laptop, ecr: Ecr, front: Front) -> None:
