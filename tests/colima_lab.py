@@ -7,12 +7,9 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +20,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_desired i
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 
 from rehearsal.standin.vm import install
-from rehearsal.standin.vm.instances import alive
 from tests.colima_programs import script
 
 # Answers `docker -H SOCKET ps` from a file, so that a test says what runs; there is never a context, and none is missed.
@@ -35,34 +31,6 @@ esac
 exit 0
 """
 MARKER = "somebody's volume"
-
-
-def kill(pid: int) -> None:
-    """Kill a process, and come back when it is gone."""
-    os.kill(pid, signal.SIGKILL)
-    while alive(pid):
-        time.sleep(0.001)
-
-
-@contextlib.contextmanager
-def standing_still(pid: int, until: Callable[[], object]) -> Iterator[None]:
-    """Let a process stand still until something is true: it ends neither too early nor, if that never comes, never."""
-    over, end = threading.Event(), time.monotonic() + 30
-
-    def watch() -> None:
-        while not over.wait(0.02) and not until() and time.monotonic() < end:
-            pass
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
-
-    watcher = threading.Thread(target=watch)
-    os.kill(pid, signal.SIGSTOP)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 class ColimaLab:

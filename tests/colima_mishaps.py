@@ -11,7 +11,8 @@ from pathlib import Path
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 
 from rehearsal.standin.vm.instances import Instance
-from tests.colima_lab import ColimaLab, kill
+from tests.colima_lab import ColimaLab
+from tests.stopping import kill
 
 Mishap = Callable[[ColimaLab, Name], object]
 

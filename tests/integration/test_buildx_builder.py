@@ -26,6 +26,7 @@ import pytest
 from rehearsal import engines
 from tests.docker_modules import ModuleRun, messages
 from tests.in_time import in_time
+from tests.stopping import standing_still
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -542,12 +543,9 @@ def test_a_builder_whose_daemon_was_killed(run: ModuleRun, buildx: Path, short_p
         assert run("buildx_builder")["stale"] == []
         pid = int((short_path / "doomed/inner.pid").read_text()) if (short_path / "doomed/inner.pid").exists() else 0
         daemon = find_daemon(short_path / "doomed") or pid
-        os.kill(daemon, signal.SIGSTOP)
-        try:
+        with standing_still(daemon):
             stale = in_time(5.0, lambda: run("buildx_builder")["stale"])
-            assert stale[0]["reason"] == "engine of 'doomed': nothing answered within 3 s"
-        finally:
-            os.kill(daemon, signal.SIGCONT)
+        assert stale[0]["reason"] == "engine of 'doomed': nothing answered within 3 s"
         os.kill(daemon, signal.SIGKILL)
         began = time.monotonic()
         while not (stale := run("buildx_builder")["stale"]):
@@ -682,11 +680,8 @@ def test_a_builder_whose_cluster_is_gone_is_reported_in_time_and_pruned(
     copy.unlink()
     pid = cluster.daemon.pid
     assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(pid):
         stale = {item["name"]: item["reason"] for item in in_time(5.0, lambda: run("buildx_builder")["stale"])}
-    finally:
-        os.kill(pid, signal.SIGCONT)
     assert stale["pods"].startswith("cluster of kube context 'colima-k8s': no answer in time at https://127.0.0.1:")
     assert stale["copied"] == f"there is no kubeconfig '{copy}'"
     assert run("buildx_builder", prune_stale="gone")["actions"][0].startswith("remove stale builder 'copied'")

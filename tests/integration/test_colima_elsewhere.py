@@ -18,7 +18,8 @@ from ansible_collections.laptop.containers.plugins.module_utils import host_proc
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.errors import RefusedStep
 
-from tests.colima_lab import ColimaLab, colima_lab, standing_still
+from tests.colima_lab import ColimaLab, colima_lab
+from tests.stopping import standing_still_until
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 SIZES = ("--cpus", "2", "--memory", "4", "--disk", "20")
@@ -66,7 +67,7 @@ def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: Col
     lab.settings.update(BOOT_SECONDS="3", IMAGE_CACHED="0")
     with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
         until(lambda: list(lab.home.rglob("*.downloading")))
-        with standing_still(theirs.pid, waits):
+        with standing_still_until(theirs.pid, waits):
             assert lab.run("colima", "list", "--json").stdout == ""
             lab.converge(DEV)
         assert theirs.wait() == 0
@@ -78,7 +79,7 @@ def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: Colim
     lab.settings.update(BOOT_SECONDS="3")
     with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
-        with standing_still(lab.machine("dev"), waits):
+        with standing_still_until(lab.machine("dev"), waits):
             # Formatted by the guest, while colima notes that only when the boot is over.
             with (lab.paths.data_disk(NAME) / "datadisk").open("r+b") as disk:
                 disk.write(os.urandom(8 << 20))
@@ -100,7 +101,7 @@ def test_a_start_in_other_words_is_one_too(lab: ColimaLab, waits: Callable[[], b
     lab.settings["BOOT_SECONDS"] = "3"
     with somebody_runs(lab, *argv) as theirs:
         until((lab.paths.instance(parse_name(name)) / "ha.pid").exists)
-        with standing_still(lab.machine(name), waits):
+        with standing_still_until(lab.machine(name), waits):
             lab.converge({**DEV, "name": name})
         assert theirs.wait() == 0
     assert [call[1] for call in changes(lab)] == ["start"]
@@ -116,7 +117,7 @@ def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: Colim
     # Lima says so between the host agent and the driver of every boot.
     theirs = lab.root / "colima"
     theirs.write_text(f"open({str(driver)!r}, 'w').write({pid!r})\n")
-    with somebody_runs(lab, sys.executable, str(theirs), "start", "dev") as process, standing_still(process.pid, waits):
+    with somebody_runs(lab, sys.executable, str(theirs), "start", "dev") as process, standing_still_until(process.pid, waits):
         assert lab.converge(DEV).actions == ()
     assert changes(lab) == []
 
@@ -125,7 +126,7 @@ def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: Col
     lab.settings["BOOT_SECONDS"] = "2"
     with somebody_runs(lab, "colima", "start", "dev", *SIZES, "--foreground") as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
-        with standing_still(lab.machine("dev"), waits):
+        with standing_still_until(lab.machine("dev"), waits):
             assert lab.converge(DEV).actions == ()
         assert [call[1] for call in changes(lab)] == ["start"]
         # What is in the VM dies, and the process stays.

@@ -11,7 +11,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.colima_public import full_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_read import read
 
-from tests.colima_lab import ColimaLab, colima_lab, kill
+from tests.colima_lab import ColimaLab, colima_lab
+from tests.stopping import kill
 
 DEV = {"name": "dev", "vm_type": "qemu", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}

@@ -30,7 +30,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.errors import (
     WorkstationError,
 )
 
-from tests.colima_lab import ColimaLab, colima_lab, kill, standing_still
+from tests.colima_lab import ColimaLab, colima_lab
+from tests.stopping import kill, standing_still_until
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -520,7 +521,7 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progr
         assert theirs.poll() is None
         time.sleep(0.05)
     machine = lab.machine("dev")
-    with standing_still(machine, lambda: "waiting for" in progress.read_text()):
+    with standing_still_until(machine, lambda: "waiting for" in progress.read_text()):
         lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
@@ -930,7 +931,7 @@ def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, 
     reaper.start()
     lab.paths.own.mkdir(parents=True)
     (lab.paths.own / "colima-dev.pid").write_text(str(theirs.pid))
-    with standing_still(theirs.pid, lambda: "waiting for" in progress.read_text()):
+    with standing_still_until(theirs.pid, lambda: "waiting for" in progress.read_text()):
         lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
     told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]

@@ -20,7 +20,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, InputError, RefusedStep, ToolMissing
 
 from rehearsal.standin import docker_cli
-from tests.colima_lab import ColimaLab, colima_lab, kill
+from tests.colima_lab import ColimaLab, colima_lab
+from tests.stopping import kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}

@@ -28,6 +28,7 @@ import yaml
 
 from rehearsal.standin import vm
 from rehearsal.standin.vm.instances import alive
+from tests.stopping import kill, standing_still
 
 STANDIN = "stand-in"
 COLIMA = "real colima on the stand-in limactl"
@@ -203,20 +204,11 @@ class Rig:
 
     def kill(self, profile: str, name: str) -> None:
         """Kill the process in a pid file of the instance, and wait until it is gone."""
-        pid = self.pid(profile, name)
-        os.kill(pid, signal.SIGKILL)
-        while alive(pid):
-            time.sleep(0.01)
+        kill(self.pid(profile, name))
 
-    @contextlib.contextmanager
-    def standing_still(self, profile: str) -> Iterator[None]:
+    def standing_still(self, profile: str) -> contextlib.AbstractContextManager[None]:
         """Let a host agent stand still, so that nothing ends or begins while it is looked at, however long that takes."""
-        agent = self.pid(profile, "ha")
-        os.kill(agent, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(agent, signal.SIGCONT)
+        return standing_still(self.pid(profile, "ha"))
 
     def wait_for(self, profile: str, status: str, seconds: float = 20) -> None:
         """Wait until list shows a status."""

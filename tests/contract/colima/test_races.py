@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+
+from tests.stopping import standing_still
 
 from .conftest import Rig
 
@@ -22,11 +22,8 @@ def held(process: subprocess.Popen[str], when: Callable[[], object]) -> Iterator
     while not when():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGSTOP)
-    try:
+    with standing_still(-process.pid):
         yield
-    finally:
-        os.killpg(process.pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager
