@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 LONG = settings(
     max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500,
-    deadline=None,
     derandomize=not os.environ.get("LAPTOP_LONG"),
     suppress_health_check=list(HealthCheck),
 )

@@ -22,7 +22,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker_config im
 from ansible_collections.laptop.containers.plugins.module_utils.docker_config_file import ConfigFile, render
 from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, NotVerified
 from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 KEYS = st.one_of(
@@ -35,7 +35,7 @@ VALUES = st.recursive(
 )
 CONFIGS = st.dictionaries(KEYS, VALUES, max_size=8)
 INDENTS = st.sampled_from(["\t", "  ", "    ", None])
-MANY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=60)
 
 
 @contextmanager
