@@ -13,10 +13,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima_builds import at_work
 from ansible_collections.laptop.containers.plugins.module_utils.colima_guest import why_dead
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Current
 from ansible_collections.laptop.containers.plugins.module_utils.errors import CommandFailed, TimedOut
 
 from rehearsal.standin.vm.instances import Instance
@@ -205,6 +208,31 @@ def test_a_docker_client_that_builds_holds_a_restart_back_unless_it_means_anothe
     reasons = [item.reason for item in done.plan.pending]
     assert reasons == (["a build or transfer is at work in it (docker build)"] if ours else [])
     assert bool(done.actions) is not ours
+
+
+class Deadly(dict[str, str]):
+    """An environment of ours; a process ends as soon as it is looked into."""
+
+    pid = 0
+
+    def get(self, *key: Any) -> Any:
+        kill(self.pid)
+        return super().get(*key)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_docker_client_that_ends_while_it_is_looked_at_is_at_work_no_more(lab: ColimaLab, lives: bool) -> None:
+    client = lab.root / "docker"
+    client.write_text("input()\n")
+    argv = [sys.executable, str(client), "build", "."]
+    colima = lab.colima
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **lab.environment}) as process:
+        if not lives:
+            colima.environment = Deadly(colima.environment)
+            colima.environment.pid = process.pid
+        found = at_work(colima, Current(parse_name("dev")), "docker")
+        process.kill()
+    assert found == (["docker build"] if lives else [])
 
 
 # -- what counts as a sign of death

@@ -4,20 +4,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import cast
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils import colima_builds
-from ansible_collections.laptop.containers.plugins.module_utils.colima import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.colima_builds import (
-    Client,
-    at_work,
-    client_of,
-    in_guest,
-    may_mean,
-)
-from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.colima_state import Current
+from ansible_collections.laptop.containers.plugins.module_utils.colima_builds import Client, client_of, in_guest, may_mean
 
 SOCKET = "unix:///h/.colima/dev/docker.sock"
 
@@ -131,27 +120,6 @@ def test_a_context_is_known_by_its_address(tmp_path: Path, address: str, ours: b
     (tmp_path / ".docker" / "config.json").write_text('{"currentContext": "work"}')
     client = Client(BUILD, context="work" if how == "named" else "")
     assert may_mean(client, {"HOME": str(tmp_path)}, OURS, "colima-dev", SOCKET) is ours
-
-
-class InTheGuest:
-    """A colima whose VM has nothing to tell."""
-
-    environment = OURS
-
-    def in_guest(self, *_words: object) -> str:
-        return ""
-
-
-@pytest.mark.parametrize(("lives", "work"), [(True, ["docker build"]), (False, [])])
-def test_a_client_that_ended_while_it_was_looked_at_is_at_work_no_more(
-    monkeypatch: pytest.MonkeyPatch, lives: bool, work: list[str]
-) -> None:
-    words = ["docker", "build", "."]
-    monkeypatch.setattr(colima_builds, "commands", lambda: {7: words})
-    monkeypatch.setattr(colima_builds, "environment_of", lambda _pid: OURS if lives else {})
-    monkeypatch.setattr(colima_builds, "command_of", lambda _pid: words if lives else [])
-    current = Current(parse_name("dev"), docker_socket=SOCKET)
-    assert at_work(cast("Colima", InTheGuest()), current, "docker") == work
 
 
 def test_a_link_to_the_socket_is_the_same_engine(tmp_path: Path) -> None:
