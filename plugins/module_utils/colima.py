@@ -131,8 +131,7 @@ class Colima:
     def came_up(self, name: Name) -> bool:
         """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
         with contextlib.suppress(OSError):
-            events = (self.paths.instance(name) / "ha.stdout.log").read_text(errors="replace")
-            return tells_of_running(events)
+            return tells_of_running(self.paths.events(name).read_text(errors="replace"))
         return True
 
     def being_started(self, names: Iterable[Name]) -> dict[Name, int]:

@@ -76,6 +76,10 @@ class Paths:
         """Lima's directory of the VM."""
         return self.lima / name.id
 
+    def events(self, name: Name) -> Path:
+        """What Lima's host agent has told since the VM was last switched on, one JSON object per line."""
+        return self.lima / name.id / "ha.stdout.log"
+
     def applied(self, name: Name) -> Path:
         """The settings of the last successful boot."""
         return self.lima / name.id / "colima.yaml"

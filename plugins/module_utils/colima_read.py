@@ -160,7 +160,7 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
         applied=applied,
         interrupted=_journal(paths.journal(name)),
         fresh=fresh,
-        seen_up=fresh and tells_of_running(text_of(instance / "ha.stdout.log") or ""),
+        seen_up=fresh and tells_of_running(text_of(paths.events(name)) or ""),
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
