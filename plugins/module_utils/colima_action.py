@@ -132,7 +132,7 @@ def delete_with_data(current: Current, why: str) -> list[Action]:
     """Return the actions that destroy a VM and its data disk."""
     name = current.name
     actions = [Action("delete_data", name, "delete the VM and all images and volumes of", why)]
-    if current.disk is not None and (current.store is None or not current.store.formatted):
+    if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.
         actions.append(Action("delete_disk", name, "delete the data disk of", "colima has no note of it"))
     return actions
@@ -156,6 +156,5 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
     kinds = {action.kind for action in plan.actions}
     notes = ["journal"] if kinds & {"start", "write"} or (kinds and plan.desired.state == "absent") else []
-    known = plan.current.store is not None and plan.current.store.formatted
-    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and known)
+    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and plan.current.noted_as_formatted)
     return [*notes, "fresh"] if settled else notes

@@ -64,7 +64,7 @@ def _of_definition(current: Current) -> Repair:
     if current.health != DAMAGED:
         return Repair()
     name = current.name
-    if current.store is None or not current.store.formatted or current.disk is None:
+    if not current.noted_as_formatted or current.disk is None:
         return Repair(
             refusals=(
                 f"Could not repair profile '{name}': Lima can't read the definition of its VM (lima.yaml), and colima has "

@@ -75,7 +75,7 @@ def full_profile(paths: Paths, current: Current, host: Host) -> dict[str, Any]:
         data_disk={
             "size": current.disk.size,
             "used_by": current.disk.used_by,
-            "formatted": bool(current.store and current.store.formatted),
+            "formatted": current.noted_as_formatted,
             "runtime": current.store.runtime if current.store else "",
         }
         if current.disk

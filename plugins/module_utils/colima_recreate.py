@@ -124,7 +124,7 @@ def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, vers
         (old == "none", "a profile without runtime has no data disk"),
         (version is not None and version < DATA_DISK_SINCE, f"colima before {text_of(DATA_DISK_SINCE)} has no data disk"),
         (current.exists and bool(current.why_data_is_inside), current.why_data_is_inside),
-        (current.store is None or not current.store.formatted, "colima's note that the data disk is formatted is lost"),
+        (not current.noted_as_formatted, "colima's note that the data disk is formatted is lost"),
         (
             current.store is not None and current.store.runtime not in ("", target["runtime"]),
             f"the data disk belongs to runtime {current.store.runtime if current.store else ''}",

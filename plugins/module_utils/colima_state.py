@@ -167,8 +167,12 @@ class Current:
     @property
     def disk_runtime(self) -> str:
         """The runtime that the data disk belongs to, as far as colima knows it."""
-        known = self.disk is not None and self.store is not None and self.store.formatted
-        return self.store.runtime if known and self.store is not None else ""
+        return self.store.runtime if self.disk is not None and self.store is not None and self.store.formatted else ""
+
+    @property
+    def noted_as_formatted(self) -> bool:
+        """Whether colima's note of the data disk says that it is formatted."""
+        return self.store is not None and self.store.formatted
 
     @property
     def lock_is_stale(self) -> bool:
@@ -181,14 +185,13 @@ class Current:
 
         A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
         """
-        formatted = self.store is not None and self.store.formatted
-        return self.fresh and (self.disk is None or formatted or self.applied is not None or self.came_up_with_data_inside)
+        came_up = self.noted_as_formatted or self.applied is not None or self.came_up_with_data_inside
+        return self.fresh and (self.disk is None or came_up)
 
     @property
     def store_is_lost(self) -> bool:
         """Whether colima would format a data disk that holds data."""
-        known = self.store is not None and self.store.formatted
-        return self.disk is not None and self.disk.written and not known and not self.never_came_up
+        return self.disk is not None and self.disk.written and not self.noted_as_formatted and not self.never_came_up
 
 
 @dataclass(frozen=True)
