@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal import engines, grades
-from rehearsal.processes import Daemon, LabError, command_of, processes, remove_cgroups
+from rehearsal.processes import Daemon, LabError, comes_true, command_of, processes, remove_cgroups
 from rehearsal.services.containerd import remove_container_cgroups
 from rehearsal.services.ecr import REGION, Ecr
 from rehearsal.services.registry import Registry
@@ -229,9 +229,7 @@ class Lab:
         for pid in ended:
             _kill(pid)
         # The signal is only on its way.
-        deadline = time.monotonic() + SECONDS_TO_END
-        while any(command_of(pid) for pid in ended) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        comes_true(lambda: not any(command_of(pid) for pid in ended), SECONDS_TO_END)
 
     def leftovers(self) -> list[str]:
         """Processes that name this lab, for tests and for the end of a run."""

@@ -100,6 +100,16 @@ def processes() -> dict[int, str]:
     return {int(pid): command for pid, _, command in rows}
 
 
+def comes_true(what: Callable[[], bool], seconds: float) -> bool:
+    """Wait until something holds. Returns False when it did not in time."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
 def end_tree(process: subprocess.Popen[str], seconds: float) -> None:
     """End a process with all below it, politely first: what it started goes on by itself when only it ends."""
     tree = [process.pid]
@@ -109,10 +119,7 @@ def end_tree(process: subprocess.Popen[str], seconds: float) -> None:
         for pid in tree:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-        deadline = time.monotonic() + seconds
-        while any(_birth(pid) for pid in tree) and time.monotonic() < deadline:
-            process.poll()
-            time.sleep(0.02)
+        comes_true(lambda: not any(_birth(pid) for pid in tree), seconds)
 
 
 class Daemon:
@@ -173,23 +180,15 @@ class Daemon:
     def stop(self, grace: float = 10.0) -> None:
         """End the process: politely, then not."""
         self.signal(signal.SIGTERM)
-        if not self._gone_within(grace):
+        if not comes_true(lambda: self.pid is None, grace):
             self.kill()
         self.record.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self.signal(signal.SIGKILL)
-        self._gone_within(30.0)
+        comes_true(lambda: self.pid is None, 30.0)
         self.record.unlink(missing_ok=True)
-
-    def _gone_within(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.pid is not None:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        return True
 
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until ready() holds. Raises LabError when the process dies first or time is up.
