@@ -261,7 +261,7 @@ class Realm:
         if first is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(first, signal.SIGTERM)
-            if not self.daemon._gone_within(grace):
+            if not comes_true(lambda: self.daemon.pid is None, grace):
                 self.kill()
         self.daemon.kill()
 
