@@ -24,6 +24,7 @@ from rehearsal.services.registry import Registry
 LONGEST_PATH = 32
 SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
+_AT_WORK = "another rehearsal is at work there. Wait until it has ended, or use --dir."
 
 
 def default_directory() -> Path:
@@ -42,6 +43,8 @@ class Lab:
         self.environment_file = self.directory / "environment.json"
         self.ecr = Ecr(self.run / "ecr")
         self.registry = Registry(self.run / "registry", self.ecr)
+        # Who brought it up, and may be at work in it.
+        self.rehearsal = Daemon("rehearsal", self.directory)
 
     @property
     def exists(self) -> bool:
@@ -69,7 +72,12 @@ class Lab:
         self._claim()
         self.down()
         try:
-            for place in (self.directory, self.home, self.bin, self.run):
+            self.directory.mkdir(mode=0o700)
+        except FileExistsError:
+            raise LabError(f"Could not bring up the lab in '{self.directory}': {_AT_WORK}") from None
+        try:
+            self.rehearsal.remember(os.getpid(), sys.argv)
+            for place in (self.home, self.bin, self.run):
                 place.mkdir(mode=0o700)
             grades.write(self.directory, grade, choices)
             for name in ("tmp", "logs", "home/.colima", "home/.aws"):
@@ -92,6 +100,8 @@ class Lab:
                 f"Could not bring up the lab in '{self.directory}': the path has more than {LONGEST_PATH} characters, "
                 "too many for the sockets inside. Use --dir with a shorter one, for example /tmp/lab."
             )
+        if self.rehearsal.pid not in (None, os.getpid()):
+            raise LabError(f"Could not bring up the lab in '{self.directory}': {_AT_WORK}")
         if self.exists or not os.path.lexists(self.directory):
             owner = self.directory.lstat().st_uid if self.exists else os.getuid()
             if owner == os.getuid():

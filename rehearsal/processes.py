@@ -145,7 +145,10 @@ class Daemon:
                 cwd=self.directory,
                 start_new_session=True,
             )
-        pid = self._started.pid
+        self.remember(self._started.pid, argv)
+
+    def remember(self, pid: int, argv: Sequence[str]) -> None:
+        """Write down which process it is."""
         part = self.record.with_suffix(".part")
         part.write_text(json.dumps({"pid": pid, "birth": _birth(pid), "argv": list(argv)}))
         part.replace(self.record)

@@ -28,9 +28,11 @@ SECRET = "ecr-creds"  # the name of a secret, not one
 def run(lab: Lab, grade: str, keep: bool = False, arguments: Sequence[str] = (), playbook: str = PLAYBOOK) -> int:
     """Do it all; returns the exit code. The lab is removed also when something fails or Ctrl-C is pressed."""
     started = time.monotonic()
+    _title(f"1. A laptop in {lab.directory}")
+    # What is not brought up is not ours to remove.
+    choices = lab.up(grade)
     try:
-        _title(f"1. A laptop in {lab.directory}")
-        for choice in lab.up(grade):
+        for choice in choices:
             print(choice.line)
         _title("2. The workstation converges")
         code, _ = _play(lab, playbook, arguments)

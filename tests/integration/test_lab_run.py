@@ -82,6 +82,21 @@ def test_a_run_that_is_ended_from_outside_clears_up(place: Path) -> None:
     assert Lab(place).leftovers() == []
 
 
+def test_a_second_run_in_the_same_place_is_refused_and_leaves_the_first_one_alone(place: Path) -> None:
+    with start(place) as running:
+        lines = iter(running.stdout or [])
+        assert any("== 2. " in line for line in lines)
+        with start(place) as second:
+            refused = second.communicate(timeout=60)[0]
+        rest = "".join(lines)
+    assert second.returncode == 1
+    reason = "another rehearsal is at work there. Wait until it has ended, or use --dir."
+    assert refused.splitlines()[-1] == f"Could not bring up the lab in '{place}': {reason}"
+    assert "removed" not in refused
+    assert running.returncode == 0, rest
+    assert not place.exists()
+
+
 def test_a_second_lab_in_the_same_place_is_refused_for_a_foreign_directory(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with start(tmp_path) as running:
