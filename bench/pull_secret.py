@@ -27,9 +27,10 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "collections")) if path not in sys.path]
 
-from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, pull_secret_task
-from ansible_collections.laptop.containers.plugins.module_utils.kube_access import read_access
-from ansible_collections.laptop.containers.plugins.module_utils.kube_wire import tls_context
+from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import task as pull_secret_task
 
 from bench.measure import Row, compare
 from rehearsal.engines import find
@@ -232,7 +233,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 def _secret(name: str) -> bytes:
     """A secret as ours, with a content of its own every time: an unchanged one costs the server nothing."""
-    from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import Desired, body_of
+    from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import Desired, body_of
 
     return body_of(Desired(name, {HOST: secrets.token_hex(6)}), {HOST: _token()})[0]
 

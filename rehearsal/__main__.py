@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal import grades
-from rehearsal.lab import Lab, default_directory
-from rehearsal.processes import LabError
+from rehearsal.lab import grades
+from rehearsal.lab.laptop import Lab, default_directory
+from rehearsal.lab.processes import LabError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
             print(json.dumps(found, indent=2) if options.json else "\n".join(lines))
         else:
-            from rehearsal.run import run
+            from rehearsal.lab.run import run
 
             return run(lab, options.grade, keep=options.keep, arguments=options.arguments)
     except LabError as error:

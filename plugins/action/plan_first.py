@@ -20,17 +20,17 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ..module_utils.errors import WorkstationError
-from ..module_utils.option_words import refusal
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.core.options import refusal
 
 # Where each module's work is; each offers ARGUMENT_SPEC, RULES where there are any, and run(params, check_mode).
 TASKS = {
-    "buildx_builder": "buildx_task",
-    "colima_profile": "colima_task",
-    "docker_cli_config": "docker_config_task",
-    "docker_context": "docker_context_task",
-    "ecr_pull_secret": "pull_secret_task",
-    "nerdctl_wrapper": "nerdctl_task",
+    "buildx_builder": "buildx.task",
+    "colima_profile": "colima.task",
+    "docker_cli_config": "docker.config.task",
+    "docker_context": "docker.context.task",
+    "ecr_pull_secret": "pull_secret.task",
+    "nerdctl_wrapper": "nerdctl.task",
 }
 
 # What in a result says that there is something to do, or to look at, for the module.

@@ -31,8 +31,8 @@ from typing import Any
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..module_utils.progress_screen import can_redraw
-from ..module_utils.progress_view import Follower, hints_of, pending_line, without_repeats
+from ..module_utils.progress.screen import can_redraw
+from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats
 
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 OURS = "laptop.containers."

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.errors import WorkstationError
-from ..module_utils.sizing import sized as _sized
+from ..module_utils.colima.sizing import sized as _sized
+from ..module_utils.core.errors import WorkstationError
 
 DOCUMENTATION = r"""
 name: sized

@@ -8,8 +8,8 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils.entries import with_state as _with_state
-from ..module_utils.errors import WorkstationError
+from ..module_utils.core.entries import with_state as _with_state
+from ..module_utils.core.errors import WorkstationError
 
 DOCUMENTATION = r"""
 name: with_state

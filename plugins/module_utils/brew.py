@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .cli import Cli, Output
-from .errors import CommandFailed
-from .plan import Plan, Step
+from .core.command import Cli, Output
+from .core.errors import CommandFailed
+from .core.plan import Plan, Step
 
 HOW_TO_INSTALL = (
     "Install Homebrew (https://brew.sh), or install what the Brewfile lists the way your system offers it "

@@ -39,7 +39,7 @@ actions:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.brew import Homebrew, plan_bundle
-from ..module_utils.errors import NotVerified, WorkstationError
+from ..module_utils.core.errors import NotVerified, WorkstationError
 
 ARGUMENT_SPEC = {"brewfile": {"type": "str", "required": True}}
 

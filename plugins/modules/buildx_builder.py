@@ -216,8 +216,8 @@ pending:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.buildx_task import ARGUMENT_SPEC, run
-from ..module_utils.errors import WorkstationError
+from ..module_utils.buildx.task import ARGUMENT_SPEC, run
+from ..module_utils.core.errors import WorkstationError
 
 
 def main():

@@ -403,10 +403,10 @@ profiles:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima_config import shown_options
-from ..module_utils.colima_secrets import secrets_in
-from ..module_utils.colima_task import ARGUMENT_SPEC, RULES, run
-from ..module_utils.errors import WorkstationError
+from ..module_utils.colima.model.config import shown_options
+from ..module_utils.colima.model.credentials import secrets_in
+from ..module_utils.colima.task import ARGUMENT_SPEC, RULES, run
+from ..module_utils.core.errors import WorkstationError
 
 
 class Module(AnsibleModule):

@@ -100,12 +100,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima import Colima
-from ..module_utils.colima_host import host_from
+from ..module_utils.colima.client.programs import Colima
+from ..module_utils.colima.observe.host import host_from
+from ..module_utils.colima.observe.read import read
+from ..module_utils.colima.report import full_profile
 from ..module_utils.colima_paths import parse_name, resolve
-from ..module_utils.colima_public import full_profile
-from ..module_utils.colima_read import read
-from ..module_utils.errors import WorkstationError, naming_files
+from ..module_utils.core.errors import WorkstationError, naming_files
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str"},

@@ -94,8 +94,8 @@ socket:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.docker_config_task import ARGUMENT_SPEC, run
-from ..module_utils.errors import WorkstationError
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.docker.config.task import ARGUMENT_SPEC, run
 
 
 def main():

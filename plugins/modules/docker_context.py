@@ -180,8 +180,8 @@ contexts:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.docker_context_task import ARGUMENT_SPEC, RULES, run
-from ..module_utils.errors import WorkstationError
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.docker.context.task import ARGUMENT_SPEC, RULES, run
 
 
 def main():

@@ -66,12 +66,12 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.docker_cli import docker_cli, docker_directory
-from ..module_utils.docker_context import BUILT_IN, Context
-from ..module_utils.docker_context_store import DockerContexts, state_file
-from ..module_utils.docker_engine import Engine, ask_unix, engine_from_version
-from ..module_utils.docker_overrides import find_settings, override_warnings, start_files, user_environment
-from ..module_utils.errors import CommandFailed, TimedOut, ToolMissing, WorkstationError
+from ..module_utils.core.errors import CommandFailed, TimedOut, ToolMissing, WorkstationError
+from ..module_utils.docker.client import docker_cli, docker_directory
+from ..module_utils.docker.context.model import BUILT_IN, Context
+from ..module_utils.docker.context.overrides import find_settings, override_warnings, start_files, user_environment
+from ..module_utils.docker.context.store import DockerContexts, state_file
+from ..module_utils.docker.engine import Engine, ask_unix, engine_from_version
 
 ARGUMENT_SPEC = {
     "names": {"type": "list", "elements": "str"},

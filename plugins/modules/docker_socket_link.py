@@ -57,8 +57,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.docker_socket_link import apply_link, plan_link
-from ..module_utils.errors import WorkstationError
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.docker.socket_link import apply_link, plan_link
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "default": "/var/run/docker.sock"},

@@ -119,8 +119,8 @@ pending:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import WorkstationError
-from ..module_utils.nerdctl_task import ARGUMENT_SPEC, run
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.nerdctl.task import ARGUMENT_SPEC, run
 
 
 def main():

@@ -121,12 +121,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import InputError, WorkstationError
-from ..module_utils.timer_launchd import Launchd
-from ..module_utils.timer_manager import Manager
-from ..module_utils.timer_surroundings import left_behind, looks_too_seldom, missing_on_this_machine, variables
-from ..module_utils.timer_systemd import Systemd
-from ..module_utils.timer_units import Timer, check_timer, plan_timer, secrets_in
+from ..module_utils.core.errors import InputError, WorkstationError
+from ..module_utils.timer.launchd import Launchd
+from ..module_utils.timer.manager import Manager
+from ..module_utils.timer.surroundings import left_behind, looks_too_seldom, missing_on_this_machine, variables
+from ..module_utils.timer.systemd import Systemd
+from ..module_utils.timer.units import Timer, check_timer, plan_timer, secrets_in
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from rehearsal.engines import SYSTEM_PATH, caches, find
-from rehearsal.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.lab.processes import LabError, Program, Realm, remove_cgroups
 from rehearsal.services.in_realm import InRealm
 
 NEEDS = "containerd"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rehearsal.engines import find
-from rehearsal.processes import CGROUP_NOTE, LabError, Program, Realm, cgroup_for, remove_cgroups
+from rehearsal.lab.processes import CGROUP_NOTE, LabError, Program, Realm, cgroup_for, remove_cgroups
 from rehearsal.services.http import get_unix
 from rehearsal.services.in_realm import InRealm
 

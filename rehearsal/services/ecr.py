@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal.processes import Daemon, LabError, free_port
+from rehearsal.lab.processes import Daemon, LabError, free_port
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"

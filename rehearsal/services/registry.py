@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from rehearsal.engines import find
-from rehearsal.processes import Daemon, LabError, free_port
+from rehearsal.lab.processes import Daemon, LabError, free_port
 from rehearsal.services.ecr import ACCOUNT, REGION, Ecr
 
 NEEDS = "registry"

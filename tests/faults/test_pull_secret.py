@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils import ecr_tokens, kube_http
-from ansible_collections.laptop.containers.plugins.module_utils.kube_patience import Patience
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_read import AT_ONCE
+from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
+from ansible_collections.laptop.containers.plugins.module_utils.kube import client as kube_http
+from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.read import AT_ONCE
 
-from tests.api_front import Front, refuse
-from tests.pull_secret_lab import HOST, SECRET_RULE, password, read, run
+from tests.support.api_server_front import Front, refuse
+from tests.support.pull_secret_scenario import HOST, SECRET_RULE, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.colima_life import NAME, SHARE, Life, Run, lives, play
-from tests.colima_lives import CalledLab
-from tests.colima_strategies import APPLE_SILICON
+from tests.support.in_process_lab import CalledLab
+from tests.support.profile_life import NAME, SHARE, Life, Run, lives, play
+from tests.support.strategies import APPLE_SILICON
 
 # What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
 KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)

@@ -6,18 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima_action import Facts
-from ansible_collections.laptop.containers.plugins.module_utils.colima_config import (
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import (
     Host,
     canonical,
     defaults,
     differences,
     has_kubernetes,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_desired import Desired, Policy
-from ansible_collections.laptop.containers.plugins.module_utils.colima_plan import plan_profile
-from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import INCUS_KEEPS_DATA_SINCE
-from ansible_collections.laptop.containers.plugins.module_utils.colima_state import (
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import INCUS_KEEPS_DATA_SINCE
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     BROKEN,
     DAMAGED,
@@ -33,12 +31,14 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_state imp
     Row,
     Store,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse, render
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import Facts
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.pipeline import plan_profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.colima_model import World
-from tests.colima_strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
+from tests.support.colima_model import World
+from tests.support.strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
 
 SOCKET = "unix:///home/me/.colima/dev/docker.sock"
 

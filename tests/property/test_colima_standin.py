@@ -7,9 +7,9 @@ import os
 
 from hypothesis import given, settings
 
-from tests.colima_life import Life, lives, play
-from tests.colima_lives import CalledLab, ProcessLab
-from tests.colima_strategies import LONG
+from tests.support.in_process_lab import CalledLab, ProcessLab
+from tests.support.profile_life import Life, lives, play
+from tests.support.strategies import LONG
 
 LIVES = 60 if os.environ.get("LAPTOP_LONG") else 3
 

@@ -17,11 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils import atomic_file
-from ansible_collections.laptop.containers.plugins.module_utils.docker_config import Edit, Facts, edited, plan_config, plan_undo
-from ansible_collections.laptop.containers.plugins.module_utils.docker_config_file import ConfigFile, render
-from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError, NotVerified
-from ansible_collections.laptop.containers.plugins.module_utils.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.core import files as atomic_file
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, NotVerified
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile, render
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.plan import (
+    Edit,
+    Facts,
+    edited,
+    plan_config,
+    plan_undo,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

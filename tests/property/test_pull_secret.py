@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.ecr_hosts import PARTITIONS, host_of, parse_host
-from ansible_collections.laptop.containers.plugins.module_utils.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import (
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PARTITIONS, host_of, parse_host
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease, Threshold
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
     OWNER,
     Current,
     Desired,
@@ -18,13 +19,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret impo
     current_from,
     due,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease, Threshold
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_plan import (
-    Policy,
-    View,
-    plan_cluster,
-)
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_scope import Scope, choose
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, View, plan_cluster
 from hypothesis import given
 from hypothesis import strategies as some
 

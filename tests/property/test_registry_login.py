@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login_plan import (
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import (
     HELPER,
     Clock,
     Found,
@@ -100,7 +100,7 @@ def test_a_token_is_asked_for_only_where_it_can_be_used(wanted: Wishes, noted: N
 
 @given(some.text(max_size=200) | some.none())
 def test_whatever_a_tool_prints_becomes_one_line_without_the_last_full_stop(text: str | None) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils.registry_login_apply import _said
+    from ansible_collections.laptop.containers.plugins.module_utils.registry_login.apply import _said
 
     said = _said(text or "")
     assert said and not said.endswith(".")

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from rehearsal.processes import Daemon, LabError, free_port
+from rehearsal.lab.processes import Daemon, LabError, free_port
 from rehearsal.services.apiserver import ApiServer
 from rehearsal.standin.k3s_yaml import k3s_yaml
 
@@ -130,7 +130,7 @@ def write_k3s_yaml(directory: Path, port: int) -> Path:
 def main(argv: list[str] | None = None) -> int:
     """Serve until SIGTERM."""
     from .api import Api
-    from .server import Server
+    from .http.server import Server
     from .store import Store
 
     parser = argparse.ArgumentParser(prog="kube_api", description=(__doc__ or "").splitlines()[0])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .http.status import forbidden, forbidden_path, unauthorized
 from .resources import RBAC, Resource
-from .status import forbidden, forbidden_path, unauthorized
 from .store import Store
 
 Object = dict[str, Any]

@@ -13,10 +13,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from . import fields, selectors, status
+from . import fields, selectors
 from .access import Rbac
-from .decoding import addressed, declared, decoded, drop_unknown
-from .request import APPLY, PATCHES, Request, check_options
+from .http import status
+from .http.decoding import addressed, declared, decoded, drop_unknown
+from .http.request import APPLY, PATCHES, Request, check_options
 from .resources import NAMESPACES
 from .store import Store
 from .validation import broken_base64, check, complete

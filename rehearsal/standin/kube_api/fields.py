@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from .status import conflicting
+from .http.status import conflicting
 
 Object = dict[str, Any]
 Path = tuple[str, ...]

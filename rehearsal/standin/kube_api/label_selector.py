@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from .status import bad_request
+from .http.status import bad_request
 from .validation import LABEL_VALUE, QUALIFIED, QUALIFIED_TEXT, SUBDOMAIN, SUBDOMAIN_TEXT, VALUE_TEXT
 
 Labels = dict[str, str]

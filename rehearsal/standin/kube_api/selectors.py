@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import label_selector
-from .status import bad_request
+from .http.status import bad_request
 
 Object = dict[str, Any]
 Test = Callable[[Object], bool]

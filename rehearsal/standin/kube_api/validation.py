@@ -9,8 +9,8 @@ import json
 import re
 from typing import Any
 
+from .http.status import invalid
 from .resources import Resource
-from .status import invalid
 
 Object = dict[str, Any]
 Cause = tuple[str, str, str]

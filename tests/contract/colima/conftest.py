@@ -26,9 +26,9 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.standin import vm
-from rehearsal.standin.vm.instances import alive
-from tests.stopping import kill, standing_still
+from rehearsal.standin import colima as vm
+from rehearsal.standin.colima.lima.instances import alive
+from tests.support.processes import kill, standing_still
 
 STANDIN = "stand-in"
 COLIMA = "real colima on the stand-in limactl"
@@ -295,7 +295,7 @@ def programs() -> Iterator[dict[str, Path]]:
 
 def _kubectl(directory: Path) -> None:
     lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(vm.REPOSITORY)!r})"]
-    (directory / "kubectl").write_text("\n".join([*lines, "from rehearsal.kubectl import main", "main()", ""]))
+    (directory / "kubectl").write_text("\n".join([*lines, "from rehearsal.standin.kubectl import main", "main()", ""]))
     (directory / "kubectl").chmod(0o755)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.colima_settings import SETTINGS
-from ansible_collections.laptop.containers.plugins.module_utils.colima_yaml import parse
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse
 
 from .conftest import COLIMA, Rig
 

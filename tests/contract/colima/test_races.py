@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 
-from tests.stopping import standing_still
+from tests.support.processes import standing_still
 
 from .conftest import Rig
 

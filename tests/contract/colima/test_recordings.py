@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima_start import FORCE_STOP, repair_for
+from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.start import FORCE_STOP, repair_for
 
 from .conftest import STANDIN, Result, Rig, spoken
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from rehearsal.processes import Daemon, free_port
+from rehearsal.lab.processes import Daemon, free_port
 from rehearsal.standin import kube_api
 
 from .conftest import METADATA_LIST, Client

@@ -29,7 +29,7 @@ Kubectl = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(params=["stand-in", "real"])
 def kubectl(request: pytest.FixtureRequest, engine: Callable[[str], Path]) -> Kubectl:
     """Both kubectls, as functions."""
-    stand_in = [sys.executable, "-c", "import sys; from rehearsal.kubectl import main; sys.exit(main())"]
+    stand_in = [sys.executable, "-c", "import sys; from rehearsal.standin.kubectl import main; sys.exit(main())"]
     command = stand_in if request.param == "stand-in" else [str(engine("kubectl"))]
 
     def run(*arguments: str, **variables: object) -> subprocess.CompletedProcess[str]:

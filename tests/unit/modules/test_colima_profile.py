@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.modules import colima_profile, colima_profile_info
 
-from tests.docker_modules import ModuleRun, messages
+from tests.support.in_process_module import ModuleRun, messages
 
 HOST = {"system": "Darwin", "arch": "arm64", "cpus": 12, "memory_mib": 36864, "disk_free_mib": 500_000}
 
@@ -23,7 +23,7 @@ HOST = {"system": "Darwin", "arch": "arm64", "cpus": 12, "memory_mib": 36864, "d
 def run(capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleRun:
     # A laptop on which nothing is installed.
     monkeypatch.setenv("PATH", str(home))
-    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.cli.USUAL_DIRECTORIES", ())
+    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.core.command.USUAL_DIRECTORIES", ())
     assert shutil.which("colima") is None
     return ModuleRun(capsys)
 

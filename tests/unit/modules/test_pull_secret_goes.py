@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret_task import ARGUMENT_SPEC, run
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import ARGUMENT_SPEC, run
 
 
 def gone(**options: Any) -> dict[str, Any]:

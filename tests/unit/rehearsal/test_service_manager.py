@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.service_manager import install
+from rehearsal.standin.service_manager import install
 
 TARGET = "gui/501/laptop.test"
 

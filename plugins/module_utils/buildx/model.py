@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What buildx builders are, and what is wanted of them. Pure: no file, no process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..core.errors import InputError
+from ..core.plan import Step
+from .config import BuildkitConfig
+
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/v[0-9]+(\.[0-9]+)?)?")
+_SAME_PLATFORM = {"arm64/v8": "arm64", "amd64/v1": "amd64", "aarch64": "arm64", "x86_64": "amd64", "arm": "arm/v7"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of a builder. None: not stated (wanted) or none (as it is)."""
+
+    name: str
+    endpoint: str
+    platforms: tuple[str, ...] | None = None
+    driver_opts: Mapping[str, str] | None = None
+    flags: tuple[str, ...] | None = None
+    config: BuildkitConfig | None = None
+
+    def public(self) -> dict[str, Any]:
+        """Return the result form."""
+        return {
+            "name": self.name,
+            "endpoint": self.endpoint,
+            "platforms": list(self.platforms or ()),
+            "driver_opts": dict(self.driver_opts or {}),
+            "buildkitd_flags": list(self.flags or ()),
+            "buildkitd_config": self.config.public() if self.config else {},
+        }
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A builder as it is in buildx's store. broken: its record is there and can't be read."""
+
+    name: str
+    driver: str
+    nodes: tuple[Node, ...]
+    broken: bool = False
+
+    def public(self) -> dict[str, Any]:
+        """Return the result form."""
+        return {"name": self.name, "driver": self.driver, "nodes": [node.public() for node in self.nodes]}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of one builder. offers: platforms that its running nodes must be able to build for."""
+
+    builder: Builder
+    present: bool = True
+    offers: tuple[str, ...] = ()
+    default: bool = False
+    bootstrap: bool = False
+    keep_state: bool = True
+
+    @property
+    def name(self) -> str:
+        """The builder's name as buildx keeps it."""
+        return self.builder.name
+
+
+@dataclass(frozen=True)
+class Health:
+    """How a node's engine answers: running, inactive (the builder is not started), unreachable, gone or unknown."""
+
+    status: str
+    reason: str = ""
+
+    @property
+    def dead(self) -> bool:
+        """Whether the docker command would hang or fail on it."""
+        return self.status in ("unreachable", "gone")
+
+
+@dataclass(frozen=True)
+class State:
+    """All builders, how their nodes are (by builder and node name), and which builder each docker context uses."""
+
+    builders: Mapping[str, Builder] = field(default_factory=dict)
+    health: Mapping[tuple[str, str], Health] = field(default_factory=dict)
+    selected: Mapping[str, str] = field(default_factory=dict)
+    # Why a builder must not be torn down now, by its name.
+    busy: Mapping[str, str] = field(default_factory=dict)
+
+    def dead_nodes(self, name: str) -> list[str]:
+        """Return the nodes of a builder that do not answer."""
+        nodes = self.builders[name].nodes
+        return [node.name for node in nodes if self.health.get((name, node.name), Health("unknown")).dead]
+
+    def dead(self, name: str, statuses: Iterable[str] = ("unreachable", "gone")) -> bool:
+        """Whether all nodes of the builder have such a status."""
+        nodes = self.builders[name].nodes
+        found = [self.health.get((name, node.name), Health("unknown")).status for node in nodes]
+        return bool(found) and all(status in statuses for status in found)
+
+
+@dataclass(frozen=True)
+class BuildxStep(Step):
+    """A step with the arguments of `docker buildx`, what buildkitd.toml holds, and the docker context it runs in.
+
+    cluster: the endpoint of a node in pods, which buildx takes from its environment.
+    """
+
+    argv: tuple[str, ...] = ()
+    config: BuildkitConfig | None = None
+    context: str = ""
+    cluster: str = ""
+    recreates: str = ""
+
+
+def normal_platform(text: str) -> str:
+    """Return the short form of a platform. Raises InputError for what is none."""
+    low = text.strip().lower()
+    system, _, arch = low.partition("/")
+    if not _PLATFORM.fullmatch(low):
+        raise InputError(f"Could not use platform '{text}': write it as os/arch, for instance linux/arm64.")
+    return f"{system}/{_SAME_PLATFORM.get(arch, arch)}"
+
+
+def check_endpoint(builder: str, text: str) -> None:
+    """Raise InputError for an address that is none. Names of contexts and paths of files are not looked at."""
+    try:
+        # A port is looked at only when it is asked for.
+        _ = "://" in text and urlsplit(text).port
+    except ValueError as error:
+        raise InputError(
+            f"Could not use an endpoint of builder '{builder}': '{text}' is no address ({str(error).lower()}). Correct it."
+        ) from error
+
+
+def check_wanted(wanted: Sequence[Wanted]) -> None:
+    """Raise InputError for what can't be meant."""
+    names = [item.name for item in wanted]
+    for item in wanted:
+        name = item.name
+        if not _NAME.fullmatch(name) or name == "default":
+            raise InputError(
+                f"Could not use builder name '{name}': buildx wants a letter, then letters, digits, '.', '_' or '-', and keeps "
+                "'default' for itself. Choose another name."
+            )
+        if names.count(name) > 1:
+            raise InputError(f"Could not plan builder '{name}': it is listed twice. Keep one entry.")
+        if not item.present:
+            continue
+        endpoints = [node.endpoint for node in item.builder.nodes]
+        nodes = [node.name for node in item.builder.nodes]
+        twice = next((node for node in nodes if nodes.count(node) > 1), None)
+        if twice is not None:
+            raise InputError(f"Could not plan builder '{name}': two nodes are called '{twice}'. Give each node its own name.")
+        if item.builder.driver == "docker" and endpoints != [name]:
+            raise InputError(
+                f"Could not manage builder '{name}': with driver docker the builder is the docker context of the same name. "
+                "Leave endpoint and nodes out, and give the context's name."
+            )
+        if len(set(endpoints)) < len(endpoints) and item.builder.driver != "kubernetes":
+            raise InputError(f"Could not plan builder '{name}': two nodes have one endpoint. Give each node its own.")
+        if item.builder.driver == "remote" and "" in endpoints:
+            raise InputError(
+                f"Could not plan builder '{name}': driver remote needs an endpoint. Set endpoint to buildkitd's address."
+            )

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the engines behind builders how they are, in bounded time and all side by side, without the docker command."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..docker.context.model import BUILT_IN
+from ..docker.engine import Silent, get_unix
+from .kubernetes import cluster_health
+from .model import Builder, Health, Node
+
+OWN_HOST = "unix:///var/run/docker.sock"
+# What every HTTP/2 client sends first, with an empty SETTINGS frame; buildkitd answers with its own at once.
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+# What runs in a builder's container while nothing is built.
+_ALWAYS_THERE = ("buildkitd", "docker-init", "tini", "rootlesskit")
+
+
+def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    """Return how one node is. hosts maps docker contexts to their endpoints, None for those that do not exist."""
+    if builder.driver == "docker-container":
+        return _container_health(node, hosts, seconds)
+    if builder.driver == "remote":
+        return _remote_health(node.endpoint, seconds)
+    if builder.driver == "kubernetes":
+        return cluster_health(node, os.environ, seconds)
+    return Health("unknown", f"builders with driver {builder.driver} are not asked")
+
+
+def all_health(builders: Mapping[str, Builder], hosts: Mapping[str, str | None], seconds: float) -> dict[tuple[str, str], Health]:
+    """Return how all nodes of all builders are; they are asked side by side, so dead ones cost the time only once."""
+    asked = [(builder, node) for builder in builders.values() for node in builder.nodes]
+    if len(asked) < 2:
+        return {(builder.name, node.name): _health(builder, node, hosts, seconds) for builder, node in asked}
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(32, len(asked))) as pool:
+        found = pool.map(lambda pair: _health(pair[0], pair[1], hosts, seconds), asked)
+        return {(builder.name, node.name): health for (builder, node), health in zip(asked, found, strict=True)}
+
+
+def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    """Return how a node is, whatever its endpoint and its kubeconfig look like."""
+    try:
+        return node_health(builder, node, hosts, seconds)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # A builder can be somebody else's, its address none, its kubeconfig of any shape. That must not stop the work on ours.
+        return Health("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
+
+
+def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
+    """Return the engine's address of a node: its endpoint is a context's name, or already an address."""
+    if "://" in endpoint:
+        return endpoint
+    return OWN_HOST if endpoint == BUILT_IN else hosts.get(endpoint)
+
+
+def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+    host = _docker_host(node.endpoint, hosts)
+    if host is None:
+        return Health("gone", f"docker context '{node.endpoint}' does not exist")
+    if host.startswith("unix://"):
+        try:
+            status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/json", seconds)
+        except Silent as silent:
+            return Health("unreachable", f"engine of '{node.endpoint}': {silent}")
+        running = status == 200 and isinstance(answer, dict) and (answer.get("State") or {}).get("Running")
+        return Health("running") if running else Health("inactive")
+    if host.startswith("tcp://"):
+        return _connected(_address(host), seconds, host)
+    return Health("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
+
+
+def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool | None:
+    """Whether a build runs on the node: every client and every build step is a process beside buildkitd.
+
+    Returns None when the node can't be asked from here.
+    """
+    if builder.driver != "docker-container":
+        # A remote buildkitd goes on without its record; what runs in pods is not told.
+        return None if builder.driver == "kubernetes" else False
+    host = _docker_host(node.endpoint, hosts) or ""
+    if not host.startswith("unix://"):
+        return None if host else False
+    try:
+        status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
+    except Silent:
+        return False
+    return status == 200 and isinstance(answer, dict) and has_builds(answer)
+
+
+def has_builds(top: Mapping[str, Any]) -> bool:
+    """Whether a container's process list holds more than buildkitd and its init."""
+    titles = top.get("Titles") or []
+    command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
+    programs = [PurePosixPath(process[command].split()[0]).name for process in top.get("Processes") or [] if process[command]]
+    return any(name not in _ALWAYS_THERE for name in programs)
+
+
+def top_from(text: str) -> dict[str, list[Any]]:
+    """Return what `docker top` prints in the form of the engine's own answer."""
+    lines = text.splitlines()
+    titles = lines[0].split() if lines else []
+    return {"Titles": titles, "Processes": [line.split(None, len(titles) - 1) for line in lines[1:] if line.strip()]}
+
+
+def _remote_health(endpoint: str, seconds: float) -> Health:
+    if endpoint.startswith("unix://"):
+        return _greeted(endpoint.removeprefix("unix://"), seconds)
+    if endpoint.startswith("tcp://"):
+        return _connected(_address(endpoint), seconds, endpoint)
+    return Health("unknown", f"'{endpoint.partition(':')[0]}' endpoints are not asked")
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "localhost", parts.port or 2375
+
+
+def _greeted(path: str, seconds: float) -> Health:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(seconds)
+            connection.connect(path)
+            connection.sendall(_GREETING)
+            return Health("running") if connection.recv(9) else Health("unreachable", f"buildkitd at '{path}' hung up")
+    except TimeoutError:
+        return Health("unreachable", f"buildkitd at '{path}' did not answer within {seconds:g} s")
+    except OSError as error:
+        return Health("unreachable", f"buildkitd at '{path}': {(error.strerror or str(error)).lower()}")
+
+
+def _connected(address: tuple[str, int], seconds: float, shown: str) -> Health:
+    try:
+        with socket.create_connection(address, timeout=seconds):
+            return Health("unknown", "it listens; more is not asked")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Health("unreachable", f"'{shown}': {reason.lower()}")
+
+
+def emulation_remedy(platforms: list[str]) -> str:
+    """Return how to make an engine build for platforms that its machine does not run by itself."""
+    architectures = ",".join(item.split("/")[1] for item in platforms)
+    return (
+        "For a colima profile set binfmt: true (on Apple silicon with vm_type vz also rosetta: true, which is faster for amd64) "
+        f"and restart it; for another engine run: docker run --privileged --rm tonistiigi/binfmt --install {architectures}"
+    )

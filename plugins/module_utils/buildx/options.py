@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of buildx_builder, and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..docker.context.model import BUILT_IN
+from .config import config_from
+from .model import Builder, Node, Wanted, check_endpoint, normal_platform
+from .nodes import OWN_HOST
+
+_NODE_OPTIONS: dict[str, Any] = {
+    "endpoint": {"type": "str"},
+    "driver_opts": {"type": "dict"},
+    "buildkitd_flags": {"type": "list", "elements": "str"},
+}
+_PLATFORMS: dict[str, Any] = {"type": "list", "elements": "str"}
+_BUILDER_OPTIONS: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "driver": {"type": "str", "choices": ["docker-container", "docker", "remote", "kubernetes"], "default": "docker-container"},
+    "nodes": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"name": {"type": "str"}, "platforms": _PLATFORMS, **_NODE_OPTIONS},
+    },
+    "platforms": {**_PLATFORMS, "default": []},
+    "buildkitd_config": {"type": "dict"},
+    "default": {"type": "bool", "default": False},
+    "bootstrap": {"type": "bool", "default": False},
+    "keep_state": {"type": "bool", "default": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **_NODE_OPTIONS,
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "builders": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": _BUILDER_OPTIONS,
+        "mutually_exclusive": [("endpoint", "nodes")],
+    },
+    "recreate": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
+    "prune_stale": {"type": "str", "choices": ["never", "gone", "unreachable"], "default": "never"},
+    "timeout": {"type": "float", "default": 3.0},
+}
+
+
+def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
+    """Return what the user asks of one builder."""
+    name, driver = options["name"].lower(), options["driver"]
+    fallback = {"docker-container": current_context, "docker": options["name"]}.get(driver, "")
+    listed = options["nodes"] or [{"name": None, "platforms": None, **{key: options[key] for key in _NODE_OPTIONS}}]
+    # Of a builder that goes, certificates may have gone before.
+    configured = options["buildkitd_config"] is not None and options["state"] == "present"
+    config = config_from(options["buildkitd_config"]) if configured else None
+    nodes = []
+    for number, item in enumerate(listed):
+        endpoint = item["endpoint"] or fallback
+        check_endpoint(name, endpoint)
+        opts = options["driver_opts"] if item["driver_opts"] is None else item["driver_opts"]
+        flags = options["buildkitd_flags"] if item["buildkitd_flags"] is None else item["buildkitd_flags"]
+        nodes.append(
+            Node(
+                name=(item["name"] or f"{name}{number}").lower(),
+                # buildx records its address instead of the name of docker's own context.
+                endpoint=OWN_HOST if endpoint == BUILT_IN and driver == "docker-container" else endpoint,
+                platforms=None if item["platforms"] is None else tuple(map(normal_platform, item["platforms"])),
+                driver_opts=None if opts is None else {key: _option_text(value) for key, value in opts.items()},
+                flags=None if flags is None else tuple(flags),
+                config=config,
+            )
+        )
+    return Wanted(
+        Builder(name, driver, tuple(nodes)),
+        present=options["state"] == "present",
+        offers=tuple(map(normal_platform, options["platforms"])),
+        default=options["default"],
+        bootstrap=options["bootstrap"],
+        keep_state=options["keep_state"],
+    )
+
+
+def _option_text(value: object) -> str:
+    """Return a driver option as buildx writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold before the first step: the programs are there, the plan was not made blindly, nobody else is at work."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from ...colima_paths import Name
+from ...core.errors import InputError, RefusedStep, ToolMissing
+from ..client.programs import INSTALL, Colima
+from ..model.config import has_kubernetes
+from ..model.state import ABSENT, BROKEN, HALF, SILENT
+from ..plan.action import ProfilePlan
+
+_POLL_SECONDS = 0.5
+_DESTRUCTIVE = ("delete", "delete_data", "delete_disk")
+
+
+def refuse_blind_plans(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
+    """Raise ToolMissing for plans about data that without colima nobody can see: it would seem that there is none."""
+    if colima.installed:
+        return
+    for plan in plans:
+        name = plan.current.name
+        there = plan.current.health != ABSENT or colima.paths.data_disk(name).exists()
+        hangs_on_data = plan.refusals or any(action.kind in _DESTRUCTIVE for action in plan.actions)
+        if there and (hangs_on_data or plan.desired.state == "absent"):
+            raise ToolMissing("colima", f"{INSTALL} Without it nobody can tell what profile '{name}' holds.")
+
+
+def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[str, str]:
+    """Return the programs that these plans need and that are not there, with Homebrew's name for each."""
+    needed = {"colima": "colima", "limactl": "lima", "lima": "lima"}
+    for plan in plans:
+        if plan.target and any(action.kind == "start" for action in plan.actions):
+            if plan.target["runtime"] in ("docker", "incus"):
+                needed[plan.target["runtime"]] = plan.target["runtime"]
+            if has_kubernetes(plan.target):
+                needed["kubectl"] = "kubectl"
+    missing = {tool: formula for tool, formula in needed.items() if not colima.tool(tool)}
+    if "colima" in missing:
+        # It brings Lima along.
+        return {tool: formula for tool, formula in missing.items() if formula != "lima"}
+    return missing
+
+
+def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
+    """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
+    for tool, formula in missing_tools(colima, plans).items():
+        raise ToolMissing(tool, f"Run 'brew install {formula}'.")
+
+
+def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
+    """Raise before the first step when settings could not be written: people keep them as links into places of other tools."""
+    for plan in plans:
+        if any(action.kind == "write" for action in plan.actions):
+            file = colima.paths.configured(plan.current.name).resolve()
+            directory = next(place for place in file.parents if place.is_dir())
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise InputError(
+                    f"Could not write the settings of profile '{plan.current.name}': '{directory}', where '{file.name}' belongs, "
+                    "can't be written to. Make it writable, or replace the link by a file."
+                )
+
+
+def told_missing(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...]:
+    """Return the same as a sentence for check mode, if there is anything to tell."""
+    missing = missing_tools(colima, plans)
+    if not missing:
+        return ()
+    *most, last = missing
+    listed = f"{', '.join(most)} and {last} are" if most else f"{last} is"
+    return (f"{listed} not installed. Run 'brew install {' '.join(dict.fromkeys(missing.values()))}'.",)
+
+
+def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[Name, int]:
+    """Return the profiles that somebody else is just starting, each with that process.
+
+    Nothing may be done to them, and what they look like means nothing: a VM that boots looks half-started, or broken. Asked only
+    where something is to be done, or would be for such a look.
+    """
+    doubtful = [plan.current.name for plan in plans if plan.actions or plan.current.health in (HALF, SILENT, BROKEN)]
+    return colima.being_started(doubtful) if doubtful else {}
+
+
+def wait_for_others(colima: Colima, plans: Sequence[ProfilePlan], seconds: float, say: Callable[[str, str], None]) -> bool:
+    """Wait until nobody else is starting these VMs. Returns whether there was anything to wait for."""
+    waited = False
+    end = time.monotonic() + seconds
+    while found := booting(colima, plans):
+        if time.monotonic() >= end:
+            name, pid = next(iter(found.items()))
+            raise RefusedStep(
+                f"Could not change profile '{name}': process {pid}, which somebody else started, has been starting it for more "
+                f"than {seconds:g} s. Wait for it to end, or end it with 'kill {pid}', and run again."
+            )
+        for name in found:
+            say(str(name), "waiting for somebody else, who is starting it")
+        waited = True
+        time.sleep(_POLL_SECONDS)
+    return waited

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The colima and limactl commands, typed. Knows their arguments and answers; decides nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...colima_paths import Name, Paths, resolve
+from ...core.command import Cli, Output
+from ...core.errors import CommandFailed
+from ...core.processes import age_of, command_of, commands, environment_of
+from ..model.settings import Version
+from ..model.state import DataDisk, Row, parse_rows, tells_of_running
+from .elsewhere import Start, start_of
+from .failures import explained
+
+INSTALL = "Run 'brew install colima'."
+# Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
+_READ_SECONDS = 60.0
+_ANSWER_SECONDS = 20.0
+_WRITTEN_BYTES = 256 * 1024
+
+OnLine = Callable[[str, str], None]
+
+
+class Colima:
+    """colima and limactl for one user's Lima home."""
+
+    # An engine that is just being started anew is not dead: how long to wait before each further look, in seconds.
+    pauses: Sequence[float] = (0.3, 0.7, 1.5)
+
+    def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
+        self.paths = paths
+        self._cli = cli
+        # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that nobody finds again.
+        fixed: dict[str, str | None] = {**(environment or {}), "COLIMA_PROFILE": None, "COLIMA_SAVE_CONFIG": None}
+        self.cli = cli("colima", INSTALL, fixed)
+        self.lima = cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
+        self.environment = self.cli.environment
+
+    @property
+    def installed(self) -> bool:
+        """Whether colima is on PATH."""
+        return self.cli.installed
+
+    def tool(self, name: str) -> bool:
+        """Whether another program is on the PATH that colima gets."""
+        return self.other(name, "").installed
+
+    def other(self, name: str, how_to_install: str, **environment: str | None) -> Cli:
+        """Return another program, with the environment that colima gets."""
+        return self._cli(name, how_to_install, {**self.environment, **environment})
+
+    def make_base(self) -> None:
+        """Make the configuration directory: colima silently ignores a COLIMA_HOME that does not exist."""
+        self.paths.base.mkdir(parents=True, exist_ok=True)
+
+    # -- reading
+
+    def rows(self) -> list[Row]:
+        """Return all profiles that Lima knows."""
+        try:
+            return parse_rows(self.cli.run("list", "--json", timeout=_READ_SECONDS).stdout)
+        except CommandFailed as error:
+            raise explained(error) from error
+
+    def disks(self) -> dict[str, DataDisk]:
+        """Return the data disks by instance id, with their true sizes."""
+        if not self.lima.installed:
+            return {}
+        output = self.lima.run("disk", "list", "--json", timeout=_READ_SECONDS, check=False)
+        if output.rc != 0:
+            raise explained(CommandFailed("Could not list Lima's disks.", stdout=output.stdout, stderr=output.stderr))
+        result = {}
+        for line in output.stdout.splitlines():
+            if line.startswith("{"):
+                data = json.loads(line)
+                written = _is_written(Path(data.get("dir") or self.paths.lima / "_disks" / data["name"]))
+                result[data["name"]] = DataDisk(int(data.get("size") or 0), data.get("instance") or "", written)
+        return result
+
+    def status(self, name: Name) -> dict[str, Any]:
+        """Return what the guest says of itself; empty when it does not answer as a finished profile does."""
+        try:
+            output = self.cli.run("status", "--profile", name.name, "--json", check=False, timeout=_READ_SECONDS)
+            result = json.loads(output.stdout) if output.rc == 0 else {}
+        except (CommandFailed, ValueError):
+            return {}
+        return result if isinstance(result, dict) else {}
+
+    def version(self) -> Version | None:
+        """Return colima's version; None for a build without a number."""
+        with tempfile.TemporaryDirectory() as scratch:
+            # Even this would make colima's directories in the user's home, in check mode too.
+            elsewhere = {"COLIMA_HOME": scratch, "LIMA_HOME": scratch, "COLIMA_CACHE_HOME": scratch}
+            output = self.cli.run("version", check=False, timeout=_READ_SECONDS, environment=elsewhere)
+        found = re.search(r"version v?(\d+)\.(\d+)\.(\d+)", output.stdout)
+        return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+    def signs_of_life(self, name: Name) -> tuple[tuple[str, int], ...]:
+        """Return what grows while a start prints nothing: what is downloaded, and the console of the VM."""
+        found = []
+        for directory, pattern in ((self.paths.downloads, "*.downloading"), (self.paths.instance(name), "serial*.log")):
+            for file in sorted(directory.glob(pattern)):
+                with contextlib.suppress(OSError):
+                    found.append((file.name, file.stat().st_size))
+        return tuple(found)
+
+    def looks_started(self, name: Name) -> bool:
+        """Whether Lima's host agent left its mark, which makes it worth asking the guest at once."""
+        return (self.paths.instance(name) / "ha.pid").exists()
+
+    def machine_lives(self, name: Name) -> bool:
+        """Whether the VM itself runs, whatever became of Lima's host agent. A number that may be used again is no sign."""
+        directory = self.paths.instance(name)
+        for file in directory.glob("*.pid"):
+            with contextlib.suppress(OSError, ValueError):
+                if file.name != "ha.pid" and f"{directory}/" in " ".join(command_of(int(file.read_text()))):
+                    return True
+        return False
+
+    def came_up(self, name: Name) -> bool:
+        """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
+        with contextlib.suppress(OSError):
+            return tells_of_running(self.paths.events(name).read_text(errors="replace"))
+        return True
+
+    def being_started(self, names: Iterable[Name]) -> dict[Name, int]:
+        """Return those profiles that a colima or limactl of anybody's is starting right now, with its process."""
+        wanted = {name.id: name for name in names}
+        starts = {pid: start for pid, words in commands().items() if (start := start_of(words)) and start.id in wanted}
+        return {wanted[start.id]: pid for pid, start in starts.items() if self._is_under_way(pid, start)}
+
+    def _is_under_way(self, pid: int, start: Start) -> bool:
+        """Whether a start is one of this Lima home, and not over yet."""
+        theirs = environment_of(pid)
+        if "HOME" in theirs and self.paths.lima not in (resolve(theirs, system).lima for system in ("Darwin", "Linux")):
+            return False
+        return not (start.stays and self._has_finished(pid))
+
+    def _has_finished(self, pid: int) -> bool:
+        """Whether a start in the foreground is over, although its process stays: the last that it writes is colima's ssh file."""
+        with contextlib.suppress(OSError):
+            return (self.paths.base / "ssh_config").stat().st_mtime >= time.time() - age_of(pid)
+        return False
+
+    # -- changing; the caller holds the lock
+
+    def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
+        """Start with the settings of colima.yaml."""
+        sign = partial(self.signs_of_life, name)
+        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, sign=sign, **more)
+
+    def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
+        """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""
+        return self._change(name, "stop", *(["--force"] if force else []), timeout=timeout, **more)
+
+    def delete(self, name: Name, timeout: float, data: bool = False, **more: Any) -> Output:
+        """Delete the VM and the settings; the data disk only if told so."""
+        # Without --force and a terminal colima asks, takes the silence for a no, and exits with 0.
+        return self._change(name, "delete", "--force", *(["--data"] if data else []), timeout=timeout, **more)
+
+    def _change(self, name: Name, verb: str, *args: str, on_start: Callable[[int], None] | None = None, **options: Any) -> Output:
+        from .lock import noted
+
+        self.paths.own.mkdir(parents=True, exist_ok=True)
+        with noted(self.paths.own, name.id) as note:
+
+            def begun(pid: int) -> None:
+                note.write_text(str(pid))
+                if on_start is not None:
+                    on_start(pid)
+
+            try:
+                return self.cli.run(verb, "--profile", name.name, *args, on_start=begun, **options)
+            except CommandFailed as error:
+                raise explained(error, f"Could not {verb} profile '{name}'") from error
+
+    def unlock_disk(self, name: Name) -> None:
+        """Take away the mark of a VM that no longer runs from the data disk."""
+        self.lima.run("disk", "unlock", name.id, timeout=_READ_SECONDS)
+
+    def resize_disk(self, name: Name, gib: int) -> None:
+        """Enlarge the data disk of a stopped VM, as colima does at a start."""
+        self.lima.run("disk", "resize", name.id, "--size", f"{gib}GiB", timeout=_READ_SECONDS)
+
+    def delete_disk(self, name: Name) -> None:
+        """Delete the data disk."""
+        self.lima.run("disk", "delete", "--force", name.id, timeout=_READ_SECONDS)
+
+    # -- in the guest
+
+    def in_guest(self, name: Name, *command: str) -> str:
+        """Run a command in the VM and return its output."""
+        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
+
+    def answers(self, name: Name, *question: str) -> bool:
+        """Whether a command in the VM succeeds; without one, whether the VM can be reached at all."""
+        try:
+            self.cli.run("ssh", "--profile", name.name, "--", *(question or ("true",)), timeout=_ANSWER_SECONDS)
+        except CommandFailed:
+            return False
+        return True
+
+    def k3s_port(self, name: Name) -> int | None:
+        """Return the port that k3s was installed with in a VM; 0 when it never was, None when the VM does not tell."""
+        try:
+            return int(json.loads(self.in_guest(name, "cat", "/etc/colima/colima.json")).get("k3s_listen_port") or 0)
+        except (CommandFailed, ValueError, AttributeError):
+            return None
+
+    def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
+        """Return the end of Lima's log about the VM, where the causes of failed starts are.
+
+        since: empty if nothing was written after that time, because the log then tells of an earlier start.
+        """
+        log = self.paths.instance(name) / "ha.stderr.log"
+        with contextlib.suppress(OSError):
+            if log.stat().st_mtime >= since:
+                return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        return ""
+
+
+def _is_written(directory: Path) -> bool:
+    """Whether anything was ever stored on a disk: an image that was only created has next to no blocks."""
+    for file in ("datadisk", "raw.img"):
+        with contextlib.suppress(OSError):
+            return os.stat(directory / file).st_blocks * 512 > _WRITTEN_BYTES  # noqa: PTH116 - one call, no Path method for blocks
+    return True

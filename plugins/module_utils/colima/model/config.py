@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a profile as a value: defaults, what equal means, how they are shown. Pure.
+
+A Config is a flat mapping from option names (kubernetes.enabled) to plain values; yaml_text.py makes a file of it and back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .credentials import NOT_SHOWN, hidden
+from .settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, BY_OPTION, MACOS, MACOS_13, NESTING, SETTINGS
+
+Config = Mapping[str, Any]
+
+_ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
+# What colima itself adds to the applied settings.
+_IMPLICIT_HOST = ("host.docker.internal", "host.lima.internal")
+
+
+# Which settings want an Apple chip, which version of macOS, which generation of the chip.
+_MAC_NEEDS = {
+    MACOS: (False, 0, 0),
+    MACOS_13: (False, 13, 0),
+    APPLE_SILICON: (True, 0, 0),
+    APPLE_SILICON_13: (True, 13, 0),
+    NESTING: (True, 15, 3),
+}
+
+
+@dataclass(frozen=True)
+class Host:
+    """The laptop: what its system can do and how much it has. Sizes in MiB; 0 means unknown, which forbids nothing."""
+
+    system: str = "Linux"
+    arch: str = "x86_64"
+    home: str = ""
+    cpus: int = 0
+    memory_mib: int = 0
+    disk_free_mib: int = 0
+    reserve_memory_mib: int = 1024
+    macos: int = 0  # its version, 0 also where it is no Mac
+    chip: int = 0  # the generation of an Apple M chip
+
+    def can(self, needs: str) -> bool:
+        """Whether a setting with these needs has an effect here."""
+        if needs == ANYWHERE:
+            return True
+        silicon, macos, chip = _MAC_NEEDS[needs]
+        enough = (not self.macos or self.macos >= macos) and (not self.chip or self.chip >= chip)
+        return self.system == "Darwin" and enough and (not silicon or self.arch == "aarch64")
+
+    @property
+    def vm_type(self) -> str:
+        """The VM type that colima takes here unless told."""
+        return "vz" if self.can(MACOS_13) else "qemu"
+
+    def __str__(self) -> str:
+        system = f"macOS {self.macos}" if self.macos else self.system
+        return f"{system} on {self.arch}" + (f" (Apple M{self.chip})" if self.chip else "")
+
+
+def has_kubernetes(config: Config) -> bool:
+    """Whether a profile with these settings runs Kubernetes. On other runtimes colima drops it without a word."""
+    return bool(config["kubernetes.enabled"]) and config["runtime"] in ("docker", "containerd")
+
+
+def architecture(word: str) -> str:
+    """Return colima's word for a machine type."""
+    return _ARCHITECTURES.get(word, word)
+
+
+def defaults(host: Host) -> dict[str, Any]:
+    """Return colima's documented defaults for a new profile on this host."""
+    config = {setting.option: setting.default for setting in SETTINGS}
+    config["vm_type"] = host.vm_type
+    config["mount_type"] = default_mount_type(config["vm_type"])
+    return config
+
+
+def default_mount_type(vm_type: str) -> str:
+    """Return how colima shares directories with a VM of this type unless told."""
+    return "virtiofs" if vm_type in ("vz", "krunkit") else "sshfs"
+
+
+def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
+    """Return the settings in a form in which equal meanings are equal values."""
+    result = dict(config)
+    arch = architecture(str(result.get("arch") or "host"))
+    result["arch"] = host.arch if arch == "host" else arch
+    result["vm_type"] = result.get("vm_type") or host.vm_type
+    result["mount_type"] = result.get("mount_type") or default_mount_type(result["vm_type"])
+    result["hostname"] = result.get("hostname") or instance
+    if result.get("cpu_type") == "host":
+        result["cpu_type"] = ""
+    for setting in SETTINGS:
+        value = result.get(setting.option)
+        if not host.can(setting.needs):
+            result[setting.option] = setting.neutral
+        elif setting.choices and not value and setting.default:
+            result[setting.option] = setting.default
+        elif setting.kind in (list, dict) and not value and setting.option != "mounts":
+            result[setting.option] = setting.kind()
+        elif setting.kind is float and value is not None:
+            result[setting.option] = float(value)
+    result["network.interface"] = result["network.interface"] or ("en0" if host.can(MACOS) else "")
+    result["network.gateway_address"] = result.get("network.gateway_address") or "192.168.5.2"
+    hosts = dict(result.get("network.dns_hosts") or {})
+    if hosts.get(_IMPLICIT_HOST[0]) == _IMPLICIT_HOST[1]:
+        del hosts[_IMPLICIT_HOST[0]]
+    result["network.dns_hosts"] = hosts
+    result["mounts"] = canonical_mounts(result.get("mounts"), host.home)
+    result["provision"] = [
+        (item.get("mode") or "system", str(item.get("script") or "").rstrip()) for item in result.get("provision") or []
+    ]
+    return result
+
+
+def canonical_mounts(mounts: Any, home: str) -> list[tuple[str, str, bool]] | None:
+    """Return (location, mount point, writable) with paths expanded; the empty list is the home directory; None is none."""
+    if mounts is None:
+        return None
+    if not mounts:
+        return [(home, home, True)]
+    result = []
+    for mount in mounts:
+        location = expanded(mount["location"], home)
+        result.append((location, expanded(mount.get("mount_point") or location, home), bool(mount.get("writable"))))
+    return result
+
+
+def expanded(path: str, home: str) -> str:
+    """Return a path with the home directory in full and no closing slash."""
+    if path == "~" or path.startswith("~/"):
+        path = home + path[1:]
+    return path.rstrip("/") or "/"
+
+
+def differences(current: Config, wanted: Config, options: frozenset[str], host: Host, instance: str) -> list[str]:
+    """Return the options, out of the given ones, whose meaning differs, in the order of the table."""
+    one, other = canonical(current, host, instance), canonical(wanted, host, instance)
+    return [s.option for s in SETTINGS if s.option in options and one[s.option] != other[s.option]]
+
+
+def shown(option: str, value: Any) -> Any:
+    """Return a setting's value as it may be printed: without what could be a secret."""
+    if option == "env":
+        return dict.fromkeys(value or {}, NOT_SHOWN)
+    if option == "docker":
+        return hidden(value or {})
+    if option == "provision":
+        return [f"{item.get('mode')}: {len(str(item.get('script') or '').splitlines())} lines" for item in value or []]
+    if option == "mounts":
+        return "none" if value is None else (value or "home directory, writable")
+    return value
+
+
+def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a module's options as they may be logged, with the profiles in them as in a diff."""
+    result = {
+        key: shown(key, value) if key in ("env", "docker", "provision") and value is not None else value
+        for key, value in params.items()
+    }
+    if isinstance(params.get("profiles"), list):
+        result["profiles"] = [shown_options(profile) for profile in params["profiles"]]
+    return result
+
+
+def worded(option: str, value: Any) -> str:
+    """Return a setting's value in a few words, with its unit, for a line of the plan."""
+    value = shown(option, value)
+    unit = BY_OPTION[option].unit
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        value = f"{value:g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value) if value else "none"
+    return f"{value} {unit}".strip() if value != "" else "unset"

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is there: one profile as found, as a frozen value, and the verdict on its health.
+
+Knows how to read the answers of colima and limactl and colima's files as text; starts nothing and opens nothing itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...colima_paths import Name
+from ...core.errors import CommandFailed
+from . import go_yaml
+from .config import Config
+
+# Health of a profile.
+ABSENT = "absent"
+DEFINED = "defined"  # settings, but no VM
+LEFTOVER = "leftover"  # a VM directory without its definition: creation was interrupted
+STOPPED = "stopped"
+RUNNING = "running"
+HALF = "half-started"  # the VM runs, but colima's set-up in it did not finish, or its engine is dead
+SILENT = "unreachable"  # the VM runs, and nobody can tell what goes on in it
+BROKEN = "broken"
+DAMAGED = "damaged"  # Lima can't read the VM's definition
+
+EXISTS = (STOPPED, RUNNING, HALF, SILENT, BROKEN, DAMAGED)
+UP = (RUNNING, HALF, SILENT, BROKEN)
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of `colima list --json`. Zero and empty mean that colima left the key out."""
+
+    name: str
+    status: str = ""
+    arch: str = ""
+    cpus: int = 0
+    memory: int = 0
+    disk: int = 0
+    address: str = ""
+    runtime: str = ""
+
+
+@dataclass(frozen=True)
+class DataDisk:
+    """Lima's disk for images and volumes. size in bytes is the only true one; written: anything was ever stored on it."""
+
+    size: int
+    used_by: str = ""
+    written: bool = True
+
+
+@dataclass(frozen=True)
+class Store:
+    """What colima remembers of the data disk."""
+
+    formatted: bool
+    runtime: str
+
+
+@dataclass(frozen=True)
+class Clients:
+    """What the host's clients know of a profile. None: nothing is wrong, or it does not apply."""
+
+    docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
+    docker_current: bool = False  # whether docker works with that one
+    kube_entry: str = ""  # "", "present" or "incomplete"
+    kube_port: int = 0  # of the server in that entry; 0: none
+    kube_current: str = ""
+    kube_current_dangling: bool = False
+    wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
+    # What follows is only looked for where profiles go.
+    kube_former: str = ""  # the context to go back to, where the profile's own is current
+    kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still holds all that is in them
+    kube_backups_kept: tuple[str, ...] = ()  # the others
+
+
+@dataclass(frozen=True)
+class Current:
+    """One profile as found."""
+
+    name: Name
+    health: str = ABSENT
+    row: Row | None = None
+    configured: Config | None = None
+    configured_problem: str = ""
+    applied: Config | None = None
+    interrupted: Config | None = None
+    # Its data disk was made by a first start of ours that never ended: there is nothing on it.
+    fresh: bool = False
+    # Lima has seen its VM come up since it was last switched on. Only looked for where there is such a note.
+    seen_up: bool = False
+    store: Store | None = None
+    disk: DataDisk | None = None
+    # A directory for a data disk without one in it: its creation was interrupted.
+    disk_unfinished: bool = False
+    # The process id of a host agent that runs although Lima can't read the VM's definition, and so does not see it.
+    unseen_agent: int = 0
+    live: Mapping[str, Any] = field(default_factory=dict)
+    # Why the engine in a running VM is of no use; empty while there is no clear sign.
+    dead_engine: str = ""
+    # The port that k3s was installed with, for the life of the VM; 0: it never was; None: the VM was not asked.
+    k3s_port: int | None = None
+    clients: Clients = Clients()
+    docker_socket: str = ""
+    # Lima's definition of the VM (lima.yaml) as text; None while there is none.
+    definition: str | None = field(default=None, repr=False)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a VM, in whatever health."""
+        return self.health in EXISTS
+
+    @property
+    def up(self) -> bool:
+        """Whether something of the VM runs, or may."""
+        return self.health in UP
+
+    @property
+    def never_came_up(self) -> bool:
+        """Whether there is nothing of the user's in the VM yet.
+
+        That there are no applied settings proves nothing: a file can get lost. Our note of a first start does, but it outlives a
+        run that is killed right after it: it vouches only while that VM is there, and did not come up with all data inside.
+        """
+        return self.fresh and self.exists and self.applied is None and not self.came_up_with_data_inside
+
+    @property
+    def came_up_with_data_inside(self) -> bool:
+        """Whether a VM that keeps images and volumes itself was seen to come up.
+
+        One with a data disk may have come up when colima was dead already: nobody has used it, and no note is lost.
+        """
+        return self.seen_up and bool(self.why_data_is_inside)
+
+    @property
+    def lacks_address(self) -> bool:
+        """Whether a reachable address was asked for and is not there: colima only warns when it can't make it."""
+        wanted = bool((self.applied or {}).get("network.address"))
+        return self.health == RUNNING and wanted and not (self.row and self.row.address)
+
+    @property
+    def disk_gib(self) -> int | None:
+        """The true size of the data disk in whole GiB; None when there is none."""
+        return None if self.disk is None else self.disk.size // GIB
+
+    @property
+    def why_data_is_inside(self) -> str:
+        """Why images and volumes are in the VM itself, and go with it; empty when they are on a data disk."""
+        if self.disk is None:
+            return "it has no separate data disk"
+        if self.health == DAMAGED or self.definition is None:
+            # A VM that Lima can't read is set aside, never deleted.
+            return ""
+        if not lists_disk(self.definition, self.name):
+            return "its VM was made by a colima that had no data disk, and does not use the one that is there"
+        if (self.applied or {}).get("vm_type") == "krunkit":
+            return "colima is reported to leave the data disk of a krunkit VM unused (its issues 1583 and 1614)"
+        return ""
+
+    @property
+    def disk_runtime(self) -> str:
+        """The runtime that the data disk belongs to, as far as colima knows it."""
+        return self.store.runtime if self.disk is not None and self.store is not None and self.store.formatted else ""
+
+    @property
+    def noted_as_formatted(self) -> bool:
+        """Whether colima's note of the data disk says that it is formatted."""
+        return self.store is not None and self.store.formatted
+
+    @property
+    def lock_is_stale(self) -> bool:
+        """Whether the data disk is marked as in use although nothing runs."""
+        return self.disk is not None and bool(self.disk.used_by) and not self.up
+
+    @property
+    def note_is_stale(self) -> bool:
+        """Whether our note of a new data disk says what no longer is: the VM came up, the disk may hold data, or is gone.
+
+        A run that is killed after its start leaves one. It would vouch for a disk that a later mishap makes a riddle of.
+        """
+        came_up = self.noted_as_formatted or self.applied is not None or self.came_up_with_data_inside
+        return self.fresh and (self.disk is None or came_up)
+
+    @property
+    def store_is_lost(self) -> bool:
+        """Whether colima would format a data disk that holds data."""
+        return self.disk is not None and self.disk.written and not self.noted_as_formatted and not self.never_came_up
+
+
+@dataclass(frozen=True)
+class Files:
+    """Which files of a profile are there: the VM's directory, Lima's definition in it, and colima.yaml."""
+
+    directory: bool
+    definition: bool
+    settings: bool
+
+
+def parse_rows(stdout: str) -> list[Row]:
+    """Return the rows of `colima list --json`: one object per line, not an array."""
+    rows = []
+    for line in stdout.splitlines():
+        if not line.startswith("{"):
+            continue
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise CommandFailed("Could not read the answer of 'colima list --json': it is not JSON.", stdout=stdout) from error
+        rows.append(Row(**{key: value for key, value in data.items() if key in Row.__dataclass_fields__}))
+    return rows
+
+
+def tells_of_running(events: str) -> bool:
+    """Return whether the events that Lima's host agent writes down (ha.stdout.log) tell of a VM that came up."""
+    return bool(re.search(r'"running":\s*true', events))
+
+
+def lists_disk(definition: str, name: Name) -> bool:
+    """Return whether a VM is defined with its data disk: colima keeps only such a one when it deletes the VM."""
+    try:
+        document = go_yaml.load(definition)
+    except go_yaml.Unreadable:
+        return False
+    disks = document.get("additionalDisks") if isinstance(document, dict) else None
+    names = [one.get("name") if isinstance(one, dict) else one for one in disks] if isinstance(disks, list) else []
+    return any(isinstance(one, go_yaml.Scalar) and one.text == name.id for one in names)
+
+
+def parse_store(text: str) -> Store | None:
+    """Return colima's notes about a data disk. None when they can't be read: colima then believes that there are none."""
+    try:
+        data = json.loads(text)
+        return Store(bool(data.get("disk_formatted")), str(data.get("disk_runtime") or ""))
+    except (ValueError, AttributeError):
+        return None
+
+
+def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: bool = True, dead_engine: str = "") -> str:
+    """Return the health of a profile from what was seen of it, and from what its VM said if it runs."""
+    if files.directory and not files.definition:
+        return LEFTOVER
+    if row is None:
+        if files.definition:
+            # There is a VM that nobody could tell us about: colima itself is not installed.
+            return STOPPED
+        return DEFINED if files.settings else ABSENT
+    if row.status == "Running":
+        if not reached:
+            return SILENT
+        return RUNNING if live and not dead_engine else HALF
+    return {"Stopped": STOPPED, "Broken": BROKEN}.get(row.status, DAMAGED)

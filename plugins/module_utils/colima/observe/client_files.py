@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of the host's clients say about profiles: docker contexts, kubeconfig, ssh settings, nerdctl wrappers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...colima_paths import Name, Paths, parse_name
+from ...core.errors import InputError, WorkstationError
+from ...docker.client import context_host, current_context, docker_directory
+from ...kube import kubeconfig
+from ..model.state import Clients
+
+_WRAPPER_BYTES = 4096
+_SERVER_PORT = re.compile(r":(\d{1,5})/?$")
+
+
+def text_of(path: Path) -> str | None:
+    """Return what is in a file; None when there is none or it can't be read."""
+    with contextlib.suppress(OSError):
+        return path.read_text(errors="replace")
+    return None
+
+
+class ClientFiles:
+    """What the files of the host's clients say about profiles. A file that can't be read is a problem, not a failure."""
+
+    def __init__(self, environment: Mapping[str, str], with_wrappers: bool, paths: Paths) -> None:
+        self.environment = environment
+        self.with_wrappers = with_wrappers
+        self.paths = paths
+        self.problems: list[str] = []
+        home = Path(environment.get("HOME") or "~").expanduser()
+        self._docker = docker_directory(environment, str(home))
+        self._docker_current = ""
+        with contextlib.suppress(InputError):
+            self._docker_current = current_context(self._docker)
+        self._kube = kubeconfig.path_from(environment)
+        self._kube_text = text_of(self._kube) or ""
+        self._kube_config: dict[str, Any] | None = None
+
+    def of(self, name: Name) -> Clients:
+        entry, port, current, dangling = "", 0, "", False
+        if name.id in self._kube_text:
+            try:
+                config = self._kube_parsed()
+                found = kubeconfig.parts(config, name.id)
+                entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
+                port = _port_of(found)
+                current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
+            except WorkstationError as error:
+                self.problems.append(error.message)
+        clients = Clients(context_host(self._docker, name.id), self._docker_current == name.id, entry, port, current, dangling)
+        return self._with_traces(name, clients) if self.with_wrappers else clients
+
+    def _with_traces(self, name: Name, clients: Clients) -> Clients:
+        """Return the clients with what only matters where the profile goes."""
+        from .kube_context import former_context, split_backups
+
+        former = ""
+        try:
+            config = self._kube_parsed()
+        except WorkstationError as error:
+            self.problems.append(error.message)
+            return replace(clients, wrappers=self._wrappers(name))
+        current = str(config.get("current-context") or "")
+        if current == name.id or not (current or clients.kube_entry):
+            former = former_context(self.paths, name, self._kube, config)
+        copies, kept = (tuple(map(str, files)) for files in split_backups(self.environment, name, config))
+        wrappers = self._wrappers(name)
+        return replace(clients, wrappers=wrappers, kube_former=former, kube_backups=copies, kube_backups_kept=kept)
+
+    def _kube_parsed(self) -> dict[str, Any]:
+        if self._kube_config is None:
+            self._kube_config = kubeconfig.load(self._kube)
+        return self._kube_config
+
+    def ssh_include(self, paths: Paths) -> str:
+        """Return colima's ssh settings if the user's include them."""
+        home = Path(self.environment.get("HOME") or "~").expanduser()
+        theirs = str(paths.base / "ssh_config")
+        lines = (text_of(home / ".ssh" / "config") or "").splitlines()
+        return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
+
+    def _wrappers(self, name: Name) -> tuple[str, ...]:
+        """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is somebody's work."""
+        from ...nerdctl.wrapper import bound_profile
+
+        found = []
+        for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
+            if not directory.startswith("/"):
+                # Wherever this run happens to be is no place of the user's commands.
+                continue
+            file = Path(directory) / "nerdctl"
+            with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
+                bound = bound_profile(file.read_text()) if file.stat().st_size <= _WRAPPER_BYTES else None
+                if bound is not None and parse_name(bound) == name:
+                    found.append(str(file))
+        return tuple(found)
+
+
+def _port_of(entry: Mapping[str, Any]) -> int:
+    found = _SERVER_PORT.search(str((entry.get("cluster") or {}).get("server") or ""))
+    return int(found[1]) if found else 0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The laptop's facts that plans need, read without a command where the system allows it; what the user gave goes first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import InputError
+from ..model.config import Host, architecture
+
+_MIB = 1024 * 1024
+
+
+def host_from(
+    given: Mapping[str, Any] | None, environment: Mapping[str, str], lima: Path | None = None, *, with_chip: bool = False
+) -> Host:
+    """Return the host: given values first, the machine's own where there are none. Its chip only when somebody wants to know."""
+    given = {key: value for key, value in (given or {}).items() if value is not None}
+    machine = os.uname()
+    own_mac = machine.sysname == "Darwin" and given.get("system") in (None, "Darwin")
+    return Host(
+        system=given.get("system") or machine.sysname,
+        arch=architecture(given.get("arch") or own_architecture(machine.sysname, machine.machine, _is_translated)),
+        home=environment.get("HOME") or str(Path.home()),
+        cpus=int(given.get("cpus") or os.cpu_count() or 0),
+        memory_mib=int(given.get("memory_mib") or _memory_mib()),
+        disk_free_mib=int(given.get("disk_free_mib") or _free_mib(lima)),
+        reserve_memory_mib=int(given["reserve_memory_mib"]) if "reserve_memory_mib" in given else 1024,
+        macos=macos_of(machine.release) if own_mac else 0,
+        chip=_chip() if own_mac and with_chip else 0,
+    )
+
+
+def own_architecture(system: str, machine: str, is_translated: Callable[[], bool]) -> str:
+    """Return the machine type that this process sees. Raises InputError where it sees another than the laptop has."""
+    if system == "Darwin" and machine == "x86_64" and is_translated():
+        raise InputError(
+            f"Could not plan colima's profiles with the Python '{sys.executable}': it is made for Intel and runs under Rosetta, "
+            "so that it takes this laptop with Apple silicon for an Intel one. Run the play with a native Python, such as the "
+            "one in /opt/homebrew; where colima itself is native, setting host.arch to aarch64 will do, too."
+        )
+    return machine
+
+
+def macos_of(release: str) -> int:
+    """Return the version of macOS by that of its kernel: 22 is macOS 13, and since 25 it is 26. 0: not known.
+
+    The version that Python tells depends on the SDK that it was built with.
+    """
+    number = release.partition(".")[0]
+    if not number.isdigit() or int(number) < 20:
+        return 0
+    return int(number) + 1 if int(number) >= 25 else int(number) - 9
+
+
+def chip_of(brand: str) -> int:
+    """Return the generation of an Apple chip, from what the system calls it. 0: not known."""
+    found = re.search(r"Apple M(\d+)", brand)
+    return int(found[1]) if found else 0
+
+
+def _chip() -> int:
+    return chip_of(_sysctl(b"machdep.cpu.brand_string").rstrip(b"\0").decode(errors="replace"))
+
+
+def _is_translated() -> bool:
+    """Whether this process is an Intel one on Apple silicon; an Intel laptop does not know the question."""
+    return int.from_bytes(_sysctl(b"sysctl.proc_translated"), sys.byteorder) == 1
+
+
+def _sysctl(name: bytes) -> bytes:
+    """Return what the system says under a name; nothing where it says nothing."""
+    import ctypes
+
+    answer, size = ctypes.create_string_buffer(128), ctypes.c_size_t(128)
+    try:
+        failed = ctypes.CDLL(None).sysctlbyname(name, answer, ctypes.byref(size), None, ctypes.c_size_t(0))
+    except (OSError, AttributeError):
+        return b""
+    return b"" if failed else answer.raw[: size.value]
+
+
+def _memory_mib() -> int:
+    with contextlib.suppress(ValueError, OSError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
+    return 0
+
+
+def _free_mib(lima: Path | None) -> int:
+    for place in (lima, *(lima.parents if lima else ())):
+        if place is not None and place.exists():
+            return shutil.disk_usage(place).free // _MIB
+    return 0

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What to do about settings that are fixed for a VM's life: refuse, leave them, or make the VM anew. Pure.
+
+The container-data disk is kept wherever colima can keep it; it is destroyed only for a user who repeated the profile's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..model.config import Config
+from ..model.desired import Policy
+from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
+from ..model.state import Current
+from .target import PORT, changes, settings_there
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """recreate: make the VM anew, with_data: and its data disk; keep: leave these settings as they are."""
+
+    recreate: bool = False
+    with_data: bool = False
+    keep: Mapping[str, Any] = field(default_factory=dict)
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, policy: Policy, version: Version | None) -> Verdict:
+    """Return what is to be done about fixed differences, or about a kept disk that does not fit."""
+    if not fixed:
+        return Verdict() if current.exists else _for_kept_disk(current, target, policy)
+    if _holds_nothing(current, fixed, target):
+        return Verdict(recreate=True, with_data="disk" in fixed)
+    what = changes(current, target, fixed)
+    loss = data_at_stake(current, fixed, target, version)
+    may_recreate = policy.on_fixed_change in ("recreate", "recreate_with_data_loss")
+    if may_recreate and not loss:
+        return Verdict(recreate=True)
+    if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(current.name):
+        return Verdict(recreate=True, with_data=True)
+    if policy.on_fixed_change == "warn":
+        return _left_alone(current, fixed, what)
+    return Verdict(refusals=(_refusal(current, what, loss, policy),))
+
+
+def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
+    there = settings_there(current)
+    there.setdefault("disk", None)
+    there.setdefault("runtime", current.disk_runtime)
+    instead = what.replace(" -> ", " instead of ")
+    keep = {option: there[option] for option in fixed}
+    if PORT in keep:
+        # The files need not say which one it is: 0 fits any, and the VM knows.
+        keep[PORT] = (current.configured or current.applied or keep)[PORT]
+    return Verdict(
+        keep=keep,
+        warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
+    )
+
+
+def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
+    name = current.name
+    if policy.on_fixed_change == "recreate_with_data_loss":
+        return (
+            f"Could not recreate profile '{name}' for {what}: {loss}, so all its images and volumes would be lost. "
+            f"Add '{name}' to confirm_data_loss if you mean it."
+        )
+    if policy.on_fixed_change == "recreate":
+        return (
+            f"Could not recreate profile '{name}' for {what}: {loss}, so its images and volumes can't be kept. Keep the old "
+            "value, or save what you need and set on_fixed_change to recreate_with_data_loss with "
+            f"'{name}' in confirm_data_loss."
+        )
+    way = "set on_fixed_change to recreate (makes the VM anew; images and volumes stay)"
+    if loss:
+        way = (
+            f"set on_fixed_change to recreate_with_data_loss with '{name}' in confirm_data_loss "
+            f"(destroys its images and volumes, because {loss})"
+        )
+    return f"Could not change {what} of profile '{name}': fixed for the life of its VM. Keep the old value, or {way}."
+
+
+def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
+    """Whether the VM never came up: its data disk is empty, or it is noted that its first start did not finish."""
+    if not current.exists or current.applied is not None or current.live or current.store_is_lost:
+        return False
+    if current.disk is None:
+        return current.never_came_up
+    if current.disk_runtime not in ("", target["runtime"]):
+        return False
+    disk_may_stay = "disk" not in fixed
+    if current.why_data_is_inside:
+        return current.never_came_up and (disk_may_stay or not current.disk.written)
+    return not current.disk.written or (current.never_came_up and disk_may_stay)
+
+
+def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
+    """A VM is to be made, and a data disk of an earlier one is there."""
+    disk, store, name = current.disk, current.store, current.name
+    if disk is None or store is None or current.disk_runtime in ("", target["runtime"]):
+        return Verdict()
+    if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(name):
+        return Verdict(recreate=True, with_data=True)
+    return Verdict(
+        refusals=(
+            f"Could not create profile '{name}' with runtime {target['runtime']}: its data disk holds the images and volumes of "
+            f"runtime {store.runtime}. Use that runtime, or set on_fixed_change to recreate_with_data_loss with '{name}' in "
+            "confirm_data_loss to destroy them.",
+        )
+    )
+
+
+def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:
+    """Return why the container data would not survive; empty when colima keeps it."""
+    old = (current.applied or current.configured or {}).get("runtime") or current.disk_runtime
+    if not current.exists and current.disk is None:
+        return ""
+    reasons = (
+        ("disk" in fixed, "a disk can't shrink"),
+        ("runtime" in fixed, f"the data disk belongs to runtime {old}"),
+        (old == "none", "a profile without runtime has no data disk"),
+        (version is not None and version < DATA_DISK_SINCE, f"colima before {text_of(DATA_DISK_SINCE)} has no data disk"),
+        (current.exists and bool(current.why_data_is_inside), current.why_data_is_inside),
+        (not current.noted_as_formatted, "colima's note that the data disk is formatted is lost"),
+        (
+            current.store is not None and current.store.runtime not in ("", target["runtime"]),
+            f"the data disk belongs to runtime {current.store.runtime if current.store else ''}",
+        ),
+        (
+            target["runtime"] == "incus" and version is not None and version < INCUS_KEEPS_DATA_SINCE,
+            f"colima before {text_of(INCUS_KEEPS_DATA_SINCE)} wipes the storage pool of incus",
+        ),
+    )
+    return next((text for applies, text in reasons if applies), "")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What docker contexts are, and what is wanted of them. Pure: no file, no process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.errors import InputError
+from ...core.plan import Step
+
+BUILT_IN = "default"
+TLS_KINDS = ("ca", "cert", "key")
+
+_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+")
+_HOST = re.compile(r"(unix|fd):///\S.*|npipe:////?\S.*|(tcp|ssh|https?)://[^/\s]\S*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class TlsFile:
+    """One file of TLS material. Two files are the same when their digests are; the content is never kept."""
+
+    path: str
+    digest: str
+
+    @property
+    def public(self) -> str:
+        """Return a short form that tells two files apart and nothing else."""
+        return f"sha256:{self.digest[:12]}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """A docker context as it is in docker's store. broken: its entry is there and can't be read."""
+
+    name: str
+    host: str
+    description: str = ""
+    skip_tls_verify: bool = False
+    tls: Mapping[str, TlsFile] = field(default_factory=dict)
+    broken: bool = False
+
+    def public(self) -> dict[str, Any]:
+        """Return the result form, without any TLS material."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "host": self.host,
+            "skip_tls_verify": self.skip_tls_verify,
+            "tls": {kind: self.tls[kind].public for kind in TLS_KINDS if kind in self.tls},
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of one context. None keeps what is there; a TLS kind with None takes that file away."""
+
+    name: str
+    present: bool = True
+    current: str = "never"
+    host: str | None = None
+    description: str | None = None
+    skip_tls_verify: bool | None = None
+    tls: Mapping[str, TlsFile | None] = field(default_factory=dict)
+    profile: str | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """docker's contexts as far as they matter here.
+
+    current is what config.json says ("" = nothing, so the built-in one); came_from maps a context to the one that was
+    current before a run of ours switched to it.
+    """
+
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+    current: str = ""
+    came_from: Mapping[str, str] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether docker can use the context."""
+        return name in ("", BUILT_IN) or (name in self.contexts and not self.contexts[name].broken)
+
+
+@dataclass(frozen=True)
+class ContextStep(Step):
+    """A step with the arguments of `docker context` that carry it out, and what it makes current."""
+
+    argv: tuple[str, ...] = ()
+    switches: tuple[str, str] | None = None
+    unreadable: bool = False
+
+
+def check_wanted(wanted: Iterable[Wanted]) -> None:
+    """Raise InputError for what can't be meant."""
+    seen: set[str] = set()
+    always = [item.name for item in wanted if item.present and item.current == "always"]
+    if len(always) > 1:
+        raise InputError(
+            f"Could not choose the current docker context: {' and '.join(map(repr, always))} both ask for current=always. "
+            "Leave it on one of them."
+        )
+    for item in wanted:
+        if item.name in seen:
+            raise InputError(f"Could not plan docker context '{item.name}': it is listed twice. Keep one entry.")
+        seen.add(item.name)
+        _check_one(item)
+
+
+def _check_one(item: Wanted) -> None:
+    managed = item.host is not None or item.description or item.skip_tls_verify is not None or bool(item.tls)
+    if item.name == BUILT_IN and (managed or not item.present):
+        raise InputError(
+            "Could not manage docker context 'default': it is built into docker and can only be made current. "
+            "Choose another name for a context of your own."
+        )
+    if not _NAME.fullmatch(item.name):
+        raise InputError(
+            f"Could not use docker context name '{item.name}': docker wants two or more letters, digits, '_', '.', '+' or "
+            "'-', with a letter or digit first. Choose another name."
+        )
+    if item.host is not None and not _HOST.fullmatch(item.host):
+        raise InputError(
+            f"Could not use '{item.host}' as endpoint of docker context '{item.name}': it is no docker host. "
+            "Write unix:///path, ssh://user@host or tcp://host:port."
+        )

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The few verbs that the pull secrets need of the Kubernetes API, and its refusals in the user's words.
+
+It knows core/v1 paths and metadata; what a secret holds it neither reads nor knows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from .client import APPLY, MERGE, METADATA, METADATA_LIST, ApiError, KubeHttp
+
+MANAGER = "laptop.containers"
+STALE_READS = 5
+
+
+class Conflict(Exception):
+    """A field is owned by other managers, and was not taken over."""
+
+    def __init__(self, managers: tuple[str, ...]) -> None:
+        super().__init__(", ".join(managers))
+        self.managers = managers
+
+
+class NamespaceGone(Exception):
+    """The namespace does not exist, or is being deleted."""
+
+
+def path_of(resource: str, namespace: str = "", name: str = "") -> str:
+    """Return the path of a core/v1 resource, of all namespaces when none is given."""
+    parts = ["/api/v1"]
+    if namespace:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts.append(resource)
+    if name:
+        parts.append(quote(name, safe=""))
+    return "/".join(parts)
+
+
+class Kube:
+    """Verbs on one cluster."""
+
+    def __init__(self, http: KubeHttp) -> None:
+        self.http = http
+
+    def list_metadata(self, path: str, **selectors: str) -> list[dict[str, Any]]:
+        """Return the metadata of all objects of a path; their content is never sent."""
+        answer = self.http.json("GET", _with(path, selectors), accept=METADATA_LIST)
+        return [item["metadata"] for item in answer.get("items") or ()]
+
+    def list_objects(self, path: str) -> list[dict[str, Any]]:
+        """Return all objects of a path, whole."""
+        return list(self.http.json("GET", path).get("items") or ())
+
+    def read_metadata(self, path: str) -> dict[str, Any] | None:
+        """Return the metadata of one object. Returns None when it does not exist."""
+        try:
+            return dict(self.http.json("GET", path, accept=METADATA)["metadata"])
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+
+    def read(self, path: str) -> dict[str, Any] | None:
+        """Return one object. Returns None when it does not exist."""
+        try:
+            return dict(self.http.json("GET", path))
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+
+    def apply(self, path: str, body: bytes, force: bool = False) -> dict[str, Any]:
+        """Apply an object server-side and return its new metadata. Raises Conflict and NamespaceGone."""
+        query = {"fieldManager": MANAGER, "force": "true" if force else "false"}
+        for attempt in range(1, STALE_READS + 1):
+            try:
+                return dict(self.http.json("PATCH", _with(path, query), body, APPLY, METADATA)["metadata"])
+            except ApiError as error:
+                _raise_gone(error)
+                managers = tuple(sorted({str(cause.get("message", "")) for cause in _field_conflicts(error)}))
+                if managers == (MANAGER,):
+                    # Ours by another kind of request (a restored backup, an older version): nobody else's will is overruled.
+                    query["force"] = "true"
+                    continue
+                if managers:
+                    raise Conflict(managers) from error
+                if error.status != 409 or attempt == STALE_READS:
+                    raise
+        raise AssertionError(path)
+
+    def merge_patch(self, path: str, change: dict[str, Any]) -> None:
+        """Change fields of one object; a resourceVersion in the change guards against a stale read (409)."""
+        body = json.dumps(change).encode()
+        self.http.json("PATCH", _with(path, {"fieldManager": MANAGER}), body, MERGE, METADATA)
+
+    def delete(self, path: str, uid: str) -> bool:
+        """Delete exactly the object with this uid. Returns False when it was gone already."""
+        body = json.dumps({"preconditions": {"uid": uid}}).encode()
+        try:
+            self.http.json("DELETE", path, body)
+        except ApiError as error:
+            if error.not_found:
+                return False
+            raise
+        return True
+
+    def create_namespace(self, name: str) -> bool:
+        """Create a namespace. Returns False when somebody else has done it meanwhile."""
+        body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).encode()
+        try:
+            self.http.json("POST", _with(path_of("namespaces"), {"fieldManager": MANAGER}), body)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            return False
+        return True
+
+
+def why_refused(error: ApiError, action: str) -> str:
+    """Return what the API server objects to, as a reason and a next step."""
+    said = _first(error)
+    if error.status == 422 and any(
+        cause.get("field") in ("type", "data") or "immutable" in str(cause.get("message")) for cause in error.causes
+    ):
+        return "a secret of this name has another type or is immutable. Delete it, or choose another name."
+    if error.status == 404 and not error.by_api_server:
+        return "what answers at its address is not an API server. Correct 'server' in the kubeconfig, or see the proxy."
+    known = {
+        401: "the cluster does not accept the credentials of this kube context. Restart the profile, or log in again.",
+        403: f"this kube user may not {action}. Ask for a role that allows it, or leave the namespace out.",
+        422: f"the cluster refuses the object ({said}). Correct the options.",
+        429: "the cluster is overloaded and kept refusing requests. Run again later.",
+    }
+    other = f"the cluster answered {error.status} ({said}). Look at the cluster, then run again."
+    return known.get(error.status, other)
+
+
+def _first(error: ApiError) -> str:
+    return (error.text.splitlines() or [error.reason or "no reason given"])[0][:160].rstrip(". ")
+
+
+def _field_conflicts(error: ApiError) -> Iterable[dict[str, Any]]:
+    if error.status != 409:
+        return ()
+    return [
+        {"message": str(cause.get("message", "")).removeprefix("conflict with ").split('"')[1:2][0]}
+        for cause in error.causes
+        if cause.get("reason") == "FieldManagerConflict" and '"' in str(cause.get("message"))
+    ]
+
+
+def _raise_gone(error: ApiError) -> None:
+    terminating = any(cause.get("reason") == "NamespaceTerminating" for cause in error.causes)
+    if terminating or (error.not_found and error.kind in ("namespaces", "Namespace", "")):
+        raise NamespaceGone from error
+
+
+def _with(path: str, query: dict[str, str]) -> str:
+    said = {key: value for key, value in query.items() if value}
+    return f"{path}?{urlencode(said)}" if said else path

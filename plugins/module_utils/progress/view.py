@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user sees of a run: the lines of a progress file as they come, and the sentences of the closing summary.
+
+The modules write one JSON object per line to the file that LAPTOP_CONTAINERS_PROGRESS names (colima/carry_out/progress.py):
+{"profile": "k8s", "phase": "provisioning kubernetes", "time": <seconds since the epoch>, "done": false}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from .screen import Screen, Watched, write
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Follower(threading.Thread):
+    """Shows the lines of a progress file as they come, until it is stopped. Whatever else is printed meanwhile stays readable."""
+
+    def __init__(self, path: Path, terminal: bool) -> None:
+        super().__init__(daemon=True)
+        self.path = path
+        self.ended = threading.Event()
+        self.offset = path.stat().st_size if path.exists() else 0
+        self.phases: dict[str, dict[str, Any]] = {}
+        self.lock = threading.Lock()
+        self.output = sys.stdout
+        self.errors = sys.stderr
+        self.screen = Screen(self.output) if terminal else None
+        # Other output has come after the lines: from then on only news is worth drawing them again.
+        self.passed = False
+
+    def start(self) -> None:
+        """Begin to look, and to watch what is printed."""
+        self.output.flush()
+        sys.stdout = cast("TextIO", Watched(self.output, self._before_other_output))
+        sys.stderr = cast("TextIO", Watched(self.errors, self._before_other_output))
+        super().start()
+
+    def run(self) -> None:
+        """Look for new lines twice a second."""
+        while not self.ended.wait(SECONDS_BETWEEN_LOOKS):
+            self.look()
+
+    def stop(self) -> None:
+        """Show the last lines and end."""
+        self.ended.set()
+        self.join(timeout=2)
+        self.look()
+        sys.stdout, sys.stderr = self.output, self.errors
+
+    def look(self) -> None:
+        """Read what is new and show it."""
+        with self.lock:
+            self._look()
+
+    def _before_other_output(self) -> None:
+        with self.lock:
+            self._look()
+            self.passed = True
+            if self.screen is not None:
+                self.screen.leave()
+
+    def _look(self) -> None:
+        news = self._news()
+        for event in news:
+            begun = self.phases.get(event["profile"], {}).get("begun", event["time"])
+            self.phases[event["profile"]] = {**event, "begun": begun}
+            if self.screen is None:
+                write(self.output.fileno(), f"  {line_of(self.phases[event['profile']], event['time'])}\n")
+        if self.screen is not None and self.phases and (news or not self.passed):
+            self.passed = False
+            self.screen.draw([f"  {line_of(event, time.time())}" for event in self.phases.values()])
+
+    def _news(self) -> list[dict[str, Any]]:
+        try:
+            with self.path.open() as file:
+                file.seek(self.offset)
+                text = file.read()
+        except OSError:
+            return []
+        # A line that is still being written is read the next time.
+        whole = text[: text.rfind("\n") + 1]
+        self.offset += len(whole.encode())
+        events = []
+        for line in whole.splitlines():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                event = json.loads(line)
+                events.append({key: event[key] for key in ("profile", "phase", "time")} | {"done": bool(event.get("done"))})
+        return events
+
+
+def line_of(event: dict[str, Any], now: float) -> str:
+    """Return one line: profile, seconds since it began, phase."""
+    took = max(0.0, (event["time"] if event.get("done") else now) - event["begun"])
+    return f"{event['profile']:<16} {took:5.0f} s  {event['phase']}"
+
+
+def pending_line(item: Any) -> str:
+    """Return one pending change as a sentence."""
+    if isinstance(item, dict) and {"target", "change", "reason", "remedy"} <= set(item):
+        return f"{item['target']}: {item['change']}, because {item['reason']}. {item['remedy']}"
+    return str(item)
+
+
+def without_repeats(told: Iterable[str], more: Iterable[str]) -> list[str]:
+    """Return the actions that were not planned before: where nothing is done, two tasks may each plan the same."""
+    known = {action.partition(" (")[0] for action in told}
+    return [action for action in more if action.partition(" (")[0] not in known]
+
+
+def hints_of(answer: dict[str, Any]) -> list[str]:
+    """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
+    hints = []
+    for profile in answer.get("profiles") or []:
+        # One that goes is told without its sizes.
+        if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
+            size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
+            socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
+            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
+            kubernetes = profile.get("kubernetes")
+            if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
+                hints.append(f"kubectl --context {profile.get('instance')} get pods")
+    if answer.get("contexts") and answer.get("current"):
+        hints.append(f"docker uses context {answer['current']}")
+    for secret in answer.get("secrets") or []:
+        if secret.get("hours_left") is not None:
+            where = f"{secret.get('context')}/{secret.get('namespace')}"
+            hints.append(f"pull secret {secret.get('name')} in {where}: {secret['hours_left']:g} h left")
+    return hints

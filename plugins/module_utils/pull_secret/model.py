@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pull secret as this collection writes it: what is asked for, what its annotations record, when it is due. Pure.
+
+The record on the secret (hosts, expiry, identity, digest) is enough to decide; the secret's content is never read back.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..core.errors import InputError
+from ..ecr.lease import Lease, Threshold, TokenLike, due_by_time, lease_from, lease_of, stamp
+
+OWNER = "laptop.containers"
+OWNER_LABEL = "app.kubernetes.io/managed-by"
+PREFIX = "laptop.containers/"
+SECRET_LIMIT = 1024 * 1024  # bytes; what the API server takes
+DATA_FIELD = "f:.dockerconfigjson"
+DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The secret that is wanted in every namespace: host -> fingerprint of its identity, and the service accounts."""
+
+    name: str
+    hosts: Mapping[str, str]
+    service_accounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Current:
+    """What the metadata of an existing secret says. owners are the field managers of its content."""
+
+    namespace: str
+    uid: str = ""
+    ours: bool = False
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    digest: str = ""
+    service_accounts: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the first of its tokens expires. Returns None when that is not recorded."""
+        return min((lease.expires_at for lease in self.leases.values()), default=None)
+
+
+def check_name(name: str, noun: str) -> str:
+    """Return the name of a Kubernetes object. Raises InputError when Kubernetes would refuse it."""
+    if not DNS_NAME.match(name) or (noun == "namespace" and (len(name) > 63 or "." in name)):
+        raise InputError(
+            f"Could not use {noun} '{name}': Kubernetes allows only lower case letters, digits and '-' in it. "
+            "Choose another name."
+        )
+    return name
+
+
+def current_from(metadata: Mapping[str, Any]) -> Current:
+    """Return what an object's metadata records; what can't be read counts as not recorded."""
+    labels = metadata.get("labels") or {}
+    notes = {
+        key.removeprefix(PREFIX): str(value)
+        for key, value in (metadata.get("annotations") or {}).items()
+        if key.startswith(PREFIX)
+    }
+    return Current(
+        namespace=str(metadata.get("namespace", "")),
+        uid=str(metadata.get("uid", "")),
+        ours=labels.get(OWNER_LABEL) == OWNER,
+        leases=_leases(notes.get("registries", "")),
+        digest=notes.get("digest", ""),
+        service_accounts=tuple(part for part in notes.get("service-accounts", "").split(",") if part),
+        owners=_owners(metadata.get("managedFields") or ()),
+    )
+
+
+def due(current: Current | None, desired: Desired, threshold: Threshold, now: datetime) -> str:
+    """Return why the secret has to be written now. Returns '' when it is fresh and as wanted."""
+    if current is None:
+        return "it is missing"
+    settings = (
+        (not current.leases, "it records no expiry"),
+        (set(current.leases) != set(desired.hosts), "its registries differ"),
+        (
+            any(current.leases[host].identity != desired.hosts[host] for host in set(current.leases) & set(desired.hosts)),
+            "its identity differs",
+        ),
+        (current.service_accounts != desired.service_accounts, "its service accounts differ"),
+        (OWNER not in current.owners, "its content was changed by " + (" and ".join(current.owners) or "somebody")),
+    )
+    reasons = [reason for differs, reason in settings if differs]
+    return reasons[0] if reasons else due_by_time(current.leases.values(), threshold, now)
+
+
+def docker_config(passwords: Mapping[str, str]) -> bytes:
+    """Return the content of the secret: docker's config.json with one entry per host."""
+    auths = {
+        host: {
+            "username": "AWS",
+            "password": password,
+            "auth": base64.b64encode(f"AWS:{password}".encode()).decode(),
+        }
+        for host, password in sorted(passwords.items())
+    }
+    return json.dumps({"auths": auths}, separators=(",", ":")).encode()
+
+
+def body_of(desired: Desired, tokens: Mapping[str, TokenLike]) -> tuple[bytes, Current]:
+    """Return the object to apply, the same for every namespace, and what its metadata will record."""
+    content = docker_config({host: tokens[host].password for host in desired.hosts})
+    leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
+    after = Current(
+        namespace="",
+        ours=True,
+        leases=leases,
+        digest=hashlib.sha256(content).hexdigest()[:16],
+        service_accounts=desired.service_accounts,
+        owners=(OWNER,),
+    )
+    document = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": desired.name, "labels": {OWNER_LABEL: OWNER}, "annotations": _annotations(after)},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64.b64encode(content).decode()},
+    }
+    body = json.dumps(document, separators=(",", ":")).encode()
+    if len(body) > SECRET_LIMIT:
+        raise InputError(
+            f"Could not build pull secret '{desired.name}': {len(desired.hosts)} registries need {len(body) // 1024} KiB and a "
+            "secret holds 1024 KiB. Spread them over several secrets."
+        )
+    return body, after
+
+
+def _annotations(record: Current) -> dict[str, str]:
+    notes = {
+        "expires-at": stamp(min(lease.expires_at for lease in record.leases.values())),
+        "hosts": ",".join(record.leases),
+        "identity": ",".join(sorted({lease.identity for lease in record.leases.values()})),
+        "digest": record.digest,
+        "registries": json.dumps(
+            {host: lease.public() for host, lease in record.leases.items()},
+            separators=(",", ":"),
+        ),
+    }
+    if record.service_accounts:
+        notes["service-accounts"] = ",".join(record.service_accounts)
+    return {PREFIX + key: value for key, value in notes.items()}
+
+
+def _leases(text: str) -> dict[str, Lease]:
+    try:
+        return {str(host): lease_from(entry) for host, entry in json.loads(text).items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _owners(managed: Any) -> tuple[str, ...]:
+    """Return who last wrote the content, from the record that the API server keeps of every field."""
+    owners = set()
+    for entry in managed:
+        fields = entry.get("fieldsV1") or {}
+        if DATA_FIELD in (fields.get("f:data") or {}):
+            owners.add(str(entry.get("manager", "")))
+    return tuple(sorted(owners))

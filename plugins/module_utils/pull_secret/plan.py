@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which namespaces of a cluster need which change. Pure: (what was read, what is wanted, policy, time) -> items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ..ecr.lease import Threshold
+from .model import OWNER, Current, Desired, due
+
+EVERY = "*"
+MISSED = "there is no token for it."
+
+
+@dataclass(frozen=True)
+class Account:
+    """One service account: the secrets it pulls with, and whether the entry for ours is our work."""
+
+    namespace: str
+    name: str
+    version: str
+    pulls_with: tuple[str, ...] = ()
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What was read of one cluster.
+
+    wanted are the namespaces in scope; missing those of them that do not exist, unsure those of which that is not known.
+    refused says why a namespace could not be read. complete is false when secrets outside the scope could not be seen.
+    idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
+    """
+
+    context: str
+    wanted: tuple[str, ...] = ()
+    missing: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+    secrets: Mapping[str, Current] = field(default_factory=dict)
+    accounts: Mapping[str, tuple[Account, ...]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    complete: bool = True
+    idle_parts: tuple[str, ...] = ()
+    unreachable: str = ""
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be done to reach the goal."""
+
+    absent: bool = False
+    adopt: bool = False
+    force_conflicts: bool = False
+    prune: bool = False
+    create_namespaces: bool = False
+    threshold: Threshold = field(default_factory=Threshold)
+
+
+@dataclass(frozen=True)
+class Item:
+    """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done."""
+
+    namespace: str
+    verb: str = ""
+    reason: str = ""
+    current: Current | None = None
+    force: bool = False
+    create_namespace: bool = False
+    unsure: bool = False
+    link: tuple[Account, ...] = ()
+    unlink: tuple[Account, ...] = ()
+    absent_accounts: tuple[str, ...] = ()
+    failure: str = ""
+    warning: str = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.verb or self.link or self.unlink or self.create_namespace)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it takes a token to do it."""
+        return self.verb not in ("", "delete")
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """The items of one cluster. failure says why it can't be served as a whole, or not pruned."""
+
+    context: str
+    items: tuple[Item, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: str = ""
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether AWS has to be asked."""
+        return any(item.needs_token for item in self.items)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item. done is the part that was carried out, when that is not the whole."""
+
+    item: Item
+    state: str
+    current: Current | None = None
+    failure: str = ""
+    done: Item | None = None
+
+
+def untouched(item: Item) -> Outcome:
+    """Return the outcome of an item with nothing to do, or of one that was refused."""
+    if item.failure:
+        return Outcome(item, "failed", item.current, item.failure)
+    if item.current is None:
+        return Outcome(item, "absent")
+    return Outcome(item, "fresh" if item.current.ours else "foreign", item.current)
+
+
+def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) -> ClusterPlan:
+    """Return what to do in each namespace of a cluster."""
+    if view.failed:
+        return ClusterPlan(view.context, failure=view.failed)
+    decide = _plan_absent if policy.absent else _plan_present
+    items = [decide(view, namespace, desired, policy, now) for namespace in view.wanted]
+    warnings = [] if view.unreachable else _doubts(view, policy)
+    failure = ""
+    if policy.prune:
+        surplus = _surplus(view)
+        chosen = [name for name in view.wanted if name not in view.missing or policy.create_namespaces]
+        if chosen:
+            items += surplus
+        elif surplus:
+            failure = (
+                f"Could not prune pull secret '{desired.name}' in cluster '{view.context}': no namespace that exists is chosen, "
+                f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with state=absent."
+            )
+    items.sort(key=lambda item: item.namespace)
+    return ClusterPlan(view.context, tuple(items), (*warnings, *(item.warning for item in items if item.warning)), failure)
+
+
+def _surplus(view: View) -> list[Item]:
+    """Return the removal of ours from every namespace that is not chosen."""
+    items, wanted = [], set(view.wanted)
+    for namespace, current in view.secrets.items():
+        if namespace not in wanted and current.ours:
+            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+            items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
+    return items
+
+
+def _doubts(view: View, policy: Policy) -> list[str]:
+    """Return what the user may not have meant, or does not get."""
+    said = [
+        f"No namespace of cluster '{view.context}' is found by {part}. Correct it, unless such namespaces are still to come."
+        for part in view.idle_parts
+    ]
+    if not view.wanted and not said:
+        said.append(f"No namespace of cluster '{view.context}' is chosen: exclude_namespaces leaves out all that are found.")
+    if policy.prune and not view.complete:
+        said.append(
+            f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
+            "of all namespaces. Grant that, or remove them with state=absent."
+        )
+    return said
+
+
+def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, _now: datetime) -> Item:
+    current = view.secrets.get(namespace)
+    if namespace in view.refused:
+        return Item(namespace, failure=view.refused[namespace])
+    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+    if current is None:
+        return Item(namespace, reason="it is not there", unlink=unlink)
+    if not current.ours:
+        warning = f"Pull secret '{desired.name}' in {view.context}/{namespace} is not ours and stays."
+        return Item(namespace, reason="it is not ours", current=current, warning=warning)
+    return Item(namespace, "delete", "", current, unlink=unlink)
+
+
+def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, now: datetime) -> Item:
+    current = view.secrets.get(namespace)
+    failure = _refusal(view, namespace, policy, current)
+    if failure:
+        return Item(namespace, current=current, failure=failure)
+    reason = due(current, desired, policy.threshold, now) if not view.unreachable else "the cluster can't be read now"
+    link, unlink, absent = _plan_accounts(view.accounts.get(namespace, ()), desired)
+    if current is not None and not current.ours:
+        verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'somebody else'}"
+    elif not reason:
+        return Item(namespace, "", "", current, link=link, unlink=unlink, absent_accounts=absent)
+    else:
+        verb = "create" if current is None else "renew"
+    return Item(
+        namespace,
+        verb,
+        reason,
+        current,
+        force=verb == "adopt" or policy.force_conflicts,
+        create_namespace=namespace in view.missing,
+        unsure=namespace in view.unsure,
+        link=link,
+        unlink=unlink,
+        absent_accounts=absent,
+    )
+
+
+def _refusal(view: View, namespace: str, policy: Policy, current: Current | None) -> str:
+    if namespace in view.refused:
+        return view.refused[namespace]
+    if namespace in view.missing and not policy.create_namespaces:
+        return "the namespace does not exist. Create it, or set create_namespaces to true."
+    if current is None:
+        return ""
+    if not current.ours and not policy.adopt:
+        made_by = " and ".join(current.owners) or "somebody else"
+        return f"a secret of this name exists and was made by {made_by}. Set adopt to true, or choose another name."
+    if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
+        return (
+            f"its content was changed by {' and '.join(current.owners)}. Set force_conflicts to true to take it back, "
+            "or choose another name."
+        )
+    return ""
+
+
+def _plan_accounts(
+    accounts: tuple[Account, ...], desired: Desired
+) -> tuple[tuple[Account, ...], tuple[Account, ...], tuple[str, ...]]:
+    """Return the accounts that get the entry, those that lose it, and the named ones that do not exist."""
+
+    def wanted(account: Account) -> bool:
+        return EVERY in desired.service_accounts or account.name in desired.service_accounts
+
+    link = tuple(account for account in accounts if wanted(account) and desired.name not in account.pulls_with)
+    unlink = tuple(account for account in accounts if account.marked and not wanted(account))
+    there = {account.name for account in accounts}
+    return link, unlink, tuple(name for name in desired.service_accounts if name != EVERY and name not in there)

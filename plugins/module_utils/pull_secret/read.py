@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a cluster has: one metadata-only list finds the secret of a name in all namespaces.
+
+Whoever may not list across namespaces is served by one small read per namespace. Contents are never asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from ..core.errors import WorkstationError
+from ..kube.client import ApiError
+from ..kube.objects import Kube, path_of, why_refused
+from .model import PREFIX, Current, Desired, current_from
+from .namespaces import Scope, choose, idle_parts, is_pattern
+from .plan import Account, Policy, View
+
+AT_ONCE = 8
+MARK = PREFIX + "pull-secrets"
+# The API server makes these by itself, a moment after it answers for the first time.
+BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+Read = TypeVar("Read")
+
+
+def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: Policy) -> View:
+    """Return what the cluster has. Raises Unreachable, or WorkstationError when the user may not even look."""
+    there, labelled = _namespaces(kube, context, scope)
+    living = _living(there or ())
+    wanted = choose(scope, living, labelled)
+    secrets, refused, complete = _secrets(kube, desired.name, wanted, scope.explicit and not policy.prune)
+    missing, unsure = frozenset[str](), frozenset[str]()
+    unserved = [name for name in wanted if name not in secrets and name not in refused]
+    if not policy.absent:
+        missing, unsure = _missing(kube, [name for name in unserved if name not in BUILT_IN], there)
+    accounts: Mapping[str, tuple[Account, ...]] = {}
+    # What is linked elsewhere only matters to those who prune.
+    concerned = secrets if policy.prune else secrets.keys() & set(wanted)
+    if desired.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
+        accounts, more = _accounts(kube, desired.name, [name for name in wanted if name not in missing])
+        refused = {**more, **refused}
+    elif policy.absent or len(unserved) > len(missing):
+        # Where the secret is gone, nothing but the accounts themselves tells which of them we linked.
+        accounts = _marked(kube, desired.name, unserved if policy.absent else ())
+    unmatched = idle_parts(scope, living, labelled)
+    return View(context, wanted, missing, unsure, secrets, accounts, refused, complete, unmatched)
+
+
+def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[dict[str, Any]] | None, list[str]]:
+    """Return the metadata of all namespaces (None when nobody needs to know), and the living ones that the selector finds."""
+    there = None
+    labelled: list[str] = []
+    try:
+        if any(is_pattern(name) for name in scope.namespaces):
+            there = kube.list_metadata(path_of("namespaces"))
+        if scope.selector:
+            labelled = _living(kube.list_metadata(path_of("namespaces"), labelSelector=scope.selector))
+    except ApiError as error:
+        if error.status == 400:
+            raise WorkstationError(
+                f"Could not use namespace_selector '{scope.selector}': the cluster can't read it. Write it as key=value,other!=x."
+            ) from error
+        asked = next((name for name in scope.namespaces if is_pattern(name)), scope.selector)
+        if error.status == 403:
+            raise WorkstationError(
+                f"Could not find the namespaces of '{asked}' in cluster '{context}': this kube user may not list namespaces. "
+                f"Name them one by one instead of '{asked}', or grant list on namespaces."
+            ) from error
+        raise WorkstationError(
+            f"Could not list the namespaces of cluster '{context}': {why_refused(error, 'list namespaces')}"
+        ) from error
+    return there, labelled
+
+
+def _living(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [str(item["name"]) for item in items if not item.get("deletionTimestamp")]
+
+
+def _secrets(
+    kube: Kube, name: str, wanted: tuple[str, ...], only_wanted: bool
+) -> tuple[dict[str, Current], dict[str, str], bool]:
+    if not (only_wanted and len(wanted) == 1):
+        try:
+            found = kube.list_metadata(path_of("secrets"), fieldSelector=f"metadata.name={name}")
+            return {item["namespace"]: current_from(item) for item in found}, {}, True
+        except ApiError as error:
+            if error.status != 403:
+                reason = why_refused(error, "list secrets")
+                return {}, dict.fromkeys(wanted, reason), False
+    read, refused = _each(
+        wanted, lambda namespace: kube.read_metadata(path_of("secrets", namespace, name)), f"get secret '{name}'"
+    )
+    return {namespace: current_from(item) for namespace, item in read.items() if item}, refused, False
+
+
+def _missing(kube: Kube, names: list[str], there: list[dict[str, Any]] | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which of the names do not exist, and of which that can't be known. One that is being deleted is still there."""
+    if not names:
+        return frozenset(), frozenset()
+    try:
+        if there is None and len(names) > AT_ONCE:
+            there = kube.list_metadata(path_of("namespaces"))
+        if there is not None:
+            return frozenset(names) - {str(item["name"]) for item in there}, frozenset()
+    except ApiError:
+        return frozenset(), frozenset(names)
+    read, refused = _each(names, lambda name: kube.read_metadata(path_of("namespaces", name=name)), "get namespace")
+    return frozenset(name for name, item in read.items() if item is None), frozenset(refused)
+
+
+def _accounts(kube: Kube, name: str, wanted: list[str]) -> tuple[dict[str, tuple[Account, ...]], dict[str, str]]:
+    refused: dict[str, str] = {}
+    try:
+        found = kube.list_objects(path_of("serviceaccounts"))
+    except ApiError as error:
+        if error.status != 403:
+            return {}, dict.fromkeys(wanted, why_refused(error, "list service accounts"))
+        read, refused = _each(
+            wanted, lambda namespace: kube.list_objects(path_of("serviceaccounts", namespace)), "list service accounts"
+        )
+        found = [item for items in read.values() for item in items]
+    return _by_namespace(account_from(item, name) for item in found), refused
+
+
+def _marked(kube: Kube, name: str, one_by_one: Iterable[str]) -> dict[str, tuple[Account, ...]]:
+    """Return the accounts that carry our mark, from metadata alone. Who may not see accounts has never linked any."""
+    try:
+        found = kube.list_metadata(path_of("serviceaccounts"))
+    except ApiError:
+        read, _ = _each(
+            one_by_one, lambda namespace: kube.list_metadata(path_of("serviceaccounts", namespace)), "list service accounts"
+        )
+        found = [item for items in read.values() for item in items]
+    accounts = (account_from({"metadata": item}, name) for item in found if MARK in (item.get("annotations") or {}))
+    return _by_namespace(account for account in accounts if account.marked)
+
+
+def _by_namespace(accounts: Iterable[Account]) -> dict[str, tuple[Account, ...]]:
+    found: dict[str, tuple[Account, ...]] = {}
+    for account in accounts:
+        found[account.namespace] = (*found.get(account.namespace, ()), account)
+    return found
+
+
+def account_from(item: Mapping[str, Any], secret: str) -> Account:
+    """Return a service account as far as it matters here."""
+    metadata = item["metadata"]
+    marks = str((metadata.get("annotations") or {}).get(MARK, "")).split(",")
+    return Account(
+        namespace=str(metadata["namespace"]),
+        name=str(metadata["name"]),
+        version=str(metadata["resourceVersion"]),
+        pulls_with=tuple(str(entry.get("name", "")) for entry in item.get("imagePullSecrets") or ()),
+        marked=secret in marks,
+    )
+
+
+def _each(names: Iterable[str], read: Callable[[str], Read], action: str) -> tuple[dict[str, Read], dict[str, str]]:
+    """Read something for each name, some at a time. Returns what was read, and why the rest was not."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    done: dict[str, Read] = {}
+    refused: dict[str, str] = {}
+    listed = list(names)
+    if len(listed) == 1:
+        # One read needs no threads, and the connection stays with this one.
+        try:
+            return {listed[0]: read(listed[0])}, {}
+        except ApiError as error:
+            return {}, {listed[0]: why_refused(error, action)}
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        futures = {name: pool.submit(read, name) for name in listed}
+    for name, future in futures.items():
+        try:
+            done[name] = future.result()
+        except ApiError as error:
+            refused[name] = why_refused(error, action)
+    return done, refused

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes logins and takes them back through the real commands, and edits credHelpers; each stands for itself.
+
+The token goes through stdin only. What is begun is noted first, so that a run that is killed leaves nothing unknown behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ..core.command import Cli
+from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError
+from ..docker.client import config_file, docker_cli
+from ..docker.config.file import ConfigFile
+from ..ecr.lease import TokenLike, lease_of
+from .notes import Notes
+from .plan import ADD, FORGET, HELPER, LOG_IN, LOG_OUT, TAKE, USER, Item, LoginPlan, Note, Outcome, Place, could_not, foreseen
+from .read import look
+
+_SECONDS = 60.0
+# Where there is no engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
+_NO_ENGINE = "unix:///nonexistent/docker.sock"
+_PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
+_LOGFMT = re.compile(r'level=\w+ msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
+DONE = {LOG_IN: "logged_in", LOG_OUT: "logged_out", ADD: "added", TAKE: "removed", FORGET: "forgotten"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a login needs: the token, and the fingerprint of the identity that it was issued to."""
+
+    token: TokenLike
+    identity: str
+
+
+def apply_logins(
+    plan: LoginPlan, access: Mapping[str, Access], notes: Notes, environment: Mapping[str, str]
+) -> tuple[list[Outcome], list[Path]]:
+    """Run the items in their order. Returns what became of all, and where docker's config.json has been kept.
+
+    A login without a token stays undone.
+    """
+    outcomes: list[Outcome] = []
+    kept: list[Path] = []
+    for (verb, place), group in groupby(plan.items, key=lambda item: (item.verb, item.place)):
+        items = list(group)
+        busy = [item for item in items if not item.idle and (verb != LOG_IN or item.host in access)]
+        outcomes += [foreseen(item) for item in items if item not in busy]
+        if busy and verb in (ADD, TAKE):
+            outcomes += _edit(busy, verb, place, notes, kept)
+        else:
+            outcomes += [_apply(item, access.get(item.host), notes, environment) for item in busy]
+    return outcomes, kept
+
+
+def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: list[Path]) -> list[Outcome]:
+    hosts = [item.host for item in items]
+
+    def change(settings: dict[str, Any]) -> dict[str, Any]:
+        helpers = settings.get("credHelpers") or {}
+        if not isinstance(helpers, dict):
+            raise InputError("its credHelpers is no mapping. Repair docker's config.json by hand.")
+        ours = {host: HELPER for host in hosts if verb == ADD and host not in helpers}
+        left = {host: name for host, name in helpers.items() if verb == ADD or host not in hosts or name != HELPER}
+        rest = {key: value for key, value in settings.items() if key != "credHelpers" or left or ours}
+        return {**rest, "credHelpers": {**left, **ours}} if left or ours else rest
+
+    try:
+        for host in hosts if verb == ADD else ():
+            notes.write(place, host, Note())
+        backup = ConfigFile(config_file(Path(place.where))).edit(change)
+        kept += [backup] if backup else []
+        for host in hosts if verb == TAKE else ():
+            notes.write(place, host, None)
+    except WorkstationError as error:
+        return [Outcome(item, "failed", failure=could_not(item, error.message)) for item in items]
+    return [Outcome(item, DONE[verb]) for item in items]
+
+
+def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping[str, str]) -> Outcome:
+    before = item.note.lease if item.note else None
+    try:
+        if item.verb == LOG_IN and access is not None:
+            # What was noted still holds until the new login is there; of a first one it is only known that it was begun.
+            notes.write(item.place, item.host, item.note or Note())
+            _log_in(item, access.token.password, environment)
+            lease = lease_of(access.token, access.identity)
+            notes.write(item.place, item.host, Note(lease, item.machine))
+            return Outcome(item, DONE[item.verb], lease)
+        if item.verb == LOG_OUT:
+            _log_out(item, environment)
+        notes.write(item.place, item.host, None)
+    except WorkstationError as error:
+        if item.place.kind == "nerdctl" and "not running" in error.message:
+            return Outcome(replace(item, waiting=error.message), "waiting", before)
+        return Outcome(item, "failed", before, error.message)
+    return Outcome(item, DONE[item.verb])
+
+
+def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
+    _run(item, "login", "--username", USER, "--password-stdin", item.host, stdin=password)
+    if item.place.kind == "docker" and item.host not in look([item.place], environment)[item.place].entries:
+        raise CommandFailed(
+            could_not(item, "docker reported success, and yet its config.json lists no login for it. Run 'docker info' and see.")
+        )
+
+
+def _log_out(item: Item, environment: Mapping[str, str]) -> None:
+    _run(item, "logout", item.host)
+    # docker exits with 0 also when its credential store refuses, as a keychain that is locked (over ssh, say).
+    if item.place.kind == "docker" and item.host in look([item.place], environment)[item.place].entries:
+        raise CommandFailed(
+            could_not(item, "docker reported success, and yet keeps the login. Unlock its keychain (credsStore), and run again.")
+        )
+
+
+def _run(item: Item, *args: str, stdin: str = "") -> None:
+    """Run docker, or nerdctl as colima's wrapper does: with sudo, so that `sudo nerdctl pull` reads the login."""
+    if item.place.kind == "docker":
+        tool, words = docker_cli({"DOCKER_CONFIG": item.place.where, "DOCKER_HOST": _NO_ENGINE}), args
+    else:
+        tool = Cli("colima", "Run 'brew install colima'.", {"COLIMA_PROFILE": None})
+        words = ("nerdctl", "--profile", item.place.where, "--", *args)
+    try:
+        tool.run(*words, stdin=stdin, timeout=_SECONDS)
+    except TimedOut:
+        raise CommandFailed(
+            could_not(item, f"no answer within {_SECONDS:g} s. Check network, VPN and proxy, and run again.")
+        ) from None
+    except CommandFailed as error:
+        why = _said(_masked(str(error.context.get("stderr", "")) or str(error.context.get("stdout", "")), stdin))
+        raise CommandFailed(could_not(item, f"{why}. {_next_step(why, item)}")) from None
+
+
+def _masked(text: str, password: str) -> str:
+    """Return what a tool printed without the secret that it was given: as such, as docker keeps it, or a part of either."""
+    if not password:
+        return text
+    forms = (password, base64.b64encode(f"{USER}:{password}".encode()).decode())
+    for form in forms:
+        text = text.replace(form, "***")
+    return re.sub(r"[\w+/=-]{12,}", lambda part: "***" if any(part[0] in form for form in forms) else part[0], text)
+
+
+def _said(text: str) -> str:
+    """Return the last line that tells something: colima closes with 'exit status 1', warnings come first."""
+    told = ""
+    for line in (line.strip() for line in text.splitlines()):
+        found = _LOGFMT.search(line)
+        message = (found[1] or found[2] or "").replace('\\"', '"') if found else line
+        if message and not re.fullmatch(r"exit status \d+", message):
+            told = message
+    return _PREFIX.sub("", told)[:300].rstrip(". ") or "the command failed and said nothing"
+
+
+def _next_step(why: str, item: Item) -> str:
+    if "not running" in why and item.place.kind == "nerdctl":
+        return f"Start it with 'colima start {item.place.where}' and run again."
+    if "docker-credential-" in why:
+        return "Install that credential helper, or correct credsStore in docker's config.json."
+    if re.search(r"unauthorized|denied|401|403", why, re.IGNORECASE):
+        return "The registry refuses the token: check that the identity may use this registry."
+    return "Check that this machine reaches the registry (network, VPN, proxy), and run again."

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run tells of registry logins: steps in English, rows, what waits and what failed. Nothing secret. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from ..core.plan import Pending, Plan, Step
+from ..ecr.lease import Lease, hours_left, stamp
+from .plan import ADD, FORGET, HELPER, LOG_IN, LOG_OUT, TAKE, Item, Outcome
+
+
+def plan_of(outcomes: Sequence[Outcome], check_mode: bool) -> Plan:
+    """Return what was done as a printable plan, or in check mode what would be."""
+    steps: list[Step] = []
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for outcome in outcomes:
+        item = outcome.item
+        if item.verb in ("", FORGET) or item.failure or outcome.state in ("failed", "waiting"):
+            continue
+        if outcome.state == "due" and not check_mode:
+            continue
+        steps.append(_step(item))
+        key = f"{item.place}{' credHelpers' if item.place.kind == 'helper' else ''}: {item.host}"
+        before[key], after[key] = _states(item, outcome.lease)
+    return Plan(tuple(steps), before, after)
+
+
+def _step(item: Item) -> Step:
+    registry = f"registry '{item.host}'"
+    return {
+        LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
+        LOG_OUT: Step("log", f"{item.place} out of {registry}", item.reason),
+        ADD: Step("add", f"credential helper '{HELPER}' for {registry} to docker's config.json"),
+        TAKE: Step("take", f"credential helper '{HELPER}' for {registry} from docker's config.json", item.reason),
+    }[item.verb]
+
+
+def _states(item: Item, lease: Lease | None) -> tuple[Any, Any]:
+    if item.verb in (ADD, TAKE):
+        return (None, HELPER) if item.verb == ADD else (HELPER, None)
+    old = f"logged in until {stamp(item.note.lease.expires_at)}" if item.note and item.note.lease else "no login of ours"
+    if item.verb == LOG_OUT:
+        return old, "logged out"
+    changed = lease is not None and not (item.note and item.note.lease == lease)
+    return old, f"logged in until {stamp(lease.expires_at)}" if lease and changed else "logged in for 12 hours"
+
+
+def row(outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Return what a user sees of one login."""
+    item, lease = outcome.item, outcome.lease if outcome.state not in ("logged_out", "removed") else None
+    return {
+        "output": {"helper": "cred_helper"}.get(item.place.kind, item.place.kind),
+        "where": item.place.where,
+        "host": item.host,
+        "state": outcome.state,
+        "reason": outcome.failure or item.waiting or item.reason,
+        "expires_at": stamp(lease.expires_at) if lease else None,
+        "hours_left": hours_left(lease.expires_at, now) if lease else None,
+    }
+
+
+def pending_of(outcomes: Sequence[Outcome]) -> list[Pending]:
+    """Return what waits for a profile to run."""
+    return [
+        Pending(
+            target=str(outcome.item.place),
+            change=f"the {'login to' if outcome.item.verb == LOG_IN else 'logout from'} registry '{outcome.item.host}'",
+            reason="the profile can't be reached",
+            remedy=outcome.item.waiting,
+        )
+        for outcome in outcomes
+        if outcome.state == "waiting"
+    ]
+
+
+def failures_of(outcomes: Sequence[Outcome], with_waiting: bool) -> list[str]:
+    """Return the sentences about what failed, each once."""
+    said = [outcome.failure or outcome.item.failure for outcome in outcomes if outcome.state == "failed"]
+    said += [outcome.item.waiting for outcome in outcomes if with_waiting and outcome.state == "waiting"]
+    return list(dict.fromkeys(said))

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is installed of a user's timer, and carrying out a plan for it. How launchd and systemd are told, their own files know."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from ..core.command import Cli, Output
+from ..core.errors import NotVerified, WorkstationError, naming_files
+from ..core.files import write_atomically
+from ..core.plan import Plan
+from .units import Installed, Timer
+
+SECONDS = 30.0
+
+
+class Manager(ABC):
+    """Timers of one user under one service manager."""
+
+    cli: Cli
+
+    def check(self, timer: Timer) -> None:  # noqa: B027 launchd can be told everything
+        """Raise InputError for a timer that the service manager can't be told."""
+
+    @abstractmethod
+    def files(self, timer: Timer) -> dict[str, str]:
+        """Return the files of a timer, by path."""
+
+    @abstractmethod
+    def active(self, timer: Timer) -> bool:
+        """Whether the timer runs. Raises ToolMissing."""
+
+    @abstractmethod
+    def enabled(self, timer: Timer) -> bool:
+        """Whether it will run after the next log-in, too; or would, were its files still there."""
+
+    @abstractmethod
+    def start(self, timer: Timer) -> Output:
+        """Start it with the files as they are now, and return the last answer."""
+
+    @abstractmethod
+    def stop(self, timer: Timer) -> None:
+        """Stop it, and see that it does not come back at log-in."""
+
+    @abstractmethod
+    def remedy(self, timer: Timer, refusal: Output) -> str:
+        """Return what to do when it could not be started."""
+
+    @abstractmethod
+    def question(self, timer: Timer) -> str:
+        """Return the command that shows a timer's state."""
+
+    @abstractmethod
+    def forget(self, timer: Timer) -> None:
+        """Clean up behind files that were removed."""
+
+    def read(self, timer: Timer) -> Installed:
+        """Return what is installed of a timer. A missing service manager runs nothing."""
+        contents: dict[str, str | None] = {}
+        with naming_files(f"read timer '{timer.name}'"):
+            for path in self.files(timer):
+                contents[path] = None
+                with contextlib.suppress(FileNotFoundError):
+                    contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
+            return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
+
+    def apply(self, timer: Timer, plan: Plan) -> None:
+        """Carry out a plan. Raises NotVerified when the service manager does not run what it was given."""
+        with naming_files(f"change timer '{timer.name}'"):
+            self._carry_out(timer, plan)
+
+    def _carry_out(self, timer: Timer, plan: Plan) -> None:
+        verbs = {step.verb for step in plan.steps}
+        starts = bool(verbs & {"start", "restart"})
+        wanted = self.files(timer)
+        if starts:
+            # Raises ToolMissing before anything is written.
+            _ = self.cli.path
+        if "stop" in verbs and self.cli.installed:
+            self.stop(timer)
+        for step in plan.steps:
+            if step.verb in ("write", "rewrite"):
+                # For its owner only: the address of a proxy may hold a password.
+                write_atomically(Path(step.target), wanted[step.target])
+            elif step.verb == "remove":
+                Path(step.target).unlink(missing_ok=True)
+        if starts:
+            self._verified(timer, self.start(timer))
+        elif verbs and self.cli.installed:
+            self.forget(timer)
+
+    def _verified(self, timer: Timer, answer: Output) -> None:
+        if answer.rc != 0:
+            said = (answer.stderr or answer.stdout).strip().splitlines() or [f"exit code {answer.rc}"]
+            raise WorkstationError(
+                f"Could not start timer '{timer.name}': {said[0].rstrip('.')}. {self.remedy(timer, answer)}",
+                stdout=answer.stdout,
+                stderr=answer.stderr,
+            )
+        if not (self.active(timer) and self.enabled(timer)):
+            raise NotVerified(
+                f"Could not start timer '{timer.name}': {self.cli.tool} took it and yet does not run it. "
+                f"Look at '{self.question(timer)}'."
+            )

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a timer's command finds around it: variables, a PATH, the files that it can't do without, and tokens that grow old.
+
+A timer is installed from some shell and runs in none. What it takes over must not depend on which shell that was.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..core.command import USUAL_DIRECTORIES, complete_path
+from ..ecr.lease import TOKEN_LIFE, longest_wait, threshold_from
+from .units import Timer
+
+
+def search_path(programs: Iterable[str], path: str) -> str:
+    """Return a PATH that finds the programs where this one does: their directories in the programs' order, then the usual ones.
+
+    Directories that hold none of them are left out, so that another shell with another PATH comes to the same result.
+    """
+    places = (shutil.which(program, path=complete_path(path)) for program in programs)
+    unusual = [str(Path(place).parent) for place in places if place and str(Path(place).parent) not in USUAL_DIRECTORIES]
+    return os.pathsep.join([*dict.fromkeys(unusual), *USUAL_DIRECTORIES])
+
+
+def variables(
+    around: Mapping[str, str], inherit: Iterable[str], programs: Iterable[str], given: Mapping[str, object]
+) -> dict[str, str]:
+    """Return the variables of the command: PATH, those inherited, and over them those given. Empty ones are left out."""
+    inherited = {name: around.get(name, "") for name in inherit}
+    path = search_path(programs, around.get("PATH", ""))
+    merged = {"PATH": path, **inherited, **{name: str(value) for name, value in given.items()}}
+    return {name: value for name, value in merged.items() if value}
+
+
+def left_behind(timer: str, around: Mapping[str, str], names: Iterable[str], given: Mapping[str, object]) -> list[str]:
+    """Return a warning for each of the variables that is set around the task and that the timer goes without unasked."""
+    return [
+        f"Timer '{timer}' goes without {name}, which is '{around[name]}' for this run. If its command needs {name}, give it "
+        f"among the variables of the timer; if not, give it as an empty one."
+        for name in names
+        if around.get(name) and name not in given
+    ]
+
+
+def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
+    """Return a warning where pull secrets can expire between two runs of the timer, or None. Raises InputError."""
+    life, most = (round(time.total_seconds() / 60) for time in (TOKEN_LIFE, longest_wait(threshold_from(refresh_before))))
+    if timer.minutes <= most:
+        return None
+    return (
+        f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that lives {life} "
+        f"is renewed only when less than {most} are left (refresh_before {refresh_before}). "
+        f"Let it look every {most} minutes or more often."
+    )
+
+
+def missing_on_this_machine(timer: Timer, needs: Iterable[str]) -> str | None:
+    """Return a sentence on the first thing that the timer would not find here, or None when all is there."""
+    shown = f"Could not set up timer '{timer.name}'"
+    program = timer.command[0]
+    if not os.access(program, os.X_OK) or Path(program).is_dir():
+        return f"{shown}: '{program}' is no program on this machine. Give the path that it has here."
+    for path in (*needs, *([timer.directory] if timer.directory else [])):
+        if not Path(timer.directory, path).exists():
+            return f"{shown}: its command needs '{path}', which does not exist on this machine. Give the path that it has here."
+    return None

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The newcomer's one command: a lab, the whole workstation in it, the same again without a change, a summary, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rehearsal.engines import ROOT
+from rehearsal.lab import grades
+from rehearsal.lab.laptop import Lab
+from rehearsal.lab.processes import LabError, end_tree
+
+PLAYBOOK = "playbooks/workstation.yml"
+INVENTORY = "inventory/rehearsal"
+SECRET = "ecr-creds"  # the name of a secret, not one
+
+
+def run(lab: Lab, grade: str, keep: bool = False, arguments: Sequence[str] = (), playbook: str = PLAYBOOK) -> int:
+    """Do it all; returns the exit code. The lab is removed also when something fails or Ctrl-C is pressed."""
+    started = time.monotonic()
+    _title(f"1. A laptop in {lab.directory}")
+    # What is not brought up is not ours to remove.
+    choices = lab.up(grade)
+    try:
+        for choice in choices:
+            print(choice.line)
+        _title("2. The workstation converges")
+        code, _ = _play(lab, playbook, arguments)
+        if code == 0:
+            _title("3. Once more: nothing may change")
+            code, changed = _play(lab, playbook, arguments)
+            if code == 0 and changed != 0:
+                print(f"The second run changed {changed} task(s); it should have changed nothing.", file=sys.stderr)
+                code = 1
+        if code == 0:
+            _title("What is there now")
+            print("\n".join(summary(lab)))
+        return code
+    finally:
+        if keep and lab.exists:
+            print(f'\nThe lab stays. Use it: eval "$(python -m rehearsal environment --dir {lab.directory})"')
+            print(f"Remove it: python -m rehearsal down --dir {lab.directory}")
+        else:
+            lab.down()
+            print("\nThe lab is removed; nothing of yours was touched.", end=" ")
+            print(f"All of it took {time.monotonic() - started:.0f} s.")
+
+
+def _title(text: str) -> None:
+    print(f"\n== {text} {'=' * max(0, 100 - len(text))}", flush=True)
+
+
+def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
+    """Run the playbook as a user would; returns its exit code and the number of changed tasks."""
+    program = Path(sys.executable).with_name("ansible-playbook")
+    if not program.exists():
+        raise LabError(f"Could not run the playbook: {program} is missing. Run 'make setup'.")
+    # The caller's own Ansible settings have no say here.
+    own = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+    own |= {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "LAPTOP_REHEARSAL_DIR": str(lab.directory),
+        # A cached fact of another laptop of that name would be wrong.
+        "ANSIBLE_CACHE_PLUGIN": "memory",
+    }
+    if sys.stdout.isatty():
+        own["ANSIBLE_FORCE_COLOR"] = "1"
+    argv = [str(program), "-i", str(ROOT / INVENTORY), str(ROOT / playbook), *arguments]
+    changed = 0
+    with subprocess.Popen(argv, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as playing:
+        assert playing.stdout is not None
+        try:
+            for line in playing.stdout:
+                print(line, end="", flush=True)
+                changed += sum(int(number) for number in re.findall(r"\bchanged=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)))
+        except BaseException:
+            # Nothing may go on working in a lab that is about to be removed.
+            end_tree(playing, 10)
+            raise
+    return playing.returncode, changed
+
+
+def summary(lab: Lab) -> list[str]:
+    """What the tools of the lab say about profiles, contexts and secrets."""
+    return [*_profiles(lab), *_contexts(lab), *_secrets(lab), *_grade(lab)]
+
+
+def _ask(lab: Lab, *argv: str) -> str:
+    """The stdout of a tool of the lab; empty when it fails."""
+    environment = {**os.environ, **lab.environment}
+    program = shutil.which(argv[0], path=environment["PATH"])
+    if program is None:
+        return ""
+    done = subprocess.run([program, *argv[1:]], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def _profiles(lab: Lab) -> list[str]:
+    rows = []
+    for profile in _lines(_ask(lab, "colima", "list", "--json")):
+        size = f"{profile.get('cpus')} CPUs, {profile.get('memory', 0) // 2**30} GiB, disk {profile.get('disk', 0) // 2**30} GiB"
+        rows.append(f"profile   {profile['name']:<24} {profile.get('status', '?'):<8} {profile.get('runtime', ''):<15} {size}")
+        for line in _lines(_ask(lab, "colima", "status", "--json", "--profile", profile["name"])):
+            sockets = [value for key, value in line.items() if key.endswith("_socket")]
+            rows += [f"{'':<35}{socket}" for socket in sockets]
+    return rows
+
+
+def _contexts(lab: Lab) -> list[str]:
+    rows = []
+    for context in _lines(_ask(lab, "docker", "context", "ls", "--format", "{{json .}}")):
+        current = "current" if context.get("Current") else ""
+        rows.append(f"context   {context['Name']:<24} {current:<8} {context.get('DockerEndpoint', '')}")
+    kube = _ask(lab, "kubectl", "config", "current-context").strip()
+    return [*rows, f"kube      {kube:<24} current"] if kube else rows
+
+
+def _secrets(lab: Lab) -> list[str]:
+    found = _ask(lab, "kubectl", "get", "secrets", "--all-namespaces", "-o", "json")
+    rows = []
+    for secret in json.loads(found or '{"items": []}')["items"]:
+        data = secret["metadata"]
+        if data["name"] != SECRET:
+            continue
+        notes = data.get("annotations") or {}
+        expiry = next((value for key, value in notes.items() if key.endswith("/expires-at")), "")
+        rows.append(f"secret    {data['namespace'] + '/' + data['name']:<24} {_until(expiry)}")
+    return rows
+
+
+def _until(expiry: str) -> str:
+    try:
+        left = datetime.fromisoformat(expiry) - datetime.now(UTC)
+    except (ValueError, TypeError):
+        return "expiry unknown"
+    return f"expires {expiry} (in {left.total_seconds() / 3600:.1f} h)"
+
+
+def _grade(lab: Lab) -> list[str]:
+    """What was not real, and how to get it; never silently."""
+    lacking = [choice for choice in grades.read(lab.directory) if not choice.real and choice.part not in ("colima", "ECR")]
+    if not lacking:
+        return ["", "Engines behind the profiles are real; colima itself is a stand-in, no virtual machine was started."]
+    return ["", "Not real in this run:", *(choice.line for choice in lacking)]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a stand-in has of the process that it is: its environment, its channels, and the programs that it starts.
+
+Everything else here asks this one. in_process.py has another form of it, in which programs are functions and a machine is up
+without anybody waiting for it: the same stand-ins, without the price of a Python for each call.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from .lima.instances import Instance
+
+
+class Agent(Protocol):
+    """A host agent that was started."""
+
+    def poll(self) -> int | None:
+        """Return how it ended; None while it lives."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+
+class Done:
+    """What a program left."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code = code
+        self.out = out
+        self.err = err
+
+
+class Process:
+    """The process of this interpreter."""
+
+    def __init__(self) -> None:
+        self.environ: Mapping[str, str] = os.environ
+        self.stdin: TextIO = sys.stdin
+        self.stdout: TextIO = sys.stdout
+        self.stderr: TextIO = sys.stderr
+        self.name = sys.argv[0]
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.stdout.write(text + "\n")
+
+    def which(self, program: str) -> str | None:
+        """Return where a program is on PATH, as shutil.which does, without loading it."""
+        if "/" in program:
+            return program if os.access(program, os.X_OK) else None
+        for directory in self.environ.get("PATH", "").split(os.pathsep):
+            candidate = os.path.join(directory, program)  # noqa: PTH118 - start-up time
+            if os.path.isfile(candidate) and os.access(candidate, os.X_OK):  # noqa: PTH113
+                return candidate
+        return None
+
+    def run(self, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run a program; what it prints on either channel goes to our stdout. Raises FileNotFoundError."""
+        import subprocess
+
+        self.stdout.flush()
+        out = self.stdout.fileno()
+        # Not run(): it kills a child that has not ended a quarter of a second after Ctrl-C, which the child has got, too.
+        with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environ) as child:
+            return child.wait()
+
+    def output(self, argv: Sequence[str], environ: Mapping[str, str]) -> Done:
+        """Run a program quietly. Raises FileNotFoundError."""
+        import subprocess
+
+        done = subprocess.run(argv, capture_output=True, text=True, env=environ, check=False, stdin=subprocess.DEVNULL)
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def launch(self, instance: Instance, seconds: float) -> Agent:
+        """Start the host agent of an instance. seconds is how long its part of the boot takes."""
+        from .lima.machine import launch
+
+        return launch(instance, seconds)
+
+    def interrupt(self, pid: int) -> None:
+        """Ask a host agent to shut its machine down. Raises ProcessLookupError."""
+        import signal
+
+        os.kill(pid, signal.SIGINT)
+
+    def kill(self, pid: int) -> None:
+        """End a process at once. Raises ProcessLookupError."""
+        import signal
+
+        os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restarts held back for real containers: a real dockerd and a real containerd stand behind the profiles' sockets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import Outcome, Request, converge
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import in_guest
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import resolve
+
+from rehearsal.lab.laptop import Lab
+
+pytestmark = pytest.mark.real("docker", "containerd", "buildkit")
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    place = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
+    lab = Lab(place / "lab")
+    try:
+        lab.up("real")
+        yield lab
+    finally:
+        lab.down()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def wish(lab: Lab, runtime: str, cpu: int) -> Outcome:
+    environment = lab.environment
+    host = Host("Darwin", "aarch64", environment["HOME"], 12, 36864, 500_000)
+    desired = desired_from([{"name": "dev", "runtime": runtime, "cpu": cpu, "memory": 2, "disk": 20}], host)
+    return converge(Colima(resolve(environment, "Darwin"), environment), Request(tuple(desired), policy_from({}), host), False)
+
+
+def run(lab: Lab, *argv: str) -> str:
+    environment = {**os.environ, **lab.environment}
+    program = shutil.which(argv[0], path=environment["PATH"])
+    assert program is not None
+    done = subprocess.run([program, *argv[1:]], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("runtime", ["docker", "containerd"])
+def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
+    lab: Lab, runtime: str, engine: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copy(engine("buildctl"), tmp_path / "tool")
+    # Waits for ever for a daemon that never comes: a container with nothing in it but one static program.
+    waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nENTRYPOINT {waits}\n")
+    wish(lab, runtime, 2)
+    socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
+    docker = ("env", "DOCKER_BUILDKIT=0", "docker", "--host", f"unix://{socket}")
+    client = docker if runtime == "docker" else ("colima", "nerdctl", "--profile", "dev", "--")
+    run(lab, *client, "build", "--quiet", "--tag", "waits:1", str(tmp_path))
+    run(lab, *client, "run", "--detach", "--net", "none", "--name", "mine", "waits:1")
+    held = wish(lab, runtime, 4)
+    assert held.actions == ()
+    assert [item.reason for item in held.plan.pending] == ["1 container runs in it (mine)"]
+    assert "mine" in run(lab, *client, "ps")
+    run(lab, *client, "stop", "--time", "1", "mine")
+    done = wish(lab, runtime, 4)
+    assert (len(done.actions), done.profiles[0]["cpu"]) == (3, 4)
+    assert "mine" in run(lab, *client, "ps", "--all")
+
+
+def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
+    lab: Lab, engine: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copy(engine("buildctl"), tmp_path / "tool")
+    waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
+    (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nRUN {waits}\n")
+    wish(lab, "docker", 2)
+    socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
+    environment = {**os.environ, **lab.environment, "DOCKER_HOST": f"unix://{socket}"}
+    argv = [engine("docker-buildx"), "build", "--builder", "default", "--network", "none", "--progress", "plain", tmp_path]
+    with subprocess.Popen(
+        argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as build:
+        # Whatever becomes of it, nobody waits for it for ever.
+        late = threading.Timer(90, build.kill)
+        late.start()
+        try:
+            assert build.stdout is not None
+            assert any("RUN" in line for line in build.stdout)
+            assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
+            held = wish(lab, "docker", 4)
+            assert held.actions == ()
+            assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+            # The engine is on this machine, and so are its steps, which a guest would show.
+            end = time.monotonic() + 20
+            while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-ww", "-o", "args=").splitlines()):
+                assert time.monotonic() < end
+            assert build.poll() is None
+        finally:
+            late.cancel()
+            build.kill()
+    assert wish(lab, "docker", 4).profiles[0]["cpu"] == 4

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab comes up, keeps what a laptop would keep, and goes away without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from rehearsal.lab.laptop import LONGEST_PATH, Lab
+from rehearsal.lab.processes import LabError, command_of
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A lab, and the way to type commands on the laptop that it rehearses."""
+
+    lab: Lab
+
+    def type(self, *argv: str, expected: int = 0) -> str:
+        environment = {**os.environ, **self.lab.environment}
+        program = shutil.which(argv[0], path=environment["PATH"])
+        assert program is not None, f"{argv[0]} is not in the lab"
+        done = subprocess.run(
+            [program, *argv[1:]], env=environment, capture_output=True, text=True, timeout=300, check=False, cwd=self.lab.home
+        )
+        assert done.returncode == expected, done.stdout + done.stderr
+        return done.stdout
+
+
+@pytest.fixture(name="place")
+def short_place() -> Iterator[Path]:
+    """A short path that does not exist yet; whatever a failed test leaves there goes away."""
+    place = Path(tempfile.mkdtemp(prefix="lt-", dir="/tmp"))
+    yield place / "lab"
+    Lab(place / "lab").down()
+    shutil.rmtree(place)
+
+
+def traces(place: Path) -> list[str]:
+    """Everything that still knows this lab: files, processes, mounts, control groups."""
+    found = [str(place)] if place.exists() else []
+    found += Lab(place).leftovers()
+    found += [line for line in Path("/proc/mounts").read_text().splitlines() if str(place) in line]
+    return found
+
+
+def groups(names: set[str]) -> set[str]:
+    """Those of these control groups that are there."""
+    top = Path("/sys/fs/cgroup")
+    # Directly below the top, or below that of each controller.
+    return {name for name in names if any((place / name).is_dir() for place in (top, *top.iterdir()))}
+
+
+def test_a_light_lab_comes_up_and_goes_away_without_a_trace(place: Path) -> None:
+    laptop = Laptop(Lab(place))
+    laptop.lab.up("light")
+    laptop.type("colima", "start", "docker-buildx", "--runtime", "docker")
+    laptop.type("colima", "start", "k8s", "--runtime", "containerd", "--kubernetes")
+    assert laptop.type("docker", "--context", "colima-docker-buildx", "ps", "-q") == ""
+    assert "default" in laptop.type("kubectl", "--context", "colima-k8s", "get", "ns", "-o", "name")
+    assert traces(place)
+    laptop.lab.down()
+    assert traces(place) == []
+
+
+def test_objects_of_a_light_cluster_survive_stop_and_start(place: Path) -> None:
+    laptop = Laptop(Lab(place))
+    laptop.lab.up("light")
+    laptop.type("colima", "start", "k8s", "--runtime", "containerd", "--kubernetes")
+    before = laptop.type("kubectl", "get", "ns", "default", "-o", "json")
+    laptop.type("colima", "stop", "k8s")
+    laptop.type("kubectl", "get", "ns", expected=1)
+    laptop.type("colima", "start", "k8s")
+    assert (
+        json.loads(laptop.type("kubectl", "get", "ns", "default", "-o", "json"))["metadata"]["uid"]
+        == (json.loads(before)["metadata"]["uid"])
+    )
+
+
+def test_a_lab_takes_the_place_of_an_older_one(place: Path) -> None:
+    lab = Lab(place)
+    lab.up("light")
+    (lab.home / "old").touch()
+    first = lab.ecr.daemon.pid
+    lab.up("light")
+    assert not (lab.home / "old").exists()
+    assert lab.ecr.daemon.pid != first
+    assert first is not None
+    assert "ecr" not in command_of(first)
+
+
+def test_half_a_lab_can_be_removed(place: Path) -> None:
+    lab = Lab(place)
+    lab.up("light")
+    lab.environment_file.unlink()
+    shutil.rmtree(lab.bin)
+    lab.down()
+    lab.down()
+    assert traces(place) == []
+
+
+def test_a_directory_of_somebody_else_is_neither_filled_nor_removed(place: Path) -> None:
+    place.mkdir()
+    (place / "thesis.txt").write_text("years of work")
+    with pytest.raises(LabError, match=r"something else is there\. Remove it or use --dir"):
+        Lab(place).up("light")
+    Lab(place).down()
+    assert (place / "thesis.txt").exists()
+
+
+def test_what_a_late_ansible_run_left_is_no_obstacle(place: Path) -> None:
+    (place / "tmp" / "ansible" / "ansible-tmp-1").mkdir(parents=True)
+    Lab(place).down()
+    assert not place.exists()
+    (place / "tmp" / "ansible").mkdir(parents=True)
+    (place / "tmp" / "thesis.txt").touch()
+    with pytest.raises(LabError, match="something else is there"):
+        Lab(place).up("light")
+
+
+def test_a_path_that_is_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=f"more than {LONGEST_PATH} characters"):
+        Lab(tmp_path / ("x" * LONGEST_PATH)).up("light")
+
+
+def test_a_playbook_against_a_lab_that_is_down_stops_before_the_first_task(place: Path, tmp_path: Path) -> None:
+    book = tmp_path / "play.yml"
+    book.write_text(
+        "- hosts: laptops\n  gather_facts: false\n  environment: '{{ workstation_environment | default({}) }}'\n"
+        f"  tasks: [{{ansible.builtin.command: touch {tmp_path}/ran}}]\n"
+    )
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", book],
+        cwd=ROOT,
+        env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(place)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert 'is not up. Run "python -m rehearsal up" first.' in " ".join(done.stdout.split())
+    assert not (tmp_path / "ran").exists()
+    assert not place.exists()
+
+
+def test_the_lab_hides_the_tools_settings_of_the_user(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example.org:3128")
+    lab = Lab(place)
+    lab.up("light")
+    inside = lab.environment
+    for name in ("HOME", "DOCKER_CONFIG", "KUBECONFIG", "COLIMA_HOME", "AWS_CONFIG_FILE", "XDG_CONFIG_HOME", "TMPDIR"):
+        assert inside[name].startswith(str(place)), name
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "COLIMA_PROFILE", "LIMA_HOME", "https_proxy"):
+        assert inside[name] == "", name
+
+
+@pytest.fixture
+def image(engine: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A build context for an image from scratch: one static program."""
+    folder = tmp_path / "image"
+    folder.mkdir()
+    # Engines that are built with Go are static; this one answers --version and needs nothing.
+    shutil.copy(engine("buildctl"), folder / "tool")
+    (folder / "Dockerfile").write_text('FROM scratch\nCOPY tool /tool\nENTRYPOINT ["/tool", "--version"]\n')
+    return folder
+
+
+@pytest.mark.real("docker", "containerd", "kubernetes", "buildkit", "registry", "kubectl")
+def test_images_volumes_and_objects_survive_the_virtual_machine(place: Path, image: Path) -> None:
+    laptop = Laptop(Lab(place))
+    laptop.lab.up("real")
+    laptop.type("colima", "start", "docker-buildx", "--runtime", "docker")
+    laptop.type("colima", "start", "k8s", "--runtime", "containerd", "--kubernetes")
+    docker = ("docker", "--context", "colima-docker-buildx")
+    nerdctl = ("colima", "nerdctl", "--profile", "k8s", "--")
+    laptop.type(*docker, "build", "--quiet", "--tag", "mine:1", str(image))
+    assert "buildctl" in laptop.type(*docker, "run", "--rm", "mine:1")
+    laptop.type(*nerdctl, "build", "--quiet", "--tag", "mine:2", str(image))
+    assert "buildctl" in laptop.type(*nerdctl, "run", "--rm", "--network", "none", "mine:2")
+    laptop.type("kubectl", "create", "namespace", "kept")
+
+    # Stop, and delete without --data: the disk stays.
+    laptop.type("colima", "stop", "docker-buildx")
+    laptop.type("colima", "delete", "--force", "k8s")
+    laptop.type("colima", "start", "docker-buildx")
+    laptop.type("colima", "start", "k8s", "--runtime", "containerd", "--kubernetes")
+    assert "buildctl" in laptop.type(*docker, "run", "--rm", "mine:1")
+    assert "buildctl" in laptop.type(*nerdctl, "run", "--rm", "--network", "none", "mine:2")
+    assert "namespace/kept" in laptop.type("kubectl", "get", "ns", "-o", "name")
+
+    # Other tests have groups of their own at the same time.
+    own = {note.read_text() for note in laptop.lab.run.glob("*/dockerd/*.cgroup")}
+    assert groups(own) == own != set()
+
+    # A machine that dies takes its engines with it, at once.
+    agent = int((laptop.lab.home / ".colima/_lima/colima-docker-buildx/ha.pid").read_text())
+    os.kill(agent, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and any("dockerd" in line for line in laptop.lab.leftovers()):
+        time.sleep(0.05)
+    assert not any("dockerd" in line for line in laptop.lab.leftovers())
+
+    laptop.lab.down()
+    assert traces(place) == []
+    assert groups(own) == set()

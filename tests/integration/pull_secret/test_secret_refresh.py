@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role as ansible-playbook runs it: one task, honest check mode, one sentence on bad input, no token anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.pull_secret_scenario import HOST, age, password, read
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
+    from rehearsal.services.ecr import Ecr
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+Play = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def play(home: Path, apiserver: ApiServer, ecr: Ecr) -> Play:
+    """Run workstation.yml with the tag, on this cluster."""
+    inventory = home / "inventory.yml"
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"laptops": {"hosts": {"me": own}}}))
+    (home / "tmp").mkdir()
+
+    def run(*flags: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+        given = {"secret_refresh_registries": [HOST], "secret_refresh_kubeconfig": str(apiserver.kubeconfig), **variables}
+        command = [PLAYBOOK, "-i", str(inventory), "playbooks/workstation.yml", "--tags", "secret_refresh"]
+        return subprocess.run(
+            [*command, "-e", json.dumps(given), *flags],
+            cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+            env={**os.environ, **ecr.environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "TMPDIR": str(home / "tmp"),
+                 "ANSIBLE_LOCAL_TEMP": str(home / "tmp"), "ANSIBLE_REMOTE_TEMP": str(home / "tmp")},
+        )  # fmt: skip
+
+    return run
+
+
+def test_check_apply_check_apply_with_one_task_each(play: Play, apiserver: ApiServer) -> None:
+    apiserver.namespace("role")
+    for flags, changed in ((["--check", "--diff"], 1), ([], 1), (["--check"], 0), ([], 0)):
+        done = play(*flags, secret_refresh_namespaces=["role"])
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"changed={changed} " in done.stdout
+        assert done.stdout.count("Renew the pull secrets that are due") == 1
+        assert done.stdout.count("TASK [") == 1
+    assert read(apiserver, "role") is not None
+
+
+def test_no_token_at_the_highest_verbosity_nor_in_temporary_files(play: Play, apiserver: ApiServer, ecr: Ecr, home: Path) -> None:
+    apiserver.namespace("leak")
+    first = play("-vvvv", "--diff", secret_refresh_namespaces=["leak"])
+    old = password(apiserver, "leak")
+    ecr.rotate()
+    age(apiserver, "leak")
+    second = play("-vvvv", "--diff", secret_refresh_namespaces=["leak"], ansible_keep_remote_files=True)
+    new = password(apiserver, "leak")
+    assert old != new
+    assert "changed=1" in first.stdout and "changed=1" in second.stdout
+    said = first.stdout + first.stderr + second.stdout + second.stderr
+    left = [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+    for token in (old, new):
+        for form in (token, base64.b64encode(f"AWS:{token}".encode()).decode()):
+            assert form not in said
+            assert all(form.encode() not in content for content in left)
+
+
+def test_no_token_in_the_arguments_of_any_process(play: Play, apiserver: ApiServer, ecr: Ecr, tmp_path: Path) -> None:
+    import shutil
+
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: apt-get install strace")
+    apiserver.namespace("argv")
+    trace = tmp_path / "trace"
+    inventory = tmp_path / "inventory.yml"
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"laptops": {"hosts": {"me": own}}}))
+    given = {
+        "secret_refresh_registries": [HOST],
+        "secret_refresh_namespaces": ["argv"],
+        "secret_refresh_kubeconfig": str(apiserver.kubeconfig),
+    }
+    command = [PLAYBOOK, "-i", str(inventory), "playbooks/workstation.yml", "--tags", "secret_refresh", "-e", json.dumps(given)]
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-s", "65536", "-e", "trace=execve,open,openat,creat,rename,write", "-o", str(trace), *command],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+        env={**os.environ, **ecr.environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+    )  # fmt: skip
+    assert "changed=1" in done.stdout, done.stdout + done.stderr
+    token = password(apiserver, "argv")
+    lines = trace.read_text(errors="replace").splitlines()
+    assert any("execve(" in line for line in lines)
+    assert not [line[:200] for line in lines if token in line]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        pytest.param({"secret_refresh_registries": ["registry.example.org"]}, "registry.example.org", id="not an ECR host"),
+        pytest.param(
+            {"secret_refresh_registries": [{"host": HOST, "profile": "nobody"}]}, "'nobody' does not exist", id="no profile"
+        ),
+        pytest.param({"secret_refresh_context": "colima-nowhere"}, "kube context 'colima-nowhere'", id="no context"),
+        pytest.param({"secret_refresh_kubeconfig": "/nowhere"}, "kube context 'colima-k8s'", id="no kubeconfig"),
+        pytest.param({"secret_refresh_namespaces": ["Team A"]}, "namespace 'Team A'", id="no name for a namespace"),
+        pytest.param({"secret_refresh_namespaces": ["nowhere"]}, "the namespace does not exist", id="no namespace"),
+        pytest.param({"secret_refresh_before": "13h"}, "refresh_before '13h'", id="longer than a token lives"),
+        pytest.param({"secret_refresh_name": "ecr_creds"}, "secret 'ecr_creds'", id="no name for a secret"),
+    ],
+)
+def test_bad_input_is_one_sentence(play: Play, variables: dict[str, Any], said: str) -> None:
+    done = play(**variables)
+    output = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "Could not" in output and said in output
+    assert "Traceback" not in output
+
+
+def test_missing_credentials_are_one_sentence(play: Play, ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(ecr), "environment", {"AWS_ENDPOINT_URL": ecr.url, "AWS_EC2_METADATA_DISABLED": "true"})
+    done = play(secret_refresh_name="none-yet")
+    assert done.returncode != 0
+    assert "there are no AWS credentials for the default identity" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_without_registries_the_role_does_nothing(play: Play, ecr: Ecr) -> None:
+    calls = ecr.calls
+    done = play(secret_refresh_registries=[])
+    assert done.returncode == 0 and "changed=0" in done.stdout and "skipped=1" in done.stdout
+    assert ecr.calls == calls

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action of our modules: what is settled is answered without a module, everything else is the module's."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+
+from tests.support.standin_laptop import colima_lab
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKED = "AnsiballZ_nerdctl_wrapper"
+
+
+class Laptop:
+    """A home of its own, and a playbook of one task for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder, folder / "home"
+        self.home.mkdir()
+        colima = folder / "colima"
+        colima.write_text("#!/bin/sh\nexit 1\n")
+        colima.chmod(0o755)
+        self.options: dict[str, object] = {"wrappers": [{"profile": "k8s"}], "colima": str(colima)}
+        self.wrapper = self.home / ".local" / "bin" / "nerdctl"
+        self.module = "nerdctl_wrapper"
+        self.task: dict[str, object] = {}
+        self.interpreter = sys.executable
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run the task as often as a test likes; return exit status and everything printed."""
+        task = {"name": "Put it there", f"laptop.containers.{self.module}": self.options, **self.task}
+        play = {"hosts": "all", "gather_facts": False, "environment": {"HOME": str(self.home)}, "tasks": [task]}
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+        host = {"ansible_connection": "local", "ansible_python_interpreter": self.interpreter}
+        (self.folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"laptop": host}}}))
+        environment = {
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+            # Newer cores leave out of a result what it was asked with, unless told.
+            "ANSIBLE_INJECT_INVOCATION": "true",
+        }
+        command = [Path(sys.executable).with_name("ansible-playbook"), "-vvv", "-i", "hosts.yml", "play.yml", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def laptop(tmp_path: Path) -> Laptop:
+    return Laptop(tmp_path)
+
+
+def test_a_change_is_made_by_the_module_and_what_is_settled_needs_none(laptop: Laptop) -> None:
+    code, printed = laptop.run("--check")
+    assert code == 0 and "changed=1" in printed and not laptop.wrapper.exists()
+    code, printed = laptop.run()
+    assert code == 0 and "changed=1" in printed and PACKED in printed
+    assert "--profile k8s" in laptop.wrapper.read_text()
+    code, printed = laptop.run()
+    assert code == 0 and "changed=0" in printed and PACKED not in printed
+    # The task's own environment counted: the wrapper's default place is below HOME.
+    assert str(laptop.wrapper) in printed
+
+
+def test_warnings_of_a_settled_task_are_shown(laptop: Laptop) -> None:
+    laptop.run()
+    _, printed = laptop.run()
+    assert PACKED not in printed
+    assert f"[WARNING]: '{laptop.wrapper.parent}' is not on the PATH of this run" in " ".join(printed.split())
+
+
+def test_a_failure_is_the_modules_own(laptop: Laptop) -> None:
+    laptop.options["wrappers"] = [{"profile": "no good name"}]
+    code, printed = laptop.run()
+    assert code != 0 and PACKED in printed and "no good name" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_wrong_option_is_refused_by_the_module(laptop: Laptop) -> None:
+    laptop.options["wrapers"] = []
+    code, printed = laptop.run()
+    assert code != 0 and "Unsupported parameters" in printed and not laptop.wrapper.exists()
+
+
+@pytest.mark.parametrize("case", ["another interpreter", "delegated"])
+def test_a_task_that_would_not_run_here_is_left_to_the_module(laptop: Laptop, case: str) -> None:
+    laptop.run()
+    if case == "another interpreter":
+        other = laptop.folder / "python"
+        other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        other.chmod(0o755)
+        laptop.interpreter = str(other)
+    else:
+        laptop.task = {"delegate_to": "laptop"}
+    code, printed = laptop.run()
+    assert code == 0 and "changed=0" in printed and PACKED in printed
+
+
+def test_options_that_cannot_be_meant_need_no_module(laptop: Laptop) -> None:
+    laptop.module = "colima_profile"
+    laptop.options = {"profiles": [{"name": "dev", "runtime": "podman"}]}
+    code, printed = laptop.run()
+    assert code != 0 and "AnsiballZ_colima_profile" not in printed
+    assert "Could not use 'podman' as 'runtime' of 'dev' in 'profiles'" in " ".join(printed.split())
+
+
+def test_credentials_in_options_are_not_printed_at_any_verbosity(laptop: Laptop) -> None:
+    laptop.module = "colima_profile"
+    laptop.options = {
+        "name": "dev",
+        "env": {"API_TOKEN": "s3cr3t-of-mine", "PROXY": "http://me:hunter-22@proxy", "DEBUG": "true"},
+    }
+    # Sockets of a profile need a short path.
+    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as place:
+        laptop.task = {"environment": {"COLIMA_HOME": place}}
+        code, printed = laptop.run("--check", "-vvvvv", "--diff")
+    assert code == 0 and "AnsiballZ_colima_profile" in printed and "invocation" in printed
+    assert "s3cr3t-of-mine" not in printed and "hunter-22" not in printed
+
+
+def test_a_guess_is_no_answer(laptop: Laptop) -> None:
+    # Nobody listens there, so which namespaces match can't be known: nothing to plan, and yet nothing is settled.
+    cluster = {"name": "away", "cluster": {"server": "https://127.0.0.1:1"}}
+    context = {"name": "away", "context": {"cluster": "away", "user": "me"}}
+    user = {"name": "me", "user": {"token": "none"}}
+    config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context], "users": [user]}
+    (laptop.home / "kubeconfig").write_text(json.dumps(config))
+    laptop.module = "ecr_pull_secret"
+    laptop.options = {
+        "registries": ["123456789012.dkr.ecr.eu-central-1.amazonaws.com"],
+        "namespaces": ["team-*"],
+        "contexts": ["away"],
+        "kubeconfig": "~/kubeconfig",
+    }
+    code, printed = laptop.run()
+    assert code != 0 and "127.0.0.1:1" in printed and "AnsiballZ_ecr_pull_secret" in printed
+
+
+def test_notes_of_ours_are_brought_in_order_by_the_module_and_are_no_change(laptop: Laptop) -> None:
+    laptop.module, laptop.options = "colima_profile", {"name": "dev", "state": "stopped", "host": {"system": "Darwin"}}
+    with colima_lab() as lab:
+        (lab.home / ".colima").mkdir()
+        lab.converge({"name": "dev", "state": "present"})
+        note = lab.paths.fresh(parse_name("dev"))
+        note.touch()
+        laptop.task = {"environment": lab.environment}
+        for arguments, open_question, there in ((["--check"], True, True), ([], False, False)):
+            code, printed = laptop.run(*arguments)
+            found = code, "changed=0" in printed, "AnsiballZ_colima_profile" in printed, "bookkeeping" in printed, note.exists()
+            assert found == (0, True, True, open_question, there), printed
+        _, printed = laptop.run()
+        assert "AnsiballZ_colima_profile" not in printed

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs of a new laptop: playbooks/toolchain.yml against the lab's Homebrew, and the module's words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.lab.laptop import Lab
+from rehearsal.standin import brew
+from tests.support.in_process_module import ModuleRun
+
+ROOT = Path(__file__).resolve().parents[3]
+NAMES = ["colima", "docker", "docker-buildx", "docker-compose", "kubernetes-cli", "uv"]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    place = Path(tempfile.mkdtemp(prefix="lt-", dir="/tmp"))
+    up = Lab(place / "lab")
+    up.up("light")
+    yield up
+    up.down()
+    shutil.rmtree(place)
+
+
+def play(lab: Lab, *arguments: str) -> str:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", "playbooks/toolchain.yml", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_new_laptop_gets_its_programs(lab: Lab) -> None:
+    cellar = lab.directory / "Cellar"
+    said = play(lab, "--check", "--diff")
+    assert all(f"install formula '{name}'" in said for name in NAMES)
+    assert not cellar.exists()
+    assert "changed=1" in play(lab)
+    # lima comes with colima.
+    assert sorted(path.name for path in cellar.iterdir()) == sorted([*NAMES, "lima"])
+    assert "changed=0" in play(lab, "--check")
+    assert "changed=0" in play(lab)
+
+
+def test_the_daily_run_does_not_ask_homebrew() -> None:
+    assert "toolchain" not in (ROOT / "playbooks/workstation.yml").read_text()
+    assert (ROOT / "Brewfile").resolve() == ROOT / "roles/toolchain/files/Brewfile"
+
+
+@pytest.fixture
+def homebrew(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Homebrew that is first on PATH; the answer is its prefix."""
+    brew.install(home / "brew/bin")
+    monkeypatch.setenv("PATH", f"{home}/brew/bin:/usr/bin:/bin")
+    return home / "brew"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
+    return ModuleRun(capsys)
+
+
+BREWFILE = 'tap "team/tools"\nbrew "colima"\ncask "iterm2"\n'
+
+
+def test_only_what_is_missing_is_installed(run: ModuleRun, homebrew: Path) -> None:
+    (homebrew / "Cellar/colima/0.9.0").mkdir(parents=True)
+    checked = run("brew_bundle", check=True, brewfile=BREWFILE)
+    applied = run("brew_bundle", brewfile=BREWFILE)
+    assert checked["actions"] == applied["actions"] == ["add tap 'team/tools'", "install cask 'iterm2'"]
+    # Nothing is upgraded on the way.
+    assert [path.name for path in (homebrew / "Cellar/colima").iterdir()] == ["0.9.0"]
+    assert not run("brew_bundle", brewfile=BREWFILE)["changed"]
+
+
+def test_a_failed_installation_names_itself(run: ModuleRun, homebrew: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REHEARSAL_BREW_MISSING", "colima")
+    failed = run("brew_bundle", brewfile=BREWFILE)
+    assert failed["msg"].startswith("Could not install what the Brewfile lists: `brew bundle` failed! 1 Brewfile dependency")
+    assert "run again" in failed["msg"]
+    monkeypatch.delenv("REHEARSAL_BREW_MISSING")
+    assert run("brew_bundle", brewfile=BREWFILE)["actions"] == ["install formula 'colima'"]
+
+
+def test_without_homebrew_the_remedy_is_told(run: ModuleRun, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
+    missing = run("brew_bundle", check=True, brewfile=BREWFILE)
+    assert missing["msg"].startswith("Could not find 'brew'")
+    assert "leave this role out" in missing["msg"]

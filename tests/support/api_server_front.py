@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stands between the module and an API server: sees every request, answers some itself, and passes on the rest."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
+
+
+class Front(http.server.ThreadingHTTPServer):
+    """Stands before the API server; trouble(method, path) -> an answer to give instead, or None. seen lists the requests."""
+
+    # All who write at once knock at once; whoever finds no room before a busy door is a second late.
+    request_queue_size = 64
+
+    def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
+        self.apiserver, self.trouble = apiserver, trouble
+        self.seen: list[tuple[str, str, str]] = []
+        self.tls = tls_context(read_access("colima-k8s", [apiserver.kubeconfig]))
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def kubeconfig(self, path: Path) -> Path:
+        cluster = {"server": f"http://127.0.0.1:{self.server_address[1]}"}
+        path.write_text(
+            json.dumps(
+                {
+                    "clusters": [{"name": "c", "cluster": cluster}],
+                    "users": [{"name": "u", "user": {}}],
+                    "contexts": [{"name": "colima-k8s", "context": {"cluster": "c", "user": "u"}}],
+                }
+            )
+        )
+        return path
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Front
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, self.path, self.headers.get("Accept", "")))
+        trouble = self.server.trouble(self.command, self.path)
+        if trouble is not None:
+            status, headers, answer = trouble
+        else:
+            url = urlsplit(self.server.apiserver.url)
+            connection = http.client.HTTPSConnection(str(url.hostname), url.port, context=self.server.tls)
+            kept = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
+            connection.request(self.command, self.path, body, kept)
+            response = connection.getresponse()
+            status, headers, answer = response.status, {}, response.read()
+            connection.close()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PATCH = do_POST = do_DELETE = handle_any
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def refuse(status: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return status, {name.replace("_", "-"): value for name, value in headers.items()}, b'{"kind":"Status","message":"busy"}'

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that tests kill, or let stand still, so that nothing depends on who is faster."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from rehearsal.standin.colima.lima.instances import alive
+
+
+def kill(pid: int) -> None:
+    """Kill a process, and come back when it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    while alive(pid):
+        time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Let a process stand still, however long that takes; a negative number is a whole group, as kill() has it."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def standing_still_until(pid: int, true: Callable[[], object]) -> Iterator[None]:
+    """Let a process stand still until something is true: it ends neither too early nor, if that never comes, never."""
+    over, end = threading.Event(), time.monotonic() + 30
+
+    def watch() -> None:
+        while not over.wait(0.02) and not true() and time.monotonic() < end:
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+    watcher = threading.Thread(target=watch)
+    with standing_still(pid):
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()

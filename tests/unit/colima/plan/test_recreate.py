@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM that never came up holds nothing; a disk that lies beside it, and that it does not use, may."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, Current, DataDisk, Store
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.recreate import how_to_recreate
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+
+HOST = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
+UNUSED = "cpus: 2"
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize(
+    ("fixed", "wish", "recreate"),
+    [
+        ("mount_type", {"mount_type": "sshfs"}, (True, True)),
+        # colima refuses the disk to another runtime.
+        ("runtime", {"runtime": "containerd"}, (False, False)),
+        # A smaller one could only take its place.
+        ("disk", {"disk": 10}, (True, False)),
+    ],
+)
+def test_a_vm_that_never_came_up_is_made_anew_without_a_loss(
+    fixed: str, wish: dict[str, object], recreate: tuple[bool, bool], written: bool
+) -> None:
+    disk, store = DataDisk(100 * GIB, written=written), Store(True, "docker")
+    current = Current(parse_name("dev"), HALF, fresh=True, store=store, disk=disk, definition=UNUSED)
+    verdict = how_to_recreate(current, (fixed,), {**defaults(HOST), **wish}, Policy(), None)
+    assert verdict.recreate == recreate[written]
+    assert bool(verdict.refusals) != verdict.recreate
+    assert not (verdict.with_data and written)

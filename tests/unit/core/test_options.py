@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that can't be meant: what is said of them, and that nothing else is objected to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.task import ARGUMENT_SPEC
+from ansible_collections.laptop.containers.plugins.module_utils.core.entries import with_state
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.core.options import refusal
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "runtime": (
+        {"profiles": [{"name": "dev", "runtime": "podman"}]},
+        "'podman' as 'runtime' of 'dev' in 'profiles': there is no such choice. Use one of docker, containerd, incus, none.",
+    ),
+    "runtime of the only profile": (
+        {"name": "dev", "runtime": "podman"},
+        "'podman' as 'runtime': there is no such choice. Use one of docker, containerd, incus, none.",
+    ),
+    "state of the second": (
+        {"profiles": [{"name": "dev"}, {"state": "off"}]},
+        "'off' as 'state' of entry 2 in 'profiles': there is no such choice. Use one of started, stopped, present, absent.",
+    ),
+    "kubernetes": (
+        {"profiles": [{"name": "dev", "kubernetes": True}]},
+        "'kubernetes' of 'dev' in 'profiles': it is true or false, not a mapping. Write its options as 'option: value'.",
+    ),
+    "mode of a script": (
+        {"name": "dev", "provision": [{"mode": "later", "script": "x"}]},
+        "'later' as 'mode' of entry 1 in 'provision': there is no such choice. "
+        "Use one of system, user, boot, dependency, after-boot, ready.",
+    ),
+    "network mode": (
+        {"name": "dev", "network": {"mode": "x"}},
+        "'x' as 'mode' of 'network': there is no such choice. Use one of shared, bridged.",
+    ),
+    "profiles by name": (
+        {"profiles": ["dev"]},
+        "'profiles': entry 1 is a text, not a mapping. Write its options as 'option: value', one a line.",
+    ),
+    "profiles as a mapping": ({"profiles": {"dev": {}}}, "'profiles': it is a mapping, not a list. Begin each entry with '- '."),
+    "cpu in words": ({"name": "dev", "cpu": "many"}, "'many' as 'cpu': it is no whole number. Give a whole number."),
+    "endless disk": ({"name": "dev", "disk": float("inf")}, "'inf' as 'disk': it is no whole number. Give a whole number."),
+    "memory": ({"name": "dev", "memory": float("nan")}, "'nan' as 'memory': it is no number. Give a number."),
+    # What is in it is not shown.
+    "env": ({"name": "dev", "env": ["TOKEN=x"]}, "'env': it is a list, not a mapping. Write its options as 'option: value'."),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
+def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
+    assert refusal(ARGUMENT_SPEC, options) == f"Could not use {message}"
+
+
+def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
+    fine = {
+        "profiles": [{"name": "dev", "cpu": "2", "memory": "1.5", "runtime": "none", "disk": None, "env": {"A": True}, "x": 1}],
+        "confirm_data_loss": "dev,k8s",
+        "delete_data": "yes",
+        "host": "cpus=4",
+        "network": {"dns": "1.1.1.1"},
+        "restart": "if_idle",
+    }
+    assert refusal(ARGUMENT_SPEC, fine) == ""
+
+
+@pytest.mark.parametrize("word", ["stopped", "started", "Absent", "", None, False])
+def test_a_word_that_is_no_state_of_a_role_removes_nothing(word: Any) -> None:
+    with pytest.raises(InputError, match=f"Could not use '{word}' as 'docker_context_state': it is neither present nor absent"):
+        with_state([{"name": "a"}], word, "docker_context_contexts")
+
+
+def test_the_state_of_a_role_is_that_of_its_entries_only_where_it_is_absent() -> None:
+    entries = [{"name": "a", "state": "stopped"}, {"name": "b"}]
+    assert with_state(entries, "present", "colima_profiles") == entries
+    assert with_state(entries, "absent", "colima_profiles") == [{"name": name, "state": "absent"} for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"), [("k8s", "it is a text"), ({"k8s": {}}, "it is a mapping"), (["k8s"], "entry 1 ('k8s')")]
+)
+def test_a_list_that_is_none_is_named_by_its_variable(given: Any, reason: str) -> None:
+    with pytest.raises(InputError) as caught:
+        with_state(given, "present", "colima_profiles")
+    assert caught.value.message.startswith(f"Could not use 'colima_profiles': {reason}")

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan between docker contexts as they are and as they are wanted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.docker.context.model import (
+    Context,
+    ContextStep,
+    Store,
+    TlsFile,
+    Wanted,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.docker.context.plan import plan_contexts
+
+A = Context("ctx-a", "unix:///a.sock", "the first")
+B = Context("ctx-b", "tcp://b:2376", tls={"ca": TlsFile("/store/ca.pem", "1" * 64), "key": TlsFile("/store/key.pem", "2" * 64)})
+
+
+def store(*contexts: Context, current: str = "", came_from: dict[str, str] | None = None) -> Store:
+    return Store({item.name: item for item in contexts}, current, came_from or {})
+
+
+CASES = [
+    ("nothing asked, nothing done", store(A), [Wanted("ctx-a")], None, []),
+    ("absent and gone", store(), [Wanted("ctx-a", present=False)], None, []),
+    ("new", store(), [Wanted("ctx-a", host="unix:///a.sock")], None, [("create", "--docker", "host=unix:///a.sock", "ctx-a")]),
+    (
+        "unreadable entry is written anew",
+        store(Context("ctx-a", "", broken=True)),
+        [Wanted("ctx-a", host="unix:///a.sock")],
+        None,
+        [("rm", "--force", "ctx-a"), ("create", "--docker", "host=unix:///a.sock", "ctx-a")],
+    ),
+    (
+        "moved endpoint",
+        store(A),
+        [Wanted("ctx-a", host="unix:///b.sock")],
+        None,
+        [("update", "--docker", "host=unix:///b.sock", "ctx-a")],
+    ),
+    (
+        "only the description: the endpoint is not passed, docker would drop its TLS files",
+        store(B),
+        [Wanted("ctx-b", description="new")],
+        None,
+        [("update", "--description", "new", "ctx-b")],
+    ),
+    ("an empty description keeps what is there", store(A), [Wanted("ctx-a", description="")], None, []),
+    (
+        "a moved TLS endpoint takes its stored files along",
+        store(B),
+        [Wanted("ctx-b", host="tcp://c:2376")],
+        None,
+        [("update", "--docker", "host=tcp://c:2376,ca=/store/ca.pem,key=/store/key.pem", "ctx-b")],
+    ),
+    (
+        "a TLS file is taken away",
+        store(B),
+        [Wanted("ctx-b", tls={"key": None})],
+        None,
+        [("update", "--docker", "host=tcp://b:2376,ca=/store/ca.pem", "ctx-b")],
+    ),
+    ("the same TLS file elsewhere", store(B), [Wanted("ctx-b", tls={"ca": TlsFile("/mine/ca.pem", "1" * 64)})], None, []),
+    (
+        "another TLS file, its path with a comma",
+        store(B),
+        [Wanted("ctx-b", tls={"ca": TlsFile("/mi,ne/ca.pem", "3" * 64)})],
+        None,
+        [("update", "--docker", 'host=tcp://b:2376,"ca=/mi,ne/ca.pem",key=/store/key.pem', "ctx-b")],
+    ),
+    (
+        "skip_tls_verify",
+        store(A),
+        [Wanted("ctx-a", skip_tls_verify=True)],
+        None,
+        [("update", "--docker", "host=unix:///a.sock,skip-tls-verify=true", "ctx-a")],
+    ),
+    ("always", store(A, current="other"), [Wanted("ctx-a", current="always")], None, [("use", "ctx-a")]),
+    ("always, and it is", store(A, current="ctx-a"), [Wanted("ctx-a", current="always")], None, []),
+    ("if_unset, unset", store(A), [Wanted("ctx-a", current="if_unset")], None, [("use", "ctx-a")]),
+    ("if_unset, chosen", store(A, B, current="ctx-b"), [Wanted("ctx-a", current="if_unset")], None, []),
+    (
+        "if_unset, chosen one is gone",
+        store(A, current="desktop"),
+        [Wanted("ctx-a", current="if_unset")],
+        None,
+        [("use", "ctx-a")],
+    ),
+    ("never", store(A, current="ctx-b"), [Wanted("ctx-a")], None, []),
+    (
+        "one variable switches back",
+        store(A, current="ctx-a"),
+        [Wanted("ctx-a", current="always")],
+        "default",
+        [("use", "default")],
+    ),
+    ("and stays there", store(A), [Wanted("ctx-a", current="always")], "default", []),
+    ("removal", store(A), [Wanted("ctx-a", present=False)], None, [("rm", "--force", "ctx-a")]),
+    (
+        "removal of the current one goes back to the one before",
+        store(A, B, current="ctx-a", came_from={"ctx-a": "ctx-b"}),
+        [Wanted("ctx-a", present=False)],
+        None,
+        [("use", "ctx-b"), ("rm", "--force", "ctx-a")],
+    ),
+    (
+        "removal of the current one, the one before is gone",
+        store(A, current="ctx-a", came_from={"ctx-a": "ctx-b"}),
+        [Wanted("ctx-a", present=False)],
+        None,
+        [("use", "default"), ("rm", "--force", "ctx-a")],
+    ),
+    (
+        "removal of both, one the other's past",
+        store(A, B, current="ctx-a", came_from={"ctx-a": "ctx-b"}),
+        [Wanted("ctx-a", present=False), Wanted("ctx-b", present=False)],
+        None,
+        [("use", "default"), ("rm", "--force", "ctx-a"), ("rm", "--force", "ctx-b")],
+    ),
+    ("the current one is gone already", store(current="ctx-a"), [Wanted("ctx-a", present=False)], None, [("use", "default")]),
+    ("docker's own can be chosen", store(A, current="ctx-a"), [Wanted("default", current="always")], None, [("use", "default")]),
+]
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "chosen", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_the_plan_is(current: Store, wanted: list[Wanted], chosen: str | None, expected: list[tuple[str, ...]]) -> None:
+    plan = plan_contexts(current, tuple(wanted), chosen)
+    assert [step.argv for step in plan.steps if isinstance(step, ContextStep)] == expected
+    assert plan.changed == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "chosen", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_a_second_plan_is_empty(
+    current: Store, wanted: list[Wanted], chosen: str | None, expected: list[tuple[str, ...]]
+) -> None:
+    plan = plan_contexts(current, tuple(wanted), chosen)
+    contexts = dict(current.contexts)
+    for item in wanted:
+        if item.name not in plan.after["contexts"]:
+            contexts.pop(item.name, None)
+            continue
+        shown = plan.after["contexts"][item.name]
+        before = contexts.get(item.name, Context(item.name, ""))
+        tls = {kind: item.tls.get(kind) or before.tls[kind] for kind in shown["tls"]}
+        contexts[item.name] = Context(item.name, shown["host"], shown["description"], shown["skip_tls_verify"], tls)
+    now = "" if plan.after["current"] == "default" else plan.after["current"]
+    assert plan_contexts(replace(current, contexts=contexts, current=now), tuple(wanted), chosen).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen", "said"),
+    [
+        ([Wanted("x", host="unix:///a")], None, "Could not use docker context name 'x'"),
+        ([Wanted("-rf", host="unix:///a")], None, "Could not use docker context name '-rf'"),
+        ([Wanted("default", host="unix:///a")], None, "built into docker"),
+        ([Wanted("default", present=False)], None, "built into docker"),
+        ([Wanted("new")], None, "no endpoint was given"),
+        ([Wanted("ctx", host="/var/run/docker.sock")], None, "it is no docker host"),
+        ([Wanted("ctx", host="unix://relative")], None, "it is no docker host"),
+        ([Wanted("ctx", host="tcp://")], None, "it is no docker host"),
+        ([Wanted("ctx", host="unix:///a"), Wanted("ctx", host="unix:///b")], None, "listed twice"),
+        ([Wanted("ctx-a", current="always"), Wanted("ctx-b", current="always")], None, "both ask for current=always"),
+        ([], "nowhere", "Could not make docker context 'nowhere' current: there is no such context"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wanted: list[Wanted], chosen: str | None, said: str) -> None:
+    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+        plan_contexts(store(A, B), tuple(wanted), chosen)

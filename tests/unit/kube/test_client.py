@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Talking to an API server that is slow, busy, broken or gone: real sockets, scripted answers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.client import ApiError, KubeHttp, Unreachable
+from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience, pause_before
+from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
+
+from rehearsal.services.certificates import Authority
+
+# A server that answers may take its time on a busy machine; one that never does is not waited for as long.
+QUICK = Patience(request=20.0, total=20.0, first_pause=0.01)
+SHORT = Patience(request=20.0, total=0.5, first_pause=0.01)
+HANG_UP = b""
+
+
+class Script:
+    """A server that gives one scripted answer per request and remembers the requests."""
+
+    def __init__(self, answers: list[bytes], keep: bool = True) -> None:
+        self.answers, self.keep = list(answers), keep
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with closing(connection):
+                while self.answers:
+                    request = self.receive(connection)
+                    if not request:
+                        break
+                    self.requests.append(request)
+                    answer = self.answers.pop(0)
+                    if answer == HANG_UP:
+                        break
+                    connection.sendall(answer)
+                    if not self.keep:
+                        break
+
+    @staticmethod
+    def receive(connection: socket.socket) -> bytes:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = connection.recv(65536)
+            if not more:
+                return b""
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+        while len(body) < length:
+            body += connection.recv(65536)
+        return head + b"\r\n\r\n" + body
+
+
+@contextmanager
+def serving(*answers: bytes, keep: bool = True, patience: Patience = QUICK) -> Iterator[tuple[Script, KubeHttp]]:
+    script = Script(list(answers), keep)
+    http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer hidden"), patience)
+    try:
+        yield script, http
+    finally:
+        http.close()
+        script.listener.close()
+
+
+def answer(status: int, body: Any = None, **headers: str) -> bytes:
+    data = json.dumps(body if body is not None else {}).encode()
+    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status} X\r\n{lines}Content-Length: {len(data)}\r\n\r\n".encode() + data
+
+
+CHUNKED = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n3;x=y\r\n 1}\r\n0\r\nTrailer: x\r\n\r\n'
+UNTIL_CLOSE = b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}'
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def test_a_connection_is_kept() -> None:
+    with serving(answer(200, {"a": 1}), answer(200, {"a": 2})) as (script, http):
+        assert [http.json("GET", "/x")["a"] for _ in range(2)] == [1, 2]
+        assert script.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "keep"),
+    [
+        (CHUNKED, True),
+        (UNTIL_CLOSE, False),
+        (CONTINUE + answer(200, {"a": 1}), True),
+        (answer(200, {"a": 1}, Connection="close"), False),
+    ],
+    ids=["chunks", "until the connection ends", "after 100 Continue", "closed afterwards"],
+)
+def test_every_way_to_end_a_body_is_understood(raw: bytes, keep: bool) -> None:
+    with serving(raw, answer(200, {"a": 1}), keep=keep) as (_, http):
+        assert http.json("GET", "/x") == {"a": 1}
+        assert http.json("GET", "/y") == {"a": 1}
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_busy_server_is_asked_again(status: int) -> None:
+    with serving(answer(status), answer(status), answer(200, {"a": 1})) as (script, http):
+        assert http.json("PATCH", "/x", b"{}") == {"a": 1}
+        assert len(script.requests) == 3
+
+
+def test_the_servers_wish_for_a_pause_is_kept() -> None:
+    assert 3.0 <= pause_before(1, "3", Patience(), 0.5) <= 4.0
+    assert pause_before(1, "rubbish", Patience(), 0.5) < 1.0
+    assert pause_before(1, "3600", Patience(), 1.0) <= 10.0
+    assert pause_before(20, None, Patience(), 1.0) <= 8.0
+    assert pause_before(1, None, Patience(), 0.0) < pause_before(4, None, Patience(), 0.0)
+
+
+def test_patience_ends() -> None:
+    with serving(*[answer(503)] * 500, patience=SHORT) as (_, http), pytest.raises(ApiError) as caught:
+        http.json("GET", "/x")
+    assert caught.value.status == 503
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+def test_a_refusal_is_not_repeated(status: int) -> None:
+    body = {"kind": "Status", "reason": "Because", "message": "no", "details": {"kind": "secrets"}}
+    with serving(answer(status, body), answer(200)) as (script, http), pytest.raises(ApiError) as caught:
+        http.json("GET", "/x")
+    assert (caught.value.reason, caught.value.kind, len(script.requests)) == ("Because", "secrets", 1)
+
+
+def test_a_server_that_hangs_up_on_a_kept_connection_is_asked_again_at_once() -> None:
+    with serving(answer(200, {"a": 1}), HANG_UP, answer(200, {"a": 2})) as (script, http):
+        assert http.json("GET", "/x") == {"a": 1}
+        assert http.json("GET", "/x") == {"a": 2}
+        assert script.connections == 2
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", b"HTTP/1.1 200 OK\r\nno end"],
+)
+def test_what_is_not_http_is_unreachable_and_not_a_traceback(rubbish: bytes) -> None:
+    with serving(rubbish, keep=False, patience=SHORT) as (_, http), pytest.raises(Unreachable) as caught:
+        http.json("GET", "/x")
+    assert caught.value.message.startswith("Could not reach cluster 'colima-k8s': ")
+
+
+def test_a_cluster_that_never_answered_is_reported_at_once_with_the_start_command() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with pytest.raises(Unreachable) as caught:
+        KubeHttp(Access("colima-k8s", url), QUICK).json("GET", "/x")
+    assert f"connection refused at {url}" in caught.value.message
+    assert "colima start k8s" in caught.value.message
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        http = KubeHttp(Access("kind", f"http://127.0.0.1:{silent.getsockname()[1]}"), Patience(request=0.3))
+        with pytest.raises(Unreachable, match="no answer in time"):
+            http.json("GET", "/x")
+        http.close()
+
+
+def test_a_certificate_of_the_wrong_kind_is_input() -> None:
+    with pytest.raises(InputError, match="certificates can't be read"):
+        KubeHttp(Access("colima-k8s", "https://127.0.0.1:1", certificate=b"no", key=b"no"))
+
+
+def test_a_name_that_no_certificate_can_have_is_input() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        http = KubeHttp(Access("colima-k8s", url, server_name="a..b"), QUICK)
+        with pytest.raises(InputError, match="tls-server-name"):
+            http.json("GET", "/x")
+
+
+def authority(folder: Path) -> Authority:
+    folder.mkdir()
+    return Authority(folder)
+
+
+def test_what_people_write_between_the_authorities_does_not_matter(tmp_path: Path) -> None:
+    mine, company = authority(tmp_path / "mine"), authority(tmp_path / "company")
+    bundle = b"# Soci\xe9t\xe9 G\xc3\xa9n\xc3\xa9rale\n" + company.certificate_file.read_bytes()
+    bundle += "# Größe\n".encode() + mine.certificate_file.read_bytes() + b"\xff\n"
+    tls = tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=bundle))
+    assert tls is not None and len(tls.get_ca_certs()) == 2
+
+
+def test_an_authority_without_a_certificate_is_not_taken_for_the_systems_own() -> None:
+    with pytest.raises(InputError, match="certificates can't be read"):
+        tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=b"# to be filled in\n"))
+
+
+def test_the_login_of_a_proxy_is_sent_to_it_and_a_proxy_that_refuses_is_named_without_it() -> None:
+    with serving(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", keep=False) as (proxy, _):
+        access = Access("kind", "http://10.0.0.1:80", proxy=proxy.url.replace("//", "//me:hunter%402@"))
+        with pytest.raises(Unreachable) as caught:
+            KubeHttp(access, QUICK).json("GET", "/x")
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter@2") in proxy.requests[0]
+    said = f"407 Proxy Authentication Required at the proxy {proxy.url} on the way to http://10.0.0.1:80. Start that proxy"
+    assert said in caught.value.message and "hunter" not in caught.value.message
+
+
+def test_a_proxy_that_is_not_there_is_not_taken_for_the_cluster() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with pytest.raises(Unreachable) as caught:
+        KubeHttp(Access("colima-k8s", "https://10.0.0.1:6443", proxy=url), QUICK).json("GET", "/x")
+    assert f"connection refused at the proxy {url} on the way to https://10.0.0.1:6443" in caught.value.message
+    assert "colima start" not in caught.value.message
+
+
+def test_a_token_with_a_line_break_can_not_smuggle_headers() -> None:
+    with serving(answer(200)) as (script, _):
+        http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer a\r\nX: y"), QUICK)
+        with pytest.raises(InputError, match="line break"):
+            http.json("GET", "/x")
+
+
+def test_no_failure_shows_the_bearer_token() -> None:
+    with serving(answer(403, {"message": "no"})) as (_, http), pytest.raises(ApiError) as caught:
+        http.json("GET", "/x")
+    assert "hidden" not in repr(caught.value) + str(vars(caught.value))

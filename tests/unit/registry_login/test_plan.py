@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which logins are made and taken back, as tables: what is wanted, noted and found -> what happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import (
+    Clock,
+    Found,
+    Item,
+    LoginPlan,
+    Note,
+    Place,
+    plan_logins,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DOCKER, HELPER, NERDCTL = Place("docker", "/d"), Place("helper", "/d"), Place("nerdctl", "k8s")
+FRESH = Lease(NOW, NOW + timedelta(hours=12), "me")
+DUE = Lease(NOW - timedelta(hours=7), NOW + timedelta(hours=5), "me")
+OVER = Lease(NOW - timedelta(hours=13), NOW - timedelta(hours=1), "me")
+IN = Found(entries={"h": "AWS"})
+UP = Found(machine="m")
+DOWN = Found(machine="m", running=False)
+
+
+def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed: bool = True) -> LoginPlan:
+    return plan_logins(
+        {place: {"h": "me"}} if wanted else {},
+        {place: {"h": note}} if note else {},
+        {place: found},
+        Clock(NOW),
+        helper_installed=installed,
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "note", "found", "verb", "reason"),
+    [
+        pytest.param(DOCKER, None, Found(), "log in", "no login of ours", id="first time"),
+        pytest.param(DOCKER, Note(FRESH), IN, "", "", id="fresh"),
+        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "", "", id="fresh, in a credential store"),
+        pytest.param(DOCKER, Note(FRESH), Found(), "log in", "no longer has it", id="somebody logged out"),
+        pytest.param(DOCKER, Note(DUE), IN, "log in", "5 h are left", id="half of its life is over"),
+        pytest.param(DOCKER, Note(OVER), IN, "log in", "has expired", id="expired"),
+        pytest.param(
+            DOCKER, Note(Lease(NOW, FRESH.expires_at, "other")), IN, "log in", "identity differs", id="another identity"
+        ),
+        pytest.param(DOCKER, Note(), IN, "log in", "did not end", id="killed in between"),
+        pytest.param(NERDCTL, Note(FRESH, "m"), UP, "", "", id="nerdctl fresh"),
+        pytest.param(NERDCTL, Note(FRESH, "m"), DOWN, "", "", id="nerdctl fresh, profile stopped"),
+        pytest.param(NERDCTL, Note(FRESH, "old"), UP, "log in", "made anew", id="the profile was made anew"),
+        pytest.param(NERDCTL, Note(DUE, "m"), UP, "log in", "5 h are left", id="nerdctl due"),
+    ],
+)
+def test_a_wanted_login(place: Place, note: Note | None, found: Found, verb: str, reason: str) -> None:
+    (item,) = plan(place, True, note, found).items
+    assert (item.verb, item.failure, item.waiting) == (verb, "", "")
+    assert reason in item.reason
+    assert plan(place, True, note, found).hosts == ({"h"} if verb else set())
+
+
+@pytest.mark.parametrize(
+    ("found", "why"), [(DOWN, "is not running"), (Found(running=False), "there is no such profile")], ids=["stopped", "none"]
+)
+def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found: Found, why: str) -> None:
+    planned = plan(NERDCTL, True, None, found)
+    (item,) = planned.items
+    assert item.idle and why in item.waiting and "'colima start k8s'" in item.waiting
+    assert item.waiting.startswith("Could not log nerdctl of profile 'k8s' in to registry 'h': ")
+    assert planned.hosts == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("place", "note", "found", "verb"),
+    [
+        pytest.param(DOCKER, Note(FRESH), IN, "log out", id="ours"),
+        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "log out", id="ours, in a credential store"),
+        pytest.param(DOCKER, Note(FRESH), Found(), "forget", id="gone already"),
+        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": "somebody"}), "forget", id="somebody else's now"),
+        pytest.param(HELPER, Note(), Found(entries={"h": "ecr-login"}), "take", id="helper of ours"),
+        pytest.param(HELPER, Note(), Found(entries={"h": "theirs"}), "forget", id="another helper now"),
+        pytest.param(NERDCTL, Note(FRESH, "m"), UP, "log out", id="nerdctl"),
+        pytest.param(NERDCTL, Note(FRESH, "old"), UP, "forget", id="of a machine that is gone"),
+        pytest.param(NERDCTL, Note(FRESH, "m"), Found(running=False), "forget", id="the profile is gone"),
+        pytest.param(NERDCTL, Note(OVER, "m"), DOWN, "forget", id="worthless, in a stopped profile"),
+    ],
+)
+def test_a_login_that_is_no_longer_wanted(place: Place, note: Note, found: Found, verb: str) -> None:
+    (item,) = plan(place, False, note, found).items
+    assert (item.verb, item.waiting) == (verb, "")
+
+
+def test_a_login_in_a_stopped_profile_waits_to_be_taken_back() -> None:
+    (item,) = plan(NERDCTL, False, Note(FRESH, "m"), DOWN).items
+    assert "Could not log nerdctl of profile 'k8s' out of registry 'h': the profile is not running." in item.waiting
+
+
+@pytest.mark.parametrize(
+    ("entries", "verb", "said"),
+    [({}, "add", ""), ({"h": "ecr-login"}, "", ""), ({"h": "theirs"}, "add", "'theirs' is set for it already")],
+    ids=["none", "there", "another"],
+)
+def test_a_wanted_helper(entries: dict[str, str], verb: str, said: str) -> None:
+    (item,) = plan(HELPER, True, None, Found(entries=entries)).items
+    assert item.verb == verb and said in item.failure and bool(item.failure) == bool(said)
+
+
+def test_a_helper_that_is_not_installed_is_a_warning_with_the_next_step() -> None:
+    assert "brew install" in plan(HELPER, True, None, Found(), installed=False).warnings[0]
+    assert plan(DOCKER, True, None, Found(), installed=False).warnings == ()
+    assert plan(HELPER, False, Note(), Found(entries={"h": "ecr-login"}), installed=False).warnings == ()
+
+
+def test_a_login_through_a_helper_that_takes_none_is_refused_unless_it_goes_in_the_same_run() -> None:
+    helped = Found(helpers={"h": "ecr-login"})
+    (refused,) = plan(DOCKER, True, None, helped).items
+    assert "takes no logins" in refused.failure
+    both = plan_logins(
+        {DOCKER: {"h": "me"}},
+        {HELPER: {"h": Note()}},
+        {DOCKER: helped, HELPER: Found(entries={"h": "ecr-login"})},
+        Clock(NOW),
+    )
+    assert [(item.verb, item.place.kind, item.failure) for item in both.items] == [
+        ("take", "helper", ""),
+        ("log in", "docker", ""),
+    ]
+
+
+def test_docker_is_logged_out_before_a_helper_would_catch_it() -> None:
+    planned = plan_logins({HELPER: {"h": "me"}}, {DOCKER: {"h": Note(FRESH)}}, {DOCKER: IN, HELPER: Found()}, Clock(NOW))
+    assert [item.verb for item in planned.items] == ["log out", "add"]
+
+
+@pytest.mark.parametrize("place", [DOCKER, HELPER])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -> None:
+    (item,) = plan(place, wanted, Note(FRESH), Found(unreadable="Could not read it.")).items
+    assert item.idle and item.failure == "Could not read it."
+
+
+def test_an_item_with_a_reason_to_wait_or_fail_is_idle() -> None:
+    assert Item(DOCKER, "h", "log in", waiting="x").idle and Item(DOCKER, "h", "log in", failure="x").idle
+    assert not Item(DOCKER, "h", "log in").idle
