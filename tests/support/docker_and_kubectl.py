@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def script(name: str) -> str:
     """Return a program that is one of these functions."""
     lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(ROOT)!r})"]
-    lines += ["from rehearsal.standin.colima.process import Process", f"from tests.colima_programs import {name}"]
+    lines += ["from rehearsal.standin.colima.process import Process", f"from tests.support.docker_and_kubectl import {name}"]
     return "\n".join([*lines, f"sys.exit({name}(Process(), sys.argv[1:]))"]) + "\n"
 
 

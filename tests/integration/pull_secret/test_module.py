@@ -341,7 +341,7 @@ def test_a_fresh_run_loads_neither_boto_nor_the_kubernetes_package(apiserver: Ap
 
     run(apiserver.kubeconfig, namespaces=[namespace])
     code = (
-        "import sys, json; from tests.pull_secret_lab import run; "
+        "import sys, json; from tests.support.pull_secret_scenario import run; "
         f"result = run({str(apiserver.kubeconfig)!r}, namespaces=[{namespace!r}]); "
         "print(result.changed, [name for name in ('boto3', 'botocore', 'kubernetes', 'urllib3')"
         " if name in sys.modules])"

@@ -420,7 +420,7 @@ def test_both_ways_at_once_are_refused(laptop: Laptop) -> None:
 def test_a_fresh_run_with_logins_starts_and_loads_nothing(laptop: Laptop) -> None:
     laptop.run(docker_login=True)
     code = (
-        "import sys; from tests.pull_secret_lab import run; "
+        "import sys; from tests.support.pull_secret_scenario import run; "
         f"result = run({str(laptop.kubeconfig)!r}, docker_login=True); "
         "print(result.changed, [name for name in ('boto3', 'botocore', 'kubernetes') if name in sys.modules])"
     )
