@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from .errors import CommandFailed, TimedOut, ToolMissing
 
@@ -102,11 +102,11 @@ class Cli:
             argv, stdin, surroundings, timeout=timeout, stall=stall, on_line=on_line, on_start=on_start, sign=sign
         )
         shown = " ".join((self.tool, *args))
-        context = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
+        context: dict[str, Any] = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
         if reason is not None:
-            raise TimedOut(f"Could not finish '{shown}': {reason}.", **context)
+            raise TimedOut(f"finish '{shown}'", reason, **context)
         if check and output.rc != 0:
-            raise CommandFailed(f"Could not run '{shown}': {_last_line(output)} (exit code {output.rc}).", **context)
+            raise CommandFailed(f"run '{shown}'", f"{_last_line(output)} (exit code {output.rc})", **context)
         return output
 
     def _finished(
@@ -151,11 +151,8 @@ class Cli:
         ]
         for reader in readers:
             reader.start()
-        pipe = cast("IO[str]", process.stdin)
-        # A tool that ended, or never reads its input, is not a failure of the write.
-        with contextlib.suppress(BrokenPipeError):
-            pipe.write(stdin)
-            pipe.close()
+        # A thread of its own: a tool that never reads its input must not outlive its time limit.
+        threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         try:
             reason = self._wait(process, began, last_line, timeout=timeout, stall=stall, sign=sign)
         except BaseException:
@@ -175,7 +172,8 @@ class Cli:
         except ValueError as error:
             shown = " ".join((self.tool, *args))
             raise CommandFailed(
-                f"Could not read the answer of '{shown}': it is not JSON.",
+                f"read the answer of '{shown}'",
+                "it is not JSON",
                 cmd=shown,
                 rc=output.rc,
                 stdout=output.stdout,
@@ -212,6 +210,13 @@ class Cli:
                     continue
             _end(process)
             return reason
+
+
+def _feed(pipe: IO[str] | None, text: str) -> None:
+    """Write a tool's input. A tool that ended without reading it is not a failure of the write."""
+    if pipe is not None:
+        with contextlib.suppress(BrokenPipeError), pipe:
+            pipe.write(text)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every failure that a user can meet, as one family of exceptions.
+"""Every failure that a user can meet, as one family of exceptions: what failed, why, and what to do next.
 
-A message names the thing, the reason and the next step in one or two sentences; what a tool printed goes into the
-context, never into the message. Nothing here knows Ansible.
+The sentence is made here, and nowhere else. What a tool printed goes into the context, never into the sentence.
 """
 
 from __future__ import annotations
@@ -10,35 +9,51 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# O(adopt=true): a setting to write down. E(restart=always): one for a single run.
+_OPTION = re.compile(r"\b([OE])\((\w+)=([^()]*)\)")
 
 
 class WorkstationError(Exception):
-    """A failure that a user can act on.
+    """A failure that a user can act on: "Could not {what}: {reason}. {remedy}".
 
-    message is shown as it is; context holds extra result keys (for instance the output of a tool).
+    what starts with a verb; reason has no full stop; remedy is one or two whole sentences and names an option as O(name=value),
+    or as E(name=value) where it belongs to a single run. context holds further result keys, such as the output of a tool.
+    Without a reason, what is a whole sentence.
     """
 
-    def __init__(self, message: str, **context: object) -> None:
-        super().__init__(message)
-        self.message = message
-        self.context = context
+    def __init__(self, what: str, reason: str = "", remedy: str = "", **context: Any) -> None:
+        super().__init__(what, reason, remedy)
+        self.what, self.reason, self.remedy = what, reason, remedy
+        self.context: dict[str, Any] = context
+        # The steps that were finished before the failure, in words.
+        self.done: list[str] = []
 
     @property
-    def result(self) -> dict[str, object]:
-        """The result keys of a failure. Whoever had done something before it says so in the context."""
-        return {"changed": False, "actions": [], **self.context, "msg": self.message}
+    def message(self) -> str:
+        """The sentence."""
+        return f"Could not {self.what}: {self.reason}. {self.remedy}".rstrip() if self.reason else self.what
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The result keys of a failure."""
+        return {"changed": bool(self.done), "actions": self.done, **self.context, "msg": self.message}
 
 
 class InputError(WorkstationError):
-    """What was asked for can't be meant: a wrong name, size, host or combination."""
+    """An option, or a file that the user wrote, holds something invalid."""
 
 
 class ToolMissing(WorkstationError):
     """A program or a Python library that the task needs is not installed."""
 
-    def __init__(self, tool: str, how_to_install: str, **context: object) -> None:
-        super().__init__(f"Could not find '{tool}': it is not installed or not on PATH. {how_to_install}", **context)
+    def __init__(self, tool: str, how_to_install: str, **context: Any) -> None:
+        super().__init__(f"find '{tool}'", "it is not installed or not on PATH", how_to_install, **context)
         self.tool = tool
 
 
@@ -47,15 +62,43 @@ class CommandFailed(WorkstationError):
 
 
 class TimedOut(CommandFailed):
-    """A tool did not finish, or printed nothing, for too long. What it left behind is unknown: read it again."""
+    """A tool did not finish, or printed nothing, for too long. Its effect is unknown: read again."""
 
 
 class RefusedStep(WorkstationError):
-    """The plan would destroy, interrupt or contradict something and the option that allows it was not given."""
+    """The plan would destroy, interrupt or contradict something, and the option that allows it was not given."""
 
 
 class NotVerified(WorkstationError):
-    """The steps ran, and yet a second look does not find what was asked for."""
+    """The steps ran, and a second look does not find what was asked for."""
+
+
+class Interrupted(WorkstationError):
+    """Ctrl-C or SIGTERM ended the run."""
+
+
+def refused(refusals: Sequence[WorkstationError]) -> WorkstationError:
+    """Return one failure for all refusals of a plan."""
+    if len(refusals) == 1:
+        return refusals[0]
+    messages = list(dict.fromkeys(refusal.message for refusal in refusals))
+    return RefusedStep(" ".join(messages), refusals=messages)
+
+
+def in_words(text: str, variables: Mapping[str, str]) -> str:
+    """Return a text with its options as the caller knows them.
+
+    variables: the variable that each option comes from, where a role calls the module; else empty.
+    """
+
+    def word(match: re.Match[str]) -> str:
+        form, option, value = match.groups()
+        variable = variables.get(option)
+        if variable is None:
+            return f"{option}: {value}"
+        return f"-e {variable}={value}" if form == "E" else f"{variable}: {value}"
+
+    return _OPTION.sub(word, text)
 
 
 def without_logins(text: str) -> str:
@@ -69,8 +112,13 @@ def naming_files(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        file = error.filename2 or error.filename
-        named = f"'{file}': " if file else ""
-        reason = (error.strerror or str(error)).lower()
-        step = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "See to that file or directory"
-        raise InputError(f"Could not {what}: {named}{reason}. {step}, and run again.") from error
+        raise file_trouble(what, error) from error
+
+
+def file_trouble(what: str, error: OSError, remedy: str = "") -> InputError:
+    """Return a failure that names the file, the system's reason, and what to do. A full disk needs space, whatever the remedy."""
+    file = error.filename2 or error.filename
+    named = f"'{file}': " if file and str(file) not in what else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        remedy = "Free some disk space, and run again."
+    return InputError(what, f"{named}{(error.strerror or str(error)).lower()}", remedy or "Check that path, and run again.")

@@ -1,18 +1,100 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Replacing a file at once, so that nobody ever finds half of one, also after a crash. What is in it, it does not know."""
+"""Files of the user: reading a small one, replacing one at once so that no reader ever meets half of it, moving one aside.
+
+What is in them, it does not know.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
+import itertools
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-# Both systems call it 2: the two names change places in one step.
-_EXCHANGE = 2
+from .errors import file_trouble
+
+# renameat2's flags on Linux, renamex_np's on macOS: the two names change places; a name that exists is not replaced.
+_LINUX = {"exchange": 2, "new": 1}
+_MACOS = {"exchange": 2, "new": 4}
 _AT_CURRENT_DIRECTORY = -100
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What is found at a path, links followed. kind is absent, file, dangling (link to nothing) or other.
+
+    readable is False for a file that is large or not text: this collection did not write it, and its text is not known.
+    """
+
+    kind: str
+    text: str = ""
+    mode: int = 0
+    readable: bool = True
+
+
+def read_file(path: Path, limit: int = 1 << 20) -> FileState:
+    """Return what is at the path. Of a file that is large or not text only that it is there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return FileState("dangling" if path.is_symlink() else "absent")
+    except OSError as error:
+        raise file_trouble(f"look at '{path}'", error, "Choose a path that you can read.") from error
+    if not stat.S_ISREG(found.st_mode):
+        return FileState("other")
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_size > limit:
+        return FileState("file", mode=mode, readable=False)
+    try:
+        return FileState("file", path.read_text(encoding="utf-8"), mode)
+    except UnicodeDecodeError:
+        return FileState("file", mode=mode, readable=False)
+    except OSError as error:
+        raise file_trouble(f"read '{path}'", error, "Choose a path that you can read.") from error
+
+
+def write_file(path: Path, text: str, mode: int, remedy: str) -> None:
+    """Replace the file at once. A link stays a link: its target is replaced. remedy tells what to do on a refusal."""
+    try:
+        write_atomically(Path(os.path.realpath(path)), text, mode)
+    except OSError as error:
+        raise file_trouble(f"write '{path}'", error, remedy) from error
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename a file, a link or a directory. Raises FileExistsError where the target exists, also when it was made just now."""
+    if _rename("new")(os.fsencode(source), os.fsencode(target)):
+        return
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    if source.is_dir() and not source.is_symlink():
+        source.rename(target)
+        return
+    # A system or file system without that call.
+    os.link(source, target, follow_symlinks=False)
+    source.unlink()
+
+
+def keep_aside(path: Path, suffix: str) -> Path:
+    """Rename the file to the first free one of path.suffix, path.suffix.1, ... and return its new path."""
+    for place in aside(path, suffix):
+        with contextlib.suppress(FileExistsError):
+            rename_new(path, place)
+            return place
+    raise AssertionError("the names never end")
+
+
+def aside(path: Path, suffix: str) -> Iterator[Path]:
+    """Yield path.suffix, path.suffix.1, path.suffix.2, ... without an end."""
+    yield path.with_name(f"{path.name}.{suffix}")
+    for number in itertools.count(1):
+        yield path.with_name(f"{path.name}.{suffix}.{number}")
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> None:
@@ -28,7 +110,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
     when the other one turns out not to be what was found. A program that takes no lock can still lose a write: one that reads
     the file in the microseconds between these two changes, and only if yet another write was made just before them.
     """
-    exchange = _exchange()
+    exchange = _rename("exchange")
     with _written_beside(path, content, mode) as new:
         names = os.fsencode(new), os.fsencode(path)
         placed = _content(new)
@@ -69,12 +151,21 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fchmod(file.fileno(), mode)
+            _keep_owner(file.fileno(), path)
             # Without it, a crash of the machine can leave an empty file under the new name.
             os.fsync(file.fileno())
         yield Path(temporary)
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+
+
+def _keep_owner(handle: int, path: Path) -> None:
+    """Give the new file the owner of the one that it replaces; only root replaces files of others."""
+    with contextlib.suppress(FileNotFoundError):
+        found = path.stat(follow_symlinks=False)
+        if os.geteuid() == 0 and stat.S_ISREG(found.st_mode):
+            os.fchown(handle, found.st_uid, found.st_gid)
 
 
 def _content(path: Path) -> bytes | None:
@@ -85,14 +176,14 @@ def _content(path: Path) -> bytes | None:
 
 
 @functools.cache
-def _exchange() -> Callable[[bytes, bytes], bool]:
-    """Return what lets two files change places, and says whether it did: not every system and file system can."""
+def _rename(way: str) -> Callable[[bytes, bytes], bool]:
+    """Return what renames in this way, and says whether it did: not every system and file system can."""
     import ctypes
 
     library = ctypes.CDLL(None)
     if hasattr(library, "renameat2"):
-        here = _AT_CURRENT_DIRECTORY
-        return lambda one, other: bool(library.renameat2(here, one, here, other, _EXCHANGE) == 0)
+        here, flag = _AT_CURRENT_DIRECTORY, _LINUX[way]
+        return lambda one, other: bool(library.renameat2(here, one, here, other, flag) == 0)
     if hasattr(library, "renamex_np"):
-        return lambda one, other: bool(library.renamex_np(one, other, _EXCHANGE) == 0)
+        return lambda one, other: bool(library.renamex_np(one, other, _MACOS[way]) == 0)
     return lambda _one, _other: False

@@ -16,11 +16,16 @@ from .errors import WorkstationError
 
 @dataclass(frozen=True)
 class Step:
-    """One change. verb and target are shown to the user; detail says from what to what, never a secret."""
+    """One change, in words for people: a verb, its target, and from what to what; never a secret.
+
+    A subject's own steps are subclasses: programs act on the class and its fields. A silent step changes nothing that a user
+    would call a change (a note is removed, say): it is carried out, and neither shown nor counted.
+    """
 
     verb: str
     target: str
     detail: str = ""
+    silent: bool = field(default=False, kw_only=True)
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target}" + (f" ({self.detail})" if self.detail else "")
@@ -28,45 +33,51 @@ class Step:
 
 @dataclass(frozen=True)
 class Pending:
-    """A change that policy held back: what it is, why it waits, and how to apply it."""
+    """A change that policy held back: what it is, why it waits, and how to apply it. Programs act on its kind."""
 
     target: str
     change: str
     reason: str
     remedy: str
+    kind: str = ""
 
     def __str__(self) -> str:
         return f"{self.target}: {self.change} is pending because {self.reason}. {self.remedy}"
 
     def public(self) -> dict[str, str]:
         """Return the result form."""
-        return {"target": self.target, "change": self.change, "reason": self.reason, "remedy": self.remedy}
+        told = {"target": self.target, "change": self.change, "reason": self.reason, "remedy": self.remedy}
+        return told | ({"kind": self.kind} if self.kind else {})
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in the order in which they run, with the states before and after them (free of secrets)."""
+    """Steps in the order in which they run, with the states before and after them (free of secrets), for people to see.
+
+    With refusals, nothing is carried out.
+    """
 
     steps: tuple[Step, ...] = ()
     before: Mapping[str, Any] = field(default_factory=dict)
     after: Mapping[str, Any] = field(default_factory=dict)
     pending: tuple[Pending, ...] = ()
     warnings: tuple[str, ...] = ()
+    refusals: tuple[WorkstationError, ...] = ()
 
     @property
     def changed(self) -> bool:
-        """Whether anything would be done; what is pending does not count."""
-        return bool(self.steps)
+        """Whether a user would see a change; what is pending does not count."""
+        return any(not step.silent for step in self.steps)
 
     @property
     def actions(self) -> list[str]:
         """The steps in plain English."""
-        return [str(step) for step in self.steps]
+        return [str(step) for step in self.steps if not step.silent]
 
     @property
     def diff(self) -> dict[str, Any]:
         """The form that Ansible's --diff prints; empty on both sides when there is nothing to do."""
-        if not self.steps:
+        if not self.changed:
             return {"before": {}, "after": {}}
         return {"before": dict(self.before), "after": dict(self.after)}
 
@@ -92,4 +103,5 @@ def merge(plans: Iterable[Plan]) -> Plan:
         after={key: value for part in parts for key, value in part.after.items()},
         pending=tuple(item for part in parts for item in part.pending),
         warnings=tuple(dict.fromkeys(item for part in parts for item in part.warnings)),
+        refusals=tuple(item for part in parts for item in part.refusals),
     )

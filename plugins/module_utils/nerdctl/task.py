@@ -1,46 +1,188 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task of nerdctl_wrapper as a whole: options in, one result out. It decides nothing itself; it connects the parts."""
+"""nerdctl wrappers and completion as a subject: options, reading, and carrying out each step."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
 from ..colima_paths import parse_name
 from ..core.command import Cli
-from ..core.errors import InputError
-from ..core.plan import Plan, merge, telling
-from ..core.user_file import read_file
-from .completion import SHELLS, apply_completions, ask_nerdctl, completion_file, plan_completions, zsh_warning
-from .moved import Moved
-from .wrapper import Wrapper, apply_wrappers, check_wrappers, free_path, path_warnings, plan_wrappers
+from ..core.errors import CommandFailed, InputError, file_trouble
+from ..core.files import aside, read_file, rename_new, write_file
+from ..core.lock import user_files
+from ..core.notes import Notes
+from ..core.plan import Plan, Step, merge
+from ..core.subject import Outcome, Subject
+from .completion import (
+    MARK,
+    SHELLS,
+    Completion,
+    RemoveCompletion,
+    WriteCompletion,
+    completion_file,
+    plan_completions,
+    zsh_warning,
+)
+from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrappers, path_warnings, plan_wrappers
 
-ARGUMENT_SPEC: dict[str, Any] = {
-    "wrappers": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {
-            "path": {"type": "path", "default": "~/.local/bin/nerdctl"},
-            "profile": {"type": "str"},
-            "move_foreign": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+_INSTALL = "Install it ('brew install colima'), or set the option colima to its path."
+_HOMEBREW = "/opt/homebrew/bin/colima"
+_REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
+_COMPLETION_REMEDY = "Make the directory writable, or take the shell off the option completion."
+_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the options ask for. profile is the one whose nerdctl is completed; colima is empty where it has to be found."""
+
+    wrappers: tuple[Wrapper, ...]
+    shells: tuple[str, ...]
+    profile: str
+    colima: str
+    check_mode: bool
+
+
+@dataclass(frozen=True)
+class Current:
+    """What was found. assumed: colima is not installed yet, and colima is where Homebrew would put it."""
+
+    places: Mapping[Path, Place]
+    completions: Mapping[str, Completion]
+    colima: str
+    assumed: bool
+
+
+class Nerdctl(Subject[Desired, Current]):
+    """The nerdctl command on the host."""
+
+    spec = {
+        "wrappers": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "path": {"type": "path", "default": "~/.local/bin/nerdctl"},
+                "profile": {"type": "str"},
+                "move_foreign": {"type": "bool", "default": False},
+                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            },
+            "required_if": [("state", "present", ["profile"])],
         },
-        "required_if": [("state", "present", ["profile"])],
-    },
-    "completion": {"type": "list", "elements": "str", "choices": list(SHELLS), "default": []},
-    "colima": {"type": "path"},
-}
-HOW_TO_INSTALL = "Install it ('brew install colima'), or set the option colima to its path."
-HOMEBREW = "/opt/homebrew/bin/colima"
+        "completion": {"type": "list", "elements": "str", "choices": list(SHELLS), "default": []},
+        "colima": {"type": "path"},
+    }
+    work = "converge the nerdctl wrappers"
+
+    def __init__(self) -> None:
+        self.notes = Notes("nerdctl_wrapper")
+        self.asked: dict[str, tuple[str, str]] = {}
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away from the user's files."""
+        return user_files(self.work)
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+        """Return the wrappers and shells. Raises InputError."""
+        wrappers = tuple(_wrapper(options) for options in params["wrappers"])
+        check_wrappers(wrappers)
+        present = [item for item in wrappers if item.present]
+        profile = next((item.profile for item in present if item.path.name == "nerdctl"), "")
+        if params["completion"] and present and not profile:
+            raise InputError(
+                "plan completion of 'nerdctl'",
+                "no wrapper has that name, and nerdctl completes no other",
+                "Name one wrapper nerdctl, or leave completion out.",
+            )
+        given = params["colima"] or ""
+        if given and not (Path(given).is_absolute() and os.access(given, os.X_OK)):
+            raise InputError(f"use colima command '{given}'", "that program does not exist", "Give its absolute path.")
+        return Desired(wrappers, tuple(params["completion"]) if profile else (), profile, given, check_mode)
+
+    def read(self, desired: Desired) -> Current:
+        """Return what is at the paths, and what nerdctl answers where a completion has to be written."""
+        noted = self.notes.read()
+        cli = Cli("colima", _INSTALL)
+        missing = not desired.colima and not cli.installed
+        needed = any(item.present for item in desired.wrappers)
+        # Raises ToolMissing in a real run.
+        colima = desired.colima or (_HOMEBREW if missing and (desired.check_mode or not needed) else cli.path)
+        files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
+        return Current(
+            {item.path: _place(item.path, noted) for item in desired.wrappers},
+            {shell: self._completion(desired, colima, shell, path) for shell, path in files.items()},
+            colima,
+            missing and needed,
+        )
+
+    def plan(self, desired: Desired, current: Current) -> Plan:
+        """Return the steps for wrappers, then for completions."""
+        wrappers = plan_wrappers(current.places, desired.wrappers, current.colima)
+        return merge([wrappers, plan_completions(current.completions, desired.shells, desired.profile)])
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if isinstance(step, WriteCompletion):
+            write_file(step.path, step.text, 0o644, _COMPLETION_REMEDY)
+        elif isinstance(step, RemoveCompletion):
+            with _trouble(f"remove {step.target}", _COMPLETION_REMEDY):
+                step.path.unlink(missing_ok=True)
+        elif isinstance(step, Forget):
+            with self.notes.edit() as notes:
+                notes.pop(str(step.path), None)
+        elif isinstance(step, Write):
+            self._write(step)
+        elif isinstance(step, Remove | Restore):
+            with _trouble(f"{step.verb} '{step.path}'", _REMEDY):
+                if isinstance(step, Remove):
+                    step.path.unlink(missing_ok=True)
+                else:
+                    rename_new(step.moved_from, step.path)
+
+    def _write(self, step: Write) -> None:
+        # Noted first: if the run is killed in between, the user's file can still be restored.
+        with self.notes.edit() as notes:
+            notes[str(step.path)] = str(step.moved_to or notes.get(str(step.path)) or "")
+        if step.moved_to is not None:
+            with _trouble(f"move '{step.path}' aside", _REMEDY):
+                rename_new(step.path, step.moved_to)
+        write_file(step.path, step.text, 0o755, _REMEDY)
+
+    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+        """Return the wrappers after the run, whether the plan rests on a guess, and what keeps a name from running one."""
+        desired, assumed = outcome.desired, outcome.after.assumed
+        search = os.environ.get("PATH", "").split(os.pathsep)
+        # In check mode a name may still run something else; only what is there can be looked up.
+        foreseen = outcome.check_mode and outcome.plan.changed
+        first = {} if foreseen else {item.path.name: shutil.which(item.path.name) for item in desired.wrappers}
+        lacks = zsh_warning(Path.home(), os.environ) if "zsh" in desired.shells else ""
+        guess = "colima is not installed here yet; the plan assumes that it will be in /opt/homebrew/bin."
+        return {
+            "wrappers": [{"path": str(item.path), "profile": item.profile} for item in desired.wrappers if item.present],
+            "guess": assumed,
+            "warnings": [*([guess] if assumed else []), *path_warnings(desired.wrappers, search, first), *filter(None, [lacks])],
+        }
+
+    def _completion(self, desired: Desired, colima: str, shell: str, path: Path) -> Completion:
+        file = read_file(path)
+        if desired.check_mode or shell not in desired.shells or file.kind != "absent":
+            return Completion(path, file)
+        if shell not in self.asked:
+            self.asked[shell] = _ask_nerdctl(colima, desired.profile, shell)
+        return Completion(path, file, *self.asked[shell])
 
 
-def wrapper_from(options: Mapping[str, Any]) -> Wrapper:
-    """Return what the user asks of one script."""
+SUBJECT = Nerdctl
+
+
+def _wrapper(options: Mapping[str, Any]) -> Wrapper:
     present = options["state"] == "present"
     return Wrapper(
         path=Path(options["path"]),
@@ -50,70 +192,26 @@ def wrapper_from(options: Mapping[str, Any]) -> Wrapper:
     )
 
 
-def colima_path(given: str | None, needed: bool, check_mode: bool) -> tuple[str, list[str]]:
-    """Return the colima command that the scripts call, and warnings. Not installed yet, check mode assumes Homebrew's place."""
-    if given is not None:
-        if not Path(given).is_absolute() or not os.access(given, os.X_OK):
-            raise InputError(f"Could not use colima command '{given}': there is no such program. Give its absolute path.")
-        return given, []
-    cli = Cli("colima", HOW_TO_INSTALL)
-    if cli.installed:
-        return cli.path, []
-    if needed and check_mode:
-        return HOMEBREW, ["colima is not installed here yet; the plan assumes that it will be in /opt/homebrew/bin."]
-    return (cli.path if needed else HOMEBREW), []
+def _place(path: Path, noted: Mapping[str, Any]) -> Place:
+    moved = Path(str(noted[str(path)])) if noted.get(str(path)) else None
+    free = next(dropwhile(os.path.lexists, aside(path, "moved")))
+    return Place(read_file(path), free, str(path) in noted, moved if moved and os.path.lexists(moved) else None)
 
 
-def completion_plan(wanted: Sequence[str], wrappers: Sequence[Wrapper]) -> tuple[Plan, str | None]:
-    """Return the plan for the shells, and the profile whose nerdctl defines completion."""
-    profile = next((item.profile for item in wrappers if item.present and item.path.name == "nerdctl"), None)
-    if wanted and profile is None and any(item.present for item in wrappers):
-        raise InputError(
-            "Could not plan completion of 'nerdctl': no wrapper has that name, and nerdctl completes no other. "
-            "Name one wrapper nerdctl, or leave completion out."
-        )
-    files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
-    found = {shell: (path, read_file(path)) for shell, path in files.items()}
-    return plan_completions(found, wanted if profile is not None else ()), profile
+def _ask_nerdctl(colima: str, profile: str, shell: str) -> tuple[str, str]:
+    """Return the text of a completion, or an empty one and why there is none."""
+    try:
+        done = Cli(colima, _INSTALL).run("nerdctl", "--profile", profile, "--", "completion", shell, timeout=_SECONDS)
+    except CommandFailed as failure:
+        return "", str(failure.context.get("stderr") or "").strip().rpartition("\n")[2] or failure.message
+    if "nerdctl" not in done.stdout:
+        return "", "it printed none"
+    return f"{done.stdout.rstrip()}\n\n{MARK}\n", ""
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Converge wrappers and completions and return the result, with its warnings."""
-    wrappers = [wrapper_from(options) for options in params["wrappers"]]
-    check_wrappers(wrappers)
-    colima, assumed = colima_path(params["colima"], any(item.present for item in wrappers), check_mode)
-    current = {item.path: read_file(item.path) for item in wrappers}
-    moved = Moved(os.environ, str(Path.home()))
-    plan = plan_wrappers(current, wrappers, colima, {item.path: free_path(item.path) for item in wrappers}, moved.there())
-    completions, profile = completion_plan(params["completion"], wrappers)
-    if not check_mode:
-        completions, texts = ask_nerdctl(completions, Cli(colima, HOW_TO_INSTALL), profile or "")
-        done: list[str] = []
-        with telling(done):
-            for one in plan.steps:
-                apply_wrappers(replace(plan, steps=(one,)), moved)
-                done.append(str(one))
-            apply_completions(completions, texts)
-        for item in wrappers:
-            if not item.present:
-                moved.forget(item.path)
-    both = merge([plan, completions])
-    search = os.environ.get("PATH", "").split(os.pathsep)
-    # In check mode a name may still run something else; only what is there can be looked up.
-    first = {} if check_mode and plan.changed else {item.path.name: shutil.which(item.path.name) for item in wrappers}
-    lacks = zsh_warning(Path.home(), os.environ) if profile is not None and "zsh" in params["completion"] else ""
-    return {
-        "changed": both.changed,
-        "actions": both.actions,
-        "diff": both.diff,
-        "wrappers": [{"path": str(item.path), "profile": item.profile} for item in wrappers if item.present],
-        "pending": [item.public() for item in both.pending],
-        "guess": bool(assumed),
-        "warnings": [
-            *assumed,
-            *plan.warnings,
-            *path_warnings(wrappers, search, first),
-            *map(str, completions.pending),
-            *filter(None, [lacks]),
-        ],
-    }
+@contextlib.contextmanager
+def _trouble(what: str, remedy: str) -> Any:
+    try:
+        yield
+    except OSError as error:
+        raise file_trouble(what, error, remedy) from error

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The nerdctl command on the host: a two-line script bound to one colima profile, as `colima nerdctl install` writes it.
 
-We write it ourselves because colima's own command asks for a password for its default path, fails when the right script
-is already there, and may report success without having written anything.
+colima's own command asks for a password for its default path, fails when the right script is already there, and may report
+success without writing anything; so this collection writes the script. Pure.
 """
 
 from __future__ import annotations
@@ -15,16 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, RefusedStep
+from ..core.files import FileState
 from ..core.plan import Plan, Step
-from ..core.user_file import FileState, write_file
-from .moved import Moved
 
 # The form of every colima so far; the profile and colima's own path are what may differ.
 _SCRIPT = re.compile(
     r"#!\s*\S.*\n\s*(?:exec )?(?:\"?[^\n\"]*colima\"?|'(?:[^'\n]|'\"'\"')*colima')"
     r" nerdctl (?:--profile|-p)[ =](?P<profile>\S+) -- \"\$@\"\s*"
 )
-_REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
 
 
 @dataclass(frozen=True)
@@ -38,125 +36,131 @@ class Wrapper:
 
 
 @dataclass(frozen=True)
-class WrapperStep(Step):
-    """A step with the file that it writes (text), brings back (moved_from) or removes, and where a foreign file goes first."""
+class Place:
+    """What was found for one path. free is where its file could be moved to.
+
+    owned: whether an earlier run wrote the script; moved: where that run put the user's file, if it is still there.
+    """
+
+    file: FileState
+    free: Path
+    owned: bool = False
+    moved: Path | None = None
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Write the script. moved_to: where the file that is there goes first."""
 
     path: Path = Path()
-    text: str | None = None
+    text: str = ""
     moved_to: Path | None = None
-    moved_from: Path | None = None
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Remove the script."""
+
+    path: Path = Path()
+
+
+@dataclass(frozen=True)
+class Restore(Step):
+    """Put the user's file back."""
+
+    path: Path = Path()
+    moved_from: Path = Path()
+
+
+@dataclass(frozen=True)
+class Forget(Step):
+    """Remove the note of a path; silent."""
+
+    path: Path = Path()
 
 
 def script(colima: str, profile: str) -> str:
-    """Return the text of the wrapper, letter by letter what colima writes; but its own path with a space would not work."""
+    """Return the text of the wrapper, exactly what colima writes; but colima's own path with a space would not work there."""
     return f'#!/usr/bin/env sh\n\n{shlex.quote(colima)} nerdctl --profile {profile} -- "$@"\n'
 
 
 def bound_profile(text: str) -> str | None:
-    """Return the profile that a wrapper is bound to, or None when the text is no wrapper."""
+    """Return the profile that a wrapper is bound to, or None when the text is not a wrapper."""
     match = _SCRIPT.fullmatch(text)
     return match["profile"] if match else None
 
 
 def check_wrappers(wrappers: Sequence[Wrapper]) -> None:
-    """Raise InputError for what can't be meant."""
+    """Raise InputError for invalid or repeated paths."""
     paths = [item.path for item in wrappers]
     for path in paths:
         if not path.is_absolute():
-            raise InputError(f"Could not use nerdctl wrapper path '{path}': it is not absolute. Start it with '/' or '~/'.")
+            raise InputError(f"use nerdctl wrapper path '{path}'", "it is not absolute", "Start it with '/' or '~/'.")
         if paths.count(path) > 1:
-            raise InputError(f"Could not plan nerdctl wrapper '{path}': it is listed twice. Give each profile its own path.")
+            raise InputError(f"plan nerdctl wrapper '{path}'", "it is listed twice", "Give each profile a path of its own.")
 
 
-def plan_wrappers(
-    current: Mapping[Path, FileState],
-    wrappers: Sequence[Wrapper],
-    colima: str,
-    free: Mapping[Path, Path],
-    moved: Mapping[Path, Path],
-) -> Plan:
-    """Return the steps. free tells, per path, where a foreign file could be moved to; moved, where an earlier run moved one."""
-    check_wrappers(wrappers)
+def plan_wrappers(places: Mapping[Path, Place], wrappers: Sequence[Wrapper], colima: str) -> Plan:
+    """Return the steps from what was found to what is asked for."""
     steps: list[Step] = []
     warnings: list[str] = []
+    after: dict[Path, str] = {path: _shown(place.file) for path, place in places.items()}
     for item in wrappers:
-        found = current[item.path]
+        place = places[item.path]
         if item.present:
-            step = _plan_present(found, item, script(colima, item.profile), free[item.path])
-            steps += [step] if step else []
+            steps += _present(place, item, script(colima, item.profile))
+            after[item.path] = script(colima, item.profile)
             continue
-        ours = found.kind == "file" and bound_profile(found.text) is not None
-        if ours:
-            steps.append(WrapperStep("remove", f"nerdctl wrapper '{item.path}'", path=item.path))
-        if item.path in moved and (ours or found.kind == "absent"):
-            place = moved[item.path]
-            steps.append(WrapperStep("bring back", f"'{item.path}'", f"from {place}", path=item.path, moved_from=place))
-        elif not ours and found.kind != "absent":
-            warnings.append(f"'{item.path}' is not a nerdctl wrapper for colima and was left alone.")
-    after = {
-        **current,
-        **{item.path: FileState("file", script(colima, item.profile), 0o755) for item in wrappers if item.present},
-    }
-    after |= {
-        step.path: FileState("file", f"what is in {step.moved_from}") if step.moved_from else FileState("absent")
-        for step in steps
-        if isinstance(step, WrapperStep) and step.text is None
-    }
-    return Plan(tuple(steps), _shown(current, wrappers), _shown(after, wrappers), warnings=tuple(warnings))
+        gone = _absent(place, item.path)
+        steps += gone
+        if any(isinstance(step, Remove) for step in gone):
+            after[item.path] = "absent"
+        if any(isinstance(step, Restore) for step in gone):
+            after[item.path] = f"what is in {place.moved}"
+        elif not any(isinstance(step, Remove) for step in gone) and place.file.kind != "absent":
+            warnings.append(f"'{item.path}' was not written by laptop.containers and was left alone.")
+    before: dict[str, Any] = {str(path): _shown(place.file) for path, place in places.items()}
+    return Plan(tuple(steps), before, {str(path): text for path, text in after.items()}, warnings=tuple(warnings))
 
 
-def _plan_present(found: FileState, item: Wrapper, text: str, moved_to: Path) -> WrapperStep | None:
+def _shown(file: FileState) -> str:
+    return file.text or file.kind
+
+
+def _present(place: Place, item: Wrapper, text: str) -> list[Step]:
+    found, target = place.file, f"nerdctl wrapper '{item.path}'"
     bound = bound_profile(found.text) if found.kind == "file" else None
-    target = f"nerdctl wrapper '{item.path}'"
     if found.kind == "absent":
-        return WrapperStep("write", target, f"for profile '{item.profile}'", path=item.path, text=text)
-    if bound is None:
-        if not item.move_foreign or found.kind == "other":
-            raise RefusedStep(
-                f"Could not write nerdctl wrapper '{item.path}': something else is there. "
-                "Choose another path, or set move_foreign to have the file moved aside."
-            )
-        return WrapperStep("write", target, f"old file moved to {moved_to}", path=item.path, text=text, moved_to=moved_to)
-    if bound != item.profile:
-        return WrapperStep("write", target, f"profile '{bound}' -> '{item.profile}'", path=item.path, text=text)
-    if found.text != text:
-        return WrapperStep("write", target, "path of the colima command", path=item.path, text=text)
-    if not found.mode & 0o100:
-        return WrapperStep("write", target, "made executable", path=item.path, text=text)
-    return None
+        return [Write("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
+    if bound is None and (not item.move_foreign or found.kind == "other"):
+        raise RefusedStep(
+            f"write {target}", "another file is there", "Choose another path, or set move_foreign to have the file moved aside."
+        )
+    if bound is not None and (place.owned or found.text == text):
+        return _rewrite(found, item, text, bound)
+    # The user's own, also where it has colima's form: it is kept.
+    detail = f"profile '{bound}' -> '{item.profile}', " if bound is not None and bound != item.profile else ""
+    return [Write("write", target, f"{detail}old file moved to {place.free}", path=item.path, text=text, moved_to=place.free)]
 
 
-def _shown(state: Mapping[Path, FileState], wrappers: Sequence[Wrapper]) -> dict[str, Any]:
-    return {str(item.path): state[item.path].text or state[item.path].kind for item in wrappers}
+def _rewrite(found: FileState, item: Wrapper, text: str, bound: str) -> list[Step]:
+    reasons = (
+        (bound != item.profile, f"profile '{bound}' -> '{item.profile}'"),
+        (found.text != text, "path of the colima command"),
+        (not found.mode & 0o100, "made executable"),
+    )
+    why = next((words for applies, words in reasons if applies), "")
+    return [Write("write", f"nerdctl wrapper '{item.path}'", why, path=item.path, text=text)] if why else []
 
 
-def free_path(path: Path) -> Path:
-    """Return the first of path.moved, path.moved.1, ... that is not taken."""
-    candidate, number = path.with_name(f"{path.name}.moved"), 0
-    while candidate.exists() or candidate.is_symlink():
-        number += 1
-        candidate = path.with_name(f"{path.name}.moved.{number}")
-    return candidate
-
-
-def apply_wrappers(plan: Plan, moved: Moved) -> None:
-    """Run the steps."""
-    for step in plan.steps:
-        if not isinstance(step, WrapperStep):
-            continue
-        try:
-            if step.moved_to is not None:
-                # Noted first: killed in between, it can still come back.
-                moved.note(step.path, step.moved_to)
-                step.path.rename(step.moved_to)
-            if step.moved_from is not None:
-                step.moved_from.rename(step.path)
-            elif step.text is None:
-                step.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"Could not {step.verb} '{step.path}': {error.strerror}. {_REMEDY}") from error
-        if step.text is not None:
-            write_file(step.path, step.text, 0o755, _REMEDY)
+def _absent(place: Place, path: Path) -> list[Step]:
+    written = place.owned and place.file.kind == "file" and bound_profile(place.file.text) is not None
+    steps: list[Step] = [Remove("remove", f"nerdctl wrapper '{path}'", path=path)] if written else []
+    if place.moved is not None and (written or place.file.kind == "absent"):
+        steps.append(Restore("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))
+    if place.owned:
+        steps.append(Forget("forget", f"'{path}'", path=path, silent=True))
+    return steps
 
 
 def path_warnings(wrappers: Sequence[Wrapper], search: Sequence[str], first: Mapping[str, str | None]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.notes import state_directory
+from ..core.home import state_directory
 from ..ecr.lease import lease_from
 from .plan import KINDS, Note, Place
 
@@ -21,8 +21,8 @@ _REMEDY = "Make the directory writable, or set XDG_STATE_HOME to another one."
 class Notes:
     """The logins of one pull secret's task, by place and host."""
 
-    def __init__(self, environment: Mapping[str, str], home: str, secret: str) -> None:
-        self.path = state_directory(environment, home) / "registry_logins.json"
+    def __init__(self, environment: Mapping[str, str], _home: str, secret: str) -> None:
+        self.path = state_directory(environment) / "registry_logins.json"
         self.secret = secret
 
     def read(self) -> dict[Place, dict[str, Note]]:
@@ -54,7 +54,7 @@ class Notes:
         return _mapping(notes)
 
     def _save(self, notes: dict[str, Any]) -> None:
-        from ..core.user_file import write_file
+        from ..core.files import write_file
 
         if notes:
             write_file(self.path, json.dumps(notes, indent=1), 0o600, _REMEDY)

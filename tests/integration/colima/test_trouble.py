@@ -104,7 +104,7 @@ def test_what_is_in_the_way_is_named(lab: ColimaLab, obstacle: Callable[[ColimaL
     with pytest.raises(InputError) as told:
         lab.converge(DEV)
     assert told.value.message.startswith(f"Could not converge the colima profiles: '{path}")
-    assert told.value.message.endswith("See to that file or directory, and run again.")
+    assert told.value.message.endswith("Check that path, and run again.")
 
 
 def test_the_settings_may_live_behind_a_link(lab: ColimaLab) -> None:

@@ -9,20 +9,20 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import ARGUMENT_SPEC
 from ansible_collections.laptop.containers.plugins.module_utils.core.entries import with_state
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.core.options import refusal
+from ansible_collections.laptop.containers.plugins.module_utils.core.options import problems
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "runtime": (
         {"profiles": [{"name": "dev", "runtime": "podman"}]},
-        "'podman' as 'runtime' of 'dev' in 'profiles': there is no such choice. Use one of docker, containerd, incus, none.",
+        "'podman' as 'runtime' of 'dev' in 'profiles': it is not a choice. Use one of docker, containerd, incus, none.",
     ),
     "runtime of the only profile": (
         {"name": "dev", "runtime": "podman"},
-        "'podman' as 'runtime': there is no such choice. Use one of docker, containerd, incus, none.",
+        "'podman' as 'runtime': it is not a choice. Use one of docker, containerd, incus, none.",
     ),
     "state of the second": (
         {"profiles": [{"name": "dev"}, {"state": "off"}]},
-        "'off' as 'state' of entry 2 in 'profiles': there is no such choice. Use one of started, stopped, present, absent.",
+        "'off' as 'state' of entry 2 in 'profiles': it is not a choice. Use one of started, stopped, present, absent.",
     ),
     "kubernetes": (
         {"profiles": [{"name": "dev", "kubernetes": True}]},
@@ -30,21 +30,27 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "mode of a script": (
         {"name": "dev", "provision": [{"mode": "later", "script": "x"}]},
-        "'later' as 'mode' of entry 1 in 'provision': there is no such choice. "
+        "'later' as 'mode' of entry 1 in 'provision': it is not a choice. "
         "Use one of system, user, boot, dependency, after-boot, ready.",
     ),
     "network mode": (
         {"name": "dev", "network": {"mode": "x"}},
-        "'x' as 'mode' of 'network': there is no such choice. Use one of shared, bridged.",
+        "'x' as 'mode' of 'network': it is not a choice. Use one of shared, bridged.",
     ),
     "profiles by name": (
         {"profiles": ["dev"]},
         "'profiles': entry 1 is a text, not a mapping. Write its options as 'option: value', one a line.",
     ),
     "profiles as a mapping": ({"profiles": {"dev": {}}}, "'profiles': it is a mapping, not a list. Begin each entry with '- '."),
-    "cpu in words": ({"name": "dev", "cpu": "many"}, "'many' as 'cpu': it is no whole number. Give a whole number."),
-    "endless disk": ({"name": "dev", "disk": float("inf")}, "'inf' as 'disk': it is no whole number. Give a whole number."),
-    "memory": ({"name": "dev", "memory": float("nan")}, "'nan' as 'memory': it is no number. Give a number."),
+    "cpu in words": (
+        {"name": "dev", "cpu": "many"},
+        "'many' as 'cpu': it is not a whole number. Use one such as 4.",
+    ),
+    "endless disk": (
+        {"name": "dev", "disk": float("inf")},
+        "'inf' as 'disk': it is not a whole number. Use one such as 4.",
+    ),
+    "memory": ({"name": "dev", "memory": float("nan")}, "'nan' as 'memory': it is not a number. Use one such as 1.5."),
     # What is in it is not shown.
     "env": ({"name": "dev", "env": ["TOKEN=x"]}, "'env': it is a list, not a mapping. Write its options as 'option: value'."),
 }
@@ -52,19 +58,19 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
 def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
-    assert refusal(ARGUMENT_SPEC, options) == f"Could not use {message}"
+    assert problems(ARGUMENT_SPEC, options) == [f"Could not use {message}"]
 
 
 def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
     fine = {
-        "profiles": [{"name": "dev", "cpu": "2", "memory": "1.5", "runtime": "none", "disk": None, "env": {"A": True}, "x": 1}],
+        "profiles": [{"name": "dev", "cpu": "2", "memory": "1.5", "runtime": "none", "disk": None, "env": {"A": True}}],
         "confirm_data_loss": "dev,k8s",
         "delete_data": "yes",
         "host": "cpus=4",
         "network": {"dns": "1.1.1.1"},
         "restart": "if_idle",
     }
-    assert refusal(ARGUMENT_SPEC, fine) == ""
+    assert problems(ARGUMENT_SPEC, fine) == []
 
 
 @pytest.mark.parametrize("word", ["stopped", "started", "Absent", "", None, False])

@@ -159,4 +159,4 @@ def test_a_directory_that_is_closed_to_the_user_is_named(
 ) -> None:
     result = run(module, **options)
     assert result["msg"].startswith(f"Could not {what} the colima profiles: '{closed / '_lima'}")
-    assert result["msg"].endswith("': permission denied. See to that file or directory, and run again.")
+    assert result["msg"].endswith("': permission denied. Check that path, and run again.")

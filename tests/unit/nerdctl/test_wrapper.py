@@ -83,23 +83,28 @@ def test_check_apply_check_apply(run: ModuleRun, home: Path, colima: str) -> Non
     assert not list((home / ".local/bin").iterdir())
 
 
-def test_what_colima_installed_itself_is_taken_over(run: ModuleRun, home: Path, colima: str) -> None:
+def test_a_script_that_colima_installed_stays_the_users_own(run: ModuleRun, home: Path, colima: str) -> None:
     path = home / "nerdctl"
     path.write_text(script(colima, "k8s"))
     path.chmod(0o755)
     assert not run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])["changed"]
+    left = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
+    assert not left["changed"]
+    assert messages(left) == [f"'{path}' was not written by laptop.containers and was left alone."]
     result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "dev"}])
-    assert result["actions"] == [f"write nerdctl wrapper '{path}' (profile 'k8s' -> 'dev')"]
+    assert result["actions"] == [f"write nerdctl wrapper '{path}' (profile 'k8s' -> 'dev', old file moved to {path}.moved)"]
     path.chmod(0o644)
     assert run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "dev"}])["changed"]
     assert os.access(path, os.X_OK)
+    run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
+    assert path.read_text() == script(colima, "k8s")
 
 
 def test_a_foreign_file_is_never_overwritten_or_removed(run: ModuleRun, home: Path, colima: str) -> None:
     path = home / "nerdctl"
     path.write_bytes(b"\x7fELF\xff\xfe")
     refused = run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
-    assert refused["msg"].startswith(f"Could not write nerdctl wrapper '{path}': something else is there.")
+    assert refused["msg"].startswith(f"Could not write nerdctl wrapper '{path}': another file is there.")
     left = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
     assert not left["changed"]
     assert "left alone" in messages(left)[0]
@@ -123,14 +128,14 @@ def test_what_was_moved_aside_comes_back(run: ModuleRun, home: Path, colima: str
     (home / "nerdctl.moved").write_text("older")
     wrapper = {"path": str(path), "profile": "k8s", "move_foreign": True}
     run("nerdctl_wrapper", wrappers=[wrapper])
-    # Written anew, it is still the one that had something moved.
+    # Written again, it is still the one for which a file was moved.
     run("nerdctl_wrapper", wrappers=[{**wrapper, "profile": "dev"}])
     absent = [{**wrapper, "state": "absent"}]
     checked = run("nerdctl_wrapper", check=True, wrappers=absent)
     assert path.read_text() == script(colima, "dev")
     result = run("nerdctl_wrapper", wrappers=absent)
     assert (checked["actions"], checked["diff"]) == (result["actions"], result["diff"])
-    assert result["actions"] == [f"remove nerdctl wrapper '{path}'", f"bring back '{path}' (from {path}.moved.1)"]
+    assert result["actions"] == [f"remove nerdctl wrapper '{path}'", f"restore '{path}' (from {path}.moved.1)"]
     assert (path.read_bytes(), os.access(path, os.X_OK)) == (b"\x7fELF\xff\xfe", True)
     assert sorted(item.name for item in home.glob("nerdctl*")) == ["nerdctl", "nerdctl.moved"]
     assert not run("nerdctl_wrapper", wrappers=absent)["changed"]
@@ -144,17 +149,17 @@ def test_what_was_moved_aside_comes_back_after_a_kill(run: ModuleRun, home: Path
     # Killed when the file had been moved and the wrapper was not yet there, or when it had gone and the file was not yet back.
     path.unlink()
     result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
-    assert result["actions"] == [f"bring back '{path}' (from {path}.moved)"]
+    assert result["actions"] == [f"restore '{path}' (from {path}.moved)"]
     assert path.read_text() == "mine"
 
 
 def test_only_what_made_way_for_the_wrapper_comes_back(run: ModuleRun, home: Path, colima: str) -> None:
     path = home / "nerdctl"
     run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
-    (home / "nerdctl.moved").write_text("moved by somebody else")
+    (home / "nerdctl.moved").write_text("moved by the user")
     result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
     assert result["actions"] == [f"remove nerdctl wrapper '{path}'"]
-    assert (home / "nerdctl.moved").read_text() == "moved by somebody else"
+    assert (home / "nerdctl.moved").read_text() == "moved by the user"
     # Nor in place of what has come there since.
     path.write_text("mine")
     run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s", "move_foreign": True}])
@@ -175,13 +180,15 @@ def test_a_colima_in_a_directory_with_a_space_is_found(run: ModuleRun, home: Pat
     assert not run("nerdctl_wrapper", **options)["changed"]
 
 
-def test_a_link_of_a_dotfiles_manager_stays_a_link(run: ModuleRun, home: Path, colima: str) -> None:
+def test_a_link_of_a_dotfiles_manager_is_kept(run: ModuleRun, home: Path, colima: str) -> None:
     (home / "dotfiles").mkdir()
     (home / "dotfiles/nerdctl").write_text(script(colima, "old"))
     (home / "nerdctl").symlink_to("dotfiles/nerdctl")
     run("nerdctl_wrapper", wrappers=[{"path": str(home / "nerdctl"), "profile": "k8s"}])
+    assert (home / "nerdctl").read_text() == script(colima, "k8s")
+    assert (home / "dotfiles/nerdctl").read_text() == script(colima, "old")
+    run("nerdctl_wrapper", wrappers=[{"path": str(home / "nerdctl"), "state": "absent"}])
     assert (home / "nerdctl").is_symlink()
-    assert (home / "dotfiles/nerdctl").read_text() == script(colima, "k8s")
 
 
 def test_a_directory_that_is_not_on_path_is_named(run: ModuleRun, home: Path, colima: str) -> None:
@@ -279,7 +286,7 @@ def test_a_foreign_completion_is_never_overwritten_or_removed(run: ModuleRun, ho
     own.parent.mkdir()
     own.write_text("#compdef nerdctl\n")
     refused = run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["zsh"])
-    assert refused["msg"].startswith(f"Could not write zsh completion '{own}': something else is there.")
+    assert refused["msg"].startswith(f"Could not write zsh completion '{own}': another file is there.")
     assert not (home / ".local/bin/nerdctl").exists()
     run("nerdctl_wrapper", wrappers=[{"state": "absent"}])
     assert own.read_text() == "#compdef nerdctl\n"
@@ -291,7 +298,7 @@ def test_completion_of_a_stopped_profile_is_pending(run: ModuleRun, home: Path, 
     result = run("nerdctl_wrapper", **options)
     assert result["actions"] == [f"write nerdctl wrapper '{home}/.local/bin/nerdctl' (for profile 'k8s')"]
     assert "colima is not running" in result["pending"][0]["reason"]
-    assert "colima start k8s" in messages(result)[0]
+    assert "colima start k8s" in result["pending"][0]["remedy"]
     assert not run("nerdctl_wrapper", **options)["changed"]
     (home / "stopped").unlink()
     assert run("nerdctl_wrapper", **options)["changed"]

@@ -135,11 +135,11 @@ def test_a_file_in_the_way_is_named(tools: Path, home: Path, kind: str) -> None:
     folder = Path(next(iter(manager.files(TIMER)))).parent
     folder.parent.mkdir(parents=True)
     folder.touch()
-    with pytest.raises(InputError, match=f"Could not read timer 'refresh': '{folder}/.*': not a directory. See to that file"):
+    with pytest.raises(InputError, match=f"Could not read timer 'refresh': '{folder}/.*': not a directory. Check that path"):
         settle(manager, TIMER)
     folder.unlink()
     folder.symlink_to(home / "nowhere")
-    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{folder}': file exists. See to that file"):
+    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{folder}': file exists. Check that path"):
         settle(manager, TIMER)
 
 
@@ -159,7 +159,7 @@ def test_a_directory_that_belongs_to_somebody_else_is_named(
         # Root may write everywhere.
         request.addfinalizer(lambda: os.seteuid(0))
         os.seteuid(65534)
-    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{agents}': permission denied. See to that file"):
+    with pytest.raises(InputError, match=f"Could not change timer 'refresh': '{agents}': permission denied. Check that path"):
         settle(Launchd(place, 501), TIMER)
 
 

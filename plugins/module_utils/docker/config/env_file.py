@@ -6,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core.errors import RefusedStep
+from ...core.files import FileState
 from ...core.plan import Plan, Step
-from ...core.user_file import FileState
 
 _FIRST_LINE = "# Written by laptop.containers; changes are lost."
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...core.command import complete_path
 from ...core.errors import InputError
+from ...core.files import write_file
 from ...core.plan import Plan
-from ...core.user_file import write_file
 from ..client import context_directory
 from ..plugins import find_elsewhere, in_directories, plugin_directories
 from .file import ConfigFile

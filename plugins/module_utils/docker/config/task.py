@@ -11,8 +11,8 @@ from typing import Any
 
 from ...colima_paths import parse_name, resolve
 from ...core.errors import NotVerified
+from ...core.files import read_file, write_file
 from ...core.plan import Plan, merge, telling
-from ...core.user_file import read_file, write_file
 from ..client import config_file, docker_directory, read_config
 from ..context.store import state_file
 from .env_file import env_text, plan_env_file

@@ -16,7 +16,7 @@ from typing import Any
 from ...core.command import Cli
 from ...core.errors import CommandFailed, InputError
 from ...core.files import write_atomically
-from ...core.notes import state_directory
+from ...core.home import state_directory
 from ...core.plan import Plan, telling
 from ..client import context_directory, current_context
 from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
@@ -24,9 +24,9 @@ from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
 _SECONDS = 30.0
 
 
-def state_file(environment: Mapping[str, str], home: str) -> Path:
+def state_file(environment: Mapping[str, str], _home: str) -> Path:
     """Return where the note of the previous contexts is kept."""
-    return state_directory(environment, home) / "docker_context.json"
+    return state_directory(environment) / "docker_context.json"
 
 
 def tls_file(path: str, what: str) -> TlsFile:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the tasks of this collection: on the laptop itself inside Ansible's worker, elsewhere as modules.
+
+Most of what a small task costs is not its work: a module is packed, sent to a directory, and started by a new Python. On the
+laptop itself none of that is needed: read, plan, apply and verify run here, once, through the same skeleton as in the module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action.normal import ActionModule as Normal
+
+from ..module_utils.core.errors import WorkstationError, in_words
+from ..module_utils.core.options import problems
+from ..module_utils.core.subject import Subject, run
+
+# Where the subject of each module is, as the name SUBJECT.
+SUBJECTS = {
+    "buildx_builder": "buildx.task",
+    "colima_profile": "colima.task",
+    "docker_cli_config": "docker.config.task",
+    "docker_context": "docker.context.task",
+    "ecr_pull_secret": "pull_secret.task",
+    "nerdctl_wrapper": "nerdctl.task",
+}
+# `{{ colima_restart }}`, perhaps with a filter behind it.
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
+
+
+class ActionModule(Normal):
+    """The action of the modules in SUBJECTS (meta/runtime.yml)."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of the task. Invalid options are told all at once, and nothing runs."""
+        module = import_module(f"..module_utils.{SUBJECTS[self._task.action.rpartition('.')[2]]}", __package__)
+        subject: Any = module.SUBJECT() if hasattr(module, "SUBJECT") else _Unconverted(module)
+        invalid = problems(subject.spec, self._task.args, subject.hidden)
+        if invalid:
+            return self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(invalid)})
+        if self._is_here(task_vars or {}):
+            # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
+            with contextlib.suppress(TypeError):
+                return self._here(subject, json.loads(json.dumps(self._task.args)))
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        return result
+
+    def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
+        """Whether the module would run on this machine, as this user, by this Python, while the task waits."""
+        interpreter = self._templar.template(task_vars.get("ansible_python_interpreter", ""))
+        elsewhere = self._task.delegate_to or self._task.async_val or self._connection.become
+        return self._connection.transport == "local" and not elsewhere and interpreter == sys.executable
+
+    def _here(self, subject: Subject[Any, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        environment: dict[str, Any] = {}
+        self._compute_environment_string(environment)
+        with _environment(environment):
+            # Paths are expanded here, so this belongs into the environment as well.
+            checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
+            secrets = subject.secrets(options) | checked._no_log_values
+            if checked.error_messages:
+                result = self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(checked.error_messages)})
+            else:
+                try:
+                    work = subject.run if isinstance(subject, _Unconverted) else partial(run, subject)
+                    result = work(checked.validated_parameters, check_mode=self._task.check_mode)
+                except WorkstationError as error:
+                    result = self._failed(subject, error.result)
+        plain: dict[str, Any] = remove_values(json.loads(json.dumps(self._worded(result))), secrets)
+        return plain
+
+    def _failed(self, subject: Subject[Any, Any], result: dict[str, Any]) -> dict[str, Any]:
+        """Return a failure without a value of a hidden option."""
+        return remove_values({"failed": True, **result}, subject.secrets(self._task.args))  # type: ignore[no-any-return]
+
+    def _worded(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return the result with options named as the user knows them: in a role, by the role's variables."""
+        variables = self._variables()
+
+        def words(value: Any) -> Any:
+            return in_words(value, variables) if isinstance(value, str) else value
+
+        for item in result.get("pending", ()):
+            item["remedy"] = words(item["remedy"])
+        told = {key: words(result[key]) for key in ("msg",) if key in result}
+        return {**result, **told, "warnings": [words(text) for text in result.get("warnings", ())]}
+
+    def _variables(self) -> dict[str, str]:
+        """Return the variable behind each option, where the task of a role is written with variables."""
+        raw = getattr(self._task, "_ds", None) or {}
+        given = raw.get(self._task.action, raw.get(self._task.action.rpartition(".")[2])) if self._task._role else None
+        if not isinstance(given, Mapping):
+            return {}
+        found = {option: _VARIABLE.search(value) for option, value in given.items() if isinstance(value, str)}
+        return {option: match[1] for option, match in found.items() if match}
+
+
+class _Unconverted(Subject[Any, Any]):
+    """A subject that does not use the skeleton yet."""
+
+    def __init__(self, module: Any) -> None:
+        self.spec, self.rules, self.run = module.ARGUMENT_SPEC, getattr(module, "RULES", {}), module.run  # type: ignore[misc]
+        self.secrets = getattr(module, "secrets", super().secrets)  # type: ignore[method-assign]
+
+
+@contextlib.contextmanager
+def _environment(extra: Mapping[str, Any]) -> Iterator[None]:
+    """Give this process, which serves one task, the task's environment meanwhile."""
+    before = dict(os.environ)
+    os.environ.update({name: str(value) for name, value in extra.items()})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The skeleton of every module: read, plan, apply, verify. A subject gives the parts; what all of them owe is written here once.
+
+Knows no subject, and neither Ansible nor the module or action plugin that calls it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from .errors import Interrupted, NotVerified, WorkstationError, naming_files, refused
+from .plan import Plan, Step
+
+# What the options ask for, and what was found. Both are frozen.
+Desired = TypeVar("Desired")
+Current = TypeVar("Current")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Desired, Current]):
+    """A finished run, for the subject to show. In check mode, and where nothing was to do, after is before."""
+
+    desired: Desired
+    before: Current
+    after: Current
+    plan: Plan
+    check_mode: bool = False
+
+
+class Subject(Generic[Desired, Current]):
+    """What one module is about. An object serves one run, so it may keep its clients."""
+
+    # AnsibleModule's argument_spec, and its other rules (mutually_exclusive and so on).
+    spec: ClassVar[Mapping[str, Any]]
+    rules: ClassVar[Mapping[str, Any]] = {}
+    # Options whose values never appear in a result, a log line or a message.
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    # The work in words, for messages: "Could not {work}: ...".
+    work: ClassVar[str]
+    # What to look at when a second look finds something left.
+    look: ClassVar[str] = "Another program may have changed it meanwhile; run again."
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+        """Return what the options ask for. Raises InputError. The only place that knows options."""
+        raise NotImplementedError
+
+    def read(self, desired: Desired) -> Current:
+        """Return what is there. Changes nothing."""
+        raise NotImplementedError
+
+    def plan(self, desired: Desired, current: Current) -> Plan:
+        """Return what has to be done. Pure."""
+        raise NotImplementedError
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        raise NotImplementedError
+
+    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+        """Return the result keys that are the subject's own; "warnings" are added to the plan's."""
+        raise NotImplementedError
+
+    def secrets(self, params: Mapping[str, Any]) -> set[str]:
+        """Return the texts that no result may hold. Takes options of any shape, also invalid ones."""
+        del params
+        return set()
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Return what keeps other runs out; made before reading, and entered from before the first step until the last look.
+
+        Entering returns whether what was read is still true; if not, it is read and planned again.
+        """
+        return contextlib.nullcontext(True)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out a plan, telling each finished step. For subjects whose steps run side by side, to be replaced."""
+        for step in plan.steps:
+            self.apply(step)
+            if not step.silent:
+                tell(str(step))
+
+    def close(self) -> None:
+        """End what the run opened."""
+
+
+class Reader(Subject[Desired, Current]):
+    """A subject that only reads, for an info module."""
+
+    def plan(self, desired: Desired, current: Current) -> Plan:
+        """Return an empty plan."""
+        del desired, current
+        return Plan()
+
+
+def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
+    """Run a subject and return its result. Raises a WorkstationError that tells what was done before it."""
+    done: list[str] = []
+    try:
+        with interruptible(subject.work), naming_files(subject.work), contextlib.closing(subject):
+            outcome = _converged(subject, params, check_mode, done)
+            shown = subject.public(outcome)
+    except WorkstationError as error:
+        error.done = [*done, *error.done]
+        raise
+    plan = outcome.plan
+    actions = plan.actions if check_mode else done
+    return {
+        "changed": bool(actions),
+        "actions": actions,
+        "diff": plan.diff,
+        "pending": [item.public() for item in plan.pending],
+        **shown,
+        "warnings": list(dict.fromkeys([*plan.warnings, *shown.get("warnings", ())])),
+    }
+
+
+def _converged(subject: Subject[Any, Any], params: Mapping[str, Any], check_mode: bool, done: list[str]) -> Outcome[Any, Any]:
+    desired = subject.desired(params, check_mode=check_mode)
+    guard = subject.alone()
+    current = subject.read(desired)
+    plan = subject.plan(desired, current)
+    _refuse(plan)
+    if check_mode or not plan.steps:
+        return Outcome(desired, current, current, plan, check_mode)
+    with guard as still_true:
+        if not still_true:
+            current = subject.read(desired)
+            plan = subject.plan(desired, current)
+            _refuse(plan)
+        subject.carry_out(plan, done.append)
+        after = subject.read(desired)
+        _verify(subject, subject.plan(desired, after))
+    return Outcome(desired, current, after, plan)
+
+
+def _refuse(plan: Plan) -> None:
+    if plan.refusals:
+        raise refused(plan.refusals)
+
+
+def _verify(subject: Subject[Any, Any], left: Plan) -> None:
+    """Raise NotVerified for what a second look still finds to do."""
+    steps = [step for step in left.steps if not step.silent]
+    if steps:
+        raise NotVerified(
+            subject.work,
+            f"every step was carried out, yet a second look still finds this to do: {steps[0]}",
+            subject.look,
+            left=[str(step) for step in steps],
+        )
+    _refuse(left)
+
+
+@contextlib.contextmanager
+def interruptible(work: str) -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, so that no child goes on unseen; both become a failure that tells what was done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(work, "the run was interrupted", "Run again: it continues from what is there.") from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
