@@ -54,6 +54,7 @@ ENGINES: dict[str, Engine] = {
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"
         ),
         Engine("kubectl", "the Kubernetes command line", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubectl"),
+        Engine("kubeconfig-reader", "kubectl's view of a kubeconfig", module="kubeconfig-reader", go_package="."),
         Engine("docker-buildx", "builds for several platforms", module="buildx", go_package=_DOCKER_GO),
         Engine(
             "buildkitd", "builds in the containerd profile", module="buildkit", go_package=f"{_BUILDKIT}/buildkitd", root=True

@@ -2,7 +2,7 @@
 """`make engines`: get the real engines that this machine can have; say what it can't have, and why.
 
 System packages come from apt (as root), the others are built with Go into a cache outside the work tree, each from the
-go.mod of its folder here. What is there already is left alone; a build is repeated only when its go.mod changed.
+go.mod of its folder here. What is there already is left alone; a build is repeated only when its go.mod or source changed.
 """
 
 from __future__ import annotations
@@ -74,8 +74,14 @@ def apt(verb: str, *packages: str) -> bool:
 
 def fingerprint(engine: Engine) -> str:
     """What a build depends on."""
-    text = (HERE / engine.module / "go.mod").read_text() + engine.go_package
+    text = "".join(file.read_text() for file in sources(engine)) + engine.go_package
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sources(engine: Engine) -> list[Path]:
+    """The files that a build starts from."""
+    folder = HERE / engine.module
+    return [folder / "go.mod", *sorted(folder.glob("*.go"))]
 
 
 def stamp(engine: Engine) -> Path:
@@ -118,7 +124,8 @@ def build(go: str, engine: Engine) -> str | None:
     work = target.parent / "build" / engine.module
     work.mkdir(parents=True, exist_ok=True)
     target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / engine.module / "go.mod", work / "go.mod")
+    for file in sources(engine):
+        shutil.copy(file, work / file.name)
     part = target / f".{engine.name}.part"
     argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", str(part), engine.go_package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}

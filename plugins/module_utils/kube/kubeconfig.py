@@ -1,26 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The user's kubeconfig file: one named entry (cluster, user and context of that name) read, put in place or taken out.
+"""The user's kubeconfig file: one named entry (cluster, user and context of that name) read, put in place or removed.
 
-Touches nothing else in the file, never the current context unless told, and never shows a credential.
+Changes nothing else in the file, not even a comment, and the current context only when told. Never shows a credential.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError, RefusedStep
-from ..core.files import write_atomically
+from ..core.errors import InputError, NotVerified, RefusedStep, naming_files
+from ..core.files import replace_if_unchanged
+from .edit import LISTS, CannotEdit, Editor
+from .lock import lock_of, locked
+from .yaml_rules import NotYaml, parse, rules, without_collection
 
-_LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
-_LOCK_WAIT_SECONDS = 30.0
-_STALE_LOCK_SECONDS = 20.0
+_WRITES = 5
+_READS, _PAUSE = 50, 0.02
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of the entry of a name: the cluster and user to write, or None to remove it; and the current context."""
+
+    name: str
+    entry: Mapping[str, Any] | None = None
+    current: str | None = None
 
 
 def path_from(environment: Mapping[str, str]) -> Path:
@@ -31,12 +41,12 @@ def path_from(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HOME") or "~").expanduser() / ".kube" / "config"
 
 
-def parts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
+def parts(config: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
     """Return the entry of that name: which of cluster, user and context there are, each with its content."""
     return {
-        kind: item.get(kind) or {}
-        for plural, kind in _LISTS.items()
-        for item in config.get(plural) or ()
+        kind: item[kind] if isinstance(item.get(kind), dict) else {}
+        for plural, kind in LISTS.items()
+        for item in reversed(_items(config, plural))
         if isinstance(item, dict) and item.get("name") == name
     }
 
@@ -44,9 +54,9 @@ def parts(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 def is_complete(config: Mapping[str, Any], name: str) -> bool:
     """Whether the entry has all three parts and they belong together."""
     entry = parts(config, name)
-    context = entry.get("context") or {}
+    context = entry.get("context", {})
     return bool(
-        (entry.get("cluster") or {}).get("server")
+        entry.get("cluster", {}).get("server")
         and entry.get("user")
         and context.get("cluster") == name
         and context.get("user") == name
@@ -56,56 +66,49 @@ def is_complete(config: Mapping[str, Any], name: str) -> bool:
 def entry_from_k3s(k3s: Mapping[str, Any], address: str = "") -> dict[str, Any]:
     """Return the parts that k3s' own kubeconfig describes. address replaces the loopback address where the VM has one."""
     entry = parts(k3s, "default")
-    if set(entry) != set(_LISTS.values()):
+    if set(entry) != set(LISTS.values()):
         raise InputError("Could not read the kubeconfig of k3s: it lacks the entry 'default'. Is Kubernetes up in the VM?")
     cluster = dict(entry["cluster"])
     if address:
-        cluster["server"] = re.sub(r"//127\.0\.0\.1:", f"//{address}:", cluster.get("server", ""))
+        cluster["server"] = re.sub(r"//127\.0\.0\.1:", f"//{address}:", str(cluster.get("server", "")))
     return {"cluster": cluster, "user": entry["user"]}
 
 
-def with_entry(config: Mapping[str, Any], name: str, entry: Mapping[str, Any], make_current: bool) -> dict[str, Any]:
-    """Return the config with this cluster and user under one name, a context for them, and all else as it was.
-
-    What the user added to the context (a namespace) stays.
-    """
-    result = copy.deepcopy(dict(config))
-    result.setdefault("apiVersion", "v1")
-    result.setdefault("kind", "Config")
-    context = {**(parts(config, name).get("context") or {}), "cluster": name, "user": name}
-    for plural, kind in _LISTS.items():
-        items = result.get(plural) or []
-        content = context if kind == "context" else entry[kind]
-        found = [item for item in items if isinstance(item, dict) and item.get("name") == name]
-        if found:
-            found[0][kind] = content
+def changed(config: Mapping[str, Any], change: Change) -> dict[str, Any]:
+    """Return the config after the change. What the user added to a context (a namespace) stays."""
+    result = dict(config)
+    if change.entry is not None:
+        result = {**result, "apiVersion": result.get("apiVersion", "v1"), "kind": result.get("kind", "Config")}
+    for plural, kind in LISTS.items():
+        items = _items(config, plural)
+        ours = [index for index, item in enumerate(items) if isinstance(item, dict) and item.get("name") == change.name]
+        if change.entry is None:
+            left = [item for index, item in enumerate(items) if index not in ours]
+            result |= {plural: left} if ours else {}
+            continue
+        links = {"cluster": change.name, "user": change.name}
+        content = {**parts(config, change.name).get("context", {}), **links} if kind == "context" else change.entry[kind]
+        items = list(items)
+        if ours:
+            items[ours[0]] = {**items[ours[0]], kind: content}
         else:
-            items.append({"name": name, kind: content})
+            items.append({"name": change.name, kind: content})
         result[plural] = items
-    if make_current:
-        result["current-context"] = name
-    return result
-
-
-def without_entry(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return the config without the parts of that name; a current context of that name is unset."""
-    result = copy.deepcopy(dict(config))
-    for plural in _LISTS:
-        if result.get(plural):
-            result[plural] = [item for item in result[plural] if not (isinstance(item, dict) and item.get("name") == name)]
-    if result.get("current-context") == name:
-        result["current-context"] = ""
-    return result
+    current = config.get("current-context") or ""
+    wanted = "" if change.entry is None and current == change.name else current
+    wanted = wanted if change.current is None else change.current
+    return result if wanted == current else {**result, "current-context": wanted}
 
 
 def holds(config: Mapping[str, Any], older: Mapping[str, Any], besides: str) -> bool:
     """Whether each entry of an older config is still there as it was, that of the name besides left aside."""
-    return all(
-        item in (config.get(plural) or ())
-        for plural in _LISTS
-        for item in older.get(plural) or ()
-        if not (isinstance(item, dict) and item.get("name") == besides)
-    )
+    for plural in LISTS:
+        there: dict[str, list[Any]] = {}
+        for item in _items(config, plural):
+            there.setdefault(_name(item), []).append(item)
+        if any(item not in there.get(_name(item), ()) for item in _items(older, plural) if _name(item) != besides):
+            return False
+    return True
 
 
 def is_dangling(config: Mapping[str, Any]) -> bool:
@@ -116,67 +119,118 @@ def is_dangling(config: Mapping[str, Any]) -> bool:
 
 def load(path: Path) -> dict[str, Any]:
     """Return the file's content; empty when there is no file. Raises InputError for one that is no kubeconfig."""
+    return _parsed(_text(path, _patiently_read(path)), path)[0]
+
+
+def rewrite(path: Path, change: Change) -> bool:
+    """Make one change, readable by the user only; a symbolic link stays one. Call it under the lock. Returns whether it changed.
+
+    Raises RefusedStep, with the file as it was, for one that is written in a way that can't be changed safely.
+    """
+    target = Path(os.path.realpath(path))
+    with naming_files(f"change kubeconfig '{path}'"), without_collection():
+        for _ in range(_WRITES):
+            data = _read(target)
+            text = _text(path, data)
+            config, root = _parsed(text, path)
+            if changed(config, change) == config:
+                return False
+            new = _edited(path, text, root, config, change)
+            _check(path, text, new, change)
+            # colima copies over the file without a lock.
+            if replace_if_unchanged(target, new.encode(), 0o600, data):
+                return True
+    raise NotVerified(f"Could not change kubeconfig '{path}': another program keeps changing it. Run again later.")
+
+
+def _edited(path: Path, text: str, root: Any, config: Mapping[str, Any], change: Change) -> str:
     try:
-        text = path.read_text()
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Could not read kubeconfig '{path}': {error}. Make it readable for you.") from error
-    import yaml
-
-    try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"Could not read kubeconfig '{path}': it is not YAML. Repair it, or move it away.") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise InputError(f"Could not read kubeconfig '{path}': it is not a mapping. Repair it, or move it away.")
-    for plural in _LISTS:
-        if document.get(plural) and not isinstance(document[plural], list):
-            raise InputError(f"Could not read kubeconfig '{path}': its {plural} are not a list. Repair it, or move it away.")
-    return document
+        editor = Editor(text, root)
+        wanted = changed(config, change)
+        for key in ("apiVersion", "kind", "current-context"):
+            if key in wanted and wanted[key] != config.get(key):
+                editor.put(root, key, wanted[key])
+        links = {"cluster": change.name, "user": change.name}
+        for plural, kind in LISTS.items():
+            if change.entry is None:
+                editor.remove_item(plural, change.name)
+            elif parts(config, change.name).get(kind) != parts(wanted, change.name)[kind]:
+                item = next(item for item in wanted[plural] if _name(item) == change.name)
+                editor.put_item(plural, item, links if kind == "context" else None)
+        return editor.result()
+    except CannotEdit as error:
+        raise _refused(path, str(error), change) from error
 
 
-def save(path: Path, config: Mapping[str, Any]) -> None:
-    """Replace the file at once, readable by the user only; a symbolic link stays one. Call it under the lock."""
-    import yaml
-
-    target = path.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    # For its owner only: a kubeconfig holds keys, whatever mode it had.
-    write_atomically(target, yaml.safe_dump(dict(config), sort_keys=False, default_flow_style=False))
-
-
-@contextlib.contextmanager
-def locked(path: Path, wait: float = _LOCK_WAIT_SECONDS) -> Iterator[None]:
-    """Hold kubectl's lock on a kubeconfig. kubectl itself does not wait and fails; this one waits."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    lock = path.with_name(path.name + ".lock")
-    end = time.monotonic() + wait
-    while True:
+def _check(path: Path, old: str, new: str, change: Change) -> None:
+    """Read the new text back with the rules of YAML 1.1 and 1.2. Raises RefusedStep when it says anything else than was meant."""
+    for loader in rules():
         try:
-            os.close(os.open(lock, os.O_CREAT | os.O_EXCL, 0o600))
-            break
-        except FileExistsError:
-            if _is_stale(lock):
-                # kubectl holds it for milliseconds; one this old was left by a killed process.
-                lock.unlink(missing_ok=True)
-            elif time.monotonic() >= end:
-                raise RefusedStep(
-                    f"Could not change kubeconfig '{path}': '{lock}' has been there for {wait:g} s. "
-                    "If no kubectl is running, remove that file and run again."
-                ) from None
-            else:
-                time.sleep(0.05)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
+            (before, _), (after, _) = parse(old, loader), parse(new, loader)
+        except NotYaml as error:
+            raise _refused(path, "its entries refer to each other", change) from error
+        if after != changed(before or {}, change):
+            raise _refused(path, "its entries refer to each other, or are written in an unusual way", change)
 
 
-def _is_stale(lock: Path) -> bool:
+def _refused(path: Path, why: str, change: Change) -> RefusedStep:
+    return RefusedStep(
+        f"Could not change entry '{change.name}' of kubeconfig '{path}' without a change to other entries: {why}. "
+        "Write the file in block style with 'kubectl config view --raw', or change the entry by hand."
+    )
+
+
+def _parsed(text: str, path: Path) -> tuple[dict[str, Any], Any]:
+    """Return the content and the node that it was read from."""
+    remedy = "Repair it, or move it away."
     try:
-        return time.time() - lock.stat().st_mtime > _STALE_LOCK_SECONDS
+        document, root = parse(text, rules()[0])
+    except NotYaml as error:
+        raise InputError(f"Could not read kubeconfig '{path}': it is not YAML. {remedy}") from error
+    if document is None:
+        return {}, None
+    if not isinstance(document, dict):
+        raise InputError(f"Could not read kubeconfig '{path}': it is not a mapping. {remedy}")
+    for plural in LISTS:
+        if document.get(plural) and not isinstance(document[plural], list):
+            raise InputError(f"Could not read kubeconfig '{path}': its {plural} are not a list. {remedy}")
+    return document, root
+
+
+def _text(path: Path, data: bytes | None) -> str:
+    try:
+        return (data or b"").decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"Could not read kubeconfig '{path}': it is not UTF-8. Repair it, or move it away.") from error
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
     except FileNotFoundError:
-        return False
+        return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"Could not read kubeconfig '{path}': {reason}. Make it readable for you.") from error
+
+
+def _patiently_read(path: Path) -> bytes | None:
+    """Return the content. kubectl empties the file before it writes, under its lock: then it is read again."""
+    for _ in range(_READS):
+        data = _read(path)
+        if data != b"" or not os.path.lexists(lock_of(path)):
+            break
+        time.sleep(_PAUSE)
+    return data
+
+
+def _items(config: Mapping[str, Any], plural: str) -> list[Any]:
+    items = config.get(plural)
+    return items if isinstance(items, list) else []
+
+
+def _name(item: Any) -> str:
+    return str(item.get("name")) if isinstance(item, dict) else ""
+
+
+__all__ = ["Change", "changed", "entry_from_k3s", "holds", "is_complete", "is_dangling", "load", "locked", "parts", "rewrite"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,8 @@ def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
     entry = kubeconfig.entry_from_k3s(_k3s(colima, name), _address(colima, name))
     path = kubeconfig.path_from(colima.environment)
     with kubeconfig.locked(path):
-        config = kubeconfig.load(path)
-        current = make_current and kubeconfig.is_dangling(config)
-        wanted = kubeconfig.with_entry(config, name.id, entry, current)
-        if wanted == config:
-            return False
-        kubeconfig.save(path, wanted)
-    return True
+        current = name.id if make_current and kubeconfig.is_dangling(kubeconfig.load(path)) else None
+        return kubeconfig.rewrite(path, kubeconfig.Change(name.id, entry, current))
 
 
 def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
@@ -95,16 +91,16 @@ def _remove_ssh_include(colima: Colima) -> None:
 def _remove_kubeconfig_entry(colima: Colima, name: Name, was_current: bool) -> None:
     """Take the entry out. was_current: colima, which has just deleted the profile, may have left no context current."""
     path = kubeconfig.path_from(colima.environment)
-    if not path.exists():
+    if not kubeconfig.load(path):
         return
     with kubeconfig.locked(path):
         config = kubeconfig.load(path)
-        wanted = kubeconfig.without_entry(config, name.id)
         current = config.get("current-context") or ""
+        change = kubeconfig.Change(name.id)
         if current == name.id or (was_current and not current):
-            wanted["current-context"] = former_context(colima.paths, name, path, wanted)
-        if wanted != config:
-            kubeconfig.save(path, wanted)
+            left = kubeconfig.changed(config, change)
+            change = replace(change, current=former_context(colima.paths, name, path, left))
+        kubeconfig.rewrite(path, change)
 
 
 def _docker(colima: Colima) -> Cli:
