@@ -31,7 +31,7 @@ def missing_from(text: str) -> list[tuple[str, str]]:
 def plan_bundle(missing: Sequence[tuple[str, str]]) -> Plan:
     """Return one step per thing that is missing."""
     steps = tuple(Step("install" if kind != "tap" else "add", f"{kind} '{name}'") for kind, name in missing)
-    names = [name for _, name in missing]
+    names = [name for _kind, name in missing]
     return Plan(steps, {"missing": names}, {"missing": []})
 
 

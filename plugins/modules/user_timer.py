@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -115,7 +116,6 @@ files:
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.core.errors import InputError, WorkstationError
 from ..module_utils.timer.launchd import Launchd
 from ..module_utils.timer.manager import Manager
-from ..module_utils.timer.surroundings import left_behind, looks_too_seldom, missing_on_this_machine, variables
+from ..module_utils.timer.surroundings import at_home, left_behind, looks_too_seldom, missing_on_this_machine, variables
 from ..module_utils.timer.systemd import Systemd
 from ..module_utils.timer.units import Timer, check_timer, plan_timer, secrets_in
 
@@ -174,16 +174,11 @@ def main() -> None:
 def _timer(params: dict[str, Any]) -> Timer:
     return Timer(
         name=params["name"],
-        command=_at_home(params["command"]),
+        command=at_home(params["command"]),
         minutes=params["every"],
         environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
         directory=params["directory"] or "",
     )
-
-
-def _at_home(words: Iterable[str]) -> tuple[str, ...]:
-    # Not the type path, which would read a $ as well: no service manager does.
-    return tuple(os.path.expanduser(word) for word in words)  # noqa: PTH111
 
 
 def _look_around(module: AnsibleModule, timer: Timer) -> None:
@@ -192,7 +187,7 @@ def _look_around(module: AnsibleModule, timer: Timer) -> None:
     seldom = looks_too_seldom(timer, module.params["refresh_before"]) if module.params["refresh_before"] else None
     if seldom:
         module.warn(seldom)
-    missing = missing_on_this_machine(timer, _at_home(module.params["needs"]))
+    missing = missing_on_this_machine(timer, at_home(module.params["needs"]))
     if missing and not module.check_mode:
         raise InputError(missing)
     if missing:
@@ -200,7 +195,7 @@ def _look_around(module: AnsibleModule, timer: Timer) -> None:
 
 
 def _manager(kind: str) -> Manager:
-    home = Path(os.environ.get("HOME") or "~").expanduser()
+    home = Path.home()
     if kind == "launchd" or (kind == "auto" and sys.platform == "darwin"):
         return Launchd(home, os.getuid())
     return Systemd(home, os.environ, os.getuid())

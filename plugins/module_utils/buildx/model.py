@@ -124,7 +124,7 @@ class BuildxStep(Step):
 def normal_platform(text: str) -> str:
     """Return the short form of a platform. Raises InputError for what is none."""
     low = text.strip().lower()
-    system, _, arch = low.partition("/")
+    system, _slash, arch = low.partition("/")
     if not _PLATFORM.fullmatch(low):
         raise InputError(f"Could not use platform '{text}': write it as os/arch, for instance linux/arm64.")
     return f"{system}/{_SAME_PLATFORM.get(arch, arch)}"
@@ -134,7 +134,7 @@ def check_endpoint(builder: str, text: str) -> None:
     """Raise InputError for an address that is none. Names of contexts and paths of files are not looked at."""
     try:
         # A port is looked at only when it is asked for.
-        _ = "://" in text and urlsplit(text).port
+        _port = "://" in text and urlsplit(text).port
     except ValueError as error:
         raise InputError(
             f"Could not use an endpoint of builder '{builder}': '{text}' is no address ({str(error).lower()}). Correct it."

@@ -185,7 +185,7 @@ def parse_inspect(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     name, running = "", False
     for line in text.partition("Nodes:")[2].splitlines():
-        label, _, value = line.partition(":")
+        label, _colon, value = line.partition(":")
         value = value.strip()
         if label == "Name":
             name, running = value, False
@@ -202,7 +202,7 @@ def parse_statuses(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     name = ""
     for line in text.partition("Nodes:")[2].splitlines():
-        label, _, value = line.partition(":")
+        label, _colon, value = line.partition(":")
         if label == "Name":
             name = value.strip()
         elif label == "Status":

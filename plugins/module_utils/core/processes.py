@@ -54,7 +54,7 @@ def age_of(pid: int) -> float:
         if _has_proc():
             ticks = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
             return float((_PROC / "uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
-        days, _, clock = _ps("-o", "etime=", "-p", str(pid)).strip().rpartition("-")
+        days, _dash, clock = _ps("-o", "etime=", "-p", str(pid)).strip().rpartition("-")
         seconds = 0
         for part in clock.split(":"):
             seconds = 60 * seconds + int(part)

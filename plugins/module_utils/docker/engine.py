@@ -66,7 +66,7 @@ def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
         raise Silent(f"nothing answered within {seconds:g} s") from None
     except OSError as error:
         raise Silent((error.strerror or str(error)).lower()) from error
-    head, _, body = raw.partition(b"\r\n\r\n")
+    head, _blank, body = raw.partition(b"\r\n\r\n")
     status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
     try:
         return int(status.split()[1]), json.loads(body)

@@ -134,7 +134,7 @@ def token_from(data: Any, now: datetime, host: str) -> Token:
     """Return the token of an answer (a list from ecr, one item from ecr-public). Raises TokenRefused when it has none."""
     item = (data[0] if data else {}) if isinstance(data, list) else data
     try:
-        user, _, password = base64.b64decode(item["authorizationToken"], validate=True).decode().partition(":")
+        user, _colon, password = base64.b64decode(item["authorizationToken"], validate=True).decode().partition(":")
     except (KeyError, TypeError, ValueError, binascii.Error):
         user, password = "", ""
     expires_at = item.get("expiresAt") if isinstance(item, dict) else None

@@ -50,9 +50,9 @@ def read_access(context: str, paths: Sequence[Path]) -> Access:
     documents = [(path, _load(path)) for path in paths if path.is_file()]
     shown = ", ".join(str(path) for path in paths)
     remedy = f"Start the profile that makes it (colima writes the context when Kubernetes starts), or name another of {shown}."
-    entry, _ = _find(documents, "contexts", "context", context)
+    entry, _folder = _find(documents, "contexts", "context", context)
     if entry is None:
-        known = sorted(str(item["name"]) for _, document in documents for item in _named(document, "contexts"))
+        known = sorted(str(item["name"]) for _path, document in documents for item in _named(document, "contexts"))
         said = f"known are {', '.join(known)}" if known else "there are no contexts"
         raise InputError(f"Could not find kube context '{context}': {said} in {shown}. {remedy}", missing_context=True)
     cluster, cluster_home = _find(documents, "clusters", "cluster", str(entry.get("cluster", "")))

@@ -40,8 +40,8 @@ class Follower(threading.Thread):
     def start(self) -> None:
         """Begin to look, and to watch what is printed."""
         self.output.flush()
-        sys.stdout = cast("TextIO", Watched(self.output, self._before_other_output))
-        sys.stderr = cast("TextIO", Watched(self.errors, self._before_other_output))
+        sys.stdout = cast(TextIO, Watched(self.output, self._before_other_output))
+        sys.stderr = cast(TextIO, Watched(self.errors, self._before_other_output))
         super().start()
 
     def run(self) -> None:

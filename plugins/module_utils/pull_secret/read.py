@@ -127,7 +127,7 @@ def _marked(kube: Kube, name: str, one_by_one: Iterable[str]) -> dict[str, tuple
     try:
         found = kube.list_metadata(path_of("serviceaccounts"))
     except ApiError:
-        read, _ = _each(
+        read, _failed = _each(
             one_by_one, lambda namespace: kube.list_metadata(path_of("serviceaccounts", namespace)), "list service accounts"
         )
         found = [item for items in read.values() for item in items]

@@ -29,7 +29,7 @@ class Notes:
         """Return what is noted; what can't be read counts as not noted."""
         noted: dict[Place, dict[str, Note]] = {}
         for key, hosts in _mapping(self._all().get(self.secret)).items():
-            kind, _, where = str(key).partition(":")
+            kind, _colon, where = str(key).partition(":")
             if kind in KINDS and isinstance(hosts, dict) and hosts:
                 noted[Place(kind, where)] = {str(host): _note(entry) for host, entry in hosts.items()}
         return noted

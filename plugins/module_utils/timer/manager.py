@@ -77,7 +77,7 @@ class Manager(ABC):
         wanted = self.files(timer)
         if starts:
             # Raises ToolMissing before anything is written.
-            _ = self.cli.path
+            _path = self.cli.path
         if "stop" in verbs and self.cli.installed:
             self.stop(timer)
         for step in plan.steps:

@@ -16,6 +16,11 @@ from ..ecr.lease import TOKEN_LIFE, longest_wait, threshold_from
 from .units import Timer
 
 
+def at_home(words: Iterable[str]) -> tuple[str, ...]:
+    """Return words with a leading ~ expanded; a $ stays, unlike in the type path, because no service manager reads it."""
+    return tuple(os.path.expanduser(word) for word in words)  # noqa: PTH111
+
+
 def search_path(programs: Iterable[str], path: str) -> str:
     """Return a PATH that finds the programs where this one does: their directories in the programs' order, then the usual ones.
 

@@ -27,7 +27,7 @@ def systemd_calendars(minutes: int) -> list[str]:
     """Return the values of OnCalendar, as few as there can be."""
     times = times_of_day(minutes)
     if times[0][0] is None:
-        return [f"*:{_listed([minute for _, minute in times])}"]
+        return [f"*:{_listed([minute for _hour, minute in times])}"]
     by_minute: dict[int, list[int]] = {}
     by_hour: dict[int, list[int]] = {}
     for hour, minute in times:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the timer runs: one renewal of the pull secrets, alone, quietly, and not again right after a failure.
 
@@ -108,7 +107,7 @@ def run(command: list[str], lock: int) -> tuple[int, str]:
     except OSError as error:
         return 127, f"Could not run '{command[0]}': {error.strerror}."
     try:
-        output, _ = process.communicate(timeout=LIMIT.total_seconds())
+        output, _errors = process.communicate(timeout=LIMIT.total_seconds())
         return process.returncode, output
     except subprocess.TimeoutExpired:
         end(process)
@@ -183,7 +182,7 @@ def answers_in(output: str) -> list[dict[str, Any]]:
     answers = []
     for found in RESULT.finditer(output):
         with contextlib.suppress(ValueError):
-            answer, _ = json.JSONDecoder().raw_decode(output, found.end())
+            answer, _end = json.JSONDecoder().raw_decode(output, found.end())
             if "secrets" in answer or found[1] in FAILED:
                 answers.append({**answer, "failed": found[1] in FAILED})
     return answers

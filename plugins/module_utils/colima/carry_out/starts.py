@@ -78,10 +78,10 @@ def _passed() -> threading.Event:
 
 def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event) -> None:
     """Wait for the threads; when this process is told to end, end their processes gently first."""
-    for thread, _ in threads:
+    for thread, _ended in threads:
         thread.start()
     try:
-        for _, ended in threads:
+        for _thread, ended in threads:
             # Not a join: one that a signal interrupts takes its thread for dead.
             while not ended.wait(0.2):
                 pass
@@ -90,6 +90,6 @@ def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processe
         for pid in list(processes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGTERM)
-        for _, ended in threads:
+        for _thread, ended in threads:
             ended.wait(12.0)
         raise

@@ -52,7 +52,7 @@ def split_backups(environment: Mapping[str, str], name: Name, config: Mapping[st
 
 def remove_backups(environment: Mapping[str, str], name: Name) -> None:
     """Remove the copies that the kubeconfig still holds all of."""
-    unneeded, _ = split_backups(environment, name, kubeconfig.load(kubeconfig.path_from(environment)))
+    unneeded, _kept = split_backups(environment, name, kubeconfig.load(kubeconfig.path_from(environment)))
     for file in unneeded:
         file.unlink(missing_ok=True)
     with contextlib.suppress(OSError):

@@ -146,7 +146,7 @@ def _known(paths: Paths) -> list[Name]:
 
 def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, said: Said, clients: ClientFiles) -> Current:
     configured, problem = _config(paths.configured(name))
-    applied, _ = _config(paths.applied(name))
+    applied, _error = _config(paths.applied(name))
     instance = paths.instance(name)
     files = Files(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
     health = verdict(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)

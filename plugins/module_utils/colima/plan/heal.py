@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..model.config import Config, has_kubernetes
 from ..model.settings import INCUS_KEEPS_DATA_SINCE, Version, text_of
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
 
-_Action = tuple[str, str, str, int, Config | None]
+_Action: TypeAlias = "tuple[str, str, str, int, Config | None]"
 
 
 @dataclass(frozen=True)

@@ -50,14 +50,14 @@ def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[
     for noun, limit, of_plan, of_row, less in sizes:
         ours = [(str(plan.desired.name), of_plan(_settings(plan))) for plan in up]
         theirs = [(row.name, of_row(row)) for row in running]
-        total = sum(size for _, size in ours + theirs)
+        total = sum(size for _name, size in ours + theirs)
         if not limit or total <= limit:
             continue
         listed = ", ".join(f"{name} {size:g}" for name, size in ours + theirs)
         excess = f"together they want {total:g} {noun} ({listed}), and the laptop{less} has {limit:g}"
-        names = " and ".join(f"'{name}'" for name, _ in ours)
-        if sum(size for _, size in ours) > limit or any(plan.actions for plan in up):
-            way = _way_out([name for name, _ in theirs])
+        names = " and ".join(f"'{name}'" for name, _size in ours)
+        if sum(size for _name, size in ours) > limit or any(plan.actions for plan in up):
+            way = _way_out([name for name, _size in theirs])
             refusals.append(f"Could not fit profiles {names} on this laptop: {excess}. {way}")
         else:
             warnings.append(f"The running profiles do not fit on this laptop: {excess}.")

@@ -76,7 +76,7 @@ class ConfigFile:
             ) from error
 
     def _edit(self, target: Path, change: Callable[[dict[str, Any]], dict[str, Any]], backup: bool) -> Path | None:
-        for _ in range(_ATTEMPTS):
+        for _attempt in range(_ATTEMPTS):
             found = self._bytes()
             text = (found or b"").decode()
             settings = parse_config(text, str(self.path))
