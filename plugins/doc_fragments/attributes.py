@@ -11,6 +11,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  action_group:
+    description: Use C(group/laptop.containers.workstation) in C(module_defaults) to set defaults for all modules.
+    support: full
+    membership:
+      - laptop.containers.workstation
   check_mode:
     description: Can run in C(check_mode) and return the changed status without changing anything.
     support: full
@@ -24,6 +29,11 @@ attributes:
     INFO = r"""
 options: {}
 attributes:
+  action_group:
+    description: Use C(group/laptop.containers.workstation) in C(module_defaults) to set defaults for all modules.
+    support: full
+    membership:
+      - laptop.containers.workstation
   check_mode:
     description: Can run in C(check_mode); it only reads.
     support: full

@@ -428,7 +428,10 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
 
     with Front(apiserver, trouble) as front:
         kubeconfig = front.kubeconfig(tmp_path / "config")
-        code = f"from tests.support.pull_secret_scenario import run; run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
+        code = (
+            "from tests.support.pull_secret_scenario import run; "
+            f"run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
+        )
         process = subprocess.Popen(
             [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},

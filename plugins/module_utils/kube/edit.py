@@ -37,7 +37,7 @@ class Editor:
             self._replace(root, "")
             self.root = None
         for key in ("current-context", *LISTS):
-            if sum(_text(name) == key for name, _ in self._pairs(root)) > 1:
+            if sum(_text(name) == key for name, _value in self._pairs(root)) > 1:
                 raise CannotEdit(f"it has '{key}' twice")
 
     def result(self) -> str:
@@ -99,7 +99,7 @@ class Editor:
             start, end = self._dash(item).start(), self._end_of_lines(item)
             self._changes.append((start, end, ""))
         if gone and len(gone) == len(items):
-            key, _ = self._value(self.root, plural)
+            key, _value = self._value(self.root, plural)
             self._changes.append((self._after_colon(key), self._after_colon(key), " []"))
 
     def _append_item(self, found: tuple[Any, Any], item: Mapping[str, Any]) -> None:

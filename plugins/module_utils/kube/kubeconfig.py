@@ -129,7 +129,7 @@ def rewrite(path: Path, change: Change) -> bool:
     """
     target = Path(os.path.realpath(path))
     with naming_files(f"change kubeconfig '{path}'"), without_collection():
-        for _ in range(_WRITES):
+        for _attempt in range(_WRITES):
             data = _read(target)
             text = _text(path, data)
             config, root = _parsed(text, path)
@@ -166,7 +166,7 @@ def _check(path: Path, old: str, new: str, change: Change) -> None:
     """Read the new text back with the rules of YAML 1.1 and 1.2. Raises RefusedStep when it says anything else than was meant."""
     for loader in rules():
         try:
-            (before, _), (after, _) = parse(old, loader), parse(new, loader)
+            (before, _node), (after, _new_node) = parse(old, loader), parse(new, loader)
         except NotYaml as error:
             raise _refused(path, "its entries refer to each other", change) from error
         if after != changed(before or {}, change):
@@ -216,7 +216,7 @@ def _read(path: Path) -> bytes | None:
 
 def _patiently_read(path: Path) -> bytes | None:
     """Return the content. kubectl empties the file before it writes, under its lock: then it is read again."""
-    for _ in range(_READS):
+    for _attempt in range(_READS):
         data = _read(path)
         if data != b"" or not os.path.lexists(lock_of(path)):
             break

@@ -350,7 +350,10 @@ region = eu-central-1
 def without_a_terminal(apiserver: ApiServer, namespace: str) -> str:
     """Run the module as Ansible and timers do, where nobody can be asked for a code; returns what it says."""
     options = {"namespaces": [namespace], "registries": [{"host": HOST, "profile": "mfa"}]}
-    code = f"from tests.support.pull_secret_scenario import run; print(run({str(apiserver.kubeconfig)!r}, **{options!r}).message or 'served')"
+    code = (
+        "from tests.support.pull_secret_scenario import run; "
+        f"print(run({str(apiserver.kubeconfig)!r}, **{options!r}).message or 'served')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True,
         start_new_session=True, env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"},
