@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint unit contract molecule bench engines setup check converge lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
 
 lint: $(VENV)/.dev ## All linters
 	@PATH="$(BIN):$$PATH" tests/lint.sh
+
+sanity: $(VENV)/.dev ## What Ansible demands of a collection: ansible-test sanity
+	@PATH="$(BIN):$$PATH" tests/sanity.sh
 
 bench: $(VENV)/.dev ## Measure the speed goals as ratios; writes bench/results.json
 	@$(BIN)/python -m bench.run

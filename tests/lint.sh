@@ -13,11 +13,18 @@ step() {
   processes+=($!)
 }
 
+# CHANGELOG.md is written by `antsibull-changelog generate`, from releases; what is new goes into changelogs/fragments/.
+changelog() {
+  antsibull-changelog lint && antsibull-changelog generate --output "$said/CHANGELOG.md" --output-format md &&
+    diff CHANGELOG.md "$said/CHANGELOG.md"
+}
+
 # The slow ones first.
 step ansible-lint ansible-lint --offline -q
 step mypy mypy plugins/module_utils
 step antsibull-docs antsibull-docs lint-collection-docs --plugin-docs .
 step syntax ansible-playbook --syntax-check playbooks/*.yml
+step changelog changelog
 step yamllint yamllint --strict .
 step shellcheck shellcheck .ci/* tests/*.sh
 step ruff ruff check --quiet .

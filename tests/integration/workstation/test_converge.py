@@ -103,6 +103,22 @@ def test_all_invalid_options_are_told_at_once(laptop: Laptop) -> None:
     assert "'tcsh' as 'completion': it is not a choice. Use one of bash, zsh, fish." in said
 
 
+def test_defaults_for_the_group_of_all_modules_count(laptop: Laptop) -> None:
+    laptop.task, laptop.options = {"module_defaults": {"group/laptop.containers.workstation": laptop.options}}, {}
+    code, printed = laptop.run()
+    assert code == 0 and "changed=1" in printed and PACKED not in printed
+    assert laptop.wrapper.exists()
+
+
+def test_defaults_for_the_group_count_where_a_module_is_packed(laptop: Laptop) -> None:
+    link, socket = laptop.home / "docker.sock", laptop.home / "engine.sock"
+    laptop.module, laptop.options = "docker_socket_link", {"path": str(link)}
+    laptop.task = {"module_defaults": {"group/laptop.containers.workstation": {"target": str(socket)}}}
+    code, printed = laptop.run()
+    assert code == 0 and "AnsiballZ_docker_socket_link" in printed
+    assert link.readlink() == socket
+
+
 @pytest.mark.parametrize("case", ["another interpreter", "delegated"])
 def test_a_task_that_would_not_run_here_is_left_to_the_module(laptop: Laptop, case: str) -> None:
     laptop.run()
