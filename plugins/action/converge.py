@@ -32,6 +32,7 @@ SUBJECTS = {
     "colima_profile": "colima.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
+    "docker_socket_link": "docker.socket_link",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
 }

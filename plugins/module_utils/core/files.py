@@ -97,6 +97,45 @@ def aside(path: Path, suffix: str) -> Iterator[Path]:
         yield path.with_name(f"{path.name}.{suffix}.{number}")
 
 
+def link_target(path: Path) -> str | None:
+    """Return where a link leads, as it is written; None for nothing, and "" for anything else."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 - compared as text
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return ""
+
+
+def replace_link(path: Path, target: str, found: str | None) -> None:
+    """Let a link lead to a target, at once, so that there is no moment without a link. found: where it led (None: no link).
+
+    Raises FileExistsError, and leaves what is there, when that is not what was found.
+    """
+    if found is None:
+        path.symlink_to(target)
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as place:
+        new = Path(place) / "link"
+        new.symlink_to(target)
+        names = os.fsencode(new), os.fsencode(path)
+        exchanged = _rename("exchange")(*names)
+        if link_target(new if exchanged else path) != found:
+            if exchanged:
+                _rename("exchange")(*names)
+            raise FileExistsError(errno.EEXIST, "it was changed a moment ago", str(path))
+        if not exchanged:
+            new.replace(path)
+
+
+def remove_link(path: Path, found: str) -> None:
+    """Remove a link that leads to what was found; another file stays."""
+    if link_target(path) == found:
+        path.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Replace the file, by default readable by the user only. A link at the path is replaced, too: give its target."""
     with _written_beside(path, content, mode) as new:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import InputError, RefusedStep
@@ -57,6 +57,20 @@ class Lock:
 def user_files(work: str) -> Lock:
     """Return the lock of everything here that replaces a file of the user's: one per home."""
     return Lock(state_directory(), work, 120.0)
+
+
+@contextlib.contextmanager
+def entries_of(directory: Path, work: str, wait: float = 120.0) -> Iterator[bool]:
+    """Keep runs of any user away from the entries of a directory in which this collection keeps no file.
+
+    Yields False: what was read before may be old.
+    """
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _wait(handle, directory, work, wait, lambda _: None)
+        yield False
+    finally:
+        os.close(handle)
 
 
 def _stamp(path: Path) -> int:

@@ -1,58 +1,223 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The link at the place where tools expect docker's socket: whose it is, and how it comes and goes."""
+"""The link at the place where tools expect docker's socket: who made it, and how it comes and goes."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..core.errors import InputError, RefusedStep
+from ..core.errors import InputError, RefusedStep, file_trouble
+from ..core.files import link_target, remove_link, rename_new, replace_link
+from ..core.lock import entries_of
+from ..core.notes import Notes
 from ..core.plan import Plan, Step
+from ..core.subject import Outcome, Subject
+
+_SUFFIX = ".before-laptop.containers"
+# What every system takes: the name of one file, and a whole path.
+_LONGEST_NAME, _LONGEST_PATH = 255, 1023
+_REMEDY = "Run the task with become."
 
 
-def plan_link(path: Path, kept: Path, links: tuple[str | None, str | None], target: str, present: bool) -> Plan:
-    """Return the steps. links is what path and kept are: None for nothing, the target of a link, "" for anything else."""
-    found, found_kept = links
+@dataclass(frozen=True)
+class Desired:
+    """What the options ask for."""
+
+    path: Path
+    target: str
+    present: bool
+
+    @property
+    def kept(self) -> Path:
+        """Where the user's own link is meanwhile."""
+        return self.path.with_name(f"{self.path.name}{_SUFFIX}")
+
+
+@dataclass(frozen=True)
+class Current:
+    """Where the link and the user's own one lead (None: nothing is there, "": something else is), and where ours led last."""
+
+    link: str | None
+    kept: str | None
+    noted: str | None = None
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Let the link lead to the target. found: where it leads; keep: whether that is the user's own."""
+
+    found: str | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Remove the link. restore: where the user's own led, which comes back at once."""
+
+    found: str = ""
+    restore: str | None = None
+
+
+@dataclass(frozen=True)
+class Restore(Step):
+    """Put the user's own link back where none is."""
+
+
+@dataclass(frozen=True)
+class Forget(Step):
+    """Remove the note, and the copy of a link that an interrupted run left beside it; silent."""
+
+    copy: str = ""
+
+
+class SocketLink(Subject[Desired, Current]):
+    """The link to docker's socket."""
+
+    spec = {
+        "path": {"type": "path", "default": "/var/run/docker.sock"},
+        "target": {"type": "path", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+    work = "converge the docker socket link"
+
+    asked: Desired
+
+    def __init__(self) -> None:
+        self.notes = Notes("docker_socket_link")
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+        """Return the link. Raises InputError."""
+        del check_mode
+        path, target = Path(params["path"]), params["target"]
+        _check_path("path", str(path))
+        _check_path("target", target)
+        if Path(target) == path:
+            raise InputError(f"link '{path}'", "it would lead to itself", "Set O(target=...) to the socket of the engine.")
+        self.asked = Desired(path, target, params["state"] == "present")
+        return self.asked
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away from the directory: runs as root and as a user, with other homes, too."""
+        return _alone(self.asked.path)
+
+    def read(self, desired: Desired) -> Current:
+        """Return where the links lead."""
+        with _trouble(desired.path):
+            noted = self.notes.read().get(str(desired.path))
+            return Current(link_target(desired.path), link_target(desired.kept), noted if isinstance(noted, str) else None)
+
+    def plan(self, desired: Desired, current: Current) -> Plan:
+        """Return the steps."""
+        return plan_link(desired, current)
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        path, kept = self.asked.path, self.asked.kept
+        with _trouble(path):
+            if isinstance(step, Write):
+                # Noted first: killed in between, the next run still knows which link is the user's.
+                self._note(self.asked.target)
+                if step.keep:
+                    kept.symlink_to(str(step.found))
+                replace_link(path, self.asked.target, step.found)
+            elif isinstance(step, Remove) and step.restore is not None:
+                replace_link(path, step.restore, step.found)
+                remove_link(kept, step.restore)
+            elif isinstance(step, Remove):
+                remove_link(path, step.found)
+            elif isinstance(step, Restore):
+                rename_new(kept, path)
+            elif isinstance(step, Forget):
+                remove_link(kept, step.copy)
+                self._note(None)
+
+    def _note(self, target: str | None) -> None:
+        with self.notes.edit() as notes:
+            notes.pop(str(self.asked.path), None)
+            if target is not None:
+                notes[str(self.asked.path)] = target
+
+    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+        """Return nothing more than every module does."""
+        del outcome
+        return {}
+
+
+SUBJECT = SocketLink
+
+
+def plan_link(desired: Desired, current: Current) -> Plan:
+    """Return the steps from the link that is there to the one asked for. A socket or file of the user's is never replaced."""
+    steps = _present(desired, current) if desired.present else _absent(desired, current)
+    after = current.link
+    for step in steps:
+        if isinstance(step, Write):
+            after = desired.target
+        elif isinstance(step, Remove):
+            after = step.restore
+        elif isinstance(step, Restore):
+            after = current.kept
+    path = str(desired.path)
+    return Plan(tuple(steps), {path: current.link}, {path: after})
+
+
+def _present(desired: Desired, current: Current) -> list[Step]:
+    what, found, kept = f"link '{desired.path}'", current.link, current.kept
+    if found == desired.target:
+        return []
+    if found == "":
+        remedy = "Stop the engine that listens there (Docker Desktop, or the system's docker service) and remove the file first."
+        raise RefusedStep(what, "another socket or file is there", remedy)
+    # A link of an earlier run needs no keeping. If its user's own is kept already, no other can be.
+    keep = found not in (None, current.noted) and kept != found
+    if keep and kept is not None:
+        remedy = f"Move '{desired.kept}' away first."
+        raise RefusedStep(what, f"the link that is there would be kept as '{desired.kept}', and that exists", remedy)
+    detail = f"to {desired.target}" + (f", the one to {found} is kept as {desired.kept}" if keep else "")
+    return [Write("link", f"'{desired.path}'", detail, found=found, keep=keep)]
+
+
+def _absent(desired: Desired, current: Current) -> list[Step]:
     steps: list[Step] = []
-    if not present:
-        if found == target:
-            steps.append(Step("remove", f"link '{path}'", f"to {target}"))
-            if found_kept:
-                steps.append(Step("bring back", f"link '{path}'", f"to {found_kept}"))
-    elif found == "":
-        raise RefusedStep(
-            f"Could not link '{path}': a socket or file of somebody else is there. "
-            "Stop the engine that listens there (Docker Desktop, or the system's docker service) and remove the file first."
-        )
-    elif found != target:
-        if found and found_kept == "":
-            raise RefusedStep(
-                f"Could not link '{path}': the link that is there would be kept as '{kept}', and '{kept}' is there. "
-                "Move that file away first."
-            )
-        if found and found_kept is None:
-            steps.append(Step("keep", f"link '{path}'", f"to {found}, as {kept}"))
-        steps.append(Step("link", f"'{path}'", f"to {target}"))
-    verbs = [step.verb for step in steps]
-    after = found_kept if "bring back" in verbs else (None if "remove" in verbs else target if steps else found)
-    return Plan(tuple(steps), {str(path): found}, {str(path): after})
+    target, back = f"link '{desired.path}'", current.kept or None
+    if current.link and current.link in (desired.target, current.noted):
+        detail = f"to {current.link}" + (f", the one to {back} comes back" if back else "")
+        steps.append(Remove("remove", target, detail, found=current.link, restore=back))
+    elif current.link is None and back and current.noted:
+        steps.append(Restore("restore", target, f"to {back}"))
+    if current.noted is not None:
+        copy = back if back and back == current.link and not steps else ""
+        steps.append(Forget("forget", target, silent=True, copy=copy))
+    return steps
 
 
-def apply_link(plan: Plan, path: Path, kept: Path, target: str) -> None:
-    """Run the steps; each replaces at once, so that there is no moment without a link."""
+def _check_path(option: str, path: str) -> None:
+    what = f"use '{path if len(path) <= _LONGEST_NAME else path[:40] + '...'}' as {option} of the docker socket link"
+    if not path.startswith("/"):
+        raise InputError(what, "it is not absolute", "Start it with '/' or '~/'.")
+    if "\0" in path or not Path(path).name:
+        raise InputError(what, "it names no file", "Give the path of a socket, such as /var/run/docker.sock.")
+    longest = max(len(part.encode(errors="surrogatepass")) for part in f"{path}{_SUFFIX}".split("/"))
+    if longest > _LONGEST_NAME or len(f"{path}{_SUFFIX}".encode(errors="surrogatepass")) > _LONGEST_PATH:
+        raise InputError(what, "it is too long", f"Give a path of less than {_LONGEST_PATH - len(_SUFFIX)} bytes.")
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    with contextlib.ExitStack() as stack:
+        with _trouble(path):
+            still_true = stack.enter_context(entries_of(path.parent, f"change link '{path}'"))
+        yield still_true
+
+
+@contextlib.contextmanager
+def _trouble(path: Path) -> Iterator[None]:
     try:
-        for step in plan.steps:
-            if step.verb == "keep":
-                path.replace(kept)
-            elif step.verb == "link":
-                temporary = path.with_name(f".{path.name}.new")
-                temporary.unlink(missing_ok=True)
-                temporary.symlink_to(target)
-                temporary.replace(path)
-            elif step.verb == "remove":
-                path.unlink()
-            elif step.verb == "bring back":
-                kept.replace(path)
+        yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise file_trouble(f"change link '{path}'", error, "Look at what is there, and run again.") from error
     except OSError as error:
-        raise InputError(
-            f"Could not change link '{path}': {(error.strerror or str(error)).lower()}. Run the task with become."
-        ) from error
+        raise file_trouble(f"change link '{path}'", error, _REMEDY) from error

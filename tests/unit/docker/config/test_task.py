@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docker_cli_config and docker_socket_link on files of a scratch home."""
+"""docker_cli_config on files of a scratch home."""
 
 from __future__ import annotations
 
@@ -296,37 +296,3 @@ def test_a_damaged_file_is_refused(run: ModuleRun, home: Path, programs: Path) -
     path.parent.mkdir()
     path.write_text('{"credsStore": "desktop",}')
     assert run("docker_cli_config", plugins=[])["msg"].startswith("Could not read docker's configuration")
-
-
-def test_the_socket_link_comes_and_goes_and_gives_back_the_one_before(run: ModuleRun, tmp_path: Path) -> None:
-    link = tmp_path / "docker.sock"
-    link.symlink_to("/desktop.sock")
-    options = {"path": str(link), "target": "/ours.sock"}
-    assert run("docker_socket_link", check=True, **options)["changed"]
-    assert links_to(link) == "/desktop.sock"
-    run("docker_socket_link", **options)
-    assert links_to(link) == "/ours.sock"
-    assert not run("docker_socket_link", **options)["changed"]
-    run("docker_socket_link", **options, state="absent")
-    assert links_to(link) == "/desktop.sock"
-    assert names(tmp_path) == ["docker.sock"]
-    assert not run("docker_socket_link", **options, state="absent")["changed"]
-
-
-def test_a_real_socket_is_never_replaced(run: ModuleRun, tmp_path: Path) -> None:
-    (tmp_path / "docker.sock").touch()
-    result = run("docker_socket_link", path=str(tmp_path / "docker.sock"), target="/ours.sock")
-    assert "a socket or file of somebody else is there" in result["msg"]
-
-
-def test_a_file_at_the_place_of_the_link_before_is_not_lost_nor_that_link(run: ModuleRun, tmp_path: Path) -> None:
-    link, kept = tmp_path / "docker.sock", tmp_path / "docker.sock.before-laptop.containers"
-    link.symlink_to("/desktop.sock")
-    kept.write_text("mine")
-    assert f"'{kept}' is there" in run("docker_socket_link", path=str(link), target="/ours.sock")["msg"]
-    assert (links_to(link), kept.read_text()) == ("/desktop.sock", "mine")
-
-
-def test_the_socket_link_needs_root_and_says_so(run: ModuleRun, tmp_path: Path) -> None:
-    result = run("docker_socket_link", path=str(tmp_path / "no/such/docker.sock"), target="/ours.sock")
-    assert "Run the task with become" in result["msg"]
