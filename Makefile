@@ -1,16 +1,24 @@
 # Every verb installs what it needs into .venv first, with uv where it is there and with pip otherwise.
+# Recipes use relative paths, or the shell's own variables in quotes: the folder's name may hold any letter but a colon.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-ANSIBLE := $(BIN)/ansible-playbook
+# Scripts in .venv start Python by a line that not every folder name survives, so Python starts the modules.
+RUN := $(VENV)/bin/python -m
+ANSIBLE := $(RUN) ansible playbook
+# For programs that start other programs of .venv.
+WITH_PATH := PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Most tests wait for processes, so a few run at a time also on two cores; a file of tests at a time, so that engines are shared
 # within a file.
 WORKERS ?= 3
-PYTEST := $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
+# Ansible refuses to work in a locale such as C.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\.utf-?8'),C.UTF-8)
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge lock clean
@@ -18,29 +26,36 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/coll
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "laptop.containers needs Python 3.11 or newer; $(PYTHON) is older. Use: make PYTHON=/path/to/python3.11"; exit 1; }
+# A stamp follows each step that is complete; what an interrupted one left, the next run replaces.
+BASE := $(if $(wildcard $(VENV)/.lab),,$(VENV)/.base)
+$(VENV)/.base:
+	@[ -w . ] || { echo "Could not make $(VENV): this folder is read-only. Clone the project to a folder of your own." >&2; exit 1; }
+	@rm -rf $(VENV)
 ifeq ($(UV),)
-	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV): install your system's python3-venv package, or uv."; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Could not make $(VENV): laptop.containers needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." \
+	    "Use: make PYTHON=/path/to/python3.11, or install uv." >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "Could not make $(VENV). Install your system's python3-venv package, or uv." >&2; exit 1; }
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 else
-	@uv venv --quiet --python $(PYTHON) $(VENV)
+	@uv venv --quiet --python "$(PYTHON)" $(VENV) 2>/dev/null && \
+	  $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { rm -rf $(VENV); uv venv --quiet --python '>=3.11' $(VENV); }
 endif
-
-# .lab is enough for playbooks and the rehearsal; .dev holds the test tools as well.
-$(VENV)/.lab: requirements/lab.lock | $(VENV)/bin/python
-	@PATH="$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/lab.lock
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.lock | $(VENV)/bin/python
-	@PATH="$(BIN):$$PATH" uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+# .lab is enough for playbooks and the rehearsal; .dev holds the test tools as well.
+$(VENV)/.lab: requirements/lab.lock | $(BASE)
+	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock | $(BASE)
+	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock
 	@touch $(VENV)/.lab $@
 
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
 
-rehearse: $(VENV)/.lab ## Converge the whole workstation in a lab of its own, and remove the lab again
-	@$(BIN)/python -m rehearsal run
+rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; DIR=/short/path says where
+	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR")
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
@@ -50,25 +65,25 @@ test-long: $(VENV)/.dev ## The long form of property and fault tests
 	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker
 
 unit: $(VENV)/.dev ## Only the fast tests
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(RUN) pytest -q tests/unit
 
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
 	@$(PYTEST) tests/contract
 
 molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
-	@for scenario in default secret_refresh; do PATH="$(BIN):$$PATH" $(BIN)/molecule test --scenario-name $$scenario || exit 1; done
+	@for scenario in default secret_refresh; do $(WITH_PATH) $(RUN) molecule test --scenario-name $$scenario || exit 1; done
 
 lint: $(VENV)/.dev ## All linters
-	@PATH="$(BIN):$$PATH" tests/lint.sh
+	@$(WITH_PATH) tests/lint.sh
 
 sanity: $(VENV)/.dev ## What Ansible demands of a collection: ansible-test sanity
-	@PATH="$(BIN):$$PATH" tests/sanity.sh
+	@$(WITH_PATH) tests/sanity.sh
 
 bench: $(VENV)/.dev ## Measure the speed goals as ratios; writes bench/results.json
-	@$(BIN)/python -m bench.run
+	@$(RUN) bench.run
 
 engines: $(VENV)/.lab ## Install and build the real engines where this machine can have them
-	@$(BIN)/python -m rehearsal.engines.install
+	@$(RUN) rehearsal.engines.install
 
 check: $(VENV)/.lab ## Show what a run would change on this laptop
 	@$(ANSIBLE) playbooks/workstation.yml --check --diff

@@ -56,8 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = parser().parse_args(arguments)
     lab = Lab(options.dir or default_directory())
-    # A polite end from outside must clear up as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Other polite ends (kill, a closed terminal) must clear up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         if options.verb == "up":
             lab.up(options.grade)

@@ -117,13 +117,14 @@ class Lab:
         """Fill bin/ with stand-ins, then with links to what is real."""
         from rehearsal.standin import brew, docker_cli, service_manager
         from rehearsal.standin import colima as vm
+        from rehearsal.standin.program import write_program
 
         vm.install(self.bin)
         brew.install(self.bin)
         service_manager.install(self.bin)
         docker_cli.install(self.bin)
-        self._script("rehearsal-guest", "rehearsal.standin.colima.inside")
-        self._script("kubectl", "rehearsal.standin.kubectl")
+        for name, module in (("rehearsal-guest", "colima.inside"), ("kubectl", "kubectl")):
+            write_program(self.bin / name, f"from rehearsal.standin.{module} import main; sys.exit(main())")
         self._link("docker", real["docker command"])
         self._link("docker-buildx", real["buildx"])
         self._link("kubectl", real["kubectl"])
@@ -133,14 +134,6 @@ class Lab:
             plugins.mkdir(parents=True, exist_ok=True)
             (plugins / "docker-buildx").unlink(missing_ok=True)
             (plugins / "docker-buildx").symlink_to(self.bin / "docker-buildx")
-
-    def _script(self, name: str, module: str) -> None:
-        """A program that runs main() of a module of ours."""
-        path = self.bin / name
-        path.unlink(missing_ok=True)
-        lines = (f"import sys; sys.path[0] = {str(engines.ROOT)!r}", f"from {module} import main; sys.exit(main())")
-        path.write_text("\n".join((f"#!{sys.executable}", *lines)) + "\n")
-        path.chmod(0o755)
 
     def _link(self, name: str, real: bool) -> None:
         program = engines.find(name) if real else None
@@ -214,7 +207,7 @@ class Lab:
             commands = [
                 pid
                 for pid, command in processes().items()
-                if any(word.startswith(f"{self.bin}/") for word in command.split()[:3])
+                if any(word.startswith(f"{self.bin}/") for word in command.removeprefix(sys.executable).split()[:3])
             ]
             if not commands:
                 return

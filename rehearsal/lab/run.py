@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any
 
 from rehearsal.engines import ROOT
@@ -62,9 +62,8 @@ def _title(text: str) -> None:
 
 def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
     """Run the playbook as a user would; returns its exit code and the number of changed tasks."""
-    program = Path(sys.executable).with_name("ansible-playbook")
-    if not program.exists():
-        raise LabError(f"Could not run the playbook: {program} is missing. Run 'make setup'.")
+    if find_spec("ansible") is None:
+        raise LabError(f"Could not run the playbook: {sys.executable} has no ansible-core. Run 'make setup'.")
     # The caller's own Ansible settings have no say here.
     own = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     own |= {
@@ -75,7 +74,8 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
     }
     if sys.stdout.isatty():
         own["ANSIBLE_FORCE_COLOR"] = "1"
-    argv = [str(program), "-i", str(ROOT / INVENTORY), str(ROOT / playbook), *arguments]
+    # Not the script ansible-playbook: its first line breaks on some folder names.
+    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(ROOT / INVENTORY), str(ROOT / playbook), *arguments]
     changed = 0
     with subprocess.Popen(argv, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as playing:
         assert playing.stdout is not None

@@ -193,12 +193,6 @@ def main(argv: list[str] | None = None) -> int:
 
 def install(bin_dir: Path) -> None:
     """Write brew into bin_dir, whose parent is then Homebrew's prefix."""
-    root = Path(__file__).resolve().parents[2]
-    bin_dir.mkdir(parents=True, exist_ok=True)
-    lines = (
-        f"#!{sys.executable}",
-        f"import sys; sys.path[0] = {str(root)!r}",
-        "from rehearsal.standin.brew import main; sys.exit(main())",
-    )
-    (bin_dir / "brew").write_text("\n".join(lines) + "\n")
-    (bin_dir / "brew").chmod(0o755)
+    from rehearsal.standin.program import write_program
+
+    write_program(bin_dir / "brew", "from rehearsal.standin.brew import main; sys.exit(main())")

@@ -23,8 +23,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rehearsal.engines import ROOT
-
 STILL_FOUND, STILL_TAKEN = 2, 2
 EX_CONFIG = 78
 
@@ -278,12 +276,8 @@ def answer(command: Callable[[list[str]], str], argv: list[str]) -> int:
 
 def install(bin_dir: Path) -> None:
     """Write launchctl and systemctl into bin_dir."""
-    bin_dir.mkdir(parents=True, exist_ok=True)
+    from rehearsal.standin.program import write_program
+
     for name in ("launchctl", "systemctl"):
-        lines = (
-            f"#!{sys.executable} -S",
-            f"import sys; sys.path[0] = {str(ROOT)!r}",
-            f"from rehearsal.standin.service_manager import answer, {name}; sys.exit(answer({name}, sys.argv[1:]))",
-        )
-        (bin_dir / name).write_text("\n".join(lines) + "\n")
-        (bin_dir / name).chmod(0o755)
+        code = f"from rehearsal.standin.service_manager import answer, {name}; sys.exit(answer({name}, sys.argv[1:]))"
+        write_program(bin_dir / name, code, site=False)

@@ -80,8 +80,8 @@ def install(bin_dir: Path) -> None:
 
     Homebrew keeps its plugins in <prefix>/lib/docker/cli-plugins, where docker looks only if config.json says so.
     """
-    root = Path(__file__).resolve().parents[3]
-    bin_dir.mkdir(parents=True, exist_ok=True)
+    from rehearsal.standin.program import write_program
+
     plugins = bin_dir.parent / "lib" / "docker" / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     for name, module in (
@@ -89,15 +89,8 @@ def install(bin_dir: Path) -> None:
         ("docker-buildx", "docker_cli.buildx"),
         ("docker-compose", "docker_cli.compose"),
     ):
-        path = bin_dir / name
-        lines = (
-            f"#!{sys.executable}",
-            f"import sys; sys.path[0] = {str(root)!r}",
-            f"from rehearsal.standin.{module} import main; sys.exit(main())",
-        )
-        path.write_text("\n".join(lines) + "\n")
-        path.chmod(0o755)
+        write_program(bin_dir / name, f"from rehearsal.standin.{module} import main; sys.exit(main())")
         if name != "docker":
             link = plugins / name
             link.unlink(missing_ok=True)
-            link.symlink_to(path)
+            link.symlink_to(bin_dir / name)

@@ -69,13 +69,14 @@ def test_a_failed_playbook_fails_the_run_and_the_lab_goes_all_the_same(place: Pa
     assert not place.exists()
 
 
-def test_a_run_that_is_ended_from_outside_clears_up(place: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_is_ended_from_outside_clears_up(place: Path, number: signal.Signals) -> None:
     with start(place) as running:
         assert running.stdout is not None
         for line in running.stdout:
             if "Converge the colima profiles" in line:
                 break
-        running.send_signal(signal.SIGTERM)
+        running.send_signal(number)
         output = running.communicate(timeout=60)[0]
     assert running.returncode == 130, output
     assert not place.exists()
