@@ -29,7 +29,6 @@ sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "collections")) if path 
 
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
-from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret import task as pull_secret_task
 
 from bench.measure import Row, compare
@@ -194,7 +193,7 @@ class Cluster:
 def _exchange(access: Any, requests: Sequence[bytes]) -> None:
     if not requests:
         return
-    parts, tls = urlsplit(access.server), tls_context(access) or ssl.create_default_context()
+    parts, tls = urlsplit(access.server), access.tls or ssl.create_default_context()
     with tls.wrap_socket(socket.create_connection((parts.hostname, parts.port)), server_hostname=parts.hostname) as wire:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for request in requests:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
-from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -27,7 +26,7 @@ class Front(http.server.ThreadingHTTPServer):
     def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
         self.apiserver, self.trouble = apiserver, trouble
         self.seen: list[tuple[str, str, str]] = []
-        self.tls = tls_context(read_access("colima-k8s", [apiserver.kubeconfig]))
+        self.tls = read_access("colima-k8s", [apiserver.kubeconfig]).tls
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 

@@ -1,37 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requests to one API server: a kept connection per thread; a busy or restarting server is asked again.
+"""Requests to one API server through the kubernetes package, with ready JSON and without its classes of objects.
 
-Every request that goes through here may be repeated: reads, server-side applies, guarded patches and deletes.
+Ours is what an answer or a failure means. A busy or restarting server is asked again (patience.py).
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
+import re
 import socket
 import ssl
-import threading
-import time
 from typing import Any
-from urllib.parse import urlsplit
 
-from ..core.errors import WorkstationError, without_logins
+from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError
+from urllib3.exceptions import TimeoutError as TimeoutException
+
+from ..core.errors import InputError, ToolMissing, WorkstationError, without_logins
 from .access import Access
-from .patience import Patience, Trouble, pause_before
-from .wire import Answer, BrokenAnswer, ProxyRefused, Wire, tls_context
+from .patience import RETRIED, Patience, Retries, Trouble
 
 JSON = "application/json"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
-
-RETRIED = frozenset({429, 500, 502, 503, 504})
+_ATTEMPTS = 3
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
 
 
 class Unreachable(WorkstationError):
     """The cluster does not answer at all."""
+
+
+class Untrusted(WorkstationError):
+    """The cluster answers, with a certificate that can't be trusted."""
 
 
 class ApiError(Exception):
@@ -41,7 +43,7 @@ class ApiError(Exception):
         self.status = status
         try:
             said = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             said = {}
         said = said if isinstance(said, dict) else {}
         # A proxy, an ingress or another program on the port also answers 404; only an API server says it with a Status.
@@ -61,128 +63,137 @@ class ApiError(Exception):
         return self.status == 404 and self.by_api_server
 
 
-class _Passing(Exception):
-    """A failure that may pass, with the pause that the server wishes for."""
-
-    def __init__(self, failure: Exception, retry_after: str | None = None) -> None:
-        super().__init__(str(failure))
-        self.failure, self.retry_after = failure, retry_after
-
-
 class KubeHttp:
-    """Requests to one cluster. Threads may share it; each gets a connection of its own."""
+    """Requests to one cluster. Threads may share it."""
 
     def __init__(self, access: Access, patience: Patience | None = None) -> None:
+        from kubernetes.client import ApiClient
+
         self.access = access
         self.patience = patience or Patience()
-        self.reached = False
+        self.warnings: dict[str, None] = {}
         self._trouble = Trouble(self.patience)
-        self._local = threading.local()
-        self._wires: list[Wire] = []
-        self._tls = tls_context(access)
-        self._prefix = urlsplit(access.server).path
+        self._failure: WorkstationError | None = None
+        access.settings.retries = Retries(self._trouble)
+        try:
+            self._api = ApiClient(access.settings)
+        except ImportError as error:
+            raise ToolMissing("PySocks", "Install it into Ansible's Python: pip install pysocks.") from error
+        if access.tls is not None:
+            self._api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = access.tls
+        self._headers = {"User-Agent": "laptop.containers"}
+        if access.authorization:
+            self._headers["Authorization"] = access.authorization
+        if access.impersonate:
+            self._headers["Impersonate-User"] = access.impersonate
 
-    def json(self, method: str, path: str, body: bytes | None = None, content_type: str = JSON, accept: str = JSON) -> Any:
-        """Send a request and return the decoded answer. Raises ApiError, or Unreachable after patience has run out."""
-        headers = {"Accept": accept} if body is None else {"Accept": accept, "Content-Type": content_type}
-        started = time.monotonic()
-        for attempt in itertools.count(1):
-            self._trouble.raise_if_hopeless()
+    def json(self, method: str, path: str, body: Any = None, content_type: str = JSON, accept: str = JSON) -> Any:
+        """Send a request and return the decoded answer. Raises ApiError, Untrusted, or Unreachable after patience has run out."""
+        headers = {**self._headers, "Accept": accept} | ({} if body is None else {"Content-Type": content_type})
+        for attempt in range(1, _ATTEMPTS + 1):
+            if self._trouble.hopeless and self._failure is not None:
+                raise self._failure
             try:
-                return self._ask(method, self._prefix + path, headers, body)
-            except _Passing as passing:
-                failure, retry_after = passing.failure, passing.retry_after
-            pause = pause_before(attempt, retry_after, self.patience, random.random())  # noqa: S311
-            if not self._trouble.allows(pause, started, failure, answered=isinstance(failure, ApiError)):
-                raise failure
-            time.sleep(pause)
+                return self._ask(method, self.access.server + path, headers, body)
+            except (HTTPError, OSError) as error:
+                self._failure = failure = explained(self.access, error)
+                # What ends in the middle of an answer, urllib3 does not repeat.
+                if isinstance(error, MaxRetryError) or not self._trouble.reached or attempt == _ATTEMPTS:
+                    raise failure from None
+            except ValueError:
+                # Without the exception: it quotes the header that it dislikes.
+                raise _unsendable(self.access) from None
         raise AssertionError(path)
+
+    def _ask(self, method: str, url: str, headers: dict[str, str], body: Any) -> Any:
+        response = self._api.call_api(method, url, headers, body, _request_timeout=self.patience.request)
+        status, content = response.status, response.read()
+        for text in _WARNING.findall(response.headers.get("Warning", "")):
+            self.warnings[re.sub(r"\\(.)", r"\1", text)] = None
+        if status == 407:
+            raise ProxyError(str(response.reason), OSError(f"{status} {response.reason}"))
+        if status in RETRIED:
+            raise ApiError(status, content)
+        if status < 300:
+            try:
+                found = json.loads(content)
+            except (ValueError, RecursionError):
+                raise OSError("the answer is not JSON") from None
+        self._trouble.over()
+        if status >= 300:
+            raise ApiError(status, content)
+        return found
 
     def close(self) -> None:
         """Close every connection."""
-        for wire in self._wires:
-            wire.close()
-
-    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Any:
-        try:
-            answer = self._send(method, path, headers, body)
-            found = decoded(answer.body) if answer.status < 300 else None
-        except OSError as error:
-            self._drop()
-            failure = unreachable(self.access, error)
-            # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
-            if not self.reached or isinstance(error, ssl.SSLCertVerificationError):
-                raise failure from error
-            raise _Passing(failure) from error
-        if answer.status in RETRIED:
-            raise _Passing(ApiError(answer.status, answer.body), answer.headers.get("retry-after"))
-        self._trouble.over()
-        if answer.status >= 300:
-            raise ApiError(answer.status, answer.body)
-        return found
-
-    def _send(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        wire = getattr(self._local, "wire", None)
-        if wire is None:
-            wire = self._local.wire = Wire(self.access, self._tls, self.patience.request)
-            self._wires.append(wire)
-        try:
-            answer: Answer = wire.exchange(method, path, headers, body)
-        except (BrokenPipeError, ConnectionResetError):
-            self._drop()
-            if not wire.used:
-                raise
-            # The server had closed the kept connection; that says nothing about the request.
-            return self._send(method, path, headers, body)
-        self.reached = True
-        if answer.headers.get("connection", "").lower() == "close":
-            self._drop()
-        return answer
-
-    def _drop(self) -> None:
-        wire = getattr(self._local, "wire", None)
-        if wire is not None:
-            wire.close()
-            self._local.wire = None
+        self._api.close()
 
 
-def decoded(body: bytes) -> Any:
-    """Return an answer's body. Raises BrokenAnswer when something else than an API server, a portal's page say, answered."""
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise BrokenAnswer("the answer is not JSON") from error
+def explained(access: Access, error: Exception) -> WorkstationError:
+    """Return why a cluster can't be reached or trusted, in the user's words."""
+    cause, proxy = _cause(error)
+    server, what = without_logins(access.server), f"reach cluster '{access.context}'"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        why, remedy = _CERTIFICATES.get(cause.verify_code, _CERTIFICATES[0])
+        return Untrusted(f"trust cluster '{access.context}'", f"its certificate at {server} {why}", remedy)
+    if proxy:
+        way = f"{_reason(cause)} at the proxy {without_logins(access.settings.proxy)} on the way to {server}"
+        remedy = "Start that proxy, or correct proxy-url in the kubeconfig or the variables of the environment."
+        return Unreachable(what, way, remedy, unreachable=access.context)
+    return Unreachable(what, f"{_reason(cause)} at {server}", _how_to_start(access.context), unreachable=access.context)
 
 
-def unreachable(access: Access, error: Exception) -> Unreachable:
-    """Return why a cluster can't be reached, in the user's words."""
-    server = without_logins(access.server)
-    what = f"Could not reach cluster '{access.context}'"
-    if isinstance(error, ProxyRefused):
-        way = f"{_reason(error.cause)} at the proxy {without_logins(access.proxy)} on the way to {server}"
-        said = f"{what}: {way}. Start that proxy, or correct proxy-url in the kubeconfig."
-    elif isinstance(error, ssl.SSLCertVerificationError):
-        said = (
-            f"Could not trust cluster '{access.context}': its certificate at {server} is not signed by the authority "
-            "in the kubeconfig. Restart the profile so that colima writes the new one."
-        )
-    else:
-        said = f"{what}: {_reason(error)} at {server}. {_how_to_start(access.context)}"
-    return Unreachable(said, unreachable=access.context)
+_EXPIRED = "Restart the profile so that k3s makes a new one, or set the clock of this machine."
+_CERTIFICATES = {
+    0: (
+        "is not signed by the authority in the kubeconfig",
+        "Restart the profile so that colima writes the new one.",
+    ),
+    9: ("is not yet valid", "Set the clock of this machine, or that of the cluster."),
+    10: ("has expired", _EXPIRED),
+    62: (
+        "is for another host name",
+        "Correct 'server' in the kubeconfig, or set tls-server-name to a name in the certificate.",
+    ),
+}
+_CERTIFICATES[64] = _CERTIFICATES[62]
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, socket.gaierror):
-        return "its name is unknown"
+def _unsendable(access: Access) -> InputError:
+    return InputError(
+        f"use kube context '{access.context}'",
+        "the name of its server, its tls-server-name or its credentials hold a line break, or another character that no request "
+        "can carry",
+        "Repair the kubeconfig.",
+    )
+
+
+def _cause(error: BaseException) -> tuple[BaseException, bool]:
+    """Return what is behind the exceptions of the libraries, and whether it happened at the proxy."""
+    proxy = False
+    while True:
+        proxy = proxy or isinstance(error, ProxyError)
+        inner = [getattr(error, "reason", None), getattr(error, "original_error", None), error.__cause__, *error.args]
+        behind = next((one for one in inner if isinstance(one, BaseException) and one is not error), None)
+        if behind is None:
+            return error, proxy
+        error = behind
+
+
+def _reason(error: BaseException) -> str:
+    known = (
+        (ConnectionRefusedError, "connection refused"),
+        ((TimeoutError, TimeoutException), "no answer in time"),
+        (socket.gaierror, "its name is unknown"),
+    )
+    for kind, words in known:
+        if isinstance(error, kind):
+            return words
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error) or "the connection broke"
+    return without_logins((str(error).splitlines() or [""])[0]) or "the connection broke"
 
 
 def _how_to_start(context: str) -> str:

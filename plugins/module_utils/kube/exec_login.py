@@ -9,64 +9,74 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..core.command import Cli, Output
 from ..core.errors import InputError, TimedOut, ToolMissing, WorkstationError
-from .access import Access
+from .access import Entry
 
-# Time for a token from far away, not for somebody who is not there.
-SECONDS = 60.0
+# Time for a token from far away, not for a user who is away.
+SECONDS = 30.0
 EXTENSION = "client.authentication.k8s.io/exec"
 
 
-def log_in_by_program(access: Access, entry: Any, home: Path, cluster: Mapping[str, Any]) -> Access:
-    """Return the access with the program's credentials. Raises WorkstationError when it gave none.
-
-    home is the directory of the kubeconfig, from which a relative path of the program starts.
-    """
+def log_in_by_program(entry: Entry) -> dict[str, Any]:
+    """Return what the program gives for the user: a token, or a certificate. Raises WorkstationError when it gave none."""
+    asked = entry.user["exec"]
     try:
-        command, version = str(entry["command"]), str(entry["apiVersion"])
-        words = [str(word) for word in entry.get("args") or ()]
-        variables = {str(item["name"]): str(item["value"]) for item in entry.get("env") or ()}
-        asked = {"interactive": False, **({"cluster": _shown(access, cluster)} if entry.get("provideClusterInfo") else {})}
+        command, version = str(asked["command"]), str(asked["apiVersion"])
+        words = [str(word) for word in _listed(asked, "args")]
+        variables = {str(item["name"]): str(item["value"]) for item in _listed(asked, "env")}
+        hint = str(asked.get("installHint") or "").strip()
     except (AttributeError, KeyError, TypeError) as error:
         raise InputError(
-            f"Could not log in to kube context '{access.context}': the exec entry of its user is incomplete. "
-            "Repair the kubeconfig."
+            f"log in to kube context '{entry.context}'", "the exec entry of its user is incomplete", "Repair the kubeconfig."
         ) from error
-    info = {"apiVersion": version, "kind": "ExecCredential", "spec": asked}
-    tool = Cli(str(home / command) if "/" in command else command, str(entry.get("installHint") or ""), variables)
+    if asked.get("interactiveMode") == "Always":
+        raise _failed(entry, command, "needs a terminal (interactiveMode: Always), and a run has none")
+    spec = {"interactive": False, **({"cluster": _shown(entry)} if asked.get("provideClusterInfo") is True else {})}
+    info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
     try:
-        output = tool.run(*words, check=False, timeout=SECONDS, environment={"KUBERNETES_EXEC_INFO": json.dumps(info)})
+        output = Cli(command, hint, variables).run(
+            *words, check=False, timeout=SECONDS, environment={"KUBERNETES_EXEC_INFO": json.dumps(info)}
+        )
     except TimedOut:
         # Not with what it printed so far: that may be the token.
-        raise _failed(access, command, f"did not answer within {SECONDS:g} s") from None
+        raise _failed(entry, command, f"did not answer within {SECONDS:g} s; it may wait for a browser") from None
     except ToolMissing as error:
-        raise _failed(access, command, "is not installed or not on PATH") from error
+        raise _failed(entry, command, "is not installed or not on PATH", hint) from error
     except OSError as error:
-        raise _failed(access, command, f"can't be started ({error.strerror})") from error
+        raise _failed(entry, command, f"can't be started ({error.strerror})", hint) from error
     if output.rc != 0:
         said = next((f" ({line.strip()})" for line in reversed(output.stderr.splitlines()) if line.strip()), "")
-        raise _failed(access, command, f"failed with exit code {output.rc}{said}")
-    status = _status(output, version)
+        raise _failed(entry, command, f"failed with exit code {output.rc}{said}")
+    return _credentials(entry, command, _status(output, version))
+
+
+def _listed(asked: Mapping[str, Any], key: str) -> list[Any]:
+    found = asked.get(key) or []
+    if not isinstance(found, list):
+        raise TypeError(key)
+    return found
+
+
+def _credentials(entry: Entry, command: str, status: Mapping[str, Any]) -> dict[str, Any]:
     token, certificate, key = (status.get(name) or "" for name in ("token", "clientCertificateData", "clientKeyData"))
     if not token and not (certificate and key):
-        raise _failed(access, command, "gave no credentials")
-    return replace(
-        access,
-        certificate=str(certificate).encode() or access.certificate,
-        key=str(key).encode() or access.key,
-        authorization=f"Bearer {token}" if token else access.authorization,
-    )
+        raise _failed(entry, command, "gave no credentials")
+    found = {"token": str(token)} if token else {}
+    if certificate and key:
+        found["client-certificate-data"] = base64.b64encode(str(certificate).encode()).decode()
+        found["client-key-data"] = base64.b64encode(str(key).encode()).decode()
+    return found
 
 
-def _failed(access: Access, command: str, why: str) -> WorkstationError:
+def _failed(entry: Entry, command: str, why: str, hint: str = "") -> WorkstationError:
     return WorkstationError(
-        f"Could not log in to kube context '{access.context}': its log-in program '{command}' {why}. "
-        f"Run 'kubectl --context {access.context} get namespaces' and repair what it reports."
+        f"log in to kube context '{entry.context}'",
+        f"its log-in program '{command}' {why}",
+        hint or f"Run 'kubectl --context {entry.context} get namespaces' and repair what it reports.",
     )
 
 
@@ -74,20 +84,26 @@ def _status(output: Output, version: str) -> Mapping[str, Any]:
     """Return the program's answer, or nothing when it is none in the version that was asked for."""
     try:
         answer = json.loads(output.stdout)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     fits = isinstance(answer, dict) and answer.get("apiVersion") == version
     return answer["status"] if fits and isinstance(answer.get("status"), dict) else {}
 
 
-def _shown(access: Access, cluster: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(entry: Entry) -> dict[str, Any]:
     """Return what a program may know of the cluster."""
+    cluster = entry.cluster
+    authority = cluster.get("certificate-authority-data")
+    if not authority and cluster.get("certificate-authority"):
+        authority = base64.b64encode(Path(cluster["certificate-authority"]).read_bytes()).decode()
+    extensions = cluster.get("extensions")
+    own = [item for item in extensions if isinstance(item, dict)] if isinstance(extensions, list) else []
     found: dict[str, Any] = {
-        "server": access.server,
-        "tls-server-name": access.server_name,
-        "insecure-skip-tls-verify": not access.verify,
-        "certificate-authority-data": base64.b64encode(access.ca).decode(),
-        "proxy-url": access.proxy,
-        "config": next((item["extension"] for item in cluster.get("extensions") or () if item["name"] == EXTENSION), None),
+        "server": entry.server,
+        "tls-server-name": cluster.get("tls-server-name"),
+        "insecure-skip-tls-verify": cluster.get("insecure-skip-tls-verify") is True,
+        "certificate-authority-data": authority,
+        "proxy-url": cluster.get("proxy-url"),
+        "config": next((item.get("extension") for item in own if item.get("name") == EXTENSION), None),
     }
     return {key: value for key, value in found.items() if value}

@@ -17,7 +17,7 @@ from typing import Any
 from ..core.errors import InputError, NotVerified, RefusedStep, naming_files
 from ..core.files import replace_if_unchanged
 from .edit import LISTS, CannotEdit, Editor
-from .lock import lock_of, locked
+from .lock import lock_of
 from .yaml_rules import NotYaml, parse, rules, without_collection
 
 _WRITES = 5
@@ -231,6 +231,3 @@ def _items(config: Mapping[str, Any], plural: str) -> list[Any]:
 
 def _name(item: Any) -> str:
     return str(item.get("name")) if isinstance(item, dict) else ""
-
-
-__all__ = ["Change", "changed", "entry_from_k3s", "holds", "is_complete", "is_dangling", "load", "locked", "parts", "rewrite"]

@@ -6,7 +6,6 @@ It knows core/v1 paths and metadata; what a secret holds it neither reads nor kn
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -94,14 +93,12 @@ class Kube:
 
     def merge_patch(self, path: str, change: dict[str, Any]) -> None:
         """Change fields of one object; a resourceVersion in the change guards against a stale read (409)."""
-        body = json.dumps(change).encode()
-        self.http.json("PATCH", _with(path, {"fieldManager": MANAGER}), body, MERGE, METADATA)
+        self.http.json("PATCH", _with(path, {"fieldManager": MANAGER}), change, MERGE, METADATA)
 
     def delete(self, path: str, uid: str) -> bool:
         """Delete exactly the object with this uid. Returns False when it was gone already."""
-        body = json.dumps({"preconditions": {"uid": uid}}).encode()
         try:
-            self.http.json("DELETE", path, body)
+            self.http.json("DELETE", path, {"preconditions": {"uid": uid}})
         except ApiError as error:
             if error.not_found:
                 return False
@@ -110,7 +107,7 @@ class Kube:
 
     def create_namespace(self, name: str) -> bool:
         """Create a namespace. Returns False when somebody else has done it meanwhile."""
-        body = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}).encode()
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         try:
             self.http.json("POST", _with(path_of("namespaces"), {"fieldManager": MANAGER}), body)
         except ApiError as error:

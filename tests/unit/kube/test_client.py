@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access, Entry, access_of
 from ansible_collections.laptop.containers.plugins.module_utils.kube.client import ApiError, KubeHttp, Unreachable
-from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience, pause_before
-from ansible_collections.laptop.containers.plugins.module_utils.kube.wire import tls_context
+from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience, Retries, Trouble
+from urllib3 import HTTPResponse
 
 from rehearsal.services.certificates import Authority
 
@@ -25,6 +25,12 @@ from rehearsal.services.certificates import Authority
 QUICK = Patience(request=20.0, total=20.0, first_pause=0.01)
 SHORT = Patience(request=20.0, total=0.5, first_pause=0.01)
 HANG_UP = b""
+
+
+def access(url: str, context: str = "colima-k8s", user: dict[str, Any] | None = None, **cluster: Any) -> Access:
+    return access_of(
+        Entry(context, {"server": url, **{key.replace("_", "-"): value for key, value in cluster.items()}}, user or {})
+    )
 
 
 class Script:
@@ -76,7 +82,7 @@ class Script:
 @contextmanager
 def serving(*answers: bytes, keep: bool = True, patience: Patience = QUICK) -> Iterator[tuple[Script, KubeHttp]]:
     script = Script(list(answers), keep)
-    http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer hidden"), patience)
+    http = KubeHttp(access(script.url, user={"token": "hidden"}), patience)
     try:
         yield script, http
     finally:
@@ -120,16 +126,18 @@ def test_every_way_to_end_a_body_is_understood(raw: bytes, keep: bool) -> None:
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_server_is_asked_again(status: int) -> None:
     with serving(answer(status), answer(status), answer(200, {"a": 1})) as (script, http):
-        assert http.json("PATCH", "/x", b"{}") == {"a": 1}
+        assert http.json("PATCH", "/x", {}) == {"a": 1}
         assert len(script.requests) == 3
 
 
-def test_the_servers_wish_for_a_pause_is_kept() -> None:
-    assert 3.0 <= pause_before(1, "3", Patience(), 0.5) <= 4.0
-    assert pause_before(1, "rubbish", Patience(), 0.5) < 1.0
-    assert pause_before(1, "3600", Patience(), 1.0) <= 10.0
-    assert pause_before(20, None, Patience(), 1.0) <= 8.0
-    assert pause_before(1, None, Patience(), 0.0) < pause_before(4, None, Patience(), 0.0)
+@pytest.mark.parametrize(
+    ("wish", "least", "most"), [("3", 3.0, 4.0), ("3600", 8.0, 10.0), ("rubbish", 0.0, 0.2), (None, 0.0, 0.2)]
+)
+def test_the_servers_wish_for_a_pause_is_kept_within_bounds(wish: str | None, least: float, most: float) -> None:
+    retries = Retries(Trouble(Patience()))
+    response = HTTPResponse(headers={"Retry-After": wish} if wish else {}, status=503)
+    pause = retries.get_retry_after(response) or retries.get_backoff_time()
+    assert least <= pause <= most
 
 
 def test_patience_ends() -> None:
@@ -167,14 +175,14 @@ def test_a_cluster_that_never_answered_is_reported_at_once_with_the_start_comman
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     with pytest.raises(Unreachable) as caught:
-        KubeHttp(Access("colima-k8s", url), QUICK).json("GET", "/x")
+        KubeHttp(access(url), QUICK).json("GET", "/x")
     assert f"connection refused at {url}" in caught.value.message
     assert "colima start k8s" in caught.value.message
 
 
 def test_a_server_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        http = KubeHttp(Access("kind", f"http://127.0.0.1:{silent.getsockname()[1]}"), Patience(request=0.3))
+        http = KubeHttp(access(f"http://127.0.0.1:{silent.getsockname()[1]}", "kind"), Patience(request=0.3))
         with pytest.raises(Unreachable, match="no answer in time"):
             http.json("GET", "/x")
         http.close()
@@ -182,13 +190,13 @@ def test_a_server_that_never_answers_is_given_up() -> None:
 
 def test_a_certificate_of_the_wrong_kind_is_input() -> None:
     with pytest.raises(InputError, match="certificates can't be read"):
-        KubeHttp(Access("colima-k8s", "https://127.0.0.1:1", certificate=b"no", key=b"no"))
+        access("https://127.0.0.1:1", user={"client-certificate-data": "bm8=", "client-key-data": "bm8="})
 
 
 def test_a_name_that_no_certificate_can_have_is_input() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
-        http = KubeHttp(Access("colima-k8s", url, server_name="a..b"), QUICK)
+        http = KubeHttp(access(url, tls_server_name="a..b"), QUICK)
         with pytest.raises(InputError, match="tls-server-name"):
             http.json("GET", "/x")
 
@@ -202,21 +210,21 @@ def test_what_people_write_between_the_authorities_does_not_matter(tmp_path: Pat
     mine, company = authority(tmp_path / "mine"), authority(tmp_path / "company")
     bundle = b"# Soci\xe9t\xe9 G\xc3\xa9n\xc3\xa9rale\n" + company.certificate_file.read_bytes()
     bundle += "# Größe\n".encode() + mine.certificate_file.read_bytes() + b"\xff\n"
-    tls = tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=bundle))
-    assert tls is not None and len(tls.get_ca_certs()) == 2
+    found = access("https://127.0.0.1:1", certificate_authority_data=base64.b64encode(bundle).decode())
+    assert len(found.tls.get_ca_certs()) == 2
 
 
 def test_an_authority_without_a_certificate_is_not_taken_for_the_systems_own() -> None:
     with pytest.raises(InputError, match="certificates can't be read"):
-        tls_context(Access("colima-k8s", "https://127.0.0.1:1", ca=b"# to be filled in\n"))
+        access("https://127.0.0.1:1", certificate_authority_data=base64.b64encode(b"# to be filled in\n").decode())
 
 
 def test_the_login_of_a_proxy_is_sent_to_it_and_a_proxy_that_refuses_is_named_without_it() -> None:
     with serving(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", keep=False) as (proxy, _):
-        access = Access("kind", "http://10.0.0.1:80", proxy=proxy.url.replace("//", "//me:hunter%402@"))
+        way = access("http://10.0.0.1:80", "kind", proxy_url=proxy.url.replace("//", "//me:hunter%402@"))
         with pytest.raises(Unreachable) as caught:
-            KubeHttp(access, QUICK).json("GET", "/x")
-    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"me:hunter@2") in proxy.requests[0]
+            KubeHttp(way, QUICK).json("GET", "/x")
+    assert b"Basic " + base64.b64encode(b"me:hunter@2") in proxy.requests[0]
     said = f"407 Proxy Authentication Required at the proxy {proxy.url} on the way to http://10.0.0.1:80. Start that proxy"
     assert said in caught.value.message and "hunter" not in caught.value.message
 
@@ -225,14 +233,14 @@ def test_a_proxy_that_is_not_there_is_not_taken_for_the_cluster() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
     with pytest.raises(Unreachable) as caught:
-        KubeHttp(Access("colima-k8s", "https://10.0.0.1:6443", proxy=url), QUICK).json("GET", "/x")
+        KubeHttp(access("https://10.0.0.1:6443", proxy_url=url), QUICK).json("GET", "/x")
     assert f"connection refused at the proxy {url} on the way to https://10.0.0.1:6443" in caught.value.message
     assert "colima start" not in caught.value.message
 
 
 def test_a_token_with_a_line_break_can_not_smuggle_headers() -> None:
     with serving(answer(200)) as (script, _):
-        http = KubeHttp(Access("colima-k8s", script.url, authorization="Bearer a\r\nX: y"), QUICK)
+        http = KubeHttp(access(script.url, user={"token": "a\r\nX: y"}), QUICK)
         with pytest.raises(InputError, match="line break"):
             http.json("GET", "/x")
 

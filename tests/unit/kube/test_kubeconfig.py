@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.kube import kubeconfig
 from ansible_collections.laptop.containers.plugins.module_utils.kube.kubeconfig import Change
+from ansible_collections.laptop.containers.plugins.module_utils.kube.lock import locked
 
 K3S = {
     "clusters": [{"name": "default", "cluster": {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}}],
@@ -201,7 +202,7 @@ def test_a_directory_in_the_place_of_the_file_is_told_in_words(tmp_path: Path) -
 
 def test_a_file_in_the_place_of_the_directory_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / ".kube").write_text("")
-    with pytest.raises(InputError, match="Could not lock kubeconfig"), kubeconfig.locked(tmp_path / ".kube" / "config"):
+    with pytest.raises(InputError, match="Could not lock kubeconfig"), locked(tmp_path / ".kube" / "config"):
         pass
 
 

@@ -13,6 +13,7 @@ from ...core.command import Cli
 from ...core.errors import CommandFailed, InputError
 from ...core.files import write_atomically
 from ...kube import kubeconfig
+from ...kube.lock import locked
 from ..client.programs import Colima
 from ..observe.kube_context import former_context, remove_backups
 from ..plan.action import DOCKER_CONTEXT, KUBECONFIG_BACKUPS, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER, Action
@@ -25,7 +26,7 @@ def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
     """
     entry = kubeconfig.entry_from_k3s(_k3s(colima, name), _address(colima, name))
     path = kubeconfig.path_from(colima.environment)
-    with kubeconfig.locked(path):
+    with locked(path):
         current = name.id if make_current and kubeconfig.is_dangling(kubeconfig.load(path)) else None
         return kubeconfig.rewrite(path, kubeconfig.Change(name.id, entry, current))
 
@@ -93,7 +94,7 @@ def _remove_kubeconfig_entry(colima: Colima, name: Name, was_current: bool) -> N
     path = kubeconfig.path_from(colima.environment)
     if not kubeconfig.load(path):
         return
-    with kubeconfig.locked(path):
+    with locked(path):
         config = kubeconfig.load(path)
         current = config.get("current-context") or ""
         change = kubeconfig.Change(name.id)
