@@ -64,7 +64,8 @@ def check_kubeconfigs(builder: Builder) -> None:
 
 def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -> Health:
     """Return how the node's pods are, as its cluster tells."""
-    from ..kube.access import kubeconfig_paths, read_access
+    from ..kube.access import read_access
+    from ..kube.entry import kubeconfig_paths
 
     paths = kubeconfig_paths(kubeconfig_of(node.endpoint), environment)
     shown = f"kubeconfig '{', '.join(map(str, paths))}'"
@@ -87,7 +88,8 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
 
 def _ask(access: Access, path: str, seconds: float) -> Health:
     # Imported here: TLS costs more than a run without such builders.
-    from ..kube.client import ApiError, KubeHttp
+    from ..kube.answers import ApiError
+    from ..kube.client import KubeHttp
     from ..kube.patience import Patience
 
     place = f"cluster of kube context '{access.context}'"

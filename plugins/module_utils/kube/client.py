@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests to one API server through the kubernetes package, with ready JSON and without its classes of objects.
 
-Ours is what an answer or a failure means. A busy or restarting server is asked again (patience.py).
+Ours is what a failure means. A busy or restarting server is asked again (patience.py). Loaded only where a cluster is asked.
 """
 
 from __future__ import annotations
@@ -17,50 +17,11 @@ from urllib3.exceptions import TimeoutError as TimeoutException
 
 from ..core.errors import InputError, ToolMissing, WorkstationError, without_logins
 from .access import Access
+from .answers import JSON, ApiError, Unreachable, Untrusted
 from .patience import RETRIED, Patience, Retries, Trouble
 
-JSON = "application/json"
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-APPLY = "application/apply-patch+yaml"
-MERGE = "application/merge-patch+json"
 _ATTEMPTS = 3
 _WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
-
-
-class Unreachable(WorkstationError):
-    """The cluster does not answer at all."""
-
-
-class Untrusted(WorkstationError):
-    """The cluster answers, with a certificate that can't be trusted."""
-
-
-class ApiError(Exception):
-    """An answer that is not a success, with what the server says about it."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        self.status = status
-        try:
-            said = json.loads(body)
-        except (ValueError, RecursionError):
-            said = {}
-        said = said if isinstance(said, dict) else {}
-        # A proxy, an ingress or another program on the port also answers 404; only an API server says it with a Status.
-        self.by_api_server = said.get("kind") == "Status"
-        self.reason = str(said.get("reason") or "")
-        self.text = str(said.get("message") or "").strip()
-        details: Any = said.get("details")
-        details = details if isinstance(details, dict) else {}
-        self.kind = str(details.get("kind") or "")
-        causes = details.get("causes") or []
-        self.causes = [cause for cause in causes if isinstance(cause, dict)]
-        super().__init__(f"{status} {self.reason}")
-
-    @property
-    def not_found(self) -> bool:
-        """Whether an API server says that what was asked for does not exist."""
-        return self.status == 404 and self.by_api_server
 
 
 class KubeHttp:

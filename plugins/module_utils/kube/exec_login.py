@@ -14,7 +14,7 @@ from typing import Any
 
 from ..core.command import Cli, Output
 from ..core.errors import InputError, TimedOut, ToolMissing, WorkstationError
-from .access import Entry
+from .entry import Entry
 
 # Time for a token from far away, not for a user who is away.
 SECONDS = 30.0

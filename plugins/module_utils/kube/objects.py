@@ -7,10 +7,13 @@ It knows core/v1 paths and metadata; what a secret holds it neither reads nor kn
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from .client import APPLY, MERGE, METADATA, METADATA_LIST, ApiError, KubeHttp
+from .answers import APPLY, MERGE, METADATA, METADATA_LIST, ApiError
+
+if TYPE_CHECKING:
+    from .client import KubeHttp
 
 MANAGER = "laptop.containers"
 STALE_READS = 5

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.errors import WorkstationError
-from ..kube.client import ApiError
+from ..kube.answers import ApiError
 from ..kube.objects import Conflict, Kube, NamespaceGone, path_of, why_refused
 from .model import PREFIX, Current, Desired, current_from
 from .plan import MISSED, Account, ClusterPlan, Item, Outcome, untouched

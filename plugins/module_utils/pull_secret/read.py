@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from ..core.errors import WorkstationError
-from ..kube.client import ApiError
+from ..kube.answers import ApiError
 from ..kube.objects import Kube, path_of, why_refused
 from .model import PREFIX, Current, Desired, current_from
 from .namespaces import Scope, choose, idle_parts, is_pattern

@@ -15,8 +15,9 @@ from typing import Any
 from ..core.errors import InputError, WorkstationError
 from ..ecr.lease import TokenLike, hours_left, threshold_from
 from ..ecr.registries import Registry, registries_from
-from ..kube.access import kubeconfig_paths, read_access
-from ..kube.client import KubeHttp, Unreachable
+from ..kube.access import read_access
+from ..kube.answers import Unreachable
+from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube
 from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, Wanted, read_logins, wanted_from
@@ -101,6 +102,8 @@ def read_clusters(task: Task, environment: Mapping[str, str], now: datetime) -> 
 
     One that can't be reached is planned blindly; reached later or never, it says so.
     """
+    from ..kube.client import KubeHttp
+
     paths = kubeconfig_paths(task.kubeconfig, environment)
     clusters = []
     for context in task.contexts:

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.kube import exec_login as kube_exec
-from ansible_collections.laptop.containers.plugins.module_utils.kube.access import find_entry, kubeconfig_paths, read_access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
+from ansible_collections.laptop.containers.plugins.module_utils.kube.entry import find_entry, kubeconfig_paths
 
 from rehearsal.services.certificates import Authority
 

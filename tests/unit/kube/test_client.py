@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access, Entry, access_of
-from ansible_collections.laptop.containers.plugins.module_utils.kube.client import ApiError, KubeHttp, Unreachable
+from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access, access_of
+from ansible_collections.laptop.containers.plugins.module_utils.kube.answers import ApiError, Unreachable
+from ansible_collections.laptop.containers.plugins.module_utils.kube.client import KubeHttp
+from ansible_collections.laptop.containers.plugins.module_utils.kube.entry import Entry
 from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience, Retries, Trouble
 from urllib3 import HTTPResponse
 
