@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from .commands.logfmt import Fatal, go_quote
+from .console import Fatal, go_quote
 from .files.places import Profile
 from .files.settings import Settings
 from .process import Process

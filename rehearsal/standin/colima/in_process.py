@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from .commands import colima
-from .commands.logfmt import Fatal
+from .console import Fatal
 from .files.settings import Settings
 from .lima import limactl
 from .lima.host_agent import HostAgent
@@ -89,7 +89,7 @@ class Laptop:
 
     def __init__(self, others: Mapping[str, Program]) -> None:
         self.programs: dict[str, Program] = {
-            "colima": lambda process, argv: colima.Cli(Settings(process)).run(argv),
+            "colima": lambda process, argv: colima.run(Settings(process), argv),
             "limactl": limactl.run,
             "lima": limactl.run_lima,
             **others,

@@ -16,7 +16,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ import yaml
 
 from rehearsal.standin import colima as vm
 from rehearsal.standin.colima.lima.instances import alive
+from rehearsal.standin.program import write_program
 from tests.support.processes import kill, standing_still
 
 STANDIN = "stand-in"
@@ -287,16 +287,10 @@ def programs() -> Iterator[dict[str, Path]]:
 
             docker_cli.install(directory)
         if not shutil.which("kubectl"):
-            _kubectl(directory)
+            write_program(directory / "kubectl", "from rehearsal.standin.kubectl import main; sys.exit(main())")
     place.chmod(0o755)
     yield found
     shutil.rmtree(place, ignore_errors=True)
-
-
-def _kubectl(directory: Path) -> None:
-    lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(vm.REPOSITORY)!r})"]
-    (directory / "kubectl").write_text("\n".join([*lines, "from rehearsal.standin.kubectl import main", "main()", ""]))
-    (directory / "kubectl").chmod(0o755)
 
 
 def _rig(subject: str, programs: dict[str, Path]) -> Iterator[Rig]:

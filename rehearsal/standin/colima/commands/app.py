@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..console import Fatal, Log, confirmed
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.places import Profile
@@ -16,8 +17,6 @@ from ..files.store import Store, forget, remember
 from ..host_tools import HostTools
 from ..lima.disks import size_shown
 from ..lima.instances import Instance, all_instances
-from .logfmt import Fatal, Log
-from .prompts import confirmed
 from .vm import GIB, Machine
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class App:
     def _delete_disk(self) -> None:
         disk = self.machine.disk
         if disk.exists and disk.user:
-            from .logfmt import go_quote, now
+            from ..console import go_quote, now
 
             shown = f"cannot delete disk `{disk.name}` in use by instance `{Path(disk.user).name}`"
             line = f'time="{now()}" level=fatal msg={go_quote(shown)}\n'

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .logfmt import go_quote
+from ..console import go_quote
 
 
 class UsageError(Exception):

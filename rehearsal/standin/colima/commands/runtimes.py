@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from ..console import Fatal, Log
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.kubeconfig import Kubeconfig
@@ -17,7 +18,6 @@ from ..files.store import Store
 from ..guest import Answer, Guest
 from ..host_tools import HostTools
 from ..lima.downloads import cached, k3s_url
-from .logfmt import Fatal, Log
 from .vm import Machine
 
 PROVISION_SHARE = 0.15  # of the time of a whole start
@@ -114,7 +114,7 @@ class Engine:
         had_data = store.disk_formatted and store.disk_runtime == "incus" and self.machine.disk.used
         older = tuple(int(part) for part in self.settings.colima_version.split(".")) < (0, 10, 2)
         if new_machine and had_data and older:
-            from .prompts import confirmed
+            from ..console import confirmed
 
             if not confirmed(self.settings.process, "existing Incus data found, would you like to recover the storage pool(s)"):
                 self.machine.disk.format()

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..console import Fatal, Log
 from ..files import config_file
 from ..files.config_file import GATEWAY, K3S_VERSION, Config
 from ..files.places import Profile
 from ..files.settings import Settings
 from .flags import Flag, Parsed
-from .logfmt import Fatal, Log
 
 # Flag to key, for the flags whose value is the key's.
 KEYS = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..console import Fatal, Log
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.places import Profile, cache_directory
@@ -19,7 +20,6 @@ from ..guest import BINFMT, Guest
 from ..host_tools import HostTools
 from ..lima.disks import Disk, bytes_of, check_identifier, disk_named, size_shown
 from ..lima.instances import Instance, all_instances, instance_named
-from .logfmt import Fatal, Log
 
 GIB = 1 << 30
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
@@ -97,7 +97,7 @@ class Machine:
                 check_identifier(self.profile.id)
                 self.disk.create(bytes_of(f"{config['disk']}GiB"))
             except Fatal as error:
-                from .logfmt import go_quote, now
+                from ..console import go_quote, now
 
                 line = f'time="{now()}" level=fatal msg={go_quote(str(error))}\n'
                 shown = f"error creating lima disk: exit status 1, output: {line}"
@@ -177,7 +177,7 @@ class Machine:
                 raise Fatal(f"{shown}. Disk shrinking is currently unavailable")
             self.disk.resize(new * GIB)
         except (Fatal, OSError) as error:
-            from .logfmt import go_quote, now
+            from ..console import go_quote, now
 
             line = f'time="{now()}" level=fatal msg={go_quote(str(error))}\n'
             self.log.warning(f"unable to resize disk: error resizing disk: exit status 1, output: {line}")

@@ -241,7 +241,7 @@ class _Decoder:
     def _mounts(self, node: Any) -> list[dict[str, Any]]:
         def build(item: Any) -> dict[str, Any]:
             one = dict(self.items(item))
-            texts = {key: self._text(one[key]) for key in ("location", "mountPoint") if key in one}
+            texts: dict[str, Any] = {key: self._text(one[key]) for key in ("location", "mountPoint") if key in one}
             return {"location": "", **texts, "writable": "writable" in one and self._truth(one["writable"])}
 
         return self._mappings(node, "config.Mount", build)

@@ -8,7 +8,7 @@ import shutil
 import time
 from pathlib import Path
 
-from ..commands.logfmt import Fatal, Log
+from ..console import Fatal, Log
 from ..guest import K3S_YAML, Guest
 from ..host_tools import HostTools
 

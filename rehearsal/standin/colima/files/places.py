@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..commands.logfmt import Log
+from ..console import Log
 from .settings import Settings
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..commands.logfmt import Fatal
+from ..console import Fatal
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*\Z")
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}

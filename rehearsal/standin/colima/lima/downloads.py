@@ -7,7 +7,7 @@ import hashlib
 import time
 from pathlib import Path
 
-from ..commands.logfmt import Fatal
+from ..console import Fatal
 from ..files.settings import Settings
 
 IMAGES = "https://github.com/abiosoft/colima-core/releases/download/v0.10.4/ubuntu-24.04-minimal-cloudimg"

@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..commands.logfmt import Fatal
+from ..console import Fatal
 from ..files.settings import Settings
 from ..guest import Guest
 from ..process import Process

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..commands.logfmt import Fatal, Log
+from ..console import Fatal, Log
 from ..files.settings import Settings
 from ..process import Agent
 from . import machine

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..commands.flags import Flag, UsageError, parse
-from ..commands.logfmt import Fatal, Log
-from ..commands.table import table
+from ..console import Fatal, Log, table
 from ..files.settings import Settings
 from ..guest import Guest
 from ..process import Process

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..commands.flags import Flag, UsageError, parse
-from ..commands.logfmt import Fatal, Log
-from ..commands.table import table
+from ..console import Fatal, Log, table
 from ..process import Process
 from .disks import all_disks, bytes_of, check_identifier, disk_named, size_shown
 from .instances import all_instances, instance_named

@@ -18,17 +18,12 @@ METADATA = {
     "ShortDescription": "Docker Buildx",
 }
 ROOT = Command("docker buildx", "[OPTIONS] COMMAND", {"builder": "string", "debug": "bool"}, {"D": "debug"})
-USAGE = """Usage:  docker buildx [OPTIONS] COMMAND
-
-Extended build capabilities with BuildKit
-
-Run 'docker buildx COMMAND --help' for more information on a command.
-"""
 
 
 def main() -> int:
     """Run one call of the plugin; returns its exit code."""
     from .. import GLOBAL
+    from .commands import USAGE, run
 
     argv = sys.argv[1:]
     if argv[:1] == ["docker-cli-plugin-metadata"]:
@@ -47,8 +42,6 @@ def main() -> int:
         if rest[0] == "version":
             sys.stdout.write(f"github.com/docker/buildx {VERSION} {REVISION}\n")
             return 0
-        from .commands import run
-
         run(Client(options), str(chosen.get("builder") or ""), rest)
     except Exit as end:
         sys.stdout.flush()

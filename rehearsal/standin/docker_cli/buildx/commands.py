@@ -9,11 +9,18 @@ from typing import Any
 
 from ..config import DEFAULT_CONTEXT, Client
 from ..flags import Command, Exit
-from . import USAGE, nodes, show
+from . import nodes, show
 from .builders import Builder, find, key_of
 from .create import create
 from .nodes import Node
 from .store import Store
+
+USAGE = """Usage:  docker buildx [OPTIONS] COMMAND
+
+Extended build capabilities with BuildKit
+
+Run 'docker buildx COMMAND --help' for more information on a command.
+"""
 
 COMMON = {"builder": "string", "debug": "bool", "timeout": "string"}
 SHORTS = {"D": "debug"}

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Log lines in the form that colima and limactl print when nobody looks: time="..." level=info msg=done."""
+"""What colima and limactl print: log lines as without a terminal (time="..." level=info msg=done), tables, and questions."""
 
 from __future__ import annotations
 
 import re
 import sys
 import time
+from collections.abc import Sequence
 from typing import NoReturn, TextIO
+
+from .process import Process
 
 _PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]*\Z")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -76,3 +79,18 @@ class Log:
         parts += [f"{key}={quote(value)}" for key, value in sorted({**self._fields, **fields}.items())]
         self._stream.write(" ".join(parts) + "\n")
         self._stream.flush()
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align the cells as Go's tabwriter does: four spaces after the longest one of each column; the last keeps its length."""
+    widths = [max(len(row[i]) for row in rows) + 4 for i in range(len(rows[0]) - 1)]
+    lines = ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + row[-1] for row in rows]
+    return "".join(line + "\n" for line in lines)
+
+
+def confirmed(process: Process, question: str) -> bool:
+    """Ask for yes or no on stdout, without a newline. Only a first letter y means yes; the end of the input means no."""
+    process.stdout.write(f"{question}? [y/N] \x1b[0m")
+    process.stdout.flush()
+    words = process.stdin.readline().split()
+    return bool(words) and words[0][:1] in "yY"
