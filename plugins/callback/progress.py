@@ -1,22 +1,24 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Live progress while VMs start, and a closing summary: what changed, what waits, how to use it."""
+"""The plan of each task before it is carried out, live progress while VMs start, and a closing summary."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: progress
 type: aggregate
-short_description: Live progress of starting VMs and a closing summary
+short_description: Plans, live progress of starting VMs, and a closing summary
 version_added: 0.1.0
 author: The laptop.containers contributors (@laptop-containers)
 description:
+  - Before a task of this collection changes anything, shows what it will do. In check mode the summary shows it.
   - While M(laptop.containers.colima_profile) starts VMs, shows a line per profile with its phase and the time it has taken. On a
     terminal the lines are redrawn in place, cut to its width, and left as they are as soon as Ansible prints something; elsewhere
-    every new phase is a plain line. In check mode nothing is shown.
-  - At the end of the playbook, lists what was changed (after a failure, what was done until then), what is pending and why,
-    and how to use what is there.
-  - Progress is shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
+    every new phase is a plain line.
+  - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
+    lists what was done until then and which roles were not reached; its last line is the failure.
+  - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
+  - Refuses a tag that no task of the playbook has, if the playbook uses this collection.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
@@ -29,16 +31,30 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+from ..module_utils.core.options import suggestion
+from ..module_utils.core.progress import VARIABLE
 from ..module_utils.progress.screen import can_redraw
-from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats
+from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats, wrapped
 
-VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 OURS = "laptop.containers."
-# Names by which the task that starts VMs may be called.
-STARTS_VMS = (OURS + "colima_profile", "colima_profile")
+_PREFIX, _SUFFIX = "laptop-containers-", ".progress"
+_TITLE = 15
+
+
+class Host:
+    """What the summary says of one host."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+        self.pending: list[str] = []
+        self.hints: list[str] = []
+        # Role (or task) and sentence of the failure, and whether the steps before it are unknown.
+        self.failure: tuple[str, str, bool] | None = None
+        self.reached: set[str] = set()
 
 
 class CallbackModule(CallbackBase):
@@ -53,56 +69,84 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self.path: Path | None = None
         self.follower: Follower | None = None
-        self.actions: dict[str, list[str]] = {}
-        self.failed: dict[str, list[str]] = {}
-        self.pending: dict[str, list[str]] = {}
-        self.hints: dict[str, list[str]] = {}
+        self.hosts: dict[str, Host] = {}
+        self.roles: list[str] = []
         self.checked = bool(context.CLIARGS.get("check"))
         self.ours = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
         if VARIABLE not in os.environ:
-            number, name = tempfile.mkstemp(prefix="laptop-containers-", suffix=".progress")
+            _remove_abandoned(Path(tempfile.gettempdir()))
+            number, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)
             os.close(number)
             os.environ[VARIABLE] = name
             self.path = Path(name)
             # A run that is interrupted ends without a summary.
             atexit.register(self._forget, os.getpid())
 
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Refuse tags that no task has, and note the roles in their order."""
+        tasks = [task for block in play.compile() for task in _tasks_of(block)]
+        if not any(str(task.action).startswith(OURS) for task in tasks):
+            return
+        self.roles += [name for name in dict.fromkeys(map(_role_of, tasks)) if name and name not in self.roles]
+        known = {tag for task in tasks for tag in task.tags} | {"all", "tagged", "untagged", "always", "never"}
+        for option in ("tags", "skip_tags"):
+            for tag in context.CLIARGS.get(option) or ():
+                if tag not in known:
+                    self._refuse_tag(tag, sorted(known - {"all", "tagged", "untagged", "always", "never"}))
+
+    def _refuse_tag(self, tag: str, known: list[str]) -> None:
+        help_ = suggestion(tag, known)
+        self._display.error(f"Could not use tag '{tag}': no task has it.{help_} Known tags: {', '.join(known)}.", wrap_text=False)
+        # An exception of another kind would only be a warning.
+        raise SystemExit(2)
+
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        """Follow the progress file while VMs may start."""
+        """Follow the progress file while a task of this collection works."""
         self._stop()
-        self.ours = self.ours or str(task.action).startswith(OURS)
-        if task.action in STARTS_VMS and not task.check_mode:
-            with contextlib.suppress(OSError, ValueError):
+        ours = str(task.action).startswith(OURS)
+        self.ours = self.ours or ours
+        if ours and not task.check_mode:
+            with contextlib.suppress(OSError, ValueError, KeyError):
                 self.follower = Follower(Path(os.environ[VARIABLE]), can_redraw(sys.stdout, os.environ.get("TERM")))
                 self.follower.start()
 
     def v2_runner_on_ok(self, result: Any) -> None:
-        """Keep what a task of ours did."""
+        """Keep what a task did."""
         self._keep(result)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """Keep that a role was reached."""
+        self._host(result).reached.add(_role_of(result.task))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
-        """Keep what a failed task of ours did before it failed."""
-        self._keep(result)
-        if str(result.task.action).startswith(OURS) and "actions" not in result.result:
-            self.failed.setdefault(result.host.get_name(), []).append(
-                f"{result.task.get_name()}; what it did before is not known"
-            )
+        """Keep what a failed task did before it failed, and why it failed."""
+        self._keep(result, failed=True)
+        if not ignore_errors:
+            unknown = str(result.task.action).startswith(OURS) and "actions" not in result.result
+            self._host(result).failure = (_role_of(result.task) or result.task.get_name(), _sentence(result.result), unknown)
 
-    def _keep(self, result: Any) -> None:
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Keep that a laptop does not answer."""
+        self._host(result).failure = ("connection", _sentence(result.result), False)
+
+    def _host(self, result: Any) -> Host:
+        return self.hosts.setdefault(result.host.get_name(), Host())
+
+    def _keep(self, result: Any, failed: bool = False) -> None:
+        told, answer = self._host(result), result.result
+        told.reached.add(_role_of(result.task))
         if not str(result.task.action).startswith(OURS) or (result.task.check_mode and not self.checked):
-            # A look ahead of the real thing is no news.
+            # A look before the real run is not news.
             return
-        host, answer = result.host.get_name(), result.result
-        told = self.actions.setdefault(host, [])
         actions = list(map(str, answer.get("actions") or []))
-        told.extend(without_repeats(told, actions) if self.checked else actions)
-        self.pending.setdefault(host, []).extend(map(pending_line, answer.get("pending") or []))
-        if not (self.checked and answer.get("changed")):
-            # What is only planned can't be used yet, or not much longer.
-            self.hints.setdefault(host, []).extend(hints_of(answer))
+        told.actions.extend(without_repeats(told.actions, actions) if self.checked else actions)
+        told.pending.extend(map(pending_line, answer.get("pending") or []))
+        if not failed and not (self.checked and answer.get("changed")):
+            # What failed, or is only planned, can't be used.
+            told.hints.extend(hints_of(answer))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the summary and remove the progress file."""
@@ -110,13 +154,19 @@ class CallbackModule(CallbackBase):
         self._forget(os.getpid())
         if not self.ours:
             return
-        for host in sorted(stats.processed):
-            self._display.banner(f"WORKSTATION {host}")
-            failed = self.failed.get(host, [])
-            self._block("would change" if self.checked else "changed", self.actions.get(host) or ([] if failed else ["nothing"]))
-            self._block("failed", failed)
-            self._block("pending", self.pending.get(host, []))
-            self._block("use it", list(dict.fromkeys(self.hints.get(host, []))))
+        for name in sorted(stats.processed):
+            host = self.hosts.get(name, Host())
+            self._display.banner(f"WORKSTATION {name}")
+            nothing = [] if host.failure else ["nothing"]
+            self._block("would change" if self.checked else "changed", host.actions or nothing)
+            self._block("pending", host.pending)
+            self._block("use it", list(dict.fromkeys(host.hints)))
+            if host.failure:
+                role, sentence, unknown = host.failure
+                missed = [one for one in self.roles if one not in host.reached]
+                self._block("not reached", [", ".join(missed)] if missed else [])
+                note = " What it did before is not known." if unknown else ""
+                self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)
 
     def _stop(self) -> None:
         if self.follower is not None:
@@ -129,6 +179,45 @@ class CallbackModule(CallbackBase):
             os.environ.pop(VARIABLE, None)
             self.path = None
 
-    def _block(self, title: str, lines: list[str]) -> None:
+    def _block(self, title: str, lines: list[str], color: str | None = None) -> None:
+        indent = max(_TITLE, len(title) + 1)
+        width = min(200, max(40, os.get_terminal_size(sys.stdout.fileno()).columns)) if sys.stdout.isatty() else None
         for number, line in enumerate(lines):
-            self._display.display(f"{title if number == 0 else '':<14} {line}")
+            self._display.display(f"{title if number == 0 else '':<{indent}}{wrapped(line, indent, width)}", color=color)
+
+
+def _tasks_of(block: Any) -> list[Any]:
+    """Return the tasks of a block, those of blocks inside it too."""
+    found = []
+    for one in (*block.block, *block.rescue, *block.always):
+        found += _tasks_of(one) if hasattr(one, "block") else [one]
+    return found
+
+
+def _role_of(task: Any) -> str:
+    """Return the short name of a task's role; empty outside of roles."""
+    return str(task._role.get_name(include_role_fqcn=False)) if task._role else ""
+
+
+def _sentence(answer: Any) -> str:
+    """Return what a failed result says, in one line."""
+    return " ".join(str(answer.get("msg") or "it gave no reason").split())
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove progress files of this user whose run was killed."""
+    for file in folder.glob(f"{_PREFIX}*-*{_SUFFIX}"):
+        process = file.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if process.isdigit() and file.stat().st_uid == os.geteuid() and not _is_alive(int(process)):
+                file.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

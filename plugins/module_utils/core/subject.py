@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from .errors import Interrupted, NotVerified, WorkstationError, naming_files, refused
 from .plan import Plan, Step
+from .progress import tell
 
 # What the options ask for, and what was found. Both are frozen.
 Desired = TypeVar("Desired")
@@ -132,6 +133,8 @@ def _converged(subject: Subject[Any, Any], params: Mapping[str, Any], check_mode
             current = subject.read(desired)
             plan = subject.plan(desired, current)
             _refuse(plan)
+        if plan.changed:
+            tell(plan=plan.actions)
         subject.carry_out(plan, done.append)
         after = subject.read(desired)
         _verify(subject, subject.plan(desired, after))

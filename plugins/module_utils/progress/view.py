@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user sees of a run: the lines of a progress file as they come, and the sentences of the closing summary.
 
-The modules write one JSON object per line to the file that LAPTOP_CONTAINERS_PROGRESS names (colima/carry_out/progress.py):
-{"profile": "k8s", "phase": "provisioning kubernetes", "time": <seconds since the epoch>, "done": false}
+The events of the progress file are those of core/progress.py.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterable
@@ -71,6 +71,9 @@ class Follower(threading.Thread):
     def _look(self) -> None:
         news = self._news()
         for event in news:
+            if "plan" in event:
+                self._show_plan(event["plan"])
+                continue
             begun = self.phases.get(event["profile"], {}).get("begun", event["time"])
             self.phases[event["profile"]] = {**event, "begun": begun}
             if self.screen is None:
@@ -78,6 +81,12 @@ class Follower(threading.Thread):
         if self.screen is not None and self.phases and (news or not self.passed):
             self.passed = False
             self.screen.draw([f"  {line_of(event, time.time())}" for event in self.phases.values()])
+
+    def _show_plan(self, actions: Iterable[str]) -> None:
+        """Show what is about to be done; it stays above the lines that are redrawn."""
+        if self.screen is not None:
+            self.screen.leave()
+        write(self.output.fileno(), "".join(f"  will {action}\n" for action in actions))
 
     def _news(self) -> list[dict[str, Any]]:
         try:
@@ -93,7 +102,10 @@ class Follower(threading.Thread):
         for line in whole.splitlines():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 event = json.loads(line)
-                events.append({key: event[key] for key in ("profile", "phase", "time")} | {"done": bool(event.get("done"))})
+                if "plan" in event:
+                    events.append({"plan": [str(action) for action in event["plan"]]})
+                else:
+                    events.append({key: event[key] for key in ("profile", "phase", "time")} | {"done": bool(event.get("done"))})
         return events
 
 
@@ -108,6 +120,15 @@ def pending_line(item: Any) -> str:
     if isinstance(item, dict) and {"target", "change", "reason", "remedy"} <= set(item):
         return f"{item['target']}: {item['change']}, because {item['reason']}. {item['remedy']}"
     return str(item)
+
+
+def wrapped(text: str, indent: int, width: int | None) -> str:
+    """Return a text in lines of that width, continued under its beginning; never broken inside a word, such as a path."""
+    if width is None:
+        return text
+    return f"\n{' ' * indent}".join(
+        textwrap.wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    )
 
 
 def without_repeats(told: Iterable[str], more: Iterable[str]) -> list[str]:

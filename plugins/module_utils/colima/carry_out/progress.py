@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
+from ...core.progress import VARIABLE, tell
 
 _MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))(?: context=("[^"]*"|\S+))?')
 _PHASES = (
@@ -67,10 +65,8 @@ class Progress:
         if not self._path or not phase or self._last.get(profile) == phase:
             return
         self._last[profile] = phase
-        line = json.dumps({"time": time.time(), "profile": profile, "phase": phase, "done": done}) + "\n"
-        # Never made anew: whoever watched it has taken it away, after an interruption say.
-        with self._lock, contextlib.suppress(OSError), os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND), "w") as file:
-            file.write(line)
+        with self._lock:
+            tell(self._path, profile=profile, phase=phase, done=done)
 
     def line(self, profile: str, line: str) -> None:
         """Tell what a line of colima's output says."""
