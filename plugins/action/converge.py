@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -36,8 +35,8 @@ SUBJECTS = {
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
 }
-# `{{ colima_restart }}`, perhaps with a filter behind it.
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
+# The laptops whose settings were checked in this play, "name:" each; set by the callback plugin after a first good task.
+CHECKED = "LAPTOP_CONTAINERS_CHECKED"
 
 
 class ActionModule(Normal):
@@ -45,17 +44,25 @@ class ActionModule(Normal):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. Invalid options are told all at once, and nothing runs."""
-        module = import_module(f"..module_utils.{SUBJECTS[self._task.action.rpartition('.')[2]]}", __package__)
-        subject: Any = module.SUBJECT() if hasattr(module, "SUBJECT") else _Unconverted(module)
-        invalid = problems(subject.spec, self._task.args, subject.hidden)
+        subject = subject_of(self._task.action.rpartition(".")[2])
+        invalid = self._settings(task_vars or {})
+        invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
-            return self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(invalid)})
+            return self._failed(subject, {"changed": False, "actions": [], "problems": invalid, "msg": _list(invalid)})
         if self._is_here(task_vars or {}):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):
                 return self._here(subject, json.loads(json.dumps(self._task.args)))
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
+
+    def _settings(self, task_vars: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the settings of the whole run; asked once for each laptop and play."""
+        if self._task._role is None or f"{task_vars.get('inventory_hostname')}:" in os.environ.get(CHECKED, ""):
+            return []
+        from ..plugin_utils.settings import check_settings
+
+        return check_settings(self._task, task_vars, self._templar, subject_of)
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
         """Whether the module would run on this machine, as this user, by this Python, while the task waits."""
@@ -99,12 +106,26 @@ class ActionModule(Normal):
 
     def _variables(self) -> dict[str, str]:
         """Return the variable behind each option, where the task of a role is written with variables."""
+        from ..plugin_utils.settings import variable_of
+
         raw = getattr(self._task, "_ds", None) or {}
         given = raw.get(self._task.action, raw.get(self._task.action.rpartition(".")[2])) if self._task._role else None
-        if not isinstance(given, Mapping):
-            return {}
-        found = {option: _VARIABLE.search(value) for option, value in given.items() if isinstance(value, str)}
-        return {option: match[1] for option, match in found.items() if match}
+        named = {option: variable_of(value) for option, value in given.items()} if isinstance(given, Mapping) else {}
+        return {option: variable for option, variable in named.items() if variable}
+
+
+def subject_of(module: str) -> Any:
+    """Return the subject of a module."""
+    found = import_module(f"..module_utils.{SUBJECTS[module]}", __package__)
+    return found.SUBJECT() if hasattr(found, "SUBJECT") else _Unconverted(found)
+
+
+def _list(sentences: list[str]) -> str:
+    """Return several sentences as one message: one as it is, more as a list."""
+    if len(sentences) == 1:
+        return sentences[0]
+    lines = "".join(f"\n  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))
+    return f"Found {len(sentences)} problems in the settings; nothing was changed:{lines}"
 
 
 class _Unconverted(Subject[Any, Any]):

@@ -35,6 +35,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
+from ..action.converge import CHECKED
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.progress.screen import can_redraw
@@ -88,6 +89,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Refuse tags that no task has, and note the roles in their order."""
         tasks = [task for block in play.compile() for task in _tasks_of(block)]
+        os.environ.pop(CHECKED, None)
         if not any(str(task.action).startswith(OURS) for task in tasks):
             return
         self.roles += [name for name in dict.fromkeys(map(_role_of, tasks)) if name and name not in self.roles]
@@ -126,7 +128,7 @@ class CallbackModule(CallbackBase):
         self._keep(result, failed=True)
         if not ignore_errors:
             unknown = str(result.task.action).startswith(OURS) and "actions" not in result.result
-            self._host(result).failure = (_role_of(result.task) or result.task.get_name(), _sentence(result.result), unknown)
+            self._host(result).failure = (*_failure_of(result), unknown)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keep that a laptop does not answer."""
@@ -138,6 +140,9 @@ class CallbackModule(CallbackBase):
     def _keep(self, result: Any, failed: bool = False) -> None:
         told, answer = self._host(result), result.result
         told.reached.add(_role_of(result.task))
+        if not failed and str(result.task.action).startswith(OURS):
+            # Workers inherit it: they need not check the settings again.
+            os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
         if not str(result.task.action).startswith(OURS) or (result.task.check_mode and not self.checked):
             # A look before the real run is not news.
             return
@@ -197,6 +202,14 @@ def _tasks_of(block: Any) -> list[Any]:
 def _role_of(task: Any) -> str:
     """Return the short name of a task's role; empty outside of roles."""
     return str(task._role.get_name(include_role_fqcn=False)) if task._role else ""
+
+
+def _failure_of(result: Any) -> tuple[str, str]:
+    """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
+    found = result.result.get("problems") or ()
+    if len(found) > 1:
+        return "settings", f"{len(found)} problems, listed above; nothing was changed."
+    return "settings" if found else _role_of(result.task) or result.task.get_name(), _sentence(result.result)
 
 
 def _sentence(answer: Any) -> str:

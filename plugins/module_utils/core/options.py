@@ -10,16 +10,28 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from .entries import kind_of
 
 Spec = Mapping[str, Any]
 
 
-def problems(spec: Mapping[str, Spec], options: Mapping[str, Any], hidden: Collection[str] = ()) -> list[str]:
-    """Return what is wrong with the options, in their order. Values of hidden options are not repeated."""
-    return list(_Check(hidden).options(spec, options, ""))
+class Problem(NamedTuple):
+    """What is wrong with an option, and the key or value that is."""
+
+    sentence: str
+    at: Any
+
+
+def problems(
+    spec: Mapping[str, Spec], options: Mapping[str, Any], hidden: Collection[str] = (), names: Mapping[str, str] | None = None
+) -> list[Problem]:
+    """Return what is wrong with the options, in their order. Values of hidden options are not repeated.
+
+    names: how the user calls an option, where that is not its own name: by the variable of a role, say.
+    """
+    return list(_Check(hidden, names or {}).options(spec, options, ""))
 
 
 def suggestion(word: str, known: Collection[str]) -> str:
@@ -29,54 +41,60 @@ def suggestion(word: str, known: Collection[str]) -> str:
 
 
 class _Check:
-    def __init__(self, hidden: Collection[str]) -> None:
-        self.hidden = hidden
+    def __init__(self, hidden: Collection[str], names: Mapping[str, str]) -> None:
+        self.hidden, self.names = hidden, names
 
-    def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str) -> Iterator[str]:
-        known = {name: option for name, one in spec.items() for name in (name, *one.get("aliases", ())) for option in (one,)}
+    def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str) -> Iterator[Problem]:
+        known = {name: one for option, one in spec.items() for name in (option, *one.get("aliases", ()))}
         for option, value in options.items():
+            name = option if where else self.names.get(option, option)
             if option not in known:
                 help_ = suggestion(str(option), spec) or f" Known are {', '.join(sorted(spec))}."
-                yield f"Could not use option '{option}'{where}: it is unknown.{help_}"
+                yield Problem(f"Could not use option '{name}'{where}: it is unknown.{help_}", option)
             elif value is not None:
-                yield from self.value(known[option], option, value, where)
+                hide = option in self.hidden
+                yield from (Problem(*one) for one in self.value(known[option], name, value, where, hide=hide))
 
-    def value(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[str]:
+    def value(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         kind = spec.get("type", "str")
-        shown = f"'{option}'{where}" if option in self.hidden else f"'{value}' as '{option}'{where}"
+        shown = f"'{option}'{where}" if hide else f"'{value}' as '{option}'{where}"
         if kind == "dict":
             yield from self.mapping(spec, option, value, where)
         elif kind == "list":
-            yield from self.list(spec, option, value, where)
+            yield from self.list(spec, option, value, where, hide=hide)
         elif kind in ("int", "float") and not _is_number(value, whole=kind == "int"):
             example = "4" if kind == "int" else "1.5"
-            yield f"Could not use {shown}: it is not a {'whole ' if kind == 'int' else ''}number. Use one such as {example}."
+            yield (
+                f"Could not use {shown}: it is not a {'whole ' if kind == 'int' else ''}number. Use one such as {example}.",
+                value,
+            )
         elif spec.get("choices") and str(value) not in map(str, spec["choices"]):
-            yield f"Could not use {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}."
+            yield f"Could not use {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}.", value
 
-    def mapping(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[str]:
+    def mapping(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
             if "options" in spec:
                 yield from self.options(spec["options"], value, f" of '{option}'{where}")
         elif not isinstance(value, str):
             # A text may hold a mapping, for Ansible.
-            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a mapping. Write its options as 'option: value'."
+            told = f"it is {kind_of(value)}, not a mapping"
+            yield f"Could not use '{option}'{where}: {told}. Write its options as 'option: value'.", value
 
-    def list(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[str]:
+    def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
         if isinstance(value, Mapping) or (elements["type"] == "dict" and not isinstance(value, list | tuple)):
-            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. Begin each entry with '- '."
+            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. Begin each entry with '- '.", value
         elif isinstance(value, list | tuple):
             for number, item in enumerate(value, 1):
                 if elements["type"] != "dict":
-                    yield from self.value(elements, option, item, where)
+                    yield from self.value(elements, option, item, where, hide=hide)
                 elif isinstance(item, Mapping):
                     yield from self.options(
                         elements.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}"
                     )
                 else:
                     told = f"entry {number} is {kind_of(item)}, not a mapping"
-                    yield f"Could not use '{option}'{where}: {told}. Write its options as 'option: value', one a line."
+                    yield f"Could not use '{option}'{where}: {told}. Write its options as 'option: value', one a line.", item
 
 
 def _entry(item: Mapping[str, Any], number: int) -> str:

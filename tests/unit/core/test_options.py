@@ -58,7 +58,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
 def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
-    assert problems(ARGUMENT_SPEC, options) == [f"Could not use {message}"]
+    assert [problem.sentence for problem in problems(ARGUMENT_SPEC, options)] == [f"Could not use {message}"]
 
 
 def test_what_ansible_can_make_something_of_is_left_to_it() -> None:

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of one role that name a thing of another: profiles of wrappers, contexts and logins."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..module_utils.colima_paths import parse_name, resolve
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.core.options import suggestion
+
+
+def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each profile that is neither in the settings nor on the laptop.
+
+    works: the options of the tasks that the run reaches, by module. Without colima_profile among them nothing is known.
+    """
+    profiles = works.get("colima_profile", {}).get("profiles")
+    if not isinstance(profiles, list | tuple):
+        return
+    known = {_short(one["name"]) for one in profiles if isinstance(one, Mapping) and one.get("name")}
+    paths = resolve(environment, platform.system())
+    for value, where in _mentions(works):
+        short = _short(value)
+        if short and short not in known and not (paths.base / short).is_dir():
+            help_ = suggestion(short, known) or f" Known are {', '.join(sorted(known))}."
+            yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
+
+
+def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
+    for entry in _entries(works, "nerdctl_wrapper", "wrappers"):
+        yield entry.get("profile"), f"of nerdctl wrapper '{entry.get('path', '~/.local/bin/nerdctl')}'"
+    for entry in _entries(works, "docker_context", "contexts"):
+        endpoint = entry.get("docker")
+        if isinstance(endpoint, Mapping):
+            yield endpoint.get("profile"), f"of docker context '{entry.get('name')}'"
+    for profile in works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ():
+        yield profile, "in secret_refresh_nerdctl_profiles"
+
+
+def _entries(works: Mapping[str, Mapping[str, Any]], module: str, option: str) -> list[Mapping[str, Any]]:
+    found = works.get(module, {}).get(option)
+    entries = found if isinstance(found, list | tuple) else ()
+    return [entry for entry in entries if isinstance(entry, Mapping) and entry.get("state", "present") == "present"]
+
+
+def _short(name: object) -> str:
+    """Return colima's short name of a profile; empty for what its own module refuses."""
+    try:
+        return parse_name(name).name if isinstance(name, str) and name else ""
+    except WorkstationError:
+        return ""

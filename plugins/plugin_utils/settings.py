@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checks the settings of all roles that a run will reach, before its first task of this collection changes anything.
+
+Runs on the controller, inside the action plugin of that first task: there all variables, roles and tags are known, so the check
+costs no task of its own. What it finds is told in one list, with the file and line that says it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils.core.errors import WorkstationError, in_words
+from ..module_utils.core.options import Problem, problems, suggestion
+from ..module_utils.core.subject import Subject
+from .references import unknown_profiles
+
+OURS = "laptop.containers."
+# Variables of the playbooks themselves.
+OF_PLAYBOOKS = ("workstation_environment", "workstation_refresh_timer")
+# `{{ colima_restart }}`, perhaps with a filter behind it.
+_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
+# How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
+_LIKE = 0.9
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A task of this collection that the run will reach: its subject, its options as they are now, and their variables."""
+
+    name: str
+    subject: Any
+    options: dict[str, Any]
+    names: dict[str, str]
+
+
+@dataclass
+class Findings:
+    """What is wrong, in order."""
+
+    project: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, sentence: str, at: Any = None) -> None:
+        """Add a sentence, with the place that the value comes from, once."""
+        place = _origin(at, self.project)
+        line = f"{sentence} ({place})" if place else sentence
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Any]) -> list[str]:
+    """Return everything that is wrong with the settings of a run, seen from one of its tasks. Empty outside of roles."""
+    if task._role is None:
+        return []
+    play = task.get_play()
+    tasks = [one for block in play.compile() for one in _tasks_of(block)]
+    reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
+    roles = {one._role.get_name(include_role_fqcn=False): one._role for one in tasks if one._role}
+    names = {one._role.get_name(include_role_fqcn=False) for one in reached}
+    registered = {one.register for one in tasks if one.register}
+    findings = Findings(str(Path.cwd()))
+    _check_names(findings, variables, roles, names, registered)
+    works = []
+    for one in reached:
+        if str(one.action).startswith(OURS):
+            mine = {**variables, **one.get_vars(), **play._variable_manager.extra_vars}
+            own = templar.copy_with_new_env(available_variables=mine)
+            work = _reached(one, subject_of(_module(one)), own, findings)
+            if work is not None:
+                works.append(work)
+                _check_options(findings, work, task.check_mode)
+    for sentence, at in unknown_profiles({work.name: work.options for work in works}, os.environ):
+        findings.add(sentence, at)
+    return findings.lines
+
+
+def _check_names(
+    findings: Findings, variables: Mapping[str, Any], roles: Mapping[str, Any], reached: Iterable[str], registered: Iterable[str]
+) -> None:
+    """Find unknown names that look like settings of the reached roles, and settings without a value."""
+    defaults = {name: value for role in roles.values() for name, value in role._default_vars.items()}
+    known = {*defaults, *(name for role in roles.values() for name in role._role_vars), *registered, *OF_PLAYBOOKS}
+    prefixes = (*(f"{name}_" for name in reached), "workstation_")
+    mentioned = _mentioned(variables, known)
+    for name, value in variables.items():
+        if name in known:
+            if value is None and defaults.get(name) is not None:
+                findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
+        elif name.startswith(prefixes) and name not in mentioned:
+            help_ = suggestion(name, known) or " The pages of the roles list their variables."
+            findings.add(f"Could not use variable '{name}': it is unknown.{help_}", name)
+        elif not name.startswith(("ansible_", "docker_")) and (like := _misspelt(name, defaults)):
+            findings.add(f"Could not use variable '{name}': it is unknown. Did you mean '{like}'?", name)
+
+
+def _mentioned(variables: Mapping[str, Any], known: Iterable[str]) -> set[str]:
+    """Return the names that the user's own settings use: a helper variable may begin as it likes."""
+    text = " ".join(repr(variables[name]) for name in known if name in variables)
+    return set(re.findall(r"\w+", " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text, re.DOTALL))))
+
+
+def _misspelt(name: str, known: Iterable[str]) -> str:
+    found = [one for one in known if abs(len(one) - len(name)) <= 2 and SequenceMatcher(None, name, one).ratio() >= _LIKE]
+    return found[0] if found and name != found[0] else ""
+
+
+def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached | None:
+    """Return a task with its options, templated by a templar of its own. None where its condition does not hold."""
+    options: dict[str, Any] = {}
+    with contextlib.suppress(Exception):
+        if not all(own.evaluate_conditional(condition) for condition in task.when):
+            return None
+    for option, raw in task.args.items():
+        try:
+            value = own.template({option: raw})
+        except Exception as error:
+            if not any(word in str(raw) for word in ("_result", "register")):
+                findings.add(f"Could not read '{variable_of(raw) or option}': {_reason(error)} Correct its template.", raw)
+            continue
+        options.update({name: found for name, found in value.items() if found is not None})
+    raw_options = {option: raw for option, raw in task.args.items() if isinstance(raw, str)}
+    names = {option: found for option, raw in raw_options.items() if (found := variable_of(raw))}
+    return Reached(_module(task), subject, options, names)
+
+
+def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
+    found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
+    for problem in found:
+        findings.add(*problem)
+    if found or not isinstance(work.subject, Subject):
+        return
+    with contextlib.suppress(TypeError):
+        options = json.loads(json.dumps(work.options))
+        checked = ArgumentSpecValidator(work.subject.spec, **work.subject.rules).validate(options)
+        for message in checked.error_messages:
+            findings.add(message)
+        if not checked.error_messages:
+            try:
+                work.subject.desired(checked.validated_parameters, check_mode=check_mode)
+            except WorkstationError as error:
+                for refusal in error.context.get("refusals") or [error.message]:
+                    findings.add(in_words(str(refusal), work.names))
+            except NotImplementedError:
+                return
+
+
+def _module(task: Any) -> str:
+    return str(task.action).rpartition(".")[2]
+
+
+def variable_of(raw: object) -> str:
+    """Return the variable that a template begins with; empty when it is not one."""
+    match = _VARIABLE.search(raw) if isinstance(raw, str) else None
+    return match[1] if match else ""
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".") + "."
+
+
+def _tasks_of(block: Any) -> Iterator[Any]:
+    for one in (*block.block, *block.rescue, *block.always):
+        if hasattr(one, "block"):
+            yield from _tasks_of(one)
+        else:
+            yield one
+
+
+def _origin(value: Any, project: str) -> str:
+    """Return "file:line" of a value, the file below the project as a relative path. Empty where Ansible does not know it."""
+    try:
+        # Of ansible-core's internals: where they change, messages lose their place and nothing else.
+        from ansible._internal._datatag._tags import Origin
+
+        origin = Origin.get_tag(value)
+    except Exception:
+        return ""
+    if origin is None or not origin.path:
+        return str(origin.description or "") if origin else ""
+    path = str(origin.path)
+    if path.endswith("/defaults/main.yml"):
+        # The name is the role's own; who left its value out is not known.
+        return ""
+    shown = os.path.relpath(path, project) if path.startswith(f"{project}{os.sep}") else path
+    return f"{shown}:{origin.line_num}" if origin.line_num else shown
