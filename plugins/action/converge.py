@@ -94,7 +94,9 @@ class ActionModule(Normal):
 
     def _worded(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return the result with options named as the user knows them: in a role, by the role's variables."""
-        variables = self._variables()
+        from ..plugin_utils.settings import variables_of
+
+        variables = variables_of(self._task)
 
         def words(value: Any) -> Any:
             return in_words(value, variables) if isinstance(value, str) else value
@@ -104,18 +106,11 @@ class ActionModule(Normal):
         told = {key: words(result[key]) for key in ("msg",) if key in result}
         return {**result, **told, "warnings": [words(text) for text in result.get("warnings", ())]}
 
-    def _variables(self) -> dict[str, str]:
-        """Return the variable behind each option, where the task of a role is written with variables."""
-        from ..plugin_utils.settings import variable_of
-
-        raw = getattr(self._task, "_ds", None) or {}
-        given = raw.get(self._task.action, raw.get(self._task.action.rpartition(".")[2])) if self._task._role else None
-        named = {option: variable_of(value) for option, value in given.items()} if isinstance(given, Mapping) else {}
-        return {option: variable for option, variable in named.items() if variable}
-
 
 def subject_of(module: str) -> Any:
-    """Return the subject of a module."""
+    """Return the subject of a module; None for one without."""
+    if module not in SUBJECTS:
+        return None
     found = import_module(f"..module_utils.{SUBJECTS[module]}", __package__)
     return found.SUBJECT() if hasattr(found, "SUBJECT") else _Unconverted(found)
 

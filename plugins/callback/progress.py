@@ -127,7 +127,8 @@ class CallbackModule(CallbackBase):
         """Keep what a failed task did before it failed, and why it failed."""
         self._keep(result, failed=True)
         if not ignore_errors:
-            unknown = str(result.task.action).startswith(OURS) and "actions" not in result.result
+            # A module that broke down; where it did not even start, or says itself what it did, nothing is unknown.
+            unknown = "module_stdout" in result.result
             self._host(result).failure = (*_failure_of(result), unknown)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
@@ -170,7 +171,7 @@ class CallbackModule(CallbackBase):
                 role, sentence, unknown = host.failure
                 missed = [one for one in self.roles if one not in host.reached]
                 self._block("not reached", [", ".join(missed)] if missed else [])
-                note = " What it did before is not known." if unknown else ""
+                note = " What it did before that is not known." if unknown else ""
                 self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)
 
     def _stop(self) -> None:

@@ -72,7 +72,7 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
     _check_names(findings, variables, roles, names, registered)
     works = []
     for one in reached:
-        if str(one.action).startswith(OURS):
+        if str(one.action).startswith(OURS) and subject_of(_module(one)) is not None:
             mine = {**variables, **one.get_vars(), **play._variable_manager.extra_vars}
             own = templar.copy_with_new_env(available_variables=mine)
             work = _reached(one, subject_of(_module(one)), own, findings)
@@ -125,12 +125,11 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
             value = own.template({option: raw})
         except Exception as error:
             if not any(word in str(raw) for word in ("_result", "register")):
-                findings.add(f"Could not read '{variable_of(raw) or option}': {_reason(error)} Correct its template.", raw)
+                name = variables_of(task).get(option, option)
+                findings.add(f"Could not read '{name}': {_reason(error)} Correct its template.", raw)
             continue
         options.update({name: found for name, found in value.items() if found is not None})
-    raw_options = {option: raw for option, raw in task.args.items() if isinstance(raw, str)}
-    names = {option: found for option, raw in raw_options.items() if (found := variable_of(raw))}
-    return Reached(_module(task), subject, options, names)
+    return Reached(_module(task), subject, options, variables_of(task))
 
 
 def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
@@ -158,10 +157,14 @@ def _module(task: Any) -> str:
     return str(task.action).rpartition(".")[2]
 
 
-def variable_of(raw: object) -> str:
-    """Return the variable that a template begins with; empty when it is not one."""
-    match = _VARIABLE.search(raw) if isinstance(raw, str) else None
-    return match[1] if match else ""
+def variables_of(task: Any) -> dict[str, str]:
+    """Return the variable that each option of a role's task begins with, as its file says."""
+    written = getattr(task, "_ds", None) or {}
+    given = written.get(task.action, written.get(_module(task))) if task._role else None
+    if not isinstance(given, Mapping):
+        return {}
+    found = {option: _VARIABLE.search(raw) for option, raw in given.items() if isinstance(raw, str)}
+    return {option: match[1] for option, match in found.items() if match}
 
 
 def _reason(error: Exception) -> str:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from .entries import kind_of
 
 Spec = Mapping[str, Any]
+# What Ansible takes for true or false.
+_TRUTHS = frozenset(("y", "yes", "on", "1", "true", "t", "1.0", "n", "no", "off", "0", "false", "f", "0.0"))
 
 
 class Problem(NamedTuple):
@@ -68,6 +70,8 @@ class _Check:
                 f"Could not use {shown}: it is not a {'whole ' if kind == 'int' else ''}number. Use one such as {example}.",
                 value,
             )
+        elif kind == "bool" and str(value).lower() not in _TRUTHS:
+            yield f"Could not use {shown}: it is neither true nor false. Use one of these.", value
         elif spec.get("choices") and str(value) not in map(str, spec["choices"]):
             yield f"Could not use {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}.", value
 

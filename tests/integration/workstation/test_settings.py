@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Mistakes in settings: each is told before anything runs, with the right name and the place; what is right is never refused.
+
+One run has a laptop for each mistake, with a home of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = ROOT / "playbooks" / "workstation.yml"
+# Refused in every laptop of the second test, so that its run ends there: nothing else may be.
+SENTINEL = "colima_restrat"
+REFUSED = f"Could not use variable '{SENTINEL}': it is unknown. Did you mean 'colima_restart'?"
+
+
+class Mistake(NamedTuple):
+    """Settings with one mistake, and what its sentence has to hold."""
+
+    settings: Mapping[str, Any]
+    expected: str
+
+
+def specs() -> dict[str, dict[str, Any]]:
+    """Return the documented variables of the roles that the playbook runs, with their specifications."""
+    found: dict[str, dict[str, Any]] = {}
+    for role in re.findall(r"name: laptop\.containers\.(\w+)", PLAYBOOK.read_text()):
+        text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()
+        found |= yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    return found
+
+
+def misspelt(word: str) -> str:
+    """Return the word with two letters of its last part exchanged."""
+    head, _, tail = word.rpartition("_")
+    tail = f"{tail[1]}{tail[0]}{tail[2:]}" if len(tail) > 1 and tail[0] != tail[1] else f"{tail}x"
+    return f"{head}_{tail}" if head else tail
+
+
+def generated() -> Iterator[tuple[str, Mistake]]:
+    """Yield a misspelling of every variable of every role, and a wrong type where there is one."""
+    options = specs()
+    for name, spec in options.items():
+        for wrong in {misspelt(name), name[:-1]} - set(options):
+            yield wrong, Mistake({wrong: "x"}, f"Could not use variable '{wrong}': it is unknown. Did you mean '{name}'?")
+        if spec["type"] == "bool" and name.startswith("secret_refresh"):
+            yield (
+                f"{name} in words",
+                Mistake(
+                    {name: "perhaps", "secret_refresh_registries": ["123456789012.dkr.ecr.eu-central-1.amazonaws.com"]},
+                    f"Could not use 'perhaps' as '{name}': it is neither true nor false.",
+                ),
+            )
+        if spec.get("choices") and name.startswith(("colima", "buildx")) and not name.endswith("_state"):
+            yield f"{name} unknown", Mistake({name: "sometimes"}, f"Could not use 'sometimes' as '{name}': it is not a choice.")
+
+
+def profile(**options: Any) -> dict[str, Any]:
+    return {"colima_profiles": [{"name": "k8s", "runtime": "containerd", **options}, {"name": "docker-buildx"}]}
+
+
+def options_of(module: str, option: str = "") -> list[str]:
+    """Return the documented options of a module, or those of the entries of one of its lists."""
+    text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+    found = yaml.safe_load(re.search(r'DOCUMENTATION = r"""(.*?)"""', text, re.DOTALL)[1])["options"]  # type: ignore[index]
+    return list(found[option]["suboptions"] if option else found)
+
+
+def in_entries() -> Iterator[tuple[str, Mistake]]:
+    """Yield a misspelling of every option of the entries of each list."""
+    lists = {
+        "colima_profiles": (options_of("colima_profile", "profiles"), {"name": "k8s", "runtime": "containerd"}),
+        "nerdctl_wrappers": (options_of("nerdctl_wrapper", "wrappers"), {"profile": "k8s"}),
+        "docker_context_contexts": (
+            options_of("docker_context"),
+            {"name": "colima-buildx", "docker": {"profile": "docker-buildx"}},
+        ),
+        "buildx_builders": (options_of("buildx_builder", "builders"), {"name": "multi-platform", "endpoint": "colima-buildx"}),
+    }
+    of_task = {"profiles", "contexts", "current_context", "probe_timeout", "state"}
+    for variable, (options, entry) in lists.items():
+        for option in options:
+            if misspelt(option) not in options and option not in of_task and len(option) > 3:
+                rest = [{"name": "docker-buildx"}] if variable == "colima_profiles" else []
+                settings = {variable: [{**entry, misspelt(option): "x"}, *rest]}
+                yield f"{variable}: {option}", Mistake(settings, f"Did you mean '{option}'?")
+
+
+BY_HAND = {
+    "an empty list": Mistake({"secret_refresh_registries": None}, "'secret_refresh_registries': it has no value."),
+    "an empty text": Mistake({"colima_restart": None}, "'colima_restart': it has no value."),
+    "a wrapper of another profile": Mistake(
+        {"nerdctl_wrappers": [{"path": "~/.local/bin/nerdctl", "profile": "k9s"}]},
+        "Could not use profile 'k9s' of nerdctl wrapper '~/.local/bin/nerdctl': colima_profiles does not have it. "
+        "Did you mean 'k8s'?",
+    ),
+    "a context of another profile": Mistake(
+        {"docker_context_contexts": [{"name": "colima-buildx", "docker": {"profile": "docker-bildx"}}]},
+        "Did you mean 'docker-buildx'?",
+    ),
+    "cpus": Mistake(profile(cpus=2), "Could not use option 'cpus' of 'k8s' in 'colima_profiles': it is unknown. Did you mean"),
+    "disk in words": Mistake(
+        profile(disk="big"), "Could not use 'big' as 'disk' of 'k8s' in 'colima_profiles': it is not a whole"
+    ),
+    "a mapping for a list": Mistake({"colima_profiles": {"k8s": {}}}, "it is a mapping, not a list. Begin each entry with '- '."),
+    "a text for an entry": Mistake({"colima_profiles": ["k8s"]}, "not a mapping. Write its options as 'option: value'"),
+    "a relative wrapper": Mistake(
+        {"nerdctl_wrappers": [{"path": "bin/nerdctl", "profile": "k8s"}]}, "it is not absolute. Start it with '/' or '~/'."
+    ),
+    "a wrapper twice": Mistake(
+        {"nerdctl_wrappers": [{"path": "/x/nerdctl", "profile": "k8s"}, {"path": "/x/nerdctl", "profile": "k8s"}]},
+        "it is listed twice. Give each profile a path of its own.",
+    ),
+    "an unknown shell": Mistake({"nerdctl_completion": ["tcsh"]}, "'tcsh' as 'nerdctl_completion': it is not a choice."),
+    "a variable of the playbook": Mistake(
+        {"workstation_refresh_timers": True},
+        "'workstation_refresh_timers': it is unknown. Did you mean 'workstation_refresh_timer'?",
+    ),
+    "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
+}
+MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}
+
+# What people have in their inventories beside our settings, and what looks like ours and is right.
+FINE: tuple[dict[str, Any], ...] = (
+    {},
+    *({name: "x"} for name in (
+        "docker_users", "docker_edition", "docker_package", "docker_compose_version", "docker_daemon_options", "docker_repo_url",
+        "pip_install_packages", "homebrew_installed_packages", "homebrew_cask_apps", "dotfiles_repo", "zsh_theme", "git_email",
+        "kubectl_version", "helm_version", "k3s_version", "kube_config_path", "minikube_version", "kind_version", "k9s_theme",
+        "aws_region", "aws_profile", "ecr_account", "registry_mirror", "proxy_http", "no_proxy", "ntp_servers", "timezone",
+        "colour", "profile", "profiles", "contexts", "registries", "namespaces", "wrappers", "builders", "team", "user_name",
+        "lima_version", "limactl_path", "vm_size", "vault_token", "ssh_keys", "node_version", "python_version", "go_version",
+        "podman_machine", "rancher_path", "orbstack", "timer", "timers", "refresh", "secret", "secrets", "workstation",
+    )),
+    {"my_profiles": [{"name": "k8s"}, {"name": "docker-buildx"}], "colima_profiles": "{{ my_profiles }}"},
+    {"colima_extra_mounts": [], "colima_profiles": [
+        {"name": "k8s", "runtime": "containerd", "mounts": "{{ colima_extra_mounts }}"}, {"name": "docker-buildx"},
+    ]},
+    {"colima_restart": "{{ 'never' if true else 'always' }}"},
+    {"nerdctl_completion": ["zsh"]},
+    {"secret_refresh_registries": [], "secret_refresh_namespaces": ["default", "team-*"]},
+)  # fmt: skip
+
+
+def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str) -> tuple[dict[str, list[str]], str]:
+    """Run the playbook over laptops with these settings. Returns the problems of each laptop, and what was printed."""
+    hosts = {}
+    for name, settings in laptops.items():
+        home = folder / "homes" / name
+        home.mkdir(parents=True)
+        surroundings = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        facts = {"cpus": 12, "memory_mib": 36864, "system": "Darwin", "arch": "aarch64"}
+        hosts[name] = {"workstation_environment": surroundings, "colima_host": facts, **settings}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (folder / "hosts.yml").write_text(yaml.safe_dump({"laptops": {"hosts": hosts, "vars": local}}))
+    plugins = folder / "callback"
+    plugins.mkdir()
+    shutil.copy(ROOT / "tests" / "support" / "recorded_results.py", plugins)
+    recorded = folder / "results"
+    recorded.touch()
+    environment = {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+        "ANSIBLE_CALLBACK_PLUGINS": str(plugins),
+        "ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.progress,recorded_results",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
+        "RECORDED_RESULTS": str(recorded),
+    }
+    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", str(PLAYBOOK), "-f", "4", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=300
+    )
+    found: dict[str, list[str]] = {}
+    for line in recorded.read_text().splitlines():
+        one = json.loads(line)
+        found.setdefault(one["host"], []).extend(one["result"].get("problems") or [one["result"].get("msg", "")])
+    return found, done.stdout + done.stderr
+
+
+def written(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in (folder / "homes").glob("*/*"))
+
+
+def test_every_mistake_is_told_at_once_and_nothing_is_changed(tmp_path: Path) -> None:
+    assert len(MISTAKES) >= 120
+    laptops = {f"laptop{number}": mistake.settings for number, mistake in enumerate(MISTAKES.values())}
+    found, printed = run(tmp_path, laptops)
+    wrong = {
+        name: found.get(f"laptop{number}", printed[-2000:])
+        for number, (name, mistake) in enumerate(MISTAKES.items())
+        if not any(mistake.expected in problem for problem in found.get(f"laptop{number}", ()))
+        or len(found[f"laptop{number}"]) != 1
+    }
+    assert not wrong, json.dumps(wrong, indent=1)
+    assert not written(tmp_path)
+    assert "Traceback" not in printed
+
+
+def test_nothing_that_is_right_is_refused(tmp_path: Path) -> None:
+    assert len(FINE) >= 60
+    laptops = {f"laptop{number}": {SENTINEL: "always", **settings} for number, settings in enumerate(FINE)}
+    found, printed = run(tmp_path, laptops)
+    wrong = {
+        str(FINE[number]): found.get(f"laptop{number}", printed[-2000:])
+        for number in range(len(FINE))
+        if [problem.partition(" (")[0] for problem in found.get(f"laptop{number}", ())] != [REFUSED]
+    }
+    assert not wrong, json.dumps(wrong, indent=1)
+
+
+def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
+    settings = {**profile(cpus=2), "nerdctl_wrappers": [{"path": "bin", "profile": "k9s"}], "colima_restrat": "never"}
+    found, printed = run(tmp_path, {"laptop": settings})
+    assert len(found["laptop"]) == 4
+    assert all(re.search(r"\(hosts\.yml:\d+\)$|absolute", problem) for problem in found["laptop"]), found
+    assert "Found 4 problems in the settings; nothing was changed:" in printed
+    assert printed.splitlines()[-1] == "FAILED settings: 4 problems, listed above; nothing was changed."
+
+
+def test_only_the_settings_of_reached_roles_are_checked(tmp_path: Path) -> None:
+    found, printed = run(tmp_path, {"laptop": {"colima_restrat": "never"}}, "--tags", "secret_refresh")
+    assert "laptop" not in found, printed
+
+
+@pytest.mark.parametrize(("option", "word"), [("--tags", "colma"), ("--skip-tags", "bildx")])
+def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: str, word: str) -> None:
+    _, printed = run(tmp_path, {"laptop": {}}, option, word)
+    near = {"colma": "colima", "bildx": "buildx"}[word]
+    assert f"Could not use tag '{word}': no task has it. Did you mean '{near}'? Known tags: buildx, colima," in printed
+    assert not written(tmp_path)
