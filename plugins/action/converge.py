@@ -48,7 +48,8 @@ class ActionModule(Normal):
         invalid = self._settings(task_vars or {})
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
-            return self._failed(subject, {"changed": False, "actions": [], "problems": invalid, "msg": _list(invalid)})
+            told = {"problems": invalid} if len(invalid) > 1 else {}
+            return self._failed(subject, {"changed": False, "actions": [], "kind": "settings", **told, "msg": _list(invalid)})
         if self._is_here(task_vars or {}):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):
@@ -62,7 +63,8 @@ class ActionModule(Normal):
             return []
         from ..plugin_utils.settings import check_settings
 
-        return check_settings(self._task, task_vars, self._templar, subject_of)
+        with self._environment():
+            return check_settings(self._task, task_vars, self._templar, subject_of)
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
         """Whether the module would run on this machine, as this user, by this Python, while the task waits."""
@@ -71,9 +73,7 @@ class ActionModule(Normal):
         return self._connection.transport == "local" and not elsewhere and interpreter == sys.executable
 
     def _here(self, subject: Subject[Any, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        environment: dict[str, Any] = {}
-        self._compute_environment_string(environment)
-        with _environment(environment):
+        with self._environment():
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
             secrets = subject.secrets(options) | checked._no_log_values
@@ -87,6 +87,18 @@ class ActionModule(Normal):
                     result = self._failed(subject, error.result)
         plain: dict[str, Any] = remove_values(json.loads(json.dumps(self._worded(result))), secrets)
         return plain
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Give this process, which serves one task, the task's environment meanwhile."""
+        before, extra = dict(os.environ), {}
+        self._compute_environment_string(extra)
+        os.environ.update({name: str(value) for name, value in extra.items()})
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def _failed(self, subject: Subject[Any, Any], result: dict[str, Any]) -> dict[str, Any]:
         """Return a failure without a value of a hidden option."""
@@ -129,15 +141,3 @@ class _Unconverted(Subject[Any, Any]):
     def __init__(self, module: Any) -> None:
         self.spec, self.rules, self.run = module.ARGUMENT_SPEC, getattr(module, "RULES", {}), module.run  # type: ignore[misc]
         self.secrets = getattr(module, "secrets", super().secrets)  # type: ignore[method-assign]
-
-
-@contextlib.contextmanager
-def _environment(extra: Mapping[str, Any]) -> Iterator[None]:
-    """Give this process, which serves one task, the task's environment meanwhile."""
-    before = dict(os.environ)
-    os.environ.update({name: str(value) for name, value in extra.items()})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -53,6 +53,8 @@ class Host:
         self.actions: list[str] = []
         self.pending: list[str] = []
         self.hints: list[str] = []
+        # Of tasks that changed nothing: Ansible prints only those of the others.
+        self.warnings: list[str] = []
         # Role (or task) and sentence of the failure, and whether the steps before it are unknown.
         self.failure: tuple[str, str, bool] | None = None
         self.reached: set[str] = set()
@@ -149,6 +151,8 @@ class CallbackModule(CallbackBase):
             return
         actions = list(map(str, answer.get("actions") or []))
         told.actions.extend(without_repeats(told.actions, actions) if self.checked else actions)
+        if not failed and not answer.get("changed"):
+            told.warnings.extend(map(_text_of, answer.get("warnings") or []))
         told.pending.extend(map(pending_line, answer.get("pending") or []))
         if not failed and not (self.checked and answer.get("changed")):
             # What failed, or is only planned, can't be used.
@@ -166,6 +170,7 @@ class CallbackModule(CallbackBase):
             nothing = [] if host.failure else ["nothing"]
             self._block("would change" if self.checked else "changed", host.actions or nothing)
             self._block("pending", host.pending)
+            self._block("warning", list(dict.fromkeys(host.warnings)), color=C.COLOR_WARN)
             self._block("use it", list(dict.fromkeys(host.hints)))
             if host.failure:
                 role, sentence, unknown = host.failure
@@ -205,12 +210,18 @@ def _role_of(task: Any) -> str:
     return str(task._role.get_name(include_role_fqcn=False)) if task._role else ""
 
 
+def _text_of(warning: Any) -> str:
+    """Return the text of a warning, whatever form this ansible-core gives it."""
+    event = warning.get("event", warning) if isinstance(warning, dict) else warning
+    return str(event.get("msg", event) if isinstance(event, dict) else event)
+
+
 def _failure_of(result: Any) -> tuple[str, str]:
     """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
-    found = result.result.get("problems") or ()
-    if len(found) > 1:
-        return "settings", f"{len(found)} problems, listed above; nothing was changed."
-    return "settings" if found else _role_of(result.task) or result.task.get_name(), _sentence(result.result)
+    if "problems" in result.result:
+        return "settings", f"{len(result.result['problems'])} problems, listed above; nothing was changed."
+    where = "settings" if result.result.get("kind") == "settings" else _role_of(result.task) or result.task.get_name()
+    return where, _sentence(result.result)
 
 
 def _sentence(answer: Any) -> str:

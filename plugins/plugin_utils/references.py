@@ -21,11 +21,13 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     if not isinstance(profiles, list | tuple):
         return
     known = {_short(one["name"]) for one in profiles if isinstance(one, Mapping) and one.get("name")}
-    paths = resolve(environment, platform.system())
+    host = works["colima_profile"].get("host")
+    system = host.get("system") if isinstance(host, Mapping) else None
+    paths = resolve(environment, str(system or platform.system()))
     for value, where in _mentions(works):
         short = _short(value)
         if short and short not in known and not (paths.base / short).is_dir():
-            help_ = suggestion(short, known) or f" Known are {', '.join(sorted(known))}."
+            help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
 
 

@@ -97,7 +97,7 @@ def _check_names(
             if value is None and defaults.get(name) is not None:
                 findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
         elif name.startswith(prefixes) and name not in mentioned:
-            help_ = suggestion(name, known) or " The pages of the roles list their variables."
+            help_ = suggestion(name, known) or " Correct it, or remove it; the pages of the roles list their variables."
             findings.add(f"Could not use variable '{name}': it is unknown.{help_}", name)
         elif not name.startswith(("ansible_", "docker_")) and (like := _misspelt(name, defaults)):
             findings.add(f"Could not use variable '{name}': it is unknown. Did you mean '{like}'?", name)

@@ -51,7 +51,7 @@ class _Check:
         for option, value in options.items():
             name = option if where else self.names.get(option, option)
             if option not in known:
-                help_ = suggestion(str(option), spec) or f" Known are {', '.join(sorted(spec))}."
+                help_ = suggestion(str(option), spec) or f" Use one of {', '.join(sorted(spec))}."
                 yield Problem(f"Could not use option '{name}'{where}: it is unknown.{help_}", option)
             elif value is not None:
                 hide = option in self.hidden

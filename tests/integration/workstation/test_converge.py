@@ -43,6 +43,7 @@ class Laptop:
         (self.folder / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"laptop": host}}}))
         environment = {
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_DISPLAY_OK_HOSTS": "true",
             "ANSIBLE_HOME": str(self.folder / "ansible"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
             # Newer cores leave out of a result what it was asked with, unless told.
@@ -76,7 +77,7 @@ def test_warnings_of_a_settled_task_are_shown(laptop: Laptop) -> None:
     laptop.run()
     _, printed = laptop.run()
     assert PACKED not in printed
-    assert f"[WARNING]: '{laptop.wrapper.parent}' is not on the PATH of this run" in " ".join(printed.split())
+    assert f"warning '{laptop.wrapper.parent}' is not on the PATH of this run" in " ".join(printed.split())
 
 
 def test_a_failure_is_one_sentence(laptop: Laptop) -> None:

@@ -127,7 +127,7 @@ def test_a_run_converges_and_a_second_run_changes_nothing(lab: Lab) -> None:
 def test_nothing_is_due_right_after(lab: Lab) -> None:
     done = lab.play("--tags", "secret_refresh")
     assert (done.returncode, changed(done.stdout)) == (0, 0), done.stdout
-    assert re.findall(r"TASK \[laptop\.containers\.(\w+)", done.stdout) == ["secret_refresh"]
+    assert "WORKSTATION" in done.stdout and "TASK" not in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_nothing_is_due_right_after(lab: Lab) -> None:
     [
         pytest.param(
             {"colima_profiles": [{"name": "x", "runtime": "podman"}]},
-            "'podman' as 'runtime' of 'x' in 'profiles': there is no such choice. Use one of docker, containerd",
+            "'podman' as 'runtime' of 'x' in 'colima_profiles': it is not a choice. Use one of docker, containerd",
             id="unknown runtime",
         ),
         pytest.param({"colima_profiles": ["k8s"]}, "'colima_profiles': entry 1 ('k8s') is a text", id="profiles by name only"),
         pytest.param({"colima_profiles": [{"name": "x", "kubernetes": True}]}, "'kubernetes' of 'x'", id="kubernetes as a truth"),
         pytest.param({"colima_profiles": [{"name": ""}]}, "has no 'name'", id="an empty name"),
         pytest.param({"colima_state": "stopped"}, "'stopped' as 'colima_state'", id="a state of profiles for the role"),
-        pytest.param({"secret_refresh_state": "stopped"}, "'stopped' as 'state'", id="secret_refresh_state"),
+        pytest.param({"secret_refresh_state": "stopped"}, "'stopped' as 'secret_refresh_state'", id="secret_refresh_state"),
         pytest.param({"colima_profiles": [{"name": "x", "cpu": 0}]}, "cpu is 0", id="zero CPUs"),
         pytest.param({"colima_profiles": [{"name": "x", "memory": -2}]}, "memory is -2", id="negative memory"),
         pytest.param({"colima_profiles": [{"name": "x", "disk": -5}]}, "disk", id="negative disk"),
