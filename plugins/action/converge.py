@@ -141,3 +141,17 @@ class _Unconverted(Subject[Any, Any]):
     def __init__(self, module: Any) -> None:
         self.spec, self.rules, self.run = module.ARGUMENT_SPEC, getattr(module, "RULES", {}), module.run  # type: ignore[misc]
         self.secrets = getattr(module, "secrets", super().secrets)  # type: ignore[method-assign]
+        self.module = module
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Any:
+        """Return what the options ask for, as far as the module can tell before it runs."""
+        del check_mode
+        if hasattr(self.module, "task_from"):
+            return self.module.task_from(params, os.environ)
+        if hasattr(self.module, "desired_from"):
+            given = params["host"] or {}
+            paths = self.module.resolve(os.environ, given.get("system") or os.uname().sysname)
+            host = self.module.host_from(given, os.environ, paths.lima, with_chip=False)
+            profiles = params["profiles"] if params["profiles"] is not None else [params]
+            return self.module.desired_from(profiles, host)
+        raise NotImplementedError

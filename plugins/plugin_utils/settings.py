@@ -41,6 +41,8 @@ class Reached:
     subject: Any
     options: dict[str, Any]
     names: dict[str, str]
+    # Whether all could be read, and have a value.
+    complete: bool
 
 
 @dataclass
@@ -117,6 +119,7 @@ def _misspelt(name: str, known: Iterable[str]) -> str:
 def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached | None:
     """Return a task with its options, templated by a templar of its own. None where its condition does not hold."""
     options: dict[str, Any] = {}
+    complete = True
     with contextlib.suppress(Exception):
         if not all(own.evaluate_conditional(condition) for condition in task.when):
             return None
@@ -127,16 +130,18 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
             if not any(word in str(raw) for word in ("_result", "register")):
                 name = variables_of(task).get(option, option)
                 findings.add(f"Could not read '{name}': {_reason(error)} Correct its template.", raw)
+            complete = False
             continue
+        complete = complete and None not in value.values()
         options.update({name: found for name, found in value.items() if found is not None})
-    return Reached(_module(task), subject, options, variables_of(task))
+    return Reached(_module(task), subject, options, variables_of(task), complete)
 
 
 def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
     found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
     for problem in found:
         findings.add(*problem)
-    if found or not isinstance(work.subject, Subject):
+    if found or not work.complete or not isinstance(work.subject, Subject):
         return
     with contextlib.suppress(TypeError):
         options = json.loads(json.dumps(work.options))

@@ -114,7 +114,8 @@ def test_defaults_for_the_group_of_all_modules_count(laptop: Laptop) -> None:
 def test_defaults_for_the_group_count_where_a_module_is_packed(laptop: Laptop) -> None:
     link, socket = laptop.home / "docker.sock", laptop.home / "engine.sock"
     laptop.module, laptop.options = "docker_socket_link", {"path": str(link)}
-    laptop.task = {"module_defaults": {"group/laptop.containers.workstation": {"target": str(socket)}}}
+    defaults = {"group/laptop.containers.workstation": {"target": str(socket)}}
+    laptop.task = {"module_defaults": defaults, "delegate_to": "laptop"}
     code, printed = laptop.run()
     assert code == 0 and "AnsiballZ_docker_socket_link" in printed
     assert link.readlink() == socket
