@@ -7,9 +7,10 @@ import re
 import sys
 import time
 from collections.abc import Sequence
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from .process import Process
+if TYPE_CHECKING:
+    from .process import Process
 
 _PLAIN = re.compile(r"[A-Za-z0-9\-._/@^+]*\Z")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}

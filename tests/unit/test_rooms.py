@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rooms of plugins/module_utils: imports go down from floor to floor and never in a circle, and no room is overcrowded."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.import_graph import circles, import_graph
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins" / "module_utils"
+# A room may use the rooms of lower floors.
+FLOORS = (
+    {"core"},
+    {"brew", "colima_paths", "ecr", "kube"},
+    {"docker", "nerdctl", "network", "timer"},
+    {"buildx", "registry_login"},
+    {"colima", "pull_secret"},
+    {"doctor", "migration"},
+    {"progress"},
+)
+# These know less than their floor allows.
+LESS = {
+    **{room: {"core", "colima_paths"} for room in ("docker", "nerdctl", "network", "timer")},
+    "progress": {"core"},
+}
+# Inside colima; the files beside these rooms use all of them.
+COLIMA = ("model", "client", "observe", "plan", "carry_out")
+# What still breaks a rule. Nothing may be added; a test tells what is no longer needed.
+KNOWN: set[tuple[str, str]] = {("timer.surroundings", "ecr.lease")}
+KNOWN_CIRCLES: set[frozenset[str]] = set()
+MOST_FILES = 12
+MOST_FILES_AT_THE_TOP = 5
+
+GRAPH = import_graph(UTILS)
+ROOMS = sorted({path.parent for path in UTILS.rglob("*.py")} - {UTILS})
+
+
+def upward() -> set[tuple[str, str]]:
+    """Return the imports that do not go down."""
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    found = set()
+    for name, imported in GRAPH.items():
+        for other in imported:
+            room, target = name.split(".")[0], other.split(".")[0]
+            if room == target:
+                allowed = room != "colima" or _in_colima(name) >= _in_colima(other)
+            else:
+                allowed = floor[target] < floor[room] and target in LESS.get(room, floor)
+            if not allowed:
+                found.add((name, other))
+    return found
+
+
+def _in_colima(name: str) -> int:
+    room = name.split(".")[1:2]
+    return COLIMA.index(room[0]) if room and room[0] in COLIMA else len(COLIMA)
+
+
+def test_every_room_is_on_a_floor() -> None:
+    assert {name.split(".")[0] for name in GRAPH if name} <= set().union(*FLOORS)
+
+
+def test_imports_go_down() -> None:
+    assert upward() - KNOWN == set()
+
+
+def test_no_import_leads_back() -> None:
+    assert circles(GRAPH) - KNOWN_CIRCLES == set()
+
+
+def test_the_lab_has_no_circle_of_imports() -> None:
+    assert circles(import_graph(ROOT / "rehearsal", "rehearsal")) == set()
+
+
+def test_every_known_breach_is_still_there() -> None:
+    assert upward() >= KNOWN
+    assert circles(GRAPH) >= KNOWN_CIRCLES
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(UTILS)))
+def test_a_room_says_what_it_is_for(room: Path) -> None:
+    body = ast.parse((room / "__init__.py").read_text()).body
+    assert len(body) == 1
+    assert isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(UTILS)))
+def test_the_name_of_a_room_is_its_own(room: Path) -> None:
+    assert room.name not in sys.stdlib_module_names
+    assert not room.with_suffix(".py").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(UTILS)))
+def test_no_room_is_overcrowded(room: Path) -> None:
+    assert len({path.name for path in room.glob("*.py")} - {"__init__.py"}) <= MOST_FILES
+
+
+def test_few_files_are_in_no_room() -> None:
+    assert len(list(UTILS.glob("*.py"))) <= MOST_FILES_AT_THE_TOP
+
+
+def test_an_import_that_goes_up_and_a_circle_are_found(tmp_path: Path) -> None:
+    for name, text in {
+        "low/__init__.py": "",
+        "low/one.py": "def later():\n    from ..high import two\n",
+        "high/__init__.py": "",
+        "high/two.py": "from ..low.one import later\nif TYPE_CHECKING:\n    from . import three\n",
+        "high/three.py": "from .two import later\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    graph = import_graph(tmp_path)
+    assert graph["low.one"] == {"high.two"}
+    assert graph["high.two"] == {"low.one"}
+    assert circles(graph) == {frozenset({"low.one", "high.two"})}
