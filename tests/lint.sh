@@ -21,7 +21,7 @@ changelog() {
 
 # The slow ones first.
 step ansible-lint ansible-lint --offline -q
-step mypy mypy plugins/module_utils
+step mypy mypy plugins/module_utils rehearsal bench tests
 step antsibull-docs antsibull-docs lint-collection-docs --plugin-docs .
 step syntax ansible-playbook --syntax-check playbooks/*.yml
 step changelog changelog

@@ -402,6 +402,8 @@ profiles:
     incus_socket: {description: Address of incus on the laptop., type: str, returned: unless absent}
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.colima.model.config import shown_options
@@ -410,7 +412,7 @@ from ..module_utils.colima.task import ARGUMENT_SPEC, RULES, run
 from ..module_utils.core.errors import WorkstationError
 
 
-class Module(AnsibleModule):
+class Module(AnsibleModule):  # type: ignore[misc]
     """A module that never tells the credentials in its options, and in the rest hides no harmless word that is like one.
 
     no_log in the options would hide the values of env wherever they occur: each "1" and "true" of the whole result.
@@ -421,7 +423,8 @@ class Module(AnsibleModule):
         self.no_log_values.update(secrets_in(self.params))
 
     def _log_invocation(self) -> None:
-        given, self.params = self.params, shown_options(self.params)
+        given: dict[str, Any] = self.params  # type: ignore[has-type]
+        self.params = shown_options(given)
         super()._log_invocation()
         self.params = given
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -114,7 +115,7 @@ def cases(draw: st.DrawFn) -> tuple[World, Desired, Policy, Facts]:
     policy = draw(policies(NAME))
     busy = {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))}
     # A VM that is up may give no answer all the same.
-    ports = draw(st.sampled_from([world.k3s_ports(), world.k3s_ports(), {"dev": None}]))
+    ports: Mapping[str, int | None] = draw(st.sampled_from([world.k3s_ports(), world.k3s_ports(), {"dev": None}]))
     return world, desired, policy, Facts(version, busy, ports)
 
 

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,17 +193,20 @@ def test_nobody_ever_sees_half_a_file() -> None:
         watcher = threading.Thread(target=look)
         watcher.start()
         for number in range(50):
-            ConfigFile(path).edit(lambda found, number=number: {**found, "n": number}, backup=False)
+            ConfigFile(path).edit(partial(adding, "n", number), backup=False)
         stop.set()
         watcher.join()
         assert not seen
 
 
+def adding(key: str, value: object, found: Mapping[str, Any]) -> dict[str, Any]:
+    return {**found, key: value}
+
+
 def test_runs_of_ours_beside_each_other_lose_nothing() -> None:
     with config_file("{}") as path:
         threads = [
-            threading.Thread(target=lambda n=n: ConfigFile(path).edit(lambda found, n=n: {**found, f"k{n}": n}, backup=False))
-            for n in range(24)
+            threading.Thread(target=partial(ConfigFile(path).edit, partial(adding, f"k{n}", n), backup=False)) for n in range(24)
         ]
         for thread in threads:
             thread.start()
@@ -230,7 +234,7 @@ def test_a_write_between_reading_and_replacing_is_not_lost() -> None:
 
 def test_the_newest_write_stays_also_when_it_comes_between_the_two_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
     with config_file('{"n": 0}') as path:
-        exchange = atomic_file._exchange()
+        exchange = atomic_file._rename("exchange")
         # The first exchange finds a write just before it, the second one another.
         writes = iter(['{"n": 1}', '{"n": 2}'])
 
@@ -240,7 +244,7 @@ def test_the_newest_write_stays_also_when_it_comes_between_the_two_exchanges(mon
                 path.with_suffix(".docker").replace(path)
             return exchange(one, other)
 
-        monkeypatch.setattr(atomic_file, "_exchange", lambda: interrupted)
+        monkeypatch.setattr(atomic_file, "_rename", lambda _way: interrupted)
         assert not atomic_file.replace_if_unchanged(path, '{"n": "ours"}', 0o600, b'{"n": 0}')
         assert path.read_text() == '{"n": 2}'
         assert [item.name for item in path.parent.iterdir()] == ["config.json"]

@@ -102,7 +102,7 @@ def test_a_role_has_a_page_of_its_own(role: Path) -> None:
 
 def test_the_action_plugin_knows_every_module_with_a_subject() -> None:
     tree = ast.parse((ROOT / "plugins" / "action" / "converge.py").read_text())
-    assigned = {target.id: node.value for node in tree.body if isinstance(node, ast.Assign) for target in node.targets}
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
     subjects = ast.literal_eval(assigned["SUBJECTS"])
     routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["plugin_routing"]["modules"]
     assert routing == {name: {"action_plugin": "laptop.containers.converge"} for name in subjects}

@@ -242,7 +242,8 @@ def test_only_the_start_that_lima_called_broken_asks_for_a_forced_stop(file: Pat
 
 
 def level_of(line: str) -> str:
-    return re.findall(r"level=(\w+)", line)[0]
+    found: list[str] = re.findall(r"level=(\w+)", line)
+    return found[0]
 
 
 def test_every_recording_is_told_or_left_out_for_a_reason() -> None:

@@ -30,14 +30,14 @@ def wanted(data: str = config(), name: str = "ecr-creds", **metadata: Any) -> di
     }
 
 
-DATA = {"f:data": {"f:.dockerconfigjson": {}}, "f:type": {}}
+DATA: dict[str, Any] = {"f:data": {"f:.dockerconfigjson": {}}, "f:type": {}}
 
 
 def test_apply_creates_and_owns_exactly_what_it_said(cluster: Cluster) -> None:
     body = wanted(labels={"a": "1"}, annotations={"x": "y"})
     answer = cluster.client.apply(cluster.secrets("ecr-creds"), body, "me")
     assert answer.code == 201
-    metadata = {"f:metadata": {"f:annotations": {"f:x": {}}, "f:labels": {"f:a": {}}}}
+    metadata: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:x": {}}, "f:labels": {"f:a": {}}}}
     assert answer.owners == {("me", "Apply"): {**DATA, **metadata}}
 
 

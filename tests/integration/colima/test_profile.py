@@ -852,7 +852,8 @@ def test_before_0_9_a_vm_is_made_anew_whatever_lies_where_later_ones_keep_disks(
     lab.settings["COLIMA_VERSION"] = "0.8.4"
     name = parse_name("dev")
     lab.paths.data_disk(name).mkdir(parents=True, exist_ok=True)
-    other, given = {**DOCKER, "vm_type": "qemu"}, {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
+    other = {**DOCKER, "vm_type": "qemu"}
+    given: dict[str, Any] = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
     assert lab.converge(other, **given).profiles[0]["status"] == "running"
     assert not lab.paths.data_disk(name).exists() and not lab.paths.store(name).exists()
     assert lab.converge(other, **given).plan.steps == ()
@@ -890,7 +891,7 @@ def test_a_vm_that_runs_unseen_is_refused_before_anything_is_done(lab: ColimaLab
     with pytest.raises(RefusedStep, match=rf"its host agent still runs\. Shut it down with 'kill {lab.machine('dev')}'"):
         lab.converge({"name": "dev", "state": state}, {"name": "k8s", "state": "stopped"})
     # Neither can it be made anew, whoever allows that.
-    allowed = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
+    allowed: dict[str, Any] = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
     with pytest.raises(RefusedStep, match="its host agent still runs"):
         lab.converge({"name": "dev", "state": "present", "vm_type": "qemu"}, **allowed)
     assert lab.tree() == before

@@ -86,7 +86,17 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
     wish(lab, "docker", 2)
     socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
     environment = {**os.environ, **lab.environment, "DOCKER_HOST": f"unix://{socket}"}
-    argv = [engine("docker-buildx"), "build", "--builder", "default", "--network", "none", "--progress", "plain", tmp_path]
+    argv: list[str | Path] = [
+        engine("docker-buildx"),
+        "build",
+        "--builder",
+        "default",
+        "--network",
+        "none",
+        "--progress",
+        "plain",
+        tmp_path,
+    ]
     with subprocess.Popen(
         argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as build:

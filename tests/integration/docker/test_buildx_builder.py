@@ -60,7 +60,7 @@ os.execvp("runc", ["runc", *args])
 # buildx waits at least as long for an engine that does not answer, whatever it is asked to do.
 WAIT_OF_BUILDX = 20.0
 # An engine that answers may take its time on a busy machine. How soon a dead one is given up is told where it matters.
-ALIVE = {"timeout": 30.0}
+ALIVE: dict[str, Any] = {"timeout": 30.0}
 IMAGE = "buildkit:packed"
 IN_LAB = {"image": IMAGE, "network": "host"}
 
@@ -357,7 +357,7 @@ def with_context(lab: Any, buildx: Path) -> Path:
 
 
 def test_a_multi_platform_image_is_built_by_the_default_builder(run: ModuleRun, with_context: Path, tmp_path: Path) -> None:
-    builder = {
+    builder: dict[str, Any] = {
         "name": "multi-platform",
         "endpoint": "colima-buildx",
         "platforms": ["linux/amd64", "linux/arm64"],

@@ -214,7 +214,7 @@ def test_check_mode_works_before_docker_is_installed(run: ModuleRun, home: Path,
 
     monkeypatch.setenv("PATH", str(home))
     monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())
-    options = {"name": "work", "docker": {"profile": "docker-buildx"}, "current": "always"}
+    options: dict[str, Any] = {"name": "work", "docker": {"profile": "docker-buildx"}, "current": "always"}
     checked = run("docker_context", check=True, **options)
     assert checked["actions"][1] == "use docker context 'work' (instead of 'default')"
     assert any("not installed here yet" in text for text in messages(checked))
@@ -240,7 +240,7 @@ def test_a_profiles_context_returns_the_engines_version(
 def test_a_stopped_profile_is_told_apart_from_one_that_hangs(run: ModuleRun, home: Path, short_path: Path) -> None:
     place = home / ".colima/dev"
     place.mkdir(parents=True)
-    options = {"name": "dev", "docker": {"profile": "dev"}, "probe_timeout": 0.3}
+    options: dict[str, Any] = {"name": "dev", "docker": {"profile": "dev"}, "probe_timeout": 0.3}
     stopped = run("docker_context", **options)
     assert stopped["contexts"][0]["engine"]["reason"] == "there is no socket"
     assert not messages(stopped)
@@ -305,7 +305,7 @@ def test_info_waits_for_a_silent_engine_no_longer_than_it_is_told(run: ModuleRun
             {"name": "far", "docker": {"host": f"tcp://127.0.0.1:{far.getsockname()[1]}"}},
         ]
         run("docker_context", contexts=contexts, probe_timeout=0)
-        asked = {"reachability": True, "names": ["near", "far"], "timeout": 0.5}
+        asked: dict[str, Any] = {"reachability": True, "names": ["near", "far"], "timeout": 0.5}
         result = in_time(4.0, lambda: run("docker_context_info", **asked))
         assert [item["engine"]["reason"] for item in result["contexts"]] == ["nothing answered within 0.5 s"] * 2
 

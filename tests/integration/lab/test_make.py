@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-PARTS = ("Makefile", "ansible.cfg", "galaxy.yml")
-PARTS += ("collections", "inventory", "meta", "playbooks", "plugins", "rehearsal", "requirements", "roles")
+FILES = ("Makefile", "ansible.cfg", "galaxy.yml")
+PARTS = (*FILES, "collections", "inventory", "meta", "playbooks", "plugins", "rehearsal", "requirements", "roles")
 FOLDERS = ["a b (c) ü", 'it\'s a "quoted" #1']
 # A uv and a Python that make what the Makefile looks for; $STATE says what fails.
 UV = """#!/bin/sh

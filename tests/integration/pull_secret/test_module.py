@@ -77,7 +77,7 @@ def test_an_image_is_pulled_with_the_secret_and_after_a_rotation_with_the_renewe
     apiserver: ApiServer, ecr: Ecr, registry: Registry, namespace: str
 ) -> None:
     # As on a laptop whose registry is reached under another name.
-    options = {"namespaces": [namespace], "registries": [{"host": HOST, "aliases": [registry.address]}]}
+    options: dict[str, Any] = {"namespaces": [namespace], "registries": [{"host": HOST, "aliases": [registry.address]}]}
     run(apiserver.kubeconfig, **options)
     first = Images(registry.address, content(apiserver, namespace))
     first.push("team/app", b"the layer of the image")

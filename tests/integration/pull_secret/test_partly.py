@@ -84,7 +84,7 @@ def test_what_is_wrong_with_one_cluster_stops_none_of_the_others(
     if cluster is None:
         cluster, user = limited(apiserver)
     kubeconfig = second(apiserver, tmp_path / "config", cluster, user)
-    options = {"contexts": ["second", "colima-k8s"], "namespaces": [f"{namespace}*"], "unreachable": unreachable}
+    options: dict[str, Any] = {"contexts": ["second", "colima-k8s"], "namespaces": [f"{namespace}*"], "unreachable": unreachable}
     planned = run(kubeconfig, check=True, **options)
     assert planned.failed and planned.states == {namespace: "due"} and said in planned.message
     result = run(kubeconfig, **options)
@@ -96,7 +96,7 @@ def test_what_is_wrong_with_one_cluster_stops_none_of_the_others(
 
 
 def test_a_context_that_does_not_exist_fails_after_all_else_was_served(apiserver: ApiServer, namespace: str) -> None:
-    options = {"contexts": ["nope", "colima-k8s"], "namespaces": [namespace]}
+    options: dict[str, Any] = {"contexts": ["nope", "colima-k8s"], "namespaces": [namespace]}
     result = run(apiserver.kubeconfig, **options)
     assert result.failed and "Could not find kube context 'nope'" in result.message
     assert result.changed and result.states == {namespace: "created"}
@@ -109,7 +109,7 @@ def test_a_context_that_does_not_exist_fails_after_all_else_was_served(apiserver
 
 def test_a_secret_that_was_written_counts_though_its_service_account_was_refused(apiserver: ApiServer, namespace: str) -> None:
     user = apiserver.kubeconfig_for("no-patch", [SECRET_RULE, LOOK_AT_ACCOUNTS], [namespace])
-    options = {"namespaces": [namespace], "service_accounts": ["default"]}
+    options: dict[str, Any] = {"namespaces": [namespace], "service_accounts": ["default"]}
     result = run(user, **options)
     assert result.failed and "this kube user may not patch service account 'default'" in result.message
     assert result.changed and result.data["actions"] == [f"create pull secret colima-k8s/{namespace}/ecr-creds (it is missing)"]

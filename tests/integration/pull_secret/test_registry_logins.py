@@ -447,7 +447,7 @@ def play(laptop: Laptop, *flags: str, prefix: tuple[str, ...] = (), **variables:
 
 
 def test_the_role_logs_in_and_no_token_shows_at_the_highest_verbosity(laptop: Laptop, ecr: Ecr) -> None:
-    outputs = {"secret_refresh_docker_login": True}
+    outputs: dict[str, Any] = {"secret_refresh_docker_login": True}
     for flags, changed in ((["--check"], 1), (["-vvvv"], 1), ([], 0)):
         done = play(laptop, "--diff", *flags, ansible_keep_remote_files=True, **outputs)
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr

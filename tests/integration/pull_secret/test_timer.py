@@ -156,7 +156,11 @@ def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: P
     assert "Run the playbook on that laptop itself, or set refresh_timer_project and refresh_timer_python" in " ".join(
         said.split()
     )
-    gone = {"refresh_timer_project": str(home / "clone"), "refresh_timer_python": sys.executable, "refresh_timer_playbook": ""}
+    gone: dict[str, Any] = {
+        "refresh_timer_project": str(home / "clone"),
+        "refresh_timer_python": sys.executable,
+        "refresh_timer_playbook": "",
+    }
     said = play(home, desktop, code=2, connection="elsewhere", **gone)
     assert f"its command needs '{home}/clone/roles/refresh_timer/files/refresh.py', which does not exist" in " ".join(
         said.split()
@@ -169,7 +173,11 @@ def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: P
 
 def test_a_laptop_that_is_elsewhere_runs_its_own_clone_on_itself(home: Path, desktop: dict[str, str]) -> None:
     (home / "clone").symlink_to(ROOT)
-    own = {"refresh_timer_project": str(home / "clone"), "refresh_timer_python": sys.executable, "refresh_timer_playbook": ""}
+    own: dict[str, Any] = {
+        "refresh_timer_project": str(home / "clone"),
+        "refresh_timer_python": sys.executable,
+        "refresh_timer_playbook": "",
+    }
     play(home, {**desktop, "XDG_STATE_HOME": "/of/the/controller"}, connection="elsewhere", **own)
     (command,) = [line for line in service(home).splitlines() if line.startswith("ExecStart=")]
     assert f'"{home}/clone/roles/refresh_timer/files/refresh.py" "{home}/.local/state/laptop.containers"' in command
@@ -183,7 +191,7 @@ def test_a_tilde_is_the_home_directory_as_no_shell_reads_it_for_the_timer(home: 
     ping = {"name": "Ping", "ansible.builtin.ping": {}, "tags": ["secret_refresh"]}
     (home / "ping.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [ping]}]))
     (home / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"me": None}}}))
-    own = {
+    own: dict[str, Any] = {
         "refresh_timer_project": "~/clone",
         "refresh_timer_python": f"~/venv/bin/{Path(sys.executable).name}",
         "refresh_timer_playbook": "~/ping.yml",
@@ -197,7 +205,7 @@ def test_a_tilde_is_the_home_directory_as_no_shell_reads_it_for_the_timer(home: 
 
 def test_a_python_that_systemd_starts_from_no_unit_is_refused(home: Path, desktop: dict[str, str]) -> None:
     (home / "Bob's").symlink_to(Path(sys.executable).parents[1])
-    python = {"refresh_timer_python": str(home / "Bob's" / "bin" / Path(sys.executable).name)}
+    python: dict[str, Any] = {"refresh_timer_python": str(home / "Bob's" / "bin" / Path(sys.executable).name)}
     said = " ".join(play(home, desktop, "--check", code=2, **python).split())
     assert "Could not set up timer 'refresh': systemd starts no program with ' in its path, and" in said
     play(home, desktop, refresh_timer_state="absent", **python)

@@ -49,7 +49,14 @@ class Laptop:
             # Newer cores leave out of a result what it was asked with, unless told.
             "ANSIBLE_INJECT_INVOCATION": "true",
         }
-        command = [Path(sys.executable).with_name("ansible-playbook"), "-vvv", "-i", "hosts.yml", "play.yml", *arguments]
+        command: list[str | Path] = [
+            Path(sys.executable).with_name("ansible-playbook"),
+            "-vvv",
+            "-i",
+            "hosts.yml",
+            "play.yml",
+            *arguments,
+        ]
         done = subprocess.run(
             command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
         )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.sizing import Host, Size, Wish, sized, sizes
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
@@ -73,7 +75,7 @@ def test_a_profile_that_is_not_started_keeps_its_share(state: str) -> None:
 
 
 def test_a_stopped_profile_leaves_room_for_an_absolute_size() -> None:
-    profiles = [{"name": "k8s", "state": "stopped"}, {"name": "big", "cpu": 11, "memory": 30}]
+    profiles: list[dict[str, Any]] = [{"name": "k8s", "state": "stopped"}, {"name": "big", "cpu": 11, "memory": 30}]
     assert [profile["cpu"] for profile in sized(profiles, {"cpus": 12, "memory_mib": 36 * GIB})] == [4, 11]
     with pytest.raises(InputError, match="together they need 15 CPUs"):
         sized([{**profiles[0], "state": "started"}, profiles[1]], {"cpus": 12, "memory_mib": 36 * GIB})

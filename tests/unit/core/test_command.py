@@ -5,15 +5,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.command import Cli, complete_path
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, TimedOut, ToolMissing
 
+Tool = Callable[..., Cli]
+
 
 @pytest.fixture
-def tool(tmp_path: Path):
+def tool(tmp_path: Path) -> Tool:
     """Return a maker of tools: a shell script on a PATH of its own."""
 
     def make(script: str, **environment: str | None) -> Cli:
@@ -25,12 +29,12 @@ def tool(tmp_path: Path):
     return make
 
 
-def test_both_channels_and_the_exit_code_come_back(tool) -> None:
+def test_both_channels_and_the_exit_code_come_back(tool: Tool) -> None:
     output = tool("echo out; echo err >&2; exit 3").run(check=False)
     assert (output.rc, output.stdout, output.stderr) == (3, "out\n", "err\n")
 
 
-def test_a_failure_names_the_command_and_the_last_line(tool) -> None:
+def test_a_failure_names_the_command_and_the_last_line(tool: Tool) -> None:
     with pytest.raises(CommandFailed) as caught:
         tool("echo first >&2; echo 'the reason' >&2; exit 2").run("a", "b")
     assert caught.value.message == "Could not run 'tool a b': the reason (exit code 2)."
@@ -42,17 +46,17 @@ def test_a_missing_tool_says_how_to_get_it() -> None:
         Cli("no-such-tool", "Run 'brew install it'.").run()
 
 
-def test_stdin_reaches_the_tool_and_not_its_arguments(tool) -> None:
+def test_stdin_reaches_the_tool_and_not_its_arguments(tool: Tool) -> None:
     output = tool('cat; echo "args: $#"').run(stdin="secret\n")
     assert output.stdout == "secret\nargs: 0\n"
     assert "secret" not in output.argv
 
 
-def test_a_tool_that_never_reads_a_long_input_is_no_failure(tool) -> None:
+def test_a_tool_that_never_reads_a_long_input_is_no_failure(tool: Tool) -> None:
     assert tool("exit 0").run(stdin="x" * 1_000_000).rc == 0
 
 
-def test_variables_are_set_and_taken_away(tool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_are_set_and_taken_away(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLIMA_PROFILE", "other")
     output = tool('echo "${COLIMA_PROFILE-none} $LC_ALL $EXTRA"', COLIMA_PROFILE=None).run(environment={"EXTRA": "yes"})
     assert output.stdout == "none C yes\n"
@@ -65,7 +69,7 @@ def test_variables_are_set_and_taken_away(tool, monkeypatch: pytest.MonkeyPatch)
         pytest.param("echo begun; sleep 60", {"timeout": 40, "stall": 1.5}, "it printed nothing for 1.5 s", id="silent"),
     ],
 )
-def test_a_run_is_bounded_and_its_output_kept(tool, script: str, bounds: dict[str, float], reason: str) -> None:
+def test_a_run_is_bounded_and_its_output_kept(tool: Tool, script: str, bounds: dict[str, Any], reason: str) -> None:
     began = time.monotonic()
     with pytest.raises(TimedOut, match=reason) as caught:
         tool(script).run(**bounds)
@@ -73,7 +77,7 @@ def test_a_run_is_bounded_and_its_output_kept(tool, script: str, bounds: dict[st
     assert caught.value.context["stdout"]
 
 
-def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool, tmp_path: Path) -> None:
+def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool: Tool, tmp_path: Path) -> None:
     working = tool(f"for i in $(seq 20); do echo x >> {tmp_path}/grows; sleep 0.1; done; sleep 60")
 
     def sign() -> int:
@@ -87,7 +91,7 @@ def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool, t
     assert 2.0 < time.monotonic() - began < 20
 
 
-def test_a_time_out_ends_the_children_too(tool, tmp_path: Path) -> None:
+def test_a_time_out_ends_the_children_too(tool: Tool, tmp_path: Path) -> None:
     with pytest.raises(TimedOut):
         tool(f"sh -c 'echo $$ > {tmp_path}/child; exec sleep 60' & wait").run(timeout=1.5)
     child = int((tmp_path / "child").read_text())
@@ -102,13 +106,13 @@ def test_a_time_out_ends_the_children_too(tool, tmp_path: Path) -> None:
     pytest.fail("the child is still alive")
 
 
-def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_the_run(tool) -> None:
+def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_the_run(tool: Tool) -> None:
     began = time.monotonic()
     assert tool("sleep 60 & echo started").run().stdout == "started\n"
     assert time.monotonic() - began < 20
 
 
-def test_lines_arrive_while_the_tool_runs(tool, tmp_path: Path) -> None:
+def test_lines_arrive_while_the_tool_runs(tool: Tool, tmp_path: Path) -> None:
     seen: list[tuple[str, str]] = []
 
     def on_line(channel: str, line: str) -> None:
@@ -119,7 +123,7 @@ def test_lines_arrive_while_the_tool_runs(tool, tmp_path: Path) -> None:
     assert seen == [("stdout", "one"), ("stderr", "two")]
 
 
-def test_an_answer_that_is_no_json_is_said(tool) -> None:
+def test_an_answer_that_is_no_json_is_said(tool: Tool) -> None:
     assert tool("echo '{\"a\": 1}'").json() == {"a": 1}
     with pytest.raises(CommandFailed, match="it is not JSON"):
         tool("echo oops").json("list")

@@ -28,8 +28,13 @@ def test_a_run_that_waited_reads_again(tmp_path: Path) -> None:
     said: list[str] = []
     holder = Lock(tmp_path, "test", 1)
     entered = holder.__enter__()
-    waiting = Lock(tmp_path, "test", 20, lambda text: (said.append(text), release.set())[0])
     release = threading.Event()
+
+    def told(text: str) -> None:
+        said.append(text)
+        release.set()
+
+    waiting = Lock(tmp_path, "test", 20, told)
 
     def free() -> None:
         release.wait(20)

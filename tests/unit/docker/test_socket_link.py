@@ -31,7 +31,7 @@ def links(place: Path) -> dict[str, str]:
 
 def test_the_link_comes_and_goes_and_restores_the_one_before(run: ModuleRun, link: Path) -> None:
     link.symlink_to("/desktop.sock")
-    options = {"path": str(link), "target": "/ours.sock"}
+    options: dict[str, Any] = {"path": str(link), "target": "/ours.sock"}
     checked = run("docker_socket_link", check=True, **options)
     assert links(link.parent) == {"docker.sock": "/desktop.sock"}
     applied = run("docker_socket_link", **options)
@@ -147,7 +147,7 @@ def test_a_directory_that_takes_no_link_is_told_with_become(run: ModuleRun, link
     ],
     ids=["root", "long name", "long path", "long target", "relative", "itself", "below a file"],
 )
-def test_a_path_that_no_link_can_have_is_refused(run: ModuleRun, options: dict[str, str], said: str) -> None:
+def test_a_path_that_no_link_can_have_is_refused(run: ModuleRun, options: dict[str, Any], said: str) -> None:
     assert said in run("docker_socket_link", **options)["msg"]
 
 

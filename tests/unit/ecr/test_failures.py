@@ -13,7 +13,8 @@ HOSTS = ("123456789012.dkr.ecr.eu-central-1.amazonaws.com",)
 
 
 def answer(code: str, message: str = "no", operation: str = "GetAuthorizationToken") -> Exception:
-    return aws.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    error: Exception = aws.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+    return error
 
 
 CASES = [

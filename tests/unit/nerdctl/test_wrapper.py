@@ -8,6 +8,7 @@ import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.nerdctl.wrapper import bound_profile, script
@@ -173,7 +174,7 @@ def test_a_colima_in_a_directory_with_a_space_is_found(run: ModuleRun, home: Pat
     place.parent.mkdir()
     place.write_text('#!/bin/sh\necho "$@"\n')
     place.chmod(0o755)
-    options = {"wrappers": [{"profile": "k8s"}], "colima": str(place)}
+    options: dict[str, Any] = {"wrappers": [{"profile": "k8s"}], "colima": str(place)}
     run("nerdctl_wrapper", **options)
     done = subprocess.run([str(home / ".local/bin/nerdctl"), "ps"], capture_output=True, text=True, check=False)
     assert done.stdout == "nerdctl --profile k8s -- ps\n"
@@ -250,7 +251,7 @@ def completions(home: Path) -> dict[str, Path]:
 
 
 def test_completion_is_what_nerdctl_prints_and_is_asked_for_once(run: ModuleRun, home: Path, forwards: Path) -> None:
-    options = {"wrappers": [{"profile": "k8s"}], "completion": ["zsh", "bash", "fish"]}
+    options: dict[str, Any] = {"wrappers": [{"profile": "k8s"}], "completion": ["zsh", "bash", "fish"]}
     checked = run("nerdctl_wrapper", check=True, **options)
     assert completions(home) == {}
     assert not forwards.exists()
@@ -294,7 +295,7 @@ def test_a_foreign_completion_is_never_overwritten_or_removed(run: ModuleRun, ho
 
 def test_completion_of_a_stopped_profile_is_pending(run: ModuleRun, home: Path, forwards: Path) -> None:
     (home / "stopped").touch()
-    options = {"wrappers": [{"profile": "k8s"}], "completion": ["bash"]}
+    options: dict[str, Any] = {"wrappers": [{"profile": "k8s"}], "completion": ["bash"]}
     result = run("nerdctl_wrapper", **options)
     assert result["actions"] == [f"write nerdctl wrapper '{home}/.local/bin/nerdctl' (for profile 'k8s')"]
     assert "colima is not running" in result["pending"][0]["reason"]

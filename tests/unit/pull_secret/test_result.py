@@ -62,7 +62,7 @@ def test_many_failures_of_one_reason_are_one_sentence() -> None:
         "Could not serve pull secret 'ecr-creds' in 5 namespaces 'c/n0', 'c/n1', 'c/n2' and 2 more: no. "
         "The other 1 of 6 namespaces are done."
     )
-    assert len(caught.value.context["failed_namespaces"]) == 5  # type: ignore[arg-type]
+    assert len(caught.value.context["failed_namespaces"]) == 5
 
 
 def test_only_what_was_done_counts_as_changed() -> None:

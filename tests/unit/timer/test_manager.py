@@ -96,8 +96,8 @@ def test_a_run_that_is_under_way_ends_with_its_timer(tools: Path, home: Path, ki
     manager: Manager = Systemd(home, {}, 501) if kind == "systemd" else Launchd(home, 501)
     timer = Timer("refresh", ("/bin/sh", "-c", 'touch "$HOME/begun"; exec sleep 60'), 30)
     settle(manager, timer)
-    systemd = [tools / "systemctl", "--user", "start", f"{timer.unit}.service"]
-    launchd = [tools / "launchctl", "kickstart", f"gui/501/{timer.label}"]
+    systemd: list[str | Path] = [tools / "systemctl", "--user", "start", f"{timer.unit}.service"]
+    launchd: list[str | Path] = [tools / "launchctl", "kickstart", f"gui/501/{timer.label}"]
     run = begun(systemd if kind == "systemd" else launchd, home / "begun")
     try:
         settle(manager, timer, absent=True)

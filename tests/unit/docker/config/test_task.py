@@ -214,7 +214,7 @@ def test_a_missing_plugin_is_named_with_its_remedy(
 def test_everything_can_be_taken_back(run: ModuleRun, home: Path, programs: Path, place: str) -> None:
     leave(home)
     program(programs, "docker-buildx")
-    options = {"plugins": ["docker-buildx"], "env_file": str(home / "docker.env")}
+    options: dict[str, Any] = {"plugins": ["docker-buildx"], "env_file": str(home / "docker.env")}
     run("docker_cli_config", **options)
     assert config(home) != LEFTOVERS
     # What was missing is there again.
