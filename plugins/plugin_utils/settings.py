@@ -69,7 +69,8 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
     roles = {one._role.get_name(include_role_fqcn=False): one._role for one in tasks if one._role}
     names = {one._role.get_name(include_role_fqcn=False) for one in reached}
-    registered = {one.register for one in tasks if one.register}
+    # From ansible-core 2.21 on, the names of a mapping.
+    registered = {name for one in tasks for name in ([one.register] if isinstance(one.register, str) else one.register or ())}
     findings = Findings(str(Path.cwd()))
     _check_names(findings, variables, roles, names, registered)
     works = []
