@@ -45,26 +45,31 @@ class ActionModule(Normal):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. Invalid options are told all at once, and nothing runs."""
         subject = subject_of(self._task.action.rpartition(".")[2])
-        invalid = self._settings(task_vars or {})
+        invalid, warnings = self._settings(task_vars or {})
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
             told = {"problems": invalid} if len(invalid) > 1 else {}
             return self._failed(subject, {"changed": False, "actions": [], "kind": "settings", **told, "msg": _list(invalid)})
-        if self._is_here(task_vars or {}):
+        result = self._result(subject, tmp, task_vars or {})
+        return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
+
+    def _result(self, subject: Subject[Any, Any], tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if self._is_here(task_vars):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):
                 return self._here(subject, json.loads(json.dumps(self._task.args)))
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
 
-    def _settings(self, task_vars: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with the settings of the whole run; asked once for each laptop and play."""
+    def _settings(self, task_vars: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """Return what is wrong with the settings of the whole run, and warnings; asked once for each laptop and play."""
         if self._task._role is None or f"{task_vars.get('inventory_hostname')}:" in os.environ.get(CHECKED, ""):
-            return []
+            return [], []
         from ..plugin_utils.settings import check_settings
 
         with self._environment():
-            return check_settings(self._task, task_vars, self._templar, subject_of)
+            found = check_settings(self._task, task_vars, self._templar, subject_of)
+        return found.lines, found.warnings
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
         """Whether the module would run on this machine, as this user, by this Python, while the task waits."""

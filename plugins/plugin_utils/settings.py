@@ -19,7 +19,9 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..module_utils.core.command import complete_path
 from ..module_utils.core.errors import WorkstationError, in_words
+from ..module_utils.core.install import how_to_install, missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from .references import unknown_profiles
@@ -33,7 +35,7 @@ _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
 _LIKE = 0.9
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reached:
     """A task of this collection that the run will reach: its subject, its options as they are now, and their variables."""
 
@@ -43,6 +45,7 @@ class Reached:
     names: dict[str, str]
     # Whether all could be read, and have a value.
     complete: bool
+    programs: tuple[str, ...] = ()
 
 
 @dataclass
@@ -51,6 +54,7 @@ class Findings:
 
     project: str = ""
     lines: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def add(self, sentence: str, at: Any = None) -> None:
         """Add a sentence, with the place that the value comes from, once."""
@@ -60,10 +64,8 @@ class Findings:
             self.lines.append(line)
 
 
-def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Any]) -> list[str]:
-    """Return everything that is wrong with the settings of a run, seen from one of its tasks. Empty outside of roles."""
-    if task._role is None:
-        return []
+def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Any]) -> Findings:
+    """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks."""
     play = task.get_play()
     tasks = [one for block in play.compile() for one in _tasks_of(block)]
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
@@ -84,7 +86,13 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
                 _check_options(findings, work, task.check_mode)
     for sentence, at in unknown_profiles({work.name: work.options for work in works}, os.environ):
         findings.add(sentence, at)
-    return findings.lines
+    lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))
+    if lacking:
+        listed = " and ".join(f"'{program}'" for program in lacking)
+        told = f"Could not find {listed}: not installed, or not on PATH. {how_to_install(*lacking)}"
+        # What a check shows is right, as far as it can know, also on a laptop where nothing is installed yet.
+        (findings.warnings if task.check_mode else findings.lines).append(told)
+    return findings
 
 
 def _check_names(
@@ -151,7 +159,8 @@ def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
             findings.add(message)
         if not checked.error_messages:
             try:
-                work.subject.desired(checked.validated_parameters, check_mode=check_mode)
+                desired = work.subject.desired(checked.validated_parameters, check_mode=check_mode)
+                work.programs = work.subject.programs(desired)
             except WorkstationError as error:
                 for refusal in error.context.get("refusals") or [error.message]:
                     findings.add(in_words(str(refusal), work.names))

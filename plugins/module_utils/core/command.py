@@ -54,10 +54,11 @@ def complete_path(path: str) -> str:
 class Cli:
     """Run one tool.
 
-    environment replaces the caller's variables key by key; a value of None takes the variable away.
+    how_to_install is what to do where it is missing, by default as the system offers it. environment replaces the caller's
+    variables key by key; a value of None takes the variable away.
     """
 
-    def __init__(self, tool: str, how_to_install: str, environment: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, tool: str, how_to_install: str = "", environment: Mapping[str, str | None] | None = None) -> None:
         self.tool = tool
         self.how_to_install = how_to_install
         merged: dict[str, str | None] = {**os.environ, "LC_ALL": "C", **(environment or {})}

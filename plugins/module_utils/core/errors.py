@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from .install import how_to_install
+
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run.
 _OPTION = re.compile(r"\b([OE])\((\w+)=([^()]*)\)")
 
@@ -52,8 +54,8 @@ class InputError(WorkstationError):
 class ToolMissing(WorkstationError):
     """A program or a Python library that the task needs is not installed."""
 
-    def __init__(self, tool: str, how_to_install: str, **context: Any) -> None:
-        super().__init__(f"find '{tool}'", "it is not installed or not on PATH", how_to_install, **context)
+    def __init__(self, tool: str, remedy: str = "", **context: Any) -> None:
+        super().__init__(f"find '{tool}'", "it is not installed or not on PATH", remedy or how_to_install(tool), **context)
         self.tool = tool
 
 

@@ -71,6 +71,11 @@ class Subject(Generic[Desired, Current]):
         del params
         return set()
 
+    def programs(self, desired: Desired) -> tuple[str, ...]:
+        """Return the programs without which a real run would fail."""
+        del desired
+        return ()
+
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Return what keeps other runs out; made before reading, and entered from before the first step until the last look.
 

@@ -32,7 +32,6 @@ from .completion import (
 )
 from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrappers, path_warnings, plan_wrappers
 
-_INSTALL = "Install it ('brew install colima'), or set the option colima to its path."
 _HOMEBREW = "/opt/homebrew/bin/colima"
 _REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
 _COMPLETION_REMEDY = "Make the directory writable, or take the shell off the option completion."
@@ -85,6 +84,10 @@ class Nerdctl(Subject[Desired, Current]):
         self.notes = Notes("nerdctl_wrapper")
         self.asked: dict[str, tuple[str, str]] = {}
 
+    def programs(self, desired: Desired) -> tuple[str, ...]:
+        """Return colima where a wrapper has to call it."""
+        return ("colima",) if not desired.colima and any(item.present for item in desired.wrappers) else ()
+
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
@@ -109,7 +112,7 @@ class Nerdctl(Subject[Desired, Current]):
     def read(self, desired: Desired) -> Current:
         """Return what is at the paths, and what nerdctl answers where a completion has to be written."""
         noted = self.notes.read()
-        cli = Cli("colima", _INSTALL)
+        cli = Cli("colima")
         missing = not desired.colima and not cli.installed
         needed = any(item.present for item in desired.wrappers)
         # Raises ToolMissing in a real run.
@@ -201,7 +204,7 @@ def _place(path: Path, noted: Mapping[str, Any]) -> Place:
 def _ask_nerdctl(colima: str, profile: str, shell: str) -> tuple[str, str]:
     """Return the text of a completion, or an empty one and why there is none."""
     try:
-        done = Cli(colima, _INSTALL).run("nerdctl", "--profile", profile, "--", "completion", shell, timeout=_SECONDS)
+        done = Cli(colima).run("nerdctl", "--profile", profile, "--", "completion", shell, timeout=_SECONDS)
     except CommandFailed as failure:
         return "", str(failure.context.get("stderr") or "").strip().rpartition("\n")[2] or failure.message
     if "nerdctl" not in done.stdout:
