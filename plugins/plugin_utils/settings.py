@@ -28,7 +28,7 @@ from .references import unknown_profiles
 
 OURS = "laptop.containers."
 # Variables of the playbooks themselves.
-OF_PLAYBOOKS = ("workstation_environment", "workstation_refresh_timer")
+OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
 # `{{ colima_restart }}`, perhaps with a filter behind it.
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.

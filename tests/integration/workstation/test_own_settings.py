@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One's own settings outside of the project, and the collection installed without a clone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+HOST = "laptops: {hosts: {laptop: {ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}"
+
+
+def play(folder: Path, playbook: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook in check mode from a folder, with a home of its own."""
+    surroundings = {
+        **os.environ,
+        "HOME": str(folder / "home"),
+        "XDG_CONFIG_HOME": "",
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
+        **environment,
+    }
+    command = [str(BIN / "ansible-playbook"), playbook, "--check", *arguments]
+    return subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def folder(short_path: Path) -> Path:
+    (short_path / "home").mkdir()
+    (short_path / "hosts.yml").write_text(HOST)
+    (short_path / "group_vars").mkdir()
+    (short_path / "group_vars" / "all.yml").write_text("nerdctl_wrappers: [{path: ~/team/nerdctl, profile: k8s}]\n")
+    return short_path
+
+
+def wrapper(done: subprocess.CompletedProcess[str]) -> str:
+    """Return whose wrapper the plan has."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(name for name in ("team", "own", "run") if f"/{name}/nerdctl" in done.stdout)
+
+
+def test_own_settings_win_over_the_inventory_and_the_command_line_over_both(folder: Path) -> None:
+    arguments = ("-i", str(folder / "hosts.yml"), "--tags", "nerdctl")
+    config = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    playbook = str(ROOT / "playbooks" / "workstation.yml")
+    assert wrapper(play(folder, playbook, *arguments, **config)) == "team"
+    settings = folder / "home" / ".config" / "laptop.containers" / "settings.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("nerdctl_wrappers: [{path: ~/own/nerdctl, profile: k8s}]\n")
+    assert wrapper(play(folder, playbook, *arguments, **config)) == "own"
+    given = ("-e", '{"nerdctl_wrappers": [{"path": "~/run/nerdctl", "profile": "k8s"}]}')
+    assert wrapper(play(folder, playbook, *arguments, *given, **config)) == "run"
+    settings.write_text("nerdctl_wrapers: []\n")
+    refused = play(folder, playbook, *arguments, **config)
+    assert f"Did you mean 'nerdctl_wrappers'? ({settings.relative_to(folder)}:1)" in refused.stdout
+
+
+def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None:
+    galaxy = [str(BIN / "ansible-galaxy"), "collection"]
+    environment = {**os.environ, "ANSIBLE_HOME": str(folder / "ansible"), "HOME": str(folder / "home")}
+
+    def run(*arguments: str) -> None:
+        subprocess.run([*galaxy, *arguments], cwd=folder, env=environment, check=True, capture_output=True, timeout=120)
+
+    run("build", str(ROOT), "--output-path", str(folder))
+    (artifact,) = folder.glob("laptop-containers-*.tar.gz")
+    assert artifact.stat().st_size < 300 << 10
+    empty = folder / "empty"
+    (empty / "home").mkdir(parents=True)
+    # Twice: the second time is how one updates.
+    for _ in range(2):
+        run("install", str(artifact), "--collections-path", str(folder / "collections"), "--offline", "--force")
+    config = {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.progress"}
+    done = play(empty, "laptop.containers.workstation", "-e", "workstation_hosts=localhost", **config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "would change   create profile 'k8s'" in done.stdout
+    assert list((empty / "home").iterdir()) == []
