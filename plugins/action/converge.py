@@ -31,6 +31,7 @@ SUBJECTS = {
     "colima_profile": "colima.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
+    "docker_context_info": "docker.context.info",
     "docker_socket_link": "docker.socket_link",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",

@@ -62,71 +62,17 @@ contexts:
   elements: dict
 """
 
-import os
-from pathlib import Path
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.core.errors import CommandFailed, TimedOut, ToolMissing, WorkstationError
-from ..module_utils.docker.client import docker_cli, docker_directory
-from ..module_utils.docker.context.model import BUILT_IN, Context
-from ..module_utils.docker.context.overrides import find_settings, override_warnings, start_files, user_environment
-from ..module_utils.docker.context.store import DockerContexts, state_file
-from ..module_utils.docker.engine import Engine, ask_unix, engine_from_version
-
-ARGUMENT_SPEC = {
-    "names": {"type": "list", "elements": "str"},
-    "reachability": {"type": "bool", "default": False},
-    "timeout": {"type": "float", "default": 3.0},
-}
-OWN = Context(BUILT_IN, "unix:///var/run/docker.sock", "Current DOCKER_HOST based configuration")
+from ..module_utils.core.module import run_module
 
 
-def ask(docker, context, seconds):
-    """Return the engine of a context."""
-    if context.broken:
-        return Engine(False, "docker can't read this context")
-    if context.host.startswith("unix://"):
-        return ask_unix(context.host.removeprefix("unix://"), seconds)
-    try:
-        version = docker.json("--context", context.name, "version", "--format", "{{json .Server}}", timeout=seconds)
-        return engine_from_version(version)
-    except TimedOut:
-        return Engine(False, f"nothing answered within {seconds:g} s")
-    except (CommandFailed, ToolMissing) as error:
-        return Engine(False, error.message)
+def subject():
+    from ..module_utils.docker.context.info import SUBJECT
 
-
-def engines(docker, contexts, seconds):
-    """Return the engines of all contexts, asked side by side."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return list(pool.map(lambda context: ask(docker, context, seconds), contexts))
+    return SUBJECT
 
 
 def main():
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    home = str(Path.home())
-    docker = docker_cli()
-    try:
-        client = DockerContexts(docker, docker_directory(os.environ, home), state_file(os.environ, home))
-        names = module.params["names"]
-        store = client.read(client.names() if names is None else names)
-        known = {BUILT_IN: OWN, **{name: store.contexts[name] for name in sorted(store.contexts)}}
-        contexts = [context for name, context in known.items() if names is None or name in names]
-        asked = module.params["reachability"] and contexts
-        found = engines(docker, contexts, module.params["timeout"]) if asked else [Engine(None)] * len(contexts)
-    except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
-    current = store.current or BUILT_IN
-    shown = [
-        {**context.public(), "current": context.name == current, "engine": engine.public()}
-        for context, engine in zip(contexts, found, strict=True)
-    ]
-    host = known[current].host if current in known else ""
-    overrides = override_warnings(user_environment(), find_settings(start_files(home), home), current, host)
-    module.exit_json(changed=False, current=current, contexts=shown, overrides=overrides)
+    run_module(subject)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..core.command import Cli
-from ..core.errors import InputError
+from ..core.errors import CommandFailed, InputError, TimedOut, file_trouble
 
 HOW_TO_INSTALL = "Install the docker command ('brew install docker', or your system's docker CLI package)."
 
@@ -36,37 +37,57 @@ def config_file(directory: Path) -> Path:
     return directory / "config.json"
 
 
+def docker_failed(what: str, failure: CommandFailed, remedy: str) -> CommandFailed:
+    """Return a failed docker command as a failure of what it was for, with docker's own reason."""
+    # A time-out says itself what took too long; of a refusal only docker knows the reason.
+    said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ").rstrip(".")
+    reason = failure.reason if isinstance(failure, TimedOut) or not said else said
+    if "no space left on device" in reason.lower():
+        remedy = "Free some disk space, and run again."
+    return type(failure)(what, reason, remedy, **failure.context)
+
+
 def parse_config(text: str, where: str) -> dict[str, Any]:
-    """Return the settings. Raises InputError when docker could not read them either.
+    """Return the settings. Raises InputError for what docker can't read, or what could not be written again as it is.
 
     docker itself only warns of a file that it can't read, and its next write replaces everything in it: logins included.
     """
+    what, remedy = (
+        f"read docker's configuration '{where}'",
+        "Repair the file by hand; docker would replace all of it at its next write.",
+    )
     if not text.strip():
         return {}
     try:
-        settings = json.loads(text)
+        settings = json.loads(text, parse_float=_number, parse_constant=_number)
+    except RecursionError:
+        raise InputError(what, "it is nested too deeply", remedy) from None
     except ValueError as error:
-        raise InputError(
-            f"Could not read docker's configuration '{where}': {error}. Repair the file by hand; "
-            "docker would replace all of it at its next write."
-        ) from error
+        raise InputError(what, str(error), remedy) from error
     if not isinstance(settings, dict):
-        raise InputError(f"Could not read docker's configuration '{where}': it holds no JSON object. Repair the file by hand.")
+        raise InputError(what, "it holds no JSON object", remedy)
     return settings
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is out of range")
+    return number
 
 
 def read_config(directory: Path) -> dict[str, Any]:
     """Return docker's settings, empty when there is no file."""
     path = config_file(directory)
+    what, remedy = f"read docker's configuration '{path}'", "Make the file readable, then run again."
     try:
         return parse_config(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise InputError(
-            f"Could not read docker's configuration '{path}': {reason}. Make the file readable, then run again."
-        ) from error
+    except OSError as error:
+        raise file_trouble(what, error, remedy) from error
+    except UnicodeDecodeError as error:
+        raise InputError(what, "it is not UTF-8", remedy) from error
 
 
 def current_context(directory: Path) -> str:
@@ -76,12 +97,12 @@ def current_context(directory: Path) -> str:
 
 def context_directory(directory: Path, name: str) -> Path:
     """Return the directory of a context's entry: docker names it by the digest of the context's name."""
-    return directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    return directory / "contexts" / "meta" / hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
 
 
 def context_host(directory: Path, name: str) -> str:
-    """Return the address of a context's engine; empty when there is no such context, or it does not tell."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    """Return the address of a context's engine; empty for an unknown context, or one without an address."""
+    with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
         data = json.loads((context_directory(directory, name) / "meta.json").read_text(errors="replace"))
         return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
     return ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a docker engine behind a unix socket for its version, in bounded time and without a process."""
+"""Asks what listens on a unix socket, a docker engine above all, in bounded time and without a process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 # Requests are HTTP/1.0, so that the engine closes at the end and never answers in chunks; http.client would cost 15 ms of
@@ -17,12 +17,16 @@ _LONGEST_ANSWER = 1 << 20
 
 
 class Silent(Exception):
-    """Nothing that can be used answered on a socket; the text says why."""
+    """Nothing usable answered on a socket; the text says why. absent: the socket does not exist."""
+
+    def __init__(self, reason: str, absent: bool = False) -> None:
+        super().__init__(reason)
+        self.absent = absent
 
 
 @dataclass(frozen=True)
 class Engine:
-    """Whether an engine answered, what it is, or why it did not. reachable None: it was not asked."""
+    """Whether an engine answered, what it is, or why it did not. reachable None: it was not asked. absent: it has no socket."""
 
     reachable: bool | None
     reason: str = ""
@@ -30,23 +34,17 @@ class Engine:
     api_version: str = ""
     os: str = ""
     arch: str = ""
+    absent: bool = False
 
     def public(self) -> dict[str, Any]:
         """Return the result form."""
-        return {
-            "reachable": self.reachable,
-            "reason": self.reason,
-            "version": self.version,
-            "api_version": self.api_version,
-            "os": self.os,
-            "arch": self.arch,
-        }
+        return {key: value for key, value in asdict(self).items() if key != "absent"}
 
 
 def engine_from_version(answer: Any) -> Engine:
     """Return the engine that a /version answer (or docker's Server part of it) describes."""
     if not isinstance(answer, dict) or not answer.get("Version"):
-        return Engine(False, "what answers is no docker engine")
+        return Engine(False, "what answers is not a docker engine")
     return Engine(
         True,
         version=str(answer.get("Version", "")),
@@ -58,20 +56,25 @@ def engine_from_version(answer: Any) -> Engine:
 
 def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
     """Return status and decoded JSON of a GET on the unix socket. Raises Silent with the reason when nothing answers."""
-    if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
-        raise Silent("there is no socket")
+    raw = exchange_unix(path, f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds)
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
     try:
-        raw = _exchange(path, f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), time.monotonic() + seconds)
+        return int(status.split()[1]), json.loads(body)
+    except (ValueError, IndexError, RecursionError):
+        raise Silent(f"what answers is not a docker engine ({status[:60]})" if status else "it hung up") from None
+
+
+def exchange_unix(path: str, request: bytes, seconds: float, longest: int = _LONGEST_ANSWER) -> bytes:
+    """Return what a unix socket answers to a request until it closes, or the first so many bytes. Raises Silent."""
+    if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
+        raise Silent("the socket does not exist", absent=True)
+    try:
+        return _exchange(path, request, time.monotonic() + seconds, longest)
     except TimeoutError:
         raise Silent(f"nothing answered within {seconds:g} s") from None
     except OSError as error:
         raise Silent((error.strerror or str(error)).lower()) from error
-    head, _blank, body = raw.partition(b"\r\n\r\n")
-    status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
-    try:
-        return int(status.split()[1]), json.loads(body)
-    except (ValueError, IndexError):
-        raise Silent(f"what answers is no docker engine ({status[:60]})" if status else "it hung up") from None
 
 
 def ask_unix(path: str, seconds: float) -> Engine:
@@ -79,7 +82,7 @@ def ask_unix(path: str, seconds: float) -> Engine:
     try:
         return engine_from_version(get_unix(path, "/version", seconds)[1])
     except Silent as silent:
-        return Engine(False, str(silent))
+        return Engine(False, str(silent), absent=silent.absent)
 
 
 def ask_all_unix(paths: Iterable[str], seconds: float) -> dict[str, Engine]:
@@ -93,16 +96,16 @@ def ask_all_unix(paths: Iterable[str], seconds: float) -> dict[str, Engine]:
         return dict(zip(asked, pool.map(lambda path: ask_unix(path, seconds), asked), strict=True))
 
 
-def _exchange(path: str, request: bytes, deadline: float) -> bytes:
-    """Return the whole answer. Raises TimeoutError at the deadline, however slowly bytes trickle in."""
+def _exchange(path: str, request: bytes, deadline: float, longest: int) -> bytes:
+    """Return the answer. Raises TimeoutError at the deadline, however slowly bytes trickle in."""
     received = bytearray()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(max(0.01, deadline - time.monotonic()))
         connection.connect(path)
         connection.sendall(request)
-        while len(received) < _LONGEST_ANSWER:
+        while len(received) < longest:
             connection.settimeout(max(0.01, deadline - time.monotonic()))
-            chunk = connection.recv(65536)
+            chunk = connection.recv(min(65536, longest - len(received)))
             if not chunk:
                 break
             received += chunk

@@ -242,7 +242,7 @@ def test_a_stopped_profile_is_told_apart_from_one_that_hangs(run: ModuleRun, hom
     place.mkdir(parents=True)
     options: dict[str, Any] = {"name": "dev", "docker": {"profile": "dev"}, "probe_timeout": 0.3}
     stopped = run("docker_context", **options)
-    assert stopped["contexts"][0]["engine"]["reason"] == "there is no socket"
+    assert stopped["contexts"][0]["engine"]["reason"] == "the socket does not exist"
     assert not messages(stopped)
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(short_path / "silent.sock"))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What docker contexts are, and what is wanted of them. Pure: no file, no process."""
+"""What docker contexts are, and what the options ask of them. Pure: no file, no process."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class TlsFile:
 
 @dataclass(frozen=True)
 class Context:
-    """A docker context as it is in docker's store. broken: its entry is there and can't be read."""
+    """A docker context as it is in docker's store. broken: its entry exists and docker can't read it."""
 
     name: str
     host: str
@@ -55,7 +55,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of one context. None keeps what is there; a TLS kind with None takes that file away."""
+    """What the options ask of one context. None keeps what is there; a TLS kind with None removes that file."""
 
     name: str
     present: bool = True
@@ -69,10 +69,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Store:
-    """docker's contexts as far as they matter here.
+    """The contexts that matter to a run.
 
-    current is what config.json says ("" = nothing, so the built-in one); came_from maps a context to the one that was
-    current before a run of ours switched to it.
+    current is what config.json says ("": nothing, so the built-in one); came_from maps a context to the one that was current
+    before an earlier run switched to it.
     """
 
     contexts: Mapping[str, Context] = field(default_factory=dict)
@@ -86,43 +86,45 @@ class Store:
 
 @dataclass(frozen=True)
 class ContextStep(Step):
-    """A step with the arguments of `docker context` that carry it out, and what it makes current."""
+    """A step with the arguments of `docker context` that carry it out.
+
+    switches: the contexts that are current before and after it; unreadable: docker may be unable to carry it out.
+    """
 
     argv: tuple[str, ...] = ()
     switches: tuple[str, str] | None = None
     unreadable: bool = False
 
 
-def check_wanted(wanted: Iterable[Wanted]) -> None:
-    """Raise InputError for what can't be meant."""
-    seen: set[str] = set()
+def check_wanted(wanted: Sequence[Wanted]) -> None:
+    """Raise InputError for names, endpoints or combinations that docker can't have."""
+    names = [item.name for item in wanted]
     always = [item.name for item in wanted if item.present and item.current == "always"]
     if len(always) > 1:
+        both = " and ".join(map(repr, always))
         raise InputError(
-            f"Could not choose the current docker context: {' and '.join(map(repr, always))} both ask for current=always. "
-            "Leave it on one of them."
+            "choose the current docker context", f"{both} both ask for O(current=always)", "Leave it on one of them."
         )
     for item in wanted:
-        if item.name in seen:
-            raise InputError(f"Could not plan docker context '{item.name}': it is listed twice. Keep one entry.")
-        seen.add(item.name)
+        if names.count(item.name) > 1:
+            raise InputError(f"plan docker context '{item.name}'", "it is listed twice", "Keep one entry.")
+        check_name(item.name)
         _check_one(item)
+
+
+def check_name(name: str) -> None:
+    """Raise InputError for a name that docker refuses."""
+    if not _NAME.fullmatch(name):
+        reason = "docker wants two or more letters, digits, '_', '.', '+' or '-', with a letter or digit first"
+        raise InputError(f"use docker context name '{name}'", reason, "Choose another name.")
 
 
 def _check_one(item: Wanted) -> None:
     managed = item.host is not None or item.description or item.skip_tls_verify is not None or bool(item.tls)
     if item.name == BUILT_IN and (managed or not item.present):
-        raise InputError(
-            "Could not manage docker context 'default': it is built into docker and can only be made current. "
-            "Choose another name for a context of your own."
-        )
-    if not _NAME.fullmatch(item.name):
-        raise InputError(
-            f"Could not use docker context name '{item.name}': docker wants two or more letters, digits, '_', '.', '+' or "
-            "'-', with a letter or digit first. Choose another name."
-        )
+        reason = "it is built into docker and can only be made current"
+        raise InputError("manage docker context 'default'", reason, "Choose another name for a context of your own.")
     if item.host is not None and not _HOST.fullmatch(item.host):
-        raise InputError(
-            f"Could not use '{item.host}' as endpoint of docker context '{item.name}': it is no docker host. "
-            "Write unix:///path, ssh://user@host or tcp://host:port."
-        )
+        what = f"use '{item.host}' as endpoint of docker context '{item.name}'"
+        remedy = "Write unix:///path, ssh://user@host or tcp://host:port."
+        raise InputError(what, "it is not the address of a docker engine", remedy)

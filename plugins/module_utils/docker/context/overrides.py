@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ...core.home import home
+
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT")
 
 _START_FILES = (
@@ -73,9 +75,9 @@ def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = 
 
 
 def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[str]:
-    """Return a warning for each variable that makes docker use something else than the current context.
+    """Return a warning for each variable that makes docker use anything but the current context.
 
-    A variable that says the same as the context (many tools only read DOCKER_HOST) is no override.
+    A variable that says the same as the context (many tools only read DOCKER_HOST) overrides nothing.
     """
     warnings = []
     for variable in VARIABLES:
@@ -91,11 +93,12 @@ def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding
             continue
         warnings.append(
             f"{variable}={value} is {where} and overrides docker's current context '{current}'. "
-            f"Take it away there (in an open shell: unset {variable}) to use the context."
+            f"Remove it there (in an open shell: unset {variable}) to use the context."
         )
     return warnings
 
 
-def user_environment() -> dict[str, str]:
-    """Return the two variables as this run sees them."""
-    return {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+def overrides_of(current: str, host: str) -> list[str]:
+    """Return what makes docker on this laptop use anything but the current context, which is at host."""
+    environment = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
+    return override_warnings(environment, find_settings(start_files(home()), home()), current, host)

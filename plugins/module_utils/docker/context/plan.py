@@ -1,46 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the docker contexts that are there to those that are wanted. Pure: no file, no process."""
+"""The plan from the docker contexts that exist to those that the options ask for. Pure: no file, no process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...core.errors import InputError
 from ...core.plan import Plan, Step
-from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, Wanted, check_wanted
+from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, Wanted
 
 
-def plan_contexts(store: Store, wanted: tuple[Wanted, ...], current_context: str | None = None) -> Plan:
-    """Return the steps from what is in the store to what is wanted: make and update, then switch, then remove."""
-    check_wanted(wanted)
-    after = dict(store.contexts)
+def plan_contexts(store: Store, wanted: Sequence[Wanted], current_context: str | None = None) -> Plan:
+    """Return the steps from what is in the store to what the options ask for: create and update, then switch, then remove."""
+    after, steps = converged(store, wanted, current_context)
+    names = [item.name for item in wanted]
+    return Plan(tuple(steps), _shown(store, names), _shown(after, names))
+
+
+def converged(store: Store, wanted: Sequence[Wanted], current_context: str | None = None) -> tuple[Store, list[Step]]:
+    """Return the store as the options ask for it, and the steps to it. Raises InputError."""
+    contexts = dict(store.contexts)
     steps: list[Step] = []
     for item in (item for item in wanted if item.present and item.name != BUILT_IN):
-        made, made_by = _plan_one(store.contexts.get(item.name), item)
-        after[item.name] = made
+        contexts[item.name], made_by = _plan_one(store.contexts.get(item.name), item)
         steps += made_by
     removed = [item.name for item in wanted if not item.present]
     for name in removed:
-        after.pop(name, None)
-    target = _next_current(store, wanted, replace(store, contexts=after), current_context)
+        contexts.pop(name, None)
+    after = replace(store, contexts=contexts)
+    target = _next_current(store, wanted, after, current_context)
     if target is not None:
-        steps.append(
-            ContextStep(
-                "use",
-                f"docker context '{target}'",
-                f"instead of '{store.current or BUILT_IN}'",
-                argv=("use", target),
-                switches=(store.current or BUILT_IN, target),
-            )
-        )
+        steps.append(_switch(store.current or BUILT_IN, target))
+        after = replace(after, current=target)
     for name in (name for name in removed if name in store.contexts):
         # The force covers only the moment between reading and removing: the current one was switched off above.
         steps.append(ContextStep("remove", f"docker context '{name}'", argv=("rm", "--force", name)))
-    names = [item.name for item in wanted]
-    final = store.current if target is None else target
-    return Plan(steps=tuple(steps), before=_shown(store.contexts, store.current, names), after=_shown(after, final, names))
+    return after, steps
+
+
+def _switch(before: str, after: str) -> Step:
+    return ContextStep(
+        "use", f"docker context '{after}'", f"instead of '{before}'", argv=("use", after), switches=(before, after)
+    )
 
 
 def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step]]:
@@ -71,9 +74,8 @@ def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step
 
 def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
     if item.host is None:
-        raise InputError(
-            f"Could not create docker context '{item.name}': no endpoint was given. Set docker.host or docker.profile."
-        )
+        remedy = "Set the option host or profile below docker."
+        raise InputError(f"create docker context '{item.name}'", "it has no endpoint", remedy)
     tls = {kind: file for kind, file in item.tls.items() if file is not None}
     made = Context(item.name, item.host, item.description or "", bool(item.skip_tls_verify), tls)
     argv: tuple[str, ...] = ("create",)
@@ -122,7 +124,7 @@ def _endpoint_argument(context: Context) -> str:
     return ",".join('"' + item.replace('"', '""') + '"' if set(item) & set(',"\n') else item for item in fields)
 
 
-def _next_current(store: Store, wanted: tuple[Wanted, ...], after: Store, current_context: str | None) -> str | None:
+def _next_current(store: Store, wanted: Sequence[Wanted], after: Store, current_context: str | None) -> str | None:
     """Return the context to switch to, or None to leave the current one alone."""
     now = store.current or BUILT_IN
     chosen = current_context or next((item.name for item in wanted if item.present and item.current == "always"), None)
@@ -131,10 +133,8 @@ def _next_current(store: Store, wanted: tuple[Wanted, ...], after: Store, curren
         chosen = next((item.name for item in wanted if item.present and item.current == "if_unset"), None)
     if chosen is not None:
         if not after.has(chosen):
-            raise InputError(
-                f"Could not make docker context '{chosen}' current: there is no such context. "
-                "Add it to contexts, or name one that 'docker context ls' shows."
-            )
+            remedy = "Add it to contexts, or name one that 'docker context ls' shows."
+            raise InputError(f"make docker context '{chosen}' current", "that context does not exist", remedy)
         return None if chosen == now else chosen
     if any(item.name == now and not item.present for item in wanted):
         before = store.came_from.get(now, BUILT_IN)
@@ -142,6 +142,6 @@ def _next_current(store: Store, wanted: tuple[Wanted, ...], after: Store, curren
     return None
 
 
-def _shown(contexts: Mapping[str, Context], current: str, names: list[str]) -> dict[str, Any]:
-    shown = {name: contexts[name].public() for name in names if name in contexts}
-    return {"current": current or BUILT_IN, "contexts": shown}
+def _shown(store: Store, names: Sequence[str]) -> dict[str, Any]:
+    shown = {name: store.contexts[name].public() for name in names if name in store.contexts}
+    return {"current": store.current or BUILT_IN, "contexts": shown}

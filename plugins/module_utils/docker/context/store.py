@@ -1,51 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads docker's contexts and carries out planned steps through the docker command, never by writing its store.
+"""Reads docker's contexts and carries out planned steps through the docker command, never by writing docker's store.
 
-Also keeps one note of ours: which context was current before we switched, so that removal can go back to it.
+Also keeps one note: which context was current before a run switched, so that removal can go back to it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.command import Cli
+from ...core.command import Cli, Output
 from ...core.errors import CommandFailed, InputError
-from ...core.files import write_atomically
-from ...core.home import state_directory
-from ...core.plan import Plan, telling
-from ..client import context_directory, current_context
+from ...core.notes import Notes
+from ..client import context_directory, current_context, docker_failed
 from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
 
 _SECONDS = 30.0
-
-
-def state_file(environment: Mapping[str, str], _home: str) -> Path:
-    """Return where the note of the previous contexts is kept."""
-    return state_directory(environment) / "docker_context.json"
+_READ_ERRORS = (OSError, ValueError, RecursionError)
 
 
 def tls_file(path: str, what: str) -> TlsFile:
     """Return the digest of a TLS file. Raises InputError when it can't be read."""
     try:
         return TlsFile(path, hashlib.sha256(Path(path).read_bytes()).hexdigest())
-    except OSError as error:
-        raise InputError(
-            f"Could not read the TLS file '{path}' ({what}): {error.strerror}. Give the path of a readable file."
-        ) from error
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(f"read the TLS file '{path}' ({what})", reason, "Give the path of a readable file.") from error
 
 
 class DockerContexts:
     """The contexts of one docker directory."""
 
-    def __init__(self, docker: Cli, directory: Path, note: Path) -> None:
+    def __init__(self, docker: Cli, directory: Path) -> None:
         self.docker = docker
         self.directory = directory
-        self.note = note
+        self.notes = Notes("docker_context")
 
     def current(self) -> str:
         """Return the name of the current context, empty when none was chosen."""
@@ -54,7 +46,7 @@ class DockerContexts:
     def read(self, names: Iterable[str]) -> Store:
         """Return the named contexts, the current one and the one before it, with one process for all of them."""
         current = self.current()
-        came_from = self._read_note()
+        came_from = _came_from(self.notes.read(), self.directory)
         asked = dict.fromkeys([*names, current, came_from.get(current, "")])
         wanted = [name for name in asked if name not in ("", BUILT_IN) and self._meta(name).exists()]
         return Store(self._inspect(wanted), current, came_from)
@@ -66,28 +58,30 @@ class DockerContexts:
         listed = self.docker.run("context", "ls", "--quiet", timeout=_SECONDS).stdout.split()
         return [name for name in listed if name != BUILT_IN]
 
-    def apply(self, plan: Plan) -> None:
-        """Run the steps in order. A failure carries those that were done before it."""
-        done: list[str] = []
-        with telling(done):
-            for step in (step for step in plan.steps if isinstance(step, ContextStep)):
-                self._run(step)
-                done.append(str(step))
-
-    def _run(self, step: ContextStep) -> None:
+    def apply(self, step: ContextStep) -> None:
+        """Carry out one step."""
         if step.switches is not None:
-            # Noted first: killed in between, the next run switches again and notes the same.
-            self._write_note(*step.switches)
+            # Noted first: after a kill in between, the next run switches again and notes the same.
+            self._note(*step.switches)
         try:
             self.docker.run("context", *step.argv, timeout=_SECONDS)
         except CommandFailed as error:
-            if not step.unreadable:
-                raise
-            raise InputError(
-                f"Could not remove unreadable docker context '{step.argv[-1]}': this docker command can't. "
-                f"Delete the directory '{self._meta(step.argv[-1])}', then run again.",
-                **error.context,
-            ) from error
+            if step.unreadable:
+                what, place = f"{step.verb} {step.target}", self._meta(step.argv[-1])
+                remedy = f"Delete the directory '{place}', then run again."
+                raise InputError(what, "this docker command can't", remedy, **error.context) from error
+            raise docker_failed(f"{step.verb} {step.target}", error, "Look at 'docker context ls', and run again.") from error
+
+    def _note(self, left: str, entered: str) -> None:
+        key = str(self.directory)
+        with self.notes.edit() as notes:
+            mine = _came_from(notes, self.directory)
+            mine.pop(left, None)
+            if entered != BUILT_IN:
+                mine[entered] = left
+            notes[key] = mine
+            if not mine:
+                del notes[key]
 
     def _meta(self, name: str) -> Path:
         return context_directory(self.directory, name)
@@ -96,70 +90,90 @@ class DockerContexts:
         if not names:
             return {}
         if not self.docker.installed:
-            return {name: self._parse(self._entry_without_docker(name)) for name in names}
-        # One call for all. Of names that it can't read docker prints nothing and exits with 1, hence no check.
+            return {name: self._entry(name) for name in names}
+        # One call for all. docker leaves out what it can't read and exits with 1, hence no check.
         output = self.docker.run("context", "inspect", *names, check=False, timeout=_SECONDS)
         try:
-            found = {entry["Name"]: self._parse(entry) for entry in json.loads(output.stdout)}
-        except (ValueError, KeyError, TypeError) as error:
-            raise CommandFailed(
-                "Could not read the docker contexts: 'docker context inspect' answered no list of contexts. "
-                "Run 'docker context ls' to see what docker says.",
-                rc=output.rc,
-                stdout=output.stdout,
-                stderr=output.stderr,
-            ) from error
-        return {name: found.get(name, Context(name, "", broken=True)) for name in names}
+            found = {context.name: context for context in map(parse_context, _entries(output.stdout))}
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(output, str(error)) from error
+        lost = [name for name in names if name not in found]
+        for name in lost:
+            found[name] = self._entry(name)
+            # The answer of a docker that misses what is there would have a user's context made again.
+            if not found[name].broken:
+                raise _unreadable(output, f"it leaves out '{name}', whose entry is complete")
+        return {name: found[name] for name in names}
 
-    def _entry_without_docker(self, name: str) -> dict[str, Any]:
-        """Return what 'docker context inspect' would say, where the docker command is gone or not yet there."""
+    def _entry(self, name: str) -> Context:
+        """Return a context as its entry in docker's store tells, for a docker command that is missing or silent about it."""
         try:
             entry = json.loads((self._meta(name) / "meta.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {"Name": name}
-        files = self.directory / "contexts" / "tls" / self._meta(name).name
-        listed = [item.name for item in (files / "docker").glob("*")]
-        return {**entry, "Name": name, "Storage": {"TLSPath": str(files)}, "TLSMaterial": {"docker": listed}}
+            files = self.directory / "contexts" / "tls" / self._meta(name).name
+            listed = [item.name for item in (files / "docker").glob("*")]
+            return parse_context({**entry, "Name": name, "Storage": {"TLSPath": str(files)}, "TLSMaterial": {"docker": listed}})
+        except (*_READ_ERRORS, TypeError):
+            return Context(name, "", broken=True)
 
-    @staticmethod
-    def _parse(entry: Mapping[str, Any]) -> Context:
-        endpoint = (entry.get("Endpoints") or {}).get("docker") or {}
-        metadata = entry.get("Metadata") or {}
-        stored = Path((entry.get("Storage") or {}).get("TLSPath") or "") / "docker"
-        listed = (entry.get("TLSMaterial") or {}).get("docker") or []
-        return Context(
-            name=entry["Name"],
-            host=endpoint.get("Host", ""),
-            description=metadata.get("Description", ""),
-            skip_tls_verify=bool(endpoint.get("SkipTLSVerify", False)),
-            tls={
-                kind: tls_file(str(stored / f"{kind}.pem"), f"{kind} of docker context '{entry['Name']}'")
-                for kind in TLS_KINDS
-                if f"{kind}.pem" in listed
-            },
-            broken=not endpoint,
-        )
 
-    def _read_notes(self) -> dict[str, Any]:
-        try:
-            notes = json.loads(self.note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            # Without the note, removal goes back to the built-in context: not worth a failure.
-            return {}
-        return notes if isinstance(notes, dict) else {}
+def parse_context(entry: object) -> Context:
+    """Return the context that an entry of `docker context inspect` describes. Raises ValueError for any other shape."""
+    parts = _mapping(entry, "an entry")
+    name = _text(parts.get("Name"), "Name")
+    if not name:
+        raise ValueError("an entry has no name")
+    endpoints, metadata = _mapping(parts.get("Endpoints"), "Endpoints"), _mapping(parts.get("Metadata"), "Metadata")
+    endpoint, storage = _mapping(endpoints.get("docker"), "docker"), _mapping(parts.get("Storage"), "Storage")
+    stored = Path(_text(storage.get("TLSPath"), "TLSPath")) / "docker"
+    listed = _mapping(parts.get("TLSMaterial"), "TLSMaterial").get("docker") or []
+    if not isinstance(listed, list):
+        raise ValueError("TLSMaterial holds no list")
+    return Context(
+        name=name,
+        host=_text(endpoint.get("Host"), "Host"),
+        description=_text(metadata.get("Description"), "Description"),
+        skip_tls_verify=endpoint.get("SkipTLSVerify") is True,
+        tls={
+            kind: tls_file(str(stored / f"{kind}.pem"), f"{kind} of docker context '{name}'")
+            for kind in TLS_KINDS
+            if f"{kind}.pem" in listed
+        },
+        broken=not endpoint,
+    )
 
-    def _read_note(self) -> dict[str, str]:
-        mine = self._read_notes().get(str(self.directory))
-        return {str(key): str(value) for key, value in mine.items()} if isinstance(mine, dict) else {}
 
-    def _write_note(self, left: str, entered: str) -> None:
-        mine = self._read_note()
-        mine.pop(left, None)
-        if entered != BUILT_IN:
-            mine[entered] = left
-        notes = {key: value for key, value in {**self._read_notes(), str(self.directory): mine}.items() if value}
-        with contextlib.suppress(OSError):
-            if not notes:
-                self.note.unlink(missing_ok=True)
-                return
-            write_atomically(self.note, json.dumps(notes, indent=1))
+def _entries(text: str) -> list[object]:
+    entries = json.loads(text or "[]")
+    if not isinstance(entries, list):
+        raise ValueError("it is not a list")
+    return entries
+
+
+def _mapping(value: object, name: str) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} is not a mapping")
+    return value
+
+
+def _text(value: object, name: str) -> str:
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name} is not a text")
+    return value or ""
+
+
+def _unreadable(output: Output, reason: str) -> CommandFailed:
+    return CommandFailed(
+        "read the docker contexts",
+        f"the answer of 'docker context inspect' can't be used ({reason})",
+        "Run 'docker context ls' to see what docker says.",
+        rc=output.rc,
+        stdout=output.stdout,
+        stderr=output.stderr,
+    )
+
+
+def _came_from(notes: Mapping[str, Any], directory: Path) -> dict[str, str]:
+    mine = notes.get(str(directory))
+    return {str(key): str(value) for key, value in mine.items()} if isinstance(mine, dict) else {}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan between docker contexts as they are and as they are wanted."""
+"""The plan from the docker contexts that exist to those that the options ask for."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.context.m
     Store,
     TlsFile,
     Wanted,
+    check_wanted,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.docker.context.plan import plan_contexts
+from ansible_collections.laptop.containers.plugins.module_utils.docker.context.plan import converged, plan_contexts
 
 A = Context("ctx-a", "unix:///a.sock", "the first")
 B = Context("ctx-b", "tcp://b:2376", tls={"ca": TlsFile("/store/ca.pem", "1" * 64), "key": TlsFile("/store/key.pem", "2" * 64)})
@@ -141,36 +143,38 @@ def test_the_plan_is(current: Store, wanted: list[Wanted], chosen: str | None, e
 def test_a_second_plan_is_empty(
     current: Store, wanted: list[Wanted], chosen: str | None, expected: list[tuple[str, ...]]
 ) -> None:
-    plan = plan_contexts(current, tuple(wanted), chosen)
-    contexts = dict(current.contexts)
-    for item in wanted:
-        if item.name not in plan.after["contexts"]:
-            contexts.pop(item.name, None)
-            continue
-        shown = plan.after["contexts"][item.name]
-        before = contexts.get(item.name, Context(item.name, ""))
-        tls = {kind: item.tls.get(kind) or before.tls[kind] for kind in shown["tls"]}
-        contexts[item.name] = Context(item.name, shown["host"], shown["description"], shown["skip_tls_verify"], tls)
-    now = "" if plan.after["current"] == "default" else plan.after["current"]
-    assert plan_contexts(replace(current, contexts=contexts, current=now), tuple(wanted), chosen).steps == ()
+    after, _ = converged(current, wanted, chosen)
+    now = "" if after.current == "default" else after.current
+    assert plan_contexts(replace(after, current=now), wanted, chosen).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ([Wanted("x", host="unix:///a")], "Could not use docker context name 'x'"),
+        ([Wanted("-rf", host="unix:///a")], "Could not use docker context name '-rf'"),
+        ([Wanted("a\ud800", present=False)], "Could not use docker context name"),
+        ([Wanted("default", host="unix:///a")], "built into docker"),
+        ([Wanted("default", present=False)], "built into docker"),
+        ([Wanted("ctx", host="/var/run/docker.sock")], "it is not the address of a docker engine"),
+        ([Wanted("ctx", host="unix://relative")], "it is not the address of a docker engine"),
+        ([Wanted("ctx", host="tcp://")], "it is not the address of a docker engine"),
+        ([Wanted("ctx", host="unix:///a"), Wanted("ctx", host="unix:///b")], "listed twice"),
+        ([Wanted("ctx-a", current="always"), Wanted("ctx-b", current="always")], "both ask for O(current=always)"),
+    ],
+)
+def test_invalid_contexts_are_refused(wanted: list[Wanted], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        check_wanted(wanted)
 
 
 @pytest.mark.parametrize(
     ("wanted", "chosen", "said"),
     [
-        ([Wanted("x", host="unix:///a")], None, "Could not use docker context name 'x'"),
-        ([Wanted("-rf", host="unix:///a")], None, "Could not use docker context name '-rf'"),
-        ([Wanted("default", host="unix:///a")], None, "built into docker"),
-        ([Wanted("default", present=False)], None, "built into docker"),
-        ([Wanted("new")], None, "no endpoint was given"),
-        ([Wanted("ctx", host="/var/run/docker.sock")], None, "it is no docker host"),
-        ([Wanted("ctx", host="unix://relative")], None, "it is no docker host"),
-        ([Wanted("ctx", host="tcp://")], None, "it is no docker host"),
-        ([Wanted("ctx", host="unix:///a"), Wanted("ctx", host="unix:///b")], None, "listed twice"),
-        ([Wanted("ctx-a", current="always"), Wanted("ctx-b", current="always")], None, "both ask for current=always"),
-        ([], "nowhere", "Could not make docker context 'nowhere' current: there is no such context"),
+        ([Wanted("new")], None, "Could not create docker context 'new': it has no endpoint."),
+        ([], "nowhere", "Could not make docker context 'nowhere' current: that context does not exist."),
     ],
 )
-def test_what_cannot_be_meant_is_refused(wanted: list[Wanted], chosen: str | None, said: str) -> None:
-    with pytest.raises(InputError, match=said.replace("(", r"\(")):
+def test_a_context_that_docker_could_not_use_is_refused(wanted: list[Wanted], chosen: str | None, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
         plan_contexts(store(A, B), tuple(wanted), chosen)
