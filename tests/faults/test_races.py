@@ -7,6 +7,7 @@ leave the user's things as they were.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,21 +19,24 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core import command
 from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 
+from rehearsal.standin import docker_cli
 from rehearsal.standin.service_manager import install as install_service_manager
 from tests.support.pairs import Run, together
 
 ROUNDS = 100 if os.environ.get("LAPTOP_LONG") else 10
 Options = dict[str, Any]
-# What may stay: notes, locks, and what plays the laptop.
-MAY_STAY = (".local/state", ".rehearsal", "bin/")
+DESKTOP = hashlib.sha256(b"desktop-linux").hexdigest()
+# What may stay: state and programs, backups of config.json, and the context with which Docker Desktop comes back.
+MAY_STAY = (".local/state", ".rehearsal", "bin/", ".bak", DESKTOP)
 
 
 @dataclass(frozen=True)
 class Case:
     """Two runs of a module that want different things, what undoes both, and the user's things before them.
 
-    ready puts back what the undoing needs.
+    ready puts back what the undoing needs; meets: whether undoing can meet another run without that.
     """
 
     module: str
@@ -40,6 +44,7 @@ class Case:
     runs: Callable[[Path], tuple[Options, Options]]
     undo: Callable[[Path], list[Options]]
     ready: Callable[[Path], None] = lambda _home: None
+    meets: bool = True
 
 
 def program(path: Path, text: str = "#!/bin/sh\n") -> None:
@@ -58,6 +63,43 @@ def users_nerdctl(home: Path) -> None:
     program(home / "colima", "#!/bin/sh\necho '# nerdctl completion'\n")
 
 
+def users_plugins(home: Path) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text('{"cliPluginsExtraDirs": ["/mine"]}')
+    program(home / "bin/docker-buildx")
+    program(home / "bin/docker-compose")
+
+
+def users_docker_config(home: Path) -> None:
+    settings = {
+        "auths": {"r.example": {"auth": "c2VjcmV0"}},
+        "credsStore": "desktop",
+        "cliPluginsExtraDirs": ["/Applications/Docker.app/Contents/Resources/cli-plugins", "/mine"],
+        "currentContext": "desktop-linux",
+    }
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text(json.dumps(settings, indent="\t"))
+    program(home / "bin/docker-buildx")
+    program(home / "bin/docker-compose")
+
+
+def docker_desktop_is_back(home: Path) -> None:
+    program(home / "bin/docker-credential-desktop")
+    entry = home / ".docker/contexts/meta" / DESKTOP
+    entry.mkdir(parents=True)
+    (entry / "meta.json").write_text('{"Name": "desktop-linux", "Endpoints": {"docker": {"Host": "unix:///none"}}}')
+
+
+def users_context(home: Path) -> None:
+    entry = home / ".docker/contexts/meta" / hashlib.sha256(b"mine").hexdigest()
+    entry.mkdir(parents=True)
+    (entry / "meta.json").write_text(
+        '{"Name":"mine","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///m","SkipTLSVerify":false}}}'
+    )
+    (home / ".docker/config.json").write_text('{\n\t"currentContext": "mine"\n}')
+    docker_cli.install(home / "bin")
+
+
 def users_unit(home: Path) -> None:
     folder = home / ".config/systemd/user"
     folder.mkdir(parents=True)
@@ -67,6 +109,14 @@ def users_unit(home: Path) -> None:
 
 def timer(**options: Any) -> Options:
     return {"name": "refresh", "command": ["/bin/true"], "manager": "systemd", **options}
+
+
+def context(name: str, **options: Any) -> Options:
+    return {"name": name, "docker": {"host": f"unix:///{name}.sock"}, "current": "always", "probe_timeout": 0, **options}
+
+
+def docker_config(home: Path, *wanted: str, **options: Any) -> Options:
+    return {"plugins": list(wanted), "env_file": str(home / "docker.env"), **options}
 
 
 CASES = {
@@ -90,6 +140,26 @@ CASES = {
             {"path": str(home / "docker.sock"), "target": "/two.sock"},
         ),
         lambda home: [{"path": str(home / "docker.sock"), "target": "/one.sock", "state": "absent"}],
+    ),
+    "docker_cli_config": Case(
+        "docker_cli_config",
+        users_plugins,
+        lambda home: (docker_config(home, "docker-buildx"), docker_config(home, "docker-compose", profile="other")),
+        lambda home: [docker_config(home, state="absent")],
+    ),
+    "docker_cli_config with leftovers of Docker Desktop": Case(
+        "docker_cli_config",
+        users_docker_config,
+        lambda home: (docker_config(home, "docker-buildx"), docker_config(home, "docker-compose", profile="other")),
+        lambda home: [docker_config(home, state="absent")],
+        docker_desktop_is_back,
+        meets=False,
+    ),
+    "docker_context": Case(
+        "docker_context",
+        users_context,
+        lambda _home: (context("ctx-a"), context("ctx-b")),
+        lambda _home: [context("ctx-a", state="absent"), context("ctx-b", state="absent")],
     ),
     "user_timer": Case(
         "user_timer",
@@ -127,6 +197,7 @@ def only_our_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "USUAL_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "SYSTEM_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "HOMEBREW_DIRECTORIES", ())
+    monkeypatch.setattr(surroundings, "DESKTOP_PLACES", ())
 
 
 def failures(results: list[dict[str, Any]]) -> list[str]:
@@ -144,12 +215,12 @@ def test_nothing_of_the_users_is_lost_when_two_runs_meet(case: Case, tmp_path: P
         before = things(home)
         one, other = case.runs(home)
         # In turn: both make something, or one makes while the other undoes.
-        second = other if number % 2 else case.undo(home)[0]
+        second = case.undo(home)[0] if case.meets and number % 2 else other
         failed += failures(together([run(case.module, options, home) for options in (one, second)]))
         case.ready(home)
         for options in case.undo(home):
             failed += failures(together([run(case.module, options, home)]))
         lost += [f"{name}: {text}" for name, text in sorted(set(things(home).items()) ^ set(before.items()))]
         shutil.rmtree(home)
-    assert lost == []
+    assert "\n".join(lost) == ""
     assert failed == []

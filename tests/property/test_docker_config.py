@@ -20,11 +20,12 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core import files as atomic_file
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, NotVerified
-from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile, render
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.plan import (
     Edit,
     Facts,
+    Undo,
+    edit,
     edited,
     plan_config,
     plan_undo,
@@ -153,7 +154,7 @@ def facts(config: Any, helpers: frozenset[str], plugin: Any, system: str) -> Fac
 
 @MANY
 @given(config=DOCKERISH, helpers=HELPERS, plugin=PLUGIN, system=st.sampled_from(["Darwin", "Linux"]))
-def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_taken_back(
+def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_undone(
     config: Any, helpers: frozenset[str], plugin: Any, system: str
 ) -> None:
     plan = plan_config(config, facts(config, helpers, plugin, system), repair=True)
@@ -163,22 +164,21 @@ def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_taken_back(
     assert after.get("auths") == config.get("auths")
     assert after.get("experimental") == config.get("experimental")
     assert "c2VjcmV0" not in json.dumps([plan.actions, plan.diff])
-    notes = [{"key": step.key, "before": step.before, "after": step.after} for step in edits]
-    back = plan_undo(after, notes, {}, desktop=True, contexts={"desktop-linux"})
+    back = plan_undo(after, Undo(edits, desktop=True, contexts=frozenset(["desktop-linux"])))
     assert edited(after, [step for step in back.steps if isinstance(step, Edit)]) == config
-    lost = plan_undo(after, notes, {}, desktop=False, contexts=())
+    lost = plan_undo(after, Undo(edits))
     left = edited(after, [step for step in lost.steps if isinstance(step, Edit)])
     for key in ("credsStore", "credHelpers", "currentContext"):
         assert left.get(key) == after.get(key)
     assert len(lost.warnings) == len({step.key for step in edits} & {"credsStore", "credHelpers", "currentContext"})
 
 
-def test_what_somebody_changed_since_is_not_taken_back() -> None:
-    notes = [{"key": "credsStore", "before": "desktop", "after": "osxkeychain"}]
-    assert plan_undo({"credsStore": "pass"}, notes, {}, desktop=True, contexts=()) == Plan()
+def test_what_was_changed_since_is_not_undone() -> None:
+    noted = [edit("credsStore", "desktop", "osxkeychain")]
+    assert not plan_undo({"credsStore": "pass"}, Undo(noted, desktop=True)).changed
 
 
-def test_nobody_ever_sees_half_a_file() -> None:
+def test_no_reader_sees_half_a_file() -> None:
     with config_file(json.dumps({"auths": {str(number): "x" * 50 for number in range(500)}})) as path:
         stop = threading.Event()
         seen: list[Exception] = []
@@ -203,7 +203,7 @@ def adding(key: str, value: object, found: Mapping[str, Any]) -> dict[str, Any]:
     return {**found, key: value}
 
 
-def test_runs_of_ours_beside_each_other_lose_nothing() -> None:
+def test_runs_beside_each_other_lose_nothing() -> None:
     with config_file("{}") as path:
         threads = [
             threading.Thread(target=partial(ConfigFile(path).edit, partial(adding, f"k{n}", n), backup=False)) for n in range(24)

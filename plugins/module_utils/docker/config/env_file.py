@@ -1,15 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The environment file for tools that know no docker contexts (testcontainers, IDEs): what it holds and whose it is."""
+"""The environment file for tools that know no docker contexts (testcontainers, IDEs): what it holds and who wrote it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import RefusedStep
-from ...core.files import FileState
+from ...core.errors import RefusedStep, file_trouble
+from ...core.files import FileState, write_file
 from ...core.plan import Plan, Step
 
 _FIRST_LINE = "# Written by laptop.containers; changes are lost."
+
+
+@dataclass(frozen=True)
+class WriteEnv(Step):
+    """Write the file."""
+
+    path: Path = Path()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class RemoveEnv(Step):
+    """Remove the file."""
+
+    path: Path = Path()
 
 
 def env_text(host: str) -> str:
@@ -30,16 +46,28 @@ def _quoted(text: str) -> str:
 
 
 def plan_env_file(path: Path, found: FileState, host: str | None) -> Plan:
-    """Return the step that writes the file, or with host None removes it. A foreign file is refused or left alone."""
+    """Return the step that writes the file, or with host None removes it. A file of the user's is refused or left alone."""
     ours = found.kind == "file" and found.text.startswith(_FIRST_LINE)
-    text = env_text(host) if host is not None else ""
     target = f"environment file '{path}'"
+    text = ""
+    steps: tuple[Step, ...] = ()
     if host is None:
-        steps = (Step("remove", target),) if ours else ()
-    elif not ours and (found.text or not found.readable):
-        raise RefusedStep(f"Could not write environment file '{path}': it holds something else. Choose another path.")
-    elif found.kind in ("other", "dangling"):
-        raise RefusedStep(f"Could not write environment file '{path}': no file is there. Choose another path.")
+        steps = (RemoveEnv("remove", target, path=path),) if ours else ()
+    elif found.kind in ("other", "dangling") or (not ours and (found.text or not found.readable)):
+        reason = "it holds something else" if found.kind == "file" else "it is not a file"
+        raise RefusedStep(f"write {target}", reason, "Choose another path.")
     else:
-        steps = (Step("write", target),) if found.text != text else ()
+        text = env_text(host)
+        steps = (WriteEnv("write", target, path=path, text=text),) if found.text != text else ()
     return Plan(steps, {str(path): found.text} if steps else {}, {str(path): text} if steps else {})
+
+
+def apply_env_file(step: WriteEnv | RemoveEnv) -> None:
+    """Carry out a step."""
+    if isinstance(step, WriteEnv):
+        write_file(step.path, step.text, 0o644, "Choose a path that you can write.")
+        return
+    try:
+        step.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise file_trouble(f"remove {step.target}", error, "Make its directory writable, and run again.") from error

@@ -8,17 +8,17 @@ before the replacement, and once more when docker was faster.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import InputError, NotVerified
+from ...core.errors import InputError, NotVerified, file_trouble
 from ...core.files import replace_if_unchanged
+from ...core.lock import entries_of
 from ..client import parse_config
 
 _INDENT = re.compile(r"\{\r?\n([ \t]+)")
@@ -38,17 +38,6 @@ def render(settings: Mapping[str, Any], like: str) -> str:
     return text + ("\n" if like.endswith("\n") or not like else "")
 
 
-@contextlib.contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Keep other runs of ours away; docker knows no lock."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
 class ConfigFile:
     """docker's config.json. A link to it (dotfiles managers make such) stays a link."""
 
@@ -63,17 +52,17 @@ class ConfigFile:
 
     def edit(self, change: Callable[[dict[str, Any]], dict[str, Any]], backup: bool = True) -> Path | None:
         """Apply a change to the settings. Returns where the file as it was before has been kept, if it was kept."""
+        what = f"change '{self.path}'"
         try:
             target = Path(os.path.realpath(self.path))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(target.parent):
+            # docker knows no lock.
+            with entries_of(target.parent, what):
                 return self._edit(target, change, backup)
         except UnicodeDecodeError as error:
-            raise InputError(f"Could not change '{self.path}': it is not UTF-8. Repair the file by hand.") from error
+            raise InputError(what, "it is not UTF-8", "Repair the file by hand.") from error
         except OSError as error:
-            raise InputError(
-                f"Could not change '{self.path}': {error.strerror}. Make file and directory writable, then run again."
-            ) from error
+            raise file_trouble(what, error, "Make file and directory writable, then run again.") from error
 
     def _edit(self, target: Path, change: Callable[[dict[str, Any]], dict[str, Any]], backup: bool) -> Path | None:
         for _attempt in range(_ATTEMPTS):
@@ -90,9 +79,8 @@ class ConfigFile:
                 return kept
             if kept is not None:
                 kept.unlink()
-        raise NotVerified(
-            f"Could not change '{self.path}': other programs keep changing it. Wait for running docker commands, then run again."
-        )
+        remedy = "Wait for running docker commands, then run again."
+        raise NotVerified(f"change '{self.path}'", "other programs keep changing it", remedy)
 
     @staticmethod
     def _keep(target: Path, content: bytes, mode: int) -> Path:

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What should differ in docker's config.json and beside it, as a plan. Pure: what is on the disk comes in as facts.
+"""What differs in docker's config.json and beside it, as a plan. Pure: what is on the disk comes in as facts.
 
 An edit names one key and its new value, so it can be made to whatever the file holds at the moment of writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.plan import Plan, Step
 
-# What an edit does to a key that shall not be there.
+# What an edit does to a key that is to go.
 ABSENT = None
 _DESKTOP = "desktop"
 _DESKTOP_CONTEXTS = ("desktop-linux", "desktop-windows")
 _STORES = {"Darwin": ("osxkeychain",), "Linux": ("secretservice", "pass")}
+_EXTRA = "cliPluginsExtraDirs"
 # Debian and Ubuntu themselves, and docker's own repository, name the packages differently.
 _PACKAGES = {
     "docker-buildx": "docker-buildx-plugin or docker-buildx",
@@ -28,10 +29,10 @@ _PACKAGES = {
 class Facts:
     """What the plan needs to know of the machine.
 
-    helpers: the system's credential helpers on PATH; desktop: whether Docker Desktop is installed; dead_directories: of the extra
-    plugin directories, those that are gone; dead_context: whether the current context is gone or Docker Desktop's without its
-    engine; plugins: for each one asked for "found", or ("directory" | "program", path) where docker does not look, or None;
-    dangling: plugin links to nothing.
+    helpers: the system's credential helpers on PATH; desktop: whether Docker Desktop is installed; dead_directories: the extra
+    plugin directories that are gone; dead_context: whether the current context is gone or Docker Desktop's without its engine;
+    plugins: for each one asked for "found", or ("directory" | "program", path) where docker does not look, or None; dangling:
+    plugin links to nothing, with what they name.
     """
 
     system: str
@@ -40,13 +41,13 @@ class Facts:
     dead_directories: frozenset[str] = frozenset()
     dead_context: bool = False
     plugins: Mapping[str, tuple[str, str] | None] = field(default_factory=dict)
-    dangling: Sequence[str] = ()
+    dangling: Mapping[str, str] = field(default_factory=dict)
     plugin_directory: str = ""
 
 
 @dataclass(frozen=True)
 class Edit(Step):
-    """A change of config.json: the key, what it holds now and what it will hold (ABSENT: it is taken away)."""
+    """A change of config.json: the key, what it holds now and what it will hold (ABSENT: it goes)."""
 
     key: str = ""
     before: Any = ABSENT
@@ -55,16 +56,36 @@ class Edit(Step):
 
 @dataclass(frozen=True)
 class Link(Step):
-    """A link among docker's plugins: made to point to a program, or removed where points_to is None."""
+    """A link among docker's plugins: what it names now (None: no link), and the program that it will name (None: it goes)."""
 
     path: str = ""
+    found: str | None = None
     points_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Forget(Step):
+    """Remove the notes; silent."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What undoing needs to know.
+
+    noted: the steps of earlier runs, oldest first; linked: what their links name today; desktop: whether Docker Desktop is
+    installed; contexts: which of the former current contexts exist.
+    """
+
+    noted: Sequence[Edit | Link] = ()
+    linked: Mapping[str, str] = field(default_factory=dict)
+    desktop: bool = False
+    contexts: frozenset[str] = frozenset()
 
 
 def edit(key: str, before: Any, after: Any) -> Edit:
     """Return the change of one key."""
     detail = f"{_short(before)} -> {_short(after)}"
-    return Edit("set" if after is not ABSENT else "take away", f"'{key}' in docker's config.json", detail, key, before, after)
+    return Edit("set" if after is not ABSENT else "remove", f"'{key}' in docker's config.json", detail, key, before, after)
 
 
 def _short(value: Any) -> str:
@@ -74,70 +95,57 @@ def _short(value: Any) -> str:
 
 def plan_config(config: Mapping[str, Any], facts: Facts, repair: bool) -> Plan:
     """Return the edits and links. With repair, leftovers of Docker Desktop go."""
-    steps: list[Step] = []
     warnings: list[str] = []
-    after = dict(config)
-    if repair:
-        for change in _repairs(config, facts, warnings):
-            after[change.key] = change.after
-            steps.append(change)
-        steps += [_unlink(path) for path in facts.dangling]
+    edits = {change.key: change for change in _repairs(config, facts, warnings)} if repair else {}
+    links: list[Step] = []
     for name, place in facts.plugins.items():
         if place is None:
             how = f"brew install {name}" if facts.system == "Darwin" else f"package {_PACKAGES.get(name, name)}"
             warnings.append(f"The docker plugin '{name}' is not installed. Install it ({how}), then run again.")
         elif place[0] == "directory":
-            extra = [*(after.get("cliPluginsExtraDirs") or []), place[1]]
-            if place[1] not in (after.get("cliPluginsExtraDirs") or []):
-                steps = [step for step in steps if not (isinstance(step, Edit) and step.key == "cliPluginsExtraDirs")]
-                steps.append(edit("cliPluginsExtraDirs", config.get("cliPluginsExtraDirs"), extra))
-                after["cliPluginsExtraDirs"] = extra
+            extra = edits[_EXTRA].after if _EXTRA in edits else config.get(_EXTRA)
+            listed = extra if isinstance(extra, list) else []
+            if place[1] not in listed:
+                edits[_EXTRA] = edit(_EXTRA, config.get(_EXTRA), [*listed, place[1]])
         elif place[0] == "program":
             path = f"{facts.plugin_directory}/{name}"
-            steps.append(Link("link", f"docker plugin '{name}'", f"{path} -> {place[1]}", path, place[1]))
-    shown = [step.key for step in steps if isinstance(step, Edit)]
-    return Plan(
-        tuple(steps),
-        {**{key: config.get(key) for key in shown}, **_links(steps, before=True)},
-        {**{key: after.get(key) for key in shown}, **_links(steps, before=False)},
-        warnings=tuple(warnings),
-    )
+            found = facts.dangling.get(path)
+            links.append(Link("link", f"docker plugin '{name}'", f"{path} -> {place[1]}", path, found, place[1]))
+    replaced = {step.path for step in links if isinstance(step, Link)}
+    gone = [_unlink(path, found) for path, found in facts.dangling.items() if repair and path not in replaced]
+    return _plan(config, [*edits.values(), *gone, *links], warnings)
 
 
-def _unlink(path: str) -> Link:
-    return Link("remove", f"docker plugin link '{path}'", "its target is gone", path)
+def _plan(config: Mapping[str, Any], steps: Sequence[Step], warnings: Sequence[str]) -> Plan:
+    before = {step.key: config.get(step.key) for step in steps if isinstance(step, Edit)}
+    after = {step.key: step.after for step in steps if isinstance(step, Edit)}
+    before |= {step.path: step.found for step in steps if isinstance(step, Link)}
+    after |= {step.path: step.points_to for step in steps if isinstance(step, Link)}
+    return Plan(tuple(steps), before, after, warnings=tuple(warnings))
 
 
-def _links(steps: Sequence[Step], before: bool) -> dict[str, str | None]:
-    return {
-        step.path: None if before == (step.points_to is not None) else (step.points_to or "a link to nothing")
-        for step in steps
-        if isinstance(step, Link)
-    }
+def _unlink(path: str, found: str) -> Link:
+    return Link("remove", f"docker plugin link '{path}'", "its target is gone", path, found)
 
 
-def _repairs(config: Mapping[str, Any], facts: Facts, warnings: list[str]) -> list[Edit]:
-    edits = []
-    store = config.get("credsStore")
+def _repairs(config: Mapping[str, Any], facts: Facts, warnings: list[str]) -> Iterator[Edit]:
+    store, helpers, extra = config.get("credsStore"), config.get("credHelpers"), config.get(_EXTRA)
     if store == _DESKTOP and not facts.desktop:
         other = next((name for name in _STORES.get(facts.system, ()) if name in facts.helpers), ABSENT)
-        edits.append(edit("credsStore", store, other))
+        yield edit("credsStore", store, other)
         if other is ABSENT:
             warnings.append(
                 "docker keeps new logins unencrypted in its config.json now, as no credential helper is installed. "
                 "Install one (brew install docker-credential-helper), set credsStore to its name, and log in again."
             )
-    helpers = config.get("credHelpers")
     if isinstance(helpers, dict) and not facts.desktop and _DESKTOP in helpers.values():
         left = {host: name for host, name in helpers.items() if name != _DESKTOP}
-        edits.append(edit("credHelpers", helpers, left or ABSENT))
-    extra = config.get("cliPluginsExtraDirs")
+        yield edit("credHelpers", helpers, left or ABSENT)
     if isinstance(extra, list) and any(item in facts.dead_directories for item in extra if isinstance(item, str)):
         alive = [item for item in extra if not (isinstance(item, str) and item in facts.dead_directories)]
-        edits.append(edit("cliPluginsExtraDirs", extra, alive or ABSENT))
+        yield edit(_EXTRA, extra, alive or ABSENT)
     if facts.dead_context:
-        edits.append(edit("currentContext", config.get("currentContext"), ABSENT))
-    return edits
+        yield edit("currentContext", config.get("currentContext"), ABSENT)
 
 
 def of_docker_desktop(path_or_context: str) -> bool:
@@ -145,45 +153,37 @@ def of_docker_desktop(path_or_context: str) -> bool:
     return "Docker.app/" in path_or_context + "/" or path_or_context in _DESKTOP_CONTEXTS
 
 
-def plan_undo(
-    config: Mapping[str, Any],
-    notes: Sequence[Mapping[str, Any]],
-    linked: Mapping[str, str | None],
-    desktop: bool,
-    contexts: Collection[str],
-) -> Plan:
-    """Return the steps that take earlier edits back, last first. What somebody changed since then stays as it is.
-
-    So does what docker would fail on. notes are the earlier steps; linked tells what the links of these notes point to today,
-    desktop whether Docker Desktop is installed, contexts which of the former contexts are there.
-    """
+def plan_undo(config: Mapping[str, Any], undo: Undo) -> Plan:
+    """Return the steps that undo earlier ones, last first. What was changed since then stays, and so does what docker needs."""
     steps: list[Step] = []
     lost: dict[str, str] = {}
-    now = dict(config)
-    for note in reversed(notes):
-        if "key" in note and now.get(note["key"]) == note["after"] and note["key"] not in lost:
-            missing = _missing(note["key"], note["before"], desktop, contexts)
+    now, linked = dict(config), dict(undo.linked)
+    for note in reversed(undo.noted):
+        if isinstance(note, Edit) and now.get(note.key) == note.after and note.key not in lost:
+            missing = _missing(note.key, note.before, undo)
             if missing:
-                lost[note["key"]] = (
-                    f"'{note['key']}' in docker's config.json was not set back to {_short(note['before'])}, "
+                lost[note.key] = (
+                    f"'{note.key}' in docker's config.json was not set back to {_short(note.before)}, "
                     f"as {missing} and docker would fail."
                 )
                 continue
-            steps.append(edit(note["key"], note["after"], note["before"]))
-            now[note["key"]] = note["before"]
-        elif "path" in note and note["points_to"] is not None and linked.get(note["path"]) == note["points_to"]:
-            steps.append(Link("remove", f"docker plugin link '{note['path']}'", "made by an earlier run", note["path"]))
-    before = {step.key: step.before for step in reversed(steps) if isinstance(step, Edit)}
-    after = {step.key: step.after for step in steps if isinstance(step, Edit)}
-    return Plan(tuple(steps), before, after, warnings=tuple(lost.values()))
+            steps.append(edit(note.key, note.after, note.before))
+            now[note.key] = note.before
+        elif isinstance(note, Link) and note.points_to is not None and linked.get(note.path) == note.points_to:
+            # Noted again after a kill, it still goes once.
+            del linked[note.path]
+            steps.append(Link("remove", f"docker plugin link '{note.path}'", "made by an earlier run", note.path, note.points_to))
+    if undo.noted:
+        steps.append(Forget("forget", "the changes of earlier runs", silent=True))
+    return _plan(config, steps, tuple(lost.values()))
 
 
-def _missing(key: str, value: Any, desktop: bool, contexts: Collection[str]) -> str:
+def _missing(key: str, value: Any, undo: Undo) -> str:
     """Return what docker would miss with a former value; empty when it is all there."""
-    if key == "currentContext" and value not in (ABSENT, "", "default", *contexts):
+    if key == "currentContext" and value not in (ABSENT, "", "default", *undo.contexts):
         return f"the context '{value}' does not exist"
     names = value.values() if isinstance(value, dict) else (value,)
-    if key in ("credsStore", "credHelpers") and _DESKTOP in names and not desktop:
+    if key in ("credsStore", "credHelpers") and _DESKTOP in names and not undo.desktop:
         return f"the program 'docker-credential-{_DESKTOP}' is not installed"
     return ""
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at what surrounds docker's config.json: credential helpers, plugins, links. And carries out a plan there."""
+"""What surrounds docker's config.json: credential helpers, plugins, and links to them."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -12,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ...core.command import complete_path
-from ...core.errors import InputError
-from ...core.files import write_file
-from ...core.plan import Plan
+from ...core.errors import file_trouble
+from ...core.files import link_target, remove_link, replace_link
 from ..client import context_directory
 from ..plugins import find_elsewhere, in_directories, plugin_directories
-from .file import ConfigFile
-from .plan import Edit, Facts, Link, edited, of_docker_desktop
+from .plan import Edit, Facts, Link, Undo, of_docker_desktop
 
 _HELPERS = ("osxkeychain", "secretservice", "pass")
 # Of the whole machine; a user can have the app in a home, too.
@@ -43,7 +40,7 @@ def look_around(
         ),
         dead_context=_context_is_dead(directory, str(config.get("currentContext") or ""), desktop),
         plugins={name: _plugin(name, directory, config, path) for name in plugins},
-        dangling=[str(link) for link in _links(own) if not link.exists() and _wanted_away(link, plugins, desktop)],
+        dangling={str(link): str(link.readlink()) for link in _links(own) if not link.exists() and _goes(link, plugins, desktop)},
         plugin_directory=str(own),
     )
 
@@ -74,7 +71,7 @@ def _links(place: Path) -> list[Path]:
     return sorted(item for item in place.iterdir() if item.is_symlink()) if place.is_dir() else []
 
 
-def _wanted_away(link: Path, plugins: Sequence[str], desktop: bool) -> bool:
+def _goes(link: Path, plugins: Sequence[str], desktop: bool) -> bool:
     if link.name in plugins:
         return True
     return not desktop and of_docker_desktop(os.readlink(link))  # noqa: PTH115 - a string is looked at
@@ -100,82 +97,26 @@ def _context_is_dead(directory: Path, current: str, desktop: bool) -> bool:
     return of_docker_desktop(current) and host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists()
 
 
-def apply_plan(plan: Plan, file: ConfigFile, backup: bool) -> Path | None:
-    """Carry out edits and links. Returns where config.json has been kept."""
-    edits = [step for step in plan.steps if isinstance(step, Edit)]
-    for step in plan.steps:
-        if isinstance(step, Link):
-            _apply_link(step)
-    return file.edit(lambda settings: edited(settings, edits), backup) if edits else None
+def undo_facts(directory: Path, noted: Sequence[Edit | Link], environment: Mapping[str, str]) -> Undo:
+    """Return what undoing needs to know."""
+    links = {note.path: link_target(Path(note.path)) for note in noted if isinstance(note, Link)}
+    named = {note.before for note in noted if isinstance(note, Edit) and note.key == "currentContext" and note.before}
+    return Undo(
+        noted,
+        {path: target for path, target in links.items() if target},
+        desktop_is_installed(environment),
+        frozenset(name for name in map(str, named) if _entry(directory, name).is_file()),
+    )
 
 
-def _apply_link(step: Link) -> None:
+def apply_link(step: Link) -> None:
+    """Make, change or remove a link among docker's plugins. A file, or a link to elsewhere, stays."""
     path = Path(step.path)
     try:
-        if path.is_symlink():
-            path.unlink()
-        if step.points_to is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(step.points_to)
-    except OSError as error:
-        raise InputError(
-            f"Could not {step.verb} '{step.path}': {error.strerror}. Move what is there aside, then run again."
-        ) from error
-
-
-class Notes:
-    """What earlier runs changed, so that it can be taken back."""
-
-    def __init__(self, path: Path, directory: Path) -> None:
-        self.path = path
-        self.key = str(directory)
-
-    def _all(self) -> dict[str, Any]:
-        try:
-            notes = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return notes if isinstance(notes, dict) else {}
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the noted steps, oldest first."""
-        notes = self._all().get(self.key)
-        return [note for note in notes if isinstance(note, dict)] if isinstance(notes, list) else []
-
-    def add(self, plan: Plan) -> None:
-        """Note the steps of a plan."""
-        made: list[dict[str, Any]] = []
-        for step in plan.steps:
-            if isinstance(step, Edit):
-                made.append({"key": step.key, "before": step.before, "after": step.after})
-            elif isinstance(step, Link):
-                made.append({"path": step.path, "points_to": step.points_to})
-        if made:
-            self._write({**self._all(), self.key: [*self.read(), *made]})
-
-    def clear(self) -> None:
-        """Forget the steps of this directory."""
-        notes = self._all()
-        if notes.pop(self.key, None) is None:
-            return
-        if notes:
-            self._write(notes)
+        if step.points_to is None:
+            remove_link(path, step.found or "")
         else:
-            self.path.unlink(missing_ok=True)
-
-    def _write(self, notes: dict[str, Any]) -> None:
-        write_file(self.path, json.dumps(notes, indent=1), 0o600, "Make its directory writable.")
-
-    def linked(self) -> dict[str, str | None]:
-        """Return what the noted links point to now."""
-        found: dict[str, str | None] = {}
-        for note in self.read():
-            if "path" in note:
-                with contextlib.suppress(OSError):
-                    found[note["path"]] = os.readlink(note["path"])  # noqa: PTH115 - compared as text
-        return found
-
-    def contexts(self) -> set[str]:
-        """Return the contexts that were current before a noted edit, those that are there now."""
-        named = {note["before"] for note in self.read() if note.get("key") == "currentContext"}
-        return {name for name in named if isinstance(name, str) and _entry(Path(self.key), name).is_file()}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_link(path, step.points_to, step.found)
+    except OSError as error:
+        raise file_trouble(f"{step.verb} '{step.path}'", error, "Move what is there aside, then run again.") from error

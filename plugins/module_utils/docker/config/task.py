@@ -1,88 +1,152 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task of docker_cli_config as a whole: options in, one result out. It decides nothing itself; it connects the parts."""
+"""docker's own configuration as a subject: options, reading, and carrying out each step."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...colima_paths import parse_name, resolve
 from ...core.errors import NotVerified
-from ...core.files import read_file, write_file
-from ...core.plan import Plan, merge, telling
+from ...core.files import FileState, read_file
+from ...core.home import home
+from ...core.lock import user_files
+from ...core.notes import Notes
+from ...core.plan import Plan, Step, merge
+from ...core.subject import Outcome, Subject
 from ..client import config_file, docker_directory, read_config
-from ..context.store import state_file
-from .env_file import env_text, plan_env_file
+from .env_file import RemoveEnv, WriteEnv, apply_env_file, plan_env_file
 from .file import ConfigFile
-from .plan import plan_config, plan_undo
-from .surroundings import Notes, apply_plan, desktop_is_installed, look_around
-
-ARGUMENT_SPEC: dict[str, Any] = {
-    "repair": {"type": "bool", "default": True},
-    "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
-    "profile": {"type": "str", "default": "docker-buildx"},
-    "env_file": {"type": "path"},
-    "backup": {"type": "bool", "default": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
+from .plan import Edit, Facts, Forget, Link, Undo, edited, plan_config, plan_undo
+from .surroundings import apply_link, look_around, undo_facts
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Converge docker's configuration and return the result, with its warnings."""
-    present, home, system = params["state"] == "present", str(Path.home()), platform.system()
-    directory = docker_directory(os.environ, home)
-    notes = Notes(state_file(os.environ, home).with_name("docker_cli_config.json"), directory)
+@dataclass(frozen=True)
+class Desired:
+    """What the options ask for. host: the address of the profile's socket."""
 
-    def plan_again() -> Plan:
-        config = read_config(directory)
-        if not present:
-            return plan_undo(config, notes.read(), notes.linked(), desktop_is_installed(os.environ), notes.contexts())
-        return plan_config(config, look_around(directory, config, params["plugins"], system, os.environ), params["repair"])
+    present: bool
+    repair: bool
+    plugins: tuple[str, ...]
+    host: str
+    env_file: Path | None
+    backup: bool
 
-    host = resolve(os.environ, system).socket(parse_name(params["profile"]), "docker")
-    plan = plan_again()
-    path = Path(params["env_file"]) if params["env_file"] else None
-    written = plan_env_file(path, read_file(path), host if present else None) if path else Plan()
-    kept = None
-    if not check_mode:
-        if present:
-            # Noted first: killed in between, a change can still be taken back.
-            notes.add(plan)
-        done: list[str] = []
-        with telling(done):
-            kept = apply_plan(plan, ConfigFile(config_file(directory)), params["backup"])
-            done += plan.actions
-            if path is not None and written.steps:
-                _apply_env_file(path, host if present else None)
-                done += written.actions
-            _verify(plan_again().actions if plan.steps else [])
-        if not present:
-            notes.clear()
-    both = merge([plan, written])
-    return {
-        "changed": both.changed,
-        "actions": both.actions,
-        "diff": both.diff,
-        "socket": host.removeprefix("unix://"),
-        **({"backup_file": str(kept)} if kept else {}),
-        "warnings": list(plan.warnings),
+
+@dataclass(frozen=True)
+class Current:
+    """What was found: docker's settings, what surrounds them (or what undoing needs to know), and the environment file."""
+
+    config: Mapping[str, Any]
+    facts: Facts | Undo
+    env: FileState
+
+
+class DockerConfig(Subject[Desired, Current]):
+    """docker's config.json and what belongs to it."""
+
+    spec = {
+        "repair": {"type": "bool", "default": True},
+        "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
+        "profile": {"type": "str", "default": "docker-buildx"},
+        "env_file": {"type": "path"},
+        "backup": {"type": "bool", "default": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
+    work = "converge docker's configuration"
 
+    asked: Desired
 
-def _apply_env_file(path: Path, host: str | None) -> None:
-    if host is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_file(path, env_text(host), 0o644, "Choose a path that you can write.")
+    def __init__(self) -> None:
+        self.directory = docker_directory(os.environ, home())
+        self.file = ConfigFile(config_file(self.directory))
+        self.notes = Notes("docker_cli_config")
+        self.kept: Path | None = None
 
-
-def _verify(left: list[str]) -> None:
-    if left:
-        raise NotVerified(
-            f"Could not settle docker's configuration: after the change this is left: {left[0]}. "
-            "Another program may have changed it meanwhile; run again.",
-            left=left,
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+        """Return what docker's configuration is to have. Raises InputError."""
+        del check_mode
+        self.asked = Desired(
+            present=params["state"] == "present",
+            repair=params["repair"],
+            plugins=tuple(params["plugins"]),
+            host=resolve(os.environ, platform.system()).socket(parse_name(params["profile"]), "docker"),
+            env_file=Path(params["env_file"]) if params["env_file"] else None,
+            backup=params["backup"],
         )
+        return self.asked
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away from the user's files."""
+        return user_files(self.work)
+
+    def read(self, desired: Desired) -> Current:
+        """Return docker's settings and what surrounds them."""
+        config = read_config(self.directory)
+        env = read_file(desired.env_file) if desired.env_file else FileState("absent")
+        if desired.present:
+            return Current(config, look_around(self.directory, config, desired.plugins, platform.system(), os.environ), env)
+        noted = tuple(_steps_of(self.notes.read().get(str(self.directory))))
+        return Current(config, undo_facts(self.directory, noted, os.environ), env)
+
+    def plan(self, desired: Desired, current: Current) -> Plan:
+        """Return the edits and links, then the environment file."""
+        facts = current.facts
+        made = plan_undo(current.config, facts) if isinstance(facts, Undo) else plan_config(current.config, facts, desired.repair)
+        if desired.env_file is None:
+            return made
+        return merge([made, plan_env_file(desired.env_file, current.env, desired.host if desired.present else None)])
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if self.asked.present and isinstance(step, Edit | Link):
+            # Noted first: after a kill in between, the change can still be undone.
+            self._note(step)
+        if isinstance(step, Edit):
+            # The copy is of the file as it was before the first edit.
+            kept = self.file.edit(lambda settings: self._edited(settings, step), self.asked.backup and self.kept is None)
+            self.kept = self.kept or kept
+        elif isinstance(step, Link):
+            apply_link(step)
+        elif isinstance(step, WriteEnv | RemoveEnv):
+            apply_env_file(step)
+        elif isinstance(step, Forget):
+            with self.notes.edit() as notes:
+                notes.pop(str(self.directory), None)
+
+    def _edited(self, settings: dict[str, Any], step: Edit) -> dict[str, Any]:
+        if settings.get(step.key) not in (step.before, step.after):
+            reason = "another program changed it a moment ago"
+            raise NotVerified(f"{step.verb} {step.target}", reason, "Run again: it continues from what is there.")
+        return edited(settings, [step])
+
+    def _note(self, step: Edit | Link) -> None:
+        if isinstance(step, Edit):
+            note = {"key": step.key, "before": step.before, "after": step.after}
+        else:
+            note = {"path": step.path, "points_to": step.points_to}
+        with self.notes.edit() as notes:
+            before = notes.get(str(self.directory))
+            notes[str(self.directory)] = [*(before if isinstance(before, list) else ()), note]
+
+    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+        """Return the socket of the profile, and where config.json was kept."""
+        socket = outcome.desired.host.removeprefix("unix://")
+        return {"socket": socket, **({"backup_file": str(self.kept)} if self.kept else {})}
+
+
+SUBJECT = DockerConfig
+
+
+def _steps_of(notes: object) -> Iterator[Edit | Link]:
+    """Yield the noted steps; what can't be one of them is passed over."""
+    for note in notes if isinstance(notes, Iterable) else ():
+        if isinstance(note, Mapping) and isinstance(note.get("key"), str):
+            yield Edit("set", "", key=note["key"], before=note.get("before"), after=note.get("after"))
+        elif isinstance(note, Mapping) and isinstance(note.get("path"), str):
+            yield Link("link", "", path=note["path"], points_to=note.get("points_to"))

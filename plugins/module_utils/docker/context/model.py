@@ -84,6 +84,23 @@ class Store:
         return name in ("", BUILT_IN) or (name in self.contexts and not self.contexts[name].broken)
 
 
+def chain(came_from: Mapping[str, str], name: str) -> list[str]:
+    """Return the contexts that were current before this one, the last first."""
+    found: list[str] = []
+    while name in came_from and came_from[name] not in found:
+        name = came_from[name]
+        found.append(name)
+    return found
+
+
+def switched(came_from: Mapping[str, str], left: str, entered: str) -> dict[str, str]:
+    """Return which context each one came from after a switch. A switch back forgets the ones in between."""
+    way = [left, *chain(came_from, left)]
+    if entered not in way:
+        return {**came_from, entered: left} if entered != BUILT_IN else {}
+    return {name: before for name, before in came_from.items() if name not in way[: way.index(entered)]}
+
+
 @dataclass(frozen=True)
 class ContextStep(Step):
     """A step with the arguments of `docker context` that carry it out.

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.errors import InputError
 from ...core.plan import Plan, Step
-from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, Wanted
+from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, Wanted, chain
 
 
 def plan_contexts(store: Store, wanted: Sequence[Wanted], current_context: str | None = None) -> Plan:
@@ -137,8 +137,7 @@ def _next_current(store: Store, wanted: Sequence[Wanted], after: Store, current_
             raise InputError(f"make docker context '{chosen}' current", "that context does not exist", remedy)
         return None if chosen == now else chosen
     if any(item.name == now and not item.present for item in wanted):
-        before = store.came_from.get(now, BUILT_IN)
-        return before if after.has(before) and before != now else BUILT_IN
+        return next((before for before in chain(store.came_from, now) if after.has(before) and before != now), BUILT_IN)
     return None
 
 

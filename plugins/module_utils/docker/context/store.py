@@ -16,7 +16,7 @@ from ...core.command import Cli, Output
 from ...core.errors import CommandFailed, InputError
 from ...core.notes import Notes
 from ..client import context_directory, current_context, docker_failed
-from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile
+from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, chain, switched
 
 _SECONDS = 30.0
 _READ_ERRORS = (OSError, ValueError, RecursionError)
@@ -44,10 +44,10 @@ class DockerContexts:
         return current_context(self.directory)
 
     def read(self, names: Iterable[str]) -> Store:
-        """Return the named contexts, the current one and the one before it, with one process for all of them."""
+        """Return the named contexts, the current one and those before it, with one process for all of them."""
         current = self.current()
         came_from = _came_from(self.notes.read(), self.directory)
-        asked = dict.fromkeys([*names, current, came_from.get(current, "")])
+        asked = dict.fromkeys([*names, current, *chain(came_from, current)])
         wanted = [name for name in asked if name not in ("", BUILT_IN) and self._meta(name).exists()]
         return Store(self._inspect(wanted), current, came_from)
 
@@ -75,12 +75,8 @@ class DockerContexts:
     def _note(self, left: str, entered: str) -> None:
         key = str(self.directory)
         with self.notes.edit() as notes:
-            mine = _came_from(notes, self.directory)
-            mine.pop(left, None)
-            if entered != BUILT_IN:
-                mine[entered] = left
-            notes[key] = mine
-            if not mine:
+            notes[key] = switched(_came_from(notes, self.directory), left, entered)
+            if not notes[key]:
                 del notes[key]
 
     def _meta(self, name: str) -> Path:

@@ -14,7 +14,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.context.m
     Store,
     TlsFile,
     Wanted,
+    chain,
     check_wanted,
+    switched,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.docker.context.plan import converged, plan_contexts
 
@@ -117,6 +119,13 @@ CASES = [
         [("use", "default"), ("rm", "--force", "ctx-a")],
     ),
     (
+        "removal goes back past what is gone",
+        store(A, B, current="ctx-a", came_from={"ctx-a": "gone", "gone": "ctx-b"}),
+        [Wanted("ctx-a", present=False)],
+        None,
+        [("use", "ctx-b"), ("rm", "--force", "ctx-a")],
+    ),
+    (
         "removal of both, one the other's past",
         store(A, B, current="ctx-a", came_from={"ctx-a": "ctx-b"}),
         [Wanted("ctx-a", present=False), Wanted("ctx-b", present=False)],
@@ -146,6 +155,25 @@ def test_a_second_plan_is_empty(
     after, _ = converged(current, wanted, chosen)
     now = "" if after.current == "default" else after.current
     assert plan_contexts(replace(after, current=now), wanted, chosen).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("switches", "way_back"),
+    [
+        ([("mine", "a")], ["mine"]),
+        ([("mine", "a"), ("a", "b")], ["a", "mine"]),
+        ([("mine", "a"), ("a", "b"), ("b", "a")], ["mine"]),
+        ([("mine", "a"), ("a", "b"), ("b", "mine")], []),
+        ([("mine", "a"), ("a", "default")], []),
+        ([("mine", "a"), ("other", "a")], ["other"]),
+        ([("default", "a"), ("a", "b")], ["a", "default"]),
+    ],
+)
+def test_the_way_back_is(switches: list[tuple[str, str]], way_back: list[str]) -> None:
+    came_from: dict[str, str] = {}
+    for left, entered in switches:
+        came_from = switched(came_from, left, entered)
+    assert chain(came_from, switches[-1][1]) == way_back
 
 
 @pytest.mark.parametrize(
