@@ -215,21 +215,17 @@ pending:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils.core.module import run_module
 
-from ..module_utils.buildx.task import ARGUMENT_SPEC, run
-from ..module_utils.core.errors import WorkstationError
+
+def subject():
+    from ..module_utils.buildx.task import SUBJECT
+
+    return SUBJECT
 
 
 def main():
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except WorkstationError as error:
-        module.fail_json(**error.result)
-    for text in result.pop("warnings"):
-        module.warn(text)
-    module.exit_json(**result)
+    run_module(subject)
 
 
 if __name__ == "__main__":

@@ -44,13 +44,12 @@ class BuildkitConfig:
 
 
 def config_from(settings: Mapping[str, Any]) -> BuildkitConfig:
-    """Return the configuration that a user wrote. Raises InputError for what can't be meant or read."""
+    """Return the configuration that a user wrote. Raises InputError for invalid settings and unreadable files."""
     # Now, and not when the builder that is to have them has made way.
     to_toml(settings)
     if not isinstance(settings.get("registry", {}), dict):
-        raise InputError(
-            "Could not use buildkitd_config: its registry is no mapping. Write each host as a key with its settings below it."
-        )
+        remedy = "Write each host as a key with its settings below it."
+        raise InputError("use buildkitd_config", "its registry is not a mapping", remedy)
     outside, inside = copy.deepcopy(dict(settings)), copy.deepcopy(dict(settings))
     digests: dict[str, str] = {}
     for host, registry in settings.get("registry", {}).items():
@@ -68,16 +67,15 @@ def config_from(settings: Mapping[str, Any]) -> BuildkitConfig:
 
 
 def _check_registry(host: str, registry: Any) -> None:
-    shown = f"Could not use buildkitd_config of registry '{host}'"
+    what = f"use buildkitd_config of registry '{host}'"
     if not isinstance(registry, dict):
-        raise InputError(f"{shown}: it is no mapping. Write its settings as keys below it, such as http: true.")
+        raise InputError(what, "it is not a mapping", "Write its settings as keys below it, such as http: true.")
     authorities, pairs = registry.get("ca", []), registry.get("keypair", [])
     if not (isinstance(authorities, list) and all(isinstance(path, str) for path in authorities)):
-        raise InputError(f"{shown}: its ca is no list of paths. Write ca: [/path/to/ca.pem].")
+        raise InputError(what, "its ca is not a list of paths", "Write ca: [/path/to/ca.pem].")
     if not (isinstance(pairs, list) and all(_is_pair(pair) for pair in pairs)):
-        raise InputError(
-            f"{shown}: its keypair is no list of mappings with paths. Write keypair: [{{key: /key.pem, cert: /cert.pem}}]."
-        )
+        remedy = "Write keypair: [{key: /key.pem, cert: /cert.pem}]."
+        raise InputError(what, "its keypair is not a list of mappings with paths", remedy)
 
 
 def _is_pair(pair: Any) -> bool:
@@ -88,10 +86,9 @@ def _carry(path: str, place: str, digests: dict[str, str]) -> str:
     """Note the digest of a certificate file and return the path that buildx gives it inside the builder."""
     try:
         content = Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"Could not read '{path}' for the builder: {error.strerror}. Give the path of a readable file."
-        ) from error
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(f"read '{path}' for the builder", reason, "Give the path of a readable file.") from error
     name = place + PurePosixPath(path).name
     digests[name] = hashlib.sha256(content).hexdigest()
     return _INSIDE + name
@@ -134,7 +131,8 @@ def _key(key: str, path: tuple[str, ...] = ()) -> str:
     if not isinstance(key, str):
         # YAML reads a bare 5000 as a number.
         place = ".".join(map(str, (*path, key)))
-        raise InputError(f"Could not write buildkitd setting '{place}': its name {key} is no text. Put the name into quotes.")
+        reason = f"its name {key} is not a text"
+        raise InputError(f"write buildkitd setting '{place}'", reason, "Put the name into quotes.")
     return key if _BARE_KEY.fullmatch(key) else _text(key)
 
 
@@ -152,4 +150,4 @@ def _value(value: Any, path: tuple[str, ...]) -> str:
         return _text(value)
     if isinstance(value, list):
         return "[" + ", ".join(_value(item, path) for item in value) + "]"
-    raise InputError(f"Could not write buildkitd setting '{'.'.join(path)}': {value!r} has no form in TOML. Leave it out.")
+    raise InputError(f"write buildkitd setting '{'.'.join(path)}'", f"{value!r} has no form in TOML", "Leave it out.")

@@ -56,10 +56,9 @@ def check_kubeconfigs(builder: Builder) -> None:
     """Raise InputError for a kubeconfig that buildx can't use."""
     for path in (kubeconfig_of(node.endpoint) for node in builder.nodes):
         if ":" in path:
-            raise InputError(
-                f"Could not create builder '{builder.name}': KUBECONFIG names several files ('{path}'), and buildx takes one. "
-                "Set endpoint to the path of the one whose current context is the cluster."
-            )
+            reason = f"KUBECONFIG names several files ('{path}'), and buildx takes one"
+            remedy = "Set endpoint to the path of the one whose current context is the cluster."
+            raise InputError(f"create builder '{builder.name}'", reason, remedy)
 
 
 def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -> Health:
@@ -70,13 +69,13 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
     paths = kubeconfig_paths(kubeconfig_of(node.endpoint), environment)
     shown = f"kubeconfig '{', '.join(map(str, paths))}'"
     if not any(path.is_file() for path in paths):
-        return Health("gone", f"there is no {shown}")
+        return Health("gone", f"{shown} does not exist")
     try:
         documents = _documents(paths)
         context = next((str(item["current-context"]) for item in documents if item.get("current-context")), "")
         entry = _entry(documents, "contexts", "context", context)
         if entry is None:
-            lacks = f"its current context '{context}' is not there" if context else "it has no current context"
+            lacks = f"its current context '{context}' does not exist" if context else "it has no current context"
             return Health("gone", f"{shown}: {lacks}")
         if _logs_in_by_program(documents, entry):
             return Health("unknown", f"kube context '{context}' logs in by a program, which is not started to ask")
@@ -128,6 +127,4 @@ def _path(node: Node, namespace: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return a message's reason: what stands between the thing's name and the next step."""
-    text = error.message if isinstance(error, WorkstationError) else str(error)
-    return (text.partition(": ")[2] or text).partition(". ")[0]
+    return (error.reason or error.message) if isinstance(error, WorkstationError) else str(error)

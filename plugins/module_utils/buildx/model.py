@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What buildx builders are, and what is wanted of them. Pure: no file, no process."""
+"""What buildx builders are, and what the options ask of them. Pure: no file, no process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Builder:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of one builder. offers: platforms that its running nodes must be able to build for."""
+    """What the options ask of one builder. offers: platforms that its running nodes must be able to build for."""
 
     builder: Builder
     present: bool = True
@@ -87,87 +87,118 @@ class Health:
 
 @dataclass(frozen=True)
 class State:
-    """All builders, how their nodes are (by builder and node name), and which builder each docker context uses."""
+    """All builders and what surrounds them.
+
+    health: how their nodes are (by builder and node name); selected: which builder the docker context of each named builder uses;
+    contexts: that context; hosts: the endpoint of each docker context, None for those that do not exist; busy: why a builder
+    must not be torn down now.
+    """
 
     builders: Mapping[str, Builder] = field(default_factory=dict)
     health: Mapping[tuple[str, str], Health] = field(default_factory=dict)
     selected: Mapping[str, str] = field(default_factory=dict)
-    # Why a builder must not be torn down now, by its name.
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str | None] = field(default_factory=dict)
     busy: Mapping[str, str] = field(default_factory=dict)
+
+    def status(self, builder: str, node: Node) -> str:
+        """Return how a node is, in one word."""
+        return self.health.get((builder, node.name), Health("unknown")).status
 
     def dead_nodes(self, name: str) -> list[str]:
         """Return the nodes of a builder that do not answer."""
         nodes = self.builders[name].nodes
         return [node.name for node in nodes if self.health.get((name, node.name), Health("unknown")).dead]
 
+    def reasons(self, name: str) -> str:
+        """Return why nodes of the builder do not answer."""
+        return "; ".join(dict.fromkeys(self.health[name, node].reason for node in self.dead_nodes(name)))
+
     def dead(self, name: str, statuses: Iterable[str] = ("unreachable", "gone")) -> bool:
         """Whether all nodes of the builder have such a status."""
         nodes = self.builders[name].nodes
-        found = [self.health.get((name, node.name), Health("unknown")).status for node in nodes]
+        found = [self.status(name, node) for node in nodes]
         return bool(found) and all(status in statuses for status in found)
 
 
 @dataclass(frozen=True)
 class BuildxStep(Step):
-    """A step with the arguments of `docker buildx`, what buildkitd.toml holds, and the docker context it runs in.
+    """A step with the builder that it concerns, the arguments of `docker buildx`, and what it needs around it.
 
-    cluster: the endpoint of a node in pods, which buildx takes from its environment.
+    config: what buildkitd.toml holds; context: the docker context that it runs in; cluster: the endpoint of a node in pods, which
+    buildx takes from its environment.
     """
 
+    builder: str = ""
     argv: tuple[str, ...] = ()
     config: BuildkitConfig | None = None
     context: str = ""
     cluster: str = ""
-    recreates: str = ""
+
+
+@dataclass(frozen=True)
+class Create(BuildxStep):
+    """Create a builder with its first node, or append another node."""
+
+
+@dataclass(frozen=True)
+class Start(BuildxStep):
+    """Start the nodes of a builder."""
+
+
+@dataclass(frozen=True)
+class Remove(BuildxStep):
+    """Remove a builder."""
+
+
+@dataclass(frozen=True)
+class Recreate(Remove):
+    """Remove a builder that is created again."""
 
 
 def normal_platform(text: str) -> str:
-    """Return the short form of a platform. Raises InputError for what is none."""
+    """Return the short form of a platform. Raises InputError for an invalid one."""
     low = text.strip().lower()
     system, _slash, arch = low.partition("/")
     if not _PLATFORM.fullmatch(low):
-        raise InputError(f"Could not use platform '{text}': write it as os/arch, for instance linux/arm64.")
+        raise InputError(f"use platform '{text}'", "it is not of the form os/arch", "Write it as for instance linux/arm64.")
     return f"{system}/{_SAME_PLATFORM.get(arch, arch)}"
 
 
 def check_endpoint(builder: str, text: str) -> None:
-    """Raise InputError for an address that is none. Names of contexts and paths of files are not looked at."""
+    """Raise InputError for an invalid address. Names of contexts and paths of files are not looked at."""
     try:
         # A port is looked at only when it is asked for.
         _port = "://" in text and urlsplit(text).port
     except ValueError as error:
-        raise InputError(
-            f"Could not use an endpoint of builder '{builder}': '{text}' is no address ({str(error).lower()}). Correct it."
-        ) from error
+        what, reason = f"use '{text}' as endpoint of builder '{builder}'", f"it is an invalid address ({str(error).lower()})"
+        raise InputError(what, reason, "Correct it.") from error
 
 
 def check_wanted(wanted: Sequence[Wanted]) -> None:
-    """Raise InputError for what can't be meant."""
+    """Raise InputError for names, nodes or endpoints that buildx can't have."""
     names = [item.name for item in wanted]
     for item in wanted:
-        name = item.name
+        name, what = item.name, f"plan builder '{item.name}'"
         if not _NAME.fullmatch(name) or name == "default":
-            raise InputError(
-                f"Could not use builder name '{name}': buildx wants a letter, then letters, digits, '.', '_' or '-', and keeps "
-                "'default' for itself. Choose another name."
-            )
+            reason = "buildx wants a letter, then letters, digits, '.', '_' or '-', and keeps 'default' for itself"
+            raise InputError(f"use builder name '{name}'", reason, "Choose another name.")
         if names.count(name) > 1:
-            raise InputError(f"Could not plan builder '{name}': it is listed twice. Keep one entry.")
-        if not item.present:
-            continue
-        endpoints = [node.endpoint for node in item.builder.nodes]
-        nodes = [node.name for node in item.builder.nodes]
-        twice = next((node for node in nodes if nodes.count(node) > 1), None)
-        if twice is not None:
-            raise InputError(f"Could not plan builder '{name}': two nodes are called '{twice}'. Give each node its own name.")
-        if item.builder.driver == "docker" and endpoints != [name]:
-            raise InputError(
-                f"Could not manage builder '{name}': with driver docker the builder is the docker context of the same name. "
-                "Leave endpoint and nodes out, and give the context's name."
-            )
-        if len(set(endpoints)) < len(endpoints) and item.builder.driver != "kubernetes":
-            raise InputError(f"Could not plan builder '{name}': two nodes have one endpoint. Give each node its own.")
-        if item.builder.driver == "remote" and "" in endpoints:
-            raise InputError(
-                f"Could not plan builder '{name}': driver remote needs an endpoint. Set endpoint to buildkitd's address."
-            )
+            raise InputError(what, "it is listed twice", "Keep one entry.")
+        if item.present:
+            _check_nodes(item.builder, what)
+
+
+def _check_nodes(builder: Builder, what: str) -> None:
+    endpoints = [node.endpoint for node in builder.nodes]
+    nodes = [node.name for node in builder.nodes]
+    twice = next((node for node in nodes if nodes.count(node) > 1), None)
+    if twice is not None:
+        raise InputError(what, f"two nodes are called '{twice}'", "Give each node its own name.")
+    if builder.driver == "docker" and endpoints != [builder.name]:
+        reason = "with driver docker the builder is the docker context of the same name"
+        raise InputError(what, reason, "Leave endpoint and nodes out, and give the context's name.")
+    if len(set(endpoints)) < len(endpoints) and builder.driver != "kubernetes":
+        raise InputError(what, "two nodes have one endpoint", "Give each node its own.")
+    if builder.driver == "remote" and "" in endpoints:
+        raise InputError(what, "driver remote needs an endpoint", "Set endpoint to buildkitd's address.")

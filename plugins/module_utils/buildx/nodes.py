@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..docker.context.model import BUILT_IN
-from ..docker.engine import Silent, get_unix
+from ..docker.engine import Silent, exchange_unix, get_unix
 from .kubernetes import cluster_health
 from .model import Builder, Health, Node
 
@@ -50,7 +50,7 @@ def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], secon
     try:
         return node_health(builder, node, hosts, seconds)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        # A builder can be somebody else's, its address none, its kubeconfig of any shape. That must not stop the work on ours.
+        # A builder can be the user's own, with any address and any kubeconfig. That must not stop the work on others.
         return Health("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
 
 
@@ -70,8 +70,8 @@ def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: floa
             status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/json", seconds)
         except Silent as silent:
             return Health("unreachable", f"engine of '{node.endpoint}': {silent}")
-        running = status == 200 and isinstance(answer, dict) and (answer.get("State") or {}).get("Running")
-        return Health("running") if running else Health("inactive")
+        state = answer.get("State") if status == 200 and isinstance(answer, dict) else None
+        return Health("running" if isinstance(state, dict) and state.get("Running") else "inactive")
     if host.startswith("tcp://"):
         return _connected(_address(host), seconds, host)
     return Health("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
@@ -96,10 +96,13 @@ def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | Non
 
 
 def has_builds(top: Mapping[str, Any]) -> bool:
-    """Whether a container's process list holds more than buildkitd and its init."""
-    titles = top.get("Titles") or []
-    command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
-    programs = [PurePosixPath(process[command].split()[0]).name for process in top.get("Processes") or [] if process[command]]
+    """Whether a container's process list holds more than buildkitd and its init. A list of another shape may hide a build."""
+    titles, processes = top.get("Titles") or [], top.get("Processes") or []
+    try:
+        command = next((number for number, title in enumerate(titles) if title in ("CMD", "COMMAND", "ARGS")), -1)
+        programs = [PurePosixPath(process[command].split()[0]).name for process in processes if process[command]]
+    except (TypeError, AttributeError, LookupError):
+        return True
     return any(name not in _ALWAYS_THERE for name in programs)
 
 
@@ -125,15 +128,10 @@ def _address(url: str) -> tuple[str, int]:
 
 def _greeted(path: str, seconds: float) -> Health:
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(seconds)
-            connection.connect(path)
-            connection.sendall(_GREETING)
-            return Health("running") if connection.recv(9) else Health("unreachable", f"buildkitd at '{path}' hung up")
-    except TimeoutError:
-        return Health("unreachable", f"buildkitd at '{path}' did not answer within {seconds:g} s")
-    except OSError as error:
-        return Health("unreachable", f"buildkitd at '{path}': {(error.strerror or str(error)).lower()}")
+        answer = exchange_unix(path, _GREETING, seconds, longest=9)
+    except Silent as silent:
+        return Health("unreachable", f"buildkitd at '{path}': {silent}")
+    return Health("running") if answer else Health("unreachable", f"buildkitd at '{path}': it hung up")
 
 
 def _connected(address: tuple[str, int], seconds: float, shown: str) -> Health:

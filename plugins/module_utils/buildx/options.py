@@ -33,7 +33,7 @@ _BUILDER_OPTIONS: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     **_NODE_OPTIONS,
 }
-ARGUMENT_SPEC: dict[str, Any] = {
+SPEC: dict[str, Any] = {
     "builders": {
         "type": "list",
         "elements": "dict",

@@ -1,104 +1,125 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the builders that are there to those that are wanted. Pure: no file, no process."""
+"""The plan from the builders that exist to those that the options ask for. Pure: no file, no process."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.plan import Pending, Plan, Step
+from ..core.plan import Pending, Plan
 from .config import BuildkitConfig
-from .model import Builder, BuildxStep, Health, Node, State, Wanted, check_wanted
+from .model import Builder, BuildxStep, Create, Recreate, Remove, Start, State, Wanted
 
 # buildx adds it by itself unless the flags or the configuration speak of entitlements.
 _ADDED_FLAG = "--allow-insecure-entitlement=network.host"
 
 
-def plan_builders(state: State, wanted: Sequence[Wanted], contexts: Mapping[str, str], recreate: str, prune: str) -> Plan:
-    """Return the steps. contexts tells, per wanted builder, the docker context that it belongs to.
+@dataclass(frozen=True)
+class Policy:
+    """recreate: always, if_idle or never. prune: never, gone (no such context any more) or unreachable (does not answer)."""
 
-    recreate: always, if_idle or never. prune: never, gone (no such context any more) or unreachable (does not answer).
-    """
-    check_wanted(wanted)
-    steps: list[Step] = []
+    recreate: str = "if_idle"
+    prune: str = "never"
+
+
+def plan_builders(state: State, wanted: Sequence[Wanted], policy: Policy) -> Plan:
+    """Return the steps from the builders that exist to those that the options ask for."""
+    after, steps, pending = converged(state, wanted, policy)
+    shown = [*(item.name for item in wanted), *(name for name in state.builders if name not in after)]
+    return Plan(tuple(steps), _shown(state.builders, shown), _shown(after, shown), tuple(pending))
+
+
+def converged(
+    state: State, wanted: Sequence[Wanted], policy: Policy
+) -> tuple[dict[str, Builder], list[BuildxStep], list[Pending]]:
+    """Return the builders as they will be, the steps to that, and what is held back. Raises InputError."""
+    steps: list[BuildxStep] = []
     pending: list[Pending] = []
     after = dict(state.builders)
     for item in wanted:
-        made, done, held = _plan_one(state, item, recreate)
+        made, done, held = _plan_one(state, item, policy.recreate)
         steps += done
         pending += held
         if made is None:
             after.pop(item.name, None)
-        else:
-            after[item.name] = made
-            if item.default and state.selected.get(item.name) != item.name:
-                context = contexts[item.name]
-                argv = ("use", "--default", item.name)
-                steps.append(BuildxStep("use", f"builder '{item.name}'", f"in docker context '{context}'", argv, context=context))
-    named = {item.name for item in wanted}
-    for name in _stale(state, named, prune):
-        steps.append(
-            BuildxStep("remove", f"stale builder '{name}'", reasons(state, name), ("rm", "--keep-daemon", "--force", name))
-        )
+            continue
+        after[item.name] = made
+        if item.default and state.selected.get(item.name) != item.name:
+            steps.append(_use(item.name, state.contexts[item.name]))
+    for name in _stale(state, {item.name for item in wanted}, policy.prune):
+        argv = ("rm", "--keep-daemon", "--force", name)
+        steps.append(Remove("remove", f"stale builder '{name}'", state.reasons(name), name, argv))
         after.pop(name)
-    shown = [*named, *(name for name in state.builders if name not in after)]
-    return Plan(tuple(steps), _shown(state.builders, shown), _shown(after, shown), tuple(pending))
+    return after, steps, pending
 
 
-def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None, list[Step], list[Pending]]:
-    current = state.builders.get(item.name)
-    wanted = item.builder
+def _use(name: str, context: str) -> BuildxStep:
+    argv = ("use", "--default", name)
+    return BuildxStep("use", f"builder '{name}'", f"in docker context '{context}'", name, argv, context=context)
+
+
+def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None, list[BuildxStep], list[Pending]]:
+    current, wanted = state.builders.get(item.name), item.builder
     if current is not None and current.broken:
-        raise InputError(
-            f"Could not read builder '{item.name}': buildx's record of it is damaged, and buildx itself can't remove it. "
-            f"Move the file buildx/instances/{item.name} in docker's directory away, then run again."
-        )
+        reason = "buildx's record of it is damaged, and buildx itself can't remove it"
+        remedy = f"Move the file buildx/instances/{item.name} in docker's directory away, then run again."
+        raise InputError(f"read builder '{item.name}'", reason, remedy)
     if not item.present:
         return None, [*_without_dead_nodes(state, item.name), _removal(state, item)] if current else [], []
     if wanted.driver == "docker":
         return wanted, [], []
-    start: list[Step] = []
+    start: list[BuildxStep] = []
     if item.bootstrap:
-        start = [BuildxStep("start", f"builder '{item.name}'", argv=("inspect", "--bootstrap", item.name))]
+        start = [Start("start", f"builder '{item.name}'", builder=item.name, argv=("inspect", "--bootstrap", item.name))]
     if current is None:
         return wanted, [*_creation(wanted), *start], []
     changes = _differences(current, wanted)
     if not changes:
-        return current, start if any(_status(state, item.name, node) != "running" for node in current.nodes) else [], []
-    if recreate == "never" or (recreate == "if_idle" and item.name in state.busy):
-        reason = state.busy[item.name] if recreate == "if_idle" else "recreate is never"
-        held = Pending(
-            f"builder '{item.name}'", ", ".join(changes), reason, "Run again when it is idle, or with recreate=always."
-        )
+        return current, start if any(state.status(item.name, node) != "running" for node in current.nodes) else [], []
+    held = _held(state, item.name, recreate, changes)
+    if held is not None:
         return current, [], [held]
-    removal = replace(_removal(state, item), detail=f"to create it anew: {', '.join(changes)}", recreates=item.name)
-    steps = [*_without_dead_nodes(state, item.name), removal, *_creation(_filled(wanted, current)), *start]
-    return _filled(wanted, current), steps, []
+    made, removal = _filled(wanted, current), _removal(state, item)
+    again = Recreate("remove", removal.target, f"to create it again: {', '.join(changes)}", item.name, removal.argv)
+    return made, [*_without_dead_nodes(state, item.name), again, *_creation(made), *start], []
 
 
-def _status(state: State, builder: str, node: Node) -> str:
-    return state.health.get((builder, node.name), Health("unknown")).status
+def _held(state: State, name: str, recreate: str, changes: Sequence[str]) -> Pending | None:
+    """Return why a builder that differs stays as it is, if it does."""
+    if recreate == "never":
+        reason = "recreate is never"
+    elif recreate == "if_idle" and name in state.busy:
+        reason = state.busy[name]
+    else:
+        return None
+    remedy = "Run again when it is idle, or with E(recreate=always)."
+    return Pending(f"builder '{name}'", ", ".join(changes), reason, remedy, kind="recreate")
 
 
-def _without_dead_nodes(state: State, name: str) -> list[Step]:
-    """Return the steps that leave dead nodes out of a builder which has living ones: its removal would hang on them and fail."""
+def _without_dead_nodes(state: State, name: str) -> list[BuildxStep]:
+    """Return the steps that leave dead nodes out of a builder with others: its removal would hang on them and fail."""
     if state.dead(name):
         return []
     return [
-        BuildxStep("leave out", f"node '{node}' of builder '{name}'", argv=("create", "--name", name, "--leave", "--node", node))
+        BuildxStep(
+            "leave out",
+            f"node '{node}' of builder '{name}'",
+            builder=name,
+            argv=("create", "--name", name, "--leave", "--node", node),
+        )
         for node in state.dead_nodes(name)
     ]
 
 
-def _removal(state: State, item: Wanted) -> BuildxStep:
+def _removal(state: State, item: Wanted) -> Remove:
     """Return the step that removes the builder; where its engine is dead, only the record, so that nothing hangs."""
     keep = ("--keep-state",) if item.keep_state else ()
     if state.dead(item.name):
         keep = ("--keep-daemon",)
     detail = "its cache is kept" if keep == ("--keep-state",) and _keeps_cache(state.builders[item.name]) else ""
-    return BuildxStep("remove", f"builder '{item.name}'", detail, ("rm", *keep, "--force", item.name))
+    return Remove("remove", f"builder '{item.name}'", detail, item.name, ("rm", *keep, "--force", item.name))
 
 
 def _keeps_cache(builder: Builder) -> bool:
@@ -126,9 +147,9 @@ def _filled(wanted: Builder, current: Builder) -> Builder:
     return replace(wanted, nodes=tuple(nodes))
 
 
-def _creation(builder: Builder) -> list[Step]:
+def _creation(builder: Builder) -> list[BuildxStep]:
     """Return one step per node: buildx makes a builder with its first one and appends the others."""
-    steps: list[Step] = []
+    steps: list[BuildxStep] = []
     for number, node in enumerate(builder.nodes):
         argv: tuple[str, ...] = ("create", "--name", builder.name, "--driver", builder.driver, "--node", node.name)
         if number:
@@ -143,7 +164,7 @@ def _creation(builder: Builder) -> list[Step]:
         if node.endpoint and not cluster:
             argv += (node.endpoint,)
         what = f"node '{node.name}' of builder '{builder.name}'" if number else f"builder '{builder.name}'"
-        steps.append(BuildxStep("create", what, node.endpoint, argv, config=node.config, cluster=cluster))
+        steps.append(Create("create", what, node.endpoint, builder.name, argv, config=node.config, cluster=cluster))
     return steps
 
 
@@ -177,11 +198,6 @@ def _differences(current: Builder, wanted: Builder) -> list[str]:
 
 def _own_flags(flags: Iterable[str]) -> list[str]:
     return [flag for flag in flags if flag != _ADDED_FLAG]
-
-
-def reasons(state: State, name: str) -> str:
-    """Return why nodes of the builder do not answer."""
-    return "; ".join(dict.fromkeys(state.health[name, node].reason for node in state.dead_nodes(name)))
 
 
 def _stale(state: State, named: set[str], prune: str) -> list[str]:

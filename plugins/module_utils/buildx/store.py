@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.command import Cli
-from ..core.errors import CommandFailed, InputError, TimedOut, ToolMissing
-from ..core.plan import Plan, telling
+from ..core.errors import CommandFailed, InputError, ToolMissing
+from ..docker.client import docker_failed
 from ..docker.plugins import find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml
 from .kubernetes import kubeconfig_of
-from .model import Builder, BuildxStep, Node, normal_platform
+from .model import Builder, BuildxStep, Node, Start, normal_platform
 from .nodes import has_builds, top_from
 
 HOW_TO_GET_BUILDX = (
@@ -46,7 +46,7 @@ def read_builder(text: str, name: str) -> Builder:
         record = json.loads(text)
         nodes = tuple(_node(node) for node in record.get("Nodes") or [])
         return Builder(str(record["Name"]), str(record["Driver"]), nodes)
-    except (ValueError, KeyError, TypeError, AttributeError, InputError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
         return Builder(name, "", (), broken=True)
 
 
@@ -100,44 +100,36 @@ class Buildx:
             current = json.loads((self.directory / "current").read_text(encoding="utf-8"))
             if current.get("Name") and (current.get("Global") or current.get("Key") == key):
                 return str(current["Name"])
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             pass
         try:
-            return (self.directory / "defaults" / hashlib.sha256(key.encode()).hexdigest()[:20]).read_text().strip()
+            return (
+                (self.directory / "defaults" / hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:20])
+                .read_text()
+                .strip()
+            )
         except OSError:
             return ""
 
-    def apply(self, plan: Plan) -> None:
-        """Run the steps in order. A failure carries those that were done before it."""
-        steps = [step for step in plan.steps if isinstance(step, BuildxStep)]
-        if steps and not find_plugin("docker-buildx", self.docker_directory):
-            # Without this look docker answers "unknown flag", which says nothing.
+    def check_installed(self) -> None:
+        """Raise ToolMissing where docker has no buildx: docker itself answers "unknown flag", which says nothing."""
+        if not find_plugin("docker-buildx", self.docker_directory):
             self.docker.path  # noqa: B018 - a missing docker is the better message
             raise ToolMissing("docker buildx", HOW_TO_GET_BUILDX)
-        done: list[str] = []
-        with telling(done):
-            for step in steps:
-                self._carry_out(step)
-                done.append(str(step))
 
-    def _carry_out(self, step: BuildxStep) -> None:
+    def apply(self, step: BuildxStep) -> None:
+        """Carry out one step."""
         try:
             self._run(step)
         except CommandFailed as failure:
-            # A time-out says itself what was too long; of a refusal only buildx knows the reason.
-            said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ")
-            reason = failure.message.partition(": ")[2] if isinstance(failure, TimedOut) or not said else said
-            raise type(failure)(
-                f"Could not {step.verb} {step.target}: {reason.rstrip('.')}. "
-                "Repair what it names ('docker buildx ls' shows all builders), then run again.",
-                **failure.context,
-            ) from failure
+            remedy = "Repair what it names ('docker buildx ls' shows all builders), then run again."
+            raise docker_failed(f"{step.verb} {step.target}", failure, remedy) from failure
 
     def _run(self, step: BuildxStep) -> None:
         environment = {"DOCKER_CONTEXT": step.context} if step.context else {}
         if step.cluster:
             environment["KUBECONFIG"] = kubeconfig_of(step.cluster)
-        seconds = _SECONDS_TO_START if "--bootstrap" in step.argv else _SECONDS
+        seconds = _SECONDS_TO_START if isinstance(step, Start) else _SECONDS
         if step.config is None:
             self.docker.run("buildx", *step.argv, timeout=seconds, environment=environment)
         else:
@@ -161,7 +153,7 @@ class Buildx:
         except (CommandFailed, ToolMissing):
             return None
         if done.rc != 0:
-            # Of a container that is not there, or does not run, docker says so.
+            # docker says so of a container that does not exist or does not run.
             return False if "container" in done.stderr.lower() else None
         return has_builds(top_from(done.stdout))
 

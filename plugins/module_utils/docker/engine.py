@@ -57,7 +57,7 @@ def engine_from_version(answer: Any) -> Engine:
 def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
     """Return status and decoded JSON of a GET on the unix socket. Raises Silent with the reason when nothing answers."""
     raw = exchange_unix(path, f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds)
-    head, _, body = raw.partition(b"\r\n\r\n")
+    head, _blank, body = raw.partition(b"\r\n\r\n")
     status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
     try:
         return int(status.split()[1]), json.loads(body)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan between builders as they are and as they are wanted, and what is read from buildx."""
+"""The plan between builders as they are and as the options ask for them, and what is read from buildx."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx.model imp
     normal_platform,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.nodes import has_builds, node_is_building, top_from
-from ansible_collections.laptop.containers.plugins.module_utils.buildx.plan import plan_builders, reasons
+from ansible_collections.laptop.containers.plugins.module_utils.buildx.plan import Policy, plan_builders
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
@@ -39,7 +39,7 @@ AS_IT_IS = replace(
 
 
 def plan(state: State, *wanted: Wanted, recreate: str = "if_idle", prune: str = "never") -> Plan:
-    return plan_builders(state, wanted, {item.name: "work" for item in wanted}, recreate, prune)
+    return plan_builders(replace(state, contexts={item.name: "work" for item in wanted}), wanted, Policy(recreate, prune))
 
 
 def argvs(made: Plan) -> list[tuple[str, ...]]:
@@ -48,7 +48,7 @@ def argvs(made: Plan) -> list[tuple[str, ...]]:
 
 def state(builder: Builder = AS_IT_IS, status: str = "inactive", selected: str = "work", busy: bool = False) -> State:
     health = {(builder.name, node.name): Health(status, "why") for node in builder.nodes}
-    return State({builder.name: builder}, health, {"multi": selected}, {"multi": "a build is running"} if busy else {})
+    return State({builder.name: builder}, health, {"multi": selected}, busy={"multi": "a build is running"} if busy else {})
 
 
 CREATE = ("create", "--name", "multi", "--driver", "docker-container", "--node", "multi0", "work")
@@ -102,7 +102,7 @@ def differing(**changes: Any) -> Builder:
             state(status="running"),
             Wanted(differing(flags=("--debug",)), bootstrap=True),
             [REMOVE, (*CREATE[:-1], "--buildkitd-flags", "--debug", "work"), ("inspect", "--bootstrap", "multi")],
-            id="made anew and started again",
+            id="created and started again",
         ),
     ],
 )
@@ -130,8 +130,8 @@ def test_a_dead_node_is_left_out_before_its_builder_goes() -> None:
     leave, remove = argvs(plan(current, Wanted(pair, present=False)))
     assert leave == ("create", "--name", "multi", "--leave", "--node", "far")
     assert remove == REMOVE
-    assert reasons(current, "multi") == "no answer"
-    assert plan_builders(current, [], {}, "always", "unreachable").steps == ()
+    assert current.reasons("multi") == "no answer"
+    assert plan(current, recreate="always", prune="unreachable").steps == ()
 
 
 @pytest.mark.parametrize(
@@ -211,16 +211,16 @@ def test_a_setting_without_a_form_in_toml_is_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"registry": ["r.corp"]}, "its registry is no mapping"),
-        ({"registry": {5000: {"http": True}}}, "its name 5000 is no text"),
-        ({"registry": {"r.corp": "http"}}, "registry 'r.corp': it is no mapping"),
-        ({"registry": {"r.corp": {"ca": "/etc/ssl/ca.pem"}}}, "registry 'r.corp': its ca is no list of paths"),
-        ({"registry": {"r.corp": {"ca": [{"a": "/ca.pem"}]}}}, "registry 'r.corp': its ca is no list of paths"),
-        ({"registry": {"r.corp": {"keypair": {"key": "/k", "cert": "/c"}}}}, "its keypair is no list of mappings with paths"),
-        ({"registry": {"r.corp": {"keypair": ["/k", "/c"]}}}, "its keypair is no list of mappings with paths"),
-        ({"registry": {"r.corp": {"keypair": [{"key": ["/k"]}]}}}, "its keypair is no list of mappings with paths"),
+        ({"registry": ["r.corp"]}, "its registry is not a mapping"),
+        ({"registry": {5000: {"http": True}}}, "its name 5000 is not a text"),
+        ({"registry": {"r.corp": "http"}}, "registry 'r.corp': it is not a mapping"),
+        ({"registry": {"r.corp": {"ca": "/etc/ssl/ca.pem"}}}, "registry 'r.corp': its ca is not a list of paths"),
+        ({"registry": {"r.corp": {"ca": [{"a": "/ca.pem"}]}}}, "registry 'r.corp': its ca is not a list of paths"),
+        ({"registry": {"r.corp": {"keypair": {"key": "/k", "cert": "/c"}}}}, "its keypair is not a list of mappings with paths"),
+        ({"registry": {"r.corp": {"keypair": ["/k", "/c"]}}}, "its keypair is not a list of mappings with paths"),
+        ({"registry": {"r.corp": {"keypair": [{"key": ["/k"]}]}}}, "its keypair is not a list of mappings with paths"),
         ({"worker": {"oci": {"gc": None}}}, r"setting 'worker\.oci\.gc'"),
-        ({"worker": {"oci": {7: True}}}, "setting 'worker.oci.7': its name 7 is no text"),
+        ({"worker": {"oci": {7: True}}}, "setting 'worker.oci.7': its name 7 is not a text"),
     ],
 )
 def test_a_slip_in_buildkits_settings_is_named(settings: dict[Any, Any], said: str) -> None:
