@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from ..core.errors import ToolMissing, WorkstationError
 from .entry import Entry, find_entry
 
+# The package shares its files of certificates by content, also between threads that remove them when they are done.
+_ONE_AT_A_TIME = threading.Lock()
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -50,7 +53,7 @@ def access_of(entry: Entry) -> Access:
     proxy, bypass = _proxy(entry)
     # Told of a proxy, or of none, the package doesn't ask the system for one; on macOS a forked process must not.
     settings = Configuration(proxy=proxy, no_proxy=bypass, proxy_headers=_proxy_headers(proxy))
-    with tempfile.TemporaryDirectory() as folder:
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as folder:
         try:
             load_kube_config_from_dict(
                 _document(entry), client_configuration=settings, persist_config=False, temp_file_path=folder

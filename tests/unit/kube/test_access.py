@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,14 @@ def test_certificates_inside_the_file_are_loaded_and_leave_no_copy(
     access = read_access("colima-k8s", [write(tmp_path / "config", config(user, cluster))])
     assert (len(access.tls.get_ca_certs()), access.server) == (1, "https://127.0.0.1:6443")
     assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_one_cluster_can_be_asked_by_several_threads(tmp_path: Path, authority: Authority) -> None:
+    cluster = {"certificate-authority-data": b64(authority.certificate_file.read_text())}
+    path = write(tmp_path / "config", config(None, cluster))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _number: read_access("colima-k8s", [path]), range(64)))
+    assert {len(access.tls.get_ca_certs()) for access in found} == {1}
 
 
 def test_certificates_beside_the_file(tmp_path: Path) -> None:
