@@ -36,7 +36,7 @@ def docker(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home / "answer"
 
 
-WORK = {"name": "work", "docker": {"host": "unix:///w"}, "probe_timeout": 0}
+WORK: dict[str, Any] = {"name": "work", "docker": {"host": "unix:///w"}, "probe_timeout": 0}
 
 
 def test_an_answer_that_leaves_out_a_complete_context_never_has_it_made_again(run: ModuleRun, home: Path, docker: Path) -> None:
