@@ -78,7 +78,8 @@ options:
   kubeconfig:
     description:
       - The kubeconfig file. Without it E(KUBECONFIG) (a list of files, as in kubectl), else C(~/.kube/config).
-      - Of impersonation C(as) is supported, of proxies C(proxy-url) with C(http://); what is not supported is refused by name.
+      - Of impersonation C(as) is supported. Proxies are C(proxy-url) (http, https or SOCKS 5), or those of the environment, as in
+        kubectl. What is not supported is refused by name.
     type: path
   refresh_before:
     description:
@@ -144,7 +145,8 @@ options:
     default: present
 requirements:
   - boto3 (only imported when a token is due)
-  - kubernetes (only for kube contexts with exec plug-ins, OIDC or auth-provider)
+  - kubernetes (37 or newer)
+  - PySocks (only for clusters behind a SOCKS proxy)
   - PyYAML
 notes:
   - In check mode AWS is not asked. A cluster that can't be reached is planned from the options, with a warning.
@@ -256,10 +258,6 @@ logins:
     hours_left:
       description: The hours until then.
       type: float
-bookkeeping:
-  description: Whether a run would bring nothing but the collection's own notes in order, which counts as no change.
-  returned: in check mode, when it would
-  type: bool
 backup_files:
   description: Where docker's C(config.json) has been kept as it was before C(credHelpers) changed.
   returned: when it changed
@@ -294,25 +292,17 @@ pending:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.core.errors import WorkstationError
-from ..module_utils.pull_secret.task import ARGUMENT_SPEC, run
+from ..module_utils.core.module import run_module
 
 
-def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params, module.check_mode)
-    except WorkstationError as error:
-        context = dict(error.context)
-        for text in context.pop("warnings", ()):
-            module.warn(text)
-        module.fail_json(msg=error.message, **context)
-    for text in result.pop("warnings"):
-        module.warn(text)
-    module.exit_json(**result)
+def subject():
+    from ..module_utils.pull_secret.task import SUBJECT
+
+    return SUBJECT
+
+
+def main():
+    run_module(subject)
 
 
 if __name__ == "__main__":

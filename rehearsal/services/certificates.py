@@ -39,16 +39,20 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
-def _builder(name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+# From now: a laptop's clock may be behind.
+_VALID = (datetime.timedelta(hours=-1), datetime.timedelta(days=DAYS))
+Validity = tuple[datetime.timedelta, datetime.timedelta]
+
+
+def _builder(name: x509.Name, key: ec.EllipticCurvePrivateKey, valid: Validity = _VALID) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A laptop's clock may be behind.
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=DAYS))
+        .not_valid_before(now + valid[0])
+        .not_valid_after(now + valid[1])
     )
 
 
@@ -74,18 +78,27 @@ class Authority:
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         self._key = loaded
 
-    def issue(self, user: str, groups: tuple[str, ...] = (), server: bool = False, hosts: tuple[str, ...] = ()) -> Pair:
+    def issue(
+        self,
+        user: str,
+        groups: tuple[str, ...] = (),
+        *,
+        server: bool = False,
+        hosts: tuple[str, ...] = (),
+        address: str = "127.0.0.1",
+        valid: Validity = _VALID,
+    ) -> Pair:
         """A certificate for a user of the API, or for a server on the loopback that also goes by these host names."""
         names = [x509.NameAttribute(NameOID.COMMON_NAME, user)]
         names += [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         key = _key()
-        made = _builder(x509.Name(names), key).issuer_name(self._certificate.subject)
+        made = _builder(x509.Name(names), key, valid).issuer_name(self._certificate.subject)
         usage = ExtendedKeyUsageOID.SERVER_AUTH if server else ExtendedKeyUsageOID.CLIENT_AUTH
         made = made.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = made.add_extension(issuer, critical=False)
         if server:
-            loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+            loopback = x509.IPAddress(ipaddress.ip_address(address))
             names_of_it = [loopback, *(x509.DNSName(name) for name in ("localhost", *hosts))]
             made = made.add_extension(x509.SubjectAlternativeName(names_of_it), critical=False)
         certificate = made.sign(self._key, hashes.SHA256())

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.core.durations import Threshold
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PARTITIONS, host_of, parse_host
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease, Threshold
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
     OWNER,
     Current,
@@ -20,7 +21,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.mode
     due,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, View, plan_cluster
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, plan_cluster
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import View
 from hypothesis import given
 from hypothesis import strategies as some
 

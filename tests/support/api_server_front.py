@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
-
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
 
 
 class Front(http.server.ThreadingHTTPServer):
-    """Stands before the API server; trouble(method, path) -> an answer to give instead, or None. seen lists the requests."""
+    """Stands before the API server; trouble(method, path) -> an answer to give instead, or None. seen lists the requests.
+
+    headers are added to every answer.
+    """
 
     # All who write at once knock at once; whoever finds no room before a busy door is a second late.
     request_queue_size = 64
@@ -26,7 +27,8 @@ class Front(http.server.ThreadingHTTPServer):
     def __init__(self, apiserver: ApiServer, trouble: Any) -> None:
         self.apiserver, self.trouble = apiserver, trouble
         self.seen: list[tuple[str, str, str]] = []
-        self.tls = read_access("colima-k8s", [apiserver.kubeconfig]).tls
+        self.headers: dict[str, str] = {}
+        self.tls = apiserver.tls()
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -63,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status, headers, answer = response.status, {}, response.read()
             connection.close()
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**self.server.headers, **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

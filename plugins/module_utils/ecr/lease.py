@@ -1,23 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a token lives, and how much of that must be left: wherever it was written to, the same rule says when. Pure."""
+"""The life of a token, and when it is due: the same rule wherever the token was written to. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from ..core.errors import InputError
+from ..core.durations import Threshold
 
 TOKEN_LIFE = timedelta(hours=12)
 CLOCK_TOLERANCE = timedelta(minutes=5)
-DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 
 
 class TokenLike(Protocol):
-    """What a token is to this file."""
+    """A token, as far as it matters here."""
 
     @property
     def password(self) -> str:
@@ -33,18 +31,6 @@ class TokenLike(Protocol):
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """How much life must be left: a fraction of the whole, or a fixed time."""
-
-    fraction: float = 0.5
-    fixed: timedelta | None = None
-
-    def of(self, lease: Lease) -> timedelta:
-        """Return the remaining life below which a lease is due."""
-        return self.fixed if self.fixed is not None else (lease.expires_at - lease.issued_at) * self.fraction
-
-
-@dataclass(frozen=True)
 class Lease:
     """The recorded life of one host's token, and the fingerprint of who asked for it."""
 
@@ -57,40 +43,16 @@ class Lease:
         return {"issued": stamp(self.issued_at), "expires": stamp(self.expires_at), "identity": self.identity}
 
 
-def threshold_from(text: str) -> Threshold:
-    """Return the threshold of 'half', '40%', '6h' or '1h30m'. Raises InputError."""
-    bare = text.strip().lower()
-    if bare == "half":
-        return Threshold()
-    percent = re.fullmatch(r"(\d{1,2})%", bare)
-    if percent and int(percent[1]) > 0:
-        return Threshold(fraction=int(percent[1]) / 100)
-    match = DURATION.match(bare)
-    if match and any(match.groups()):
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        fixed = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-        if timedelta() < fixed < TOKEN_LIFE:
-            return Threshold(fixed=fixed)
-    raise InputError(
-        f"Could not read refresh_before '{text}': it is neither half, nor a percentage like 40%, nor a time below 12 hours "
-        "(the life of a token) like 6h or 1h30m. Correct it."
-    )
-
-
-def longest_wait(threshold: Threshold) -> timedelta:
-    """Return how far apart two looks may be so that no token can expire between them, whenever it was issued."""
-    issued = datetime.fromtimestamp(0, UTC)
-    return threshold.of(Lease(issued, issued + TOKEN_LIFE, ""))
-
-
 def due_by_time(leases: Iterable[Lease], threshold: Threshold, now: datetime) -> str:
     """Return why tokens of such an age have to be renewed. Returns '' while they are fresh."""
     for lease in leases:
         if lease.issued_at > now + CLOCK_TOLERANCE:
             return "it was issued in the future"
+        if lease.expires_at - lease.issued_at > TOKEN_LIFE + CLOCK_TOLERANCE:
+            return "its record promises more than the 12 hours of a token"
         if lease.expires_at <= now:
             return "it has expired"
-        if lease.expires_at - now < threshold.of(lease):
+        if lease.expires_at - now < threshold.of(lease.expires_at - lease.issued_at):
             return f"{hours_left(lease.expires_at, now):g} h are left"
     return ""
 
@@ -111,13 +73,16 @@ def lease_of(token: TokenLike, identity: str) -> Lease:
 
 
 def lease_from(entry: Mapping[str, object]) -> Lease:
-    """Return the lease that was written down. Raises ValueError, TypeError or KeyError for what is none."""
+    """Return the lease that was written down. Raises ValueError, TypeError or KeyError for an invalid one."""
     return Lease(_moment(entry["issued"]), _moment(entry["expires"]), str(entry["identity"]))
 
 
 def _moment(text: object) -> datetime:
     moment = datetime.fromisoformat(str(text))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(str(text)) from error
 
 
 def _second(moment: datetime) -> datetime:

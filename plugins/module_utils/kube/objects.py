@@ -6,7 +6,7 @@ It knows core/v1 paths and metadata; what a secret holds it neither reads nor kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .client import KubeHttp
 
 MANAGER = "laptop.containers"
+_MANAGER = re.compile(r'conflict with "([^"]*)"')
+# The words of every authorizer, which are the only mark of its refusals.
+_RIGHTS = re.compile(r'User "[^"]*" cannot \w+ (resource|path)')
 STALE_READS = 5
 
 
@@ -75,21 +78,24 @@ class Kube:
                 return None
             raise
 
-    def apply(self, path: str, body: bytes, force: bool = False) -> dict[str, Any]:
-        """Apply an object server-side and return its new metadata. Raises Conflict and NamespaceGone."""
+    def apply(self, path: str, body: bytes, force: bool = False, own: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Apply an object server-side and return its new metadata. Raises Conflict and NamespaceGone.
+
+        own: the prefixes of fields that are taken over when nothing else is contested.
+        """
         query = {"fieldManager": MANAGER, "force": "true" if force else "false"}
         for attempt in range(1, STALE_READS + 1):
             try:
                 return dict(self.http.json("PATCH", _with(path, query), body, APPLY, METADATA)["metadata"])
             except ApiError as error:
                 _raise_gone(error)
-                managers = tuple(sorted({str(cause.get("message", "")) for cause in _field_conflicts(error)}))
-                if managers == (MANAGER,):
-                    # Ours by another kind of request (a restored backup, an older version): nobody else's will is overruled.
+                contested = _contested(error)
+                # Ours by another kind of request (a restored backup, an older version): no other manager is overruled.
+                if contested and all(manager == MANAGER or field.startswith(own or ("?",)) for manager, field in contested):
                     query["force"] = "true"
                     continue
-                if managers:
-                    raise Conflict(managers) from error
+                if contested:
+                    raise Conflict(tuple(sorted({manager for manager, _field in contested}))) from error
                 if error.status != 409 or attempt == STALE_READS:
                     raise
         raise AssertionError(path)
@@ -122,34 +128,34 @@ class Kube:
 
 def why_refused(error: ApiError, action: str) -> str:
     """Return what the API server objects to, as a reason and a next step."""
-    said = _first(error)
+    said = " ".join(error.text.split()).rstrip(". ") or error.reason or "no reason given"
     if error.status == 422 and any(
         cause.get("field") in ("type", "data") or "immutable" in str(cause.get("message")) for cause in error.causes
     ):
         return "a secret of this name has another type or is immutable. Delete it, or choose another name."
     if error.status == 404 and not error.by_api_server:
         return "what answers at its address is not an API server. Correct 'server' in the kubeconfig, or see the proxy."
+    if error.status == 403 and not _RIGHTS.search(said):
+        # A quota, an admission webhook or a policy.
+        return f"the cluster refuses it ({said}). Change the quota or the policy, or leave the namespace out."
     known = {
         401: "the cluster does not accept the credentials of this kube context. Restart the profile, or log in again.",
-        403: f"this kube user may not {action}. Ask for a role that allows it, or leave the namespace out.",
-        422: f"the cluster refuses the object ({said}). Correct the options.",
+        403: f"this kube user may not {action} ({said}). Ask for a role that allows it, or leave the namespace out.",
+        422: f"the cluster refuses the object ({said}). Correct the options, or the policy.",
         429: "the cluster is overloaded and kept refusing requests. Run again later.",
     }
     other = f"the cluster answered {error.status} ({said}). Look at the cluster, then run again."
     return known.get(error.status, other)
 
 
-def _first(error: ApiError) -> str:
-    return (error.text.splitlines() or [error.reason or "no reason given"])[0][:160].rstrip(". ")
-
-
-def _field_conflicts(error: ApiError) -> Iterable[dict[str, Any]]:
+def _contested(error: ApiError) -> list[tuple[str, str]]:
+    """Return which other managers own which fields."""
     if error.status != 409:
-        return ()
+        return []
     return [
-        {"message": str(cause.get("message", "")).removeprefix("conflict with ").split('"')[1:2][0]}
+        (found[1], str(cause.get("field", "")))
         for cause in error.causes
-        if cause.get("reason") == "FieldManagerConflict" and '"' in str(cause.get("message"))
+        if cause.get("reason") == "FieldManagerConflict" and (found := _MANAGER.search(str(cause.get("message"))))
     ]
 
 

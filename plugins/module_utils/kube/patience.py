@@ -46,6 +46,7 @@ class Trouble:
         """Whether a request that has just failed may be repeated after a pause. answered: the server did say something."""
         # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
         if not (self.reached or answered):
+            self.hopeless = True
             return False
         now, total = time.monotonic(), self.patience.total
         since = self._since = now if self._since is None else self._since

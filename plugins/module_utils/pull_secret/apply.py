@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import WorkstationError
+from ..ecr.lease import TokenLike
 from ..kube.answers import ApiError
 from ..kube.objects import Conflict, Kube, NamespaceGone, path_of, why_refused
-from .model import PREFIX, Current, Desired, current_from
-from .plan import MISSED, Account, ClusterPlan, Item, Outcome, untouched
+from .model import OWNER_LABEL, PREFIX, Current, Desired, body_of, config_in, current_from
+from .plan import ClusterPlan, Item, Outcome, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
+from .view import Account
 
 STALE_READS = 5
 BIRTH_SECONDS = 10.0
+# What we write besides the content: taken over from any other manager as long as the content is not contested.
+OWN_FIELDS = (f".metadata.annotations.{PREFIX}", f".metadata.labels.{OWNER_LABEL}")
 DONE = {"create": "created", "renew": "renewed", "adopt": "adopted"}
 
 
@@ -44,35 +49,42 @@ class _Progress:
         return self.item if whole else replace(self.item, **self.parts)
 
 
-def apply_plan(kube: Kube, plan: ClusterPlan, desired: Desired, body: bytes, after: Current | None) -> list[Outcome]:
-    """Run every item that has something to do and return what became of all, in the order of the plan.
+@dataclass(frozen=True)
+class Writer:
+    """What writing a secret takes: the object for every namespace, what its metadata will record, and tokens for others."""
 
-    Without a body only what takes no token is done.
-    """
-    busy = [item for item in plan.items if not item.idle and not item.failure and (body or not item.needs_token)]
+    desired: Desired
+    tokens: Mapping[str, TokenLike] = field(default_factory=dict)
+    body: bytes = b""
+    after: Current | None = None
 
-    def work(item: Item) -> Outcome:
-        return _apply(kube, item, desired, body, after)
+
+def writer_for(desired: Desired, tokens: Mapping[str, TokenLike]) -> Writer:
+    """Return the writer of these tokens."""
+    return Writer(desired, tokens, *body_of(desired, tokens))
+
+
+def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Outcome]) -> None:
+    """Run every item that has something to do; each outcome goes into done at once. Without a body, none that takes a token."""
+    busy = [item for item in plan.items if not item.idle and not item.failure and (writer.body or not item.needs_token)]
+
+    def work(item: Item) -> None:
+        done[item.namespace] = _apply(kube, item, writer)
 
     if len(busy) <= 1:
-        done = [work(item) for item in busy]
-    else:
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            done = list(pool.map(work, busy))
-    by_namespace = {outcome.item.namespace: outcome for outcome in done}
-    return [by_namespace.get(item.namespace) or _left(item) for item in plan.items]
+        for item in busy:
+            work(item)
+        return
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        list(pool.map(work, busy))
 
 
-def _left(item: Item) -> Outcome:
-    return Outcome(item, "failed", item.current, MISSED) if item.needs_token and not item.failure else untouched(item)
-
-
-def _apply(kube: Kube, item: Item, desired: Desired, body: bytes, after: Current | None) -> Outcome:
+def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
     progress = _Progress(item)
     try:
-        return _work(kube, progress, desired, body, after)
+        return _work(kube, progress, writer)
     except NamespaceGone:
-        # Between the list and the write somebody removed it: nothing is missing there. Those of the cluster nobody can.
+        # It was removed between the list and the write: nothing is missing there. Those of the cluster can't be removed.
         wanted = item.unsure or item.namespace in BUILT_IN
         reason = "the namespace does not exist. Create it, or leave it out." if wanted else ""
     except Conflict as error:
@@ -87,25 +99,27 @@ def _apply(kube: Kube, item: Item, desired: Desired, body: bytes, after: Current
     return Outcome(item, "failed", progress.current, reason, progress.done) if reason else Outcome(item, "gone")
 
 
-def _work(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after: Current | None) -> Outcome:
-    item = progress.item
+def _work(kube: Kube, progress: _Progress, writer: Writer) -> Outcome:
+    item, name = progress.item, writer.desired.name
     if item.create_namespace:
         progress.doing = "create namespaces"
         progress.parts["create_namespace"] = kube.create_namespace(item.namespace)
     # Out of the accounts first: no new pod refers to a secret that is gone.
-    refused = _unlink(kube, progress, desired.name)
+    refused = _unlink(kube, progress, name)
     if item.verb == "delete":
-        progress.doing = f"delete secret '{desired.name}'"
-        if kube.delete(path_of("secrets", item.namespace, desired.name), item.current.uid if item.current else ""):
+        progress.doing = f"delete secret '{name}'"
+        if kube.delete(path_of("secrets", item.namespace, name), item.current.uid if item.current else ""):
             progress.parts["verb"] = item.verb
         return Outcome(item, "deleted", done=progress.done)
     if item.verb:
-        progress.doing = f"create or patch secret '{desired.name}'"
-        _write(kube, progress, desired, remembering(body, item) if refused else body, after)
-    _change_accounts(kube, progress, desired.name, wanted=True)
+        progress.doing = f"create or patch secret '{name}'"
+        _write(kube, progress, writer, remember=bool(refused))
+    _change_accounts(kube, progress, name, wanted=True)
     if refused:
         progress.doing, error = refused
         raise error
+    if item.unlinked:
+        raise _Failed(item.unlinked)
     return Outcome(item, DONE.get(item.verb) or untouched(item).state, progress.current, done=progress.done)
 
 
@@ -128,13 +142,16 @@ def remembering(body: bytes, item: Item) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _write(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after: Current | None) -> None:
+def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> None:
     item = progress.item
-    path = path_of("secrets", item.namespace, desired.name)
+    path = path_of("secrets", item.namespace, writer.desired.name)
     deadline = time.monotonic() + BIRTH_SECONDS
     while True:
+        body, after = _object_for(kube, path, item, writer)
         try:
-            written = progress.current = current_from(kube.apply(path, body, item.force))
+            written = progress.current = current_from(
+                kube.apply(path, remembering(body, item) if remember else body, item.force, OWN_FIELDS)
+            )
             break
         except NamespaceGone:
             # A cluster that has just started makes its own namespaces a moment later.
@@ -143,7 +160,15 @@ def _write(kube: Kube, progress: _Progress, desired: Desired, body: bytes, after
             time.sleep(0.25)
     progress.parts["verb"] = item.verb
     if after is None or (written.digest, written.leases) != (after.digest, after.leases):
-        raise _Failed("the cluster took it and yet records something else. Look for an admission webhook that changes secrets.")
+        raise _Failed("the cluster took it but records something else. Look for an admission webhook that changes secrets.")
+
+
+def _object_for(kube: Kube, path: str, item: Item, writer: Writer) -> tuple[bytes, Current | None]:
+    """Return the object to write. Log-ins of other registries, in a secret that is or was adopted, stay in it."""
+    if item.current is None or not item.current.others:
+        return writer.body, writer.after
+    secret = kube.read(path)
+    return body_of(writer.desired, writer.tokens, config_in(secret))
 
 
 def _change_accounts(kube: Kube, progress: _Progress, secret: str, wanted: bool) -> None:
@@ -155,11 +180,18 @@ def _change_accounts(kube: Kube, progress: _Progress, secret: str, wanted: bool)
 
 
 def _change_account(kube: Kube, account: Account, secret: str, wanted: bool) -> bool:
-    """Put the entry in or take it out, on the newest version of the account; other entries stay. Returns False when it was so."""
+    """Put the entry in or take it out; other entries stay. Returns False when it was so.
+
+    What was listed guards itself by its version. Only where that is old, or not known whole, the account is read.
+    """
     path = path_of("serviceaccounts", account.namespace, account.name)
     for attempt in range(1, STALE_READS + 1):
-        item = kube.read(path)
-        change = account_change(item, secret, wanted) if item is not None else None
+        if attempt > 1 or not account.whole:
+            item = kube.read(path)
+            if item is None:
+                return False
+            account = account_from(item)
+        change = account_change(account, secret, wanted)
         if change is None:
             return False
         try:
@@ -173,19 +205,12 @@ def _change_account(kube: Kube, account: Account, secret: str, wanted: bool) -> 
     raise AssertionError(path)
 
 
-def account_change(item: dict[str, Any], secret: str, wanted: bool) -> dict[str, Any] | None:
+def account_change(account: Account, secret: str, wanted: bool) -> dict[str, Any] | None:
     """Return the merge patch that links or unlinks the secret. Returns None when there is nothing to change."""
-    account = account_from(item, secret)
-    metadata = item["metadata"]
-    entries = [entry for entry in item.get("imagePullSecrets") or () if entry.get("name") != secret]
-    marks = [mark for mark in str((metadata.get("annotations") or {}).get(MARK, "")).split(",") if mark and mark != secret]
-    if wanted:
-        if secret in account.pulls_with:
-            return None
-        entries, marks = [*entries, {"name": secret}], [*marks, secret]
-    elif not account.marked:
+    if (secret in account.pulls_with) if wanted else not account.marked(secret):
         return None
+    after = account.after(secret, wanted)
     return {
-        "metadata": {"resourceVersion": account.version, "annotations": {MARK: ",".join(marks) or None}},
-        "imagePullSecrets": entries or None,
+        "metadata": {"resourceVersion": account.version, "annotations": {MARK: ",".join(after.marks) or None}},
+        "imagePullSecrets": [{"name": name} for name in after.pulls_with] or None,
     }

@@ -15,14 +15,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..core.durations import Threshold
 from ..core.errors import InputError
-from ..ecr.lease import Lease, Threshold, TokenLike, due_by_time, lease_from, lease_of, stamp
+from ..ecr.lease import Lease, TokenLike, due_by_time, lease_from, lease_of, stamp
 
 OWNER = "laptop.containers"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 PREFIX = "laptop.containers/"
 SECRET_LIMIT = 1024 * 1024  # bytes; what the API server takes
-DATA_FIELD = "f:.dockerconfigjson"
+DATA_KEY = ".dockerconfigjson"
+DATA_FIELD = f"f:{DATA_KEY}"
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
@@ -37,7 +39,11 @@ class Desired:
 
 @dataclass(frozen=True)
 class Current:
-    """What the metadata of an existing secret says. owners are the field managers of its content."""
+    """What the metadata of an existing secret says.
+
+    owners are the field managers of its content, meddlers those others that changed our annotations. others are the registries
+    in it that are not ours: of an adopted secret, they are recorded and stay.
+    """
 
     namespace: str
     uid: str = ""
@@ -46,6 +52,8 @@ class Current:
     digest: str = ""
     service_accounts: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
+    meddlers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def expires_at(self) -> datetime | None:
@@ -57,8 +65,7 @@ def check_name(name: str, noun: str) -> str:
     """Return the name of a Kubernetes object. Raises InputError when Kubernetes would refuse it."""
     if not DNS_NAME.match(name) or (noun == "namespace" and (len(name) > 63 or "." in name)):
         raise InputError(
-            f"Could not use {noun} '{name}': Kubernetes allows only lower case letters, digits and '-' in it. "
-            "Choose another name."
+            f"use {noun} '{name}'", "Kubernetes allows only lower case letters, digits and '-' in it", "Choose another name."
         )
     return name
 
@@ -71,14 +78,17 @@ def current_from(metadata: Mapping[str, Any]) -> Current:
         for key, value in (metadata.get("annotations") or {}).items()
         if key.startswith(PREFIX)
     }
+    managed = metadata.get("managedFields") or ()
     return Current(
         namespace=str(metadata.get("namespace", "")),
         uid=str(metadata.get("uid", "")),
         ours=labels.get(OWNER_LABEL) == OWNER,
         leases=_leases(notes.get("registries", "")),
         digest=notes.get("digest", ""),
-        service_accounts=tuple(part for part in notes.get("service-accounts", "").split(",") if part),
-        owners=_owners(metadata.get("managedFields") or ()),
+        service_accounts=_listed(notes.get("service-accounts", "")),
+        owners=_owners(managed),
+        meddlers=_meddlers(managed),
+        others=_listed(notes.get("other-registries", "")),
     )
 
 
@@ -94,14 +104,15 @@ def due(current: Current | None, desired: Desired, threshold: Threshold, now: da
             "its identity differs",
         ),
         (current.service_accounts != desired.service_accounts, "its service accounts differ"),
-        (OWNER not in current.owners, "its content was changed by " + (" and ".join(current.owners) or "somebody")),
+        (OWNER not in current.owners, f"its content was changed by {_named(current.owners)}"),
+        (bool(current.meddlers), f"its annotations were changed by {_named(current.meddlers)}"),
     )
     reasons = [reason for differs, reason in settings if differs]
     return reasons[0] if reasons else due_by_time(current.leases.values(), threshold, now)
 
 
-def docker_config(passwords: Mapping[str, str]) -> bytes:
-    """Return the content of the secret: docker's config.json with one entry per host."""
+def docker_config(passwords: Mapping[str, str], kept: Mapping[str, Any] | None = None) -> bytes:
+    """Return the content of the secret: docker's config.json with one entry per host, beside what is kept of another."""
     auths = {
         host: {
             "username": "AWS",
@@ -110,12 +121,28 @@ def docker_config(passwords: Mapping[str, str]) -> bytes:
         }
         for host, password in sorted(passwords.items())
     }
-    return json.dumps({"auths": auths}, separators=(",", ":")).encode()
+    config = dict(kept or {})
+    return json.dumps({**config, "auths": {**auths_in(config), **auths}}, separators=(",", ":")).encode()
 
 
-def body_of(desired: Desired, tokens: Mapping[str, TokenLike]) -> tuple[bytes, Current]:
-    """Return the object to apply, the same for every namespace, and what its metadata will record."""
-    content = docker_config({host: tokens[host].password for host in desired.hosts})
+def auths_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the log-ins in a docker config by registry."""
+    auths = config.get("auths")
+    return dict(auths) if isinstance(auths, dict) else {}
+
+
+def config_in(secret: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the docker config that an existing secret holds; an empty one where it holds none."""
+    try:
+        config = json.loads(base64.b64decode(((secret or {}).get("data") or {})[DATA_KEY]))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def body_of(desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None) -> tuple[bytes, Current]:
+    """Return the object to apply, and what its metadata will record. Without kept it is the same for every namespace."""
+    content = docker_config({host: tokens[host].password for host in desired.hosts}, kept)
     leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
     after = Current(
         namespace="",
@@ -124,19 +151,21 @@ def body_of(desired: Desired, tokens: Mapping[str, TokenLike]) -> tuple[bytes, C
         digest=hashlib.sha256(content).hexdigest()[:16],
         service_accounts=desired.service_accounts,
         owners=(OWNER,),
+        others=tuple(sorted(set(auths_in(kept or {})) - set(desired.hosts))),
     )
     document = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": desired.name, "labels": {OWNER_LABEL: OWNER}, "annotations": _annotations(after)},
         "type": "kubernetes.io/dockerconfigjson",
-        "data": {".dockerconfigjson": base64.b64encode(content).decode()},
+        "data": {DATA_KEY: base64.b64encode(content).decode()},
     }
     body = json.dumps(document, separators=(",", ":")).encode()
     if len(body) > SECRET_LIMIT:
         raise InputError(
-            f"Could not build pull secret '{desired.name}': {len(desired.hosts)} registries need {len(body) // 1024} KiB and a "
-            "secret holds 1024 KiB. Spread them over several secrets."
+            f"build pull secret '{desired.name}'",
+            f"{len(desired.hosts)} registries need {len(body) // 1024} KiB and a secret holds 1024 KiB",
+            "Spread them over several secrets.",
         )
     return body, after
 
@@ -154,6 +183,8 @@ def _annotations(record: Current) -> dict[str, str]:
     }
     if record.service_accounts:
         notes["service-accounts"] = ",".join(record.service_accounts)
+    if record.others:
+        notes["other-registries"] = ",".join(record.others)
     return {PREFIX + key: value for key, value in notes.items()}
 
 
@@ -166,9 +197,33 @@ def _leases(text: str) -> dict[str, Lease]:
 
 def _owners(managed: Any) -> tuple[str, ...]:
     """Return who last wrote the content, from the record that the API server keeps of every field."""
-    owners = set()
-    for entry in managed:
-        fields = entry.get("fieldsV1") or {}
-        if DATA_FIELD in (fields.get("f:data") or {}):
-            owners.add(str(entry.get("manager", "")))
-    return tuple(sorted(owners))
+    return tuple(sorted({manager for manager, fields in _managed(managed) if DATA_FIELD in _fields(fields, "f:data")}))
+
+
+def _meddlers(managed: Any) -> tuple[str, ...]:
+    """Return who else wrote annotations of ours."""
+    prefix = f"f:{PREFIX}"
+    found = {
+        manager
+        for manager, fields in _managed(managed)
+        if any(key.startswith(prefix) for key in _fields(_fields(fields, "f:metadata"), "f:annotations"))
+    }
+    return tuple(sorted(found - {OWNER}))
+
+
+def _managed(managed: Any) -> list[tuple[str, Any]]:
+    entries = managed if isinstance(managed, (list, tuple)) else ()
+    return [(str(entry.get("manager", "")), entry.get("fieldsV1")) for entry in entries if isinstance(entry, dict)]
+
+
+def _fields(fields: Any, key: str) -> dict[str, Any]:
+    found = fields.get(key) if isinstance(fields, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def _named(managers: tuple[str, ...]) -> str:
+    return " and ".join(managers) or "an unknown manager"

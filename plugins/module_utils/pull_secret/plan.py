@@ -3,48 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..ecr.lease import Threshold
+from ..core.durations import Threshold
 from .model import OWNER, Current, Desired, due
+from .view import Account, View
 
 EVERY = "*"
 MISSED = "there is no token for it."
-
-
-@dataclass(frozen=True)
-class Account:
-    """One service account: the secrets it pulls with, and whether the entry for ours is our work."""
-
-    namespace: str
-    name: str
-    version: str
-    pulls_with: tuple[str, ...] = ()
-    marked: bool = False
-
-
-@dataclass(frozen=True)
-class View:
-    """What was read of one cluster.
-
-    wanted are the namespaces in scope; missing those of them that do not exist, unsure those of which that is not known.
-    refused says why a namespace could not be read. complete is false when secrets outside the scope could not be seen.
-    idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
-    """
-
-    context: str
-    wanted: tuple[str, ...] = ()
-    missing: frozenset[str] = frozenset()
-    unsure: frozenset[str] = frozenset()
-    secrets: Mapping[str, Current] = field(default_factory=dict)
-    accounts: Mapping[str, tuple[Account, ...]] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
-    complete: bool = True
-    idle_parts: tuple[str, ...] = ()
-    unreachable: str = ""
-    failed: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +29,11 @@ class Policy:
 
 @dataclass(frozen=True)
 class Item:
-    """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done."""
+    """What happens in one namespace. verb is empty when the secret stays as it is; failure says why nothing is done.
+
+    unlinked says why service accounts are not served, which is a failure after all else was done. foreign: the secret belongs to
+    another manager and stays, although ours are to be removed.
+    """
 
     namespace: str
     verb: str = ""
@@ -74,7 +46,8 @@ class Item:
     unlink: tuple[Account, ...] = ()
     absent_accounts: tuple[str, ...] = ()
     failure: str = ""
-    warning: str = ""
+    unlinked: str = ""
+    foreign: bool = False
 
     @property
     def idle(self) -> bool:
@@ -115,11 +88,34 @@ class Outcome:
 
 def untouched(item: Item) -> Outcome:
     """Return the outcome of an item with nothing to do, or of one that was refused."""
-    if item.failure:
-        return Outcome(item, "failed", item.current, item.failure)
+    if item.failure or item.unlinked:
+        return Outcome(item, "failed", item.current, item.failure or item.unlinked)
     if item.current is None:
         return Outcome(item, "absent")
     return Outcome(item, "fresh" if item.current.ours else "foreign", item.current)
+
+
+def left(item: Item) -> Outcome:
+    """Return the outcome of an item that was not carried out: where that took a token, there was none."""
+    return Outcome(item, "failed", item.current, MISSED) if item.needs_token and not item.failure else untouched(item)
+
+
+def view_after(view: View, outcomes: Iterable[Outcome], secret: str) -> View:
+    """Return a cluster as the API server's answers to a run tell that it is now."""
+    secrets, accounts, wanted, missing = dict(view.secrets), dict(view.accounts), list(view.wanted), set(view.missing)
+    for outcome in outcomes:
+        item, namespace = outcome.item, outcome.item.namespace
+        if outcome.state == "gone" and namespace in wanted:
+            wanted.remove(namespace)
+        if outcome.state in ("gone", "deleted"):
+            secrets.pop(namespace, None)
+        elif outcome.current is not None:
+            secrets[namespace] = outcome.current
+            missing.discard(namespace)
+        changed = {account.name: account.after(secret, linked=True) for account in item.link}
+        changed |= {account.name: account.after(secret, linked=False) for account in item.unlink}
+        accounts[namespace] = tuple(changed.get(account.name, account) for account in accounts.get(namespace, ()))
+    return replace(view, secrets=secrets, accounts=accounts, wanted=tuple(wanted), missing=frozenset(missing))
 
 
 def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) -> ClusterPlan:
@@ -131,7 +127,7 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
     warnings = [] if view.unreachable else _doubts(view, policy)
     failure = ""
     if policy.prune:
-        surplus = _surplus(view)
+        surplus = _surplus(view, desired)
         chosen = [name for name in view.wanted if name not in view.missing or policy.create_namespaces]
         if chosen:
             items += surplus
@@ -141,15 +137,15 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
                 f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with state=absent."
             )
     items.sort(key=lambda item: item.namespace)
-    return ClusterPlan(view.context, tuple(items), (*warnings, *(item.warning for item in items if item.warning)), failure)
+    return ClusterPlan(view.context, tuple(items), tuple(warnings), failure)
 
 
-def _surplus(view: View) -> list[Item]:
+def _surplus(view: View, desired: Desired) -> list[Item]:
     """Return the removal of ours from every namespace that is not chosen."""
     items, wanted = [], set(view.wanted)
     for namespace, current in view.secrets.items():
         if namespace not in wanted and current.ours:
-            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(desired.name))
             items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
     return items
 
@@ -174,12 +170,11 @@ def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, 
     current = view.secrets.get(namespace)
     if namespace in view.refused:
         return Item(namespace, failure=view.refused[namespace])
-    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked)
+    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(desired.name))
     if current is None:
         return Item(namespace, reason="it is not there", unlink=unlink)
     if not current.ours:
-        warning = f"Pull secret '{desired.name}' in {view.context}/{namespace} is not ours and stays."
-        return Item(namespace, reason="it is not ours", current=current, warning=warning)
+        return Item(namespace, reason="it belongs to another manager", current=current, foreign=True)
     return Item(namespace, "delete", "", current, unlink=unlink)
 
 
@@ -189,11 +184,12 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
     if failure:
         return Item(namespace, current=current, failure=failure)
     reason = due(current, desired, policy.threshold, now) if not view.unreachable else "the cluster can't be read now"
-    link, unlink, absent = _plan_accounts(view.accounts.get(namespace, ()), desired)
+    unlinked = view.unlinked.get(namespace, "") if desired.service_accounts else ""
+    link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), desired)
     if current is not None and not current.ours:
-        verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'somebody else'}"
+        verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'another program'}"
     elif not reason:
-        return Item(namespace, "", "", current, link=link, unlink=unlink, absent_accounts=absent)
+        return Item(namespace, "", "", current, link=link, unlink=unlink, absent_accounts=absent, unlinked=unlinked)
     else:
         verb = "create" if current is None else "renew"
     return Item(
@@ -207,6 +203,7 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
         link=link,
         unlink=unlink,
         absent_accounts=absent,
+        unlinked=unlinked,
     )
 
 
@@ -218,11 +215,11 @@ def _refusal(view: View, namespace: str, policy: Policy, current: Current | None
     if current is None:
         return ""
     if not current.ours and not policy.adopt:
-        made_by = " and ".join(current.owners) or "somebody else"
+        made_by = " and ".join(current.owners) or "another program"
         return f"a secret of this name exists and was made by {made_by}. Set adopt to true, or choose another name."
     if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
         return (
-            f"its content was changed by {' and '.join(current.owners)}. Set force_conflicts to true to take it back, "
+            f"its content was changed by {' and '.join(current.owners)}. Set force_conflicts to true to overwrite it, "
             "or choose another name."
         )
     return ""
@@ -237,6 +234,6 @@ def _plan_accounts(
         return EVERY in desired.service_accounts or account.name in desired.service_accounts
 
     link = tuple(account for account in accounts if wanted(account) and desired.name not in account.pulls_with)
-    unlink = tuple(account for account in accounts if account.marked and not wanted(account))
+    unlink = tuple(account for account in accounts if account.marked(desired.name) and not wanted(account))
     there = {account.name for account in accounts}
     return link, unlink, tuple(name for name in desired.service_accounts if name != EVERY and name not in there)

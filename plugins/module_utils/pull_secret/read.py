@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read what a cluster has: one metadata-only list finds the secret of a name in all namespaces.
 
-Whoever may not list across namespaces is served by one small read per namespace. Contents are never asked for.
+A user who may not list across namespaces is served by one small read per namespace. Contents are never asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..core.errors import WorkstationError
 from ..kube.answers import ApiError
 from ..kube.objects import Kube, path_of, why_refused
-from .model import PREFIX, Current, Desired, current_from
+from .model import PREFIX, Current, Desired, auths_in, config_in, current_from
 from .namespaces import Scope, choose, idle_parts, is_pattern
-from .plan import Account, Policy, View
+from .plan import Policy
+from .view import Account, View
 
 AT_ONCE = 8
 MARK = PREFIX + "pull-secrets"
@@ -34,20 +36,42 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: 
     if not policy.absent:
         missing, unsure = _missing(kube, [name for name in unserved if name not in BUILT_IN], there)
     accounts: Mapping[str, tuple[Account, ...]] = {}
-    # What is linked elsewhere only matters to those who prune.
+    unlinked: Mapping[str, str] = {}
+    # What is linked elsewhere only matters for pruning.
     concerned = secrets if policy.prune else secrets.keys() & set(wanted)
     if desired.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
-        accounts, more = _accounts(kube, desired.name, [name for name in wanted if name not in missing])
-        refused = {**more, **refused}
+        accounts, unlinked = _accounts(kube, [name for name in wanted if name not in missing])
     elif policy.absent or len(unserved) > len(missing):
         # Where the secret is gone, nothing but the accounts themselves tells which of them we linked.
         accounts = _marked(kube, desired.name, unserved if policy.absent else ())
-    unmatched = idle_parts(scope, living, labelled)
-    return View(context, wanted, missing, unsure, secrets, accounts, refused, complete, unmatched)
+    return View(
+        context=context,
+        wanted=wanted,
+        missing=missing,
+        unsure=unsure,
+        secrets=_with_others(kube, desired, policy, secrets, wanted),
+        accounts=accounts,
+        refused=refused,
+        unlinked=unlinked,
+        complete=complete,
+        idle_parts=idle_parts(scope, living, labelled),
+    )
+
+
+def _with_others(
+    kube: Kube, desired: Desired, policy: Policy, secrets: dict[str, Current], wanted: Iterable[str]
+) -> dict[str, Current]:
+    """Return the secrets, those to adopt with the other registries in them: their log-ins stay, so a diff shows them."""
+    adopted = [name for name in wanted if policy.adopt and name in secrets and not secrets[name].ours]
+    if not adopted or policy.absent:
+        return secrets
+    read, _refused = _each(adopted, lambda namespace: kube.read(path_of("secrets", namespace, desired.name)), "get secrets")
+    others = {name: tuple(sorted(set(auths_in(config_in(secret))) - set(desired.hosts))) for name, secret in read.items()}
+    return secrets | {name: replace(secrets[name], others=found) for name, found in others.items()}
 
 
 def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[dict[str, Any]] | None, list[str]]:
-    """Return the metadata of all namespaces (None when nobody needs to know), and the living ones that the selector finds."""
+    """Return the metadata of all namespaces (None when that is not needed), and the living ones that the selector finds."""
     there = None
     labelled: list[str] = []
     try:
@@ -58,13 +82,14 @@ def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[dict[str, 
     except ApiError as error:
         if error.status == 400:
             raise WorkstationError(
-                f"Could not use namespace_selector '{scope.selector}': the cluster can't read it. Write it as key=value,other!=x."
+                f"use namespace_selector '{scope.selector}'", "the cluster can't read it", "Write it as key=value,other!=x."
             ) from error
         asked = next((name for name in scope.namespaces if is_pattern(name)), scope.selector)
         if error.status == 403:
             raise WorkstationError(
-                f"Could not find the namespaces of '{asked}' in cluster '{context}': this kube user may not list namespaces. "
-                f"Name them one by one instead of '{asked}', or grant list on namespaces."
+                f"find the namespaces of '{asked}' in cluster '{context}'",
+                "this kube user may not list namespaces",
+                f"Name them one by one instead of '{asked}', or grant list on namespaces.",
             ) from error
         raise WorkstationError(
             f"Could not list the namespaces of cluster '{context}': {why_refused(error, 'list namespaces')}"
@@ -108,7 +133,7 @@ def _missing(kube: Kube, names: list[str], there: list[dict[str, Any]] | None) -
     return frozenset(name for name, item in read.items() if item is None), frozenset(refused)
 
 
-def _accounts(kube: Kube, name: str, wanted: list[str]) -> tuple[dict[str, tuple[Account, ...]], dict[str, str]]:
+def _accounts(kube: Kube, wanted: list[str]) -> tuple[dict[str, tuple[Account, ...]], dict[str, str]]:
     refused: dict[str, str] = {}
     try:
         found = kube.list_objects(path_of("serviceaccounts"))
@@ -119,11 +144,11 @@ def _accounts(kube: Kube, name: str, wanted: list[str]) -> tuple[dict[str, tuple
             wanted, lambda namespace: kube.list_objects(path_of("serviceaccounts", namespace)), "list service accounts"
         )
         found = [item for items in read.values() for item in items]
-    return _by_namespace(account_from(item, name) for item in found), refused
+    return _by_namespace(map(account_from, found)), refused
 
 
 def _marked(kube: Kube, name: str, one_by_one: Iterable[str]) -> dict[str, tuple[Account, ...]]:
-    """Return the accounts that carry our mark, from metadata alone. Who may not see accounts has never linked any."""
+    """Return the accounts that carry our mark, from metadata alone. A user who may not see accounts has never linked any."""
     try:
         found = kube.list_metadata(path_of("serviceaccounts"))
     except ApiError:
@@ -131,8 +156,8 @@ def _marked(kube: Kube, name: str, one_by_one: Iterable[str]) -> dict[str, tuple
             one_by_one, lambda namespace: kube.list_metadata(path_of("serviceaccounts", namespace)), "list service accounts"
         )
         found = [item for items in read.values() for item in items]
-    accounts = (account_from({"metadata": item}, name) for item in found if MARK in (item.get("annotations") or {}))
-    return _by_namespace(account for account in accounts if account.marked)
+    accounts = (replace(account_from({"metadata": item}), whole=False) for item in found)
+    return _by_namespace(account for account in accounts if account.marked(name))
 
 
 def _by_namespace(accounts: Iterable[Account]) -> dict[str, tuple[Account, ...]]:
@@ -142,7 +167,7 @@ def _by_namespace(accounts: Iterable[Account]) -> dict[str, tuple[Account, ...]]
     return found
 
 
-def account_from(item: Mapping[str, Any], secret: str) -> Account:
+def account_from(item: Mapping[str, Any]) -> Account:
     """Return a service account as far as it matters here."""
     metadata = item["metadata"]
     marks = str((metadata.get("annotations") or {}).get(MARK, "")).split(",")
@@ -151,7 +176,7 @@ def account_from(item: Mapping[str, Any], secret: str) -> Account:
         name=str(metadata["name"]),
         version=str(metadata["resourceVersion"]),
         pulls_with=tuple(str(entry.get("name", "")) for entry in item.get("imagePullSecrets") or ()),
-        marked=secret in marks,
+        marks=tuple(mark for mark in marks if mark),
     )
 
 

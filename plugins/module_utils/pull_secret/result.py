@@ -1,116 +1,134 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run tells its user: the state of every namespace and login, what was done, and what failed. Pure."""
+"""The result of a run: the state of every namespace and login, what failed, and what waits. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import WorkstationError
-from ..core.plan import Pending, merge
+from ..core.plan import Pending, Plan, merge
 from ..ecr.lease import hours_left, stamp
-from ..kube.objects import Kube
-from ..registry_login.plan import FORGET, Place
+from ..ecr.registries import Registry
+from ..registry_login.plan import FORGET, LoginPlan, Place
 from ..registry_login.plan import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of
 from ..registry_login.report import plan_of as login_plan_of
 from ..registry_login.report import row as login_row
-from ..registry_login.task import Logins
 from .model import Desired
-from .plan import MISSED, ClusterPlan, Outcome, View
-from .show import plan_of
+from .plan import MISSED, ClusterPlan, Outcome
+from .show import places, plan_of
+from .view import View
 
-NAMED = 3  # namespaces that a message names before it counts
 
-
-@dataclass
+@dataclass(frozen=True)
 class Cluster:
-    """One cluster during the run; kube is None while it can't be reached."""
+    """One cluster of a run: what was found, the plan, and what became of its items."""
 
-    context: str
     view: View
     plan: ClusterPlan
-    kube: Kube | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: tuple[Outcome, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def context(self) -> str:
+        """The kube context."""
+        return self.plan.context
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as a whole, foreseen or carried out. refused is why AWS gave no tokens; kept are docker's files as they were."""
+
+    desired: Desired
+    now: datetime
+    clusters: tuple[Cluster, ...] = ()
+    logins: tuple[LoginOutcome, ...] = ()
+    login_plan: LoginPlan = field(default_factory=LoginPlan)
+    registries: tuple[Registry, ...] = ()
+    kept: tuple[Path, ...] = ()
+    foreseen: bool = False
+    check_mode: bool = False
+    wait: bool = False
+    absent: bool = False
+    refused: WorkstationError | None = None
 
 
 class PartlyFailed(WorkstationError):
     """Some namespaces or clusters could not be served; the others were."""
 
 
-def result_of(
-    clusters: Sequence[Cluster],
-    logins: Logins,
-    desired: Desired,
-    now: datetime,
-    *,
-    check_mode: bool,
-    wait: bool,
-    refused: WorkstationError | None = None,
-    absent: bool = False,
-) -> dict[str, Any]:
-    """Return the module's result. Raises PartlyFailed, with the same result as context, when something failed.
-
-    refused is why AWS gave no tokens.
-    """
-    plan = merge(
-        [
-            plan_of([_done(cluster, check_mode) for cluster in clusters], desired, now),
-            login_plan_of(logins.outcomes, check_mode),
-        ]
+def plan_for(run: Run) -> Plan:
+    """Return what is foreseen as a printable plan, or what was done; with what waits, and warnings."""
+    clusters = [_part(cluster, run.foreseen) for cluster in run.clusters]
+    plan = merge([plan_of(clusters, run.desired, run.now), login_plan_of(run.logins, run.foreseen)])
+    pending, warnings = _open(run)
+    told = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
+    return replace(
+        plan,
+        pending=(*plan.pending, *pending),
+        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *told])),
     )
-    pending, warnings = _open(clusters, logins, desired, check_mode=check_mode, wait=wait, absent=absent)
-    lost, failed = _lost(clusters, patient=check_mode or wait), _failed_namespaces(clusters)
-    rows = [row(cluster.context, outcome, desired, now) for cluster in clusters for outcome in cluster.outcomes]
-    result = {
-        "changed": plan.changed,
-        "actions": plan.actions,
-        "diff": plan.diff,
+
+
+def result_of(run: Run) -> dict[str, Any]:
+    """Return the result keys of a run. Raises PartlyFailed, with the same keys as context, when something failed."""
+    plan = plan_for(run)
+    failed, lost = _failed_namespaces(run.clusters), _lost(run)
+    rows = [row(cluster.context, outcome, run.desired, run.now) for cluster in run.clusters for outcome in cluster.outcomes]
+    result: dict[str, Any] = {
         "secrets": rows,
         "failed_namespaces": failed,
         "failed_contexts": [{"context": context, "reason": reason} for context, reason in lost.items()],
-        "logins": [login_row(one, now) for one in sorted(logins.outcomes, key=_place) if not _only_note(one)],
-        "pending": [item.public() for item in (*plan.pending, *pending)],
-        "guess": check_mode and bool(_waiting_for(logins) or [one for one in clusters if one.view.unreachable]),
-        "warnings": [*plan.warnings, *logins.plan.warnings, *warnings],
+        "logins": [login_row(one, run.now) for one in sorted(run.logins, key=_place) if not _only_note(one)],
+        "guess": run.check_mode and bool(_waiting_for(run) or _away(run)),
+        "warnings": list(plan.warnings),
     }
-    if check_mode and any(_only_note(one) for one in logins.outcomes):
-        result["bookkeeping"] = True
-    if logins.kept:
-        result["backup_files"] = [str(path) for path in logins.kept]
-    # That there is no token is said once, with the reason.
-    told = [failure for failure in failed if refused is None or failure["reason"] != MISSED]
-    said = [
-        *dict.fromkeys(lost.values()),
-        *([refused.message] if refused else []),
-        *([_sentence(told, len(told) if refused else len(rows), desired)] if told else []),
-        *failures_of(logins.outcomes, with_waiting=not (check_mode or wait)),
-    ]
+    if run.kept:
+        result["backup_files"] = [str(path) for path in run.kept]
+    said = _failures(run, failed, lost, len(rows))
     if said:
-        raise PartlyFailed(" ".join(said), **{**result, **(refused.context if refused else {})})
+        told: dict[str, Any] = {"diff": plan.diff, "pending": [item.public() for item in plan.pending]}
+        told |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
+        raise PartlyFailed(" ".join(said), **{**result, **told, **(run.refused.context if run.refused else {})})
     return result
 
 
-def _open(
-    clusters: Sequence[Cluster], logins: Logins, desired: Desired, *, check_mode: bool, wait: bool, absent: bool
-) -> tuple[list[Pending], list[str]]:
+def _failures(run: Run, failed: Sequence[dict[str, str]], lost: dict[str, str], total: int) -> list[str]:
+    # That there is no token is said once, with the reason.
+    told = [failure for failure in failed if run.refused is None or failure["reason"] != MISSED]
+    return [
+        *dict.fromkeys(lost.values()),
+        *([run.refused.message] if run.refused else []),
+        *([_sentence(told, len(told) if run.refused else total, run.desired)] if told else []),
+        *failures_of(run.logins, with_waiting=not (run.check_mode or run.wait)),
+    ]
+
+
+def _open(run: Run) -> tuple[list[Pending], list[str]]:
     """Return what waits for a cluster or a profile, or in check mode the warnings that the plan for it is a guess."""
-    away = [cluster for cluster in clusters if cluster.view.unreachable]
-    if check_mode:
+    away = _away(run)
+    if run.check_mode:
         guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
-        return [], [*guesses, *failures_of(_waiting_for(logins), with_waiting=True)]
-    return [*(_waiting(cluster, desired, absent) for cluster in away), *pending_of(logins.outcomes)] if wait else [], []
+        return [], [*guesses, *failures_of(_waiting_for(run), with_waiting=True)]
+    return [*(_waiting(cluster, run) for cluster in away), *pending_of(run.logins)] if run.wait else [], []
 
 
-def _waiting_for(logins: Logins) -> list[LoginOutcome]:
-    return [one for one in logins.outcomes if one.state == "waiting"]
+def _away(run: Run) -> list[Cluster]:
+    return [cluster for cluster in run.clusters if cluster.view.unreachable]
 
 
-def _lost(clusters: Iterable[Cluster], patient: bool) -> dict[str, str]:
-    """Return the clusters that could not be served as a whole, and why. For one that does not answer some have patience."""
-    found = {cluster.context: cluster.plan.failure or ("" if patient else cluster.view.unreachable) for cluster in clusters}
+def _waiting_for(run: Run) -> list[LoginOutcome]:
+    return [one for one in run.logins if one.state == "waiting"]
+
+
+def _lost(run: Run) -> dict[str, str]:
+    """Return the clusters that could not be served as a whole, and why. Check mode and timers bear one that does not answer."""
+    patient = run.check_mode or run.wait
+    found = {cluster.context: cluster.plan.failure or ("" if patient else cluster.view.unreachable) for cluster in run.clusters}
     return {context: reason for context, reason in found.items() if reason}
 
 
@@ -128,13 +146,13 @@ def _place(outcome: LoginOutcome) -> tuple[Place, str]:
 
 
 def _only_note(outcome: LoginOutcome) -> bool:
-    """Whether nothing but a note of ours is, or would be, forgotten."""
+    """Whether nothing but a note is, or would be, forgotten."""
     return outcome.item.verb == FORGET and outcome.state != "failed"
 
 
-def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:
-    """Return the part of the plan that was carried out, or in check mode all of it."""
-    if check_mode:
+def _part(cluster: Cluster, foreseen: bool) -> ClusterPlan:
+    """Return the part of the plan that was carried out, or where it is only foreseen all of it."""
+    if foreseen:
         return cluster.plan
     parts = [
         outcome.done or (None if outcome.failure else outcome.item) for outcome in cluster.outcomes if outcome.state != "gone"
@@ -142,12 +160,13 @@ def _done(cluster: Cluster, check_mode: bool) -> ClusterPlan:
     return replace(cluster.plan, items=tuple(part for part in parts if part is not None))
 
 
-def _waiting(cluster: Cluster, desired: Desired, absent: bool) -> Pending:
+def _waiting(cluster: Cluster, run: Run) -> Pending:
     return Pending(
         target=f"cluster {cluster.context}",
-        change=f"{'removing' if absent else 'renewing'} pull secret '{desired.name}'",
+        change=f"{'removing' if run.absent else 'renewing'} pull secret '{run.desired.name}'",
         reason="the cluster can't be reached",
         remedy=cluster.view.unreachable,
+        kind="cluster",
     )
 
 
@@ -171,17 +190,15 @@ def row(context: str, outcome: Outcome, desired: Desired, now: datetime) -> dict
 
 def _sentence(failed: Sequence[dict[str, str]], total: int, desired: Desired) -> str:
     """Return all failures in as few sentences as there are reasons."""
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[str, list[dict[str, str]]] = {}
     for failure in failed:
-        by_reason.setdefault(failure["reason"], []).append(f"{failure['context']}/{failure['namespace']}")
-    parts = [f"Could not serve pull secret '{desired.name}' in {_places(places)}: {why}" for why, places in by_reason.items()]
+        # A cluster names the namespace in its refusal.
+        by_reason.setdefault(failure["reason"].replace(f'"{failure["namespace"]}"', '"..."'), []).append(failure)
+    parts = []
+    for reason, group in by_reason.items():
+        where = places([f"{one['context']}/{one['namespace']}" for one in group])
+        why = group[0]["reason"] if len(group) == 1 else reason
+        parts.append(f"Could not serve pull secret '{desired.name}' in {where}: {why}")
     if len(failed) < total:
         parts.append(f"The other {total - len(failed)} of {total} namespaces are done.")
     return " ".join(parts)
-
-
-def _places(places: Iterable[str]) -> str:
-    listed = list(places)
-    noun = "namespace" if len(listed) == 1 else f"{len(listed)} namespaces"
-    more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-    return f"{noun} {', '.join(repr(place) for place in listed[:NAMED])}{more}"

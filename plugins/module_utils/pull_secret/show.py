@@ -1,67 +1,171 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plans of all clusters as one printable plan: steps in English, states before and after, nothing secret. Pure."""
+"""The plans of all clusters as one printable plan: steps in English, states before and after, nothing secret. Pure.
+
+For many namespaces, steps and states of one kind are one line.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core.plan import Pending, Plan, Step
 from ..ecr.lease import hours_left, stamp
 from .model import Current, Desired
 from .plan import ClusterPlan, Item
 
+MOST = 15  # lines of one kind before they are grouped
+NAMED = 3  # namespaces that a line names before it counts
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One step in one namespace. account is empty where the step is about the secret or the namespace."""
+
+    verb: str
+    context: str
+    namespace: str
+    reason: str = ""
+    account: str = ""
+
+    def step(self, secret: str) -> Step:
+        """Return the step of this namespace alone."""
+        where = f"{self.context}/{self.namespace}"
+        if self.account:
+            word = "to" if self.verb == "add" else "from"
+            return Step(self.verb, f"pull secret '{secret}' {word} service account {where}/{self.account}")
+        target = f"namespace {where}" if self.verb == NAMESPACE else f"pull secret {where}/{secret}"
+        return Step("create" if self.verb == NAMESPACE else self.verb, target, self.reason)
+
+
+NAMESPACE = "create namespace"
+
 
 def plan_of(clusters: Iterable[ClusterPlan], desired: Desired, now: datetime) -> Plan:
     """Return the printable plan of all clusters."""
-    steps: list[Step] = []
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    pending: list[Pending] = []
+    lines: list[_Line] = []
+    states: list[tuple[str, Item]] = []
+    absent: list[tuple[str, str, str]] = []
     warnings: list[str] = []
     for cluster in clusters:
-        warnings.extend(cluster.warnings)
+        foreign = [f"{cluster.context}/{item.namespace}" for item in cluster.items if item.foreign]
+        warnings += cluster.warnings
+        if foreign:
+            warnings.append(f"Pull secret '{desired.name}' in {places(foreign)} belongs to another manager and stays.")
         for item in cluster.items:
-            where = f"{cluster.context}/{item.namespace}"
-            pending.extend(_pending(where, name, desired) for name in item.absent_accounts if not item.failure)
-            if item.idle or item.failure:
-                continue
-            steps.extend(_steps(item, where, desired))
-            before[where] = _shown(item.current, now)
-            after[where] = _wanted(item, desired, now)
-    return Plan(tuple(steps), before, after, tuple(pending), tuple(dict.fromkeys(warnings)))
+            absent += [(cluster.context, name, item.namespace) for name in item.absent_accounts if not item.failure]
+            if not (item.idle or item.failure):
+                lines += _lines(cluster.context, item)
+                states.append((cluster.context, item))
+    before, after = _states(states, desired, now)
+    return Plan(tuple(_steps(lines, desired.name)), before, after, _pending(absent, desired), tuple(dict.fromkeys(warnings)))
 
 
-def _steps(item: Item, where: str, desired: Desired) -> Iterable[Step]:
+def places(names: Sequence[str]) -> str:
+    """Return namespaces in words: all of a few, of many their number and the first ones."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{'namespace' if len(names) == 1 else f'{len(names):,} namespaces'} {', '.join(map(repr, names[:NAMED]))}{more}"
+
+
+def _lines(context: str, item: Item) -> Iterator[_Line]:
     if item.create_namespace:
-        yield Step("create", f"namespace {where}")
+        yield _Line(NAMESPACE, context, item.namespace)
     if item.verb:
-        yield Step(item.verb, f"pull secret {where}/{desired.name}", item.reason)
-    for account in item.link:
-        yield Step("add", f"pull secret '{desired.name}' to service account {where}/{account.name}")
-    for account in item.unlink:
-        yield Step("take", f"pull secret '{desired.name}' from service account {where}/{account.name}")
+        yield _Line(item.verb, context, item.namespace, item.reason)
+    for verb, accounts in (("add", item.link), ("remove", item.unlink)):
+        for account in accounts:
+            yield _Line(verb, context, item.namespace, account=account.name)
 
 
-def _pending(where: str, name: str, desired: Desired) -> Pending:
-    return Pending(
-        target=f"service account {where}/{name}",
-        change=f"adding pull secret '{desired.name}'",
-        reason="it does not exist",
-        remedy="Create it; the next run adds the entry.",
+def _steps(lines: Sequence[_Line], secret: str) -> Iterator[Step]:
+    if len(lines) <= MOST:
+        yield from (line.step(secret) for line in lines)
+        return
+    groups = _grouped(lines, lambda line: (line.verb, line.context, bool(line.account), line.reason))
+    if len(groups) > MOST:
+        groups = _grouped(lines, lambda line: (line.verb, line.context, bool(line.account)))
+    for group in groups:
+        first = group[0]
+        where = f"{places(list(dict.fromkeys(line.namespace for line in group)))} of cluster '{first.context}'"
+        reasons = {line.reason for line in group}
+        if len(group) == 1:
+            yield first.step(secret)
+        elif first.verb == NAMESPACE:
+            yield Step("create", where)
+        elif first.account:
+            word = "to" if first.verb == "add" else "from"
+            yield Step(first.verb, f"pull secret '{secret}' {word} {len(group):,} service accounts in {where}")
+        else:
+            yield Step(first.verb, f"pull secret '{secret}' in {where}", first.reason if len(reasons) == 1 else "")
+
+
+def _states(items: Sequence[tuple[str, Item]], desired: Desired, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+    if len(items) <= MOST:
+        keys = [f"{context}/{item.namespace}" for context, item in items]
+        before = [_shown(item.current, now) for _context, item in items]
+        after = [_wanted(item, desired, now) for _context, item in items]
+        return dict(zip(keys, before, strict=True)), dict(zip(keys, after, strict=True))
+    # What differs with every minute would make each of them a group of its own.
+    shown = [
+        (context, item, _general(_shown(item.current, now)), _general(_wanted(item, desired, now))) for context, item in items
+    ]
+    groups = _grouped(shown, lambda row: (row[0], json.dumps(row[2:], sort_keys=True, default=str)))
+    named = [f"{group[0][0]}: {places([item.namespace for _context, item, *_states in group])}" for group in groups]
+    return (
+        {key: group[0][2] for key, group in zip(named, groups, strict=True)},
+        {key: group[0][3] for key, group in zip(named, groups, strict=True)},
     )
+
+
+def _pending(absent: Sequence[tuple[str, str, str]], desired: Desired) -> tuple[Pending, ...]:
+    groups = [[one] for one in absent] if len(absent) <= MOST else _grouped(absent, lambda one: one[:2])
+
+    def target(group: Sequence[tuple[str, str, str]]) -> str:
+        context, name, namespace = group[0]
+        if len(group) == 1:
+            return f"service account {context}/{namespace}/{name}"
+        return f"service account '{name}' in {places([one[2] for one in group])} of cluster '{context}'"
+
+    return tuple(
+        Pending(
+            target=target(group),
+            change=f"adding pull secret '{desired.name}'",
+            reason="it does not exist",
+            remedy="Create it; the next run adds the entry.",
+            kind="service_account",
+        )
+        for group in groups
+    )
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:
+    groups: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
+
+
+def _general(state: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in state.items() if key in ("state", "hosts", "other_registries", "made_by", "link", "unlink")
+    }
 
 
 def _shown(current: Current | None, now: datetime) -> dict[str, Any]:
     if current is None:
         return {"state": "absent"}
+    others = {"other_registries": list(current.others)} if current.others else {}
     if not current.leases:
-        return {"state": "present", "made_by": list(current.owners)}
+        return {"state": "present", "made_by": list(current.owners), **others}
     expires_at = min(lease.expires_at for lease in current.leases.values())
     return {
         "state": "present",
         "hosts": sorted(current.leases),
+        **others,
         "identity": sorted({lease.identity for lease in current.leases.values()}),
         "digest": current.digest,
         "hours_left": hours_left(expires_at, now),
@@ -78,6 +182,7 @@ def _wanted(item: Item, desired: Desired, now: datetime) -> dict[str, Any]:
     return {
         "state": "present",
         "hosts": sorted(desired.hosts),
+        **({"other_registries": list(item.current.others)} if item.current and item.current.others else {}),
         "identity": sorted(set(desired.hosts.values())),
         "digest": "(of the new token)",
         "expires_at": "(12 hours after it is written)",

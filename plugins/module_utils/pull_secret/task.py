@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task as a whole: options in, every cluster and login read, planned, written; one result that names what failed.
+"""Pull secrets as a subject: options, every cluster and login read, planned, written; what failed is told at the end.
 
 It decides nothing itself; it connects the parts, and loads the writing ones only when there is something to write.
 """
@@ -7,119 +7,174 @@ It decides nothing itself; it connects the parts, and loads the writing ones onl
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
 
-from ..core.errors import InputError, WorkstationError
-from ..ecr.lease import TokenLike, hours_left, threshold_from
-from ..ecr.registries import Registry, registries_from
-from ..kube.access import read_access
+from ..core.durations import Threshold
+from ..core.errors import WorkstationError
+from ..core.plan import Plan
+from ..core.subject import Outcome as Finished
+from ..core.subject import Subject
+from ..ecr.lease import TokenLike, hours_left
+from ..ecr.registries import Registry
 from ..kube.answers import Unreachable
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube
-from ..registry_login.plan import Clock
-from ..registry_login.task import Logins, Wanted, read_logins, wanted_from
-from .model import Desired, body_of, check_name
-from .namespaces import Scope, choose, scope_from
-from .plan import Item, Outcome, Policy, View, plan_cluster, untouched
+from ..registry_login.plan import Clock, foreseen
+from ..registry_login.task import Logins, carry_out, read_logins
+from .namespaces import choose
+from .options import SPEC, Task, task_from
+from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
 from .read import read_view
-from .result import Cluster, result_of
-
-ARGUMENT_SPEC: dict[str, Any] = {
-    "name": {"type": "str", "default": "ecr-creds"},
-    "registries": {"type": "list", "elements": "raw", "default": []},
-    "namespaces": {"type": "list", "elements": "str"},
-    "namespace_selector": {"type": "str"},
-    "exclude_namespaces": {"type": "list", "elements": "str", "default": []},
-    "create_namespaces": {"type": "bool", "default": False},
-    "service_accounts": {"type": "list", "elements": "str", "default": []},
-    "contexts": {"type": "list", "elements": "str", "default": ["colima-k8s"]},
-    "kubeconfig": {"type": "path"},
-    "refresh_before": {"type": "str", "default": "half"},
-    "adopt": {"type": "bool", "default": False},
-    "force_conflicts": {"type": "bool", "default": False},
-    "prune": {"type": "bool", "default": False},
-    "docker_cred_helpers": {"type": "bool", "default": False},
-    "docker_login": {"type": "bool", "default": False},
-    "nerdctl_profiles": {"type": "list", "elements": "str", "default": []},
-    "unreachable": {"type": "str", "choices": ["fail", "pending"], "default": "fail"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
+from .result import Cluster, Run, plan_for, result_of
+from .view import View
 
 
 @dataclass(frozen=True)
-class Task:
-    """What the options ask for."""
+class Current:
+    """What was found: the clusters, and the logins beyond them."""
 
-    desired: Desired
-    registries: tuple[Registry, ...]
-    scope: Scope
-    policy: Policy
-    contexts: tuple[str, ...]
-    kubeconfig: str = ""
-    wait: bool = False
-    logins: Wanted = field(default_factory=dict)
+    views: tuple[View, ...]
+    logins: Logins = field(default_factory=Logins)
 
 
-def task_from(params: Mapping[str, Any], environment: Mapping[str, str]) -> Task:
-    """Return the task of the module's options. Raises InputError for what can't be meant."""
-    name = check_name(params["name"], "secret")
-    absent = params["state"] == "absent"
-    registries = registries_from(params["registries"] or ())
-    if not registries and not absent:
-        raise InputError(f"Could not build pull secret '{name}': no registries are given. List at least one.")
-    accounts = tuple(sorted(set(params["service_accounts"] or ())))
-    for account in accounts:
-        if account != "*":
-            check_name(account, "service account")
-    contexts = tuple(dict.fromkeys(params["contexts"]))
-    if not contexts:
-        raise InputError(f"Could not place pull secret '{name}': no kube contexts are given. List at least one.")
-    prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
-    return Task(
-        desired=Desired(name, prints, accounts),
-        registries=registries,
-        scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),
-        policy=Policy(
-            absent=absent,
-            adopt=params["adopt"],
-            force_conflicts=params["force_conflicts"],
-            prune=params["prune"],
-            create_namespaces=params["create_namespaces"],
-            threshold=threshold_from(params["refresh_before"]),
-        ),
-        contexts=contexts,
-        kubeconfig=params["kubeconfig"] or "",
-        wait=params["unreachable"] == "pending",
-        logins=wanted_from(params, registries, prints, environment),
-    )
+@dataclass(frozen=True)
+class _Whole(Plan):
+    """The plan with the parts that are carried out."""
+
+    run: Run = field(kw_only=True)
 
 
-def read_clusters(task: Task, environment: Mapping[str, str], now: datetime) -> list[Cluster]:
-    """Read and plan every cluster; what is wrong with one of them stops none of the others.
+class PullSecrets(Subject[Task, Current]):
+    """The pull secret in namespaces, and the same tokens as logins of docker and nerdctl."""
 
-    One that can't be reached is planned blindly; reached later or never, it says so.
-    """
-    from ..kube.client import KubeHttp
+    spec = SPEC
+    work = "converge the pull secrets"
 
-    paths = kubeconfig_paths(task.kubeconfig, environment)
-    clusters = []
-    for context in task.contexts:
-        kube = None
+    def __init__(self) -> None:
+        self.environment: Mapping[str, str] = {}
+        self.kubes: dict[str, Kube] = {}
+        self.done: Run | None = None
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Task:
+        """Return the task of the options. Raises InputError."""
+        self.environment = dict(os.environ)
+        return task_from(params, self.environment, check_mode)
+
+    def read(self, desired: Task) -> Current:
+        """Return what is in the clusters and at the logins; after a run, as the API servers' answers to it tell."""
+        logins = read_logins(desired.logins, desired.desired.name, self.environment)
+        if self.done is not None:
+            return Current(tuple(view_after(one.view, one.outcomes, desired.desired.name) for one in self.done.clusters), logins)
+        paths = kubeconfig_paths(desired.kubeconfig, self.environment)
+        views = (self._view(desired, context, paths) for context in desired.contexts)
+        return Current(tuple(view for view in views if view is not None), logins)
+
+    def _view(self, task: Task, context: str, paths: Sequence[Path]) -> View | None:
+        """Return what one cluster has. What is wrong with it stops no other; one that can't be reached is planned blindly."""
+        from ..kube.access import read_access
+        from ..kube.client import KubeHttp
+
         try:
-            kube = Kube(KubeHttp(read_access(context, paths)))
-            view = read_view(kube, context, task.scope, task.desired, task.policy)
+            kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
+            return read_view(kube, context, task.scope, task.desired, task.policy)
         except WorkstationError as error:
-            if kube:
-                kube.http.close()
             if task.wait and task.policy.absent and error.context.get("missing_context"):
-                # No way leads to such a cluster: nothing of ours can wait there to be removed.
-                continue
-            view, kube = _blind(context, error, task), None
-        clusters.append(Cluster(context, view, plan_cluster(view, task.desired, task.policy, now), kube))
-    return clusters
+                # No way leads to such a cluster: nothing that was made here can wait there to be removed.
+                return None
+            return _blind(context, error, task)
+
+    def plan(self, desired: Task, current: Current) -> Plan:
+        """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
+        # A second look asks whether all is written; how long AWS lets it live is not for us to choose.
+        policy = desired.policy if self.done is None else replace(desired.policy, threshold=Threshold(fixed=timedelta()))
+        plans = [plan_cluster(view, desired.desired, policy, desired.now) for view in current.views]
+        served = [
+            plan if desired.check_mode or not view.unreachable else replace(plan, items=())
+            for view, plan in zip(current.views, plans, strict=True)
+        ]
+        logins = current.logins.plan(Clock(desired.now, policy.threshold))
+        run = Run(
+            desired=desired.desired,
+            now=desired.now,
+            clusters=tuple(
+                Cluster(view, plan, tuple(map(_foreseen, plan.items)), self._warnings(view.context))
+                for view, plan in zip(current.views, served, strict=True)
+            ),
+            logins=tuple(map(foreseen, logins.items)),
+            login_plan=logins,
+            registries=desired.registries,
+            foreseen=True,
+            check_mode=desired.check_mode,
+            wait=desired.wait,
+            absent=desired.policy.absent,
+        )
+        shown = plan_for(run)
+        return _Whole(shown.steps, shown.before, shown.after, shown.pending, shown.warnings, run=run)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last.
+
+        Raises PartlyFailed at the end. What takes no token is done also without.
+        """
+        run = cast(_Whole, plan).run
+        outcomes: dict[str, dict[str, Outcome]] = {one.context: {} for one in run.clusters}
+        done = replace(run, foreseen=False, logins=())
+        try:
+            tokens, refused = self._tokens(run)
+            done = replace(done, refused=refused)
+            self._write(run, tokens, outcomes)
+            logins, kept = list(run.logins), list[Path]()
+            if not all(item.idle for item in run.login_plan.items):
+                logins, kept = carry_out(run.login_plan, tokens, run.desired.hosts, run.desired.name, self.environment)
+            done = replace(done, logins=tuple(logins), kept=tuple(kept))
+        finally:
+            clusters = (self._finished(cluster, outcomes[cluster.context]) for cluster in run.clusters)
+            self.done = replace(done, clusters=tuple(clusters))
+            for step in plan_for(self.done).steps:
+                if not step.silent:
+                    tell(str(step))
+        result_of(self.done)
+
+    def _tokens(self, run: Run) -> tuple[dict[str, TokenLike], WorkstationError | None]:
+        """Return new tokens by host, as far as they are needed, or none and why AWS refuses them."""
+        full = any(cluster.plan.needs_token for cluster in run.clusters)
+        needed = [one for one in run.registries if full or run.login_plan.hosts.intersection(one.names)]
+        try:
+            return (_tokens(needed, run, self.environment) if needed else {}), None
+        except WorkstationError as error:
+            return {}, error
+
+    def _write(self, run: Run, tokens: Mapping[str, TokenLike], outcomes: Mapping[str, dict[str, Outcome]]) -> None:
+        """Carry out the plans of the clusters, as far as there are tokens for it."""
+        busy = [one for one in run.clusters if not all(item.idle or item.failure for item in one.plan.items)]
+        if not busy:
+            return
+        from .apply import Writer, apply_plan, writer_for
+
+        whole = run.desired.hosts.keys() <= tokens.keys() and any(one.plan.needs_token for one in busy)
+        writer = writer_for(run.desired, tokens) if whole else Writer(run.desired)
+        for cluster in busy:
+            apply_plan(self.kubes[cluster.context], cluster.plan, writer, outcomes[cluster.context])
+
+    def _finished(self, cluster: Cluster, outcomes: Mapping[str, Outcome]) -> Cluster:
+        rows = tuple(outcomes.get(item.namespace) or left(item) for item in cluster.plan.items)
+        return replace(cluster, outcomes=rows, warnings=self._warnings(cluster.context))
+
+    def _warnings(self, context: str) -> tuple[str, ...]:
+        return tuple(self.kubes[context].http.warnings) if context in self.kubes else ()
+
+    def public(self, outcome: Finished[Task, Current]) -> dict[str, Any]:
+        """Return the state of all namespaces and logins. Raises PartlyFailed."""
+        return result_of(self.done or cast(_Whole, outcome.plan).run)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for kube in self.kubes.values():
+            kube.http.close()
 
 
 def _blind(context: str, error: WorkstationError, task: Task) -> View:
@@ -130,75 +185,12 @@ def _blind(context: str, error: WorkstationError, task: Task) -> View:
     return View(context, wanted, unreachable=error.message)
 
 
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what the options ask for, or in check mode only say it. Raises WorkstationError, with what was done in its context."""
-    return do(task_from(params, os.environ), os.environ, datetime.now(UTC), check_mode)
-
-
-def do(task: Task, environment: Mapping[str, str], now: datetime, check_mode: bool) -> dict[str, Any]:
-    """Do the task, as run does."""
-    clusters = read_clusters(task, environment, now)
-    refused = None
-    try:
-        logins = read_logins(task.logins, task.desired.name, Clock(now, task.policy.threshold), environment)
-        if check_mode:
-            logins.foresee()
-            for cluster in clusters:
-                cluster.outcomes = [_foreseen(item) for item in cluster.plan.items]
-        else:
-            refused = _apply(clusters, logins, task, environment, now)
-    finally:
-        for cluster in clusters:
-            if cluster.kube:
-                cluster.kube.http.close()
-    return result_of(
-        clusters,
-        logins,
-        task.desired,
-        now,
-        check_mode=check_mode,
-        wait=task.wait,
-        absent=task.policy.absent,
-        refused=refused,
-    )
-
-
 def _foreseen(item: Item) -> Outcome:
     outcome = untouched(item)
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 
 
-def _apply(
-    clusters: Sequence[Cluster], logins: Logins, task: Task, environment: Mapping[str, str], now: datetime
-) -> WorkstationError | None:
-    """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last.
-
-    Returns why there are no tokens, if so. What takes none is done all the same.
-    """
-    reached = [cluster for cluster in clusters if cluster.kube]
-    full = any(cluster.plan.needs_token for cluster in reached)
-    needed = [one for one in task.registries if full or logins.plan.hosts.intersection(one.names)]
-    tokens: dict[str, TokenLike] = {}
-    body, after, refused = b"", None, None
-    try:
-        tokens = _tokens(needed, reached, environment, now) if needed else {}
-        body, after = body_of(task.desired, tokens) if full else (b"", None)
-    except WorkstationError as error:
-        refused = error
-    for cluster in reached:
-        if cluster.kube is None or all(item.idle or item.failure for item in cluster.plan.items):
-            cluster.outcomes = [untouched(item) for item in cluster.plan.items]
-            continue
-        from .apply import apply_plan
-
-        cluster.outcomes = apply_plan(cluster.kube, cluster.plan, task.desired, body, after)
-    logins.apply(tokens, task.desired.hosts, environment)
-    return refused
-
-
-def _tokens(
-    registries: Sequence[Registry], clusters: Iterable[Cluster], environment: Mapping[str, str], now: datetime
-) -> dict[str, TokenLike]:
+def _tokens(registries: Sequence[Registry], run: Run, environment: Mapping[str, str]) -> dict[str, TokenLike]:
     """Return new tokens by host. Raises TokenRefused, with what that means for the secrets that are there."""
     from ..ecr.failures import TokenRefused
     from ..ecr.tokens import fetch_tokens
@@ -206,12 +198,12 @@ def _tokens(
     try:
         tokens = fetch_tokens(registries, environment)
     except TokenRefused as error:
-        raise TokenRefused(f"{error.message} {_what_stays(clusters, now)}", error.kind) from error
+        raise TokenRefused(f"{error.message} {_what_stays(run.clusters, run.now)}", error.kind) from error
     return {host: tokens[registry.key] for registry in registries for host in registry.names}
 
 
 def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:
-    """Say how long the secrets that are there will still do."""
+    """Say how long the secrets that are there are still good for."""
     lives = [item.current.expires_at for cluster in clusters for item in cluster.plan.items if item.current]
     known = [life for life in lives if life is not None]
     if not known:
@@ -221,3 +213,6 @@ def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:
     if over:
         return f"{stay} {over} of {len(known)} {'has' if over == 1 else 'have'} expired already."
     return f"{stay} the first of them expires in {hours_left(min(known), now):g} h."
+
+
+SUBJECT = PullSecrets

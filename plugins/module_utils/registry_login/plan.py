@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..ecr.lease import Lease, Threshold, due_by_time
+from ..core.durations import Threshold
+from ..ecr.lease import Lease, due_by_time
 
 HELPER = "ecr-login"
 PROGRAM = f"docker-credential-{HELPER}"
@@ -162,7 +163,7 @@ def _enter(item: Item, identity: str, there: Found, clock: Clock, helped: bool) 
 def _due(item: Item, identity: str, there: Found, clock: Clock) -> str:
     note = item.note
     if note is None:
-        return "there is no login of ours"
+        return "it was not logged in by an earlier run"
     if note.lease is None:
         return "an earlier login did not end"
     if item.place.kind == "docker" and item.host not in there.entries:
@@ -220,6 +221,6 @@ def could_not(item: Item, why: str) -> str:
         LOG_IN: f"log {item.place} in to {registry}",
         LOG_OUT: f"log {item.place} out of {registry}",
         ADD: f"add credential helper '{HELPER}' for {registry} to docker's config.json",
-        TAKE: f"take credential helper '{HELPER}' for {registry} from docker's config.json",
+        TAKE: f"remove credential helper '{HELPER}' for {registry} from docker's config.json",
     }
     return f"Could not {words[item.verb]}: {why}"

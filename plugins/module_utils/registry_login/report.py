@@ -12,18 +12,20 @@ from ..ecr.lease import Lease, hours_left, stamp
 from .plan import ADD, FORGET, HELPER, LOG_IN, LOG_OUT, TAKE, Item, Outcome
 
 
-def plan_of(outcomes: Sequence[Outcome], check_mode: bool) -> Plan:
-    """Return what was done as a printable plan, or in check mode what would be."""
+def plan_of(outcomes: Sequence[Outcome], is_foreseen: bool) -> Plan:
+    """Return what is foreseen as a printable plan, or what was done. A note to forget is a silent step."""
     steps: list[Step] = []
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for outcome in outcomes:
         item = outcome.item
-        if item.verb in ("", FORGET) or item.failure or outcome.state in ("failed", "waiting"):
+        if not item.verb or item.failure or outcome.state in ("failed", "waiting"):
             continue
-        if outcome.state == "due" and not check_mode:
+        if outcome.state == "due" and not is_foreseen:
             continue
         steps.append(_step(item))
+        if item.verb == FORGET:
+            continue
         key = f"{item.place}{' credHelpers' if item.place.kind == 'helper' else ''}: {item.host}"
         before[key], after[key] = _states(item, outcome.lease)
     return Plan(tuple(steps), before, after)
@@ -35,14 +37,19 @@ def _step(item: Item) -> Step:
         LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
         LOG_OUT: Step("log", f"{item.place} out of {registry}", item.reason),
         ADD: Step("add", f"credential helper '{HELPER}' for {registry} to docker's config.json"),
-        TAKE: Step("take", f"credential helper '{HELPER}' for {registry} from docker's config.json", item.reason),
+        TAKE: Step("remove", f"credential helper '{HELPER}' for {registry} from docker's config.json", item.reason),
+        FORGET: Step("forget", f"the note of {registry} in {item.place}", silent=True),
     }[item.verb]
 
 
 def _states(item: Item, lease: Lease | None) -> tuple[Any, Any]:
     if item.verb in (ADD, TAKE):
         return (None, HELPER) if item.verb == ADD else (HELPER, None)
-    old = f"logged in until {stamp(item.note.lease.expires_at)}" if item.note and item.note.lease else "no login of ours"
+    old = (
+        f"logged in until {stamp(item.note.lease.expires_at)}"
+        if item.note and item.note.lease
+        else "not logged in by an earlier run"
+    )
     if item.verb == LOG_OUT:
         return old, "logged out"
     changed = lease is not None and not (item.note and item.note.lease == lease)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The logins of a run: options in, plan, then what became of it. Without logins wanted or noted it costs one missing file.
+"""The logins of a run: options in, what is there, then what became of the plan. Without any it costs one missing file.
 
 The parts that look and act are loaded only when there is something to look at.
 """
@@ -15,44 +15,45 @@ from ..core.errors import InputError
 from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
 from .notes import Notes
-from .plan import Clock, LoginPlan, Outcome, Place, foreseen, plan_logins
+from .plan import Clock, Found, LoginPlan, Note, Outcome, Place, plan_logins
 
 Wanted = Mapping[Place, Mapping[str, str]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Logins:
-    """The logins during the run."""
+    """What is wanted, what is noted and what the places hold."""
 
-    plan: LoginPlan = field(default_factory=LoginPlan)
-    notes: Notes | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
-    kept: list[Path] = field(default_factory=list)
+    wanted: Wanted = field(default_factory=dict)
+    noted: Mapping[Place, Mapping[str, Note]] = field(default_factory=dict)
+    found: Mapping[Place, Found] = field(default_factory=dict)
+    helper_installed: bool = True
 
-    def foresee(self) -> None:
-        """Take the plan for what became of it, as check mode does."""
-        self.outcomes = [foreseen(item) for item in self.plan.items]
+    def plan(self, clock: Clock) -> LoginPlan:
+        """Return what to do."""
+        return plan_logins(self.wanted, self.noted, self.found, clock, self.helper_installed)
 
-    def apply(self, tokens: Mapping[str, TokenLike], identities: Mapping[str, str], environment: Mapping[str, str]) -> None:
-        """Carry out the plan, as far as there are tokens for it."""
-        if self.notes is None or all(item.idle for item in self.plan.items):
-            self.foresee()
-            return
-        from .apply import Access, apply_logins
 
-        access = {host: Access(token, identities[host]) for host, token in tokens.items()}
-        self.outcomes, self.kept = apply_logins(self.plan, access, self.notes, environment)
+def carry_out(
+    plan: LoginPlan, tokens: Mapping[str, TokenLike], identities: Mapping[str, str], secret: str, environment: Mapping[str, str]
+) -> tuple[list[Outcome], list[Path]]:
+    """Carry out the plan, as far as there are tokens for it. Returns what became of it, and where docker's file was kept."""
+    from .apply import Access, apply_logins
+
+    access = {host: Access(token, identities[host]) for host, token in tokens.items()}
+    return apply_logins(plan, access, Notes(environment, secret), environment)
 
 
 def wanted_from(
     params: Mapping[str, Any], registries: Sequence[Registry], prints: Mapping[str, str], environment: Mapping[str, str]
 ) -> Wanted:
-    """Return which hosts each place shall know. Raises InputError for what can't be meant."""
+    """Return which hosts each place is to know. Raises InputError."""
     helpers, login, profiles = params["docker_cred_helpers"], params["docker_login"], params["nerdctl_profiles"] or ()
     if helpers and login:
         raise InputError(
-            "Could not plan docker's logins: docker_cred_helpers and docker_login exclude each other, as the credential helper "
-            "takes no logins. Turn one of them off."
+            "plan docker's logins",
+            "docker_cred_helpers and docker_login exclude each other, as the credential helper takes no logins",
+            "Turn one of them off.",
         )
     wanted: dict[Place, Mapping[str, str]] = {}
     if params["state"] == "absent" or not (helpers or login or profiles):
@@ -69,16 +70,14 @@ def wanted_from(
     return wanted | {Place("nerdctl", parse_name(profile).name): prints for profile in profiles}
 
 
-def read_logins(wanted: Wanted, secret: str, clock: Clock, environment: Mapping[str, str]) -> Logins:
-    """Look at every place that is wanted or noted, and plan."""
-    notes = Notes(environment, _home(environment), secret)
-    noted = notes.read()
+def read_logins(wanted: Wanted, secret: str, environment: Mapping[str, str]) -> Logins:
+    """Look at every place that is wanted or noted."""
+    noted = Notes(environment, secret).read()
     if not wanted and not noted:
         return Logins()
     from .read import helper_installed, look
 
-    found = look({*wanted, *noted}, environment)
-    return Logins(plan_logins(wanted, noted, found, clock, helper_installed(environment)), notes)
+    return Logins(wanted, noted, look({*wanted, *noted}, environment), helper_installed(environment))
 
 
 def _home(environment: Mapping[str, str]) -> str:

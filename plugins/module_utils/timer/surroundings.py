@@ -9,16 +9,21 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from ..core.command import USUAL_DIRECTORIES, complete_path
-from ..ecr.lease import TOKEN_LIFE, longest_wait, threshold_from
+from ..core.durations import threshold_from
 from .units import Timer
 
 
 def at_home(words: Iterable[str]) -> tuple[str, ...]:
     """Return words with a leading ~ expanded; a $ stays, unlike in the type path, because no service manager reads it."""
     return tuple(os.path.expanduser(word) for word in words)  # noqa: PTH111
+
+
+# Of ECR's tokens, which is all that a timer knows of them.
+TOKEN_LIFE = timedelta(hours=12)
 
 
 def search_path(programs: Iterable[str], path: str) -> str:
@@ -53,7 +58,8 @@ def left_behind(timer: str, around: Mapping[str, str], names: Iterable[str], giv
 
 def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
     """Return a warning where pull secrets can expire between two runs of the timer, or None. Raises InputError."""
-    life, most = (round(time.total_seconds() / 60) for time in (TOKEN_LIFE, longest_wait(threshold_from(refresh_before))))
+    longest = threshold_from(refresh_before, TOKEN_LIFE).of(TOKEN_LIFE)
+    life, most = (round(time.total_seconds() / 60) for time in (TOKEN_LIFE, longest))
     if timer.minutes <= most:
         return None
     return (

@@ -6,16 +6,18 @@ from __future__ import annotations
 import base64
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access, access_of
-from ansible_collections.laptop.containers.plugins.module_utils.kube.answers import ApiError, Unreachable
+from ansible_collections.laptop.containers.plugins.module_utils.kube.answers import ApiError, Unreachable, Untrusted
 from ansible_collections.laptop.containers.plugins.module_utils.kube.client import KubeHttp
 from ansible_collections.laptop.containers.plugins.module_utils.kube.entry import Entry
 from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience, Retries, Trouble
@@ -206,6 +208,61 @@ def test_a_name_that_no_certificate_can_have_is_input() -> None:
 def authority(folder: Path) -> Authority:
     folder.mkdir()
     return Authority(folder)
+
+
+DAY = timedelta(days=1)
+FAULTS = [
+    pytest.param({}, True, "is not signed by the authority in the kubeconfig", id="another authority"),
+    pytest.param({"valid": (-9 * DAY, -DAY)}, False, "has expired. Restart the profile", id="expired"),
+    pytest.param({"valid": (DAY, 9 * DAY)}, False, "is not yet valid. Set the clock", id="not yet valid"),
+    pytest.param({"address": "10.1.2.3"}, False, "is for another host name. Correct 'server'", id="another address"),
+]
+
+
+@pytest.mark.parametrize(("certificate", "foreign", "said"), FAULTS)
+def test_each_fault_of_a_certificate_has_its_sentence_and_is_not_unreachable(
+    tmp_path: Path, certificate: dict[str, Any], foreign: bool, said: str
+) -> None:
+    mine, other = authority(tmp_path / "mine"), authority(tmp_path / "other")
+    pair = (other if foreign else mine).issue("server", server=True, **certificate)
+    (tmp_path / "pair").write_bytes(pair.certificate + pair.key)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "pair")
+    ca = base64.b64encode(mine.certificate_file.read_bytes()).decode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=shake_hands, args=(listener, tls), daemon=True).start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Untrusted) as caught:
+            KubeHttp(access(url, certificate_authority_data=ca), QUICK).json("GET", "/x")
+    assert caught.value.message.startswith(f"Could not trust cluster 'colima-k8s': its certificate at {url} {said}")
+
+
+def shake_hands(listener: socket.socket, tls: ssl.SSLContext) -> None:
+    with suppress(OSError):
+        while True:
+            with suppress(ssl.SSLError), tls.wrap_socket(listener.accept()[0], server_side=True):
+                pass
+
+
+def test_a_silent_server_is_waited_for_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        http = KubeHttp(access(f"http://127.0.0.1:{silent.getsockname()[1]}", "kind"), Patience(request=0.3))
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                http.json("GET", "/x")
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+        http.close()
+
+
+def test_warnings_of_the_server_are_collected() -> None:
+    said = '299 - "v1 is \\"old\\"", 299 - "use v2"'
+    with serving(answer(200, {}, Warning=said), answer(200, {}, Warning=said)) as (_, http):
+        for _ in range(2):
+            http.json("GET", "/x")
+        assert list(http.warnings) == ['v1 is "old"', "use v2"]
 
 
 def test_what_people_write_between_the_authorities_does_not_matter(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pull secret that shall go while its cluster does not answer, as in a teardown."""
+"""A pull secret that has to go while its cluster does not answer, as in a teardown."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import ARGUMENT_SPEC, run
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import PullSecrets
 
 
 def gone(**options: Any) -> dict[str, Any]:
     given = {"contexts": ["colima-k8s"], "namespaces": ["default"], "unreachable": "pending", "state": "absent", **options}
-    checked = ArgumentSpecValidator(ARGUMENT_SPEC).validate(given)
+    checked = ArgumentSpecValidator(dict(PullSecrets.spec)).validate(given)
     assert not checked.error_messages
-    return run(checked.validated_parameters, False)
+    return run(PullSecrets(), checked.validated_parameters, check_mode=False)
 
 
 def test_a_laptop_that_never_had_the_cluster_waits_for_nothing(home: Path) -> None:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.durations import Threshold, threshold_from
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease, Threshold, threshold_from
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import TOKEN_LIFE, Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
     OWNER,
     Current,
@@ -66,7 +67,11 @@ def aged(hours: float, life: float = 12) -> Current:
         ),
         pytest.param(written(service_accounts=("default",)), "service accounts differ", id="account dropped"),
         pytest.param(written(owners=("kubectl-edit",)), "changed by kubectl-edit", id="edited by hand"),
-        pytest.param(written(owners=()), "changed by somebody", id="owner unknown"),
+        pytest.param(
+            written(meddlers=("kubectl-annotate",)), "annotations were changed by kubectl-annotate", id="annotated by hand"
+        ),
+        pytest.param(aged(1, life=13), "more than the 12 hours", id="a life that no token has"),
+        pytest.param(written(owners=()), "changed by an unknown manager", id="owner unknown"),
     ],
 )
 def test_a_secret_is_due_for_a_reason(current: Current | None, reason: str) -> None:
@@ -86,13 +91,13 @@ def test_a_secret_is_due_for_a_reason(current: Current | None, reason: str) -> N
     ],
 )
 def test_thresholds_are_read(text: str, threshold: Threshold) -> None:
-    assert threshold_from(text) == threshold
+    assert threshold_from(text, TOKEN_LIFE) == threshold
 
 
 @pytest.mark.parametrize("text", ["", "0%", "100%", "12h", "0h", "soon", "-1h", "1d", "6", "50 %"])
 def test_other_thresholds_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="refresh_before"):
-        threshold_from(text)
+        threshold_from(text, TOKEN_LIFE)
 
 
 def test_what_is_written_reads_back_as_fresh() -> None:

@@ -12,8 +12,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, Current, Desired
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose, scope_from
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Account, Policy, View, plan_cluster
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, plan_cluster
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.show import plan_of
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import Account, View
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -90,7 +91,7 @@ def test_service_accounts_gain_and_lose_the_entry(
 ) -> None:
     accounts = (
         Account("a", "default", "1", ("other",)),
-        Account("a", "marked", "1", ("ecr-creds",), marked=True),
+        Account("a", "marked", "1", ("ecr-creds",), marks=("ecr-creds",)),
         Account("a", "own", "1"),
         Account("a", "theirs", "1", ("ecr-creds",)),
     )

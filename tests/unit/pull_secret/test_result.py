@@ -14,12 +14,17 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan
     Item,
     Outcome,
     Policy,
-    View,
     plan_cluster,
     untouched,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.result import Cluster, PartlyFailed, result_of
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.task import Logins
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.result import (
+    Cluster,
+    PartlyFailed,
+    Run,
+    plan_for,
+    result_of,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import View
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -28,11 +33,15 @@ FRESH = Current("a", "uid", True, {HOST: Lease(NOW, NOW + timedelta(hours=12), "
 
 
 def cluster(*outcomes: Outcome) -> Cluster:
-    return Cluster("c", View("c"), ClusterPlan("c", tuple(outcome.item for outcome in outcomes)), outcomes=list(outcomes))
+    return Cluster(View("c"), ClusterPlan("c", tuple(outcome.item for outcome in outcomes)), outcomes)
+
+
+def run_of(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> Run:
+    return Run(DESIRED, NOW, clusters, foreseen=check_mode, check_mode=check_mode, wait=wait)
 
 
 def result(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> dict[str, Any]:
-    return result_of(list(clusters), Logins(), DESIRED, NOW, check_mode=check_mode, wait=wait)
+    return result_of(run_of(*clusters, check_mode=check_mode, wait=wait))
 
 
 def failed(namespace: str, reason: str) -> Outcome:
@@ -68,20 +77,38 @@ def test_many_failures_of_one_reason_are_one_sentence() -> None:
 def test_only_what_was_done_counts_as_changed() -> None:
     done = Outcome(Item("a", "create", "it is missing"), "created", FRESH)
     gone = Outcome(Item("b", "create", "it is missing"), "gone")
-    assert result(cluster(done, gone))["actions"] == ["create pull secret c/a/ecr-creds (it is missing)"]
-    assert not result(cluster(gone))["changed"]
+    assert plan_for(run_of(cluster(done, gone))).actions == ["create pull secret c/a/ecr-creds (it is missing)"]
+    assert not plan_for(run_of(cluster(gone))).changed
+
+
+def test_many_namespaces_are_a_few_lines() -> None:
+    reasons = ["5.4 h are left", "5.3 h are left"]
+    items = [Item(f"n{number}", "renew", reasons[number % 2], FRESH) for number in range(1000)]
+    plan = plan_for(run_of(cluster(*[Outcome(item, "renewed", FRESH) for item in items])))
+    assert plan.actions == [
+        "renew pull secret 'ecr-creds' in 500 namespaces 'n0', 'n2', 'n4' and 497 more of cluster 'c' (5.4 h are left)",
+        "renew pull secret 'ecr-creds' in 500 namespaces 'n1', 'n3', 'n5' and 497 more of cluster 'c' (5.3 h are left)",
+    ]
+    assert list(plan.before) == list(plan.after) == ["c: 1,000 namespaces 'n0', 'n1', 'n2' and 997 more"]
+
+
+def test_a_refusal_that_names_its_namespace_is_one_sentence_for_all() -> None:
+    outcomes = [failed(f"n{number}", f'it can not create resource in the namespace "n{number}".') for number in range(5)]
+    with pytest.raises(PartlyFailed) as caught:
+        result(cluster(*outcomes))
+    assert caught.value.message.count("Could not") == 1
 
 
 def away(check_mode: bool = True) -> Cluster:
     view = View("c", ("a",), unreachable="Could not reach cluster 'c': off.")
     plan = plan_cluster(view, DESIRED, Policy(), NOW)
-    return Cluster("c", view, plan, outcomes=[Outcome(item, "due") for item in plan.items] if check_mode else [])
+    return Cluster(view, plan, tuple(Outcome(item, "due") for item in plan.items) if check_mode else ())
 
 
 def test_a_cluster_that_is_away_is_a_guess_a_failure_or_pending() -> None:
     guess = result(away(), check_mode=True)
-    assert guess["changed"] and "is a guess" in guess["warnings"][0]
+    assert plan_for(run_of(away(), check_mode=True)).changed and "is a guess" in guess["warnings"][0]
     with pytest.raises(PartlyFailed, match="Could not reach cluster 'c': off"):
         result(away(check_mode=False))
-    waiting = result(away(check_mode=False), wait=True)
-    assert not waiting["changed"] and waiting["pending"][0]["target"] == "cluster c"
+    (waiting,) = plan_for(run_of(away(check_mode=False), wait=True)).pending
+    assert waiting.target == "cluster c"

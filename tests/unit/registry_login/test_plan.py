@@ -40,7 +40,7 @@ def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed:
 @pytest.mark.parametrize(
     ("place", "note", "found", "verb", "reason"),
     [
-        pytest.param(DOCKER, None, Found(), "log in", "no login of ours", id="first time"),
+        pytest.param(DOCKER, None, Found(), "log in", "not logged in by an earlier run", id="first time"),
         pytest.param(DOCKER, Note(FRESH), IN, "", "", id="fresh"),
         pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "", "", id="fresh, in a credential store"),
         pytest.param(DOCKER, Note(FRESH), Found(), "log in", "no longer has it", id="somebody logged out"),
