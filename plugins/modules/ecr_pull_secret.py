@@ -65,7 +65,7 @@ options:
   service_accounts:
     description:
       - Names of service accounts, V(*) for all, whose C(imagePullSecrets) get an entry for the secret. Other entries stay.
-      - An entry that this module added is taken out again when the account is no longer listed.
+      - An entry that this module added is removed when the account is no longer listed.
       - A named account that does not exist is reported as pending; the next run adds the entry.
     type: list
     elements: str
@@ -88,11 +88,15 @@ options:
     type: str
     default: half
   adopt:
-    description: Whether a secret of that name that somebody else made is taken over. Otherwise it is a failure.
+    description:
+      - Whether a secret of that name that another program made is taken over. Otherwise it is a failure.
+      - Log-ins of other registries in it stay, now and in every renewal. The diff names them.
     type: bool
     default: false
   force_conflicts:
-    description: Whether content that another manager changed in our secret is taken back. Otherwise it is a failure.
+    description:
+      - Whether content that another manager changed in our secret is overwritten. Otherwise it is a failure.
+      - Annotations of ours that another manager changed are always restored.
     type: bool
     default: false
   prune:
@@ -106,7 +110,7 @@ options:
       - Whether docker asks AWS' own credential helper for these registries, through C(credHelpers) in its C(config.json). Docker
         then needs no token of ours; C(docker-credential-ecr-login) must be on E(PATH), and uses its own view of the identity.
       - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
-        An entry that this module added is taken out again when it is no longer wanted; another helper's is a failure.
+        An entry that this module added is removed when it is no longer wanted; another helper's is a failure.
     type: bool
     default: false
   docker_login:
@@ -138,7 +142,7 @@ options:
     default: fail
   state:
     description:
-      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts (also where somebody else
+      - V(absent) removes our secrets from the chosen namespaces, their entries from service accounts (also where another program
         has deleted the secret), and the logins and C(credHelpers) that this module made.
     type: str
     choices: [present, absent]
@@ -188,7 +192,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, also by a run that failed, or would be done in check mode, in plain English.
+  description:
+    - What was done, also by a run that failed, or would be done in check mode, in plain English. More than 15 steps are grouped.
   returned: unless options are refused
   type: list
   elements: str
@@ -210,7 +215,7 @@ secrets:
       type: str
     state:
       description:
-        - V(fresh), V(created), V(renewed), V(adopted), V(deleted), V(absent), V(failed), V(foreign) (somebody else's), V(gone)
+        - V(fresh), V(created), V(renewed), V(adopted), V(deleted), V(absent), V(failed), V(foreign) (another manager's), V(gone)
           (the namespace is being deleted, or has been meanwhile), or in check mode V(due).
       type: str
     reason:

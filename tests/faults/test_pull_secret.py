@@ -456,9 +456,10 @@ def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserv
     assert "colima start k8s" in result.message
 
 
-def damage(apiserver: ApiServer, namespace: str, record: str | None, manager: str) -> None:
+def damage(apiserver: ApiServer, namespace: str, record: str | None, manager: str, content: str = "") -> None:
     found = read(apiserver, namespace)
     assert found is not None
+    found["data"][".dockerconfigjson"] = content or found["data"][".dockerconfigjson"]
     notes = found["metadata"]["annotations"]
     del found["metadata"]["managedFields"], notes["laptop.containers/registries"]
     if record is not None:
@@ -472,7 +473,7 @@ RECORDS = ["{", "[]", "{}", '{"x": 1}', '{"x": {"issued": "today", "expires": "n
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_a_record_that_was_damaged_is_written_anew(apiserver: ApiServer, old: dict[str, Any], record: str | None) -> None:
+def test_a_record_that_was_damaged_is_written_again(apiserver: ApiServer, old: dict[str, Any], record: str | None) -> None:
     name = next(iter(old))
     damage(apiserver, name, record, "laptop.containers")
     result = run(apiserver.kubeconfig, namespaces=[name])
@@ -481,9 +482,13 @@ def test_a_record_that_was_damaged_is_written_anew(apiserver: ApiServer, old: di
     assert not run(apiserver.kubeconfig, namespaces=[name]).changed
 
 
-def test_a_record_that_somebody_else_damaged_is_taken_back_only_when_told(apiserver: ApiServer, old: dict[str, Any]) -> None:
+def test_a_record_that_another_program_damaged_is_restored_and_content_only_when_told(
+    apiserver: ApiServer, old: dict[str, Any]
+) -> None:
     name = next(iter(old))
     damage(apiserver, name, "{", "kubectl-edit")
+    assert run(apiserver.kubeconfig, namespaces=[name]).states == {name: "renewed"}
+    damage(apiserver, name, "{", "kubectl-edit", content="e30=")
     refused = run(apiserver.kubeconfig, namespaces=[name])
-    assert refused.failed and "belongs to kubectl-edit. Set force_conflicts to true" in refused.message
+    assert refused.failed and "its content was changed by kubectl-edit. Set force_conflicts to true" in refused.message
     assert run(apiserver.kubeconfig, namespaces=[name], force_conflicts=True).states == {name: "renewed"}
