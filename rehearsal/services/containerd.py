@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import os
-import socket as sockets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from rehearsal.engines import SYSTEM_PATH, caches, find
 from rehearsal.lab.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.services.http import listens
 from rehearsal.services.in_realm import InRealm
 
 NEEDS = "containerd"
@@ -56,7 +56,7 @@ class Containerd(InRealm):
         self.realm.start(programs)
         last = programs[-1].socket
         try:
-            self.realm.daemon.wait_until(lambda: _accepts(self.socket) and _accepts(last), READY_SECONDS)
+            self.realm.daemon.wait_until(lambda: listens(self.socket) and listens(last), READY_SECONDS)
         except LabError as error:
             self.kill()
             raise LabError(f"{error} See {self.directory}.") from None
@@ -112,14 +112,3 @@ def remove_container_cgroups(data: Path) -> None:
     for container in data.glob("nerdctl/*/containers/*/*"):
         remove_cgroups(f"{container.parent.name}/{container.name}")
         remove_cgroups(container.parent.name)
-
-
-def _accepts(path: Path) -> bool:
-    """Whether something listens on the socket."""
-    with sockets.socket(sockets.AF_UNIX) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True

@@ -8,6 +8,17 @@ import socket
 from pathlib import Path
 
 
+def listens(path: Path) -> bool:
+    """Return whether something listens on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
@@ -23,7 +34,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def get_unix(path: Path, url: str, timeout: float = 2.0) -> str | None:
-    """The body of a 200 answer to GET url on the socket; None for anything else."""
+    """Return the body of a 200 answer to GET url on the socket; None for anything else."""
     connection = UnixConnection(path, timeout)
     try:
         connection.request("GET", url)

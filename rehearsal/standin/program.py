@@ -11,8 +11,8 @@ from pathlib import Path
 from rehearsal.engines import ROOT
 
 
-def write_program(path: Path, code: str, *, site: bool = True) -> None:
-    """Write a program that runs code with this project on sys.path.
+def program_text(code: str, *, site: bool = True) -> str:
+    """Return a program that runs code with this project on sys.path.
 
     Without site, what other packages hook into the start of Python costs nothing; of them only PyYAML is on sys.path.
     """
@@ -21,7 +21,12 @@ def write_program(path: Path, code: str, *, site: bool = True) -> None:
         import yaml
 
         paths.append(str(Path(yaml.__file__).resolve().parents[1]))
-    text = "\n".join((*_interpreter("" if site else "-S"), f"import sys; sys.path[:1] = {paths!r}", code)) + "\n"
+    return "\n".join((*_interpreter("" if site else "-S"), f"import sys; sys.path[:1] = {paths!r}", code)) + "\n"
+
+
+def write_program(path: Path, code: str, *, site: bool = True) -> None:
+    """Write the program where it differs from what is there."""
+    text = program_text(code, site=site)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A link leads to a real program, and a program that another process is starting can't be written to.
     if path.is_symlink():

@@ -18,14 +18,14 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
-from tests.support.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 
 MOMENTS = range(50 if os.environ.get("LAPTOP_LONG") else 6)
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import json, sys
 from pathlib import Path
-from tests.support.standin_laptop import ColimaLab
+from tests.support.colima.standin_laptop import ColimaLab
 root, profiles, policy = sys.argv[1:]
 ColimaLab(Path(root), BOOT_SECONDS="0.4").converge(*json.loads(profiles), **json.loads(policy))
 """

@@ -20,8 +20,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.kube import clie
 from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.read import AT_ONCE
 
-from tests.support.api_server_front import Front, refuse
-from tests.support.pull_secret_scenario import HOST, SECRET_RULE, password, read, run
+from tests.support.pull_secret.api_server_proxy import Front, refuse
+from tests.support.pull_secret.scenario import HOST, SECRET_RULE, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -429,7 +429,7 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
     with Front(apiserver, trouble) as front:
         kubeconfig = front.kubeconfig(tmp_path / "config")
         code = (
-            "from tests.support.pull_secret_scenario import run; "
+            "from tests.support.pull_secret.scenario import run; "
             f"run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
         )
         process = subprocess.Popen(

@@ -7,9 +7,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.des
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.in_process_lab import CalledLab
-from tests.support.profile_life import NAME, SHARE, Life, Run, lives, play
-from tests.support.strategies import APPLE_SILICON
+from tests.support.colima.in_process_lab import CalledLab
+from tests.support.colima.profile_life import NAME, SHARE, Life, Run, lives, play
+from tests.support.colima.strategies import APPLE_SILICON
 
 # What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
 KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)

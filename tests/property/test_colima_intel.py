@@ -7,9 +7,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.des
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.support.in_process_lab import CalledLab
-from tests.support.profile_life import NAME, SHARE, Life, Run, lives, play
-from tests.support.strategies import INTEL
+from tests.support.colima.in_process_lab import CalledLab
+from tests.support.colima.profile_life import NAME, SHARE, Life, Run, lives, play
+from tests.support.colima.strategies import INTEL
 
 # What a long run has found: a first start that never ended, and then another VM is wanted, but not up.
 UNFINISHED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")

@@ -38,8 +38,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.pipe
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.colima_model import World
-from tests.support.strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
+from tests.support.colima.outcome_model import World
+from tests.support.colima.strategies import HOSTS, LONG, NAME, STATES, made, policies, stated
 
 SOCKET = "unix:///home/me/.colima/dev/docker.sock"
 

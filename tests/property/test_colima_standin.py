@@ -7,9 +7,9 @@ import os
 
 from hypothesis import given, settings
 
-from tests.support.in_process_lab import CalledLab, ProcessLab
-from tests.support.profile_life import Life, lives, play
-from tests.support.strategies import LONG
+from tests.support.colima.in_process_lab import CalledLab, ProcessLab
+from tests.support.colima.profile_life import Life, lives, play
+from tests.support.colima.strategies import LONG
 
 LIVES = 60 if os.environ.get("LAPTOP_LONG") else 3
 

@@ -46,6 +46,11 @@ def now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S") + shown
 
 
+def fatal_line(text: str) -> str:
+    """Return the line of a program below, as colima repeats it."""
+    return f'time="{now()}" level=fatal msg={go_quote(text)}\n'
+
+
 class Log:
     """Writes log lines to one stream, at once."""
 

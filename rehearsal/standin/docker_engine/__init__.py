@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 from .server import Server
@@ -25,17 +23,15 @@ START_SECONDS = 60
 
 def start(socket_path: Path, state_dir: Path) -> subprocess.Popen[bytes]:
     """Start the engine as a process of its own and return it once it answers."""
+    from rehearsal.lab.processes import comes_true
+    from rehearsal.services.http import listens
+
     root = Path(__file__).resolve().parents[3]
     command = [sys.executable, "-m", "rehearsal.standin.docker_engine", "--socket", str(socket_path), "--state", str(state_dir)]
     process = subprocess.Popen(command, cwd=root, start_new_session=True, stdin=subprocess.DEVNULL)
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(socket_path))
-                return process
-            except OSError:
-                time.sleep(0.02)
+    comes_true(lambda: listens(socket_path) or process.poll() is not None, START_SECONDS)
+    if listens(socket_path):
+        return process
     process.kill()
     raise RuntimeError(f"The stand-in engine did not answer on {socket_path} within {START_SECONDS} s.")
 

@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,11 @@ from typing import Any
 import pytest
 import yaml
 
+from rehearsal.lab.processes import comes_true
 from rehearsal.standin import colima as vm
 from rehearsal.standin.colima.lima.instances import alive
 from rehearsal.standin.program import write_program
+from tests.support.command_result import CommandResult
 from tests.support.processes import kill, standing_still
 
 STANDIN = "stand-in"
@@ -50,13 +51,8 @@ def spoken(text: str) -> list[tuple[str, str, str]]:
     return found
 
 
-class Result:
-    """What a command left."""
-
-    def __init__(self, rc: int, out: str, err: str) -> None:
-        self.rc = rc
-        self.out = out
-        self.err = err
+class Result(CommandResult):
+    """What a command left, read."""
 
     @property
     def messages(self) -> list[str]:
@@ -72,9 +68,6 @@ class Result:
     def fatal(self) -> str:
         """colima's last word, or ''."""
         return next((message for level, message, _ in spoken(self.err) if level == "fatal"), "")
-
-    def __repr__(self) -> str:
-        return f"rc={self.rc}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
 
 
 class Rig:
@@ -212,10 +205,8 @@ class Rig:
 
     def wait_for(self, profile: str, status: str, seconds: float = 20) -> None:
         """Wait until list shows a status."""
-        deadline = time.monotonic() + seconds
-        while self.rows().get(profile, {}).get("status") != status:
-            assert time.monotonic() < deadline, f"{profile} is not {status}: {self.rows()}"
-            time.sleep(0.1)
+        shown = comes_true(lambda: self.rows().get(profile, {}).get("status") == status, seconds)
+        assert shown, f"{profile} is not {status}: {self.rows()}"
 
     def contexts(self) -> tuple[list[str], str]:
         """docker's contexts and the current one."""
@@ -247,9 +238,7 @@ class Rig:
         for file in self.place.glob("**/*.pid"):
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int(file.read_text()), signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while any(alive(bell) for bell in bells if bell) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        comes_true(lambda: not any(alive(bell) for bell in bells if bell), 5)
 
 
 def _real_directory() -> Path | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.lab.processes import comes_true
+
 from .conftest import Rig
 
 GUEST = """#!/bin/sh
@@ -66,10 +68,7 @@ def given(rig: Rig, verb: str) -> dict[str, str]:
 
 def wait_for_call(rig: Rig, call: str) -> None:
     """Wait until a call was made."""
-    deadline = time.monotonic() + 10
-    while call not in calls(rig):
-        assert time.monotonic() < deadline, calls(rig)
-        time.sleep(0.05)
+    assert comes_true(lambda: call in calls(rig), 10), calls(rig)
 
 
 def test_the_engine_is_started_with_its_places_and_stopped_before_the_machine(inside: Rig) -> None:

@@ -14,6 +14,8 @@ from .conftest import Rig, spoken
 # A qemu driver is a process of its own; with vz there is only the host agent.
 QEMU = {"REHEARSAL_SYSTEM": "Linux", "REHEARSAL_ARCH": "x86_64"}
 
+from rehearsal.lab.processes import comes_true
+
 
 @pytest.fixture
 def lab(rig: Rig) -> Rig:
@@ -32,10 +34,7 @@ def interrupted(rig: Rig, how: int, group: bool) -> None:
     """Start a profile and signal colima in the middle of its boot."""
     process = rig.popen("colima", "start", "lab2", "--runtime", "containerd", REHEARSAL_BOOT_SECONDS="4")
     pid_file = rig.instance("lab2") / "ha.pid"
-    deadline = time.monotonic() + 20
-    while not pid_file.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert comes_true(pid_file.exists, 20)
     (os.killpg if group else os.kill)(process.pid, how)
     process.communicate(timeout=20)
 

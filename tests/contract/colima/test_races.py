@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 
+from rehearsal.lab.processes import comes_true
 from tests.support.processes import standing_still
 
 from .conftest import Rig
@@ -18,10 +18,7 @@ SLOW = {"REHEARSAL_BOOT_SECONDS": "4"}
 @contextlib.contextmanager
 def held(process: subprocess.Popen[str], when: Callable[[], object]) -> Iterator[None]:
     """Wait for a moment of a start and let it stand still there, so that others have all the time that they take."""
-    deadline = time.monotonic() + 20
-    while not when():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert comes_true(lambda: bool(when()), 20)
     with standing_still(-process.pid):
         yield
 

@@ -17,12 +17,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.start import FORCE_STOP, repair_for
+
+from rehearsal.lab.processes import comes_true
 
 from .conftest import STANDIN, Result, Rig, spoken
 
@@ -179,10 +180,7 @@ class Story:
         elif verb == "WAIT":
             rig.wait_for(words[0], words[1])
         elif verb == "STATE":
-            deadline = time.monotonic() + 30
-            while not (rig.instance(words[0]) / "colima.yaml").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            assert comes_true((rig.instance(words[0]) / "colima.yaml").exists, 30)
         elif verb == "BEGIN":
             self.running[words[0]] = rig.popen(*self.typed(Recording(words[0])), **SLOW)
         elif verb == "CTRLC":

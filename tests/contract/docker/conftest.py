@@ -16,18 +16,14 @@ import pytest
 
 from rehearsal import engines
 from rehearsal.standin import docker_cli, docker_engine
+from tests.support.command_result import CommandResult
 
 SECONDS = 60
 WORDS_AS_IN = 28  # the major version whose words the stand-in speaks
 
 
-class Result:
-    """What a command left."""
-
-    def __init__(self, rc: int, out: str, err: str) -> None:
-        self.rc = rc
-        self.out = out
-        self.err = err
+class Result(CommandResult):
+    """What a command left, read."""
 
     @property
     def json(self) -> Any:

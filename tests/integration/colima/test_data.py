@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep, TimedOut
 
-from tests.support.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 ABSENT = {"name": "dev", "state": "absent"}

@@ -18,8 +18,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core import processes as host_processes
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import standing_still_until
-from tests.support.standin_laptop import ColimaLab, colima_lab
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 SIZES = ("--cpus", "2", "--memory", "4", "--disk", "20")

@@ -23,8 +23,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, TimedOut
 
 from rehearsal.standin.colima.lima.instances import Instance
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import kill
-from tests.support.standin_laptop import ColimaLab, colima_lab
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}

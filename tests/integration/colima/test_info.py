@@ -11,8 +11,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.r
 from ansible_collections.laptop.containers.plugins.module_utils.colima.report import full_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import kill
-from tests.support.standin_laptop import ColimaLab, colima_lab
 
 DEV = {"name": "dev", "vm_type": "qemu", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}

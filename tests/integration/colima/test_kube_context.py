@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 WORK = {

@@ -30,8 +30,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
     WorkstationError,
 )
 
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import kill, standing_still_until
-from tests.support.standin_laptop import ColimaLab, colima_lab
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}

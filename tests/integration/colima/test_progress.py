@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.lab.processes import comes_true
 from tests.support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -139,19 +140,14 @@ def test_a_failure_on_a_narrow_terminal_is_readable_and_tells_what_was_done(lab:
 def test_ctrl_c_during_a_start_leaves_what_the_next_play_finishes(lab: Path) -> None:
     running = start(lab)
     home = lab / "home" / ".colima" / "_lima"
-    deadline = time.monotonic() + 60
-    while not (home / "colima-one" / "ha.pid").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    assert comes_true((home / "colima-one" / "ha.pid").exists, 60)
     # As a terminal does it: to everybody in the group.
     os.killpg(running.pid, signal.SIGINT)
     text = running.communicate(timeout=60)[0].decode()
     assert running.returncode != 0
     assert "Traceback" not in text
     assert list(lab.parent.glob("laptop-containers-*")) == []
-    deadline = time.monotonic() + 20
-    while list((home / "_laptop.containers").glob("*.pid")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    comes_true(lambda: not list((home / "_laptop.containers").glob("*.pid")), 20)
     # With restart set to never, the VM that was being started would wait for somebody who may stop it.
     finished = play(lab, "-e", "restart=if_idle")
     assert "profile one: docker" in finished

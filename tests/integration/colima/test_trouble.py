@@ -25,8 +25,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 )
 
 from rehearsal.standin import docker_cli
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import kill
-from tests.support.standin_laptop import ColimaLab, colima_lab
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
@@ -290,7 +290,7 @@ def test_a_context_of_that_name_for_something_else_is_left_by_absent(lab: Colima
 RUN = """
 import json, sys
 from pathlib import Path
-from tests.support.standin_laptop import ColimaLab
+from tests.support.colima.standin_laptop import ColimaLab
 print(json.dumps(ColimaLab(Path(sys.argv[1]), BOOT_SECONDS="1").converge(*json.loads(sys.argv[2])).actions))
 """
 

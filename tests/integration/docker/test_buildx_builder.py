@@ -24,9 +24,10 @@ from urllib.parse import quote
 import pytest
 
 from rehearsal import engines
+from rehearsal.lab.processes import comes_true
 from tests.support.in_process_module import ModuleRun, messages
-from tests.support.patience import in_time
 from tests.support.processes import standing_still
+from tests.support.time_limits import in_time
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -471,10 +472,7 @@ def test_a_running_build_is_not_interrupted(run: ModuleRun, with_context: Path, 
         stdout=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
-        while "dial-stdio" not in docker("top", "buildx_buildkit_busy0"):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        assert comes_true(lambda: "dial-stdio" in docker("top", "buildx_buildkit_busy0"), 60)
         changed = {**builder, "buildkitd_flags": ["--debug"]}
         held = run("buildx_builder", builders=[changed], **ALIVE)
         assert not held["changed"]
@@ -485,10 +483,7 @@ def test_a_running_build_is_not_interrupted(run: ModuleRun, with_context: Path, 
         client.wait()
         if client.stdin:
             client.stdin.close()
-    deadline = time.monotonic() + 60
-    while "dial-stdio" in docker("top", "buildx_buildkit_busy0"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert comes_true(lambda: "dial-stdio" not in docker("top", "buildx_buildkit_busy0"), 60)
     assert rhythm(run, with_context, builders=[changed])["changed"]
     run("buildx_builder", builders=[{"name": "busy", "state": "absent", "keep_state": False}])
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.in_process_module import ModuleRun, messages
-from tests.support.patience import in_time
+from tests.support.time_limits import in_time
 
 pytestmark = pytest.mark.skipif(
     shutil.which("docker") is None, reason="docker is not installed: run 'make engines' as root, or: apt-get install docker.io"

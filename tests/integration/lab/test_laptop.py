@@ -10,15 +10,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import LONGEST_PATH, Lab
-from rehearsal.lab.processes import LabError, command_of
+from rehearsal.lab.processes import LabError, comes_true, command_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -168,17 +167,6 @@ def test_the_lab_hides_the_tools_settings_of_the_user(place: Path, monkeypatch: 
         assert inside[name] == "", name
 
 
-@pytest.fixture
-def image(engine: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A build context for an image from scratch: one static program."""
-    folder = tmp_path / "image"
-    folder.mkdir()
-    # Engines that are built with Go are static; this one answers --version and needs nothing.
-    shutil.copy(engine("buildctl"), folder / "tool")
-    (folder / "Dockerfile").write_text('FROM scratch\nCOPY tool /tool\nENTRYPOINT ["/tool", "--version"]\n')
-    return folder
-
-
 @pytest.mark.real("docker", "containerd", "kubernetes", "buildkit", "registry", "kubectl")
 def test_images_volumes_and_objects_survive_the_virtual_machine(place: Path, image: Path) -> None:
     laptop = Laptop(Lab(place))
@@ -209,10 +197,7 @@ def test_images_volumes_and_objects_survive_the_virtual_machine(place: Path, ima
     # A machine that dies takes its engines with it, at once.
     agent = int((laptop.lab.home / ".colima/_lima/colima-docker-buildx/ha.pid").read_text())
     os.kill(agent, signal.SIGKILL)
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any("dockerd" in line for line in laptop.lab.leftovers()):
-        time.sleep(0.05)
-    assert not any("dockerd" in line for line in laptop.lab.leftovers())
+    assert comes_true(lambda: not any("dockerd" in line for line in laptop.lab.leftovers()), 20)
 
     laptop.lab.down()
     assert traces(place) == []

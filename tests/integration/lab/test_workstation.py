@@ -8,14 +8,14 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import play
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -32,17 +32,7 @@ class Workstation:
 
     def play(self, *arguments: str) -> str:
         """Run the playbook; returns its output."""
-        done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(self.lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return play(self.lab, "playbooks/workstation.yml", *arguments)
 
     def type(self, *argv: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Type a command on the laptop."""
@@ -77,21 +67,11 @@ def workstation() -> Iterator[Workstation]:
         # Tokens of one hour, so that a refresh "2h" before their end is due at once.
         lab.ecr.configure(hours=1)
         converged = Workstation(lab)
-        converged.play("playbooks/workstation.yml")
+        converged.play()
         yield converged
     finally:
         lab.down()
         shutil.rmtree(place)
-
-
-@pytest.fixture
-def image(engine: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A build context for an image from scratch with one static program."""
-    folder = tmp_path / "image"
-    folder.mkdir()
-    shutil.copy(engine("buildctl"), folder / "tool")
-    (folder / "Dockerfile").write_text('FROM scratch\nCOPY tool /tool\nENTRYPOINT ["/tool", "--version"]\n')
-    return folder
 
 
 def test_a_container_runs_through_the_context(workstation: Workstation, image: Path) -> None:
@@ -117,7 +97,7 @@ def test_an_image_is_pulled_with_the_clusters_secret_and_not_without(workstation
     workstation.lab.ecr.rotate()
     workstation.type(*DOCKER, "rmi", "--force", name)
     assert workstation.type(*DOCKER, "pull", "--quiet", name).returncode != 0
-    workstation.play("playbooks/workstation.yml", "--tags", "secret_refresh", "--extra-vars", "secret_refresh_before=2h")
+    workstation.play("--tags", "secret_refresh", "--extra-vars", "secret_refresh_before=2h")
     assert workstation.log_in(workstation.password()) == 0
     pulled = workstation.type(*DOCKER, "pull", "--quiet", name)
     assert pulled.returncode == 0, pulled.stderr
@@ -138,16 +118,16 @@ def test_nerdctl_pulls_with_the_clusters_secret(workstation: Workstation, image:
 def test_nerdctl_completes_through_the_virtual_machine(workstation: Workstation) -> None:
     asked = ("--tags", "nerdctl", "--extra-vars", '{"nerdctl_completion": ["bash"]}')
     file = workstation.lab.home / ".data/bash-completion/completions/nerdctl"
-    assert "changed=1" in workstation.play("playbooks/workstation.yml", *asked)
-    assert "changed=0" in workstation.play("playbooks/workstation.yml", *asked)
+    assert "changed=1" in workstation.play(*asked)
+    assert "changed=0" in workstation.play(*asked)
     # As bash does it on the tab key: the file's function asks the command, which asks nerdctl in the VM.
     typed = f'. {file}; COMP_WORDS=(nerdctl ima); COMP_CWORD=1; COMP_LINE="nerdctl ima"; COMP_POINT=11'
     ready = "_get_comp_words_by_ref() { words=(nerdctl ima); cword=1; cur=ima; prev=nerdctl; }"
     shown = workstation.type("bash", "-c", f'{typed}; {ready}; __start_nerdctl; echo "${{COMPREPLY[@]}}"')
     assert "image" in shown.stdout, shown.stderr
-    assert "changed=1" in workstation.play("playbooks/workstation.yml", "--tags", "nerdctl")
+    assert "changed=1" in workstation.play("--tags", "nerdctl")
     assert not file.exists()
 
 
 def test_a_second_run_changes_nothing(workstation: Workstation) -> None:
-    assert "changed=0" in workstation.play("playbooks/workstation.yml")
+    assert "changed=0" in workstation.play()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.support.api_server_front import Front
-from tests.support.pull_secret_scenario import HOST, SECRET_RULE, Result, age, password, read, run
+from tests.support.pull_secret.api_server_proxy import Front
+from tests.support.pull_secret.scenario import HOST, SECRET_RULE, Result, age, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

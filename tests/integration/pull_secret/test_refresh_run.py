@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from rehearsal.lab.processes import comes_true
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = ROOT / "roles" / "refresh_timer" / "files" / "refresh.py"
@@ -260,10 +261,7 @@ def started(home: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert comes_true(holds, 20)
 
 
 def free(home: Path) -> bool:

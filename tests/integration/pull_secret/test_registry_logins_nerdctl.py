@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.ecr_front import Front
-from tests.support.pull_secret_scenario import HOST, Result, run
-from tests.support.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.pull_secret.ecr_proxy import Front
+from tests.support.pull_secret.scenario import HOST, Result, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.pull_secret_scenario import HOST, age, password, read
+from tests.support.pull_secret.scenario import HOST, age, password, read
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

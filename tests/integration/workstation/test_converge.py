@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
-from tests.support.standin_laptop import colima_lab
+from tests.support.colima.standin_laptop import colima_lab
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKED = "AnsiballZ_nerdctl_wrapper"

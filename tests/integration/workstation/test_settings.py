@@ -80,7 +80,7 @@ def options_of(module: str, option: str = "") -> list[str]:
 
 def in_entries() -> Iterator[tuple[str, Mistake]]:
     """Yield a misspelling of every option of the entries of each list."""
-    lists = {
+    lists: dict[str, tuple[list[str], dict[str, Any]]] = {
         "colima_profiles": (options_of("colima_profile", "profiles"), {"name": "k8s", "runtime": "containerd"}),
         "nerdctl_wrappers": (options_of("nerdctl_wrapper", "wrappers"), {"profile": "k8s"}),
         "docker_context_contexts": (
@@ -179,7 +179,15 @@ def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str)
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(folder / "facts"),
         "RECORDED_RESULTS": str(recorded),
     }
-    command = [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", str(PLAYBOOK), "-f", "4", *arguments]
+    command: list[str | Path] = [
+        Path(sys.executable).with_name("ansible-playbook"),
+        "-i",
+        "hosts.yml",
+        str(PLAYBOOK),
+        "-f",
+        "4",
+        *arguments,
+    ]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=300
     )

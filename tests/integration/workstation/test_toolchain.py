@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +13,10 @@ import pytest
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin import brew
 from tests.support.in_process_module import ModuleRun
+from tests.support.lab_playbooks import play
 
 ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = "playbooks/toolchain.yml"
 NAMES = ["colima", "docker", "docker-buildx", "docker-compose", "kubernetes-cli", "uv"]
 
 
@@ -31,30 +30,16 @@ def lab() -> Iterator[Lab]:
     shutil.rmtree(place)
 
 
-def play(lab: Lab, *arguments: str) -> str:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", "playbooks/toolchain.yml", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_a_new_laptop_gets_its_programs(lab: Lab) -> None:
     cellar = lab.directory / "Cellar"
-    said = play(lab, "--check", "--diff")
+    said = play(lab, PLAYBOOK, "--check", "--diff")
     assert all(f"install formula '{name}'" in said for name in NAMES)
     assert not cellar.exists()
-    assert "changed=1" in play(lab)
+    assert "changed=1" in play(lab, PLAYBOOK)
     # lima comes with colima.
     assert sorted(path.name for path in cellar.iterdir()) == sorted([*NAMES, "lima"])
-    assert "changed=0" in play(lab, "--check")
-    assert "changed=0" in play(lab)
+    assert "changed=0" in play(lab, PLAYBOOK, "--check")
+    assert "changed=0" in play(lab, PLAYBOOK)
 
 
 def test_the_daily_run_does_not_ask_homebrew() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import plistlib
 import subprocess
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.manager im
 from ansible_collections.laptop.containers.plugins.module_utils.timer.systemd import Systemd
 from ansible_collections.laptop.containers.plugins.module_utils.timer.units import Timer, plan_timer
 
+from rehearsal.lab.processes import comes_true
 from rehearsal.standin.service_manager import install
 
 TIMER = Timer("refresh", ("/bin/true",), 30)
@@ -84,10 +84,7 @@ def test_an_agent_that_is_not_taken_comes_with_what_to_do(
 def begun(command: list[str | Path], note: Path) -> subprocess.Popen[bytes]:
     """Have a service manager run what a timer runs, and wait until it does."""
     run = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not note.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    assert comes_true(note.exists, 20)
     return run
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..console import Fatal, Log, confirmed
+from ..console import Fatal, Log, confirmed, fatal_line
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.places import Profile
@@ -183,10 +183,8 @@ class App:
     def _delete_disk(self) -> None:
         disk = self.machine.disk
         if disk.exists and disk.user:
-            from ..console import go_quote, now
-
             shown = f"cannot delete disk `{disk.name}` in use by instance `{Path(disk.user).name}`"
-            line = f'time="{now()}" level=fatal msg={go_quote(shown)}\n'
+            line = fatal_line(shown)
             raise Fatal(f"error deleting lima disk: exit status 1, output: {line}")
         disk.remove()
 

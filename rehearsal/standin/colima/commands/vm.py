@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..console import Fatal, Log
+from ..console import Fatal, Log, fatal_line
 from ..files import config_file
 from ..files.config_file import Config
 from ..files.places import Profile, cache_directory
@@ -97,9 +97,7 @@ class Machine:
                 check_identifier(self.profile.id)
                 self.disk.create(bytes_of(f"{config['disk']}GiB"))
             except Fatal as error:
-                from ..console import go_quote, now
-
-                line = f'time="{now()}" level=fatal msg={go_quote(str(error))}\n'
+                line = fatal_line(str(error))
                 shown = f"error creating lima disk: exit status 1, output: {line}"
                 raise Fatal(f"error creating runtime disk: {shown}") from error
             wants_format = True
@@ -177,9 +175,7 @@ class Machine:
                 raise Fatal(f"{shown}. Disk shrinking is currently unavailable")
             self.disk.resize(new * GIB)
         except (Fatal, OSError) as error:
-            from ..console import go_quote, now
-
-            line = f'time="{now()}" level=fatal msg={go_quote(str(error))}\n'
+            line = fatal_line(str(error))
             self.log.warning(f"unable to resize disk: error resizing disk: exit status 1, output: {line}")
             return False
         self.log.info(f"resizing disk to {new}GiB...")

@@ -6,22 +6,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rehearsal.standin.colima.process import Process
-
-ROOT = Path(__file__).resolve().parents[2]
+from rehearsal.standin.program import program_text
 
 
 def script(name: str) -> str:
     """Return a program that is one of these functions."""
-    lines = [f"#!{sys.executable}", "import sys", f"sys.path.insert(0, {str(ROOT)!r})"]
-    lines += ["from rehearsal.standin.colima.process import Process", f"from tests.support.docker_and_kubectl import {name}"]
-    return "\n".join([*lines, f"sys.exit({name}(Process(), sys.argv[1:]))"]) + "\n"
+    imported = f"from rehearsal.standin.colima.process import Process\nfrom {__name__} import {name}"
+    return program_text(f"{imported}\nsys.exit({name}(Process(), sys.argv[1:]))")
 
 
 def docker(process: Process, argv: list[str]) -> int:

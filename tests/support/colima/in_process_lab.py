@@ -15,8 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.client.pr
 from ansible_collections.laptop.containers.plugins.module_utils.core.command import Cli, Output
 
 from rehearsal.standin.colima.in_process import Laptop
-from tests.support.docker_and_kubectl import docker, kubectl, script
-from tests.support.standin_laptop import ColimaLab
+from tests.support.colima.docker_and_kubectl import docker, kubectl, script
+from tests.support.colima.standin_laptop import ColimaLab
 
 # In memory where there is such a place: half of a call's time would be spent in waiting for a disk.
 ROOM = "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"

@@ -23,11 +23,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from tests.support.colima_model import World
-from tests.support.in_process_lab import ROOM, Killed, ProcessLab
-from tests.support.mishaps import MISHAPS, befall
-from tests.support.standin_laptop import lab_of
-from tests.support.strategies import HOSTS, LONG, STATES, made, policies, stated
+from tests.support.colima.in_process_lab import ROOM, Killed, ProcessLab
+from tests.support.colima.mishaps import MISHAPS, befall
+from tests.support.colima.outcome_model import World
+from tests.support.colima.standin_laptop import lab_of
+from tests.support.colima.strategies import HOSTS, LONG, STATES, made, policies, stated
 
 # Longer than four characters: the label of a shorter one's data disk would protect it from being formatted.
 NAME = parse_name("daily")

@@ -20,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.des
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 
 from rehearsal.standin.colima import install
-from tests.support.docker_and_kubectl import script
+from tests.support.colima.docker_and_kubectl import script
 
 # Answers `docker -H SOCKET ps` from a file, so that a test says what runs; there is never a context, and none is missed.
 DOCKER = """#!/bin/sh

@@ -11,8 +11,8 @@ from pathlib import Path
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 
 from rehearsal.standin.colima.lima.instances import Instance
+from tests.support.colima.standin_laptop import ColimaLab
 from tests.support.processes import kill
-from tests.support.standin_laptop import ColimaLab
 
 Mishap = Callable[[ColimaLab, Name], object]
 
