@@ -21,7 +21,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ check: $(VENV)/.lab ## Show what a run would change on this laptop
 
 converge: $(VENV)/.lab ## Converge this laptop
 	@$(ANSIBLE) playbooks/workstation.yml
+
+docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal
+	@$(BIN)/python -m docs.record
 
 lock: ## Renew the locks from pyproject.toml
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.lock

@@ -114,7 +114,8 @@ class CallbackModule(CallbackBase):
         self.ours = self.ours or ours
         if ours and not task.check_mode:
             with contextlib.suppress(OSError, ValueError, KeyError):
-                self.follower = Follower(Path(os.environ[VARIABLE]), can_redraw(sys.stdout, os.environ.get("TERM")))
+                redraw = can_redraw(sys.stdout, os.environ.get("TERM"))
+                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, _role_of(task) or task.get_name())
                 self.follower.start()
 
     def v2_runner_on_ok(self, result: Any) -> None:

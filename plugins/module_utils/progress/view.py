@@ -19,14 +19,16 @@ from typing import Any, TextIO, cast
 from .screen import Screen, Watched, write
 
 SECONDS_BETWEEN_LOOKS = 0.5
+# So many namespaces are named in a line of the summary.
+_NAMESPACES = 5
 
 
 class Follower(threading.Thread):
     """Shows the lines of a progress file as they come, until it is stopped. Whatever else is printed meanwhile stays readable."""
 
-    def __init__(self, path: Path, terminal: bool) -> None:
+    def __init__(self, path: Path, terminal: bool, role: str = "") -> None:
         super().__init__(daemon=True)
-        self.path = path
+        self.path, self.role = path, role
         self.ended = threading.Event()
         self.offset = path.stat().st_size if path.exists() else 0
         self.phases: dict[str, dict[str, Any]] = {}
@@ -86,7 +88,7 @@ class Follower(threading.Thread):
         """Show what is about to be done; it stays above the lines that are redrawn."""
         if self.screen is not None:
             self.screen.leave()
-        write(self.output.fileno(), "".join(f"  will {action}\n" for action in actions))
+        write(self.output.fileno(), "".join(f"{self.role}: will {action}\n" for action in actions))
 
     def _news(self) -> list[dict[str, Any]]:
         try:
@@ -151,8 +153,19 @@ def hints_of(answer: dict[str, Any]) -> list[str]:
                 hints.append(f"kubectl --context {profile.get('instance')} get pods")
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
-    for secret in answer.get("secrets") or []:
+    return [*hints, *_secrets(answer.get("secrets") or [])]
+
+
+def _secrets(secrets: Iterable[Any]) -> list[str]:
+    """Return a line for all pull secrets of a cluster that live equally long."""
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for secret in secrets:
         if secret.get("hours_left") is not None:
-            where = f"{secret.get('context')}/{secret.get('namespace')}"
-            hints.append(f"pull secret {secret.get('name')} in {where}: {secret['hours_left']:g} h left")
-    return hints
+            key = (secret.get("name"), secret.get("context"), secret["hours_left"])
+            alike.setdefault(key, []).append(str(secret.get("namespace")))
+    lines = []
+    for (name, context, hours), namespaces in alike.items():
+        shown = ", ".join(namespaces[:_NAMESPACES])
+        more = f" and {len(namespaces) - _NAMESPACES} more" if len(namespaces) > _NAMESPACES else ""
+        lines.append(f"pull secret {name} in {context} ({shown}{more}): {hours:g} h left")
+    return lines

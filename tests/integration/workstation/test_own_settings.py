@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +32,15 @@ def play(folder: Path, playbook: str, *arguments: str, **environment: str) -> su
 
 
 @pytest.fixture
-def folder(short_path: Path) -> Path:
-    (short_path / "home").mkdir()
-    (short_path / "hosts.yml").write_text(HOST)
-    (short_path / "group_vars").mkdir()
-    (short_path / "group_vars" / "all.yml").write_text("nerdctl_wrappers: [{path: ~/team/nerdctl, profile: k8s}]\n")
-    return short_path
+def folder() -> Iterator[Path]:
+    """A short path: sockets of profiles have to fit."""
+    with tempfile.TemporaryDirectory(prefix="lo-", dir="/tmp") as name:
+        place = Path(name)
+        (place / "home").mkdir()
+        (place / "hosts.yml").write_text(HOST)
+        (place / "group_vars").mkdir()
+        (place / "group_vars" / "all.yml").write_text("nerdctl_wrappers: [{path: ~/team/nerdctl, profile: k8s}]\n")
+        yield place
 
 
 def wrapper(done: subprocess.CompletedProcess[str]) -> str:
