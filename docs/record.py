@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -35,7 +36,7 @@ def main() -> None:
             first, second = _play(lab), _play(lab)
         finally:
             lab.down()
-    console = Console(width=COLUMNS, record=True, file=Path(os.devnull).open("w"))
+    console = Console(width=COLUMNS, record=True, file=io.StringIO())
     for text in (first, second):
         console.print(Text.from_ansi(f"\x1b[1m$ ansible-playbook {PLAYBOOK}\x1b[0m"), soft_wrap=True)
         for line in _shown(text, lab.directory):
