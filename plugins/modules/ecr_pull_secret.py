@@ -21,7 +21,7 @@ description:
   - It owns the secrets that carry the label C(app.kubernetes.io/managed-by=laptop.containers) and, in service accounts that it
     has marked, one entry of C(imagePullSecrets). Other secrets, entries and fields are never touched.
   - On request the same tokens log in docker on the laptop, or nerdctl inside a colima profile.
-  - Tokens never appear in arguments, results, diffs, logs or files of ours.
+  - Tokens never appear in arguments, results, diffs, logs or files of this collection.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   name:
@@ -96,7 +96,7 @@ options:
   force_conflicts:
     description:
       - Whether content that another manager changed in our secret is overwritten. Otherwise it is a failure.
-      - Annotations of ours that another manager changed are always restored.
+      - Our annotations that another manager changed are always restored.
     type: bool
     default: false
   prune:
@@ -108,7 +108,7 @@ options:
   docker_cred_helpers:
     description:
       - Whether docker asks AWS' own credential helper for these registries, through C(credHelpers) in its C(config.json). Docker
-        then needs no token of ours; C(docker-credential-ecr-login) must be on E(PATH), and uses its own view of the identity.
+        then needs none of our tokens; C(docker-credential-ecr-login) must be on E(PATH), and uses its own view of the identity.
       - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
         An entry that this module added is removed when it is no longer wanted; another helper's is a failure.
     type: bool

@@ -284,7 +284,7 @@ def test_aws_does_not_answer(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any]
     assert snapshot(apiserver, list(old)) == old
 
 
-def test_nobody_listens_where_aws_should_be(apiserver: ApiServer, old: dict[str, Any]) -> None:
+def test_nothing_listens_where_aws_should_be(apiserver: ApiServer, old: dict[str, Any]) -> None:
     result = due(apiserver, registries=[{"host": HOST, "endpoint_url": "http://127.0.0.1:9"}])
     assert result.failed and "Check the network" in result.message
     assert snapshot(apiserver, list(old)) == old

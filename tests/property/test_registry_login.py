@@ -78,7 +78,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted:
 
 
 @given(wishes, noted_logins, laptops())
-def test_only_what_is_noted_is_taken_back_and_never_what_is_somebody_elses(
+def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
     wanted: Wishes, noted: Notes, found: dict[Place, Found]
 ) -> None:
     for item in plan_logins(wanted, noted, found, CLOCK).items:

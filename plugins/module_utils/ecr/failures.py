@@ -20,7 +20,7 @@ SSO = frozenset(
 )
 LOGIN = frozenset({"LoginRefreshRequired", "LoginTokenLoadError", "LoginError"})
 MISSING = frozenset({"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"})
-# Who asks for an MFA code and finds nobody at a keyboard gets the end of the input.
+# Without a keyboard, a request for an MFA code finds the end of the input.
 MFA = frozenset({"EOFError", "RefreshWithMFAUnsupportedError"})
 UNLOADED = frozenset({"CredentialRetrievalError", "MetadataRetrievalError"})
 TLS = frozenset({"SSLError"})
@@ -46,7 +46,7 @@ JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
     (
         MFA,
         "mfa",
-        "{who} wants an MFA code, and nobody is there to type it",
+        "{who} wants an MFA code, and there is no terminal to type it",
         "Type it for 'aws sts get-caller-identity{option}', whose session is used while it lasts, and run again.",
     ),
     (
@@ -90,16 +90,16 @@ ANSWERS: tuple[tuple[frozenset[str], str, str, str], ...] = (
 class TokenRefused(WorkstationError):
     """AWS gave no token. kind is a stable word for programs: sso_expired, no_credentials, access_denied, ..."""
 
-    def __init__(self, message: str, kind: str) -> None:
-        super().__init__(message, kind=kind)
+    def __init__(self, what: str, reason: str, remedy: str, kind: str) -> None:
+        super().__init__(what, reason, remedy, kind=kind)
         self.kind = kind
 
 
 def explain(error: Exception, key: TokenKey, hosts: tuple[str, ...], environment_profile: str = "") -> TokenRefused:
     """Return the failure in the user's words."""
-    what = f"Could not get a token for registry '{hosts[0]}'" + (f" and {len(hosts) - 1} more" if len(hosts) > 1 else "")
+    what = f"get a token for registry '{hosts[0]}'" + (f" and {len(hosts) - 1} more" if len(hosts) > 1 else "")
     kind, reason, remedy = _judge(error, key, environment_profile)
-    return TokenRefused(f"{what}: {reason}. {remedy}", kind)
+    return TokenRefused(what, reason, remedy, kind)
 
 
 def _judge(error: Exception, key: TokenKey, environment_profile: str) -> tuple[str, str, str]:

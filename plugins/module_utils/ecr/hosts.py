@@ -54,7 +54,7 @@ def parse_host(text: str) -> EcrHost:
         return EcrHost(bare, PUBLIC_REGION, public=True, dual_stack=bare != PUBLIC_HOSTS[0])
     match = PRIVATE_HOST.match(bare)
     if match is None:
-        raise InputError(f"Could not read registry '{text}': it is not the name of an ECR registry. {EXAMPLE}")
+        raise InputError(f"read registry '{text}'", "it is not the name of an ECR registry", EXAMPLE)
     account, region, domain = match["account"], match["region"], match["domain"]
     _check_account(account, text)
     _check_region(region, text)
@@ -62,9 +62,9 @@ def parse_host(text: str) -> EcrHost:
     classic, dual = domains(region)
     right = dual if dual_stack else classic
     if right is None:
-        raise InputError(f"Could not read registry '{text}': region {region} has no dual-stack names. {EXAMPLE}")
+        raise InputError(f"read registry '{text}'", f"region {region} has no dual-stack names", EXAMPLE)
     if domain != right:
-        raise InputError(f"Could not read registry '{text}': registries of region {region} end in '.{right}'. Correct it.")
+        raise InputError(f"read registry '{text}'", f"registries of region {region} end in '.{right}'", "Correct it.")
     return EcrHost(bare, region, account, fips=bool(match["fips"]), dual_stack=dual_stack)
 
 
@@ -86,9 +86,9 @@ def domains(region: str) -> tuple[str, str | None]:
 
 def _check_account(account: str, shown: str) -> None:
     if not ACCOUNT.match(account):
-        raise InputError(f"Could not read registry '{shown}': '{account}' is not an account id of 12 digits. {EXAMPLE}")
+        raise InputError(f"read registry '{shown}'", f"'{account}' is not an account id of 12 digits", EXAMPLE)
 
 
 def _check_region(region: str, shown: str) -> None:
     if not REGION.match(region):
-        raise InputError(f"Could not read registry '{shown}': '{region}' is not the name of a region. {EXAMPLE}")
+        raise InputError(f"read registry '{shown}'", f"'{region}' is not the name of a region", EXAMPLE)

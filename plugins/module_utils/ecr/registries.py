@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InputError
-from .hosts import ACCOUNT, EcrHost, host_of, parse_host
+from .hosts import ACCOUNT, EXAMPLE, EcrHost, host_of, parse_host
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+\Z")
 ALIAS = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?\Z")
@@ -90,12 +90,12 @@ class Registry:
 
 
 def registries_from(params: Iterable[Any]) -> tuple[Registry, ...]:
-    """Return the declared registries in order of their names. Raises InputError for what can't be meant."""
+    """Return the declared registries in order of their names. Raises InputError."""
     registries = [_registry(item) for item in params]
     seen: set[str] = set()
     for name in (name for registry in registries for name in registry.names):
         if name in seen:
-            raise InputError(f"Could not read registry '{name}': it is listed twice. Keep one entry, with one identity.")
+            raise InputError(f"read registry '{name}'", "it is listed twice", "Keep one entry, with one identity.")
         seen.add(name)
     return tuple(sorted(registries, key=lambda registry: registry.host.name))
 
@@ -104,12 +104,12 @@ def _registry(item: Any) -> Registry:
     if isinstance(item, str):
         return Registry(parse_host(item), Identity())
     if not isinstance(item, Mapping):
-        raise InputError(f"Could not read registry '{item}': it is neither a host nor a mapping with 'host'.")
+        raise InputError(f"read registry '{item}'", "it is neither a host nor a mapping with 'host'", EXAMPLE)
     given = {key: value for key, value in item.items() if value is not None and value != ""}
     shown = given.get("host") or given.get("account_id") or "(no host)"
     unknown = sorted(str(key) for key in given if key not in KEYS)
     if unknown:
-        raise InputError(f"Could not read registry '{shown}': unknown key '{unknown[0]}'. Known are {', '.join(KEYS)}.")
+        raise InputError(f"read registry '{shown}'", f"unknown key '{unknown[0]}'", f"Known are {', '.join(KEYS)}.")
     return Registry(_host(given, shown), _identity(given, shown), _aliases(given, shown))
 
 
@@ -118,19 +118,20 @@ def _host(given: Mapping[str, Any], shown: object) -> EcrHost:
         return host_of(_account(given, shown), str(given.get("region", "")))
     host = parse_host(str(given["host"]))
     if "account_id" in given and _account(given, shown) != host.account:
-        raise InputError(f"Could not read registry '{shown}': its account is not {given['account_id']}. Leave one of them out.")
+        raise InputError(f"read registry '{shown}'", f"its account is not {given['account_id']}", "Leave one of them out.")
     if str(given.get("region", host.region)) != host.region:
-        raise InputError(f"Could not read registry '{shown}': its region is not {given['region']}. Leave one of them out.")
+        raise InputError(f"read registry '{shown}'", f"its region is not {given['region']}", "Leave one of them out.")
     return host
 
 
 def _account(given: Mapping[str, Any], shown: object) -> str:
-    """Return the account as it was written. A number that lost digits is refused: nobody can tell which they were."""
+    """Return the account as it was written. A number that lost digits is refused: they can't be known."""
     value = given.get("account_id", "")
     if not isinstance(value, str) and not ACCOUNT.match(str(value)):
         raise InputError(
-            f"Could not read registry '{shown}': its account_id is read as {value}, which is not 12 digits. "
-            "Put it in quotes: YAML takes a number that begins with zero for an octal one."
+            f"read registry '{shown}'",
+            f"its account_id is read as {value}, which is not 12 digits",
+            "Put it in quotes: YAML takes a number that begins with zero for an octal one.",
         )
     return str(value)
 
@@ -139,15 +140,14 @@ def _identity(given: Mapping[str, Any], shown: object) -> Identity:
     role = str(given.get("role_arn", ""))
     if role and not ROLE_ARN.match(role):
         raise InputError(
-            f"Could not read registry '{shown}': '{role}' is not the ARN of a role. "
-            "Write it as arn:aws:iam::123456789012:role/name."
+            f"read registry '{shown}'", f"'{role}' is not the ARN of a role", "Write it as arn:aws:iam::123456789012:role/name."
         )
     for key in ("external_id", "duration", "session_name", "sts_endpoint_url"):
         if key in given and not role:
-            raise InputError(f"Could not read registry '{shown}': '{key}' needs 'role_arn'. Name the role or leave it out.")
+            raise InputError(f"read registry '{shown}'", f"'{key}' needs 'role_arn'", "Name the role or leave it out.")
     for key in ("endpoint_url", "sts_endpoint_url"):
         if key in given and not str(given[key]).startswith(("https://", "http://")):
-            raise InputError(f"Could not read registry '{shown}': '{key}' must begin with https:// or http://. Correct it.")
+            raise InputError(f"read registry '{shown}'", f"'{key}' must begin with https:// or http://", "Correct it.")
     return Identity(
         profile=str(given.get("profile", "")),
         role_arn=role,
@@ -166,8 +166,9 @@ def _duration(value: Any, shown: object) -> int:
         seconds = 0
     if not SHORTEST_ROLE <= seconds <= LONGEST_ROLE:
         raise InputError(
-            f"Could not read registry '{shown}': duration '{value}' is not a number of seconds "
-            f"from {SHORTEST_ROLE} to {LONGEST_ROLE}. Correct it."
+            f"read registry '{shown}'",
+            f"duration '{value}' is not a number of seconds from {SHORTEST_ROLE} to {LONGEST_ROLE}",
+            "Correct it.",
         )
     return seconds
 
@@ -175,8 +176,8 @@ def _duration(value: Any, shown: object) -> int:
 def _aliases(given: Mapping[str, Any], shown: object) -> tuple[str, ...]:
     aliases = given.get("aliases", ())
     if isinstance(aliases, str) or not isinstance(aliases, (list, tuple)):
-        raise InputError(f"Could not read registry '{shown}': 'aliases' must be a list of host names. Correct it.")
+        raise InputError(f"read registry '{shown}'", "'aliases' must be a list of host names", "Correct it.")
     for alias in aliases:
         if not isinstance(alias, str) or not ALIAS.match(alias):
-            raise InputError(f"Could not read registry '{shown}': alias '{alias}' is not host or host:port. Correct it.")
+            raise InputError(f"read registry '{shown}'", f"alias '{alias}' is not host or host:port", "Correct it.")
     return tuple(dict.fromkeys(aliases))

@@ -51,7 +51,8 @@ def fetch_tokens(registries: Sequence[Registry], environment: Mapping[str, str])
         except TokenRefused as error:
             refused.append(error)
     if refused:
-        raise TokenRefused(" ".join(error.message for error in refused), refused[0].kind)
+        more = " ".join(error.message for error in refused[1:])
+        raise TokenRefused(refused[0].what, refused[0].reason, f"{refused[0].remedy} {more}".rstrip(), refused[0].kind)
     return tokens
 
 
@@ -132,6 +133,7 @@ def _role_credentials(session: Any, key: TokenKey, config: Any) -> dict[str, str
 
 def token_from(data: Any, now: datetime, host: str) -> Token:
     """Return the token of an answer (a list from ecr, one item from ecr-public). Raises TokenRefused when it has none."""
+    what = f"get a token for registry '{host}'"
     item = (data[0] if data else {}) if isinstance(data, list) else data
     try:
         user, _colon, password = base64.b64decode(item["authorizationToken"], validate=True).decode().partition(":")
@@ -139,13 +141,8 @@ def token_from(data: Any, now: datetime, host: str) -> Token:
         user, password = "", ""
     expires_at = item.get("expiresAt") if isinstance(item, dict) else None
     if user != "AWS" or not password or not isinstance(expires_at, datetime):
-        raise TokenRefused(
-            f"Could not get a token for registry '{host}': AWS' answer holds none. Check that the endpoint is ECR's.", "aws"
-        ) from None
+        raise TokenRefused(what, "AWS' answer holds none", "Check that the endpoint is ECR's.", "aws") from None
     if expires_at <= now:
-        raise TokenRefused(
-            f"Could not get a token for registry '{host}': the one that AWS gave has already expired. "
-            "Set the clock of this machine (turn on automatic time) and run again.",
-            "clock_skew",
-        )
+        remedy = "Set the clock of this machine (turn on automatic time) and run again."
+        raise TokenRefused(what, "the one that AWS gave has already expired", remedy, "clock_skew")
     return Token(password, now, expires_at.astimezone(UTC))

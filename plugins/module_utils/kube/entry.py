@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The three entries of one context, found in the user's kubeconfig files and checked, so that all trouble is told in words."""
+"""The three entries of one context, found in the user's kubeconfig files and checked, so that all trouble has a sentence."""
 
 from __future__ import annotations
 

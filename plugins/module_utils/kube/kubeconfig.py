@@ -67,7 +67,7 @@ def entry_from_k3s(k3s: Mapping[str, Any], address: str = "") -> dict[str, Any]:
     """Return the parts that k3s' own kubeconfig describes. address replaces the loopback address where the VM has one."""
     entry = parts(k3s, "default")
     if set(entry) != set(LISTS.values()):
-        raise InputError("Could not read the kubeconfig of k3s: it lacks the entry 'default'. Is Kubernetes up in the VM?")
+        raise InputError("read the kubeconfig of k3s", "it lacks the entry 'default'", "Is Kubernetes up in the VM?")
     cluster = dict(entry["cluster"])
     if address:
         cluster["server"] = re.sub(r"//127\.0\.0\.1:", f"//{address}:", str(cluster.get("server", "")))
@@ -118,7 +118,7 @@ def is_dangling(config: Mapping[str, Any]) -> bool:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the file's content; empty when there is no file. Raises InputError for one that is no kubeconfig."""
+    """Return the file's content; empty when there is no file. Raises InputError for an invalid one."""
     return _parsed(_text(path, _patiently_read(path)), path)[0]
 
 
@@ -140,7 +140,7 @@ def rewrite(path: Path, change: Change) -> bool:
             # colima copies over the file without a lock.
             if replace_if_unchanged(target, new.encode(), 0o600, data):
                 return True
-    raise NotVerified(f"Could not change kubeconfig '{path}': another program keeps changing it. Run again later.")
+    raise NotVerified(f"change kubeconfig '{path}'", "another program keeps changing it", "Run again later.")
 
 
 def _edited(path: Path, text: str, root: Any, config: Mapping[str, Any], change: Change) -> str:
@@ -175,8 +175,9 @@ def _check(path: Path, old: str, new: str, change: Change) -> None:
 
 def _refused(path: Path, why: str, change: Change) -> RefusedStep:
     return RefusedStep(
-        f"Could not change entry '{change.name}' of kubeconfig '{path}' without a change to other entries: {why}. "
-        "Write the file in block style with 'kubectl config view --raw', or change the entry by hand."
+        f"change entry '{change.name}' of kubeconfig '{path}' without a change to other entries",
+        why,
+        "Write the file in block style with 'kubectl config view --raw', or change the entry by hand.",
     )
 
 
@@ -186,14 +187,14 @@ def _parsed(text: str, path: Path) -> tuple[dict[str, Any], Any]:
     try:
         document, root = parse(text, rules()[0])
     except NotYaml as error:
-        raise InputError(f"Could not read kubeconfig '{path}': it is not YAML. {remedy}") from error
+        raise InputError(f"read kubeconfig '{path}'", "it is not YAML", remedy) from error
     if document is None:
         return {}, None
     if not isinstance(document, dict):
-        raise InputError(f"Could not read kubeconfig '{path}': it is not a mapping. {remedy}")
+        raise InputError(f"read kubeconfig '{path}'", "it is not a mapping", remedy)
     for plural in LISTS:
         if document.get(plural) and not isinstance(document[plural], list):
-            raise InputError(f"Could not read kubeconfig '{path}': its {plural} are not a list. {remedy}")
+            raise InputError(f"read kubeconfig '{path}'", f"its {plural} are not a list", remedy)
     return document, root
 
 
@@ -201,7 +202,7 @@ def _text(path: Path, data: bytes | None) -> str:
     try:
         return (data or b"").decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"Could not read kubeconfig '{path}': it is not UTF-8. Repair it, or move it away.") from error
+        raise InputError(f"read kubeconfig '{path}'", "it is not UTF-8", "Repair it, or move it away.") from error
 
 
 def _read(path: Path) -> bytes | None:
@@ -211,7 +212,7 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"Could not read kubeconfig '{path}': {reason}. Make it readable for you.") from error
+        raise InputError(f"read kubeconfig '{path}'", reason, "Make it readable for you.") from error
 
 
 def _patiently_read(path: Path) -> bytes | None:

@@ -32,8 +32,9 @@ def locked(path: Path, wait: float = WAIT_SECONDS) -> Iterator[None]:
         handle = _acquire(lock, time.monotonic() + wait)
     if handle is None:
         raise RefusedStep(
-            f"Could not change kubeconfig '{path}': '{lock}' has been there for {wait:g} s. "
-            "If kubectl is not running, remove that file and run again."
+            f"change kubeconfig '{path}'",
+            f"'{lock}' has been there for {wait:g} s",
+            "If kubectl is not running, remove that file and run again.",
         )
     try:
         yield

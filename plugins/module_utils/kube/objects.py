@@ -115,7 +115,7 @@ class Kube:
         return True
 
     def create_namespace(self, name: str) -> bool:
-        """Create a namespace. Returns False when somebody else has done it meanwhile."""
+        """Create a namespace. Returns False when it exists already."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         try:
             self.http.json("POST", _with(path_of("namespaces"), {"fieldManager": MANAGER}), body)

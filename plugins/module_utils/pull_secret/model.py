@@ -201,7 +201,7 @@ def _owners(managed: Any) -> tuple[str, ...]:
 
 
 def _meddlers(managed: Any) -> tuple[str, ...]:
-    """Return who else wrote annotations of ours."""
+    """Return which other managers wrote our annotations."""
     prefix = f"f:{PREFIX}"
     found = {
         manager

@@ -39,7 +39,7 @@ def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterab
         if not is_pattern(name):
             check_name(name, "namespace")
     if not names and not selector:
-        raise InputError("Could not choose namespaces: the list is empty. Name some, write 'all', or give a selector.")
+        raise InputError("choose namespaces", "the list is empty", "Name some, write 'all', or give a selector.")
     return Scope(names, selector, tuple(excluded))
 
 
@@ -53,7 +53,7 @@ def choose(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tu
 
 
 def idle_parts(scope: Scope, existing: Iterable[str], labelled: Iterable[str]) -> tuple[str, ...]:
-    """Return the globs and the selector that find no namespace at all: nobody writes them for that."""
+    """Return the globs and the selector that find no namespace at all, which is never meant."""
     there = list(existing)
     globs = [f"'{name}'" for name in scope.namespaces if is_pattern(name) and not _matches(name, there)]
     return (*globs, *([f"the selector '{scope.selector}'"] if scope.selector and not list(labelled) else []))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pull secrets as a subject: options, every cluster and login read, planned, written; what failed is told at the end.
+"""Pull secrets as a subject: options, every cluster and login read, planned, written; failures are raised at the end.
 
 It decides nothing itself; it connects the parts, and loads the writing ones only when there is something to write.
 """
@@ -198,7 +198,8 @@ def _tokens(registries: Sequence[Registry], run: Run, environment: Mapping[str, 
     try:
         tokens = fetch_tokens(registries, environment)
     except TokenRefused as error:
-        raise TokenRefused(f"{error.message} {_what_stays(run.clusters, run.now)}", error.kind) from error
+        remedy = f"{error.remedy} {_what_stays(run.clusters, run.now)}"
+        raise TokenRefused(error.what, error.reason, remedy, error.kind) from error
     return {host: tokens[registry.key] for registry in registries for host in registry.names}
 
 

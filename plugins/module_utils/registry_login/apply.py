@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes logins and takes them back through the real commands, and edits credHelpers; each stands for itself.
+"""Logs in and out through the real commands, and edits credHelpers; no failure stops the others.
 
 The token goes through stdin only. What is begun is noted first, so that a run that is killed leaves nothing unknown behind.
 """
@@ -65,7 +65,7 @@ def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: li
     def change(settings: dict[str, Any]) -> dict[str, Any]:
         helpers = settings.get("credHelpers") or {}
         if not isinstance(helpers, dict):
-            raise InputError("its credHelpers is no mapping. Repair docker's config.json by hand.")
+            raise InputError("its credHelpers is not a mapping. Repair docker's config.json by hand.")
         ours = {host: HELPER for host in hosts if verb == ADD and host not in helpers}
         left = {host: name for host, name in helpers.items() if verb == ADD or host not in hosts or name != HELPER}
         rest = {key: value for key, value in settings.items() if key != "credHelpers" or left or ours}
@@ -107,7 +107,7 @@ def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:
     _run(item, "login", "--username", USER, "--password-stdin", item.host, stdin=password)
     if item.place.kind == "docker" and item.host not in look([item.place], environment)[item.place].entries:
         raise CommandFailed(
-            could_not(item, "docker reported success, and yet its config.json lists no login for it. Run 'docker info' and see.")
+            could_not(item, "docker reported success, but its config.json lists no login for it. Run 'docker info' and see.")
         )
 
 
@@ -116,7 +116,7 @@ def _log_out(item: Item, environment: Mapping[str, str]) -> None:
     # docker exits with 0 also when its credential store refuses, as a keychain that is locked (over ssh, say).
     if item.place.kind == "docker" and item.host in look([item.place], environment)[item.place].entries:
         raise CommandFailed(
-            could_not(item, "docker reported success, and yet keeps the login. Unlock its keychain (credsStore), and run again.")
+            could_not(item, "docker reported success, but keeps the login. Unlock its keychain (credsStore), and run again.")
         )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which registry logins beyond the cluster have to be made or taken back: docker's, nerdctl's in a profile, credHelpers. Pure.
+"""Which registry logins beyond the cluster are due or unused: docker's, nerdctl's in a profile, credHelpers. Pure.
 
 What we logged in to is noted, with its lease and without the token. So nothing has to be started to see that all is fresh,
-and only what is noted is ever taken back.
+and only what is noted is ever undone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Note:
-    """What is remembered of one login of ours. Without a lease it was begun, and nobody knows how it ended."""
+    """The note of one login. Without a lease it was begun, and its end is unknown."""
 
     lease: Lease | None = None
     machine: str = ""
@@ -45,7 +45,7 @@ class Found:
     """What a place holds.
 
     docker: host -> its user as far as that can be seen. helper: host -> the helper that is set. Of nerdctl nothing is known but
-    the machine: a mark that changes when it is made anew, empty when there is none, and whether it runs.
+    the machine: a mark that changes when it is recreated, empty when it does not exist, and whether it runs.
     unreadable says why the place can't be used at all.
     """
 
@@ -169,7 +169,7 @@ def _due(item: Item, identity: str, there: Found, clock: Clock) -> str:
     if item.place.kind == "docker" and item.host not in there.entries:
         return "docker no longer has it"
     if item.place.kind == "nerdctl" and note.machine != there.machine:
-        return "the machine has been made anew" if there.machine else "the profile is gone"
+        return "the machine was recreated" if there.machine else "the profile is gone"
     if note.lease.identity != identity:
         return "its identity differs"
     return due_by_time((note.lease,), clock.threshold, clock.now)
@@ -179,7 +179,7 @@ def _away(item: Item, there: Found) -> str:
     """Say why a profile can't be asked. Returns '' when it can."""
     if item.place.kind != "nerdctl" or (there.machine and there.running):
         return ""
-    why = "the profile is not running" if there.machine else "there is no such profile"
+    why = "the profile is not running" if there.machine else "the profile does not exist"
     return could_not(item, f"{why}. Start it with 'colima start {item.place.where}' and run again.")
 
 
@@ -197,7 +197,7 @@ def _help(item: Item, there: Found) -> Item:
 
 
 def _leave(item: Item, there: Found, clock: Clock) -> Item:
-    """Return how a login of ours that is no longer wanted is taken back; what somebody else has put there since then stays."""
+    """Return how a noted login that is no longer wanted is undone; what another program has put there since then stays."""
     item, note = replace(item, verb=FORGET, reason="no longer wanted"), item.note or Note()
     if there.unreadable:
         return replace(item, failure=there.unreadable)

@@ -58,7 +58,7 @@ class Answer:
 
 
 class Client:
-    """Somebody who talks to the API: with a certificate, a token, or nothing."""
+    """A client of the API: with a certificate, a token, or neither."""
 
     def __init__(self, kubeconfig: Path, token: str = "", anonymous: bool = False) -> None:
         config = yaml.safe_load(kubeconfig.read_text())

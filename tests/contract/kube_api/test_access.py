@@ -37,13 +37,13 @@ def refused(answer: Answer, message: str) -> None:
     assert answer.message == message
 
 
-def test_nobody_in_particular_may_only_ask_for_health(cluster: Cluster) -> None:
+def test_an_anonymous_user_may_only_ask_for_health(cluster: Cluster) -> None:
     answer = Client(cluster.server.kubeconfig, anonymous=True)("GET", "/api/v1/namespaces")
     who = 'User "system:anonymous" cannot list resource "namespaces" in API group ""'
     refused(answer, f"namespaces is forbidden: {who} at the cluster scope")
 
 
-def test_a_token_that_nobody_has_is_401(cluster: Cluster) -> None:
+def test_an_unknown_token_is_401(cluster: Cluster) -> None:
     answer = Client(cluster.server.kubeconfig, token="nobody")("GET", "/api/v1/namespaces")
     assert (answer.code, answer.json["reason"], answer.message) == (401, "Unauthorized", "Unauthorized")
 

@@ -253,7 +253,7 @@ def test_service_accounts_gain_the_entry_and_lose_it_again(apiserver: ApiServer,
     assert not run(apiserver.kubeconfig, namespaces=[namespace]).changed
 
 
-def test_an_entry_that_somebody_else_made_is_not_taken_out(apiserver: ApiServer, namespace: str) -> None:
+def test_an_entry_that_another_program_made_stays(apiserver: ApiServer, namespace: str) -> None:
     found = read(apiserver, namespace, "default", "serviceaccounts")
     assert found is not None
     found["imagePullSecrets"] = [{"name": "ecr-creds"}]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a part can't be done: the rest is, what was done is told, and the next run completes. On a real API server."""
+"""When a part can't be done: the rest is, the steps done are reported, and the next run completes. On a real API server."""
 
 from __future__ import annotations
 
@@ -231,12 +231,12 @@ def test_a_namespace_that_is_being_deleted_is_gone_however_it_was_looked_for(
             apiserver.remove_namespace(name)
 
 
-# Service accounts whose secret somebody deleted
+# Service accounts whose secret was deleted
 
 
 @pytest.fixture
 def orphaned(apiserver: ApiServer, namespace: str) -> str:
-    """A namespace whose account names a secret of ours that is gone."""
+    """A namespace whose account names one of our secrets that is gone."""
     run(apiserver.kubeconfig, namespaces=[namespace], service_accounts=["default"])
     apiserver.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/ecr-creds")
     assert pulls_with(apiserver, namespace) == ["ecr-creds"]

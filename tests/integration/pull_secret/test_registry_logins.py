@@ -250,7 +250,7 @@ def test_what_is_no_longer_there_is_forgotten_by_the_next_run(laptop: Laptop) ->
     assert laptop.config["auths"] == theirs
 
 
-def test_a_login_that_somebody_else_put_in_its_place_is_not_taken_away(laptop: Laptop) -> None:
+def test_a_login_of_another_user_in_its_place_stays(laptop: Laptop) -> None:
     laptop.run(docker_login=True)
     theirs = {HOST: {"auth": base64.b64encode(b"somebody:else").decode()}}
     laptop.configure(json.dumps({"auths": theirs}))
@@ -276,7 +276,7 @@ def test_without_docker_the_cluster_is_served_and_the_message_says_how_to_get_it
 ) -> None:
     from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
 
-    # Not undone as a whole: what cleans up after this test must not do so in the HOME of whoever runs it.
+    # Not undone as a whole: what cleans up after this test must not do so in the real HOME.
     with monkeypatch.context() as without:
         without.setattr(cli, "USUAL_DIRECTORIES", ())
         without.setenv("PATH", "/nowhere")
@@ -309,7 +309,7 @@ def test_when_aws_refuses_every_login_stays_and_what_needs_no_token_is_done(lapt
     ecr.configure()
     assert switched.failed and switched.message.count("Could not") == 1
     assert laptop.config == {"auths": {}, "credHelpers": {HOST: "ecr-login"}}
-    # What was done is told, though the run failed.
+    # The steps done are reported although the run failed.
     assert switched.changed and (states(switched), states(switched, "cred_helper")) == ({HOST: "logged_out"}, {HOST: "added"})
     assert f"log docker out of registry '{HOST}' (no longer wanted)" in switched.data["actions"]
 
@@ -393,7 +393,7 @@ def test_entries_of_others_are_kept_and_another_helper_is_refused(laptop: Laptop
     assert laptop.config == config
 
 
-def test_an_engine_that_is_nobodys_business_is_not_asked(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_engine_that_is_not_needed_is_not_asked(laptop: Laptop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
     monkeypatch.setenv("DOCKER_CONTEXT", "nowhere")
     done = laptop.run(docker_login=True)

@@ -75,7 +75,7 @@ def test_check_then_apply_then_check_then_apply(laptop: ColimaLab, apiserver: Ap
     assert not run(apiserver.kubeconfig, state="absent", registries=[]).changed
 
 
-def test_a_profile_that_was_restarted_keeps_its_login_and_one_made_anew_gets_it_again(
+def test_a_profile_that_was_restarted_keeps_its_login_and_a_recreated_one_gets_it_again(
     laptop: ColimaLab, apiserver: ApiServer
 ) -> None:
     run(apiserver.kubeconfig, nerdctl_profiles=["k8s"])
@@ -87,7 +87,7 @@ def test_a_profile_that_was_restarted_keeps_its_login_and_one_made_anew_gets_it_
     start(laptop)
     again = run(apiserver.kubeconfig, nerdctl_profiles=["k8s"])
     assert states(again) == {"k8s": "logged_in"}
-    assert "(the machine has been made anew)" in again.data["actions"][0]
+    assert "(the machine was recreated)" in again.data["actions"][0]
     run(apiserver.kubeconfig, state="absent", registries=[])
 
 
@@ -100,7 +100,7 @@ def test_a_profile_that_does_not_run_is_said_as_for_the_cluster(
     run(apiserver.kubeconfig)
     calls = ecr.calls
     failed = run(apiserver.kubeconfig, nerdctl_profiles=["k8s"])
-    why = "there is no such profile" if gone else "the profile is not running"
+    why = "the profile does not exist" if gone else "the profile is not running"
     sentence = f"Could not log nerdctl of profile 'k8s' in to registry '{HOST}': {why}. "
     assert failed.failed and failed.message == sentence + "Start it with 'colima start k8s' and run again."
     assert failed.states == {"default": "fresh"}
@@ -109,7 +109,7 @@ def test_a_profile_that_does_not_run_is_said_as_for_the_cluster(
     assert waiting.data["pending"][0]["remedy"] == failed.message
     planned = run(apiserver.kubeconfig, check=True, nerdctl_profiles=["k8s"])
     assert not planned.failed and sentence in str(planned.data["warnings"])
-    # Nobody asks for a token that nobody can use.
+    # A token that can't be used is not asked for.
     assert (ecr.calls, laptop.calls()) == (calls, [])
 
 

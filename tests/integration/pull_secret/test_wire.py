@@ -206,10 +206,10 @@ def test_a_limited_user_who_asks_for_prune_is_served_with_a_warning(apiserver: A
     assert "may not list secrets of all namespaces" in str(result.data["warnings"])
 
 
-# Service accounts while others change them
+# Service accounts that other programs change
 
 
-def test_a_service_account_that_somebody_changes_meanwhile_keeps_both_changes(
+def test_a_service_account_that_changes_meanwhile_keeps_both_changes(
     apiserver: ApiServer, namespace: str, tmp_path: Path
 ) -> None:
     meddled: list[str] = []
@@ -348,7 +348,7 @@ region = eu-central-1
 
 
 def without_a_terminal(apiserver: ApiServer, namespace: str) -> str:
-    """Run the module as Ansible and timers do, where nobody can be asked for a code; returns what it says."""
+    """Run the module as Ansible and timers do, without a terminal for a code; returns what it says."""
     options = {"namespaces": [namespace], "registries": [{"host": HOST, "profile": "mfa"}]}
     code = (
         "from tests.support.pull_secret.scenario import run; "
@@ -394,7 +394,7 @@ def test_an_endpoint_of_its_own_is_asked(apiserver: ApiServer, ecr: Ecr, namespa
 
 @pytest.fixture
 def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """The way to AWS, with nobody behind it: what counts is whom it was asked for."""
+    """A proxy to AWS with nothing behind it, which sees the addresses that are asked for."""
     made = Proxy(tmp_path / "proxy", "127.0.0.1:9")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     for name, value in (("AWS_MAX_ATTEMPTS", "1"), ("NO_PROXY", "127.0.0.1"), ("HTTPS_PROXY", made.environment["HTTPS_PROXY"])):
@@ -427,7 +427,7 @@ def test_the_token_of_each_kind_of_host_is_asked_for_at_its_own_address(
 ) -> None:
     result = run(apiserver.kubeconfig, namespaces=[namespace], registries=[host])
     assert set(proxy.seen) == {asked}
-    # That proxy looks into TLS, with an authority that nobody was told of.
+    # That proxy looks into TLS, with an authority that is not configured.
     assert result.failed and "TLS with AWS in region" in result.message and "AWS_CA_BUNDLE" in result.message
     assert read(apiserver, namespace) is None
 

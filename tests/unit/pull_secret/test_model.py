@@ -37,7 +37,7 @@ class Token:
 
 
 def written(**changes: Any) -> Current:
-    """A secret of ours, six minutes old."""
+    """One of our secrets, six minutes old."""
     lease = Lease(NOW - timedelta(minutes=6), NOW + timedelta(hours=11, minutes=54), "abc")
     return replace(Current("default", "uid", True, {HOST: lease}, "digest", (), (OWNER,)), **changes)
 

@@ -38,7 +38,7 @@ def view(current: Current | None = None, **changes: Any) -> View:
         pytest.param(view(FOREIGN), Policy(), "", "Set adopt to true", id="foreign"),
         pytest.param(view(FOREIGN), Policy(adopt=True), "adopt", "", id="foreign, adopted"),
         pytest.param(view(EDITED), Policy(), "", "changed by kubectl-edit", id="edited"),
-        pytest.param(view(EDITED), Policy(force_conflicts=True), "renew", "", id="edited, taken back"),
+        pytest.param(view(EDITED), Policy(force_conflicts=True), "renew", "", id="edited, overwritten"),
         pytest.param(view(missing=frozenset("a")), Policy(), "", "does not exist", id="no namespace"),
         pytest.param(view(missing=frozenset("a")), Policy(create_namespaces=True), "create", "", id="no namespace, made"),
         pytest.param(view(FRESH, refused={"a": "forbidden."}), Policy(), "", "forbidden.", id="may not look"),

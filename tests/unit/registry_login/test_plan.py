@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which logins are made and taken back, as tables: what is wanted, noted and found -> what happens."""
+"""Which logins are made and undone, as tables: what is wanted, noted and found -> what happens."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed:
         pytest.param(DOCKER, None, Found(), "log in", "not logged in by an earlier run", id="first time"),
         pytest.param(DOCKER, Note(FRESH), IN, "", "", id="fresh"),
         pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "", "", id="fresh, in a credential store"),
-        pytest.param(DOCKER, Note(FRESH), Found(), "log in", "no longer has it", id="somebody logged out"),
+        pytest.param(DOCKER, Note(FRESH), Found(), "log in", "no longer has it", id="logged out by hand"),
         pytest.param(DOCKER, Note(DUE), IN, "log in", "5 h are left", id="half of its life is over"),
         pytest.param(DOCKER, Note(OVER), IN, "log in", "has expired", id="expired"),
         pytest.param(
@@ -52,7 +52,7 @@ def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed:
         pytest.param(DOCKER, Note(), IN, "log in", "did not end", id="killed in between"),
         pytest.param(NERDCTL, Note(FRESH, "m"), UP, "", "", id="nerdctl fresh"),
         pytest.param(NERDCTL, Note(FRESH, "m"), DOWN, "", "", id="nerdctl fresh, profile stopped"),
-        pytest.param(NERDCTL, Note(FRESH, "old"), UP, "log in", "made anew", id="the profile was made anew"),
+        pytest.param(NERDCTL, Note(FRESH, "old"), UP, "log in", "was recreated", id="the profile was recreated"),
         pytest.param(NERDCTL, Note(DUE, "m"), UP, "log in", "5 h are left", id="nerdctl due"),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_wanted_login(place: Place, note: Note | None, found: Found, verb: str
 
 
 @pytest.mark.parametrize(
-    ("found", "why"), [(DOWN, "is not running"), (Found(running=False), "there is no such profile")], ids=["stopped", "none"]
+    ("found", "why"), [(DOWN, "is not running"), (Found(running=False), "the profile does not exist")], ids=["stopped", "none"]
 )
 def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found: Found, why: str) -> None:
     planned = plan(NERDCTL, True, None, found)
@@ -80,8 +80,8 @@ def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found
         pytest.param(DOCKER, Note(FRESH), IN, "log out", id="ours"),
         pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "log out", id="ours, in a credential store"),
         pytest.param(DOCKER, Note(FRESH), Found(), "forget", id="gone already"),
-        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": "somebody"}), "forget", id="somebody else's now"),
-        pytest.param(HELPER, Note(), Found(entries={"h": "ecr-login"}), "take", id="helper of ours"),
+        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": "somebody"}), "forget", id="another user's now"),
+        pytest.param(HELPER, Note(), Found(entries={"h": "ecr-login"}), "take", id="our helper"),
         pytest.param(HELPER, Note(), Found(entries={"h": "theirs"}), "forget", id="another helper now"),
         pytest.param(NERDCTL, Note(FRESH, "m"), UP, "log out", id="nerdctl"),
         pytest.param(NERDCTL, Note(FRESH, "old"), UP, "forget", id="of a machine that is gone"),
