@@ -49,8 +49,8 @@ class ActionModule(Normal):
         invalid, warnings = self._settings(task_vars or {})
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
-            told = {"problems": invalid} if len(invalid) > 1 else {}
-            return self._failed(subject, {"changed": False, "actions": [], "kind": "settings", **told, "msg": _list(invalid)})
+            found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
+            return self._failed(subject, {"changed": False, "actions": [], **found})
         result = self._result(subject, tmp, task_vars or {})
         return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
 

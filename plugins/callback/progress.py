@@ -219,8 +219,8 @@ def _text_of(warning: Any) -> str:
 
 def _failure_of(result: Any) -> tuple[str, str]:
     """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
-    if "problems" in result.result:
-        return "settings", f"{len(result.result['problems'])} problems, listed above; nothing was changed."
+    if result.result.get("problems", 0) > 1:
+        return "settings", f"{result.result['problems']} problems, listed above; nothing was changed."
     where = "settings" if result.result.get("kind") == "settings" else _role_of(result.task) or result.task.get_name()
     return where, _sentence(result.result)
 

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Settings of one role that name a thing of another: profiles of wrappers, contexts and logins."""
+"""What settings refer to beside themselves: profiles of another role, and the user's own files that the run will have to read."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..module_utils.colima_paths import parse_name, resolve
 from ..module_utils.core.errors import WorkstationError
+from ..module_utils.core.home import home
 from ..module_utils.core.options import suggestion
+from ..module_utils.docker.client import docker_directory, read_config
+from ..module_utils.kube.kubeconfig import load, path_from
 
 
 def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -29,6 +32,25 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
         if short and short not in known and not (paths.base / short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
+
+
+def unreadable_files(works: Iterable[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for docker's configuration and the kubeconfig, where a task of the run has to read it and can't.
+
+    works: the modules that the run reaches.
+    """
+    reached = set(works)
+    if reached & {"docker_cli_config", "docker_context", "buildx_builder"}:
+        yield from _trouble(lambda: read_config(docker_directory(environment, home())))
+    if reached & {"colima_profile", "ecr_pull_secret"}:
+        yield from _trouble(lambda: load(path_from(environment)))
+
+
+def _trouble(read: Callable[[], object]) -> Iterator[str]:
+    try:
+        read()
+    except WorkstationError as error:
+        yield error.message
 
 
 def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:

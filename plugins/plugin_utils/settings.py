@@ -24,7 +24,7 @@ from ..module_utils.core.errors import WorkstationError, in_words
 from ..module_utils.core.install import how_to_install, missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
-from .references import unknown_profiles
+from .references import unknown_profiles, unreadable_files
 
 OURS = "laptop.containers."
 # Variables of the playbooks themselves.
@@ -86,6 +86,8 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
                 _check_options(findings, work, task.check_mode)
     for sentence, at in unknown_profiles({work.name: work.options for work in works}, os.environ):
         findings.add(sentence, at)
+    for sentence in unreadable_files((work.name for work in works), os.environ):
+        findings.add(sentence)
     lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))
     if lacking:
         listed = " and ".join(f"'{program}'" for program in lacking)

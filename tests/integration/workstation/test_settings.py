@@ -156,11 +156,16 @@ FINE: tuple[dict[str, Any], ...] = (
 
 def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str) -> tuple[dict[str, list[str]], str]:
     """Run the playbook over laptops with these settings. Returns the problems of each laptop, and what was printed."""
+    programs = folder / "programs"
+    programs.mkdir()
+    for program in ("colima", "limactl", "lima", "docker", "kubectl"):
+        (programs / program).write_text("#!/bin/sh\nexit 1\n")
+        (programs / program).chmod(0o755)
     hosts = {}
     for name, settings in laptops.items():
         home = folder / "homes" / name
-        home.mkdir(parents=True)
-        surroundings = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        home.mkdir(parents=True, exist_ok=True)
+        surroundings = {"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}"}
         facts = {"cpus": 12, "memory_mib": 36864, "system": "Darwin", "arch": "aarch64"}
         hosts[name] = {"workstation_environment": surroundings, "colima_host": facts, **settings}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -194,7 +199,8 @@ def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str)
     found: dict[str, list[str]] = {}
     for line in recorded.read_text().splitlines():
         one = json.loads(line)
-        found.setdefault(one["host"], []).extend(one["result"].get("problems") or [one["result"].get("msg", "")])
+        lines = str(one["result"].get("msg", "")).splitlines()
+        found.setdefault(one["host"], []).extend(re.sub(r"^ *\d+\. ", "", line) for line in lines[1:] or lines)
     return found, done.stdout + done.stderr
 
 
@@ -236,6 +242,20 @@ def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
     assert all(re.search(r"\(hosts\.yml:\d+\)$|absolute", problem) for problem in found["laptop"]), found
     assert "Found 4 problems in the settings; nothing was changed:" in printed
     assert printed.splitlines()[-1] == "FAILED settings: 4 problems, listed above; nothing was changed."
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [(".docker/config.json", "Could not read docker's configuration '"), (".kube/config", "Could not read kubeconfig '")],
+)
+def test_a_file_of_the_user_that_cannot_be_read_is_told_before_anything_runs(tmp_path: Path, file: str, expected: str) -> None:
+    broken = tmp_path / "homes" / "laptop" / file
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    found, printed = run(tmp_path, {"laptop": {}})
+    assert len(found["laptop"]) == 1 and found["laptop"][0].startswith(expected), printed
+    assert broken.read_text() == "{"
+    assert written(tmp_path) == [str(broken.parent.relative_to(tmp_path))]
 
 
 def test_only_the_settings_of_reached_roles_are_checked(tmp_path: Path) -> None:
