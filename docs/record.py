@@ -24,7 +24,7 @@ PICTURE = ROOT / "docs" / "pictures" / "rehearsal.svg"
 COLUMNS = 118
 PLAYBOOK = "playbooks/workstation.yml"
 # A line of the picture appears so many seconds after the one before it.
-PACE = 0.12
+PACE = 0.05
 
 
 def main() -> None:
@@ -65,6 +65,9 @@ def _shown(text: str, lab: Path) -> list[str]:
     plain = text.replace(str(lab / "home"), "~").replace(str(lab), "~").replace("rehearsal", "laptop")
     recap = re.compile(r"PLAY RECAP.*?\n.*?\n", re.DOTALL)
     lines = [line.rstrip() for line in recap.sub("", plain).splitlines()]
+    # Of the phases of a start those that take time on a real laptop.
+    phase = re.compile(r"^  \S+ +\d+ s  (?!booting$|kubernetes: starting|docker: starting|ready)")
+    lines = [line for line in lines if not phase.match(line)]
     return [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
 
 
