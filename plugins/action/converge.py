@@ -27,6 +27,7 @@ from ..module_utils.core.subject import Subject, run
 
 # Where the subject of each module is, as the name SUBJECT.
 SUBJECTS = {
+    "brew_bundle": "brew",
     "buildx_builder": "buildx.task",
     "colima_profile": "colima.task",
     "docker_cli_config": "docker.config.task",
@@ -35,6 +36,7 @@ SUBJECTS = {
     "docker_socket_link": "docker.socket_link",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
+    "user_timer": "timer.task",
 }
 # The laptops whose settings were checked in this play, "name:" each; set by the callback plugin after a first good task.
 CHECKED = "LAPTOP_CONTAINERS_CHECKED"

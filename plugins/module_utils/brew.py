@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homebrew as far as a Brewfile goes: what of it is missing on this laptop, and having it installed. Nothing is upgraded."""
+"""Homebrew as far as a Brewfile goes: what of it is missing on this laptop, and installing that. Nothing is upgraded."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from .core.command import Cli, Output
-from .core.errors import CommandFailed
+from .core.errors import CommandFailed, WorkstationError
 from .core.plan import Plan, Step
+from .core.subject import Outcome, Subject
 
 HOW_TO_INSTALL = (
     "Install Homebrew (https://brew.sh), or install what the Brewfile lists the way your system offers it "
@@ -22,17 +26,19 @@ _SECONDS_TO_CHECK = 120.0
 # Downloads, one after the other; without a line for ten minutes nothing comes any more.
 _STALL_SECONDS = 600.0
 
+Missing = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Install(Step):
+    """Install one thing of the Brewfile."""
+
+    name: str = ""
+
 
 def missing_from(text: str) -> list[tuple[str, str]]:
-    """Return kind and name of what `brew bundle check --verbose` says is missing."""
+    """Return kind and name of what `brew bundle check --verbose` calls missing."""
     return [(kind.lower(), name) for kind, name in _MISSING.findall(text)]
-
-
-def plan_bundle(missing: Sequence[tuple[str, str]]) -> Plan:
-    """Return one step per thing that is missing."""
-    steps = tuple(Step("install" if kind != "tap" else "add", f"{kind} '{name}'") for kind, name in missing)
-    names = [name for _kind, name in missing]
-    return Plan(steps, {"missing": names}, {"missing": []})
 
 
 class Homebrew:
@@ -42,7 +48,7 @@ class Homebrew:
         self.brewfile = brewfile
         self.cli = Cli("brew", HOW_TO_INSTALL, _QUIET)
 
-    def missing(self) -> list[tuple[str, str]]:
+    def missing(self) -> Missing:
         """Return what of the Brewfile is not installed."""
         arguments = ("bundle", "check", "--verbose", "--no-upgrade", "--file=-")
         done = self.cli.run(*arguments, stdin=self.brewfile, check=False, timeout=_SECONDS_TO_CHECK)
@@ -52,7 +58,7 @@ class Homebrew:
         return found
 
     def install(self) -> None:
-        """Install what is missing; what is there stays as it is."""
+        """Install what is missing; what is installed stays as it is."""
         done = self.cli.run(
             "bundle", "install", "--no-upgrade", "--file=-", stdin=self.brewfile, check=False, stall=_STALL_SECONDS
         )
@@ -61,9 +67,58 @@ class Homebrew:
             raise _failed("install what the Brewfile lists", done, remedy)
 
 
+class Bundle(Subject[Homebrew, Missing]):
+    """What a Brewfile lists."""
+
+    spec = {"brewfile": {"type": "str", "required": True}}
+    work = "install what the Brewfile lists"
+    look = "Run 'brew install' with the name of what is missing, and look at what it says."
+
+    homebrew: Homebrew
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Homebrew:
+        """Return the Homebrew that has the Brewfile."""
+        del check_mode
+        self.homebrew = Homebrew(params["brewfile"])
+        return self.homebrew
+
+    def read(self, desired: Homebrew) -> Missing:
+        """Return what is missing."""
+        return desired.missing()
+
+    def plan(self, desired: Homebrew, current: Missing) -> Plan:
+        """Return one step for each thing that is missing."""
+        del desired
+        steps = tuple(Install("install" if kind != "tap" else "add", f"{kind} '{name}'", name=name) for kind, name in current)
+        return Plan(steps, {"missing": [name for _kind, name in current]}, {"missing": []})
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Install everything with one command; after a failure tell what of it was installed."""
+        left: set[str] = set()
+        try:
+            self.homebrew.install()
+        except WorkstationError:
+            left = {step.name for step in plan.steps if isinstance(step, Install)}
+            with contextlib.suppress(WorkstationError):
+                left = {name for _kind, name in self.homebrew.missing()}
+            raise
+        finally:
+            for step in plan.steps:
+                if isinstance(step, Install) and step.name not in left:
+                    tell(str(step))
+
+    def public(self, outcome: Outcome[Homebrew, Missing]) -> dict[str, Any]:
+        """Return nothing more than every module does."""
+        del outcome
+        return {}
+
+
+SUBJECT = Bundle
+
+
 def _failed(what: str, done: Output, remedy: str) -> CommandFailed:
     reason = _last_line(done.stderr or done.stdout)
-    return CommandFailed(f"Could not {what}: {reason}. {remedy}", rc=done.rc, stdout=done.stdout, stderr=done.stderr)
+    return CommandFailed(what, reason, remedy, rc=done.rc, stdout=done.stdout, stderr=done.stderr)
 
 
 def _last_line(text: str) -> str:

@@ -37,30 +37,17 @@ actions:
   sample: ["install formula 'colima'"]
 """
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils.core.module import run_module
 
-from ..module_utils.brew import Homebrew, plan_bundle
-from ..module_utils.core.errors import NotVerified, WorkstationError
 
-ARGUMENT_SPEC = {"brewfile": {"type": "str", "required": True}}
+def subject():
+    from ..module_utils.brew import SUBJECT
+
+    return SUBJECT
 
 
 def main():
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    homebrew = Homebrew(module.params["brewfile"])
-    try:
-        plan = plan_bundle(homebrew.missing())
-        if plan.steps and not module.check_mode:
-            homebrew.install()
-            left = homebrew.missing()
-            if left:
-                kind, name = left[0]
-                raise NotVerified(
-                    f"Could not install {kind} '{name}': brew reported success, yet it is missing. Run 'brew install {name}'."
-                )
-    except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
-    module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff)
+    run_module(subject)
 
 
 if __name__ == "__main__":

@@ -114,91 +114,17 @@ files:
   elements: str
 """
 
-import os
-import sys
-from pathlib import Path
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.core.errors import InputError, WorkstationError
-from ..module_utils.timer.launchd import Launchd
-from ..module_utils.timer.manager import Manager
-from ..module_utils.timer.surroundings import at_home, left_behind, looks_too_seldom, missing_on_this_machine, variables
-from ..module_utils.timer.systemd import Systemd
-from ..module_utils.timer.units import Timer, check_timer, plan_timer, secrets_in
-
-ARGUMENT_SPEC = {
-    "name": {"type": "str", "required": True},
-    "command": {"type": "list", "elements": "str", "default": []},
-    "every": {"type": "int", "default": 60},
-    "refresh_before": {"type": "str"},
-    "environment": {"type": "dict", "default": {}},
-    "programs": {"type": "list", "elements": "str", "default": []},
-    "inherit": {"type": "list", "elements": "str", "default": []},
-    "leave": {"type": "list", "elements": "str", "default": []},
-    "needs": {"type": "list", "elements": "str", "default": []},
-    "directory": {"type": "path"},
-    "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
+from ..module_utils.core.module import run_module
 
 
-class Module(AnsibleModule):
-    """A module that never tells the login of a proxy among its options, nor a secret that it refuses."""
+def subject():
+    from ..module_utils.timer.task import SUBJECT
 
-    def _load_params(self) -> None:
-        super()._load_params()
-        self.no_log_values.update(secrets_in(self.params.get("command"), self.params.get("environment")))
+    return SUBJECT
 
 
-def main() -> None:
-    """Run the module."""
-    module = Module(ARGUMENT_SPEC, supports_check_mode=True)
-    absent = module.params["state"] == "absent"
-    try:
-        timer = check_timer(_timer(module.params), absent)
-        manager = _manager(module.params["manager"])
-        if not absent:
-            manager.check(timer)
-            _look_around(module, timer)
-        current = manager.read(timer)
-        plan = plan_timer(timer, manager.files(timer), current, absent)
-        if not module.check_mode:
-            manager.apply(timer, plan)
-    except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
-    module.exit_json(changed=plan.changed, actions=plan.actions, diff=plan.diff, files=list(current.files))
-
-
-def _timer(params: dict[str, Any]) -> Timer:
-    return Timer(
-        name=params["name"],
-        command=at_home(params["command"]),
-        minutes=params["every"],
-        environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
-        directory=params["directory"] or "",
-    )
-
-
-def _look_around(module: AnsibleModule, timer: Timer) -> None:
-    for warning in left_behind(timer.name, os.environ, module.params["leave"], module.params["environment"]):
-        module.warn(warning)
-    seldom = looks_too_seldom(timer, module.params["refresh_before"]) if module.params["refresh_before"] else None
-    if seldom:
-        module.warn(seldom)
-    missing = missing_on_this_machine(timer, at_home(module.params["needs"]))
-    if missing and not module.check_mode:
-        raise InputError(missing)
-    if missing:
-        module.warn(missing)
-
-
-def _manager(kind: str) -> Manager:
-    home = Path.home()
-    if kind == "launchd" or (kind == "auto" and sys.platform == "darwin"):
-        return Launchd(home, os.getuid())
-    return Systemd(home, os.environ, os.getuid())
+def main():
+    run_module(subject)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Subject(Generic[Desired, Current]):
     # The work in words, for messages: "Could not {work}: ...".
     work: ClassVar[str]
     # What to look at when a second look finds something left.
-    look: ClassVar[str] = "Another program may have changed it meanwhile; run again."
+    look: str = "Another program may have changed it meanwhile; run again."
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return what the options ask for. Raises InputError. The only place that knows options."""

@@ -1,21 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""launchd as far as a user's agents need it."""
+"""launchd as far as a user's agents need it: their files, and the launchctl command."""
 
 from __future__ import annotations
 
+import plistlib
 import time
 from pathlib import Path
 
 from ..core.command import Cli, Output
 from ..core.errors import NotVerified
 from .manager import SECONDS, Manager
-from .units import Timer, launchd_files, launchd_log
+from .model import Timer, times_of_day
 
 # launchd answers a bootout before the agent is gone: a program has 20 seconds to end, and the label stays taken for some more.
 GONE_WITHIN, TAKEN_WITHIN, PAUSE = 40.0, 15.0, 0.2
-# "Input/output error" and "Operation already in progress": both also while the agent's former self is on its way out.
+# "Input/output error" and "Operation already in progress": both also while the agent's former self is still ending.
 TAKEN = (5, 37)
 NO_DESKTOP = 125
+
+
+def launchd_log(timer: Timer, home: Path) -> Path:
+    """Return where the error output of an agent goes: what it says when it can't even begin is found nowhere else."""
+    return home / "Library" / "Logs" / f"{timer.label}.log"
+
+
+def launchd_calendar(minutes: int) -> list[dict[str, int]]:
+    """Return the value of StartCalendarInterval."""
+    return [{"Minute": minute} if hour is None else {"Hour": hour, "Minute": minute} for hour, minute in times_of_day(minutes)]
+
+
+def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
+    """Return path and content of the agent."""
+    agent: dict[str, object] = {
+        "Label": timer.label,
+        "ProgramArguments": list(timer.command),
+        "StartCalendarInterval": launchd_calendar(timer.minutes),
+        "RunAtLoad": True,
+        "ProcessType": "Background",
+        "StandardOutPath": "/dev/null",
+        "StandardErrorPath": str(launchd_log(timer, home)),
+    }
+    if timer.environment:
+        agent["EnvironmentVariables"] = dict(timer.environment)
+    if timer.directory:
+        agent["WorkingDirectory"] = timer.directory
+    path = home / "Library" / "LaunchAgents" / f"{timer.label}.plist"
+    return {str(path): plistlib.dumps(agent).decode()}
 
 
 class Launchd(Manager):
@@ -39,9 +69,9 @@ class Launchd(Manager):
         return all(Path(path).exists() for path in self.files(timer))
 
     def start(self, timer: Timer) -> Output:
-        """Load the agent anew: one that is loaded keeps its old settings until it is thrown out."""
+        """Load the agent again: one that is loaded keeps its old settings until it is unloaded."""
         launchd_log(timer, self.home).parent.mkdir(parents=True, exist_ok=True)
-        self._throw_out(timer)
+        self._unload(timer)
         self._ask("enable", self._target(timer))
         path = next(iter(self.files(timer)))
         deadline = time.monotonic() + TAKEN_WITHIN
@@ -52,15 +82,15 @@ class Launchd(Manager):
             time.sleep(PAUSE)
 
     def stop(self, timer: Timer) -> None:
-        """Throw the agent out."""
-        self._throw_out(timer)
+        """Unload the agent."""
+        self._unload(timer)
 
     def forget(self, timer: Timer) -> None:
         """Remove the log."""
         launchd_log(timer, self.home).unlink(missing_ok=True)
 
     def remedy(self, timer: Timer, refusal: Output) -> str:
-        """Return what to do when launchd does not take the agent."""
+        """Return what to do when launchd refuses the agent."""
         if refusal.rc == NO_DESKTOP:
             return "Log in to the desktop of the Mac once, and run again."
         path = next(iter(self.files(timer)))
@@ -70,15 +100,13 @@ class Launchd(Manager):
         """Return the command that shows the agent."""
         return f"launchctl print {self._target(timer)}"
 
-    def _throw_out(self, timer: Timer) -> None:
+    def _unload(self, timer: Timer) -> None:
         self._ask("bootout", self._target(timer))
         deadline = time.monotonic() + GONE_WITHIN
         while self.active(timer):
             if time.monotonic() >= deadline:
-                raise NotVerified(
-                    f"Could not stop timer '{timer.name}': launchd still has it {GONE_WITHIN:g} s after it was thrown out. "
-                    f"Look at '{self.question(timer)}', and run again."
-                )
+                reason = f"launchd still has it {GONE_WITHIN:g} s after it was unloaded"
+                raise NotVerified(f"stop timer '{timer.name}'", reason, f"Look at '{self.question(timer)}', and run again.")
             time.sleep(PAUSE)
 
     def _target(self, timer: Timer) -> str:

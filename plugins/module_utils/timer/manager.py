@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is installed of a user's timer, and carrying out a plan for it. How launchd and systemd are told, their own files know."""
+"""What is installed of a user's timer, and carrying out a step for it. launchd and systemd have files of their own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from ..core.command import Cli, Output
-from ..core.errors import NotVerified, WorkstationError, naming_files
+from ..core.errors import WorkstationError, naming_files
 from ..core.files import write_atomically
-from ..core.plan import Plan
-from .units import Installed, Timer
+from ..core.plan import Step
+from .model import CleanUp, Installed, Remove, Start, Stop, Timer, Write
 
 SECONDS = 30.0
 
@@ -21,8 +21,8 @@ class Manager(ABC):
 
     cli: Cli
 
-    def check(self, timer: Timer) -> None:  # noqa: B027 launchd can be told everything
-        """Raise InputError for a timer that the service manager can't be told."""
+    def check(self, timer: Timer) -> None:  # noqa: B027 - launchd has a form for everything
+        """Raise InputError for a timer that the service manager has no form for."""
 
     @abstractmethod
     def files(self, timer: Timer) -> dict[str, str]:
@@ -46,7 +46,7 @@ class Manager(ABC):
 
     @abstractmethod
     def remedy(self, timer: Timer, refusal: Output) -> str:
-        """Return what to do when it could not be started."""
+        """Return what to do when it was refused."""
 
     @abstractmethod
     def question(self, timer: Timer) -> str:
@@ -66,41 +66,28 @@ class Manager(ABC):
                     contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
             return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
 
-    def apply(self, timer: Timer, plan: Plan) -> None:
-        """Carry out a plan. Raises NotVerified when the service manager does not run what it was given."""
+    def apply(self, timer: Timer, step: Step) -> None:
+        """Carry out one step. Raises WorkstationError when the service manager refuses the timer."""
         with naming_files(f"change timer '{timer.name}'"):
-            self._carry_out(timer, plan)
-
-    def _carry_out(self, timer: Timer, plan: Plan) -> None:
-        verbs = {step.verb for step in plan.steps}
-        starts = bool(verbs & {"start", "restart"})
-        wanted = self.files(timer)
-        if starts:
-            # Raises ToolMissing before anything is written.
-            _path = self.cli.path
-        if "stop" in verbs and self.cli.installed:
-            self.stop(timer)
-        for step in plan.steps:
-            if step.verb in ("write", "rewrite"):
+            if isinstance(step, Write):
                 # For its owner only: the address of a proxy may hold a password.
-                write_atomically(Path(step.target), wanted[step.target])
-            elif step.verb == "remove":
-                Path(step.target).unlink(missing_ok=True)
-        if starts:
-            self._verified(timer, self.start(timer))
-        elif verbs and self.cli.installed:
-            self.forget(timer)
+                write_atomically(step.path, step.text)
+            elif isinstance(step, Remove):
+                step.path.unlink(missing_ok=True)
+            elif isinstance(step, Start):
+                self._check(timer, self.start(timer))
+            elif isinstance(step, Stop) and self.cli.installed:
+                self.stop(timer)
+            elif isinstance(step, CleanUp) and self.cli.installed:
+                self.forget(timer)
 
-    def _verified(self, timer: Timer, answer: Output) -> None:
+    def _check(self, timer: Timer, answer: Output) -> None:
         if answer.rc != 0:
             said = (answer.stderr or answer.stdout).strip().splitlines() or [f"exit code {answer.rc}"]
             raise WorkstationError(
-                f"Could not start timer '{timer.name}': {said[0].rstrip('.')}. {self.remedy(timer, answer)}",
+                f"start timer '{timer.name}'",
+                said[0].rstrip("."),
+                self.remedy(timer, answer),
                 stdout=answer.stdout,
                 stderr=answer.stderr,
-            )
-        if not (self.active(timer) and self.enabled(timer)):
-            raise NotVerified(
-                f"Could not start timer '{timer.name}': {self.cli.tool} took it and yet does not run it. "
-                f"Look at '{self.question(timer)}'."
             )

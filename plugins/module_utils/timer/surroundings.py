@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a timer's command finds around it: variables, a PATH, the files that it can't do without, and tokens that grow old.
+"""What a timer's command finds around it: variables, a PATH, the files that it needs, and tokens that grow old.
 
-A timer is installed from some shell and runs in none. What it takes over must not depend on which shell that was.
+A timer is installed from a shell and runs in none. What it inherits must not depend on which shell that was.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 
 from ..core.command import USUAL_DIRECTORIES, complete_path
 from ..core.durations import threshold_from
-from .units import Timer
+from ..core.errors import InputError
+from .model import Timer, refused
+
+# Of ECR's tokens, which is all that a timer knows of them.
+TOKEN_LIFE = timedelta(hours=12)
 
 
 def at_home(words: Iterable[str]) -> tuple[str, ...]:
     """Return words with a leading ~ expanded; a $ stays, unlike in the type path, because no service manager reads it."""
     return tuple(os.path.expanduser(word) for word in words)  # noqa: PTH111
-
-
-# Of ECR's tokens, which is all that a timer knows of them.
-TOKEN_LIFE = timedelta(hours=12)
 
 
 def search_path(programs: Iterable[str], path: str) -> str:
@@ -47,10 +47,10 @@ def variables(
 
 
 def left_behind(timer: str, around: Mapping[str, str], names: Iterable[str], given: Mapping[str, object]) -> list[str]:
-    """Return a warning for each of the variables that is set around the task and that the timer goes without unasked."""
+    """Return a warning for each variable that is set around the task, and that the timer silently runs without."""
     return [
-        f"Timer '{timer}' goes without {name}, which is '{around[name]}' for this run. If its command needs {name}, give it "
-        f"among the variables of the timer; if not, give it as an empty one."
+        f"Timer '{timer}' runs without {name}, which is '{around[name]}' for this run. If its command needs {name}, set it "
+        f"among the variables of the timer; if not, set it to an empty one."
         for name in names
         if around.get(name) and name not in given
     ]
@@ -69,13 +69,12 @@ def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
     )
 
 
-def missing_on_this_machine(timer: Timer, needs: Iterable[str]) -> str | None:
-    """Return a sentence on the first thing that the timer would not find here, or None when all is there."""
-    shown = f"Could not set up timer '{timer.name}'"
-    program = timer.command[0]
+def missing_on_this_machine(timer: Timer, needs: Iterable[str]) -> InputError | None:
+    """Return a failure for the first thing that the timer would not find here, or None when all is there."""
+    program, remedy = timer.command[0], "Give the path that it has here."
     if not os.access(program, os.X_OK) or Path(program).is_dir():
-        return f"{shown}: '{program}' is no program on this machine. Give the path that it has here."
+        return refused(timer, f"'{program}' is not a program on this machine", remedy)
     for path in (*needs, *([timer.directory] if timer.directory else [])):
         if not Path(timer.directory, path).exists():
-            return f"{shown}: its command needs '{path}', which does not exist on this machine. Give the path that it has here."
+            return refused(timer, f"its command needs '{path}', which does not exist on this machine", remedy)
     return None

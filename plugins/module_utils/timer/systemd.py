@@ -1,17 +1,102 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""systemd as far as a user's timers need it."""
+"""systemd as far as a user's timers need it: their units, and the systemctl command."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.command import Cli, Output
 from .manager import SECONDS, Manager
-from .units import Timer, check_for_systemd, systemd_files
+from .model import PREFIX, Timer, refused, times_of_day
 
 # systemd lets a program take 90 seconds to end before it kills it.
 ENDED_WITHIN = 120.0
+# systemd refuses a program whose path holds one of these, however it is quoted, or finds another one.
+_NO_PROGRAM = re.compile(r"[$'\"\\]")
+# systemd starts up to this much later than the calendar says: its accuracy of a minute, and our random delay.
+_LATE = 2  # minutes
+
+
+def check_for_systemd(timer: Timer) -> None:
+    """Raise InputError for what a systemd unit can't say."""
+    found = _NO_PROGRAM.search(timer.command[0])
+    if found:
+        reason = f"systemd does not start a program with {found[0]} in its path, and '{timer.command[0]}' has one"
+        raise refused(timer, reason, "Give a path without it.")
+    if timer.directory.endswith("\\") or timer.directory != timer.directory.strip():
+        # systemd takes the next line for part of it, or drops the space; such a path can't be quoted.
+        reason = f"directory '{timer.directory}' ends in a backslash, or begins or ends with a space, and no unit can hold that"
+        raise refused(timer, reason, "Give another directory.")
+
+
+def systemd_calendars(minutes: int) -> list[str]:
+    """Return the values of OnCalendar, as few as there can be."""
+    times = times_of_day(minutes)
+    if times[0][0] is None:
+        return [f"*:{_listed([minute for _hour, minute in times])}"]
+    by_minute: dict[int, list[int]] = {}
+    by_hour: dict[int, list[int]] = {}
+    for hour, minute in times:
+        by_minute.setdefault(minute, []).append(hour or 0)
+        by_hour.setdefault(hour or 0, []).append(minute)
+    if len(by_minute) <= len(by_hour):
+        return [f"{_listed(hours)}:{minute:02}" for minute, hours in sorted(by_minute.items())]
+    return [f"{hour:02}:{_listed(listed)}" for hour, listed in sorted(by_hour.items())]
+
+
+def _listed(numbers: list[int]) -> str:
+    return ",".join(f"{number:02}" for number in numbers)
+
+
+def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
+    """Return paths and contents of service and timer.
+
+    The calendar with Persistent makes up for sleep. OnUnitActiveSec comes after it, so that it starts something only where the
+    calendar fails: when the hour is set back, for summer time or because the clock was wrong.
+    """
+    service = [
+        "[Unit]",
+        f"Description={PREFIX}: {timer.name}",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        *(f"Environment={_quoted(f'{name}={value}')}" for name, value in sorted(timer.environment.items())),
+        *([f"WorkingDirectory={_specifier(timer.directory)}"] if timer.directory else []),
+        "ExecStart=" + " ".join(_quoted(part.replace("$", "$$")) for part in timer.command),
+        "Nice=10",
+        "",
+    ]
+    clock = [
+        "[Unit]",
+        f"Description={PREFIX}: {timer.name}, every {timer.minutes} minutes",
+        "",
+        "[Timer]",
+        "OnStartupSec=1min",
+        f"OnUnitActiveSec={timer.minutes + _LATE}min",
+        *(f"OnCalendar={times}" for times in systemd_calendars(timer.minutes)),
+        "Persistent=true",
+        "RandomizedDelaySec=30",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+        "",
+    ]
+    folder = config / "systemd" / "user"
+    return {
+        str(folder / f"{timer.unit}.service"): "\n".join(service),
+        str(folder / f"{timer.unit}.timer"): "\n".join(clock),
+    }
+
+
+def _specifier(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    escaped = _specifier(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 class Systemd(Manager):
@@ -24,7 +109,7 @@ class Systemd(Manager):
         self.cli = Cli("systemctl", "This system has no systemd; renew by hand or with cron.", {"XDG_RUNTIME_DIR": runtime})
 
     def check(self, timer: Timer) -> None:
-        """Raise InputError for a program that systemd does not start."""
+        """Raise InputError for a timer that no unit can describe."""
         check_for_systemd(timer)
 
     def files(self, timer: Timer) -> dict[str, str]:
@@ -40,15 +125,15 @@ class Systemd(Manager):
         return self._link(timer).is_symlink()
 
     def start(self, timer: Timer) -> Output:
-        """Start the timer anew, now and at each log-in."""
+        """Start the timer again, now and at each log-in."""
         self._ask("daemon-reload")
         self._ask("enable", self._unit(timer))
         return self._ask("restart", self._unit(timer))
 
     def stop(self, timer: Timer) -> None:
-        """Stop the timer and a run of it that is under way, and take away what would start it at log-in."""
+        """Stop the timer and a run that is under way, and remove what would start it at log-in."""
         self._ask("disable", "--now", self._unit(timer))
-        # What runs does not end with its timer, and would go on to write what is being taken back.
+        # What runs does not end with its timer, and would go on to write what is being removed.
         self.cli.run("--user", "stop", f"{timer.unit}.service", check=False, timeout=ENDED_WITHIN)
         self._link(timer).unlink(missing_ok=True)
 
@@ -58,7 +143,7 @@ class Systemd(Manager):
         self._ask("reset-failed", f"{timer.unit}.service")
 
     def remedy(self, timer: Timer, refusal: Output) -> str:
-        """Return what to do when systemd does not take the timer."""
+        """Return what to do when systemd refuses the timer."""
         if "bus" in refusal.stderr:
             return "Run 'loginctl enable-linger', as you have no session of your own on this machine, and run again."
         return f"Look at '{self.question(timer)}', and run again."

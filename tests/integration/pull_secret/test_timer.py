@@ -106,7 +106,7 @@ def test_install_again_and_remove(home: Path, desktop: dict[str, str], manager: 
 
 
 @pytest.mark.parametrize("verb", ["stop", "disable"])
-def test_a_timer_that_somebody_stopped_leaves_nothing_behind(home: Path, desktop: dict[str, str], verb: str) -> None:
+def test_a_timer_that_the_user_stopped_leaves_nothing_behind(home: Path, desktop: dict[str, str], verb: str) -> None:
     play(home, desktop)
     subprocess.run([home / "tools" / "systemctl", "--user", verb, f"{UNIT}.timer"], check=True)
     play(home, desktop, refresh_timer_state="absent")
@@ -118,12 +118,12 @@ def test_another_shell_changes_nothing_and_its_profile_is_not_the_timers(home: P
     shell = {**desktop, "PATH": f"/somewhere/else:{desktop['PATH']}", "AWS_PROFILE": "other", "AWS_DEFAULT_PROFILE": "other"}
     said = play(home, shell, secret_refresh_registries=[HOST])
     assert "changed=0" in said
-    assert "goes without AWS_PROFILE, which is 'other'" in " ".join(said.split())
+    assert "runs without AWS_PROFILE, which is 'other'" in " ".join(said.split())
     assert "AWS_" not in service(home)
     named = [{"host": HOST, "profile": "dev"}]
-    assert "goes without" not in play(home, shell, secret_refresh_registries=named)
+    assert "runs without" not in play(home, shell, secret_refresh_registries=named)
     decided = {"AWS_PROFILE": "dev", "AWS_DEFAULT_PROFILE": ""}
-    assert "goes without" not in play(home, shell, secret_refresh_registries=[HOST], refresh_timer_environment=decided)
+    assert "runs without" not in play(home, shell, secret_refresh_registries=[HOST], refresh_timer_environment=decided)
     assert 'Environment="AWS_PROFILE=dev"' in service(home) and "AWS_DEFAULT_PROFILE" not in service(home)
 
 
@@ -143,11 +143,17 @@ def test_a_private_certificate_and_a_proxy_reach_the_timer(home: Path, desktop: 
 def test_the_password_of_a_proxy_and_a_secret_that_is_refused_are_nowhere(home: Path, desktop: dict[str, str]) -> None:
     proxy = {"HTTPS_PROXY": "http://me:hunt@er2@proxy:3128"}
     shown = {**desktop, "ANSIBLE_INJECT_INVOCATION": "true"}
-    said = play(home, shown, "-vvv", "--diff", refresh_timer_environment=proxy)
-    assert "module_args" in said and "@proxy:3128" in said and "er2" not in said and "hunt" not in said
+    # With another interpreter, the packed module runs instead of the action plugin.
+    (home / "python3").symlink_to(os.path.realpath(sys.executable))
+    for interpreter in (sys.executable, str(home / "python3")):
+        python = {"ansible_python_interpreter": interpreter}
+        said = play(home, shown, "-vvv", "--diff", "--check", refresh_timer_environment=proxy, **python)
+        assert ("module_args" in said) == (interpreter != sys.executable)
+        assert "@proxy:3128" in said and "er2" not in said and "hunt" not in said
+        said = play(home, shown, "-vvv", code=2, refresh_timer_environment={"AWS_SECRET_ACCESS_KEY": "hunter2"}, **python)
+        assert "looks like a secret" in said and "hunter2" not in said
+    play(home, desktop, refresh_timer_environment=proxy)
     assert 'HTTPS_PROXY=http://me:hunt@er2@proxy:3128"' in service(home)
-    said = play(home, shown, "-vvv", code=2, refresh_timer_environment={"AWS_SECRET_ACCESS_KEY": "hunter2"})
-    assert "looks like a secret" in said and "hunter2" not in said
 
 
 def test_a_laptop_that_is_elsewhere_gets_no_timer_of_this_machines_files(home: Path, desktop: dict[str, str]) -> None:
@@ -203,11 +209,11 @@ def test_a_tilde_is_the_home_directory_as_no_shell_reads_it_for_the_timer(home: 
     assert status["result"] == "fresh", status
 
 
-def test_a_python_that_systemd_starts_from_no_unit_is_refused(home: Path, desktop: dict[str, str]) -> None:
+def test_a_python_that_no_unit_can_name_is_refused(home: Path, desktop: dict[str, str]) -> None:
     (home / "Bob's").symlink_to(Path(sys.executable).parents[1])
     python: dict[str, Any] = {"refresh_timer_python": str(home / "Bob's" / "bin" / Path(sys.executable).name)}
     said = " ".join(play(home, desktop, "--check", code=2, **python).split())
-    assert "Could not set up timer 'refresh': systemd starts no program with ' in its path, and" in said
+    assert "Could not set up timer 'refresh': systemd does not start a program with ' in its path, and" in said
     play(home, desktop, refresh_timer_state="absent", **python)
 
 

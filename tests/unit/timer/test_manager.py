@@ -14,8 +14,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.timer import launchd as timer_launchd
 from ansible_collections.laptop.containers.plugins.module_utils.timer.launchd import Launchd
 from ansible_collections.laptop.containers.plugins.module_utils.timer.manager import Manager
+from ansible_collections.laptop.containers.plugins.module_utils.timer.model import Timer, plan_timer
 from ansible_collections.laptop.containers.plugins.module_utils.timer.systemd import Systemd
-from ansible_collections.laptop.containers.plugins.module_utils.timer.units import Timer, plan_timer
 
 from rehearsal.lab.processes import comes_true
 from rehearsal.standin.service_manager import install
@@ -37,13 +37,14 @@ def says(tools: Path, tool: str, script: str) -> None:
 
 
 def settle(manager: Manager, timer: Timer, *, absent: bool = False) -> list[str]:
-    plan = plan_timer(timer, manager.files(timer), manager.read(timer), absent)
-    manager.apply(timer, plan)
-    assert plan_timer(timer, manager.files(timer), manager.read(timer), absent).steps == ()
-    return [step.verb for step in plan.steps]
+    plan = plan_timer(timer, manager.files(timer), manager.read(timer), absent=absent)
+    for step in plan.steps:
+        manager.apply(timer, step)
+    assert plan_timer(timer, manager.files(timer), manager.read(timer), absent=absent).steps == ()
+    return [step.verb for step in plan.steps if not step.silent]
 
 
-def test_an_agent_is_loaded_anew_although_launchd_is_slow_to_let_it_go(tools: Path, home: Path) -> None:
+def test_an_agent_is_loaded_again_although_launchd_is_slow_to_let_it_go(tools: Path, home: Path) -> None:
     manager = Launchd(home, 501)
     assert settle(manager, TIMER) == ["write", "start"]
     changed = Timer("refresh", ("/bin/true", "again"), 30)
@@ -52,7 +53,7 @@ def test_an_agent_is_loaded_anew_although_launchd_is_slow_to_let_it_go(tools: Pa
 
 
 @pytest.mark.parametrize("absent", [False, True])
-def test_an_agent_in_apples_binary_form_is_none_that_fits(tools: Path, home: Path, absent: bool) -> None:
+def test_an_agent_in_apples_binary_form_is_rewritten(tools: Path, home: Path, absent: bool) -> None:
     manager = Launchd(home, 501)
     settle(manager, TIMER)
     (path,) = map(Path, manager.files(TIMER))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.command import USUAL_DIRECTORIES
+from ansible_collections.laptop.containers.plugins.module_utils.timer.model import Timer
 from ansible_collections.laptop.containers.plugins.module_utils.timer.surroundings import (
     left_behind,
     looks_too_seldom,
@@ -15,7 +16,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.surroundin
     search_path,
     variables,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.timer.units import Timer
 
 
 @pytest.fixture
@@ -38,16 +38,16 @@ def test_two_shells_come_to_one_path(tools: Path) -> None:
     assert path.split(":") == [f"{tools}/one", f"{tools}/two", *USUAL_DIRECTORIES]
 
 
-def test_what_was_given_wins_and_an_empty_one_takes_away() -> None:
+def test_what_was_given_wins_and_an_empty_one_removes() -> None:
     around = {"PATH": "/bin", "HTTPS_PROXY": "http://p:1", "KUBECONFIG": "/k", "AWS_PROFILE": "other"}
     found = variables(around, ["HTTPS_PROXY", "KUBECONFIG", "COLIMA_HOME"], [], {"HTTPS_PROXY": "", "AWS_PROFILE": "dev"})
     assert found == {"PATH": ":".join(USUAL_DIRECTORIES), "KUBECONFIG": "/k", "AWS_PROFILE": "dev"}
 
 
-def test_a_variable_that_the_timer_goes_without_is_told_until_somebody_decides() -> None:
+def test_a_variable_that_the_timer_runs_without_is_told_until_it_is_decided() -> None:
     around = {"AWS_PROFILE": "other"}
     (warning,) = left_behind("refresh", around, ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"], {})
-    assert "Timer 'refresh' goes without AWS_PROFILE, which is 'other' for this run" in warning
+    assert "Timer 'refresh' runs without AWS_PROFILE, which is 'other' for this run" in warning
     assert left_behind("refresh", around, ["AWS_PROFILE"], {"AWS_PROFILE": "dev"}) == []
     assert left_behind("refresh", around, ["AWS_PROFILE"], {"AWS_PROFILE": ""}) == []
 
@@ -71,4 +71,6 @@ def test_a_timer_that_would_find_nothing_on_this_machine_is_told(tmp_path: Path)
     assert missing_on_this_machine(timer, ["there", str(tmp_path / "there")]) is None
     assert "needs '/not/there'" in str(missing_on_this_machine(timer, ["/not/there"]))
     assert "needs '/nowhere'" in str(missing_on_this_machine(replace(timer, directory="/nowhere"), []))
-    assert "'/nowhere/python3' is no program" in str(missing_on_this_machine(replace(timer, command=("/nowhere/python3",)), []))
+    assert "'/nowhere/python3' is not a program" in str(
+        missing_on_this_machine(replace(timer, command=("/nowhere/python3",)), [])
+    )

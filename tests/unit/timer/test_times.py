@@ -12,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.timer.times import launchd_calendar, systemd_calendars
-from ansible_collections.laptop.containers.plugins.module_utils.timer.units import Timer, systemd_files
+from ansible_collections.laptop.containers.plugins.module_utils.timer.launchd import launchd_calendar
+from ansible_collections.laptop.containers.plugins.module_utils.timer.model import Timer
+from ansible_collections.laptop.containers.plugins.module_utils.timer.systemd import systemd_calendars, systemd_files
 
 DAY = 24 * 60
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A user's timer as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.home import home
+from ..core.lock import user_files
+from ..core.plan import Plan, Step
+from ..core.subject import Outcome, Subject
+from .launchd import Launchd
+from .manager import Manager
+from .model import Installed, Start, Timer, check_name, check_timer, plan_timer, secrets_in
+from .surroundings import at_home, left_behind, looks_too_seldom, missing_on_this_machine, variables
+from .systemd import Systemd
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the options ask for, and what they should be warned of."""
+
+    timer: Timer
+    absent: bool
+    warnings: tuple[str, ...] = ()
+
+
+class UserTimer(Subject[Desired, Installed]):
+    """A timer of the user."""
+
+    spec = {
+        "name": {"type": "str", "required": True},
+        "command": {"type": "list", "elements": "str", "default": []},
+        "every": {"type": "int", "default": 60},
+        "refresh_before": {"type": "str"},
+        "environment": {"type": "dict", "default": {}},
+        "programs": {"type": "list", "elements": "str", "default": []},
+        "inherit": {"type": "list", "elements": "str", "default": []},
+        "leave": {"type": "list", "elements": "str", "default": []},
+        "needs": {"type": "list", "elements": "str", "default": []},
+        "directory": {"type": "path"},
+        "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+    work = "converge the timer"
+
+    asked: Desired
+    manager: Manager
+
+    def secrets(self, params: Mapping[str, Any]) -> set[str]:
+        """Return logins of proxies, and secrets that are going to be refused."""
+        return secrets_in(params.get("command"), params.get("environment"))
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+        """Return the timer. Raises InputError."""
+        self.manager = _manager(params["manager"])
+        if params["state"] == "absent":
+            check_name(params["name"])
+            self.asked = Desired(Timer(params["name"]), absent=True)
+            return self.asked
+        timer = Timer(
+            name=params["name"],
+            command=at_home(params["command"]),
+            minutes=params["every"],
+            environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
+            directory=params["directory"] or "",
+        )
+        check_timer(timer)
+        self.manager.check(timer)
+        self.asked = Desired(timer, absent=False, warnings=tuple(_look_around(timer, params, check_mode)))
+        self.look = f"Look at '{self.manager.question(timer)}', and run again."
+        return self.asked
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away from the user's files."""
+        return user_files(self.work)
+
+    def read(self, desired: Desired) -> Installed:
+        """Return what is installed of the timer."""
+        return self.manager.read(desired.timer)
+
+    def plan(self, desired: Desired, current: Installed) -> Plan:
+        """Return the steps."""
+        return plan_timer(desired.timer, self.manager.files(desired.timer), current, absent=desired.absent)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out the plan, if the service manager that is to run the timer is installed."""
+        if any(isinstance(step, Start) for step in plan.steps):
+            self.manager.cli.path  # noqa: B018 - raises ToolMissing before anything is written
+        super().carry_out(plan, tell)
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        self.manager.apply(self.asked.timer, step)
+
+    def public(self, outcome: Outcome[Desired, Installed]) -> dict[str, Any]:
+        """Return the files of the timer."""
+        return {"files": list(outcome.after.files), "warnings": list(outcome.desired.warnings)}
+
+
+SUBJECT = UserTimer
+
+
+def _look_around(timer: Timer, params: Mapping[str, Any], check_mode: bool) -> Iterable[str]:
+    """Yield warnings. Raises InputError where the timer would not find what it needs; in check mode that is a warning."""
+    yield from left_behind(timer.name, os.environ, params["leave"], params["environment"])
+    seldom = looks_too_seldom(timer, params["refresh_before"]) if params["refresh_before"] else None
+    if seldom:
+        yield seldom
+    missing = missing_on_this_machine(timer, at_home(params["needs"]))
+    if missing and not check_mode:
+        raise missing
+    if missing:
+        yield missing.message
+
+
+def _manager(kind: str) -> Manager:
+    place = Path(home())
+    if kind == "launchd" or (kind == "auto" and sys.platform == "darwin"):
+        return Launchd(place, os.getuid())
+    return Systemd(place, os.environ, os.getuid())
