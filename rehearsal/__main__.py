@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal.lab import grades
 from rehearsal.lab.laptop import Lab, default_directory
-from rehearsal.lab.processes import LabError
+from rehearsal.processes.system import LabError
+from rehearsal.services import grades
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lab from its start to its end: grades, processes, the laptop in a directory, the rehearsal."""
+"""One lab from its start to its end: the laptop in a directory, the rehearsal."""

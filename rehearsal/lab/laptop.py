@@ -15,8 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal import engines
-from rehearsal.lab import grades
-from rehearsal.lab.processes import Daemon, LabError, comes_true, command_of, processes, remove_cgroups
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.realm import remove_cgroups
+from rehearsal.processes.system import LabError, comes_true, command_of, processes
+from rehearsal.services import grades
 from rehearsal.services.containerd import remove_container_cgroups
 from rehearsal.services.ecr import REGION, Ecr
 from rehearsal.services.registry import Registry

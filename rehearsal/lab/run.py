@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from rehearsal.engines import ROOT
-from rehearsal.lab import grades
 from rehearsal.lab.laptop import Lab
-from rehearsal.lab.processes import LabError, end_tree
+from rehearsal.processes.system import LabError, end_tree
+from rehearsal.services import grades
 
 PLAYBOOK = "playbooks/workstation.yml"
 INVENTORY = "inventory/rehearsal"

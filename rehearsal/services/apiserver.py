@@ -16,7 +16,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.engines import find
-from rehearsal.lab.processes import Daemon, LabError, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError, free_port
 
 NEEDS = "kubernetes"
 READY_SECONDS = 180.0

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from rehearsal.engines import SYSTEM_PATH, caches, find
-from rehearsal.lab.processes import LabError, Program, Realm, remove_cgroups
+from rehearsal.processes.realm import Program, Realm, remove_cgroups
+from rehearsal.processes.system import LabError
 from rehearsal.services.http import listens
 from rehearsal.services.in_realm import InRealm
 

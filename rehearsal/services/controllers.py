@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehearsal.lab.processes import LabError
+from rehearsal.processes.system import LabError
 from rehearsal.services.apiserver import ApiServer
 
 PAUSE_SECONDS = 0.5

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from rehearsal.engines import find
-from rehearsal.lab.processes import CGROUP_NOTE, LabError, Program, Realm, cgroup_for, remove_cgroups
+from rehearsal.processes.realm import CGROUP_NOTE, Program, Realm, cgroup_for, remove_cgroups
+from rehearsal.processes.system import LabError
 from rehearsal.services.http import get_unix
 from rehearsal.services.in_realm import InRealm
 

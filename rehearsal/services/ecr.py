@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rehearsal.lab.processes import Daemon, LabError, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError, free_port
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-from rehearsal.lab.processes import Realm
+from rehearsal.processes.realm import Realm
 
 
 class InRealm(ABC):

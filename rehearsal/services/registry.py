@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from rehearsal.engines import find
-from rehearsal.lab.processes import Daemon, LabError, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError, free_port
 from rehearsal.services.ecr import ACCOUNT, REGION, Ecr
 
 NEEDS = "registry"

@@ -34,6 +34,8 @@ COLIMA = ("model", "client", "observe", "plan", "carry_out")
 KNOWN: set[tuple[str, str]] = set()
 CROWDED = {"core"}
 KNOWN_CIRCLES: set[frozenset[str]] = set()
+# The rooms of the lab.
+LAB_FLOORS = ("engines", "processes", "services", "standin", "lab", "__main__")
 MOST_FILES = 12
 MOST_FILES_AT_THE_TOP = 5
 
@@ -74,8 +76,17 @@ def test_no_import_leads_back() -> None:
     assert circles(GRAPH) - KNOWN_CIRCLES == set()
 
 
-def test_the_lab_has_no_circle_of_imports() -> None:
-    assert circles(import_graph(ROOT / "rehearsal", "rehearsal")) == set()
+def test_imports_of_the_lab_go_down_and_never_lead_back() -> None:
+    graph = import_graph(ROOT / "rehearsal", "rehearsal")
+    floor = {name: LAB_FLOORS.index(name.split(".")[0]) for name in graph if name}
+    assert [(name, other) for name in floor for other in graph[name] if floor[other] > floor[name]] == []
+    assert circles(graph) == set()
+
+
+@pytest.mark.parametrize("place", ["rehearsal", "tests", "bench"])
+def test_no_folder_of_code_is_overcrowded(place: Path) -> None:
+    folders = {path.parent for path in (ROOT / place).rglob("*.py")}
+    assert [folder for folder in folders if len(list(folder.glob("*.py"))) > MOST_FILES + 1] == []
 
 
 def test_every_known_breach_is_still_there() -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.engines import find
-from rehearsal.lab import grades
-from rehearsal.lab.processes import Daemon, LabError
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError
+from rehearsal.services import grades
 
 READY_SECONDS = 120.0
 # Settings that Debian's dockerd 20.10 refuses to start with; a newer one takes proxies from there, too.

@@ -23,7 +23,7 @@ START_SECONDS = 60
 
 def start(socket_path: Path, state_dir: Path) -> subprocess.Popen[bytes]:
     """Start the engine as a process of its own and return it once it answers."""
-    from rehearsal.lab.processes import comes_true
+    from rehearsal.processes.system import comes_true
     from rehearsal.services.http import listens
 
     root = Path(__file__).resolve().parents[3]

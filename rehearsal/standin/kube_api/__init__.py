@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from rehearsal.lab.processes import Daemon, LabError, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError, free_port
 from rehearsal.services.apiserver import ApiServer
 from rehearsal.standin.k3s_yaml import k3s_yaml
 

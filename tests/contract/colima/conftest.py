@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 from rehearsal.standin import colima as vm
 from rehearsal.standin.colima.lima.instances import alive
 from rehearsal.standin.program import write_program

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 
 from .conftest import Rig
 

@@ -14,7 +14,7 @@ from .conftest import Rig, spoken
 # A qemu driver is a process of its own; with vz there is only the host agent.
 QEMU = {"REHEARSAL_SYSTEM": "Linux", "REHEARSAL_ARCH": "x86_64"}
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 from tests.support.processes import standing_still
 
 from .conftest import Rig

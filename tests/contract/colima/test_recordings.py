@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.start import FORCE_STOP, repair_for
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 
 from .conftest import STANDIN, Result, Rig, spoken
 

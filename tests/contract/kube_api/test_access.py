@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from rehearsal.lab.processes import Daemon, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import free_port
 from rehearsal.standin import kube_api
 
 from .conftest import METADATA_LIST, Client

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 from tests.support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -24,7 +24,7 @@ from urllib.parse import quote
 import pytest
 
 from rehearsal import engines
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 from tests.support.in_process_module import ModuleRun, messages
 from tests.support.processes import standing_still
 from tests.support.time_limits import in_time

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.lab.laptop import LONGEST_PATH, Lab
-from rehearsal.lab.processes import LabError, comes_true, command_of
+from rehearsal.processes.system import LabError, comes_true, command_of
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 
 ROOT = Path(__file__).resolve().parents[3]
 RUNNER = ROOT / "roles" / "refresh_timer" / "files" / "refresh.py"

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import PREFIX, current_from
-from tests.support.api_server_front import Front
-from tests.support.pull_secret_scenario import HOST, SECRET_RULE, age, content, read, run
+
+from tests.support.pull_secret.api_server_proxy import Front
+from tests.support.pull_secret.scenario import HOST, SECRET_RULE, age, content, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

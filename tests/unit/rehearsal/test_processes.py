@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.lab.processes import Daemon, free_port
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import free_port
 
 # The system's own exit, which ends one thread and not the process.
 EXIT = {"x86_64": 60, "aarch64": 93}

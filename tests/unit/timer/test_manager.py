@@ -17,7 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.manager im
 from ansible_collections.laptop.containers.plugins.module_utils.timer.model import Timer, plan_timer
 from ansible_collections.laptop.containers.plugins.module_utils.timer.systemd import Systemd
 
-from rehearsal.lab.processes import comes_true
+from rehearsal.processes.system import comes_true
 from rehearsal.standin.service_manager import install
 
 TIMER = Timer("refresh", ("/bin/true",), 30)

@@ -199,7 +199,7 @@ class Kubernetes:
         if version not in installed:
             stage = "installing" if config is None else "downloading and installing"
             self._install(f"version changed to {version}, downloading and installing" if installed else stage, version)
-        from rehearsal.lab.processes import free_port
+        from rehearsal.processes.system import free_port
 
         # The first port stays for the life of the machine, whatever the settings say later.
         listen = int(known.get("k3s_listen_port") or 0) or port or free_port()

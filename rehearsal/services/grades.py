@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rehearsal import engines
-from rehearsal.lab.processes import LabError
+from rehearsal.processes.system import LabError
 
 GRADES = ("auto", "light", "real")
 MARKER = "lab.json"
