@@ -53,14 +53,14 @@ class ActionModule(Normal):
         if invalid:
             found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
             return self._failed(subject, {"changed": False, "actions": [], **found})
-        result = self._result(subject, tmp, task_vars or {})
+        result = self._result(tmp, task_vars or {})
         return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
 
-    def _result(self, subject: Subject[Any, Any], tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _result(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         if self._is_here(task_vars):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):
-                return self._here(subject, json.loads(json.dumps(self._task.args)))
+                return self._here(json.loads(json.dumps(self._task.args)))
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
 
@@ -80,8 +80,10 @@ class ActionModule(Normal):
         elsewhere = self._task.delegate_to or self._task.async_val or self._connection.become
         return self._connection.transport == "local" and not elsewhere and interpreter == sys.executable
 
-    def _here(self, subject: Subject[Any, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    def _here(self, options: Mapping[str, Any]) -> dict[str, Any]:
         with self._environment():
+            # Made here, because it looks for its programs and directories at once.
+            subject = subject_of(self._task.action.rpartition(".")[2])
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
             secrets = subject.secrets(options) | checked._no_log_values

@@ -111,6 +111,17 @@ def test_all_invalid_options_are_told_at_once(laptop: Laptop) -> None:
     assert "'tcsh' as 'completion': it is not a choice. Use one of bash, zsh, fish." in said
 
 
+def test_every_subject_is_made_in_the_environment_of_its_task(laptop: Laptop) -> None:
+    # Before, it would look into the home of whoever runs Ansible.
+    laptop.module, laptop.options = "docker_cli_config", {"plugins": ["buildx"], "profile": "docker-buildx"}
+    laptop.task = {"environment": {"HOME": str(laptop.home), "DOCKER_CONFIG": str(laptop.home / "config")}}
+    (laptop.home / "config").mkdir()
+    (laptop.home / "config" / "config.json").write_text('{"credsStore": "desktop", "currentContext": "gone"}')
+    code, printed = laptop.run("--check", "--diff")
+    assert code == 0, printed
+    assert "credsStore" in printed
+
+
 def test_defaults_for_the_group_of_all_modules_count(laptop: Laptop) -> None:
     laptop.task, laptop.options = {"module_defaults": {"group/laptop.containers.workstation": laptop.options}}, {}
     code, printed = laptop.run()
