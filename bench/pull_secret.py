@@ -278,7 +278,7 @@ def _rows(cluster: Cluster) -> list[Row]:
                 cluster.play(*PLAY, changed=True), cluster.kubectl("kubectl-creds"), pairs=3,
             )
         )  # fmt: skip
-    # The fetch of the token is no part of what is compared from here on.
+    # From here on, the comparison leaves out the fetch of the token.
     ecr_tokens.fetch_tokens = lambda registries, _: {registry.key: _token() for registry in registries}  # type: ignore[assignment]
     # Each round under names of its own.
     numbers = itertools.count()

@@ -46,7 +46,7 @@ class ActionModule(Normal):
     """The action of the modules in SUBJECTS (meta/runtime.yml)."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the result of the task. Invalid options are told all at once, and nothing runs."""
+        """Return the result of the task. With invalid options nothing runs, and all of them are named."""
         subject = subject_of(self._task.action.rpartition(".")[2])
         invalid, warnings = self._settings(task_vars or {})
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
@@ -125,8 +125,8 @@ class ActionModule(Normal):
 
         for item in result.get("pending", ()):
             item["remedy"] = words(item["remedy"])
-        told = {key: words(result[key]) for key in ("msg",) if key in result}
-        return {**result, **told, "warnings": [words(text) for text in result.get("warnings", ())]}
+        message = {"msg": words(result["msg"])} if "msg" in result else {}
+        return {**result, **message, "warnings": [words(text) for text in result.get("warnings", ())]}
 
 
 def subject_of(module: str) -> Any:

@@ -142,8 +142,8 @@ class CallbackModule(CallbackBase):
         return self.hosts.setdefault(result.host.get_name(), Host())
 
     def _keep(self, result: Any, failed: bool = False) -> None:
-        told, answer = self._host(result), result.result
-        told.reached.add(_role_of(result.task))
+        host, answer = self._host(result), result.result
+        host.reached.add(_role_of(result.task))
         if not failed and str(result.task.action).startswith(OURS):
             # Workers inherit it: they need not check the settings again.
             os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
@@ -151,13 +151,13 @@ class CallbackModule(CallbackBase):
             # A look before the real run is not news.
             return
         actions = list(map(str, answer.get("actions") or []))
-        told.actions.extend(without_repeats(told.actions, actions) if self.checked else actions)
+        host.actions.extend(without_repeats(host.actions, actions) if self.checked else actions)
         if not failed and not answer.get("changed"):
-            told.warnings.extend(map(_text_of, answer.get("warnings") or []))
-        told.pending.extend(map(pending_line, answer.get("pending") or []))
+            host.warnings.extend(map(_text_of, answer.get("warnings") or []))
+        host.pending.extend(map(pending_line, answer.get("pending") or []))
         if not failed and not (self.checked and answer.get("changed")):
             # What failed, or is only planned, can't be used.
-            told.hints.extend(hints_of(answer))
+            host.hints.extend(hints_of(answer))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the summary and remove the progress file."""

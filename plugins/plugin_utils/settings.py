@@ -2,7 +2,7 @@
 """Checks the settings of all roles that a run will reach, before its first task of this collection changes anything.
 
 Runs on the controller, inside the action plugin of that first task: there all variables, roles and tags are known, so the check
-costs no task of its own. What it finds is told in one list, with the file and line that says it.
+costs no task of its own. All problems are one list, each with the file and line that it comes from.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
     lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))
     if lacking:
         listed = " and ".join(f"'{program}'" for program in lacking)
-        told = f"Could not find {listed}: not installed, or not on PATH. {how_to_install(*lacking)}"
+        sentence = f"Could not find {listed}: not installed, or not on PATH. {how_to_install(*lacking)}"
         # What a check shows is right, as far as it can know, also on a laptop where nothing is installed yet.
-        (findings.warnings if task.check_mode else findings.lines).append(told)
+        (findings.warnings if task.check_mode else findings.lines).append(sentence)
     return findings
 
 

@@ -157,7 +157,7 @@ class Cli:
         try:
             reason = self._wait(process, began, last_line, timeout=timeout, stall=stall, sign=sign)
         except BaseException:
-            # Ctrl-C or SIGTERM of our own: pass it on, and do not leave a tool behind that nobody watches.
+            # Ctrl-C or SIGTERM of our own: pass it on, and leave no tool running unwatched.
             _end(process)
             raise
         for reader in readers:

@@ -167,7 +167,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
         taken = _content(new)
         if taken == found:
             return True
-        # What was taken goes back. What comes out for it is ours, or else what somebody has written over ours: the newest.
+        # What was taken goes back. What comes out for it is this content, or what another program wrote over it: the newest.
         while True:
             exchange(*names)
             out = _content(new)
@@ -182,7 +182,7 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        # It is the directory that takes no file; the name of one that never was helps nobody.
+        # The directory takes no file; the name of a temporary one would not help.
         error.filename = str(path.parent)
         raise
     try:

@@ -81,8 +81,8 @@ class _Check:
                 yield from self.options(spec["options"], value, f" of '{option}'{where}")
         elif not isinstance(value, str):
             # A text may hold a mapping, for Ansible.
-            told = f"it is {kind_of(value)}, not a mapping"
-            yield f"Could not use '{option}'{where}: {told}. Write its options as 'option: value'.", value
+            reason = f"it is {kind_of(value)}, not a mapping"
+            yield f"Could not use '{option}'{where}: {reason}. Write its options as 'option: value'.", value
 
     def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
@@ -97,8 +97,8 @@ class _Check:
                         elements.get("options") or {}, item, f" of {_entry(item, number)} in '{option}'{where}"
                     )
                 else:
-                    told = f"entry {number} is {kind_of(item)}, not a mapping"
-                    yield f"Could not use '{option}'{where}: {told}. Write its options as 'option: value', one a line.", item
+                    reason = f"entry {number} is {kind_of(item)}, not a mapping"
+                    yield f"Could not use '{option}'{where}: {reason}. Write its options as 'option: value', one a line.", item
 
 
 def _entry(item: Mapping[str, Any], number: int) -> str:

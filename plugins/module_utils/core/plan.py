@@ -46,8 +46,8 @@ class Pending:
 
     def public(self) -> dict[str, str]:
         """Return the result form."""
-        told = {"target": self.target, "change": self.change, "reason": self.reason, "remedy": self.remedy}
-        return told | ({"kind": self.kind} if self.kind else {})
+        shown = {"target": self.target, "change": self.change, "reason": self.reason, "remedy": self.remedy}
+        return shown | ({"kind": self.kind} if self.kind else {})
 
 
 @dataclass(frozen=True)

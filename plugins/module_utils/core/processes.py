@@ -36,7 +36,7 @@ def command_of(pid: int) -> list[str]:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """Return the environment that a process of this user was started with. Returns an empty one when that can't be told."""
+    """Return the environment that a process of this user was started with. Returns an empty one when it is unknown."""
     if _has_proc():
         try:
             parts = (_PROC / str(pid) / "environ").read_bytes().decode(errors="replace").split("\0")
@@ -49,7 +49,7 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 def age_of(pid: int) -> float:
-    """Return for how many seconds a process has been there. Returns 0 when that can't be told."""
+    """Return for how many seconds a process has been there. Returns 0 when that is unknown."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         if _has_proc():
             ticks = int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19])
@@ -121,7 +121,7 @@ def _arguments(entry: Path) -> list[str]:
     try:
         return [part for part in (entry / "cmdline").read_bytes().decode(errors="replace").split("\0") if part]
     except OSError:
-        # It has ended meanwhile, or is somebody else's.
+        # It has ended meanwhile, or belongs to another user.
         return []
 
 

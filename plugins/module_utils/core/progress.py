@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells what a run is about to do, and how far it is, to whoever wants to show it: one JSON object per line in a file.
+"""Reports what a run is about to do, and how far it is: one JSON object per line in a file, for the callback plugin.
 
 {"time": <seconds since the epoch>, "plan": ["create profile 'k8s'"]} before the first step of a task, and
 {"time": ..., "profile": "k8s", "phase": "provisioning kubernetes", "done": false} while a VM starts.
@@ -13,12 +13,12 @@ import os
 import time
 from typing import Any
 
-# The variable that names the file; without it nothing is told.
+# The variable that names the file; without it nothing is reported.
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 
 
 def tell(path: str | None = None, /, **event: Any) -> None:
-    """Append an event, by default to the file of this run. It is never made: whoever watched it removes it, also after Ctrl-C."""
+    """Append an event, by default to the file of this run. It is never created: the callback plugin removes it, also after Ctrl-C."""
     path = os.environ.get(VARIABLE, "") if path is None else path
     if path:
         line = json.dumps({"time": time.time(), **event}) + "\n"

@@ -20,7 +20,7 @@ class Screen:
         self.drawn: list[str] = []
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Draw the block anew, each line cut to the width and the block to the height that the terminal has now."""
+        """Draw the block again, each line cut to the width and the block to the height that the terminal has now."""
         columns, rows = self._size()
         shown = ["".join(c if c.isprintable() else " " for c in line)[: columns - 1] for line in lines][-(rows - 1) :]
         # A terminal that was made narrower has broken what was drawn wider.

@@ -133,17 +133,17 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
     )
 
 
-def without_repeats(told: Iterable[str], more: Iterable[str]) -> list[str]:
+def without_repeats(known: Iterable[str], more: Iterable[str]) -> list[str]:
     """Return the actions that were not planned before: where nothing is done, two tasks may each plan the same."""
-    known = {action.partition(" (")[0] for action in told}
-    return [action for action in more if action.partition(" (")[0] not in known]
+    seen = {action.partition(" (")[0] for action in known}
+    return [action for action in more if action.partition(" (")[0] not in seen]
 
 
 def hints_of(answer: dict[str, Any]) -> list[str]:
     """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
     hints = []
     for profile in answer.get("profiles") or []:
-        # One that goes is told without its sizes.
+        # One that is removed has no sizes.
         if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
             size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
             socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
