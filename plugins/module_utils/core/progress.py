@@ -18,7 +18,7 @@ VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 
 
 def tell(path: str | None = None, /, **event: Any) -> None:
-    """Append an event, by default to the file of this run. It is never created: the callback plugin removes it, also after Ctrl-C."""
+    """Append an event, by default to the file of this run. The file is never created: the callback plugin removes it."""
     path = os.environ.get(VARIABLE, "") if path is None else path
     if path:
         line = json.dumps({"time": time.time(), **event}) + "\n"
