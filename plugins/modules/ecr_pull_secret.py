@@ -108,7 +108,10 @@ options:
   docker_cred_helpers:
     description:
       - Whether docker asks AWS' own credential helper for these registries, through C(credHelpers) in its C(config.json). Docker
-        then needs none of our tokens; C(docker-credential-ecr-login) must be on E(PATH), and uses its own view of the identity.
+        then needs none of our tokens; C(docker-credential-ecr-login) must be on E(PATH).
+      - For a registry with a V(profile), a small script C(~/.local/bin/docker-credential-ecr-login-PROFILE) starts that helper
+        with this profile, so that docker uses several accounts at once. It holds no secret, and is removed when it is no longer
+        wanted.
       - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
         An entry that this module added is removed when it is no longer wanted; another helper's is a failure.
     type: bool
@@ -241,13 +244,13 @@ logins:
   elements: dict
   contains:
     output:
-      description: V(docker), V(cred_helper) or V(nerdctl).
+      description: V(docker), V(cred_helper), V(wrapper) (a script that starts the helper with one AWS profile) or V(nerdctl).
       type: str
     where:
-      description: docker's directory, or the colima profile.
+      description: docker's directory, that of the script, or the colima profile.
       type: str
     host:
-      description: The registry.
+      description: The registry; of a script, the name of its helper.
       type: str
     state:
       description:

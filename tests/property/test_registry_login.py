@@ -8,15 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import (
-    HELPER,
-    Clock,
-    Found,
-    LoginPlan,
-    Note,
-    Place,
-    plan_logins,
-)
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.helper import HELPER
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Found, LoginPlan, Note, Place
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -27,7 +21,9 @@ hosts = some.sampled_from(["a", "b", "c"])
 moments = some.integers(-30, 30).map(lambda hours: NOW + timedelta(hours=hours))
 leases = some.builds(Lease, moments, moments, some.sampled_from(["me", "other"]))
 notes = some.builds(Note, some.none() | leases, some.sampled_from(["", "one", "two"]))
-wishes = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, some.just("me")))
+wishes = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, some.just("me"))).map(
+    lambda wish: {place: dict.fromkeys(hosts, HELPER) if place.kind == "helper" else hosts for place, hosts in wish.items()}
+)
 noted_logins = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, notes, min_size=1))
 users = some.dictionaries(hosts, some.sampled_from(["AWS", "", "somebody"]))
 helpers = some.dictionaries(hosts, some.sampled_from([HELPER, "theirs"]))

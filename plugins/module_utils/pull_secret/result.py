@@ -13,8 +13,8 @@ from ..core.errors import WorkstationError
 from ..core.plan import Pending, Plan, merge
 from ..ecr.lease import hours_left, stamp
 from ..ecr.registries import Registry
-from ..registry_login.plan import FORGET, LoginPlan, Place
-from ..registry_login.plan import Outcome as LoginOutcome
+from ..registry_login.model import FORGET, LoginPlan, Place
+from ..registry_login.model import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of
 from ..registry_login.report import plan_of as login_plan_of
 from ..registry_login.report import row as login_row
@@ -85,13 +85,14 @@ def result_of(run: Run) -> dict[str, Any]:
         "failed_contexts": [{"context": context, "reason": reason} for context, reason in lost.items()],
         "logins": [login_row(one, run.now) for one in sorted(run.logins, key=_place) if not _only_note(one)],
         "guess": run.check_mode and bool(_waiting_for(run) or _away(run)),
+        "pending": [item.public() for item in plan.pending],
         "warnings": list(plan.warnings),
     }
     if run.kept:
         result["backup_files"] = [str(path) for path in run.kept]
     said = _failures(run, failed, lost, len(rows))
     if said:
-        told: dict[str, Any] = {"diff": plan.diff, "pending": [item.public() for item in plan.pending]}
+        told: dict[str, Any] = {"diff": plan.diff}
         told |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
         raise PartlyFailed(" ".join(said), **{**result, **told, **(run.refused.context if run.refused else {})})
     return result

@@ -23,7 +23,8 @@ from ..ecr.registries import Registry
 from ..kube.answers import Unreachable
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube
-from ..registry_login.plan import Clock, foreseen
+from ..registry_login.model import foreseen
+from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
 from .options import SPEC, Task, task_from
@@ -96,7 +97,9 @@ class PullSecrets(Subject[Task, Current]):
             plan if desired.check_mode or not view.unreachable else replace(plan, items=())
             for view, plan in zip(current.views, plans, strict=True)
         ]
-        logins = current.logins.plan(Clock(desired.now, policy.threshold))
+        # A profile that stopped meanwhile is waited for, whatever its files say.
+        away = {one.item.place: one.item.waiting for one in self.done.logins if one.item.waiting} if self.done else {}
+        logins = current.logins.plan(Clock(desired.now, policy.threshold)).without(away)
         run = Run(
             desired=desired.desired,
             now=desired.now,

@@ -15,12 +15,30 @@ from pathlib import Path
 from typing import Any
 
 from ..core.command import Cli
-from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError
+from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError, naming_files
+from ..core.files import read_file, replace_if_unchanged
 from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
 from ..ecr.lease import TokenLike, lease_of
+from .helper import PROGRAM, is_ours, profile_of, script_of
+from .model import (
+    ADD,
+    FORGET,
+    LOG_IN,
+    LOG_OUT,
+    REMOVE,
+    TAKE,
+    USER,
+    WRITE,
+    Item,
+    LoginPlan,
+    Note,
+    Outcome,
+    Place,
+    could_not,
+    foreseen,
+)
 from .notes import Notes
-from .plan import ADD, FORGET, HELPER, LOG_IN, LOG_OUT, TAKE, USER, Item, LoginPlan, Note, Outcome, Place, could_not, foreseen
 from .read import look
 
 _SECONDS = 60.0
@@ -28,7 +46,15 @@ _SECONDS = 60.0
 _NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
 _LOGFMT = re.compile(r'level=\w+ msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
-DONE = {LOG_IN: "logged_in", LOG_OUT: "logged_out", ADD: "added", TAKE: "removed", FORGET: "forgotten"}
+DONE = {
+    LOG_IN: "logged_in",
+    LOG_OUT: "logged_out",
+    ADD: "added",
+    TAKE: "removed",
+    WRITE: "added",
+    REMOVE: "removed",
+    FORGET: "forgotten",
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +92,8 @@ def _edit(items: Sequence[Item], verb: str, place: Place, notes: Notes, kept: li
         helpers = settings.get("credHelpers") or {}
         if not isinstance(helpers, dict):
             raise InputError("its credHelpers is not a mapping. Repair docker's config.json by hand.")
-        ours = {host: HELPER for host in hosts if verb == ADD and host not in helpers}
-        left = {host: name for host, name in helpers.items() if verb == ADD or host not in hosts or name != HELPER}
+        ours = {item.host: item.value for item in items if verb == ADD and is_ours(helpers.get(item.host, item.value))}
+        left = {host: name for host, name in helpers.items() if verb == ADD or host not in hosts or not is_ours(name)}
         rest = {key: value for key, value in settings.items() if key != "credHelpers" or left or ours}
         return {**rest, "credHelpers": {**left, **ours}} if left or ours else rest
 
@@ -95,12 +121,39 @@ def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping
             return Outcome(item, DONE[item.verb], lease)
         if item.verb == LOG_OUT:
             _log_out(item, environment)
+        if item.verb == WRITE:
+            notes.write(item.place, item.host, Note())
+            _write_wrapper(item)
+            return Outcome(item, DONE[item.verb])
+        if item.verb == REMOVE:
+            _remove_wrapper(item)
         notes.write(item.place, item.host, None)
     except WorkstationError as error:
         if item.place.kind == "nerdctl" and "not running" in error.message:
             return Outcome(replace(item, waiting=error.message), "waiting", before)
         return Outcome(item, "failed", before, error.message)
     return Outcome(item, DONE[item.verb])
+
+
+def _write_wrapper(item: Item) -> None:
+    file = _wrapper(item)
+    state = read_file(file)
+    known = state.kind == "file" and profile_of(state.text)
+    found = state.text.encode() if known else None
+    with naming_files(f"write credential helper '{item.host}'"):
+        if not replace_if_unchanged(file, script_of(item.value), 0o755, found):
+            raise InputError(could_not(item, "another program has just written that file. Move it away."))
+
+
+def _remove_wrapper(item: Item) -> None:
+    file = _wrapper(item)
+    with naming_files(f"remove credential helper '{item.host}'"):
+        if profile_of(read_file(file).text):
+            file.unlink()
+
+
+def _wrapper(item: Item) -> Path:
+    return Path(item.place.where) / f"{PROGRAM[: PROGRAM.index('ecr-')]}{item.host}"
 
 
 def _log_in(item: Item, password: str, environment: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import notes as core
 from ..ecr.lease import lease_from
-from .plan import KINDS, Note, Place
+from .model import KINDS, Note, Place
 
 
 class Notes:

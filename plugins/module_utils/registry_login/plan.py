@@ -12,96 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..core.durations import Threshold
-from ..ecr.lease import Lease, due_by_time
-
-HELPER = "ecr-login"
-PROGRAM = f"docker-credential-{HELPER}"
-USER = "AWS"
-KINDS = ("docker", "helper", "nerdctl")
-LOG_IN, LOG_OUT, ADD, TAKE, FORGET = "log in", "log out", "add", "take", "forget"
-
-
-@dataclass(frozen=True, order=True)
-class Place:
-    """What keeps logins. kind is docker, helper or nerdctl; where is docker's directory or the name of a profile."""
-
-    kind: str
-    where: str
-
-    def __str__(self) -> str:
-        return f"nerdctl of profile '{self.where}'" if self.kind == "nerdctl" else "docker"
-
-
-@dataclass(frozen=True)
-class Note:
-    """The note of one login. Without a lease it was begun, and its end is unknown."""
-
-    lease: Lease | None = None
-    machine: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a place holds.
-
-    docker: host -> its user as far as that can be seen. helper: host -> the helper that is set. Of nerdctl nothing is known but
-    the machine: a mark that changes when it is recreated, empty when it does not exist, and whether it runs.
-    unreadable says why the place can't be used at all.
-    """
-
-    entries: Mapping[str, str] = field(default_factory=dict)
-    helpers: Mapping[str, str] = field(default_factory=dict)
-    machine: str = ""
-    running: bool = True
-    unreadable: str = ""
-
-
-@dataclass(frozen=True)
-class Item:
-    """What happens to one login. verb is empty when it stays as it is; failure and waiting say why nothing can be done."""
-
-    place: Place
-    host: str
-    verb: str = ""
-    reason: str = ""
-    note: Note | None = None
-    machine: str = ""
-    failure: str = ""
-    waiting: str = ""
-
-    @property
-    def idle(self) -> bool:
-        """Whether there is nothing to do, or nothing that can be done."""
-        return not self.verb or bool(self.failure or self.waiting)
-
-
-@dataclass(frozen=True)
-class LoginPlan:
-    """The items in the order in which they run: a helper would catch the logins that docker should make or forget."""
-
-    items: tuple[Item, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def hosts(self) -> frozenset[str]:
-        """The hosts for which a token is needed."""
-        return frozenset(item.host for item in self.items if item.verb == LOG_IN and not item.idle)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one item."""
-
-    item: Item
-    state: str
-    lease: Lease | None = None
-    failure: str = ""
-
-
-def foreseen(item: Item) -> Outcome:
-    """Return the outcome of an item that is not carried out: fresh, due, failed or waiting."""
-    state = "failed" if item.failure else "waiting" if item.waiting else "due" if item.verb else "fresh"
-    return Outcome(item, state, item.note.lease if item.note else None, item.failure)
+from ..ecr.lease import due_by_time
+from .helper import HELPER, PROGRAM, is_ours
+from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, USER, WRITE, Found, Item, LoginPlan, Note, Place, could_not
 
 
 @dataclass(frozen=True)
@@ -119,7 +32,11 @@ def plan_logins(
     clock: Clock,
     helper_installed: bool = True,
 ) -> LoginPlan:
-    """Return what to do. wanted tells for each place the hosts and the fingerprints of the identities that open them."""
+    """Return what to do.
+
+    wanted tells for each place the hosts and the fingerprints of the identities that open them; of helpers, their names, and of
+    wrappers, their AWS profiles.
+    """
     items: list[Item] = []
     for place in sorted({*wanted, *noted}):
         hosts, ours, there = wanted.get(place, {}), noted.get(place, {}), found[place]
@@ -130,16 +47,22 @@ def plan_logins(
             if host not in hosts:
                 items.append(_leave(item, there, clock))
             elif place.kind == "helper":
-                items.append(_help(item, there))
+                items.append(_help(item, hosts[host], there))
+            elif place.kind == "wrapper":
+                items.append(_wrap(item, hosts[host], there))
             else:
                 # By the time of a login, the entries of credHelpers that are ours and no longer wanted are gone.
                 items.append(_enter(item, hosts[host], there, clock, helped=host not in going))
-    order = {(TAKE, "helper"): 0, (LOG_OUT, "docker"): 1, (ADD, "helper"): 2}
-    items.sort(key=lambda item: order.get((item.verb, item.place.kind), 3))
-    return LoginPlan(tuple(items), tuple(_warnings(items, helper_installed)))
+    order = {(TAKE, "helper"): 0, (LOG_OUT, "docker"): 1, (WRITE, "wrapper"): 2, (ADD, "helper"): 3, (REMOVE, "wrapper"): 5}
+    items.sort(key=lambda item: order.get((item.verb, item.place.kind), 4))
+    return LoginPlan(tuple(items), tuple(_warnings(items, found, helper_installed)))
 
 
-def _warnings(items: Iterable[Item], helper_installed: bool) -> Iterable[str]:
+def _warnings(items: Iterable[Item], found: Mapping[Place, Found], helper_installed: bool) -> Iterable[str]:
+    hidden = [item.place for item in items if item.place.kind == "wrapper" and item.verb in ("", WRITE)]
+    if hidden and not found[hidden[0]].on_path:
+        where = hidden[0].where
+        yield f"docker can't find the credential helpers in '{where}' before that is on PATH. Add it in your shell's profile."
     if not helper_installed and any(item.place.kind == "helper" and item.verb in ("", ADD) for item in items):
         yield (
             f"docker can't get at the registries of its credHelpers before '{PROGRAM}' is on PATH. "
@@ -154,8 +77,9 @@ def _enter(item: Item, identity: str, there: Found, clock: Clock, helped: bool) 
     if not reason:
         return item
     item = replace(item, verb=LOG_IN, reason=reason)
-    if helped and there.helpers.get(item.host) == HELPER:
-        why = f"docker's config.json names the credential helper '{HELPER}' for it, which takes no logins."
+    helper = there.helpers.get(item.host)
+    if helped and is_ours(helper):
+        why = f"docker's config.json names the credential helper '{helper}' for it, which takes no logins."
         return replace(item, failure=could_not(item, f"{why} Take it out of credHelpers, or turn docker_login off."))
     return replace(item, waiting=_away(item, there))
 
@@ -183,17 +107,30 @@ def _away(item: Item, there: Found) -> str:
     return could_not(item, f"{why}. Start it with 'colima start {item.place.where}' and run again.")
 
 
-def _help(item: Item, there: Found) -> Item:
+def _help(item: Item, helper: str, there: Found) -> Item:
+    item = replace(item, value=helper)
     if there.unreadable:
         return replace(item, verb=ADD, failure=there.unreadable)
     name = there.entries.get(item.host)
-    if name == HELPER:
+    # The plain helper that the user has set stays.
+    if name == helper or (name == HELPER and item.note is None):
         return item
     item = replace(item, verb=ADD)
-    if name is None:
+    if name is None or (is_ours(name) and item.note is not None):
         return item
     remedy = "Take that out of credHelpers, or turn docker_cred_helpers off."
     return replace(item, failure=could_not(item, f"the helper '{name}' is set for it already. {remedy}"))
+
+
+def _wrap(item: Item, profile: str, there: Found) -> Item:
+    item = replace(item, value=profile)
+    known = there.entries.get(item.host)
+    if known == profile:
+        return item
+    item = replace(item, verb=WRITE)
+    if there.unreadable:
+        return replace(item, failure=could_not(item, there.unreadable))
+    return replace(item, failure=could_not(item, "a file of another program is there. Move it away.")) if known == "" else item
 
 
 def _leave(item: Item, there: Found, clock: Clock) -> Item:
@@ -201,8 +138,9 @@ def _leave(item: Item, there: Found, clock: Clock) -> Item:
     item, note = replace(item, verb=FORGET, reason="no longer wanted"), item.note or Note()
     if there.unreadable:
         return replace(item, failure=there.unreadable)
-    if item.place.kind == "helper":
-        return replace(item, verb=TAKE) if there.entries.get(item.host) == HELPER else item
+    if item.place.kind in ("helper", "wrapper"):
+        verb, value = (TAKE if item.place.kind == "helper" else REMOVE), there.entries.get(item.host) or ""
+        return replace(item, verb=verb, value=value) if value and (verb == REMOVE or is_ours(value)) else item
     if item.place.kind == "docker":
         return replace(item, verb=LOG_OUT) if there.entries.get(item.host) in ("", USER) else item
     if not there.machine or (note.lease and note.machine != there.machine):
@@ -212,15 +150,3 @@ def _leave(item: Item, there: Found, clock: Clock) -> Item:
         return item
     item = replace(item, verb=LOG_OUT)
     return replace(item, waiting=_away(item, there))
-
-
-def could_not(item: Item, why: str) -> str:
-    """Return the sentence about an item that failed; why ends with the next step."""
-    registry = f"registry '{item.host}'"
-    words = {
-        LOG_IN: f"log {item.place} in to {registry}",
-        LOG_OUT: f"log {item.place} out of {registry}",
-        ADD: f"add credential helper '{HELPER}' for {registry} to docker's config.json",
-        TAKE: f"remove credential helper '{HELPER}' for {registry} from docker's config.json",
-    }
-    return f"Could not {words[item.verb]}: {why}"

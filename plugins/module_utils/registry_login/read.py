@@ -15,13 +15,33 @@ from typing import Any
 from ..colima_paths import parse_name, resolve
 from ..core.command import complete_path
 from ..core.errors import InputError
+from ..core.files import read_file
 from ..docker.client import read_config
-from .plan import PROGRAM, Found, Place
+from .helper import HELPER, PROGRAM, profile_of
+from .model import Found, Place
 
 
 def look(places: Iterable[Place], environment: Mapping[str, str]) -> dict[Place, Found]:
     """Return what each place holds."""
-    return {place: _machine(place, environment) if place.kind == "nerdctl" else _config(place) for place in places}
+    return {place: _found(place, environment) for place in places}
+
+
+def _found(place: Place, environment: Mapping[str, str]) -> Found:
+    if place.kind == "nerdctl":
+        return _machine(place, environment)
+    return _wrappers(place, environment) if place.kind == "wrapper" else _config(place)
+
+
+def _wrappers(place: Place, environment: Mapping[str, str]) -> Found:
+    folder, entries = Path(place.where), dict[str, str]()
+    prefix = PROGRAM.removesuffix(HELPER)
+    try:
+        for file in folder.glob(f"{PROGRAM}-*"):
+            state = read_file(file)
+            entries[file.name.removeprefix(prefix)] = profile_of(state.text) if state.kind == "file" else ""
+    except InputError as error:
+        return Found(unreadable=error.message)
+    return Found(entries=entries, on_path=place.where in environment.get("PATH", "").split(os.pathsep))
 
 
 def helper_installed(environment: Mapping[str, str]) -> bool:

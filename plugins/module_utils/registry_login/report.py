@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.plan import Pending, Plan, Step
 from ..ecr.lease import Lease, hours_left, stamp
-from .plan import ADD, FORGET, HELPER, LOG_IN, LOG_OUT, TAKE, Item, Outcome
+from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Item, Outcome
 
 
 def plan_of(outcomes: Sequence[Outcome], is_foreseen: bool) -> Plan:
@@ -36,15 +36,17 @@ def _step(item: Item) -> Step:
     return {
         LOG_IN: Step("log", f"{item.place} in to {registry}", item.reason),
         LOG_OUT: Step("log", f"{item.place} out of {registry}", item.reason),
-        ADD: Step("add", f"credential helper '{HELPER}' for {registry} to docker's config.json"),
-        TAKE: Step("remove", f"credential helper '{HELPER}' for {registry} from docker's config.json", item.reason),
+        ADD: Step("add", f"credential helper '{item.value}' for {registry} to docker's config.json"),
+        TAKE: Step("remove", f"credential helper '{item.value}' for {registry} from docker's config.json", item.reason),
+        WRITE: Step("write", f"credential helper '{item.host}' for AWS profile '{item.value}' in '{item.place.where}'"),
+        REMOVE: Step("remove", f"credential helper '{item.host}' from '{item.place.where}'", item.reason),
         FORGET: Step("forget", f"the note of {registry} in {item.place}", silent=True),
     }[item.verb]
 
 
 def _states(item: Item, lease: Lease | None) -> tuple[Any, Any]:
-    if item.verb in (ADD, TAKE):
-        return (None, HELPER) if item.verb == ADD else (HELPER, None)
+    if item.verb in (ADD, TAKE, WRITE, REMOVE):
+        return (None, item.value) if item.verb in (ADD, WRITE) else (item.value, None)
     old = (
         f"logged in until {stamp(item.note.lease.expires_at)}"
         if item.note and item.note.lease

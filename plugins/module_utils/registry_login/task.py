@@ -14,8 +14,10 @@ from typing import Any
 from ..core.errors import InputError
 from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
+from .helper import helper_for
+from .model import Found, LoginPlan, Note, Outcome, Place
 from .notes import Notes
-from .plan import Clock, Found, LoginPlan, Note, Outcome, Place, plan_logins
+from .plan import Clock, plan_logins
 
 Wanted = Mapping[Place, Mapping[str, str]]
 
@@ -64,7 +66,11 @@ def wanted_from(
     directory = str(docker_directory(environment, _home(environment)))
     if helpers:
         # The helper knows ECR's own names only.
-        wanted[Place("helper", directory)] = {one.host.name: prints[one.host.name] for one in registries}
+        wanted[Place("helper", directory)] = {one.host.name: helper_for(one.identity.profile) for one in registries}
+        others = {one.identity.profile for one in registries if one.identity.profile}
+        if others:
+            place = Place("wrapper", f"{_home(environment)}/.local/bin")
+            wanted[place] = {helper_for(profile): profile for profile in others}
     if login:
         wanted[Place("docker", directory)] = prints
     return wanted | {Place("nerdctl", parse_name(profile).name): prints for profile in profiles}

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.tokens import Token
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.apply import Access, apply_logins
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import LOG_IN, Item, LoginPlan, Place
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import LOG_IN, Item, LoginPlan, Place
 
 from rehearsal import engines
 from tests.support.pull_secret.ecr_proxy import Front
@@ -400,6 +400,27 @@ def test_an_engine_that_is_not_needed_is_not_asked(laptop: Laptop, monkeypatch: 
     assert not done.failed, done.message
 
 
+def test_each_profile_gets_a_helper_of_its_own_which_goes_with_the_last_registry(laptop: Laptop) -> None:
+    (laptop.home / ".aws").mkdir(exist_ok=True)
+    keys = "aws_access_key_id = AKIADEV\naws_secret_access_key = x\n"
+    (laptop.home / ".aws" / "config").write_text(f"[profile dev]\n{keys}[profile prod]\n{keys}")
+    script = laptop.home / ".local" / "bin" / "docker-credential-ecr-login-dev"
+    registries = [{"host": HOST, "profile": "dev"}, {"host": SECOND, "profile": "prod"}]
+    planned = laptop.run(check=True, docker_cred_helpers=True, registries=registries)
+    assert not script.exists() and states(planned, "wrapper") == {"ecr-login-dev": "due", "ecr-login-prod": "due"}
+    done = laptop.run(docker_cred_helpers=True, registries=registries)
+    assert not done.failed, done.message
+    assert laptop.config["credHelpers"] == {HOST: "ecr-login-dev", SECOND: "ecr-login-prod"}
+    assert "AWS_PROFILE=dev" in script.read_text() and script.stat().st_mode & 0o777 == 0o755
+    assert "before that is on PATH" in str(done.data["warnings"])
+    assert not laptop.run(docker_cred_helpers=True, registries=registries).changed
+    left = laptop.run(docker_cred_helpers=True, registries=[HOST, registries[1]])
+    assert laptop.config["credHelpers"] == {HOST: "ecr-login", SECOND: "ecr-login-prod"} and not script.exists()
+    assert states(left, "wrapper") == {"ecr-login-dev": "removed", "ecr-login-prod": "fresh"}
+    laptop.run(state="absent")
+    assert "credHelpers" not in laptop.config and not list(script.parent.iterdir())
+
+
 def test_from_login_to_helper_and_back(laptop: Laptop, ecr: Ecr, registry: Registry) -> None:
     laptop.run(docker_login=True)
     assert not laptop.run(docker_cred_helpers=True).failed
@@ -449,7 +470,7 @@ def test_the_role_logs_in_and_no_token_shows_at_the_highest_verbosity(laptop: La
     for flags, changed in ((["--check"], 1), (["-vvvv"], 1), ([], 0)):
         done = play(laptop, "--diff", *flags, ansible_keep_remote_files=True, **outputs)
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr
-        assert done.stdout.count("TASK [") == 1
+        assert done.stdout.count("TASK [") == changed
         token = ecr.token()
         for form in (token, base64.b64encode(f"AWS:{token}".encode()).decode()):
             assert form not in done.stdout + done.stderr

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Note, Place
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Note, Place
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LEASE = Lease(NOW, NOW + timedelta(hours=12), "me")

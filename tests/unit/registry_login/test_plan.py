@@ -7,15 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import (
-    Clock,
-    Found,
-    Item,
-    LoginPlan,
-    Note,
-    Place,
-    plan_logins,
-)
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Found, Item, LoginPlan, Note, Place
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DOCKER, HELPER, NERDCTL = Place("docker", "/d"), Place("helper", "/d"), Place("nerdctl", "k8s")
@@ -29,7 +22,7 @@ DOWN = Found(machine="m", running=False)
 
 def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed: bool = True) -> LoginPlan:
     return plan_logins(
-        {place: {"h": "me"}} if wanted else {},
+        {place: {"h": "ecr-login" if place.kind == "helper" else "me"}} if wanted else {},
         {place: {"h": note}} if note else {},
         {place: found},
         Clock(NOW),
@@ -109,6 +102,59 @@ def test_a_wanted_helper(entries: dict[str, str], verb: str, said: str) -> None:
     assert item.verb == verb and said in item.failure and bool(item.failure) == bool(said)
 
 
+@pytest.mark.parametrize(
+    ("note", "entry", "verb"),
+    [
+        pytest.param(None, None, "add", id="none"),
+        pytest.param(Note(), "ecr-login-dev", "", id="there"),
+        pytest.param(Note(), "ecr-login", "add", id="ours without a profile"),
+        pytest.param(None, "ecr-login", "", id="the user's own stays"),
+    ],
+)
+def test_a_helper_with_a_profile(note: Note | None, entry: str | None, verb: str) -> None:
+    noted = {HELPER: {"h": note}} if note else {}
+    found = Found(entries={"h": entry} if entry else {})
+    (item,) = plan_logins({HELPER: {"h": "ecr-login-dev"}}, noted, {HELPER: found}, Clock(NOW)).items
+    assert (item.verb, item.failure) == (verb, "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "entry", "verb", "said"),
+    [
+        pytest.param(True, None, "write", "", id="missing"),
+        pytest.param(True, "dev", "", "", id="there"),
+        pytest.param(True, "old", "write", "", id="of another profile"),
+        pytest.param(
+            True, "", "write", "Could not write credential helper 'w' in '/b': a file of another program", id="not ours"
+        ),
+        pytest.param(False, "dev", "remove", "", id="unused"),
+        pytest.param(False, "", "forget", "", id="unused, not ours"),
+        pytest.param(False, None, "forget", "", id="gone"),
+    ],
+)
+def test_a_script_for_a_profile(wanted: bool, entry: str | None, verb: str, said: str) -> None:
+    place = Place("wrapper", "/b")
+    found = Found(entries={"w": entry} if entry is not None else {})
+    noted = {} if wanted else {place: {"w": Note()}}
+    (item,) = plan_logins({place: {"w": "dev"}} if wanted else {}, noted, {place: found}, Clock(NOW)).items
+    assert item.verb == verb and item.failure.startswith(said) and bool(item.failure) == bool(said)
+
+
+def test_a_directory_that_is_not_on_path_is_a_warning() -> None:
+    place = Place("wrapper", "/b")
+    planned = plan_logins({place: {"w": "dev"}}, {}, {place: Found(on_path=False)}, Clock(NOW))
+    assert "'/b' before that is on PATH" in planned.warnings[0]
+
+
+def test_scripts_come_before_the_entries_that_name_them_and_go_after_them() -> None:
+    place = Place("wrapper", "/b")
+    new = plan_logins({place: {"w": "dev"}, HELPER: {"h": "w"}}, {}, {place: Found(), HELPER: Found()}, Clock(NOW))
+    assert [item.verb for item in new.items] == ["write", "add"]
+    there = {place: Found(entries={"w": "dev"}), HELPER: Found(entries={"h": "ecr-login-dev"})}
+    old = plan_logins({}, {place: {"w": Note()}, HELPER: {"h": Note()}}, there, Clock(NOW))
+    assert [item.verb for item in old.items] == ["take", "remove"]
+
+
 def test_a_helper_that_is_not_installed_is_a_warning_with_the_next_step() -> None:
     assert "brew install" in plan(HELPER, True, None, Found(), installed=False).warnings[0]
     assert plan(DOCKER, True, None, Found(), installed=False).warnings == ()
@@ -132,7 +178,7 @@ def test_a_login_through_a_helper_that_takes_none_is_refused_unless_it_goes_in_t
 
 
 def test_docker_is_logged_out_before_a_helper_would_catch_it() -> None:
-    planned = plan_logins({HELPER: {"h": "me"}}, {DOCKER: {"h": Note(FRESH)}}, {DOCKER: IN, HELPER: Found()}, Clock(NOW))
+    planned = plan_logins({HELPER: {"h": "ecr-login"}}, {DOCKER: {"h": Note(FRESH)}}, {DOCKER: IN, HELPER: Found()}, Clock(NOW))
     assert [item.verb for item in planned.items] == ["log out", "add"]
 
 

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places that keep logins, what is noted and found there, and what happens to each login. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..ecr.lease import Lease
+
+USER = "AWS"
+KINDS = ("docker", "helper", "nerdctl", "wrapper")
+LOG_IN, LOG_OUT, ADD, TAKE, FORGET = "log in", "log out", "add", "take", "forget"
+WRITE, REMOVE = "write", "remove"
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """What keeps logins. kind is docker, helper, nerdctl or wrapper; where is a directory or the name of a colima profile.
+
+    In a wrapper's place, the helpers take the part of hosts.
+    """
+
+    kind: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"nerdctl of profile '{self.where}'" if self.kind == "nerdctl" else "docker"
+
+
+@dataclass(frozen=True)
+class Note:
+    """The note of one login. Without a lease it was begun, and its end is unknown."""
+
+    lease: Lease | None = None
+    machine: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a place holds.
+
+    docker: host -> its user as far as that can be seen. helper: host -> the helper that is set. Of nerdctl nothing is known but
+    the machine: a mark that changes when it is recreated, empty when it does not exist, and whether it runs.
+    wrapper: helper -> its AWS profile, empty for a file that is not ours; on_path tells whether docker finds the directory.
+    unreadable says why the place can't be used at all.
+    """
+
+    entries: Mapping[str, str] = field(default_factory=dict)
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
+    running: bool = True
+    on_path: bool = True
+    unreadable: str = ""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What happens to one login. verb is empty when it stays as it is; failure and waiting say why nothing can be done.
+
+    value is the helper of a host, or the AWS profile of a helper.
+    """
+
+    place: Place
+    host: str
+    verb: str = ""
+    reason: str = ""
+    note: Note | None = None
+    machine: str = ""
+    value: str = ""
+    failure: str = ""
+    waiting: str = ""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do, or nothing that can be done."""
+        return not self.verb or bool(self.failure or self.waiting)
+
+
+@dataclass(frozen=True)
+class LoginPlan:
+    """The items in the order in which they run: a helper would catch the logins that docker should make or forget."""
+
+    items: tuple[Item, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def without(self, away: Mapping[Place, str]) -> LoginPlan:
+        """Return the plan with what waits for a place that is away, and why."""
+        return replace(self, items=tuple(replace(item, waiting=away.get(item.place) or item.waiting) for item in self.items))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts for which a token is needed."""
+        return frozenset(item.host for item in self.items if item.verb == LOG_IN and not item.idle)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one item."""
+
+    item: Item
+    state: str
+    lease: Lease | None = None
+    failure: str = ""
+
+
+def foreseen(item: Item) -> Outcome:
+    """Return the outcome of an item that is not carried out: fresh, due, failed or waiting."""
+    state = "failed" if item.failure else "waiting" if item.waiting else "due" if item.verb else "fresh"
+    return Outcome(item, state, item.note.lease if item.note else None, item.failure)
+
+
+def could_not(item: Item, why: str) -> str:
+    """Return the sentence about an item that failed; why ends with the next step."""
+    registry = f"registry '{item.host}'"
+    words = {
+        LOG_IN: f"log {item.place} in to {registry}",
+        LOG_OUT: f"log {item.place} out of {registry}",
+        ADD: f"add credential helper '{item.value}' for {registry} to docker's config.json",
+        TAKE: f"remove credential helper '{item.value}' for {registry} from docker's config.json",
+        WRITE: f"write credential helper '{item.host}' in '{item.place.where}'",
+        REMOVE: f"remove credential helper '{item.host}' from '{item.place.where}'",
+    }
+    return f"Could not {words[item.verb]}: {why}"
