@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every test gets: a HOME of its own, real engines on request, and an honest list of what was not real."""
+"""What every test gets: a HOME of its own, real engines on request, and a complete list of what was not real."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
             monkeypatch.delenv(name)
     place = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(place))
-    # Nobody may ask the cloud's metadata address for credentials: that takes seconds to fail.
+    # No test may ask the cloud's metadata address for credentials: that takes seconds to fail.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     return place
 

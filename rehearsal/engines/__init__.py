@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which real engines the rehearsal can use, where they are on this machine, and how to get those that are not."""
+"""Which real engines the rehearsal can use, where they are on this machine, and how to install the missing ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ ENGINES: dict[str, Engine] = {
         Engine("limactl", "the virtual machines", other="brew install lima (needs a machine that can run virtual machines)"),
     )
 }
-# What tests and the lab ask for: a service and the programs that it takes.
+# What tests and the lab ask for: a service and the programs that it needs.
 GROUPS: dict[str, tuple[str, ...]] = {
     "docker-cli": ("docker",),
     "docker": ("dockerd", "containerd", "runc", "docker"),
@@ -83,7 +83,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def caches() -> list[Path]:
-    """Directories of built engines, best first; the first one is where new ones go.
+    """Return the directories of built engines, best first; new ones go into the first.
 
     The home of the account comes last because the rehearsal gives its programs a HOME of their own.
     """
@@ -102,7 +102,7 @@ def caches() -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-# A script of such a name is no engine: podman's docker, or the nerdctl that reaches into a virtual machine.
+# A script of such a name is not an engine but, for example, podman's docker or a nerdctl that reaches into a virtual machine.
 NEVER_SCRIPTS = ("docker", "dockerd", "containerd", "nerdctl")
 
 
@@ -120,7 +120,7 @@ def _executable(path: Path) -> Path | None:
 
 
 def find(name: str) -> Path | None:
-    """Where the real program is, or None. The usual variables of Kubernetes' test tools come first, then PATH, then our cache."""
+    """Return the path of the real program, or None. Variables of Kubernetes' test tools come first, then PATH, then the cache."""
     if name == "kube-apiserver" and (named := os.environ.get("TEST_ASSET_KUBE_APISERVER")):
         return _executable(Path(named))
     if name == "etcd" and (named := os.environ.get("TEST_ASSET_ETCD")):
@@ -138,13 +138,13 @@ def find(name: str) -> Path | None:
 
 
 def _is_rehearsal(directory: str) -> bool:
-    """Whether a directory of PATH belongs to a lab: its programs are stand-ins, links or what a role put there."""
+    """Return whether a directory of PATH belongs to a lab, whose programs are stand-ins, links or what a role installed."""
     lab = os.environ.get("REHEARSAL_LAB")
     return bool(lab and Path(directory).is_relative_to(lab)) or os.access(Path(directory).parent / "environment.json", os.F_OK)
 
 
 def missing(name: str) -> str | None:
-    """Why the engine (or group of engines) can't be used here and how to get it; None when it can."""
+    """Return why the engine (or group of engines) is not usable here and how to get it. Returns None when it is usable."""
     programs = GROUPS.get(name, (name,))
     for program in programs:
         engine = ENGINES[program]
@@ -157,7 +157,7 @@ def missing(name: str) -> str | None:
 
 @functools.cache
 def _may_not_isolate() -> str | None:
-    """Why this process can't give an engine namespaces of its own; None when it can."""
+    """Return why this process cannot give an engine its own namespaces. Returns None when it can."""
     if sys.platform != "linux":
         return "container engines run on Linux only"
     if os.geteuid() != 0:
@@ -173,7 +173,7 @@ def _may_not_isolate() -> str | None:
 
 
 def require(name: str, otherwise: Callable[[str], None]) -> Path:
-    """The path of a program; otherwise(reason) is called when it is not usable and must raise."""
+    """Return the path of a program. Calls otherwise(reason), which must raise, when it is not usable."""
     if reason := missing(name):
         otherwise(reason)
     found = find(GROUPS.get(name, (name,))[0])

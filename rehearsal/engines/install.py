@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make engines`: get the real engines that this machine can have; say what it can't have, and why.
+"""`make engines`: install the real engines that this machine can have, and say which ones it cannot have and why.
 
 System packages come from apt (as root), the others are built with Go into a cache outside the work tree, each from the
-go.mod of its folder here. What is there already is left alone; a build is repeated only when its go.mod or source changed.
+go.mod of its folder here. Existing ones stay; a build is repeated only when its go.mod or source changed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rehearsal.engines import ENGINES, Engine, caches, find
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: dockerd's tools for networks, and a second Debian for the newer Python.
 OTHER_PACKAGES = {"iptables": "iptables", "debootstrap": "debootstrap"}
-# Seconds before something is tried again.
+# Seconds before the next attempt.
 PAUSES = (10, 30, 60, 0)
 # Debian 13 has the command line in a package of its own.
 SPLIT_PACKAGES = {"docker": "docker-cli"}
@@ -34,7 +34,7 @@ def packages_wanted() -> list[str]:
 
 
 def install_packages() -> list[str]:
-    """Install what is missing with apt. Returns what could not be done."""
+    """Install missing packages with apt. Returns the failures."""
     wanted = packages_wanted()
     if not wanted:
         return []
@@ -54,7 +54,7 @@ def install_packages() -> list[str]:
 
 
 def update() -> bool:
-    """Renew apt's lists of packages. After a boot another apt-get may hold them, which this one does not wait for by itself."""
+    """Renew apt's package lists. After a boot another apt-get may lock them, and this one does not wait by itself."""
     for seconds in PAUSES:
         if apt("update"):
             return True
@@ -104,7 +104,7 @@ def builds_wanted() -> list[Engine]:
 
 
 def build_all() -> list[str]:
-    """Build what is missing. Returns what could not be done."""
+    """Build missing engines. Returns the failures."""
     wanted = builds_wanted()
     if not wanted:
         return []
@@ -116,7 +116,7 @@ def build_all() -> list[str]:
 
 
 def build(go: str, engine: Engine) -> str | None:
-    """Build one engine into the cache. Returns what went wrong."""
+    """Build one engine into the cache. Returns the failures."""
     started = time.monotonic()
     say(f"building {engine.name} ({engine.go_package}) ...")
     target = caches()[0]
@@ -129,7 +129,7 @@ def build(go: str, engine: Engine) -> str | None:
     part = target / f".{engine.name}.part"
     argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", str(part), engine.go_package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    # Modules come over the network, and a second try goes on where the first one failed.
+    # Modules come over the network, and a second attempt continues where the first one failed.
     for _ in range(2):
         done = subprocess.run(
             argv, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -151,7 +151,7 @@ def say(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install, build, report. The exit code is 1 only if something was tried and failed."""
+    """Install, build, report. The exit code is 1 only if an attempt failed."""
     if arguments or len(sys.argv) > 1:
         print(__doc__)
         return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One lab: a laptop in a directory. Coming up, going down, and what playbook runs get as their environment."""
+"""One lab, a laptop in a directory: how it comes up and goes down, and the environment of playbook runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rehearsal.services.containerd import remove_container_cgroups
 from rehearsal.services.ecr import REGION, Ecr
 from rehearsal.services.registry import Registry
 
-# Unix sockets of virtual machines live deep inside; a longer path would not fit.
+# Unix sockets of virtual machines are deep inside; a longer path would exceed their limit.
 LONGEST_PATH = 32
 SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
@@ -46,17 +46,17 @@ class Lab:
         self.environment_file = self.directory / "environment.json"
         self.ecr = Ecr(self.run / "ecr")
         self.registry = Registry(self.run / "registry", self.ecr)
-        # Who brought it up, and may be at work in it.
+        # The process that brought it up and may still work in it.
         self.rehearsal = Daemon("rehearsal", self.directory)
 
     @property
     def exists(self) -> bool:
-        """Whether something of a lab is there, even if only half of it."""
+        """Whether a lab is there, even an incomplete one."""
         return (self.directory / grades.MARKER).exists() or self._debris
 
     @property
     def _debris(self) -> bool:
-        """Whether all that is there is Ansible's folder, made anew by a run that outlived its lab."""
+        """Whether only Ansible's folder is there, created again by a run that outlived its lab."""
         tree = [path.relative_to(self.directory).parts[:2] for path in self.directory.glob("*/*")]
         return bool(tree) and set(tree) == {("tmp", "ansible")} and len(list(self.directory.iterdir())) == 1
 
@@ -70,7 +70,7 @@ class Lab:
         return found
 
     def up(self, grade: str = "auto") -> list[grades.Choice]:
-        """Bring the lab up, in place of what was there. Raises LabError; then nothing is left."""
+        """Bring the lab up, in place of a previous one. Raises LabError and then leaves nothing."""
         choices = grades.choose(grade)
         self._claim()
         self.down()
@@ -97,7 +97,7 @@ class Lab:
         return choices
 
     def _claim(self) -> None:
-        """Refuse a directory that is not ours to fill and to remove."""
+        """Refuse a directory that the lab may not fill and remove."""
         if len(str(self.directory)) > LONGEST_PATH:
             raise LabError(
                 f"Could not bring up the lab in '{self.directory}': the path has more than {LONGEST_PATH} characters, "
@@ -116,7 +116,7 @@ class Lab:
         raise LabError(f"Could not bring up the lab in '{self.directory}': something else is there. Remove it or use --dir.")
 
     def _install(self, real: Mapping[str, bool]) -> None:
-        """Fill bin/ with stand-ins, then with links to what is real."""
+        """Fill bin/ with stand-ins, then with links to real programs."""
         from rehearsal.standin import brew, docker_cli, service_manager
         from rehearsal.standin import colima as vm
         from rehearsal.standin.program import write_program
@@ -181,18 +181,18 @@ class Lab:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
         }
-        # A play can set variables but not take them away; for these tools an empty one is none.
+        # A play can set variables but not unset them; for these tools an empty one counts as unset.
         foreign = ("COLIMA_PROFILE", "LIMA_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "BUILDX_BUILDER", "AWS_SESSION_TOKEN")
         proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
         return {**dict.fromkeys((*foreign, *proxies), ""), **ours}
 
     def down(self) -> None:
-        """End every process of the lab and remove it; whatever half of it is there."""
+        """End every process of the lab and remove it, also an incomplete one."""
         if not self.exists:
             return
         self._end_commands()
         self._end_machines()
-        # A machine may have sent for its guest's end before its own came.
+        # A machine may have started the end of its guest before its own.
         self._end_commands()
         for record in self.run.rglob("*.daemon"):
             Daemon(record.stem, record.parent).kill()
@@ -203,7 +203,7 @@ class Lab:
         _remove(self.directory)
 
     def _end_commands(self) -> None:
-        """End commands of bin/ that still run, so that none of them makes anything while the rest goes."""
+        """End running commands of bin/, so that none of them creates anything while the rest is removed."""
         deadline = time.monotonic() + SECONDS_TO_END
         while time.monotonic() < deadline:
             commands = [
@@ -218,7 +218,7 @@ class Lab:
             time.sleep(0.02)
 
     def _end_machines(self) -> None:
-        """End the stand-ins' host agents, and first those who would clear up after them: the files go anyway."""
+        """End the stand-ins' host agents, and before them the processes that would clean up after them."""
         bells, agents = [], []
         for instance in (self.home / ".colima" / "_lima").glob("*"):
             with contextlib.suppress(OSError, ValueError, TypeError):
@@ -238,7 +238,7 @@ class Lab:
         comes_true(lambda: not any(command_of(pid) for pid in ended), SECONDS_TO_END)
 
     def leftovers(self) -> list[str]:
-        """Processes that name this lab, for tests and for the end of a run."""
+        """Return the processes that name this lab, for tests and for the end of a run."""
         found = {pid: command for pid, command in processes().items() if f"{self.directory}/" in command}
         return [command for pid, command in found.items() if pid != os.getpid()]
 
@@ -249,7 +249,7 @@ def _kill(pid: int) -> None:
 
 
 def _remove(directory: Path) -> None:
-    """Remove a tree, also where a tool left folders that can't be written."""
+    """Remove a tree, including folders that a tool left read-only."""
 
     def again(_function: object, path: str, _error: object) -> None:
         with contextlib.suppress(OSError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The newcomer's one command: a lab, the whole workstation in it, the same again without a change, a summary, nothing left."""
+"""The newcomer's one command: converge the workstation in a lab, converge it again without a change, show a summary, clean up."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SECRET = "ecr-creds"  # the name of a secret, not one
 
 
 def run(lab: Lab, grade: str, keep: bool = False, arguments: Sequence[str] = (), playbook: str = PLAYBOOK) -> int:
-    """Do it all; returns the exit code. The lab is removed also when something fails or Ctrl-C is pressed."""
+    """Run the rehearsal and return the exit code. The lab is removed also after a failure or Ctrl-C."""
     started = time.monotonic()
     _title(f"1. A laptop in {lab.directory}")
-    # What is not brought up is not ours to remove.
+    # Before the try: a lab that did not come up must not be removed.
     choices = lab.up(grade)
     try:
         for choice in choices:
@@ -64,7 +64,7 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
     """Run the playbook as a user would; returns its exit code and the number of changed tasks."""
     if find_spec("ansible") is None:
         raise LabError(f"Could not run the playbook: {sys.executable} has no ansible-core. Run 'make setup'.")
-    # The caller's own Ansible settings have no say here.
+    # The caller's own Ansible settings do not count here.
     own = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     own |= {
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
@@ -84,19 +84,19 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
                 print(line, end="", flush=True)
                 changed += sum(int(number) for number in re.findall(r"\bchanged=(\d+)", re.sub(r"\x1b\[[0-9;]*m", "", line)))
         except BaseException:
-            # Nothing may go on working in a lab that is about to be removed.
+            # No process may continue in a lab that is about to be removed.
             end_tree(playing, 10)
             raise
     return playing.returncode, changed
 
 
 def summary(lab: Lab) -> list[str]:
-    """What the tools of the lab say about profiles, contexts and secrets."""
+    """Return what the tools of the lab show of profiles, contexts and secrets."""
     return [*_profiles(lab), *_contexts(lab), *_secrets(lab), *_grade(lab)]
 
 
 def _ask(lab: Lab, *argv: str) -> str:
-    """The stdout of a tool of the lab; empty when it fails."""
+    """Return the stdout of a tool of the lab, empty when it fails."""
     environment = {**os.environ, **lab.environment}
     program = shutil.which(argv[0], path=environment["PATH"])
     if program is None:
@@ -151,7 +151,7 @@ def _until(expiry: str) -> str:
 
 
 def _grade(lab: Lab) -> list[str]:
-    """What was not real, and how to get it; never silently."""
+    """Return what was not real, and how to get it."""
     lacking = [choice for choice in grades.read(lab.directory) if not choice.real and choice.part not in ("colima", "ECR")]
     if not lacking:
         return ["", "Engines behind the profiles are real; colima itself is a stand-in, no virtual machine was started."]

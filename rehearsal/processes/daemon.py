@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Daemons that outlive the command which started them: remembered in a file, ended by id, never by name."""
+"""Daemons that outlive the command that started them. A file records each one, and it is ended by id, never by name."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Daemon:
         self.remember(self._started.pid, argv)
 
     def remember(self, pid: int, argv: Sequence[str]) -> None:
-        """Write down which process it is."""
+        """Record which process it is."""
         part = self.record.with_suffix(".part")
         part.write_text(json.dumps({"pid": pid, "birth": birth(pid), "argv": list(argv)}))
         part.replace(self.record)
 
     def spawn_module(self, module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start one of our own modules."""
+        """Start a module of this project."""
         given = dict(os.environ if environment is None else environment)
         paths = [str(ROOT), *filter(None, [given.get("PYTHONPATH")])]
         ours = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -57,7 +57,7 @@ class Daemon:
 
     @property
     def pid(self) -> int | None:
-        """The id of the process while it lives."""
+        """The id of the process while it runs."""
         if self._started is not None:
             self._started.poll()
         try:
@@ -76,7 +76,7 @@ class Daemon:
                 os.kill(pid, number)
 
     def stop(self, grace: float = 10.0) -> None:
-        """End the process: politely, then not."""
+        """End the process with SIGTERM, then with SIGKILL."""
         self.signal(signal.SIGTERM)
         if not comes_true(lambda: self.pid is None, grace):
             self.kill()
@@ -91,7 +91,7 @@ class Daemon:
     def wait_until(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until ready() holds. Raises LabError when the process dies first or time is up.
 
-        seconds are for what hangs, several times what a start takes on a busy machine.
+        seconds is for starts that hang: several times what a start takes on a busy machine.
         """
         end = time.monotonic() + seconds
         while not ready():
@@ -102,7 +102,7 @@ class Daemon:
             time.sleep(0.05)
 
     def last_words(self, lines: int = 5) -> str:
-        """The end of the log."""
+        """Return the end of the log."""
         try:
             text = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
         except OSError:

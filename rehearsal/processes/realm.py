@@ -30,9 +30,9 @@ class Program:
 
 
 class Realm:
-    """Programs in namespaces of their own (processes, mounts), the lab's answer to a virtual machine.
+    """Programs in their own namespaces (processes, mounts), which replace a virtual machine in the lab.
 
-    When its first process ends, the kernel ends everything inside and drops every mount: nothing can be left behind.
+    When its first process ends, the kernel ends all others and drops every mount, so nothing is left behind.
     """
 
     def __init__(self, name: str, directory: Path) -> None:
@@ -56,7 +56,7 @@ class Realm:
         return inside[0] if inside else None
 
     def enter(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs argv inside. Raises LabError when the realm is not up."""
+        """Return the command line that runs argv inside. Raises LabError when the realm is not up."""
         first = self.first
         if first is None:
             raise LabError(f"Could not enter {self.daemon.name}: it does not run.")
@@ -64,7 +64,7 @@ class Realm:
         return [nsenter, "--target", str(first), "--mount", "--pid", "--wd=" + str(self.directory), "--", *argv]
 
     def stop(self, grace: float = 15.0) -> None:
-        """End the programs politely, then whatever is left inside."""
+        """End the programs with SIGTERM, then the rest with SIGKILL."""
         first = self.first
         if first is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -83,7 +83,7 @@ class Realm:
 
 
 def _realm_script(programs: Sequence[Program]) -> str:
-    """Run the programs as children of the first process, which passes the polite signal on and buries orphans."""
+    """Return a script for the first process. It runs the programs, forwards SIGTERM to them and reaps orphans."""
     lines = [
         "#!/bin/sh",
         # Engines keep a few fixed paths below /run (shim sockets, plugins): not the host's business.
@@ -106,7 +106,7 @@ def _realm_script(programs: Sequence[Program]) -> str:
 
 
 def cgroup_for(directory: Path) -> str:
-    """The name of the control group for the containers of an engine; noted in its directory, so that others find it."""
+    """Return the control group for the containers of an engine; a file in its directory records it."""
     name = "rehearsal-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / CGROUP_NOTE).write_text(name)
@@ -114,7 +114,7 @@ def cgroup_for(directory: Path) -> str:
 
 
 def remove_cgroups(name: str) -> None:
-    """Take away the empty control groups that killed containers left; the kernel keeps those in use."""
+    """Remove the empty control groups that killed containers left; the kernel keeps those in use."""
     top = Path("/sys/fs/cgroup")
     for place in [top / name, *(controller / name for controller in top.glob("*"))]:
         if place.is_dir():

@@ -16,13 +16,13 @@ from pathlib import Path
 
 
 class LabError(Exception):
-    """Something of the rehearsal did not work; the text is for the user."""
+    """A failure of the rehearsal; the text is for the user."""
 
 
 def free_port() -> int:
-    """A TCP port of the loopback that was free a moment ago, and that is given to nobody else for half a minute and more.
+    """Return a TCP port of the loopback that was free a moment ago and stays reserved for at least half a minute.
 
-    Below those that systems give to outgoing connections: a server that restarts on its port must not find it taken by one.
+    It is below those for outgoing connections, so that none of them takes the port while a server restarts.
     """
     while True:
         port = 20000 + secrets.randbelow(12000)
@@ -33,9 +33,9 @@ def free_port() -> int:
 
 
 def _reserve(door: socket.socket) -> None:
-    """Leave a port as after a connection that its server has ended: servers may listen there, and who looks finds it taken.
+    """Leave a port as after a connection that its server closed: a server may listen there, but bind() without options fails.
 
-    Other labs look at the same time, and the server that the port is for needs seconds to begin.
+    Other labs look for ports at the same time, and the server that gets this one needs seconds to start.
     """
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.listen()
@@ -45,13 +45,13 @@ def _reserve(door: socket.socket) -> None:
 
 
 def birth(pid: int) -> str | None:
-    """When the process started, in the system's own terms; None when it is gone (or only waits to be buried)."""
+    """Return when the process started, in the system's own unit. Returns None when it has ended, also as a zombie."""
     if sys.platform == "linux":
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        # Killed, its first thread is dead before the others, which still hold its sockets.
+        # After a kill the first thread can end before the others, which still hold the sockets.
         threads = int(fields[17])
         return None if fields[0] == "X" or (fields[0] == "Z" and threads <= 1) else fields[19]
     done = subprocess.run(["ps", "-o", "stat=", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
@@ -60,7 +60,7 @@ def birth(pid: int) -> str | None:
 
 
 def children(pid: int) -> list[int]:
-    """The direct children of a process."""
+    """Return the direct children of a process."""
     if sys.platform != "linux":
         listed = subprocess.run(["ps", "-ax", "-o", "pid=", "-o", "ppid="], capture_output=True, text=True, check=False).stdout
         return [int(child) for child, parent in map(str.split, listed.splitlines()) if int(parent) == pid]
@@ -73,7 +73,7 @@ def children(pid: int) -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process; empty when it is gone."""
+    """Return the command line of a process, empty when it has ended."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -82,7 +82,7 @@ def command_of(pid: int) -> str:
 
 
 def processes() -> dict[int, str]:
-    """Every process of this machine: id -> command line."""
+    """Return every process of this machine: id -> command line."""
     if sys.platform == "linux":
         pids = [int(entry.name) for entry in Path("/proc").glob("[0-9]*")]
         return {pid: command for pid in pids if (command := command_of(pid))}
@@ -92,7 +92,7 @@ def processes() -> dict[int, str]:
 
 
 def comes_true(what: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something holds. Returns False when it did not in time."""
+    """Wait until a condition holds. Returns False when it did not in time."""
     end = time.monotonic() + seconds
     while not what():
         if time.monotonic() > end:
@@ -102,7 +102,7 @@ def comes_true(what: Callable[[], bool], seconds: float) -> bool:
 
 
 def end_tree(process: subprocess.Popen[str], seconds: float) -> None:
-    """End a process with all below it, politely first: what it started goes on by itself when only it ends."""
+    """End a process and all below it, which would otherwise continue, with SIGTERM and then SIGKILL."""
     tree = [process.pid]
     for pid in tree:
         tree.extend(children(pid))

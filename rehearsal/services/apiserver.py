@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A kube-apiserver with etcd behind it: RBAC on, certificates of its own, no other part of Kubernetes."""
+"""A kube-apiserver with etcd: RBAC on, its own certificates, no other part of Kubernetes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ApiServer:
 
     @property
     def kubeconfig(self) -> Path:
-        """A kubeconfig of the cluster's administrator; context, cluster and user carry the name given."""
+        """A kubeconfig of the cluster's administrator; context, cluster and user have the given name."""
         return self.data / "admin.kubeconfig"
 
     def start(self) -> Self:
@@ -118,7 +118,7 @@ class ApiServer:
             f"--service-account-key-file={server_key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.43.0.0/16",
-            # There is no controller manager to make the accounts that this plugin waits for, and no node to reach.
+            # No controller manager makes the accounts that this plugin waits for, and no node can be reached.
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
             # As k3s has it; buildkit in pods asks for it.
@@ -146,7 +146,7 @@ class ApiServer:
         self.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", body)
 
     def namespace(self, name: str, labels: dict[str, str] | None = None) -> str:
-        """Make a namespace with its default service account, as a whole cluster would."""
+        """Create a namespace with its default service account, as a complete cluster does."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}}
         status, answer = self.request("POST", "/api/v1/namespaces", body)
         if status not in (201, 409):
@@ -155,12 +155,12 @@ class ApiServer:
         return name
 
     def remove_namespace(self, name: str) -> None:
-        """Remove a namespace and what is in it; without a controller manager its finalizer is ours to clear."""
+        """Remove a namespace and its content. Without a controller manager this also clears its finalizer."""
         self.request("DELETE", f"/api/v1/namespaces/{name}")
         self.finish(name)
 
     def finish(self, name: str) -> None:
-        """Empty a namespace that is being deleted and let it go."""
+        """Empty a namespace that is being deleted and clear its finalizer."""
         for kind in ("secrets", "serviceaccounts", "configmaps"):
             self.request("DELETE", f"/api/v1/namespaces/{name}/{kind}")
         status, found = self.request("GET", f"/api/v1/namespaces/{name}")
@@ -169,7 +169,7 @@ class ApiServer:
             self.request("PUT", f"/api/v1/namespaces/{name}/finalize", found)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """One request as administrator: the HTTP status and the decoded answer. Raises LabError when nobody listens."""
+        """Send a request as administrator; return HTTP status and decoded answer. Raises LabError when nothing listens."""
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self.url + path, data=data, method=method)  # noqa: S310 - always https
         request.add_header("Content-Type", "application/json")
@@ -204,7 +204,7 @@ class ApiServer:
         groups: tuple[str, ...] = (),
         file: Path | None = None,
     ) -> Path:
-        """A kubeconfig for a user with a certificate, allowed what the RBAC rules say: in the namespaces or everywhere."""
+        """Return a kubeconfig for a user with a certificate and these RBAC rules, in the namespaces or everywhere."""
         from rehearsal.services.certificates import Authority, write_secret
 
         pair = Authority(self.data).issue(user, groups)
@@ -254,7 +254,7 @@ class ApiServer:
         self._await_rights(user, complete, namespace)
 
     def _await_rights(self, user: str, rules: list[dict[str, Any]], namespace: str) -> None:
-        """Wait until the rules hold: the server itself learns of them a moment after they are written. Raises LabError."""
+        """Wait until the rules take effect, which is a moment after they are written. Raises LabError."""
         asked = [
             {"group": rule["apiGroups"][0], "resource": resource, "verb": verb, "name": name, "namespace": namespace}
             for rule in rules
@@ -284,14 +284,14 @@ class ApiServer:
 
     @property
     def running(self) -> bool:
-        """Whether both processes live."""
+        """Whether both processes run."""
         return self.daemon.pid is not None and self.etcd.pid is not None
 
     def stop(self) -> None:
         """End both."""
         if self.controllers is not None:
             self.controllers.kill()
-        # The API server waits a minute for its clients when asked politely; its data is etcd's.
+        # With SIGTERM the API server waits a minute for its clients; its data is in etcd.
         self.daemon.kill()
         self.etcd.stop(grace=5.0)
 

@@ -46,7 +46,7 @@ class Containerd(InRealm):
             "version = 2\n"
             f'root = "{self.data / "containerd"}"\n'
             f'state = "{self.directory / "state"}"\n'
-            # k3s has its own plumbing; the CRI plugin would look for networks of the host.
+            # k3s has its own network plugins; the CRI plugin would look for networks of the host.
             'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
             f'[grpc]\naddress = "{self.socket}"\n'
         )
@@ -109,7 +109,7 @@ class Containerd(InRealm):
 
 
 def remove_container_cgroups(data: Path) -> None:
-    """nerdctl puts containers into NAMESPACE/ID; the namespace's own group goes when nobody else uses it."""
+    """nerdctl puts containers into NAMESPACE/ID; the namespace's own group is removed when it is unused."""
     for container in data.glob("nerdctl/*/containers/*/*"):
         remove_cgroups(f"{container.parent.name}/{container.name}")
         remove_cgroups(container.parent.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two controllers that a lab misses: every namespace gets its default service account, and deleted ones go away."""
+"""The two controllers that a lab needs: every namespace gets its default service account, and deleted ones disappear."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ READY_SECONDS = 120.0
 
 
 class Ecr:
-    """The server as a process of its own. Everything about it is asked over HTTP, so any process can do it."""
+    """The server in its own process. All state is available over HTTP, so that any process can ask for it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -60,7 +60,7 @@ class Ecr:
         return self
 
     def spawn(self) -> None:
-        """Start the server; it needs a second or two, in which others can do their part."""
+        """Start the server without waiting for it; that takes a second or two."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._port_file.write_text(str(free_port()))
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MOTO_"))}
@@ -84,7 +84,7 @@ class Ecr:
     def _ask(self, what: str, body: dict[str, Any] | None = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"{self.url}/rehearsal/{what}", data=data)  # noqa: S310 - always http
-        # No proxy of the caller's environment may come between.
+        # Without a proxy of the caller's environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=15) as answer:
@@ -93,25 +93,25 @@ class Ecr:
             raise LabError(f"Could not ask the rehearsal's ECR: {error}.") from error
 
     def token(self, account: str = ACCOUNT, region: str = REGION) -> str:
-        """The password that the registry of that account and region takes now."""
+        """Return the password that the registry of that account and region accepts now."""
         return str(self._ask("token", {"account": account, "region": region})["token"])
 
     def rotate(self) -> None:
-        """Make every token that was given out so far invalid."""
+        """Invalidate every token so far."""
         self._ask("rotate", {})
 
     @property
     def calls(self) -> int:
-        """How often a token was asked for."""
+        """Return the number of requests for a token."""
         return int(self._ask("calls")["calls"])
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """Every request for a token: region, accounts, access key, time."""
+        """Return every request for a token: region, accounts, access key, time."""
         return list(self._ask("calls")["requests"])
 
     def configure(self, hours: float | None = None, fail: str | None = None, times: int = 1) -> None:
-        """Give tokens another life, or answer the next requests with an AWS error code; "hang" never answers."""
+        """Change the lifetime of tokens, or answer the next requests with an AWS error code; "hang" never answers."""
         self._ask("configure", {"hours": hours, "fail": fail, "times": times})
 
     def keep_htpasswd(self, path: Path, account: str = ACCOUNT, region: str = REGION) -> None:
@@ -130,7 +130,7 @@ class Ecr:
 
 
 class _Tokens:
-    """The state of the server: which token is good, and what was asked."""
+    """The state of the server: the valid token, and the requests so far."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -195,7 +195,7 @@ def _authorization(tokens: _Tokens, region: str, accounts: list[str], key: str) 
 
 
 def _teach_moto(tokens: _Tokens) -> None:
-    """Replace moto's answer, which expired in 2015, by ours."""
+    """Replace moto's answer, which expired in 2015."""
     from moto.core.responses import ActionResult
     from moto.ecr.responses import ECRResponse
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which part of a lab is real: decided once when the lab comes up, kept in its lab.json, told to the user."""
+"""Which part of a lab is real: decided once when the lab comes up, kept in its lab.json, shown to the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rehearsal.processes.system import LabError
 
 GRADES = ("auto", "light", "real")
 MARKER = "lab.json"
-# Part of the lab -> (the engines that it takes, what stands in for it).
+# Part of the lab -> (the engines that it needs, its stand-in).
 PARTS: dict[str, tuple[str, str]] = {
     "docker": ("docker", "an engine that answers but runs nothing"),
     "containerd": ("containerd", "a socket and the simplest nerdctl commands"),
@@ -40,7 +40,7 @@ class Choice:
 
 
 def choose(grade: str) -> list[Choice]:
-    """Decide every part. Raises LabError when grade 'real' can't be had."""
+    """Decide every part. Raises LabError when grade 'real' is not possible."""
     choices, lacking = [], []
     for part, (group, instead) in PARTS.items():
         reason = "grade light was asked for" if grade == "light" else engines.missing(group)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the engines have in common that run in namespaces of their own: whether they run, and how they end."""
+"""What engines in their own namespaces have in common: whether they run, and how they end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rehearsal.processes.realm import Realm
 
 
 class InRealm(ABC):
-    """An engine in a realm; used with `with`, it comes up and goes again."""
+    """An engine in a realm, also as a context manager."""
 
     realm: Realm
 
@@ -21,7 +21,7 @@ class InRealm(ABC):
 
     @abstractmethod
     def _clean(self) -> None:
-        """Remove what the engine's end leaves behind."""
+        """Remove what the engine leaves behind."""
 
     @property
     def running(self) -> bool:

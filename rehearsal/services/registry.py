@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A docker registry on the loopback which serves only those who bring ECR's current token."""
+"""A docker registry on the loopback that accepts only ECR's current token."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Registry:
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": False}},
             "storage": {"filesystem": {"rootdirectory": str(self.directory / "images")}, "delete": {"enabled": True}},
-            # Behind a front with TLS, absolute links would lead around it.
+            # Behind a proxy with TLS, absolute links would bypass it.
             "http": {"addr": self.address, "relativeurls": True},
             "auth": {"htpasswd": {"realm": "rehearsal", "path": str(passwords)}},
         }
@@ -65,7 +65,7 @@ class Registry:
         return self
 
     def status(self, user: str, password: str, path: str = "") -> int:
-        """The HTTP status of GET /v2/PATH with that user and password; 0 when nobody listens."""
+        """Return the HTTP status of GET /v2/PATH with that user and password; 0 when nothing listens."""
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         request = urllib.request.Request(f"http://{self.address}/v2/{path}", headers={"Authorization": f"Basic {pair}"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -84,7 +84,7 @@ def execute(name: str, argv: Sequence[str], environment: dict[str, str], directo
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                # Before the program can do anything that somebody waits for in order to end it.
+                # Before the program can do anything that a test waits for in order to end it.
                 preexec_fn=lambda: note.write_text(str(os.getpid())) and None,  # noqa: PLW1509 there are no threads
             )
             return process.wait()

@@ -13,7 +13,7 @@ LISTS = ("clusters", "contexts", "users")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a file. fixed: nobody but the user may change it."""
+    """One line of a file. fixed: only the user may change it."""
 
     text: str
     fixed: bool = True

@@ -24,7 +24,7 @@ class Terminal:
         os.set_blocking(self.ours, False)
 
     def read(self) -> bool:
-        """Take in what was written; False when there was nothing, or nobody can write any more."""
+        """Read what was written. Returns False when there was nothing, or the other end is closed."""
         with contextlib.suppress(OSError):
             data = os.read(self.ours, 65536)
             self._stream.feed(data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stand-ins as functions: a call costs milliseconds, because no Python starts for it, and nobody waits for a machine.
+"""The stand-ins as functions: a call costs milliseconds, because no Python starts for it and no call waits for a machine.
 
 The code is that of the processes, with another process.py under it. Real is what the outside looks at: a running machine has
 living processes in its pid files, which can be killed. Not played: what happens by itself in the course of time (a host agent
@@ -135,7 +135,7 @@ class _Call(Process):
     def output(self, argv: Sequence[str], environ: Mapping[str, str]) -> Done:
         return self.laptop.call(argv, environ)
 
-    def launch(self, instance: Instance, seconds: float) -> _Agent:  # noqa: ARG002 - nobody waits
+    def launch(self, instance: Instance, seconds: float) -> _Agent:  # noqa: ARG002 - nothing waits
         clear_logs(instance)
         agent = _Agent(Settings(self), instance)
         self.laptop.agents[agent.pid] = agent

@@ -36,7 +36,7 @@ ENGINE_COMMANDS = ("version", "info", "system", "ps", "container", "images", "im
 def main(argv: list[str] | None = None) -> int:
     """Run one docker command; returns its exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    # The real docker does not buffer: whoever joins both channels sees its lines in the order in which they were written.
+    # The real docker does not buffer: a reader of both channels sees the lines in the order in which they were written.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     try:

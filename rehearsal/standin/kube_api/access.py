@@ -31,7 +31,7 @@ ANONYMOUS = User("system:anonymous", frozenset({"system:unauthenticated"}))
 
 
 def identify(certificate: Any, authorization: str, tokens: Path) -> User:
-    """Return the user of a request. Raises 401 for a token that nobody has."""
+    """Return the user of a request. Raises 401 for an unknown token."""
     if certificate:
         names = [pair for part in certificate.get("subject", ()) for pair in part]
         groups = {value for key, value in names if key == "organizationName"}
@@ -54,7 +54,7 @@ class Rbac:
         self.store = store
 
     def check_path(self, user: User, verb: str, path: str) -> None:
-        """Raise 403 for a path that is no resource and not open to the user."""
+        """Raise 403 for a path that is not a resource and not open to the user."""
         if ADMINISTRATORS in user.groups or path in EVERYBODY:
             return
         if user == ANONYMOUS or not path.startswith(KNOWN_USERS):

@@ -303,7 +303,7 @@ def _integer(text: str) -> int:
 
 
 def _timeless(item: Object) -> Object:
-    """Return an object without what changes by itself: a write that leaves the rest as it was is no write."""
+    """Return an object without what changes by itself: a write that leaves the rest unchanged does not count."""
     item = copy.deepcopy(item)
     item["metadata"].pop("resourceVersion", None)
     for entry in item["metadata"].get("managedFields") or []:

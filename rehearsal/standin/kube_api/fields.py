@@ -13,7 +13,7 @@ Object = dict[str, Any]
 Path = tuple[str, ...]
 Owners = dict[tuple[str, str], "Entry"]
 
-# Nobody owns what the server writes itself.
+# What the server writes itself has no owner.
 SERVER_FIELDS = {
     ("apiVersion",),
     ("kind",),

@@ -111,7 +111,7 @@ def test_half_a_lab_can_be_removed(place: Path) -> None:
     assert traces(place) == []
 
 
-def test_a_directory_of_somebody_else_is_neither_filled_nor_removed(place: Path) -> None:
+def test_a_directory_of_another_user_is_neither_filled_nor_removed(place: Path) -> None:
     place.mkdir()
     (place / "thesis.txt").write_text("years of work")
     with pytest.raises(LabError, match=r"something else is there\. Remove it or use --dir"):

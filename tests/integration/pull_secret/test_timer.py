@@ -146,7 +146,7 @@ def test_the_password_of_a_proxy_and_a_secret_that_is_refused_are_nowhere(home: 
     # With another interpreter, the packed module runs instead of the action plugin.
     (home / "python3").symlink_to(os.path.realpath(sys.executable))
     for interpreter in (sys.executable, str(home / "python3")):
-        python = {"ansible_python_interpreter": interpreter}
+        python: dict[str, Any] = {"ansible_python_interpreter": interpreter}
         said = play(home, shown, "-vvv", "--diff", "--check", refresh_timer_environment=proxy, **python)
         assert ("module_args" in said) == (interpreter != sys.executable)
         assert "@proxy:3128" in said and "er2" not in said and "hunt" not in said

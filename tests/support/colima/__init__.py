@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What tests of profiles share: a laptop with the stand-in colima, lives of profiles, and a model of the outcome."""
+"""What tests of profiles share: a laptop with the stand-in colima, random histories of profiles, and a model of the outcome."""

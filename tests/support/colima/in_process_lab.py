@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A laptop whose programs are functions of the test's own process: thousands of lives of a profile in minutes."""
+"""A laptop whose programs are functions of the test's own process: thousands of histories of a profile in minutes."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class CalledLab(ProcessLab):
     @property
     def colima(self) -> Colima:
         client = super().colima
-        # Nothing here comes back to life while somebody waits for it.
+        # Nothing here recovers while a run waits for it.
         client.pauses = ()
         return client
 

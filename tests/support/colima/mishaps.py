@@ -106,6 +106,6 @@ _ALL: dict[str, Mishap] = {
 MISHAPS = tuple(_ALL)
 
 
-def befall(lab: ColimaLab, name: Name, mishap: str) -> None:
+def happen(lab: ColimaLab, name: Name, mishap: str) -> None:
     """Let it happen."""
     _ALL[mishap](lab, name)

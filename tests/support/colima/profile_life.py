@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A life of a profile on a laptop with the stand-in: what befell it, what is asked for then, and what must come of that."""
+"""A history of a profile on a laptop with the stand-in: the mishaps, what is asked for then, and what must be the outcome."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from tests.support.colima.in_process_lab import ROOM, Killed, ProcessLab
-from tests.support.colima.mishaps import MISHAPS, befall
+from tests.support.colima.mishaps import MISHAPS, happen
 from tests.support.colima.outcome_model import World
 from tests.support.colima.standin_laptop import lab_of
 from tests.support.colima.strategies import HOSTS, LONG, STATES, made, policies, stated
@@ -41,7 +41,7 @@ WITHOUT = frozenset({"disk_image"})
 
 @dataclass(frozen=True)
 class Run:
-    """A run of ours, perhaps one in which something on the laptop fails, or that is killed at some moment."""
+    """A run of the collection, perhaps one in which something on the laptop fails, or that is killed at some moment."""
 
     desired: Desired
     policy: Policy
@@ -101,7 +101,7 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
         lab.containers()
         for event in life.past:
             if isinstance(event, str):
-                befall(lab, NAME, event)
+                happen(lab, NAME, event)
             else:
                 told.append(_run(lab, event))
             _put_marker(lab)
@@ -112,10 +112,10 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
 
 
 def _run(lab: ProcessLab, run: Run) -> Any:
-    """One run of ours, and a look at what it left. Returns what it said."""
+    """Run once, and check what is left. Returns the result."""
     request, had_marker = Request((run.desired,), run.policy, lab.host), _has_marker(lab)
     said = _unlucky(lab, run, request) if run.failure or run.killed_at else _lucky(lab, run, request)
-    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "somebody's data is lost"
+    assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "the user's data is lost"
     return said
 
 
@@ -145,12 +145,12 @@ def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
     again = survey(lab.colima, request)
     _check(lab, run, found, again.plans[0].current, calls)
     left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
-    assert not left, f"the second run is no rest: {left}"
+    assert not left, f"the second run still finds something to do: {left}"
     return [_plain(lab, action) for action in outcome.actions], calls
 
 
 def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
-    """What the plan promised and the model foretold has come true; nobody's work was interrupted unasked."""
+    """Check that the plan and the model were right, and that no work was interrupted unasked."""
     (plan,) = found.plans
     version = tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split("."))
     world = World(plan.current, lab.host, version >= DATA_DISK_SINCE, version < INCUS_KEEPS_DATA_SINCE)
@@ -162,7 +162,7 @@ def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[l
         interrupted = any(call[1] in ("stop", "delete") for call in calls)
         work = plan.current.live.get("runtime") == "docker" and (lab.root / "containers").stat().st_size
         allowed = run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
-        assert not interrupted or allowed, f"somebody's work was interrupted: {calls}"
+        assert not interrupted or allowed, f"the user's work was interrupted: {calls}"
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _was_asked_to_destroy(run: Run) -> bool:
 
 
 def seen(lab: ProcessLab, current: Current) -> dict[str, Any]:
-    """What the model promises to foretell of a profile; the same words for it on every laptop."""
+    """Return what the model predicts of a profile; the same words for it on every laptop."""
     host = replace(lab.host, home="~")
 
     def meaning(config: Config | None) -> dict[str, Any] | None:
@@ -223,7 +223,7 @@ def _put_marker(lab: ProcessLab) -> None:
         disk, spec = lab.paths.data_disk(NAME) / "data", (lab.paths.instance(NAME) / "lima.yaml").read_text()
         if guest.get("booted") and guest.get("runtime_up"):
             used = "additionalDisks" in spec
-            (disk if used else lab.paths.instance(NAME)).joinpath("marker").write_text("somebody's volume")
+            (disk if used else lab.paths.instance(NAME)).joinpath("marker").write_text("a user's volume")
 
 
 def _has_marker(lab: ProcessLab) -> bool:

@@ -30,7 +30,7 @@ context) case "$2" in inspect) exit 1 ;; esac ;;
 esac
 exit 0
 """
-MARKER = "somebody's volume"
+MARKER = "a user's volume"
 
 
 class ColimaLab:

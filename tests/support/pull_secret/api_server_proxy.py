@@ -21,7 +21,7 @@ class Front(http.server.ThreadingHTTPServer):
     headers are added to every answer.
     """
 
-    # All who write at once knock at once; whoever finds no room before a busy door is a second late.
+    # Many clients connect at once, and one that finds a full queue tries again only a second later.
     request_queue_size = 64
 
     def __init__(self, apiserver: ApiServer, trouble: Any) -> None:

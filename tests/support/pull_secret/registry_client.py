@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Images:
-    """The images of a registry, for whoever the credentials in this docker config belong to."""
+    """The images of a registry, with the credentials of this docker config."""
 
     def __init__(self, address: str, config: dict[str, Any]) -> None:
         self.address = address

@@ -58,7 +58,7 @@ def _stay(call: Call, app: App) -> int:
     import signal
 
     names = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
-    # Before it is said: whoever reads that may send one at once.
+    # Before the message, because a reader of it may send a signal at once.
     signal.pthread_sigmask(signal.SIG_BLOCK, names)
     call.log.info("keeping Colima in the foreground, press ctrl+c to exit...")
     number = signal.sigwait(names)

@@ -108,7 +108,7 @@ class Engine:
             self.guest.write("/var/lib/rehearsal/incusbr0", "")
 
     def _incus_recovery(self) -> None:
-        """Ask before a storage pool is taken over; nobody there means no, and no means that it is wiped."""
+        """Ask before a storage pool is reused. Silence means no, and no means that it is wiped."""
         new_machine = self.guest.read("/var/lib/rehearsal/incusbr0") is None
         store = Store.load(self.tools.profile.store_file)
         had_data = store.disk_formatted and store.disk_runtime == "incus" and self.machine.disk.used

@@ -108,7 +108,7 @@ def parse(text: str) -> Config:
     return config
 
 
-_HEADING = "# Settings of this profile for its next start. Every start writes the file anew."
+_HEADING = "# Settings of this profile for its next start. Every start rewrites the file."
 _LINE = re.compile(r"(?P<inner>  )?(?P<name>\w+):(?: (?P<value>.+))?\Z")
 _PYTHON = {"int": int, "float": (int, float), "str": str, "bool": bool, "bool?": (bool, type(None)), "ip": (str, type(None))}
 _PYTHON |= {"map": dict, "any": dict}

@@ -21,7 +21,7 @@ class Settings:
     """The laptop that the stand-ins pretend to run on. Seconds are those of a whole first start and of a whole resume."""
 
     def __init__(self, process: Process) -> None:
-        # Whoever knows the laptop also needs what it runs programs with.
+        # The settings of a laptop include what it runs programs with.
         self.process = process
         self.environ = environ = process.environ
 

@@ -127,7 +127,7 @@ class HostAgent:
         self.event(ssh_port=port)
 
     def _write_pid(self, name: str, pid: int) -> None:
-        """Write a pid file at once: whoever sees it may read it."""
+        """Write a pid file in one step, so that a reader never sees half of it."""
         fresh = self.instance.directory / f"{name}.tmp"
         fresh.write_text(f"{pid}\n", encoding="utf-8")
         fresh.replace(self.instance.directory / name)
@@ -209,7 +209,7 @@ class HostAgent:
         return self.driver is None or self.driver.poll() is None
 
     def _check_network(self) -> None:
-        """A network that somebody else took away leaves a machine that nobody can talk to."""
+        """When the network is removed, the machine cannot be reached any more."""
         token = self.instance.notes().get("network")
         try:
             found = (self.instance.lima / "_networks" / "user-v2" / "token").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ GIB = 1 << 30
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs. A zombie does not: in a container nobody may be there to bury it."""
+    """Return whether a process runs. A zombie does not; in a container it may never be reaped."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -151,7 +151,7 @@ class Instance:
 
     @property
     def reachable(self) -> bool:
-        """Whether somebody answers on ssh: it runs and its boot has come to its end."""
+        """Whether ssh answers: it runs and its boot is complete."""
         return bool(self.notes().get("booted")) and self.status == "Running"
 
 

@@ -107,7 +107,7 @@ class Lima:
         """Repeat what the host agent says until the machine runs, or has failed to."""
         said = (instance.directory / "ha.stderr.log").open(encoding="utf-8")
         events = (instance.directory / "ha.stdout.log").open(encoding="utf-8")
-        # Counted from when the machine is on: a Python that is slow to start is no boot that hangs.
+        # Counted from when the machine is on, so that a slow start of Python is not taken for a boot that hangs.
         deadline = math.inf
         try:
             while True:
@@ -223,7 +223,7 @@ class Lima:
         self.reconcile()
 
     def reconcile(self, starting: Instance | None = None) -> None:
-        """Start or stop the shared network: it lives while some instance is Running. One that still boots is not."""
+        """Start or stop the shared network. It runs while an instance is Running; a booting one does not count."""
         here = self.home / "_networks" / "user-v2"
         if starting is not None:
             token = here / "token"

@@ -146,7 +146,7 @@ class Limactl:
         return answer.code
 
     def copy(self, argv: list[str]) -> int:
-        """Copy a file of the host into a guest; what else the real one can, nobody here asks for."""
+        """Copy a file of the host into a guest; nothing here needs the other forms of the command."""
         source, target = parse([Flag("recursive", short="r")], argv).words
         name, _, place = target.partition(":")
         instance = instance_named(self.home, name)

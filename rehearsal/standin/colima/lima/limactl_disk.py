@@ -74,7 +74,7 @@ class LimactlDisk:
         return 0
 
     def delete(self, argv: list[str]) -> int:
-        """Remove disks that nobody uses."""
+        """Remove unused disks."""
         parsed = parse([Flag("force", short="f")], argv)
         for name in parsed.words:
             disk = disk_named(self.home, name)

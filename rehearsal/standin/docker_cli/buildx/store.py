@@ -100,7 +100,7 @@ class Store:
             (self.directory / file).unlink(missing_ok=True)
 
     def current(self, key: str) -> Group | None:
-        """Return the builder chosen for an endpoint; writes the choice anew when it was for another endpoint."""
+        """Return the builder chosen for an endpoint; writes the choice again when it was for another endpoint."""
         try:
             chosen = json.loads((self.directory / "current").read_text())
         except FileNotFoundError:
