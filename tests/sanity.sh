@@ -15,7 +15,7 @@ mkdir -p "$collection/tests" "$home/.ansible/test/cache" "$home/.config/pip"
 ansible-galaxy collection build --output-path "$work" >/dev/null
 tar -xzf "$work"/laptop-containers-*.tar.gz -C "$collection"
 cp galaxy.yml "$collection"
-cp -R tests/sanity "$collection/tests"
+cp -R tests/sanity tests/config.yml "$collection/tests"
 
 # ansible-test hides the environment from pip; a company's certificates and indexes come as configuration instead.
 env | sed -n "s/^PIP_\([A-Z_]*\)=\(.*\)$/\1 \2/p" | while read -r name value; do

@@ -42,7 +42,8 @@ from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats, wrapped
 
 OURS = "laptop.containers."
-_PREFIX, _SUFFIX = "laptop-containers-", ".progress"
+_PREFIX = "laptop-containers-"
+_SUFFIX = ".progress"
 _TITLE = 15
 
 

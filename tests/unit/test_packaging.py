@@ -13,9 +13,11 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+# 297 when it was set. Tests and recordings would add hundreds.
+MOST_KIB = 320
 SHIPPED = {
-    "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "bindep.txt", "changelogs", "docs",
-    "inventory", "meta", "playbooks", "plugins", "requirements.txt", "roles",
+    "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "bindep.txt", "changelogs", "inventory",
+    "meta", "playbooks", "plugins", "requirements.txt", "roles",
 }  # fmt: skip
 
 
@@ -32,7 +34,7 @@ def test_the_artifact_is_small_and_holds_neither_tests_nor_the_lab(tmp_path: Pat
         names = archive.getnames()
     assert {name.split("/")[0] for name in names} == SHIPPED
     assert not [name for name in names if "rehearsal" in name or "__pycache__" in name]
-    assert artifact.stat().st_size < 300 * 1024
+    assert artifact.stat().st_size < MOST_KIB * 1024
 
 
 def test_one_version_is_named_everywhere() -> None:
@@ -58,5 +60,8 @@ def test_the_action_group_holds_every_module() -> None:
 def test_every_supported_core_ignores_the_same_in_sanity_tests() -> None:
     ignored = {path.name: path.read_text() for path in (ROOT / "tests" / "sanity").iterdir()}
     assert set(ignored) == {f"ignore-2.{minor}.txt" for minor in (19, 20, 21)}
-    assert len(set(ignored.values())) == 1
-    assert all(" # " in line for line in ignored["ignore-2.19.txt"].splitlines())
+    lines = [line for text in ignored.values() for line in text.splitlines()]
+    assert all(" # " in line for line in lines)
+    # Each core supports other versions of Python.
+    same = [{line for line in text.splitlines() if " import-" not in line} for text in ignored.values()]
+    assert same[0] == same[1] == same[2]
