@@ -128,7 +128,7 @@ def _address(url: str) -> tuple[str, int]:
 
 def _greeted(path: str, seconds: float) -> Health:
     try:
-        answer = exchange_unix(path, _GREETING, seconds, longest=9)
+        answer = exchange_unix(path, _GREETING, seconds, longest=1)
     except Silent as silent:
         return Health("unreachable", f"buildkitd at '{path}': {silent}")
     return Health("running") if answer else Health("unreachable", f"buildkitd at '{path}': it hung up")

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module promises, held for each of them: one result, no change in check mode, what was done before a failure."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.laptop.containers.plugins.module_utils.core import command
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import Interrupted, NotVerified, WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import Reader, Subject, run
+from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
+
+from rehearsal.standin import brew, docker_cli, service_manager
+from tests.support.in_process_module import ModuleRun, messages
+
+SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
+Tell = Callable[[str], None]
+Options = dict[str, Any]
+# They write clusters and VMs side by side and need a whole lab: tests/integration/pull_secret and colima hold them to the same.
+IN_A_LAB = {"ecr_pull_secret", "colima_profile", "colima_profile_info"}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A laptop on which a module has something to do, and the options with which it does it."""
+
+    prepare: Callable[[Path], object]
+    options: Callable[[Path], Options]
+
+
+def program(path: Path, text: str = "#!/bin/sh\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def leftovers(home: Path) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text(json.dumps({"credsStore": "desktop", "currentContext": "gone"}))
+    program(home / "bin/docker-buildx")
+
+
+def users_nerdctl(home: Path) -> None:
+    program(home / "bin/colima")
+    program(home / "nerdctl")
+
+
+def buildx(home: Path) -> None:
+    docker_cli.install(home / "bin")
+    (home / ".docker").mkdir()
+    (home / ".docker/cli-plugins").symlink_to(home / "lib/docker/cli-plugins")
+
+
+BUILDER = {"name": "far", "driver": "remote", "default": True}
+SCENARIOS = {
+    "brew_bundle": Scenario(
+        lambda home: brew.install(home / "bin"), lambda _home: {"brewfile": 'brew "colima"\ncask "iterm2"\n'}
+    ),
+    "buildx_builder": Scenario(buildx, lambda home: {"builders": [{**BUILDER, "endpoint": f"unix://{home}/s"}], "timeout": 30}),
+    "docker_cli_config": Scenario(leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env"}),
+    "docker_context": Scenario(
+        lambda home: docker_cli.install(home / "bin"),
+        lambda _home: {"name": "work", "docker": {"host": "unix:///w.sock"}, "current": "always", "probe_timeout": 0},
+    ),
+    "docker_context_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
+    "docker_socket_link": Scenario(
+        lambda home: (home / "docker.sock").symlink_to("/desktop.sock"),
+        lambda home: {"path": f"{home}/docker.sock", "target": "/ours.sock"},
+    ),
+    "nerdctl_wrapper": Scenario(
+        users_nerdctl,
+        lambda home: {
+            "wrappers": [
+                {"path": f"{home}/nerdctl", "profile": "k8s", "move_foreign": True},
+                {"path": f"{home}/lab", "profile": "lab"},
+            ]
+        },
+    ),
+    "user_timer": Scenario(
+        lambda home: service_manager.install(home / "bin"),
+        lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},
+    ),
+}
+CHANGING = [name for name in SCENARIOS if not name.endswith("_info")]
+
+
+def answer(client: socket.socket) -> None:
+    with client, contextlib.suppress(OSError):
+        client.recv(1024)
+        client.sendall(b"\0" * 9)
+
+
+@pytest.fixture
+def listening(home: Path) -> Iterator[None]:
+    """Something that answers at the endpoint of the builder."""
+    with socket.socket(socket.AF_UNIX) as server:
+        # A path that is short enough for a socket.
+        link = Path(f"/tmp/skeleton-{os.getpid()}")
+        link.symlink_to(home)
+        server.bind(f"{link}/s")
+        link.unlink()
+        server.listen(50)
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(autouse=True)
+def laptop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{home}/bin:/usr/bin:/bin")
+    monkeypatch.setattr(command, "USUAL_DIRECTORIES", ())
+    monkeypatch.setattr(plugins, "SYSTEM_DIRECTORIES", ())
+    monkeypatch.setattr(plugins, "HOMEBREW_DIRECTORIES", ())
+    monkeypatch.setattr(surroundings, "DESKTOP_PLACES", ())
+
+
+@pytest.fixture
+def module(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
+    return ModuleRun(capsys)
+
+
+def prepared(name: str, home: Path) -> Options:
+    SCENARIOS[name].prepare(home)
+    return SCENARIOS[name].options(home)
+
+
+def subject_of(name: str) -> type[Subject[Any, Any]]:
+    path = f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[name]}"
+    found: type[Subject[Any, Any]] = importlib.import_module(path).SUBJECT
+    return found
+
+
+def complete(subject: type[Subject[Any, Any]], options: Options) -> Mapping[str, Any]:
+    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
+    assert not checked.error_messages
+    parameters: Mapping[str, Any] = checked.validated_parameters
+    return parameters
+
+
+def files(home: Path) -> dict[str, object]:
+    """Return all that is in a home, but for what stand-ins keep for themselves."""
+    found = (path for path in sorted(home.rglob("*")) if ".rehearsal" not in path.parts and not path.is_socket())
+    return {str(path): path.readlink() if path.is_symlink() else path.is_dir() or path.read_bytes() for path in found}
+
+
+def interfering(name: str, interfere: Tell) -> Subject[Any, Any]:
+    """Return a module's subject that calls a function with each step that it has told."""
+
+    class Interfering(subject_of(name)):  # type: ignore[misc]
+        def carry_out(self, plan: Plan, tell: Tell) -> None:
+            def told(text: str) -> None:
+                tell(text)
+                interfere(text)
+
+            super().carry_out(plan, told)
+
+    return Interfering()
+
+
+def failure(name: str, options: Options, interfere: Tell) -> WorkstationError:
+    with pytest.raises(WorkstationError) as raised:
+        run(interfering(name, interfere), complete(subject_of(name), options), check_mode=False)
+    return raised.value
+
+
+pytestmark = pytest.mark.usefixtures("listening")
+
+
+def test_every_module_is_held_to_this() -> None:
+    assert {*SCENARIOS, *IN_A_LAB} >= set(SUBJECTS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_check_mode_shows_what_a_run_does_and_changes_nothing(name: str, home: Path, module: ModuleRun) -> None:
+    options = prepared(name, home)
+    before = files(home)
+    checked = module(name, check=True, **options)
+    assert files(home) == before
+    applied = module(name, **options)
+    for key in ("changed", "actions", "diff", "pending"):
+        assert applied[key] == checked[key]
+    assert applied["changed"] == (name in CHANGING) == bool(applied["actions"])
+    assert set(applied["diff"]) == {"before", "after"} and applied["pending"] == []
+    assert all(map(str, messages(applied)))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_second_run_is_unchanged(name: str, home: Path, module: ModuleRun) -> None:
+    options = prepared(name, home)
+    module(name, **options)
+    before = files(home)
+    again = module(name, **options)
+    assert (again["changed"], again["actions"], again["diff"]) == (False, [], {"before": {}, "after": {}})
+    assert files(home) == before
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_failure_tells_the_finished_steps(name: str, home: Path) -> None:
+    options = prepared(name, home)
+    told: list[str] = []
+
+    def fail(step: str) -> None:
+        told.append(step)
+        raise OSError(28, "No space left on device", "/the/file")
+
+    error = failure(name, options, fail)
+    assert (error.done, error.result["changed"], error.result["actions"]) == (told, True, told)
+    assert len(told) == 1
+    assert "'/the/file': no space left on device. Free some disk space, and run again." in error.message
+
+
+@pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_a_failure_that_tells_the_finished_steps(name: str, number: int, home: Path) -> None:
+    options = prepared(name, home)
+    told: list[str] = []
+
+    def interrupt(step: str) -> None:
+        told.append(step)
+        os.kill(os.getpid(), number)
+
+    error = failure(name, options, interrupt)
+    assert isinstance(error, Interrupted)
+    assert error.done == told != []
+    assert error.message.startswith(f"Could not {subject_of(name).work}: the run was interrupted. Run again: it continues")
+    # And it does.
+    result = run(subject_of(name)(), complete(subject_of(name), options), check_mode=False)
+    assert not run(subject_of(name)(), complete(subject_of(name), options), check_mode=False)["changed"]
+    assert not set(result["actions"]) & set(told) or name == "brew_bundle"
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_a_second_look_still_finds_is_a_failure(name: str, home: Path) -> None:
+    options = prepared(name, home)
+
+    class Blind(subject_of(name)):  # type: ignore[misc]
+        found: Any = None
+
+        def read(self, desired: Any) -> Any:
+            self.found = self.found or super().read(desired)
+            return self.found
+
+    with pytest.raises(NotVerified) as raised:
+        run(Blind(), complete(subject_of(name), options), check_mode=False)
+    left = raised.value.result
+    assert left["left"] == left["actions"] and left["changed"]
+    said = f"Could not {subject_of(name).work}: every step was carried out, yet a second look still finds this to do: "
+    assert left["msg"].startswith(f"{said}{left['left'][0]}. ")
+
+
+def test_a_reader_plans_nothing() -> None:
+    assert issubclass(subject_of("docker_context_info"), Reader)
