@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speed goals, each measured as a ratio of two things that ran in turn on the same machine."""
+"""Speed goals, each measured as the ratio of two programs that run in turn on the same machine."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a ratio is measured: ours and the other thing in turn, pair by pair, the median of the pairs' ratios."""
+"""How a ratio is measured: both programs in turn, pair by pair, and the median of the pairs' ratios."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run with nothing to do costs, against the smallest playbook that Ansible can run: one ping."""
+"""The cost of a run with nothing to do, compared with the smallest playbook that Ansible can run: one ping."""
 
 from __future__ import annotations
 

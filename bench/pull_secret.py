@@ -111,7 +111,7 @@ class Cluster:
         return len(seen)
 
     def raw(self, name: str) -> Callable[[], None]:
-        """The least that any client must do: the same applies over eight connections, answers not even decoded."""
+        """The minimum for any client: the same requests over eight connections, without decoding the answers."""
 
         def run() -> None:
             body = _secret(name)
@@ -238,7 +238,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 def _secret(name: str) -> bytes:
-    """A secret as ours, with a content of its own every time: an unchanged one costs the server nothing."""
+    """Return a secret like the module's, with new content every time: an unchanged one costs the server nothing."""
     from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import Desired, body_of
 
     return body_of(Desired(name, {HOST: secrets.token_hex(6)}), {HOST: _token()})[0]
@@ -253,7 +253,7 @@ def _token() -> ecr_tokens.Token:
 
 
 def rows() -> list[Row]:
-    """Measure; without a real API server there is nothing to measure against."""
+    """Measure, where a real API server is available."""
     from rehearsal.engines import missing
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.ecr import Ecr
@@ -263,7 +263,7 @@ def rows() -> list[Row]:
         print(f"pull secrets at scale are not measured: {reason}")
         return []
     with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as folder:
-        # No logins that the user of this machine has noted.
+        # Without the logins of this machine's user.
         os.environ["XDG_STATE_HOME"] = f"{folder}/state"
         with ApiServer(Path(folder) / "kube") as server, Ecr(Path(folder) / "ecr") as ecr:
             return _rows(Cluster(server, ecr, Path(folder)))
@@ -280,7 +280,7 @@ def _rows(cluster: Cluster) -> list[Row]:
         )  # fmt: skip
     # From here on, the comparison leaves out the fetch of the token.
     ecr_tokens.fetch_tokens = lambda registries, _: {registry.key: _token() for registry in registries}  # type: ignore[assignment]
-    # Each round under names of its own.
+    # Each round uses new names.
     numbers = itertools.count()
 
     def first() -> None:

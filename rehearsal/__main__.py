@@ -17,19 +17,19 @@ from rehearsal.services import grades
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    top = argparse.ArgumentParser(prog="python -m rehearsal", description="A laptop in a directory, to try everything on.")
+    top = argparse.ArgumentParser(prog="python -m rehearsal", description="A laptop in a directory, for trying everything.")
     verbs = top.add_subparsers(dest="verb", required=True)
     for verb, text in (
-        ("up", "bring the lab up, in place of what was there"),
+        ("up", "bring the lab up, in place of a previous one"),
         ("down", "end every process of the lab and remove it"),
-        ("status", "say what the lab has and which parts are real"),
+        ("status", "show what the lab has and which parts are real"),
         ("environment", "print the lab's environment: shell lines for eval, or JSON"),
         ("run", "up, converge, converge again, summary, down"),
     ):
         one = verbs.add_parser(verb, help=text, description=text)
         one.add_argument("--dir", type=Path, default=None, help=f"the lab's directory (default {default_directory()})")
         if verb in ("up", "run"):
-            one.add_argument("--grade", choices=grades.GRADES, default="auto", help="auto: real engines where they are")
+            one.add_argument("--grade", choices=grades.GRADES, default="auto", help="auto: real engines where installed")
         if verb == "run":
             one.add_argument("--keep", action="store_true", help="leave the lab up at the end")
             one.add_argument("arguments", nargs="*", help="more arguments for ansible-playbook, after --")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = parser().parse_args(arguments)
     lab = Lab(options.dir or default_directory())
-    # Other polite ends (kill, a closed terminal) must clear up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
+    # SIGTERM and SIGHUP (a closed terminal) clean up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All linters side by side; each runs to its end so that one run shows everything, and prints only what it has to complain
-# about. Called by `make lint` with .venv/bin first on PATH.
+# All linters in parallel. Each runs to its end, so that one run shows everything, and prints only what it has to report.
+# Called by `make lint` with .venv/bin first on PATH.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 said=$(mktemp -d)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for Homebrew: prefix, what is installed, and `brew bundle` with its words; it downloads nothing.
+"""A stand-in for Homebrew: prefix, installed formulae, and `brew bundle` with its output; it downloads nothing.
 
-What is installed is what has a folder in PREFIX/Cellar (formulae) or PREFIX/Caskroom (casks), as with the real one.
-REHEARSAL_BREW_MISSING names formulae that do not exist, REHEARSAL_BREW_OFFLINE=1 lets every installation fail.
+As with the real one, a formula is installed when it has a folder in PREFIX/Cellar, a cask when it has one in PREFIX/Caskroom.
+REHEARSAL_BREW_MISSING names formulae that do not exist, REHEARSAL_BREW_OFFLINE=1 makes every installation fail.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 VERSION = "Homebrew 5.0.3"
-# Versions that the lab's other stand-ins play; everything else is called 1.0.0.
+# Versions of the lab's other stand-ins; everything else has version 1.0.0.
 VERSIONS = {
     "colima": "0.10.3",
     "lima": "2.1.4",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kubeconfig that k3s writes for its administrator: every name is 'default'. Known by all stand-ins that play k3s."""
+"""The kubeconfig that k3s writes for its administrator, in which every name is 'default'. All stand-ins for k3s use it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def k3s_yaml(port: int, user: Mapping[str, str], ca: str = "") -> str:
-    """Return its text, letter by letter; user holds the credentials as they stand in the file."""
+    """Return its exact text; user has the credentials as they are in the file."""
     authority = f"    certificate-authority-data: {ca}\n" if ca else ""
     credentials = "".join(f"    {key}: {value}\n" for key, value in user.items())
     return f"""\

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stand-in for kubectl, where there is none: what colima calls (`config ...`) and `get`, nothing else."""
+"""A stand-in for kubectl where it is missing: what colima calls (`config ...`) and `get`, nothing else."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def merged(paths: Sequence[Path]) -> dict[str, Any]:
-    """All files as one: the first one that names something wins."""
+    """All files merged; the first one that has an entry wins."""
     result = {key: list(value) if isinstance(value, list) else value for key, value in EMPTY.items()}
     for path in paths:
         found = load(path)
@@ -125,7 +125,7 @@ def contexts_table(whole: dict[str, Any]) -> str:
 
 
 def unset(path: Path, name: str) -> str:
-    """Take a property or one named entry out of the first file."""
+    """Remove a property or one named entry from the first file."""
     config = load(path)
     kind, _, entry = name.partition(".")
     if not entry:

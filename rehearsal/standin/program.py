@@ -37,8 +37,8 @@ def write_program(path: Path, code: str, *, site: bool = True) -> None:
 
 
 def _interpreter(flag: str) -> tuple[str, ...]:
-    """Return the first lines: the kernel splits a path at spaces and cuts it, so sh finds such an interpreter."""
+    """Return the first lines. The kernel splits paths at spaces and truncates them, so sh starts such an interpreter."""
     if re.fullmatch(r"[\w./+@-]{1,100}", sys.executable, re.ASCII):
         return (f"#!{sys.executable} {flag}".rstrip(),)
-    # For sh a command; for Python a text.
+    # sh reads a command, Python reads a string.
     return ("#!/bin/sh", f"'''exec' {shlex.join([sys.executable, *flag.split()])} \"$0\" \"$@\"", "' '''")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stand-ins for launchctl and `systemctl --user`, as far as timers of a user need them. Nothing runs by the clock.
+"""Stand-ins for launchctl and `systemctl --user`, as far as a user's timers need them. Nothing starts by time.
 
-What is loaded, and what ran, is in HOME/.rehearsal/{launchd,systemd}.json. `launchctl kickstart` and `systemctl --user start
-X.service` run the program at once and to its end, so that a test sees what the timer would do. Stopping an X.service, or throwing
-an agent out, ends a program that runs meanwhile; stopping an X.timer does not, as on Linux. As on a Mac, `launchctl bootout`
-answers before the agent is gone: the next questions still find it, and some more find its label taken. Questions, so that no
-test hangs on time.
+HOME/.rehearsal/{launchd,systemd}.json records what is loaded and what ran. `launchctl kickstart` and `systemctl --user start
+X.service` run the program at once and to its end, so that a test sees what the timer would do. Stopping an X.service, or removing
+an agent, ends a program that runs meanwhile; stopping an X.timer does not, as on Linux. As on a Mac, `launchctl bootout`
+answers before the agent is gone: the next calls still find it, and some more find its label in use. Calls count, so that no
+test depends on time.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ def running(name: str) -> Path:
 
 
 def end(name: str) -> None:
-    """Tell the program of a service to end, if one runs."""
+    """End the running program of a service."""
     with contextlib.suppress(OSError, ValueError):
         os.kill(int(running(name).read_text()), signal.SIGTERM)
 
 
 def execute(name: str, argv: Sequence[str], environment: dict[str, str], directory: str, channels: tuple[str, str]) -> int:
-    """Run a service's program to its end, with nothing of the caller's environment but what every login has.
+    """Run a service's program to its end, with only the variables of every login.
 
     channels are the files for its output and its error output.
     """
@@ -89,7 +89,7 @@ def execute(name: str, argv: Sequence[str], environment: dict[str, str], directo
             )
             return process.wait()
     except (OSError, subprocess.SubprocessError):
-        # A program, a directory or a log that can't be had: neither manager can start the job.
+        # With an unusable program, directory or log neither manager can start the job.
         return EX_CONFIG
     finally:
         note.unlink(missing_ok=True)
@@ -138,7 +138,7 @@ def _not_there(verb: str, target: str) -> Refused:
 
 
 def _takes_leave(state: State, target: str) -> bool:
-    """Whether the agent was thrown out and is not gone yet; each question brings it one step further."""
+    """Return whether the agent was removed and is still there; each question brings its end one step nearer."""
     leaving = state.known["leaving"]
     if target not in leaving:
         return False
@@ -173,7 +173,7 @@ def _kickstart(target: str, entry: dict[str, Any]) -> str:
     argv = plist.get("ProgramArguments") or [plist["Program"]]
     channels = plist.get("StandardOutPath", os.devnull), plist.get("StandardErrorPath", os.devnull)
     code = execute(target, argv, plist.get("EnvironmentVariables") or {}, plist.get("WorkingDirectory", ""), channels)
-    # Much may have happened while it ran.
+    # The state may have changed while it ran.
     state = State("launchd")
     if target in state.known["services"] and target not in state.known["leaving"]:
         entry = state.known["services"][target]
@@ -227,7 +227,7 @@ def systemctl(argv: list[str]) -> str:
 
 
 def _answer(holds: bool, yes: str, no: str, code: int, quiet: bool) -> str:
-    """An answer in words and as exit code; the words of a no go to stdout, too."""
+    """Print an answer and return its exit code; a negative answer also goes to stdout."""
     if not quiet:
         sys.stdout.write(f"{yes if holds else no}\n")
     if not holds:
@@ -246,7 +246,7 @@ def _run_unit(file: Path, unit: str) -> str:
     argv = [part.replace("%%", "%").replace("$$", "$") for part in shlex.split(settings["ExecStart"][0])]
     directory = settings.get("WorkingDirectory", [""])[0]
     code = execute(unit, argv, {key: value.replace("%%", "%") for key, value in pairs}, directory, (os.devnull, os.devnull))
-    # Much may have happened while it ran.
+    # The state may have changed while it ran.
     state = State("systemd")
     runs = state.known.setdefault("runs", {})
     runs[unit] = {"count": runs.get(unit, {}).get("count", 0) + 1, "exit": code}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes that tests kill, or let stand still, so that nothing depends on who is faster."""
+"""Processes that tests kill or pause, so that no test depends on timing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rehearsal.standin.colima.lima.instances import alive
 
 
 def kill(pid: int) -> None:
-    """Kill a process, and come back when it is gone."""
+    """Kill a process and wait until it has ended."""
     os.kill(pid, signal.SIGKILL)
     while alive(pid):
         time.sleep(0.001)
@@ -22,7 +22,7 @@ def kill(pid: int) -> None:
 
 @contextlib.contextmanager
 def standing_still(pid: int) -> Iterator[None]:
-    """Let a process stand still, however long that takes; a negative number is a whole group, as kill() has it."""
+    """Pause a process inside the block; a negative number is a whole group, as for kill()."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -33,7 +33,7 @@ def standing_still(pid: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def standing_still_until(pid: int, true: Callable[[], object]) -> Iterator[None]:
-    """Let a process stand still until something is true: it ends neither too early nor, if that never comes, never."""
+    """Pause a process until a condition holds, at most 30 s."""
     over, end = threading.Event(), time.monotonic() + 30
 
     def watch() -> None:

@@ -41,7 +41,7 @@ def together(runs: Sequence[Run]) -> list[dict[str, Any]]:
         children.append(child)
         answers.append(read)
     os.close(waiting)
-    # Reading from it ends now, in all at once.
+    # This ends the read in all of them at once.
     os.close(start)
     results = []
     for answer, child in zip(answers, children, strict=True):

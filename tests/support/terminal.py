@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A terminal that remembers what a person would see on it."""
+"""A terminal that records what a person sees on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyte
 
 
 class Terminal:
-    """other is the file that a program writes to; ours is where it comes out."""
+    """A program writes to other; the test reads from ours."""
 
     def __init__(self, columns: int, rows: int = 300) -> None:
         self.ours, self.other = pty.openpty()

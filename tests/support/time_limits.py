@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long something may take, on a machine that is busy with something else at times."""
+"""Time limits on a machine that other work may slow down."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Answer = TypeVar("Answer")
 
 
 def in_time(seconds: float, act: Callable[[], Answer]) -> Answer:
-    """Return what act() gave in the first try that took less. What is slow by itself is so in every try."""
+    """Return the result of the first attempt that took less. Slow code is slow in every attempt."""
     took = []
     for _ in range(TRIES):
         began = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens inside the virtual machine. No machine is booted: files live under LIMA/ID/root, services are notes.
+"""What happens inside the virtual machine. No machine boots: its files are below LIMA/ID/root, its services are records.
 
 Where REHEARSAL_GUEST names a program, real engines are behind it: it starts and stops them and runs commands. Without
 it, the answers here are just good enough to test colima and limactl themselves.
@@ -80,7 +80,7 @@ class Guest:
         file.write_text(text, encoding="utf-8")
 
     def known(self) -> dict[str, str]:
-        """What colima wrote down in the guest; nothing while the guest can't be reached."""
+        """Return what colima recorded in the guest, empty while the guest is unreachable."""
         text = self.read(COLIMA_JSON) if self.instance.reachable else None
         with contextlib.suppress(ValueError):
             if text:
@@ -89,7 +89,7 @@ class Guest:
         return {}
 
     def remember(self, **changes: str) -> None:
-        """Write something down in the guest."""
+        """Record something in the guest."""
         self.write(COLIMA_JSON, json.dumps({**self.known(), **changes}, sort_keys=True))
 
     # Services.
@@ -125,7 +125,7 @@ class Guest:
         self.instance.note(k3s_version=version, k3s_port=port)
         answer = self.outside("start-kubernetes")
         if answer is None:
-            # A key that opens nothing.
+            # A key without a use.
             self.write(K3S_YAML, k3s_yaml(port, {"token": "rehearsal"}))
             answer = Answer()
         if answer.code == 0:
@@ -139,7 +139,7 @@ class Guest:
         return answer
 
     def remove_sockets(self) -> None:
-        """Take the host sockets away, as the host agent does at its end."""
+        """Remove the host sockets, as the host agent does at its end."""
         for path in self.sockets().values():
             path.unlink(missing_ok=True)
 
@@ -230,7 +230,7 @@ class Guest:
         return self.settings.address if any(one.get("interface") == "col0" for one in networks) else ""
 
     def _do_ps(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        # Beside what every guest runs, what a test wrote down.
+        # The processes of every guest, and those that a test recorded.
         told = (self.read("/var/lib/rehearsal/processes") or "").splitlines()
         lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *told]
         if "comm=" in rest:
@@ -312,7 +312,7 @@ class Guest:
         return answer
 
     def _do_incus(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        # What runs in it is what a test wrote down.
+        # A test records what runs in it.
         return Answer(0, self.read("/var/lib/rehearsal/incus.json") or "[]\n") if rest[:1] == ["list"] else None
 
     def _do_nerdctl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The programs on the host that colima calls: limactl, docker, kubectl. Their chatter goes to stdout, both channels."""
+"""The programs on the host that colima calls: limactl, docker, kubectl. Both of their channels go to stdout."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class HostTools:
         return self.quiet("docker", "context", "inspect", self.profile.id)
 
     def create_docker_context(self, activate: bool) -> None:
-        """Make the context if there is none of that name, whatever an existing one points to, and perhaps use it."""
+        """Create the context unless one of that name exists, whatever it points to, and perhaps use it."""
         if not self._context_exists():
             host = f"host=unix://{self.profile.directory / 'docker.sock'}"
             self.must("docker", "context", "create", self.profile.id, "--description", self.profile.display, "--docker", host)

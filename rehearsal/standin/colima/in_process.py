@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The stand-ins as functions: a call costs milliseconds, because no Python starts for it and no call waits for a machine.
 
-The code is that of the processes, with another process.py under it. Real is what the outside looks at: a running machine has
-living processes in its pid files, which can be killed. Not played: what happens by itself in the course of time (a host agent
-that notices the death of its driver), engines behind the guest, and several calls that disturb each other.
+The code is that of the programs, with another process.py. What other programs see is real: a running machine has
+processes in its pid files, which can be killed. Not simulated: what happens with time (a host agent
+that notices the death of its driver), engines behind the guest, and calls that interfere with each other.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Program = Callable[[Process, list[str]], int]
 
 
 class _Hangs(Exception):
-    """The guest does not answer, and will not."""
+    """The guest does not answer and never will."""
 
 
 class _Agent(HostAgent):
-    """A host agent that is a bystander while its machine runs."""
+    """A host agent that does nothing while its machine runs."""
 
     def __init__(self, settings: Settings, instance: Instance) -> None:
         super().__init__(settings, instance, 0.0)
@@ -39,7 +39,7 @@ class _Agent(HostAgent):
         self.failed = False
 
     def begin(self) -> None:
-        """Come up, as far as that goes."""
+        """Boot, as far as the guest can."""
         try:
             self.come_up()
         except _Hangs:
@@ -50,7 +50,7 @@ class _Agent(HostAgent):
             self.leave()
 
     def poll(self) -> int | None:
-        """Return how it ended; None while it lives."""
+        """Return its exit code; None while it runs."""
         code = self.body.poll()
         return 1 if self.failed else code
 
@@ -61,7 +61,7 @@ class _Agent(HostAgent):
         self.leave()
 
     def leave(self) -> None:
-        """Let go what stood for the machine."""
+        """Close what stood for the machine."""
         for one in self.sockets:
             one.close()
         self.forwards.close()
@@ -79,7 +79,7 @@ class _Agent(HostAgent):
 
 
 def _bystander() -> subprocess.Popen[bytes]:
-    """A process that does nothing, and is there to be seen and killed. It ends with us: then its input does."""
+    """Start a process that does nothing, for tests to see and kill. It ends with this process, which closes its input."""
     quiet = subprocess.DEVNULL
     return subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True)
 

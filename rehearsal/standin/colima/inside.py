@@ -161,7 +161,7 @@ def stop_kubernetes(guest: Guest) -> None:
 
 
 def kill(guest: Guest) -> None:
-    """The machine is gone: so is everything inside it, at once."""
+    """The machine has ended, and with it everything inside."""
     guest.docker().kill()
     guest.containerd().kill()
     guest.kubernetes().kill()
@@ -169,7 +169,7 @@ def kill(guest: Guest) -> None:
 
 
 def run_inside(guest: Guest, argv: Sequence[str]) -> int:
-    """Run a command of the guest; what no engine is needed for is answered by the stand-in itself."""
+    """Run a command of the guest; the stand-in itself answers commands that need no engine."""
     words = list(argv)
     while words and (words[0] in ("sudo", "env") or "=" in words[0]):
         words = words[1:]
@@ -191,7 +191,7 @@ def run_inside(guest: Guest, argv: Sequence[str]) -> int:
 
 
 def _become(argv: list[str]) -> int:
-    """Turn into another program, so that signals and the terminal reach it."""
+    """Become another program (exec), so that signals and the terminal reach it."""
     sys.stdout.flush()
     os.execv(argv[0], argv)  # noqa: S606 - on purpose, see above
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a stand-in has of the process that it is: its environment, its channels, and the programs that it starts.
+"""The process of a stand-in: its environment, its channels, and the programs that it starts.
 
-Everything else here asks this one. in_process.py has another form of it, in which programs are functions and a machine is up
-without anybody waiting for it: the same stand-ins, without the price of a Python for each call.
+All other files use it. in_process.py has another form, in which programs are functions and a machine is up
+at once: the same stand-ins, without the cost of a Python for each call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Agent(Protocol):
     """A host agent that was started."""
 
     def poll(self) -> int | None:
-        """Return how it ended; None while it lives."""
+        """Return its exit code; None while it runs."""
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asks (client certificate or bearer token) and what RBAC's objects allow them."""
+"""The user of a request (client certificate or bearer token) and what RBAC's objects allow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the objects live: in memory, with every change appended to a journal that a restart reads back."""
+"""The objects, in memory; every change is appended to a journal that a restart reads."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ MAX_SECRET = 1024 * 1024
 
 
 def check(resource: Resource, item: Object, old: Object | None) -> None:
-    """Raise 422 with every objection to an object that is to be stored."""
+    """Raise 422 with every error in an object that is to be stored."""
     causes = [*_name(resource, item), *_marks(item)]
     if resource.kind == "Secret":
         causes += _secret(item, old)

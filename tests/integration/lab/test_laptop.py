@@ -63,7 +63,7 @@ def groups(names: set[str]) -> set[str]:
     return {name for name in names if any((place / name).is_dir() for place in (top, *top.iterdir()))}
 
 
-def test_a_light_lab_comes_up_and_goes_away_without_a_trace(place: Path) -> None:
+def test_a_light_lab_leaves_no_trace(place: Path) -> None:
     laptop = Laptop(Lab(place))
     laptop.lab.up("light")
     laptop.type("colima", "start", "docker-buildx", "--runtime", "docker")
@@ -89,7 +89,7 @@ def test_objects_of_a_light_cluster_survive_stop_and_start(place: Path) -> None:
     )
 
 
-def test_a_lab_takes_the_place_of_an_older_one(place: Path) -> None:
+def test_a_lab_replaces_an_older_one(place: Path) -> None:
     lab = Lab(place)
     lab.up("light")
     (lab.home / "old").touch()
@@ -101,7 +101,7 @@ def test_a_lab_takes_the_place_of_an_older_one(place: Path) -> None:
     assert "ecr" not in command_of(first)
 
 
-def test_half_a_lab_can_be_removed(place: Path) -> None:
+def test_an_incomplete_lab_can_be_removed(place: Path) -> None:
     lab = Lab(place)
     lab.up("light")
     lab.environment_file.unlink()
@@ -120,7 +120,7 @@ def test_a_directory_of_another_user_is_neither_filled_nor_removed(place: Path) 
     assert (place / "thesis.txt").exists()
 
 
-def test_what_a_late_ansible_run_left_is_no_obstacle(place: Path) -> None:
+def test_a_folder_of_a_late_ansible_run_is_replaced(place: Path) -> None:
     (place / "tmp" / "ansible" / "ansible-tmp-1").mkdir(parents=True)
     Lab(place).down()
     assert not place.exists()

@@ -121,7 +121,7 @@ def clone_without_environment(outside: Path) -> Clone:
 
 @pytest.mark.parametrize("uv", [True, False], ids=["with uv", "without uv"])
 @pytest.mark.parametrize("trouble", ["offline", "killed"])
-def test_a_set_up_that_did_not_finish_leaves_nothing_that_breaks_the_next(clone: Clone, trouble: str, uv: bool) -> None:
+def test_an_unfinished_set_up_does_not_break_the_next(clone: Clone, trouble: str, uv: bool) -> None:
     if trouble == "killed" and uv:
         # What uv leaves when it is killed.
         (clone.folder / ".venv" / "bin").mkdir(parents=True)
@@ -134,7 +134,7 @@ def test_a_set_up_that_did_not_finish_leaves_nothing_that_breaks_the_next(clone:
     assert clone.complete
 
 
-def test_an_environment_that_is_complete_is_kept(clone: Clone) -> None:
+def test_a_complete_environment_is_kept(clone: Clone) -> None:
     assert clone.setup(uv=True).returncode == 0
     (clone.folder / ".venv" / "mine").touch()
     assert clone.setup("offline", uv=True).returncode == 0

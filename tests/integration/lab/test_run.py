@@ -61,7 +61,7 @@ def test_a_run_shows_what_is_there_and_leaves_nothing(place: Path) -> None:
     assert Lab(place).leftovers() == []
 
 
-def test_a_failed_playbook_fails_the_run_and_the_lab_goes_all_the_same(place: Path) -> None:
+def test_a_failed_playbook_fails_the_run_and_the_lab_is_removed(place: Path) -> None:
     with start(place, "--", "-e", '{"colima_host": {"cpus": 1, "memory_mib": 8192}}') as running:
         output = running.communicate(timeout=120)[0]
     assert running.returncode != 0
@@ -70,7 +70,7 @@ def test_a_failed_playbook_fails_the_run_and_the_lab_goes_all_the_same(place: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_run_that_is_ended_from_outside_clears_up(place: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_the_run_and_removes_the_lab(place: Path, number: signal.Signals) -> None:
     with start(place) as running:
         assert running.stdout is not None
         for line in running.stdout:

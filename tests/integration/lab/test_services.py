@@ -33,7 +33,7 @@ def test_containerd_answers_nerdctl(containerd: Containerd) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_ecr_tokens_live_twelve_hours_and_die_with_a_rotation(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ecr_tokens_are_valid_for_twelve_hours_or_until_a_rotation(ecr: Ecr, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ecr.environment.items():
         monkeypatch.setenv(name, value)
     import boto3

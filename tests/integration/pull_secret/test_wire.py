@@ -279,7 +279,7 @@ class RecorderHandler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 def profiles(home: Path, text: str) -> None:

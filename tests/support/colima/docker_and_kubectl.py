@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""As much of docker and kubectl as colima and its modules need of them. Functions, so that both forms of a lab have the same."""
+"""The parts of docker and kubectl that colima and its modules need. As functions, they serve both forms of a lab."""
 
 from __future__ import annotations
 

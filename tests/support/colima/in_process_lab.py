@@ -18,7 +18,7 @@ from rehearsal.standin.colima.in_process import Laptop
 from tests.support.colima.docker_and_kubectl import docker, kubectl, script
 from tests.support.colima.standin_laptop import ColimaLab
 
-# In memory where there is such a place: half of a call's time would be spent in waiting for a disk.
+# In memory where possible: half of a call's time would go into waiting for a disk.
 ROOM = "/dev/shm" if Path("/dev/shm").is_dir() else "/tmp"
 
 
@@ -47,7 +47,7 @@ class MortalCli(Cli):
 
 
 class CalledCli(MortalCli):
-    """The same with a laptop's functions behind it. Nothing is waited for, so nothing can take too long."""
+    """The same with a laptop's functions. It never waits, so nothing can take too long."""
 
     lab: CalledLab
 
@@ -78,7 +78,7 @@ class ProcessLab(ColimaLab):
 
     def __init__(self, root: Path, **settings: str) -> None:
         super().__init__(root, **{"BOOT_SECONDS": "0.02", **settings})
-        # colima only wants to know that it is there.
+        # colima only checks that it exists.
         (self.bin / "incus").write_text("#!/bin/sh\n")
         (self.bin / "incus").chmod(0o755)
         self.moments_left = 0

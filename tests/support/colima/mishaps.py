@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What crashes and people do to a profile behind our back. What can't happen in a state does not."""
+"""What crashes and people do to a profile between runs. In each state only possible mishaps happen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def kill_host_agent(lab: ColimaLab, name: Name) -> None:
 def kill_driver(lab: ColimaLab, name: Name) -> None:
     instance = _instance(lab, name)
     if instance.driver:
-        # A host agent would notice, and clear up, about a second later.
+        # A host agent would notice and clean up about a second later.
         os.kill(instance.host_agent or instance.driver, signal.SIGSTOP)
         kill(instance.driver)
 
@@ -54,7 +54,7 @@ def damage(lab: ColimaLab, name: Name) -> None:
 
 
 def interrupted_creation(lab: ColimaLab, name: Name) -> None:
-    """What limactl leaves that was killed before it wrote the definition."""
+    """Leave what a limactl leaves that was killed before it wrote the definition."""
     if not lab.paths.instance(name).exists():
         lab.paths.instance(name).mkdir(parents=True)
 
@@ -107,5 +107,5 @@ MISHAPS = tuple(_ALL)
 
 
 def happen(lab: ColimaLab, name: Name, mishap: str) -> None:
-    """Let it happen."""
+    """Do what the mishap does."""
     _ALL[mishap](lab, name)

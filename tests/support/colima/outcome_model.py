@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pure model of what colima does to one profile, with its lies, and of what becomes of the data. For property tests."""
+"""A pure model of what colima does to one profile, including its faults, and to the data. For property tests."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class World:
     # A colima before 0.10.2 asks before it takes over the storage pool of incus, and takes the silence for a no.
     wipes_incus: bool = False
     lost: bool = False
-    # The port that k3s was installed with in this VM; 0: it never was.
+    # The port that k3s was installed with in this VM; 0 if it was never installed.
     k3s_port: int = 0
 
     def k3s_ports(self) -> dict[str, int | None]:
-        """What a look into the VM tells: nothing while it is down."""
+        """Return what a look into the VM shows, nothing while it is down."""
         return {self.current.name.name: self.k3s_port} if self.current.health in (RUNNING, HALF) else {}
 
     def apply(self, plan: ProfilePlan) -> None:
@@ -68,7 +68,7 @@ class World:
 
     @property
     def knows_runtime(self) -> bool:
-        """Whether colima finds in the VM what it runs, dead or alive, and takes its traces off the laptop with it."""
+        """Whether colima finds what the VM runs, also if it has ended, and removes its traces from the laptop."""
         return self.current.health == RUNNING or bool(self.current.dead_engine)
 
     def stop(self, _action: Action) -> None:
@@ -110,7 +110,7 @@ class World:
         if self.current.applied is not None and self.current.why_data_is_inside:
             self.lost = True
         clients = replace(self.current.clients, docker_context="") if self.knows_runtime else self.current.clients
-        # A VM that was set aside is none to Lima, and its disk stays locked.
+        # To Lima a VM that was set aside does not exist, and its disk stays locked.
         disk = self.current.disk and replace(self.current.disk, used_by="") if self.current.exists else self.current.disk
         self.change(
             disk=disk,

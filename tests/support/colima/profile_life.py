@@ -79,7 +79,7 @@ def unlucky_runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
 
 @st.composite
 def lives(draw: st.DrawFn, hosts: st.SearchStrategy[Host] = HOSTS) -> Life:
-    """A laptop, mostly with a profile that was made, and then whatever colima, crashes and people can do to it."""
+    """A laptop, mostly with an existing profile, and then anything that colima, crashes and people can do to it."""
     host = draw(hosts)
     mishaps = st.sampled_from(MISHAPS)
     first = draw(st.one_of(runs(host, first=True), unlucky_runs(host, first=True), mishaps))
@@ -95,7 +95,7 @@ def settings_of(life: Life) -> dict[str, str]:
 
 
 def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]:
-    """Live it, with all that must hold. Returns what was said, and if watched what was there after each event."""
+    """Play it and check all that must hold. Returns the messages and, if watched, the state after each event."""
     with lab_of(kind, ROOM, **settings_of(life)) as lab:
         told: list[Any] = []
         lab.containers()
@@ -120,7 +120,7 @@ def _run(lab: ProcessLab, run: Run) -> Any:
 
 
 def _unlucky(lab: ProcessLab, run: Run, request: Request) -> Any:
-    """Only what may be lost can be told of it; the runs after it tell the rest."""
+    """For a killed run only data loss can be checked; the runs after it check the rest."""
     lab.moments_left = run.killed_at
     with contextlib.suppress(WorkstationError, Killed), lab.failing(run.failure):
         converge(lab.colima, request, False)
@@ -129,7 +129,7 @@ def _unlucky(lab: ProcessLab, run: Run, request: Request) -> Any:
 
 
 def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
-    """It is refused and nothing was touched, or its goal is reached as the model foretold, and nothing is left to do."""
+    """Check that it was refused without a change, or that it reached its goal as the model predicts and nothing is left to do."""
     if lab.paths.lima.is_dir():
         # Lima itself removes the pid files of the dead whenever it is asked for anything.
         lab.run("colima", "list")
@@ -205,7 +205,7 @@ def _seen_now(lab: ProcessLab) -> Any:
 
 
 def _plain(lab: ProcessLab, text: str) -> str:
-    """A sentence without what differs from laptop to laptop: where it is, and when something was set aside."""
+    """Return a sentence without what differs between laptops: paths, and when something was set aside."""
     return re.sub(r"(?<=-)\d{19}|(?<='kill )\d+", "N", text.replace(str(lab.root), ""))
 
 
@@ -217,7 +217,7 @@ def _calls(lab: ProcessLab) -> list[list[str]]:
 
 
 def _put_marker(lab: ProcessLab) -> None:
-    """Once a profile has come up whole there is work in it: on the data disk that the VM uses, or in the VM itself."""
+    """After a complete start put a user's work into the profile: on the data disk that the VM uses, or in the VM itself."""
     with contextlib.suppress(OSError):
         guest = json.loads((lab.paths.instance(NAME) / "rehearsal.json").read_text())
         disk, spec = lab.paths.data_disk(NAME) / "data", (lab.paths.instance(NAME) / "lima.yaml").read_text()
@@ -227,6 +227,6 @@ def _put_marker(lab: ProcessLab) -> None:
 
 
 def _has_marker(lab: ProcessLab) -> bool:
-    """Whether it is still somewhere: what is set aside is not lost."""
+    """Return whether it still exists; what is set aside is not lost."""
     places = [lab.paths.data_disk(NAME) / "data", lab.paths.instance(NAME), *(lab.paths.own / "aside").glob("*")]
     return any((place / "marker").exists() for place in places)

@@ -104,7 +104,7 @@ class ColimaLab:
 
     @contextlib.contextmanager
     def failing(self, failures: str) -> Iterator[None]:
-        """Let these failures happen for a while."""
+        """Make these failures happen inside the block."""
         self.settings["FAIL"] = failures
         try:
             yield
@@ -121,7 +121,7 @@ class ColimaLab:
         return [json.loads(line)["argv"] for line in lines]
 
     def put_marker(self, name: str) -> None:
-        """Put something worth keeping on the data disk."""
+        """Put a user's work on the data disk."""
         (self.paths.data_disk(parse_name(name)) / "data" / "marker").write_text(MARKER)
 
     def has_marker(self, name: str) -> bool:

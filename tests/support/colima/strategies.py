@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be asked for, on which laptops, and under which policy: shared by the properties of the plan and of the stand-in."""
+"""Strategies for settings, laptops and policies, shared by the properties of the plan and of the stand-in."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def stated(draw: st.DrawFn, host: Host, most: int = 6, without: Container[str] =
 
 @st.composite
 def made(draw: st.DrawFn, host: Host, without: Container[str] = ()) -> dict[str, Any]:
-    """Settings of a profile that was made once: what it runs, its life hangs on."""
+    """Settings of an existing profile."""
     config = draw(stated(host, without=without))
     config["runtime"] = draw(st.sampled_from(["docker", "docker", "containerd", "incus", "none"]))
     if config["runtime"] in ("incus", "none"):
@@ -92,7 +92,7 @@ STATES = st.sampled_from(["started", "started", "stopped", "present", "absent"])
 
 @st.composite
 def policies(draw: st.DrawFn, name: Name) -> Policy:
-    """What a run may do to what is there."""
+    """What a run may do to an existing profile."""
     return Policy(
         draw(st.sampled_from(["always", "if_idle", "never"])),
         draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands between the module and an API server: sees every request, answers some itself, and passes on the rest."""
+"""A proxy between the module and an API server: records every request, answers some itself, and forwards the rest."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_PATCH = do_POST = do_DELETE = handle_any
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
 
 def refuse(status: int, **headers: str) -> tuple[int, dict[str, str], bytes]:

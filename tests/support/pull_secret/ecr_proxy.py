@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ECR's own host names in front of the lab's registry: a proxy on the loopback, behind it TLS with a certificate of the lab.
+"""ECR's own host names for the lab's registry: a proxy on the loopback, and TLS with a certificate of the lab.
 
 Programs reach it as they reach AWS from a company's network: through HTTPS_PROXY, trusting what SSL_CERT_FILE holds.
 """
@@ -36,7 +36,7 @@ class Front:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes docker and nerdctl come this way."""
+        """The environment that leads docker and nerdctl to the proxy."""
         return {"HTTPS_PROXY": f"http://127.0.0.1:{self.server.server_address[1]}", "SSL_CERT_FILE": str(self.certificate)}
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 def _join(client: ssl.SSLSocket, registry: socket.socket) -> None:
-    """Carry what each side says to the other until one of them is done."""
+    """Forward bytes in both directions until one side closes."""
     while True:
         ready = [client] if client.pending() else select.select([client, registry], [], [], 30.0)[0]
         for source in ready:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Push and pull an image as a kubelet's runtime does it: manifest and blobs over HTTP, with what a dockerconfigjson says."""
+"""Push and pull an image as a kubelet's runtime does: manifest and blobs over HTTP, with a dockerconfigjson's credentials."""
 
 from __future__ import annotations
 

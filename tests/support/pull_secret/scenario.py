@@ -86,7 +86,7 @@ def password(apiserver: ApiServer, namespace: str, host: str = HOST) -> str:
 
 
 def age(apiserver: ApiServer, namespace: str, name: str = "ecr-creds") -> None:
-    """Make a secret look as if its token had expired, without a change of its content or its owner."""
+    """Make a secret's token look expired without changing its content or its owner."""
     found = read(apiserver, namespace, name)
     assert found is not None
     notes = found["metadata"]["annotations"]

@@ -34,12 +34,12 @@ def run(brew: Path, *arguments: str, **environment: str) -> tuple[int, str, str]
     return done.returncode, done.stdout, done.stderr
 
 
-def test_prefix_is_where_its_bin_is(brew: Path) -> None:
+def test_the_prefix_is_the_parent_of_bin(brew: Path) -> None:
     assert run(brew, "--prefix")[1] == f"{brew.parent.parent}\n"
     assert run(brew, "--prefix", "docker")[1] == f"{brew.parent.parent}/opt/docker\n"
 
 
-def test_check_names_what_is_missing_only_when_verbose(brew: Path) -> None:
+def test_check_names_missing_formulae_only_when_verbose(brew: Path) -> None:
     code, out, _ = run(brew, "bundle", "check", "--file=Brewfile")
     assert code == 1
     assert out.splitlines() == [
@@ -75,7 +75,7 @@ def test_versions_are_listed_with_what_a_formula_needed(brew: Path) -> None:
     assert run(brew, "list", "--versions", "colima", "nope") == (1, "colima 0.10.3\n", "")
 
 
-def test_what_can_not_be_installed_fails_after_the_rest(brew: Path) -> None:
+def test_a_formula_that_fails_comes_after_the_rest(brew: Path) -> None:
     code, out, err = run(brew, "bundle", REHEARSAL_BREW_MISSING="colima")
     assert code == 1
     assert "Installing iterm2" in out
@@ -85,5 +85,5 @@ def test_what_can_not_be_installed_fails_after_the_rest(brew: Path) -> None:
     ]
 
 
-def test_no_brewfile_is_an_error(brew: Path) -> None:
+def test_a_missing_brewfile_is_an_error(brew: Path) -> None:
     assert run(brew, "bundle", "check", "--file=nope") == (1, "", "Error: No Brewfile found\n")

@@ -45,19 +45,19 @@ def test_the_cache_is_used_when_path_has_none(tmp_path: Path, monkeypatch: pytes
     assert engines.find("docker-buildx") == cached
 
 
-def test_a_wrapper_script_is_no_engine(path: Path) -> None:
+def test_a_wrapper_script_does_not_count_as_an_engine(path: Path) -> None:
     wrapper = program(path / "nerdctl", b'#!/bin/sh\nexec colima nerdctl -- "$@"\n')
     assert engines.find("nerdctl") != wrapper
 
 
-def test_programs_of_a_lab_are_no_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_of_a_lab_do_not_count_as_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = program(tmp_path / "bin" / "colima")
     (tmp_path / "environment.json").write_text("{}")
     monkeypatch.setenv("PATH", str(stand_in.parent))
     assert engines.find("colima") != stand_in
 
 
-def test_a_file_that_may_not_run_is_not_found(path: Path) -> None:
+def test_a_file_that_is_not_executable_is_not_found(path: Path) -> None:
     program(path / "runc").chmod(0o644)
     assert engines.find("runc") != path / "runc"
 

@@ -26,7 +26,7 @@ ctypes.CDLL(None).syscall({number}, 0)
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() not in EXIT, reason="threads are ended by a call of Linux")
-def test_a_process_whose_first_thread_is_dead_is_there_while_another_one_lives(tmp_path: Path) -> None:
+def test_a_process_runs_while_any_of_its_threads_does(tmp_path: Path) -> None:
     daemon = Daemon("lingers", tmp_path)
     daemon.spawn([sys.executable, "-c", LINGERS.format(number=EXIT[platform.machine()])])
     pid = daemon.pid

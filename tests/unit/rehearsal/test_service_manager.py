@@ -36,7 +36,7 @@ def plist(home: Path) -> Path:
     return path
 
 
-def test_an_agent_is_loaded_once_and_found_until_it_is_thrown_out(tools: Path, plist: Path) -> None:
+def test_an_agent_is_loaded_once_and_found_until_it_is_removed(tools: Path, plist: Path) -> None:
     launchctl = tools / "launchctl"
     assert run(launchctl, "print", TARGET)[0] == 113
     assert run(launchctl, "bootout", TARGET) == (3, "Boot-out failed: 3: No such process\n")
@@ -47,7 +47,7 @@ def test_an_agent_is_loaded_once_and_found_until_it_is_thrown_out(tools: Path, p
     assert [run(launchctl, "print", TARGET)[0] for _ in range(3)] == [0, 0, 113]
 
 
-def test_an_agent_that_was_thrown_out_is_not_gone_at_once(tools: Path, plist: Path) -> None:
+def test_a_removed_agent_is_not_gone_at_once(tools: Path, plist: Path) -> None:
     launchctl = tools / "launchctl"
     run(launchctl, "bootstrap", "gui/501", str(plist))
     run(launchctl, "bootout", TARGET)
@@ -76,7 +76,7 @@ def test_a_kicked_agent_runs_with_its_own_environment_only(
     assert "runs = 1" in run(tools / "launchctl", "print", TARGET)[1]
 
 
-def test_what_an_agent_complains_of_is_in_its_file(tools: Path, plist: Path, home: Path) -> None:
+def test_an_agents_errors_are_in_its_file(tools: Path, plist: Path, home: Path) -> None:
     program = ["/bin/sh", "-c", "echo said; echo complained >&2; exit 3"]
     agent = {"Label": "laptop.test", "ProgramArguments": program, "StandardErrorPath": str(home / "log")}
     plist.write_bytes(plistlib.dumps(agent))
@@ -106,7 +106,7 @@ def test_a_timer_is_enabled_and_active_until_it_is_disabled(tools: Path, home: P
     assert run(systemctl, "--user", "is-enabled", "x.timer") == (1, "disabled\n")
 
 
-def test_a_service_runs_to_its_end_and_its_failure_is_told(tools: Path, home: Path) -> None:
+def test_a_service_runs_to_its_end_and_reports_its_failure(tools: Path, home: Path) -> None:
     folder = home / ".config" / "systemd" / "user"
     folder.mkdir(parents=True)
     unit = f'[Service]\nEnvironment="MARK=a b"\nExecStart=/bin/sh -c "echo $$MARK > {home}/ran"\n'

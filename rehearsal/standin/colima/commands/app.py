@@ -60,7 +60,7 @@ class App:
         return Kubernetes(self.machine, self.tools, self.log)
 
     def current_runtime(self) -> str:
-        """What the guest says that it runs. Raises Fatal."""
+        """Return what the guest reports as running. Raises Fatal."""
         if not self.machine.running:
             raise Fatal(f"{self.profile.display} is not running")
         found = self.machine.guest.known().get("runtime", "")
@@ -69,7 +69,7 @@ class App:
         return found
 
     def current_runtimes(self) -> list[Runtime]:
-        """What runs now. Kubernetes is overlooked when kubectl is not on PATH."""
+        """Return what runs now. As in colima, Kubernetes is ignored when kubectl is not on PATH."""
         found: list[Runtime] = []
         name = self.current_runtime()
         if name == "none":
@@ -82,7 +82,7 @@ class App:
     # Start, stop, delete.
 
     def start(self, config: Config) -> None:
-        """Bring the profile up. Raises Fatal."""
+        """Start the profile. Raises Fatal."""
         self.log.info(f"starting {self.profile.display}")
         runtimes: list[Runtime] = []
         if config["runtime"] != "none":
@@ -123,14 +123,14 @@ class App:
     def _remember(self, config: Config) -> None:
         formatted = Store.load(self.profile.store_file).disk_formatted
         if self.settings.data_disks:
-            # Without a data disk the store is written all the same, and says nothing.
+            # Without a data disk the store is written too, and is empty.
             remember(self.profile.store_file, **({"disk_runtime": config["runtime"]} if formatted else {}))
         keys = {"Enabled": "enabled", "Version": "version", "K3sArgs": "k3sArgs", "Port": "port"}
         kubernetes = {key: config[f"kubernetes.{name}"] for key, name in keys.items()}
         self.machine.guest.remember(runtime=config["runtime"], kubernetes_config=json.dumps(kubernetes))
 
     def stop(self, force: bool) -> None:
-        """Take the profile down. Raises Fatal."""
+        """Stop the profile. Raises Fatal."""
         self.log.info(f"stopping {self.profile.display}")
         if self.machine.running:
             for runtime in reversed(self._tolerated_runtimes()):
@@ -218,7 +218,7 @@ class App:
         return {**found, "cpu": inst.get("cpus", 0), "memory": inst.get("memory", 0), "disk": disk}
 
     def print_status(self, extended: bool, as_json: bool) -> None:
-        """Print the status: JSON on stdout, words on stderr. Raises Fatal."""
+        """Print the status: JSON on stdout, log lines on stderr. Raises Fatal."""
         status = self.status()
         if as_json:
             self.settings.process.say(json.dumps(status, separators=(",", ":"), ensure_ascii=False))

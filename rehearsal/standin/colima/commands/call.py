@@ -33,7 +33,7 @@ class Call:
         self.profile = Profile("colima", "colima", "default", Path(), Path())
 
     def parse(self, rest: list[str], *flags: Flag, words: int = 0, interspersed: bool = True) -> Parsed:
-        """Read the flags of a command and settle which profile is meant."""
+        """Read the flags of a command and find its profile."""
         self.parsed = parse([*GLOBAL, *flags], rest, interspersed)
         takes = self.command in TAKE_PROFILE
         limit = 1 if takes else words

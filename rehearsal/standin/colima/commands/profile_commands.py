@@ -146,7 +146,7 @@ def do_list(call: Call, rest: list[str]) -> int:
 
 
 def do_version(call: Call, rest: list[str]) -> int:
-    """Show versions; what goes wrong is swallowed."""
+    """Show versions; errors are ignored, as in colima."""
     call.parse(rest)
     call.process.say(f"colima version v{call.settings.colima_version}\ngit commit: unknown")
     call.process.stdout.flush()

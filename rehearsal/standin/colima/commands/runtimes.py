@@ -39,11 +39,11 @@ class Runtime(Protocol):
         """Stop it."""
 
     def teardown(self) -> None:
-        """Take away what it left on the host."""
+        """Remove what it left on the host."""
 
 
 def _shown(stdout: TextIO, answer: Answer) -> None:
-    """What a guest command printed goes to stdout."""
+    """Print the output of a guest command to stdout."""
     stdout.write(answer.out + answer.err)
     stdout.flush()
 
@@ -83,7 +83,7 @@ class Engine:
             self._containerd_files()
 
     def _containerd_files(self) -> None:
-        """Take the user's files, which are made on first use and shared by all profiles."""
+        """Use the user's files, which are created on first use and shared by all profiles."""
         told = self.settings.environ.get("XDG_CONFIG_HOME")
         common = Path(told) if told else Path(self.settings.environ.get("HOME", "")) / ".config"
         files = {"config.toml": common / "containerd/config.toml", "buildkitd.toml": common / "buildkit/buildkitd.toml"}
@@ -183,7 +183,7 @@ class Kubernetes:
         return self.guest.instance.reachable and self.guest.kubernetes_up
 
     def provision(self, config: Config | None) -> None:
-        """Install k3s, or only set it up again. Without a configuration the guest's own memory decides."""
+        """Install k3s, or only configure it again. Without a configuration the settings in the guest count."""
         if self.running:
             return
         known = self.guest.known()
@@ -201,7 +201,7 @@ class Kubernetes:
             self._install(f"version changed to {version}, downloading and installing" if installed else stage, version)
         from rehearsal.processes.system import free_port
 
-        # The first port stays for the life of the machine, whatever the settings say later.
+        # The first port stays as long as the machine exists, whatever the settings say later.
         listen = int(known.get("k3s_listen_port") or 0) or port or free_port()
         self.guest.instance.note(k3s_version=version, k3s_port=listen)
         wanted = remembered or _json_of(config, version)
@@ -237,7 +237,7 @@ class Kubernetes:
         _shown(self.stdout, self.guest.stop_kubernetes())
 
     def teardown(self) -> None:
-        """Uninstall k3s and take its entries out of the kubeconfig."""
+        """Uninstall k3s and remove its entries from the kubeconfig."""
         if self.guest.instance.notes().get("k3s_version"):
             _shown(self.stdout, self.guest.shell(["k3s-uninstall.sh"]))
         Kubeconfig(self.tools, self.guest, self.log).remove()

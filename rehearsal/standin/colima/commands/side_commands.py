@@ -164,7 +164,7 @@ def do_prune(call: Call, rest: list[str]) -> int:
 
 
 def do_clone(call: Call, rest: list[str]) -> int:
-    """Never worth calling; only its refusal is here."""
+    """Only the refusal of `clone` is here."""
     given = call.parse(rest, words=2)
     source = Profile.of(given.words[0], call.profile.base, call.profile.lima)
     call.log.info(f"preparing to clone {source.display}...")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which settings a start takes: flag over file over template over default, then what can't change any more over all."""
+"""The settings of a start: flag over file over template over default, and over all of them the fixed settings of the VM."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def prepare(given: Parsed, settings: Settings, profile: Profile, log: Log) -> Co
         except config_file.LoadError:
             template = None
         if template is None:
-            # With nothing to go by, colima does not even look at what can't change any more.
+            # Without an applied configuration colima does not check the fixed settings.
             return config
         current = template
     current = config_file.with_defaults(current, profile.id, settings.vm_type)
@@ -219,7 +219,7 @@ def _dns_hosts(words: list[str], log: Log) -> dict[str, str]:
 
 
 def _fixed(config: Config, profile: Profile, log: Log) -> Config:
-    """Put back what an existing machine can't change, and say so."""
+    """Restore the settings that an existing machine cannot change, and say so."""
     try:
         state = config_file.load(profile.state_file)
     except config_file.LoadError:

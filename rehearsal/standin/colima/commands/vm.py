@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How colima brings its virtual machine up and down through Lima, and what it writes down when that went well."""
+"""How colima starts and stops its virtual machine through Lima, and what it records after a success."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Machine:
     @property
     def running(self) -> bool:
         """Whether Lima calls the instance Running. That does not mean that it can be used."""
-        # colima asks limactl, and takes its refusal for an answer.
+        # colima asks limactl, whose refusal counts as an answer.
         return not self.settings.refused and self.instance.file.exists() and self.instance.status == "Running"
 
     @property
@@ -160,7 +160,7 @@ class Machine:
             raise Fatal(f"error at 'starting': {error}") from error
 
     def _resize(self, old: int, new: int) -> bool:
-        """Make the disk longer. Shorter is refused with a warning that is then not acted upon: the files will lie."""
+        """Grow the disk. As in colima, shrinking only causes a warning, and the files then show a wrong size."""
         if old == new:
             return False
         if new < old:
@@ -242,7 +242,7 @@ class Machine:
         return {"LIMA_SSH_PORT_FORWARDER": "false" if config["portForwarder"] == "grpc" else "true"}
 
     def _write_networks(self, config: Config) -> None:
-        """Write the one network file of all profiles, and clear the network away if nothing seems to run."""
+        """Write the one network file of all profiles, and remove the network if nothing seems to run."""
         if not any(one.status == "Running" for one in all_instances(self.profile.lima) if one.name.startswith("colima")):
             import shutil
 
@@ -261,7 +261,7 @@ class Machine:
             guest.write("/proc/sys/fs/binfmt_misc/rosetta", "enabled\ninterpreter /mnt/lima-rosetta/rosetta\n")
         else:
             guest.path("/proc/sys/fs/binfmt_misc/rosetta").unlink(missing_ok=True)
-        # The configuration that was asked for, not the one that took effect: this is where a refused disk size lies.
+        # The requested configuration, not the effective one: after a refused resize its disk size is wrong.
         config_file.save(config, self.profile.state_file)
         if self.instance.disks:
             remember(self.profile.store_file, disk_formatted=True)
@@ -289,6 +289,6 @@ def _expanded(path: str, environ: Mapping[str, str]) -> str:
 
 
 def _arch(word: str, settings: Settings) -> str:
-    """The architecture that a word means; unknown words silently mean the host's."""
+    """Return the architecture that a word means; unknown words mean the host's, without a warning."""
     known = {"arm64": "aarch64", "aarch64": "aarch64", "amd64": "x86_64", "x86_64": "x86_64"}
     return known.get(word, settings.arch)

@@ -61,7 +61,7 @@ ZEROS: dict[str, Any] = {"int": 0, "float": 0, "str": "", "bool": False}
 
 
 class LoadError(Exception):
-    """A file that could not be read whole. What could be read is in config."""
+    """A file that is only partly valid. config has the valid part."""
 
     def __init__(self, reason: str, config: Config) -> None:
         super().__init__(f"could not load config from file: {reason}")
@@ -69,7 +69,7 @@ class LoadError(Exception):
 
 
 def zero() -> Config:
-    """A configuration in which nothing was said."""
+    """Return an empty configuration."""
     return {key: ZEROS.get(kind) for key, kind in KINDS.items()}
 
 
@@ -83,7 +83,7 @@ def load(file: Path) -> Config:
 
 
 def load_or_zero(file: Path) -> Config:
-    """Read a file and take what could be understood."""
+    """Read a file and keep the valid part."""
     try:
         return load(file)
     except LoadError as error:
@@ -101,7 +101,7 @@ def parse(text: str) -> Config:
     try:
         problem = decode(text, KINDS, config)
     except Invalid as error:
-        # Go stops there and keeps what it has.
+        # Go stops here and keeps what it has read.
         raise LoadError(str(error), config) from error
     if problem:
         raise LoadError(problem, config)
@@ -170,7 +170,7 @@ def _shown(value: Any) -> str:
 
 
 def with_defaults(config: Config, profile_id: str, vm_type: str) -> Config:
-    """Fill what colima defaults in a file that it takes up."""
+    """Fill in colima's defaults."""
     filled = dict(config)
     filled["vmType"] = config["vmType"] or vm_type
     filled["mountType"] = config["mountType"] or ("virtiofs" if filled["vmType"] == "vz" else "sshfs")

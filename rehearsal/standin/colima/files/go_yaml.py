@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML decoded into Go's types, with Go's complaints: a wrongly typed value is left at zero and the rest is taken."""
+"""YAML decoded into Go's types, with Go's errors: a value of the wrong type stays zero and the rest counts."""
 
 from __future__ import annotations
 

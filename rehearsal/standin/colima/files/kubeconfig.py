@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cluster's entry in the user's kubeconfig: merged once, skipped while the address stays the same, forgotten easily."""
+"""The cluster's entry in the user's kubeconfig: merged once, skipped while the address stays the same, and easily lost."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Kubeconfig:
         if target.is_file():
             shutil.copyfile(target, mine / f"config-bak-{int(time.time())}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Over the old file, not instead of it: colima uses cp, so a reader may see half of it.
+        # Overwrites the file in place as colima does with cp, so a reader may see half of it.
         shutil.copyfile(fresh, target)
 
     def _unset(self) -> None:
@@ -73,7 +73,7 @@ class Kubeconfig:
             self.tools.must("kubectl", "config", "unset", "current-context")
 
     def remove(self) -> None:
-        """Take the cluster's entries away."""
+        """Remove the cluster's entries."""
         self.log.info("reverting config ...")
         try:
             self._unset()

@@ -78,7 +78,7 @@ class Settings:
         return self.refuse_root and os.geteuid() == 0
 
     def fails(self, failure: str, profile: str) -> bool:
-        """Whether a failure is scripted, for every profile or for this one."""
+        """Return whether a failure is scripted, for every profile or for this one."""
         return failure in self.failures or f"{failure}:{profile}" in self.failures
 
     def record(self, argv: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Store:
-    """What colima remembers of the data disk. A lost or unreadable file is an empty memory."""
+    """What colima records of the data disk. A missing or unreadable file counts as empty."""
 
     def __init__(self, disk_formatted: bool = False, disk_runtime: str = "", ramalama_provisioned: bool = False) -> None:
         self.disk_formatted = disk_formatted

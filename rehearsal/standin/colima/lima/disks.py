@@ -57,7 +57,7 @@ class Disk:
 
     @property
     def contents(self) -> Path:
-        """What a guest would find on the disk. It outlives the instance and dies with the disk."""
+        """The content of the disk. It outlives the instance and is removed with the disk."""
         return self.directory / "data"
 
     @property
@@ -89,16 +89,16 @@ class Disk:
         os.truncate(self.file, size)
 
     def resize(self, size: int) -> None:
-        """Make the disk longer."""
+        """Grow the disk."""
         os.truncate(self.file, size)
 
     def format(self) -> None:
-        """Make a new file system: whatever was there is gone."""
+        """Make a new file system, which destroys the content."""
         import shutil
 
         shutil.rmtree(self.contents, ignore_errors=True)
         self.contents.mkdir(mode=0o700)
-        # As after mkfs the image takes real blocks; one that was only created has none.
+        # After mkfs the image has real blocks; one that was only created has none.
         with self.file.open("r+b") as image:
             image.write(b"\1" * (2 << 20))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloads: nothing is fetched, yet a first one takes its time, an absent network fails, and two at once spoil each other."""
+"""Downloads: nothing is fetched, but a first one takes time, fails without a network, and two at once corrupt each other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cached(settings: Settings, cache: Path, url: str, profile: str) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".downloading")
     before = part.stat().st_size if part.exists() else 0
-    # Everybody appends to the same file, as colima does: an overlap shows in its length.
+    # As in colima, all downloads append to one file, so an overlap shows in its length.
     for _ in range(CHUNKS):
         with part.open("ab") as out:
             out.write(b"0" * 64)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The host ends of sockets that Lima forwards into a guest: they are there as soon as the machine is up, engine or not.
 
-ssh listens on them. Where nothing listens in the guest, it accepts and hangs up. An engine that runs answers, in as few
-words as it takes to be known for one.
+ssh listens on them. Where nothing listens in the guest, it accepts and closes. A running engine answers, in as few
+words as a client needs to recognise it.
 """
 
 from __future__ import annotations

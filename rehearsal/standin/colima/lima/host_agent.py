@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The processes of a running instance: a host agent that really runs, and a driver that really can be killed.
+"""The processes of a running instance: a real host agent, and a driver that can be killed.
 
-The host agent plays the boot and waits. With qemu the driver is a process of its own, with vz it is the host agent. A
-third process, the bell, holds the other end of a pipe that the driver keeps open: however the machine dies, the bell
-hears it and has everything inside the guest killed.
+The host agent simulates the boot and waits. With qemu the driver is a process of its own, with vz it is the host agent. A
+third process, the bell, holds the other end of a pipe that the driver keeps open: however the machine ends, the bell
+notices and kills everything inside the guest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Stop(Exception):
 
 
 class HostAgent:
-    """The life of one running instance."""
+    """One running instance, from boot to end."""
 
     def __init__(self, settings: Settings, instance: Instance, seconds: float) -> None:
         self.settings = settings
@@ -50,7 +50,7 @@ class HostAgent:
         self.forwards = Forwards(lambda: self.guest.runtime_up)
 
     def run(self) -> None:
-        """Live until the machine ends."""
+        """Run until the machine ends."""
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
         try:
@@ -69,18 +69,18 @@ class HostAgent:
         self.end()
 
     def come_up(self) -> None:
-        """Switch the machine on and play its boot. Raises Fatal."""
+        """Switch the machine on and simulate its boot. Raises Fatal."""
         self._switch_on()
         self._boot()
 
     def give_up(self, error: Fatal) -> None:
-        """Tell why the machine does not come up, and leave nothing of it behind."""
+        """Report why the machine does not boot, and clean up."""
         self.say(str(error), level="fatal")
         self.event(exiting=True, errors=[str(error)])
         self._clean()
 
     def end(self) -> None:
-        """Clear up behind a machine that is off."""
+        """Clean up after a machine that is off."""
         self._clean()
         self.event(exiting=True)
 
@@ -137,7 +137,7 @@ class HostAgent:
         reading, writing = os.pipe()
         bell = self._hang_bell(reading, writing)
         os.close(reading)
-        # vz runs inside the host agent, which so keeps the writing end.
+        # vz runs inside the host agent, which therefore keeps the writing end.
         if self.instance.vm_type == "qemu":
             # As with the real one, its arguments tell whose it is.
             shown = f"qemu-system -pidfile {self.instance.directory}/qemu.pid"
@@ -164,7 +164,7 @@ class HostAgent:
             os._exit(0)
 
     def _boot(self) -> None:
-        """Go through the requirements that Lima waits for, in its words."""
+        """Go through the requirements that Lima waits for, with its messages."""
         mounts = (self.instance.spec or {}).get("mounts") or []
         sshfs = bool(mounts) and (self.instance.spec or {}).get("mountType") == "sshfs"
         essential = ["ssh", "user session is ready for ssh"]

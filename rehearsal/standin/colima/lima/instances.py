@@ -65,7 +65,7 @@ class Instance:
 
     @property
     def root(self) -> Path:
-        """What stands for the root disk: dies with the instance."""
+        """What stands for the root disk; it is removed with the instance."""
         return self.directory / "root"
 
     @cached_property
@@ -113,7 +113,7 @@ class Instance:
         return [disk if isinstance(disk, dict) else {"name": disk} for disk in found]
 
     def described(self) -> dict[str, Any]:
-        """What limactl list --json prints, as far as anybody reads it. Zero values are left out where Lima does."""
+        """Return what limactl list --json prints, as far as it is read. Zero values are left out where Lima does."""
         status, spec = self.status, self.spec or {}
         shown: dict[str, Any] = {"name": self.name, "hostname": f"lima-{self.name}", "status": status}
         shown |= {"dir": str(self.directory), "vmType": self.vm_type if spec else "", "arch": spec.get("arch") or ""}
@@ -132,7 +132,7 @@ class Instance:
         return {**shown, "sshAddress": "127.0.0.1", "protected": False}
 
     def notes(self) -> dict[str, Any]:
-        """What the guest knows of itself."""
+        """The guest's own records."""
         try:
             found: dict[str, Any] = json.loads((self.directory / "rehearsal.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -140,7 +140,7 @@ class Instance:
         return found
 
     def note(self, **changes: Any) -> None:
-        """Change what the guest knows of itself. Several processes may do so at once."""
+        """Change the guest's own records. Several processes may do so at once."""
         file = self.directory / "rehearsal.json"
         with contextlib.suppress(FileNotFoundError), (self.directory / "rehearsal.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -104,7 +104,7 @@ class Lima:
         (instance.directory / "ssh.config").write_text(text, encoding="utf-8")
 
     def _follow(self, instance: Instance, agent: Agent) -> None:
-        """Repeat what the host agent says until the machine runs, or has failed to."""
+        """Repeat the host agent's messages until the machine runs or has failed."""
         said = (instance.directory / "ha.stderr.log").open(encoding="utf-8")
         events = (instance.directory / "ha.stdout.log").open(encoding="utf-8")
         # Counted from when the machine is on, so that a slow start of Python is not taken for a boot that hangs.
@@ -177,7 +177,7 @@ class Lima:
         self.reconcile()
 
     def stop_forcibly(self, instance: Instance) -> None:
-        """Kill what is left of an instance and clear up behind it."""
+        """Kill what is left of an instance and clean up."""
         agent, driver = instance.host_agent, instance.driver if instance.spec else 0
         if driver:
             self.log.info(f"Sending SIGKILL to the {instance.vm_type} driver process {driver}")

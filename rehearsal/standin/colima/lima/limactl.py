@@ -38,7 +38,7 @@ class Limactl:
         return Lima(self.settings, self.home, self.log)
 
     def info(self, _argv: list[str]) -> int:
-        """Print the version, as far as anybody reads it."""
+        """Print the version, as far as it is read."""
         types = ["vz", "qemu"] if self.settings.darwin else ["qemu"]
         self.process.say(json.dumps({"version": self.settings.lima_version, "limaHome": str(self.home), "vmTypes": types}))
         return 0

@@ -112,7 +112,7 @@ class LimactlDisk:
         return 0
 
     def resize(self, argv: list[str]) -> int:
-        """Make a disk longer."""
+        """Grow a disk."""
         parsed = parse([Flag("size", "str", "")], argv)
         size, name = bytes_of(parsed["size"]), parsed.words[0]
         disk = disk_named(self.home, name)

@@ -31,13 +31,13 @@ def launch(instance: Instance, seconds: float) -> subprocess.Popen[bytes]:
 
 
 def clear_logs(instance: Instance) -> None:
-    """Forget what the last host agent said."""
+    """Empty the logs of the previous host agent."""
     for log in ("ha.stdout.log", "ha.stderr.log"):
         (instance.directory / log).write_text("", encoding="utf-8")
 
 
 def wait_for_bell(instance: Instance, seconds: float = 30.0) -> None:
-    """Wait until everything of the machine's last life is gone."""
+    """Wait until everything of the machine's previous run has ended."""
     deadline = time.monotonic() + seconds
     pid = int(instance.notes().get("bell") or 0)
     while pid and alive(pid) and time.monotonic() < deadline:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The API server's refusals: HTTP status and the Status object that says why, in the real server's words."""
+"""The API server's refusals: HTTP status and the Status object with the reason, worded as by the real server."""
 
 from __future__ import annotations
 
