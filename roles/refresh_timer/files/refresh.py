@@ -25,15 +25,12 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 LIMIT = timedelta(minutes=15)
 GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 LOG_BYTES, OLD_LOGS = 256 * 1024, 2
-# The item of a loop fails, the rest is fatal. What follows is JSON, on one line or, with -vv, on many.
-RESULT = re.compile(r"^(ok|changed|failed|fatal): \[[^\]]*\].*?=> (?=\{)", re.MULTILINE)
-FAILED = ("failed", "fatal")
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 # A missing service account is pending, too, but holds no renewal back as a profile that does not run does.
 HOLDS_NOTHING_BACK = "service account "
@@ -63,10 +60,10 @@ def main(arguments: list[str]) -> int:
 
 def look(command: list[str], lock: int, last: dict[str, Any], pause: float) -> dict[str, Any]:
     """Run the playbook, with a pause a second time after a first failure, and return the new status."""
-    status = judge(*run(command, lock), last, datetime.now(UTC))
+    status = judge(run(command, lock), last, datetime.now(UTC))
     if status["failures"] == 1 and not status["login"] and pause:
         time.sleep(pause)
-        status = judge(*run(command, lock), last, datetime.now(UTC))
+        status = judge(run(command, lock), last, datetime.now(UTC))
     return status
 
 
@@ -81,19 +78,35 @@ def waits(last: dict[str, Any], now: datetime) -> bool:
     return now.strftime(STAMP) < not_before <= (now + LONGEST_PAUSE).strftime(STAMP)
 
 
-def run(command: list[str], lock: int) -> tuple[int, str]:
-    """Run the playbook and return its exit code and output; one that hangs is ended with its children."""
+class Ended(NamedTuple):
+    """What a playbook left: its exit code, its output for people, and the results of its tasks."""
+
+    code: int
+    output: str
+    results: list[dict[str, Any]]
+
+
+def run(command: list[str], lock: int) -> Ended:
+    """Run the playbook to its end; one that hangs is ended with its children."""
+    with tempfile.NamedTemporaryFile("r", prefix=".results.") as results:
+        code, output = run_writing(command, lock, results.name)
+        return Ended(code, output, results_in(results.read()))
+
+
+def run_writing(command: list[str], lock: int, results: str) -> tuple[int, str]:
+    """Run the playbook, which writes the results of its tasks to a file, and return its exit code and output."""
     environment = {
         **os.environ,
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.results",
         "ANSIBLE_NOCOLOR": "1",
+        "LAPTOP_CONTAINERS_RESULTS": results,
     }
     # launchd and systemd end a job with this signal; the default action would leave the playbook behind.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         process = subprocess.Popen(
-            [*command, "-v"],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -117,6 +130,18 @@ def run(command: list[str], lock: int) -> tuple[int, str]:
         raise
 
 
+def results_in(text: str) -> list[dict[str, Any]]:
+    """Return what every host answered to the renewal, and every failure."""
+    answers = []
+    for line in text.splitlines():
+        # The last line may be half written.
+        with contextlib.suppress(ValueError):
+            row = json.loads(line)
+            if row["failed"] or "secrets" in row["result"]:
+                answers.append({**row["result"], "failed": row["failed"]})
+    return answers
+
+
 def end(process: subprocess.Popen[str]) -> None:
     """End the playbook, gently first, and then whatever of its children took no notice."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -127,9 +152,9 @@ def end(process: subprocess.Popen[str]) -> None:
             process.wait(GRACE_SECONDS)
 
 
-def judge(code: int, output: str, last: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """Return the new status from the last one and what the playbook said."""
-    answers = answers_in(output)
+def judge(ended: Ended, last: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return the new status from the last one and what the playbook left."""
+    answers = ended.results
     rows = [row for answer in answers for row in answer.get("secrets") or ()]
     ends = sorted(row["expires_at"] for row in rows if row.get("expires_at"))
     status: dict[str, Any] = {
@@ -144,8 +169,8 @@ def judge(code: int, output: str, last: dict[str, Any], now: datetime) -> dict[s
         "not_before": "",
         "login": "",
     }
-    if code:
-        return status | failed(answers, output, last, now)
+    if ended.code:
+        return status | failed(answers, ended.output, last, now)
     pending = [item for answer in answers for item in answer.get("pending") or ()]
     waiting = [item for item in pending if not str(item.get("target", "")).startswith(HOLDS_NOTHING_BACK)]
     if any(answer.get("changed") for answer in answers):
@@ -177,22 +202,11 @@ def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now
     }
 
 
-def answers_in(output: str) -> list[dict[str, Any]]:
-    """Return what every host answered to the renewal, and every failure, as the playbook printed them."""
-    answers = []
-    for found in RESULT.finditer(output):
-        with contextlib.suppress(ValueError):
-            answer, _end = json.JSONDecoder().raw_decode(output, found.end())
-            if "secrets" in answer or found[1] in FAILED:
-                answers.append({**answer, "failed": found[1] in FAILED})
-    return answers
-
-
 def plain_failure(output: str) -> str:
-    """Return the line that tells most, when no task got as far as an answer."""
+    """Return the line that says most, where no task gave a result."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = [line for line in lines if "Could not" in line or "ERROR" in line]
-    return (told or lines or ["the playbook said nothing"])[-1 if not told else 0][:500]
+    return (told or lines or ["the playbook printed nothing"])[-1 if not told else 0][:500]
 
 
 def read_status(path: Path) -> dict[str, Any]:

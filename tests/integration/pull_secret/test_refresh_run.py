@@ -36,26 +36,26 @@ def refresh(home: Path, script: str, *flags: str, path: str | None = None) -> tu
     return done.returncode, status, log.read_text() if log.exists() else ""
 
 
-FRESH = """
-print('ok: [me] => {"changed": false, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": [], "pending": []}')
-"""
-RENEWED = """
-print('changed: [me] => {"changed": true, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": ["renew x"]}')
-"""
-WAITING = """
-print('ok: [me] => {"changed": false, "secrets": [], "pending": [{"remedy": "Start it."}]}')
-"""
-FAILED = """
-import sys
-print('fatal: [me]: FAILED! => {"changed": false, "msg": "Could not do it: no. Try again."}')
-sys.exit(2)
-"""
-LOGIN = """
-import json, sys
-told = "Could not do it: over. Log in with 'aws sso login --profile dev' and run again."
-print("fatal: [me]: FAILED! => " + json.dumps({"changed": False, "msg": told, "kind": "sso_expired"}))
-sys.exit(2)
-"""
+def answers(*results: dict[str, Any], code: int = 0) -> str:
+    """Return a playbook that leaves the results of its tasks as the callback writes them; the failed ones have a msg."""
+    rows = [{"host": "me", "task": "Renew", "failed": "msg" in result, "result": result} for result in results]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    return f"import os, sys\nopen(os.environ['LAPTOP_CONTAINERS_RESULTS'], 'w').write({text!r})\nsys.exit({code})\n"
+
+
+ROW = {"expires_at": "2027-01-01T00:00:00Z"}
+FRESH = answers({"changed": False, "secrets": [ROW], "actions": [], "pending": []})
+RENEWED = answers({"changed": True, "secrets": [ROW], "actions": ["renew x"]})
+WAITING = answers({"changed": False, "secrets": [], "pending": [{"remedy": "Start it."}]})
+FAILED = answers({"changed": False, "msg": "Could not do it: no. Try again."}, code=2)
+LOGIN = answers(
+    {
+        "changed": False,
+        "msg": "Could not do it: over. Log in with 'aws sso login --profile dev' and run again.",
+        "kind": "sso_expired",
+    },
+    code=2,
+)
 
 
 def test_a_run_with_nothing_due_is_quiet(home: Path) -> None:
@@ -93,7 +93,6 @@ import pathlib, sys
 awake = pathlib.Path({str(home / "awake")!r})
 if not awake.exists():
     awake.touch()
-    print('fatal: [me]: FAILED! => {{"msg": "Could not ask AWS: it did not answer."}}')
     sys.exit(2)
 {FRESH}
 """
@@ -117,12 +116,11 @@ def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None
     assert refresh(home, FRESH, "--notify")[1]["result"] == "fresh"
 
 
-def test_a_login_that_is_one_way_among_several_is_no_login_to_wait_for(home: Path) -> None:
+def test_a_login_that_is_one_way_among_several_is_not_waited_for(home: Path) -> None:
     told = (
         "Could not get a token: there are no AWS credentials. Name a profile, or log in with 'aws sso login' or 'aws configure'."
     )
-    failure = f"fatal: [me]: FAILED! => {json.dumps({'msg': told, 'kind': 'no_credentials'})}"
-    _, status, _ = refresh(home, f"print({failure!r}); raise SystemExit(2)")
+    _, status, _ = refresh(home, answers({"msg": told, "kind": "no_credentials"}, code=2))
     assert (status["message"], status["login"]) == (told, "")
     assert status["not_before"] > status["time"]
 
@@ -142,7 +140,7 @@ def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path) -> N
 def test_a_login_in_a_stopped_profile_is_quiet_until_it_runs(home: Path) -> None:
     text = "Could not log nerdctl of profile 'k8s' in to registry 'x': the profile is not running. Start it."
     answer = {"changed": False, "secrets": [], "pending": [{"remedy": text}]}
-    code, status, log = refresh(home, f"print({'ok: [me] => ' + json.dumps(answer)!r})")
+    code, status, log = refresh(home, answers(answer))
     assert (code, status["result"], status["message"], log) == (0, "waiting", text, "")
 
 
@@ -173,11 +171,11 @@ def test_a_service_account_that_is_missing_is_not_a_stopped_profile(home: Path) 
     item = {"target": "service account colima-k8s/default/web", "reason": "it does not exist", "remedy": "Create it."}
     row = {"expires_at": "2027-01-01T00:00:00Z"}
     answer = {"changed": False, "secrets": [row], "pending": [item]}
-    _, status, _ = refresh(home, f"print({'ok: [me] => ' + json.dumps(answer)!r})")
+    _, status, _ = refresh(home, answers(answer))
     assert (status["result"], status["last_success"]) == ("fresh", status["time"])
     away = {"target": "cluster other", "reason": "the cluster can't be reached", "remedy": "Start it."}
     answer["pending"] = [item, away]
-    _, second, _ = refresh(home, f"print({'ok: [me] => ' + json.dumps(answer)!r})")
+    _, second, _ = refresh(home, answers(answer))
     assert (second["result"], second["message"], second["last_success"]) == ("waiting", "Start it.", status["time"])
 
 
@@ -185,11 +183,10 @@ def test_every_host_that_answers_counts(home: Path) -> None:
     renewed = {"changed": True, "secrets": [{"expires_at": "2027-01-02T00:00:00Z"}], "actions": ["renew x"]}
     fresh = {"changed": False, "secrets": [{"expires_at": "2027-01-01T00:00:00Z"}], "actions": []}
     later = {"changed": False, "ping": "pong"}
-    said = "\n".join(f"ok: [one] => {json.dumps(answer)}" for answer in (renewed, fresh, later))
-    _, status, _ = refresh(home, f"print({said!r})")
+    _, status, _ = refresh(home, answers(renewed, fresh, later))
     assert (status["result"], status["secrets"], status["expires_at"]) == ("renewed", 2, "2027-01-01T00:00:00Z")
-    failure = 'fatal: [one]: FAILED! => {"changed": false, "msg": "Could not do it: no."}'
-    code, status, _ = refresh(home, f"print({failure + chr(10) + said!r}); raise SystemExit(2)")
+    failure = {"changed": False, "msg": "Could not do it: no."}
+    code, status, _ = refresh(home, answers(failure, renewed, fresh, later, code=2))
     assert (code, status["result"], status["message"]) == (1, "failed", "Could not do it: no.")
 
 
@@ -205,7 +202,7 @@ module.exit_json(changed=True, actions=["renew x"], secrets=[{"expires_at": "202
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("loop", [False, True])
 @pytest.mark.parametrize("flags", [[], ["-vv"], ["-vvv"]])
-def test_what_ansible_really_prints_is_understood(
+def test_the_results_of_a_real_playbook_are_read(
     home: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], loop: bool, fails: bool
 ) -> None:
     (home / "library").mkdir()
@@ -265,7 +262,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def free(home: Path) -> bool:
-    """Whether nobody holds the lock: neither a run, nor a playbook that lives on without its run."""
+    """Whether the lock is free: neither a run holds it, nor a playbook that goes on without its run."""
     with (home / "state" / "refresh.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -274,7 +271,7 @@ def free(home: Path) -> bool:
     return True
 
 
-def test_a_run_that_is_told_to_end_takes_its_playbook_along(home: Path) -> None:
+def test_a_run_that_is_ended_ends_its_playbook(home: Path) -> None:
     run, playbook = started(home)
     run.terminate()
     assert run.wait(20) == 128 + signal.SIGTERM
@@ -284,7 +281,7 @@ def test_a_run_that_is_told_to_end_takes_its_playbook_along(home: Path) -> None:
     assert not (home / "state" / "refresh.json").exists()
 
 
-def test_while_the_playbook_of_a_killed_run_lives_no_other_begins(home: Path) -> None:
+def test_while_the_playbook_of_a_killed_run_goes_on_no_other_begins(home: Path) -> None:
     run, playbook = started(home)
     run.kill()
     run.wait(20)
