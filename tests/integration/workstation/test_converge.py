@@ -144,7 +144,7 @@ def test_a_task_that_would_not_run_here_is_left_to_the_module(laptop: Laptop, ca
     laptop.run()
     if case == "another interpreter":
         other = laptop.folder / "python"
-        other.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        other.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
         other.chmod(0o755)
         laptop.interpreter = str(other)
     else:
