@@ -14,6 +14,8 @@ from rehearsal.lab.laptop import Lab, default_directory
 from rehearsal.processes.system import LabError
 from rehearsal.services import grades
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -52,14 +54,21 @@ def show(lab: Lab) -> int:
     return 0
 
 
+def _end(_number: int, _frame: object) -> None:
+    # Only once: a second Ctrl-C must not stop the clean-up.
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = parser().parse_args(arguments)
     lab = Lab(options.dir or default_directory())
     # SIGTERM and SIGHUP (a closed terminal) clean up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _end)
     try:
         if options.verb == "up":
             lab.up(options.grade)

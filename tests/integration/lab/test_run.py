@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from rehearsal.processes.system import comes_true
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -69,6 +71,12 @@ def test_a_failed_playbook_fails_the_run_and_the_lab_is_removed(place: Path) -> 
     assert not place.exists()
 
 
+def interrupted(running: subprocess.Popen[str]) -> bool:
+    """Press Ctrl-C once more; return whether the run has ended."""
+    running.send_signal(signal.SIGINT)
+    return running.poll() is not None
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_the_run_and_removes_the_lab(place: Path, number: signal.Signals) -> None:
     with start(place) as running:
@@ -77,6 +85,8 @@ def test_a_signal_ends_the_run_and_removes_the_lab(place: Path, number: signal.S
             if "Converge the colima profiles" in line:
                 break
         running.send_signal(number)
+        # An impatient user must not stop the clean-up.
+        assert comes_true(partial(interrupted, running), 60)
         output = running.communicate(timeout=60)[0]
     assert running.returncode == 130, output
     assert not place.exists()
