@@ -17,6 +17,9 @@ from .install import how_to_install
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run.
 _OPTION = re.compile(r"\b([OE])\((\w+)=([^()]*)\)")
 
+# User and password in an address, where either may hold an @.
+_LOGIN = re.compile(r"(?<=//)\S+(?=@)")
+
 
 class WorkstationError(Exception):
     """A failure that a user can act on: "Could not {what}: {reason}. {remedy}".
@@ -106,6 +109,15 @@ def in_words(text: str, variables: Mapping[str, str]) -> str:
 def without_logins(text: str) -> str:
     """Return a text whose addresses have lost the user and password before the host."""
     return re.sub(r"//\S*@", "//", text)
+
+
+def logins_in(value: object) -> set[str]:
+    """Return every "user:password" before the host of an address, in a value of any shape."""
+    if isinstance(value, Mapping):
+        return {login for item in (*value, *value.values()) for login in logins_in(item)}
+    if isinstance(value, list | tuple):
+        return {login for item in value for login in logins_in(item)}
+    return {login for login in _LOGIN.findall(value) if ":" in login} if isinstance(value, str) else set()
 
 
 @contextlib.contextmanager

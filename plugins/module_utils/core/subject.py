@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from .errors import Interrupted, NotVerified, WorkstationError, naming_files, refused
+from .errors import Interrupted, NotVerified, WorkstationError, logins_in, naming_files, refused
 from .plan import Plan, Step
 from .progress import tell
 
@@ -67,9 +67,8 @@ class Subject(Generic[Desired, Current]):
         raise NotImplementedError
 
     def secrets(self, params: Mapping[str, Any]) -> set[str]:
-        """Return the texts that no result may hold. Takes options of any shape, also invalid ones."""
-        del params
-        return set()
+        """Return the texts that no result may hold: logins in addresses. Takes options of any shape, also invalid ones."""
+        return logins_in(params)
 
     def programs(self, desired: Desired) -> tuple[str, ...]:
         """Return the programs without which a real run would fail."""

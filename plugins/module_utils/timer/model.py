@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.errors import InputError
+from ..core.errors import InputError, logins_in
 from ..core.plan import Plan, Step
 
 PREFIX = "laptop.containers"
@@ -106,12 +106,10 @@ def times_of_day(minutes: int) -> tuple[tuple[int | None, int], ...]:
 def secrets_in(command: object, environment: object) -> set[str]:
     """Return what must not be shown of a timer's options, of any shape: logins with a password, and secrets by their names."""
     variables = environment if isinstance(environment, Mapping) else {"": environment}
-    words = command if isinstance(command, list) else [command]
-    logins = {login for text in (*words, *variables.values()) for login in _LOGIN.findall(str(text)) if ":" in login}
     named = {str(value) for name, value in variables.items() if _SECRET_NAME.search(str(name))}
     if not isinstance(environment, Mapping):
         named |= set(_SECRET.findall(str(environment)))
-    return logins | {value for value in named if len(value) >= _SHORTEST_SECRET}
+    return logins_in([command, environment]) | {value for value in named if len(value) >= _SHORTEST_SECRET}
 
 
 def check_timer(timer: Timer) -> None:

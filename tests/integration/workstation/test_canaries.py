@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No option of a wrong type brings a secret from another option into the output or the log."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+UTILS = "ansible_collections.laptop.containers.plugins.module_utils"
+SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
+CANARY = "hunter2-canary"
+PROXY = f"http://me:{CANARY}@proxy:3128"
+# For every option, all of them where LAPTOP_LONG is set, else in turn.
+WRONG: tuple[Any, ...] = ("text", ["text"], {"odd": "text"}, 10**400, [{"odd": ["text"]}])
+
+# Options that are all given, with a canary wherever an option may hold a secret.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "brew_bundle": {"brewfile": f'tap "team/tools", "https://me:{CANARY}@git.example/tools"\nbrew "colima"\n'},
+    "buildx_builder": {
+        "builders": [
+            {
+                "name": "far",
+                "driver": "docker-container",
+                "nodes": [
+                    {"name": "a", "endpoint": "work", "platforms": ["linux/amd64"], "driver_opts": {"env.http_proxy": PROXY}}
+                ],
+                "platforms": ["linux/amd64"],
+                "buildkitd_config": {"debug": True},
+                "buildkitd_flags": ["--debug"],
+                "driver_opts": {"env.https_proxy": PROXY},
+            }
+        ],
+        "recreate": "never",
+        "prune_stale": "never",
+        "timeout": 0.1,
+    },
+    "docker_cli_config": {
+        "repair": True,
+        "plugins": ["docker-buildx"],
+        "profile": "lab",
+        "env_file": "~/docker.env",
+        "backup": True,
+    },
+    "docker_context": {
+        "contexts": [
+            {"name": "far", "docker": {"host": f"tcp://me:{CANARY}@far:2376", "skip_tls_verify": True}, "description": "x"}
+        ],
+        "current_context": "default",
+        "probe_timeout": 0,
+    },
+    "docker_context_info": {"names": ["far"], "reachability": False, "timeout": 0.1},
+    "docker_socket_link": {"path": "~/docker.sock", "target": "/far.sock", "state": "present"},
+    "nerdctl_wrapper": {
+        "wrappers": [{"path": "~/nerdctl", "profile": "k8s", "move_foreign": False, "state": "present"}],
+        "completion": [],
+        "colima": "/bin/true",
+    },
+    "user_timer": {
+        "name": "refresh",
+        "command": ["/bin/true", PROXY],
+        "every": 30,
+        "refresh_before": "half",
+        "environment": {"HTTPS_PROXY": PROXY, "AWS_SECRET_ACCESS_KEY": CANARY},
+        "programs": ["docker"],
+        "inherit": ["HOME"],
+        "leave": ["AWS_PROFILE"],
+        "needs": ["/bin/true"],
+        "directory": "/tmp",
+        "manager": "systemd",
+    },
+}
+
+
+def places(options: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every option, of those in lists and mappings, too."""
+    items = options.items() if isinstance(options, Mapping) else enumerate(options) if isinstance(options, list) else ()
+    for key, value in items:
+        yield (*where, key)
+        yield from places(value, (*where, key))
+
+
+def replaced(options: dict[str, Any], place: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    changed: Any = copy.deepcopy(options)
+    parent = changed
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    return dict(changed)
+
+
+def variants(module: str) -> Iterator[dict[str, Any]]:
+    """Yield the options as they are, and with each of them of a wrong type."""
+    options = OPTIONS[module]
+    yield options
+    for number, place in enumerate(places(options)):
+        chosen = WRONG if os.environ.get("LAPTOP_LONG") else (WRONG[number % len(WRONG)],)
+        yield from (replaced(options, place, value) for value in chosen)
+
+
+def test_every_module_with_a_subject_is_tried() -> None:
+    converted = {name for name, path in SUBJECTS.items() if hasattr(importlib.import_module(f"{UTILS}.{path}"), "SUBJECT")}
+    # Its options are tried with tokens in tests/integration/pull_secret.
+    assert converted - {"ecr_pull_secret", "colima_profile", "colima_profile_info"} == set(OPTIONS)
+
+
+@pytest.mark.parametrize("where", ["action plugin", "packed module"])
+def test_no_wrong_type_shows_a_secret(where: str, home: Path) -> None:
+    (home / "python3").symlink_to(os.path.realpath(sys.executable))
+    interpreter = sys.executable if where == "action plugin" else str(home / "python3")
+    tasks = [
+        {f"laptop.containers.{module}": options, "ignore_errors": True, "name": f"{module} {number}"}
+        for module in OPTIONS
+        for number, options in enumerate(variants(module))
+    ]
+    play = {"hosts": "me", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (home / "play.yml").write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": interpreter}}]))
+    environment = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_LOG_PATH": str(home / "log"),
+        "ANSIBLE_INJECT_INVOCATION": "true",
+    }
+    command = [str(PLAYBOOK), "-i", "me,", str(home / "play.yml"), "--check", "--diff", "-vvv"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
+    said = done.stdout + done.stderr + (home / "log").read_text()
+    assert done.returncode == 0, said[-3000:]
+    assert f"ok={len(tasks)}" in done.stdout
+    assert [line for line in said.splitlines() if CANARY in line or CANARY[:7] in line] == []
+    # Every refusal is a sentence.
+    assert "Traceback" not in said and "Unhandled exception" not in said and "MODULE FAILURE" not in said
