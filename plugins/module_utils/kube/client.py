@@ -12,6 +12,7 @@ import socket
 import ssl
 from typing import Any
 
+import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError
 from urllib3.exceptions import TimeoutError as TimeoutException
 
@@ -40,6 +41,9 @@ class KubeHttp:
             self._api = ApiClient(access.settings)
         except ImportError as error:
             raise ToolMissing("PySocks", "Install it into Ansible's Python: pip install pysocks.") from error
+        if not access.settings.verify_ssl:
+            # The kubeconfig says so; kubectl does not warn either.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if access.tls is not None:
             self._api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = access.tls
         self._headers = {"User-Agent": "laptop.containers"}

@@ -30,6 +30,10 @@ class Conflict(Exception):
         self.managers = managers
 
 
+class Stale(Exception):
+    """The object changed since it was read."""
+
+
 class NamespaceGone(Exception):
     """The namespace does not exist, or is being deleted."""
 
@@ -78,10 +82,13 @@ class Kube:
                 return None
             raise
 
-    def apply(self, path: str, body: bytes, force: bool = False, own: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Apply an object server-side and return its new metadata. Raises Conflict and NamespaceGone.
+    def apply(
+        self, path: str, body: bytes, force: bool = False, own: tuple[str, ...] = (), guarded: bool = False
+    ) -> dict[str, Any]:
+        """Apply an object server-side and return its new metadata. Raises Conflict, NamespaceGone and Stale.
 
-        own: the prefixes of fields that are taken over when nothing else is contested.
+        own: the prefixes of fields that are taken over when nothing else is contested. guarded: the body names the version that
+        it was made from.
         """
         query = {"fieldManager": MANAGER, "force": "true" if force else "false"}
         for attempt in range(1, STALE_READS + 1):
@@ -96,6 +103,8 @@ class Kube:
                     continue
                 if contested:
                     raise Conflict(tuple(sorted({manager for manager, _field in contested}))) from error
+                if error.status == 409 and guarded:
+                    raise Stale from error
                 if error.status != 409 or attempt == STALE_READS:
                     raise
         raise AssertionError(path)

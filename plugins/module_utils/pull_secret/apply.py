@@ -16,7 +16,7 @@ from typing import Any
 from ..core.errors import WorkstationError
 from ..ecr.lease import TokenLike
 from ..kube.answers import ApiError
-from ..kube.objects import Conflict, Kube, NamespaceGone, path_of, why_refused
+from ..kube.objects import Conflict, Kube, NamespaceGone, Stale, path_of, why_refused
 from .model import OWNER_LABEL, PREFIX, Current, Desired, body_of, config_in, current_from
 from .plan import ClusterPlan, Item, Outcome, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
@@ -146,13 +146,17 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
     item = progress.item
     path = path_of("secrets", item.namespace, writer.desired.name)
     deadline = time.monotonic() + BIRTH_SECONDS
+    # Log-ins of other registries, in a secret that is or was adopted, stay in it: then its content is read.
+    kept = item.verb == "adopt" or bool(item.current and item.current.others)
     while True:
-        body, after = _object_for(kube, path, item, writer)
+        body, after = _object_with_others(kube, path, writer) if kept else (writer.body, writer.after)
+        body = remembering(body, item) if remember else body
         try:
-            written = progress.current = current_from(
-                kube.apply(path, remembering(body, item) if remember else body, item.force, OWN_FIELDS)
-            )
+            written = progress.current = current_from(kube.apply(path, body, item.force, OWN_FIELDS, guarded=kept))
             break
+        except Stale:
+            if time.monotonic() > deadline:
+                raise _Failed("another program keeps changing it. Run again later.") from None
         except NamespaceGone:
             # A cluster that has just started makes its own namespaces a moment later.
             if item.namespace not in BUILT_IN or time.monotonic() > deadline:
@@ -163,12 +167,10 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
         raise _Failed("the cluster took it but records something else. Look for an admission webhook that changes secrets.")
 
 
-def _object_for(kube: Kube, path: str, item: Item, writer: Writer) -> tuple[bytes, Current | None]:
-    """Return the object to write. Log-ins of other registries, in a secret that is or was adopted, stay in it."""
-    if item.current is None or not item.current.others:
-        return writer.body, writer.after
-    secret = kube.read(path)
-    return body_of(writer.desired, writer.tokens, config_in(secret))
+def _object_with_others(kube: Kube, path: str, writer: Writer) -> tuple[bytes, Current]:
+    secret = kube.read(path) or {}
+    version = str((secret.get("metadata") or {}).get("resourceVersion") or "")
+    return body_of(writer.desired, writer.tokens, config_in(secret), version)
 
 
 def _change_accounts(kube: Kube, progress: _Progress, secret: str, wanted: bool) -> None:

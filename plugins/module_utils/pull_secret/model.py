@@ -140,8 +140,13 @@ def config_in(secret: Mapping[str, Any] | None) -> dict[str, Any]:
     return config if isinstance(config, dict) else {}
 
 
-def body_of(desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None) -> tuple[bytes, Current]:
-    """Return the object to apply, and what its metadata will record. Without kept it is the same for every namespace."""
+def body_of(
+    desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None, version: str = ""
+) -> tuple[bytes, Current]:
+    """Return the object to apply, and what its metadata will record. Without kept it is the same for every namespace.
+
+    version: what is kept was read from this version of the secret, so that no other is replaced.
+    """
     content = docker_config({host: tokens[host].password for host in desired.hosts}, kept)
     leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
     after = Current(
@@ -153,14 +158,7 @@ def body_of(desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str
         owners=(OWNER,),
         others=tuple(sorted(set(auths_in(kept or {})) - set(desired.hosts))),
     )
-    document = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": desired.name, "labels": {OWNER_LABEL: OWNER}, "annotations": _annotations(after)},
-        "type": "kubernetes.io/dockerconfigjson",
-        "data": {DATA_KEY: base64.b64encode(content).decode()},
-    }
-    body = json.dumps(document, separators=(",", ":")).encode()
+    body = json.dumps(_document(desired, after, content, version), separators=(",", ":")).encode()
     if len(body) > SECRET_LIMIT:
         raise InputError(
             f"build pull secret '{desired.name}'",
@@ -168,6 +166,21 @@ def body_of(desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str
             "Spread them over several secrets.",
         )
     return body, after
+
+
+def _document(desired: Desired, after: Current, content: bytes, version: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": desired.name,
+            "labels": {OWNER_LABEL: OWNER},
+            "annotations": _annotations(after),
+            **({"resourceVersion": version} if version else {}),
+        },
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {DATA_KEY: base64.b64encode(content).decode()},
+    }
 
 
 def _annotations(record: Current) -> dict[str, str]:

@@ -63,12 +63,10 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
     if not registries and not absent:
         raise InputError(f"build pull secret '{name}'", "no registries are given", "List at least one.")
     accounts = tuple(sorted(set(params["service_accounts"] or ())))
-    for account in accounts:
-        if account != "*":
-            check_name(account, "service account")
     contexts = tuple(dict.fromkeys(params["contexts"]))
     if not contexts:
         raise InputError(f"place pull secret '{name}'", "no kube contexts are given", "List at least one.")
+    _check_accounts(accounts)
     prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
     return Task(
         desired=Desired(name, prints, accounts),
@@ -89,3 +87,9 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
         now=datetime.now(UTC),
         check_mode=check_mode,
     )
+
+
+def _check_accounts(accounts: tuple[str, ...]) -> None:
+    for account in accounts:
+        if account != "*":
+            check_name(account, "service account")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from rehearsal.services.certificates import Authority
 from tests.support.pull_secret.api_server_proxy import Front
 from tests.support.pull_secret.scenario import HOST, SECRET_RULE, Result, age, password, read, run
 
@@ -72,6 +74,7 @@ BAD = [
     pytest.param(({"server": "https://h:port"}, {}, "its server 'https://h:port' is not an address"), id="address"),
     pytest.param((NO_AUTHORITY, {}, "certificates can't be read"), id="authority"),
     pytest.param((None, None, "may not list namespaces"), id="rights"),
+    pytest.param(({"server": ""}, {}, "its certificate at"), id="authority of another cluster"),
 ]
 
 
@@ -83,6 +86,9 @@ def test_what_is_wrong_with_one_cluster_stops_none_of_the_others(
     cluster, user, said = bad
     if cluster is None:
         cluster, user = limited(apiserver)
+    if not cluster["server"]:
+        authority = base64.b64encode(Authority(tmp_path / "other").certificate_file.read_bytes()).decode()
+        cluster = {"server": apiserver.url, "certificate-authority-data": authority}
     kubeconfig = second(apiserver, tmp_path / "config", cluster, user)
     options: dict[str, Any] = {"contexts": ["second", "colima-k8s"], "namespaces": [f"{namespace}*"], "unreachable": unreachable}
     planned = run(kubeconfig, check=True, **options)

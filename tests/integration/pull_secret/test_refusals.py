@@ -140,6 +140,25 @@ def test_an_adopted_secret_keeps_the_logins_of_other_registries(apiserver: ApiSe
     assert not run(apiserver.kubeconfig, namespaces=[namespace]).changed
 
 
+def test_a_login_that_is_added_during_the_adoption_stays(apiserver: ApiServer, namespace: str, tmp_path: Path) -> None:
+    put(apiserver, namespace, secret({"auths": {}}))
+    added: list[str] = []
+
+    def meddle(method: str, path: str) -> Any:
+        if method == "PATCH" and not added:
+            added.append(path)
+            body = secret({"auths": {"docker.io": HUB}})
+            status, _ = apiserver.request("PUT", f"/api/v1/namespaces/{namespace}/secrets/ecr-creds?fieldManager=helm", body)
+            assert status == 200
+        return None
+
+    with Front(apiserver, meddle) as front:
+        result = run(front.kubeconfig(tmp_path / "config"), namespaces=[namespace], adopt=True)
+        front.shutdown()
+    assert result.states == {namespace: "adopted"}, result.message
+    assert set(content(apiserver, namespace)["auths"]) == {HOST, "docker.io"}
+
+
 def test_an_adopted_secret_that_holds_no_docker_config_is_taken_over(apiserver: ApiServer, namespace: str) -> None:
     put(apiserver, namespace, secret({"auths": {}}))
     assert run(apiserver.kubeconfig, namespaces=[namespace], adopt=True).states == {namespace: "adopted"}

@@ -224,3 +224,22 @@ def test_a_reader_waits_while_kubectl_has_emptied_the_file(tmp_path: Path) -> No
     writer.start()
     assert kubeconfig.load(file) == {"current-context": "work"}
     writer.join()
+
+
+def test_a_reader_without_a_lock_never_finds_less_than_a_whole_file(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(BEFORE)
+    over = threading.Event()
+    seen: list[bytes] = []
+
+    def read() -> None:
+        while not over.is_set():
+            seen.append(file.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for change in [ADD, Change("a")] * 50:
+        kubeconfig.rewrite(file, change)
+    over.set()
+    reader.join()
+    assert all(text.startswith(b"# my clusters") and text.endswith(b"# the end\n") for text in seen)
