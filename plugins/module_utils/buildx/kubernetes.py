@@ -73,7 +73,7 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
     try:
         documents = _documents(paths)
         context = next((str(item["current-context"]) for item in documents if item.get("current-context")), "")
-        entry = _entry(documents, "contexts", "context", context)
+        entry = _entry(documents, "context", context)
         if entry is None:
             lacks = f"its current context '{context}' does not exist" if context else "it has no current context"
             return Health("gone", f"{shown}: {lacks}")
@@ -108,13 +108,15 @@ def _documents(paths: Sequence[Path]) -> list[dict[str, Any]]:
     return [load(path) for path in paths]
 
 
-def _entry(documents: Sequence[Mapping[str, Any]], section: str, kind: str, name: str) -> dict[str, Any] | None:
-    found = [item for document in documents for item in document.get(section) or () if item.get("name") == name]
-    return dict(found[0].get(kind) or {}) if found else None
+def _entry(documents: Sequence[Mapping[str, Any]], kind: str, name: str) -> dict[str, Any] | None:
+    from ..kube.kubeconfig import parts
+
+    found = [entry[kind] for document in documents if kind in (entry := parts(document, name))]
+    return found[0] if found else None
 
 
 def _logs_in_by_program(documents: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> bool:
-    user = _entry(documents, "users", "user", str(context.get("user") or "")) or {}
+    user = _entry(documents, "user", str(context.get("user") or "")) or {}
     return bool(user.get("exec") or user.get("auth-provider"))
 
 

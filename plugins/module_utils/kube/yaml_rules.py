@@ -29,6 +29,9 @@ class Number(NamedTuple):
     tag: str
     text: str
 
+    def __str__(self) -> str:
+        return self.text
+
 
 class NotYaml(Exception):
     """The text can't be read."""
