@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.kube import kubeconfig
+from ansible_collections.laptop.containers.plugins.module_utils.kube.entry import find_entry
 from ansible_collections.laptop.containers.plugins.module_utils.kube.kubeconfig import Change
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
+from tests.support.colima.strategies import LONG
 from tests.support.kubeconfig_texts import LISTS, OURS, Writer
 
 FILES = 5_000 if os.environ.get("LAPTOP_LONG") else 300
@@ -66,3 +73,26 @@ def test_kubectl_finds_entries_that_are_not_ours_equal(tmp_path: Path, engine: C
     assert len(answers) == FILES
     wrong = [(seed, answer, *pairs[seed]) for seed, answer in enumerate(answers) if answer != "equal"]
     assert wrong == []
+
+
+keys = some.sampled_from(["name", "cluster", "user", "context", "server", "exec", "token", "clusters", "users", "contexts", "a"])
+
+
+def entries(inner: some.SearchStrategy[Any]) -> some.SearchStrategy[dict[str, Any]]:
+    """Mappings with keys of a kubeconfig."""
+    return some.dictionaries(keys, inner | some.just("a"), max_size=4)
+
+
+scalars = some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=8) | some.dates()
+values = some.recursive(scalars, lambda inner: some.lists(inner, max_size=3) | entries(inner), max_leaves=12)
+
+
+@settings(parent=LONG)
+@given(some.binary(max_size=60) | entries(some.lists(entries(values), max_size=3) | values).map(yaml.safe_dump).map(str.encode))
+def test_whatever_a_file_holds_only_failures_in_words_come_out(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config"
+        file.write_bytes(data)
+        for act in (kubeconfig.load, lambda path: find_entry("a", [path]), lambda path: kubeconfig.rewrite(path, CHANGES[0])):
+            with contextlib.suppress(WorkstationError):
+                act(file)
