@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.docker.context.store import parse_context
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.support.in_process_module import ModuleRun
 
@@ -69,23 +66,6 @@ def test_an_answer_of_another_shape_is_a_sentence(run: ModuleRun, docker: Path, 
     docker.write_text(answer)
     result = run("docker_context", **WORK)
     assert result["msg"].startswith("Could not read the docker contexts: the answer of 'docker context inspect' can't be used (")
-
-
-JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)),
-    max_leaves=8,
-)
-PARTS = ["Name", "Metadata", "Endpoints", "Storage", "TLSMaterial", "docker", "Host", "Description", "TLSPath", "SkipTLSVerify"]
-ENTRIES = st.recursive(JSON, lambda inner: st.dictionaries(st.sampled_from(PARTS), inner, max_size=5), max_leaves=8)
-
-
-@given(entry=ENTRIES)
-def test_any_entry_is_a_context_or_a_value_error(entry: Any) -> None:
-    try:
-        assert parse_context(entry).name
-    except ValueError as error:
-        assert str(error)
 
 
 def test_a_full_disk_is_told_as_one(run: ModuleRun, home: Path, docker: Path) -> None:
