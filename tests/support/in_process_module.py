@@ -3,13 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
+
+
+@contextlib.contextmanager
+def as_a_module(arguments: Mapping[str, Any]) -> Iterator[None]:
+    """Let this process be that of a module with these arguments."""
+    # Ansible collects warnings per process, and shows them at once in one that has loaded its controller.
+    module_warnings._global_warnings.clear()
+    with pytest.MonkeyPatch.context() as patch, patch_module_args(dict(arguments)):
+        patch.setattr(_internal, "is_controller", False)
+        yield
 
 
 class ModuleRun:
@@ -21,10 +34,8 @@ class ModuleRun:
     def __call__(self, name: str, /, *, check: bool = False, **options: Any) -> dict[str, Any]:
         module = importlib.import_module(f"ansible_collections.laptop.containers.plugins.modules.{name}")
         self.capsys.readouterr()
-        # Ansible collects warnings per process, and a module normally has one of its own.
-        module_warnings._global_warnings.clear()
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
-        with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+        with as_a_module(arguments), pytest.raises(SystemExit) as ended:
             module.main()
         result: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert bool(ended.value.code) == bool(result.get("failed"))

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible.module_utils.common import warnings as module_warnings
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.laptop.containers.plugins.modules import ecr_pull_secret
+
+from tests.support.in_process_module import as_a_module
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -57,9 +57,7 @@ def run(kubeconfig: Path | str, check: bool = False, **options: Any) -> Result:
         "_ansible_diff": True,
     }
     printed = io.StringIO()
-    # Ansible collects warnings per process, and a module normally has one of its own.
-    module_warnings._global_warnings.clear()
-    with patch_module_args(arguments), redirect_stdout(printed), suppress(SystemExit):
+    with as_a_module(arguments), redirect_stdout(printed), suppress(SystemExit):
         ecr_pull_secret.main()
     return Result(printed.getvalue(), json.loads(printed.getvalue()))
 
