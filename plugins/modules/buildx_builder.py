@@ -99,7 +99,7 @@ options:
         type: bool
         default: false
       keep_state:
-        description: Keep the build cache when the builder is removed or created anew.
+        description: Keep the build cache when the builder is removed or created again.
         type: bool
         default: true
       state:
@@ -109,7 +109,7 @@ options:
         default: present
   recreate:
     description:
-      - When a builder that differs may be created anew. V(if_idle) waits, with a note in RV(pending), while a build runs on it,
+      - When a builder that differs may be created again. V(if_idle) waits, with a note in RV(pending), while a build runs on it,
         or while a node runs that does not tell. Pods never do, and take the cache with them unless it is on a volume.
     type: str
     choices: [always, if_idle, never]

@@ -22,7 +22,7 @@ options:
         helper (the system's helper is set where it is installed), plugin directories inside the removed app, plugin links to
         nothing, and a current context that is gone or is Docker Desktop's and has no engine any more.
       - Nothing of a Docker Desktop that is installed is touched, running or not, for all users or for one. Only a current context
-        that is gone is taken away there, too, as every docker command would fail on it.
+        that is gone is removed there, too, as every docker command would fail on it.
     type: bool
     default: true
   plugins:
@@ -47,8 +47,8 @@ options:
     default: true
   state:
     description:
-      - V(absent) takes back what earlier runs changed, except what somebody has changed since, and removes the environment file.
-        A current context or credential helper that is not there is not set again, as docker would fail on it; a warning says so.
+      - V(absent) undoes what earlier runs changed, except what was changed since, and removes the environment file.
+        A current context or credential helper that no longer exists is not set again, as docker would fail on it; a warning says so.
     type: str
     choices: [present, absent]
     default: present

@@ -44,14 +44,14 @@ options:
               - The profile does not have to exist yet. If its engine answers, its version is returned.
             type: str
           ca:
-            description: File with the CA certificates to trust. An empty string takes the stored one away.
+            description: File with the CA certificates to trust. An empty string removes the stored one.
             type: path
           cert:
-            description: File with the client's certificate. An empty string takes the stored one away.
+            description: File with the client's certificate. An empty string removes the stored one.
             type: path
           key:
             description:
-              - File with the client's private key. An empty string takes the stored one away.
+              - File with the client's private key. An empty string removes the stored one.
               - docker copies the file into its store. Its content is never shown, only compared.
             type: path
           skip_tls_verify:
@@ -174,7 +174,7 @@ contexts:
     engine:
       description:
         - Whether the engine answered (V(reachable)), its V(version), V(api_version), V(os) and V(arch), or
-          the V(reason) why it did not. V(reachable) is null for endpoints that are no unix socket; see
+          the V(reason) why it did not. V(reachable) is null for endpoints other than unix sockets; see
           M(laptop.containers.docker_context_info) for those.
       type: dict
 """

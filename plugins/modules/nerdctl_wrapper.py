@@ -37,7 +37,7 @@ options:
         default: false
       state:
         description:
-          - V(absent) removes the script, and brings back the file that O(wrappers[].move_foreign) had moved aside for it.
+          - V(absent) removes the script, and restores the file that O(wrappers[].move_foreign) had moved aside for it.
           - A file that is not such a script stays, with a warning.
         type: str
         choices: [present, absent]
@@ -47,8 +47,8 @@ options:
       - Shells that complete the command named C(nerdctl), as nerdctl inside the VM defines it. The profile has to run when the
         file is written, that is once; until then this is noted in RV(pending).
       - Files are C(bash-completion/completions/nerdctl) in E(XDG_DATA_HOME) (needs the package bash-completion),
-        C(~/.zfunc/_nerdctl) (with a warning while no start file of zsh speaks of that directory), and
-        C(fish/completions/nerdctl.fish) in E(XDG_CONFIG_HOME). A file of somebody else is never overwritten.
+        C(~/.zfunc/_nerdctl) (with a warning while no start file of zsh names that directory), and
+        C(fish/completions/nerdctl.fish) in E(XDG_CONFIG_HOME). Your own file is never overwritten.
       - Files of shells that are not listed, and all when the command is removed, are removed if this module has written them.
     type: list
     elements: str

@@ -11,9 +11,9 @@ version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Installs, updates and removes a timer of the user - a launchd agent on macOS, a systemd user timer elsewhere - that runs one
-    command at log-in and then every so many minutes. What was slept through is made up for once, at wake.
-  - Minutes are counted from midnight, as only calendars make up for sleep. Where the day is no multiple of O(every), the step
-    over midnight is shorter.
+    command at log-in and then every so many minutes. Runs that were slept through are made up for once, at wake.
+  - Minutes are counted from midnight, as only calendars make up for sleep. Where O(every) does not divide the day, the
+    step over midnight is shorter.
   - What the command prints goes to the journal of the user under systemd. Under launchd its error output goes to
     C(~/Library/Logs/laptop.containers.NAME.log), and the rest nowhere.
   - It owns the files C(~/Library/LaunchAgents/laptop.containers.NAME.plist), or C(laptop-containers-NAME.service) and
@@ -27,7 +27,7 @@ options:
   command:
     description:
       - Program, as an absolute path, and its arguments. Needed unless O(state=absent).
-      - A C(~) at the beginning of a word is the home directory on the machine, as no shell is there to read it.
+      - A C(~) at the beginning of a word is the home directory on the machine; no shell reads the words.
     type: list
     elements: str
     default: []
@@ -43,32 +43,32 @@ options:
     type: str
   environment:
     description:
-      - Variables for the command. An empty one takes an inherited variable away. Names of secrets are refused, as the file is no
-        place for them.
+      - Variables for the command. An empty one removes an inherited variable. Names of secrets are refused, as the file is not
+        a place for them.
     type: dict
     default: {}
   programs:
     description:
       - Programs that the command must find. Its E(PATH) holds the directories in which this task finds them, and after them the
-        usual ones of Homebrew and the system. Nothing else of this task's E(PATH) is taken over.
+        usual ones of Homebrew and the system. Nothing else of this task's E(PATH) is inherited.
     type: list
     elements: str
     default: []
   inherit:
-    description: Names of variables that are taken over from the environment of this task, where they are set.
+    description: Names of variables that are inherited from the environment of this task, where they are set.
     type: list
     elements: str
     default: []
   leave:
     description:
-      - Names of variables that the command may need but that are not taken over, as they belong to one shell only. Where one is
-        set in the environment of this task and not given in O(environment), a warning tells so.
+      - Names of variables that the command may need but that are not inherited, as they belong to one shell only. A warning names
+        one that is set in the environment of this task and not in O(environment).
     type: list
     elements: str
     default: []
   needs:
     description:
-      - Files that the command can't do without. When one of them, the program itself or O(directory) does not exist on the
+      - Files that the command needs. When one of them, the program itself or O(directory) does not exist on the
         machine, nothing is written; check mode warns. They are read as the words of O(command) are.
     type: list
     elements: str
@@ -95,7 +95,7 @@ EXAMPLES = r"""
     command: [/usr/bin/python3, /opt/team/refresh.py]
     every: 30
 
-- name: Never again
+- name: Remove the timer
   laptop.containers.user_timer:
     name: refresh
     state: absent

@@ -77,7 +77,7 @@ def _number(text: str) -> float:
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """Return docker's settings, empty when there is no file."""
+    """Return docker's settings, empty where the file is missing."""
     path = config_file(directory)
     what, remedy = f"read docker's configuration '{path}'", "Make the file readable, then run again."
     try:

@@ -63,8 +63,8 @@ def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
     if timer.minutes <= most:
         return None
     return (
-        f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that lives {life} "
-        f"is renewed only when less than {most} are left (refresh_before {refresh_before}). "
+        f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that is valid for "
+        f"{life} is renewed only when less than {most} are left (refresh_before {refresh_before}). "
         f"Let it look every {most} minutes or more often."
     )
 

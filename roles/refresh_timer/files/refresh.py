@@ -240,7 +240,7 @@ def log(path: Path, line: str) -> None:
 
 
 def notify(login: str) -> None:
-    """Tell the user on the desktop that AWS wants a login; where there is no desktop, nothing happens."""
+    """Tell the user on the desktop that AWS wants a login. Does nothing without a desktop."""
     text = f"Pull secrets can't be renewed. Run: {login}"
     if shutil.which("osascript"):
         script = f"display notification {json.dumps(text)} with title {json.dumps('laptop.containers')}"

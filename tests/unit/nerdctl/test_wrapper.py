@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nerdctl command on the host: written, kept, moved, never at the cost of somebody else's file."""
+"""The nerdctl command on the host: written, kept, moved, never at the cost of the user's file."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_completion_goes_with_the_shell_and_with_the_command(run: ModuleRun, hom
     run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["bash", "fish"])
     gone = run("nerdctl_wrapper", wrappers=[{"profile": "k8s"}], completion=["fish"])
     assert gone["actions"] == [f"remove bash completion '{home}/.local/share/bash-completion/completions/nerdctl'"]
-    # The role leaves its list as it is when everything is taken back.
+    # The role leaves its list as it is when everything is removed.
     run("nerdctl_wrapper", wrappers=[{"state": "absent"}], completion=["fish"])
     assert completions(home) == {}
     assert not run("nerdctl_wrapper", wrappers=[{"state": "absent"}], completion=["fish"])["changed"]

@@ -141,7 +141,7 @@ def test_a_file_in_the_way_is_named(tools: Path, home: Path, kind: str) -> None:
         settle(manager, TIMER)
 
 
-def test_a_directory_that_belongs_to_somebody_else_is_named(
+def test_a_directory_of_another_user_is_named(
     short_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     place = short_path / "timer"

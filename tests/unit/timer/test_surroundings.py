@@ -59,7 +59,7 @@ def test_a_variable_that_the_timer_runs_without_is_told_until_it_is_decided() ->
 def test_a_timer_that_lets_secrets_expire_is_told(minutes: int, refresh_before: str, most: int) -> None:
     warning = looks_too_seldom(Timer("refresh", minutes=minutes), refresh_before)
     if most:
-        said = f"every {minutes} minutes, and a token that lives 720 is renewed only when less than {most} are left"
+        said = f"every {minutes} minutes, and a token that is valid for 720 is renewed only when less than {most} are left"
         assert said in str(warning)
     else:
         assert warning is None

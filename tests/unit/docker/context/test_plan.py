@@ -33,7 +33,7 @@ CASES = [
     ("absent and gone", store(), [Wanted("ctx-a", present=False)], None, []),
     ("new", store(), [Wanted("ctx-a", host="unix:///a.sock")], None, [("create", "--docker", "host=unix:///a.sock", "ctx-a")]),
     (
-        "unreadable entry is written anew",
+        "an unreadable entry is created again",
         store(Context("ctx-a", "", broken=True)),
         [Wanted("ctx-a", host="unix:///a.sock")],
         None,
