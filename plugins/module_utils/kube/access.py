@@ -16,6 +16,7 @@ from .entry import Entry, find_entry
 
 # The package shares its files of certificates by content, also between threads that remove them when they are done.
 _ONE_AT_A_TIME = threading.Lock()
+_OLDEST = 37
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -45,11 +46,10 @@ def read_access(context: str, paths: Sequence[Path]) -> Access:
 
 def access_of(entry: Entry) -> Access:
     """Return what the kubernetes package makes of the entries."""
-    try:
-        from kubernetes.client import Configuration
-        from kubernetes.config import load_kube_config_from_dict
-    except ImportError as error:
-        raise ToolMissing("kubernetes", "Install it into Ansible's Python: pip install kubernetes.") from error
+    _check_package()
+    from kubernetes.client import Configuration
+    from kubernetes.config import load_kube_config_from_dict
+
     proxy, bypass = _proxy(entry)
     # Told of a proxy, or of none, the package doesn't ask the system for one; on macOS a forked process must not.
     settings = Configuration(proxy=proxy, no_proxy=bypass, proxy_headers=_proxy_headers(proxy))
@@ -68,6 +68,17 @@ def access_of(entry: Entry) -> Access:
             raise _no_credentials(entry)
         tls = _tls(entry, settings) if settings.host.startswith("https") else None
     return Access(entry.context, entry.server, settings, tls, str(authorization), str(entry.user.get("as") or ""))
+
+
+def _check_package() -> None:
+    """Raise WorkstationError where the kubernetes package is missing, or has another call_api."""
+    remedy = f"Install it into Ansible's Python: pip install 'kubernetes>={_OLDEST}'."
+    try:
+        from kubernetes import __version__ as version
+    except ImportError as error:
+        raise ToolMissing("kubernetes", remedy) from error
+    if int(version.partition(".")[0]) < _OLDEST:
+        raise WorkstationError("use Python's kubernetes package", f"it is {version}, and {_OLDEST} or newer is needed", remedy)
 
 
 def _tls(entry: Entry, settings: Any) -> Any:

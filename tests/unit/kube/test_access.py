@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import kubernetes
 import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, WorkstationError
@@ -324,3 +325,9 @@ def test_a_proxy_of_the_environment_is_used_as_kubectl_does(
     for name, value in around.items():
         monkeypatch.setenv(name, value)
     assert read_access("colima-k8s", [write(tmp_path / "config", config(cluster={"server": server}))]).settings.proxy == proxy
+
+
+def test_an_old_kubernetes_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes, "__version__", "31.0.0")
+    with pytest.raises(WorkstationError, match=r"it is 31\.0\.0, and 37 or newer is needed\. Install it into Ansible's Python"):
+        read_access("colima-k8s", [write(tmp_path / "config", config())])
