@@ -54,6 +54,8 @@ class KubeHttp:
 
     def json(self, method: str, path: str, body: Any = None, content_type: str = JSON, accept: str = JSON) -> Any:
         """Send a request and return the decoded answer. Raises ApiError, Untrusted, or Unreachable after patience has run out."""
+        from kubernetes.client import ApiException
+
         headers = {**self._headers, "Accept": accept} | ({} if body is None else {"Content-Type": content_type})
         for attempt in range(1, _ATTEMPTS + 1):
             if self._trouble.hopeless and self._failure is not None:
@@ -65,6 +67,9 @@ class KubeHttp:
                 # What ends in the middle of an answer, urllib3 does not repeat.
                 if isinstance(error, MaxRetryError) or not self._trouble.reached or attempt == _ATTEMPTS:
                     raise failure from None
+            except ApiException as error:
+                # The package's own word for a failure of TLS.
+                raise explained(self.access, error.__context__ or error) from None
             except ValueError:
                 # Without the exception: it quotes the header that it dislikes.
                 raise _unsendable(self.access) from None
@@ -94,7 +99,7 @@ class KubeHttp:
         self._api.close()
 
 
-def explained(access: Access, error: Exception) -> WorkstationError:
+def explained(access: Access, error: BaseException) -> WorkstationError:
     """Return why a cluster can't be reached or trusted, in the user's words."""
     cause, proxy = _cause(error)
     server, what = without_logins(access.server), f"reach cluster '{access.context}'"

@@ -45,7 +45,8 @@ class Trouble:
     def allows(self, pause: float, started: float, answered: bool) -> bool:
         """Whether a request that has just failed may be repeated after a pause. answered: the server did say something."""
         # A cluster that never answered is most likely stopped: say so at once. One that did is restarting.
-        if not (self.reached or answered):
+        self.reached = self.reached or answered
+        if not self.reached:
             self.hopeless = True
             return False
         now, total = time.monotonic(), self.patience.total

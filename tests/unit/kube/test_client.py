@@ -144,6 +144,12 @@ def test_the_servers_wish_for_a_pause_is_kept_within_bounds(wish: str | None, le
     assert least <= pause <= most
 
 
+def test_a_busy_server_that_restarts_is_waited_for() -> None:
+    with serving(answer(503), HANG_UP, answer(200, {"a": 1})) as (script, http):
+        assert http.json("GET", "/x") == {"a": 1}
+        assert len(script.requests) == 3
+
+
 def test_patience_ends() -> None:
     with serving(*[answer(503)] * 500, patience=SHORT) as (_, http), pytest.raises(ApiError) as caught:
         http.json("GET", "/x")
