@@ -30,6 +30,7 @@ SUBJECTS = {
     "brew_bundle": "brew",
     "buildx_builder": "buildx.task",
     "colima_profile": "colima.task",
+    "colima_profile_info": "colima.info",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
     "docker_context_info": "docker.context.info",

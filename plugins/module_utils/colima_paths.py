@@ -37,21 +37,18 @@ def parse_name(text: str) -> Name:
     if text in ("default", "colima"):
         return Name("default", "colima")
     if not text:
-        # To colima it is the default profile; here it is a variable that somebody forgot to set, maybe beside "delete".
-        raise InputError("Could not use an empty profile name. Name the profile; colima's own default one is 'default'.")
+        # To colima it is the default profile; here it is a variable that was not set, maybe beside "delete".
+        raise InputError("use this profile name", "it is empty", "Name the profile; colima's own default one is 'default'.")
     name = text.removeprefix("colima-")
     if not name or name in ("default", "colima") or name.startswith("_") or text.startswith("_"):
         # `colima delete colima-default` wipes the settings of the real default profile.
-        raise InputError(
-            f"Could not use profile name {text!r}: colima would mix it up with another directory or profile of its own. "
-            "Use a name such as 'dev'."
-        )
+        reason = "colima would confuse it with another directory or profile of its own"
+        raise InputError(f"use profile name {text!r}", reason, "Use a name such as 'dev'.")
     # A pattern that ends in $ would take a name with a line feed behind it.
     if not _IDENTIFIER.fullmatch(name) or len(f"colima-{name}") > _LONGEST_IDENTIFIER:
-        raise InputError(
-            f"Could not use profile name {text!r}: Lima allows letters, digits and single '.', '_' or '-' between them, "
-            f"at most {_LONGEST_IDENTIFIER - len('colima-')} characters. Choose such a name."
-        )
+        longest = _LONGEST_IDENTIFIER - len("colima-")
+        reason = f"Lima allows letters, digits and single '.', '_' or '-' between them, at most {longest} characters"
+        raise InputError(f"use profile name {text!r}", reason, "Choose such a name.")
     return Name(name, f"colima-{name}")
 
 
@@ -98,7 +95,7 @@ class Paths:
         return self.lima / "_laptop.containers"
 
     def journal(self, name: Name) -> Path:
-        """The settings of a profile that is being made anew, from its deletion until it is there again."""
+        """The settings of a profile that is being recreated, from its deletion until it is there again."""
         return self.own / f"{name.id}.json"
 
     def fresh(self, name: Name) -> Path:
@@ -119,15 +116,16 @@ class Paths:
         longest = str(self.instance(name) / _LONGEST_SOCKET)
         if len(longest.encode()) >= limit:
             raise InputError(
-                f"Could not use profile name '{name}': Lima's socket '{longest}' would be longer than the {limit - 1} bytes "
-                "that the system allows. Choose a shorter name, or set COLIMA_HOME to a shorter directory."
+                f"use profile name '{name}'",
+                f"Lima's socket '{longest}' would be longer than the {limit - 1} bytes that the system allows",
+                "Choose a shorter name, or set COLIMA_HOME to a shorter directory.",
             )
 
 
 def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path], bool] = Path.exists) -> Paths:
     """Return the directories by colima's own rules.
 
-    A COLIMA_HOME that does not exist is taken at its word; whoever then starts colima must make it first, because colima
+    A COLIMA_HOME that does not exist is used as it is; it must be made before colima starts, because colima
     silently ignores it otherwise.
     """
     home = Path(environment.get("HOME") or "~").expanduser()

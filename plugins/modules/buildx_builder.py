@@ -107,6 +107,11 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  state:
+    description: V(absent) removes all builders of the list, whatever state they have themselves. V(present) leaves each its own.
+    type: str
+    choices: [present, absent]
+    default: present
   recreate:
     description:
       - When a builder that differs may be created again. V(if_idle) waits, with a note in RV(pending), while a build runs on it,

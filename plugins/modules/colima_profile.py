@@ -5,14 +5,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: colima_profile
-short_description: Converge colima profiles to what is asked for, losing nothing
+short_description: Create, change and delete colima profiles without losing data
 version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Creates, starts, changes, stops and deletes profiles of L(colima,https://github.com/abiosoft/colima) (Lima VMs with docker,
     containerd or incus, and optionally Kubernetes), one or several as one plan.
   - C(colima start) exits with 0 while it ignores or discards most changes to a profile that exists. This module compares with
-    what the VM really runs with, does what is needed to get there, and looks again afterwards.
+    what the VM really runs with, carries out what is needed, and reads again afterwards.
   - Options that are left out keep what is there; for a new profile they are colima's documented defaults. Names are the keys of
     C(colima.yaml) in snake case.
   - VMs, disks, images and volumes are never destroyed unless O(on_fixed_change), O(delete_data) and O(confirm_data_loss) say so.
@@ -32,9 +32,12 @@ options:
           the settings are in place, applied to a VM that runs already and left to the next start otherwise.
         - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
           wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
-        - V(started) when left out.
+        - V(started) when left out. Beside O(profiles) only V(absent), for all of them, and V(present), which changes nothing.
       type: str
       choices: [started, stopped, present, absent]
+    weight:
+      description: Weight of the profile in the sharing of the laptop, with O(sizes=share). 1 when left out.
+      type: float
     cpu:
       description: Number of CPUs. Needs a restart.
       type: int
@@ -70,7 +73,10 @@ options:
           description: Whether Kubernetes runs. Needs a restart.
           type: bool
         version:
-          description: Release of k3s, for example V(v1.35.0+k3s1). Installed in place at a restart, also downwards.
+          description:
+            - Release of k3s, for example V(v1.35.0+k3s1). Installed in place at a restart.
+            - A release that is older than the one in the VM is refused, because k3s can't read the data of a newer one.
+            - For a new profile the release that this version of colima installs.
           type: str
         k3s_args:
           description: Arguments for k3s (C(k3sArgs)). Needs a restart.
@@ -145,7 +151,7 @@ options:
       type: str
       choices: [sshfs, 9p, virtiofs]
     mount_inotify:
-      description: Whether changes of files are told to the VM (C(mountInotify)). macOS only. Needs a restart.
+      description: Whether the VM learns of changes of files (C(mountInotify)). macOS only. Needs a restart.
       type: bool
     ssh_config:
       description: Whether colima adds its hosts to C(~/.ssh/config) (C(sshConfig)). Takes effect at a restart.
@@ -218,6 +224,18 @@ options:
     description:
       - Name of the one profile, when O(profiles) is not used; the other options of a profile then stand beside it.
     type: str
+  sizes:
+    description:
+      - What becomes of a profile without O(profiles[].cpu) or O(profiles[].memory). V(keep) leaves it as it is.
+      - V(share) gives it a share of the laptop - its O(profiles[].weight) divided by the sum of all weights and the laptop's own.
+        The share is taken of the whole laptop and rounded down to whole CPUs and GiB, at least 1. Two profiles get a third each,
+        and a third stays with the laptop.
+      - A size that a profile names does not change the share of another one. A profile that is not V(absent) has its share
+        whether it runs or not, so that stopping one never resizes another.
+      - V(share) fails when the profiles that are not stopped need more than the laptop has, or than its memory less the reserve.
+    type: str
+    choices: [keep, share]
+    default: keep
   restart:
     description:
       - What may happen to a running VM when a change needs a restart.
@@ -230,7 +248,7 @@ options:
     default: if_idle
   on_fixed_change:
     description:
-      - What to do when a setting differs that is fixed for the life of a VM, or a disk shall shrink.
+      - What to do when a setting differs that is fixed for the life of a VM, or a disk would have to shrink.
       - V(refuse) fails before anything is done, and names all of them.
       - V(warn) leaves them as they are and applies the rest.
       - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects
@@ -285,8 +303,9 @@ options:
         description: Machine type.
         type: str
       weight:
-        description: Not used here; lets the same value serve P(laptop.containers.sized#filter).
+        description: The laptop's own weight beside those of the profiles, with O(sizes=share).
         type: float
+        default: 1.0
 seealso:
   - module: laptop.containers.colima_profile_info
   - module: laptop.containers.docker_context
@@ -341,7 +360,7 @@ actions:
     - stop profile 'k8s' (to apply cpu 2 CPUs -> 4 CPUs)
     - start profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)
 refusals:
-  description: Each refusal, where a plan was refused; nothing was done then.
+  description: Each refusal, where a plan was refused for several reasons; nothing was done then.
   returned: failure, when the plan was refused
   type: list
   elements: str
@@ -364,10 +383,6 @@ pending:
     change: {description: The change., type: str, returned: always}
     reason: {description: Why it waits., type: str, returned: always}
     remedy: {description: How to apply it., type: str, returned: always}
-bookkeeping:
-  description: Whether a run would bring nothing but the collection's own notes in order, which counts as no change.
-  returned: in check mode, when it would
-  type: bool
 profiles:
   description: The profiles afterwards, in the order in which they were given.
   returned: success
@@ -380,7 +395,7 @@ profiles:
       description:
         - V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(broken) or V(damaged);
         - V(half-started), when its set-up never finished or its engine is dead;
-        - V(unreachable), when it runs and gives no answer, so that nobody can tell what runs in it.
+        - V(unreachable), when it runs and gives no answer, so that what runs in it is unknown.
       type: str
       returned: always
     pending: {description: The changes of this profile that wait., type: list, elements: dict, returned: always}
@@ -402,47 +417,17 @@ profiles:
     incus_socket: {description: Address of incus on the laptop., type: str, returned: unless absent}
 """
 
-from typing import Any
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.colima.model.config import shown_options
-from ..module_utils.colima.model.credentials import secrets_in
-from ..module_utils.colima.task import ARGUMENT_SPEC, RULES, run
-from ..module_utils.core.errors import WorkstationError
+from ..module_utils.core.module import run_module
 
 
-class Module(AnsibleModule):  # type: ignore[misc]
-    """A module that never tells the credentials in its options, and in the rest hides no harmless word that is like one.
+def subject() -> type:
+    from ..module_utils.colima.task import SUBJECT
 
-    no_log in the options would hide the values of env wherever they occur: each "1" and "true" of the whole result.
-    """
-
-    def _load_params(self) -> None:
-        super()._load_params()
-        self.no_log_values.update(secrets_in(self.params))
-
-    def _log_invocation(self) -> None:
-        given: dict[str, Any] = self.params  # type: ignore[has-type]
-        self.params = shown_options(given)
-        super()._log_invocation()
-        self.params = given
+    return SUBJECT
 
 
 def main() -> None:
-    """Run the module."""
-    module = Module(ARGUMENT_SPEC, supports_check_mode=True, **RULES)
-    # What is left in the module is what a result shows of its invocation.
-    given, module.params = module.params, shown_options(module.params)
-    try:
-        result = run(given, module.check_mode)
-    except WorkstationError as error:
-        module.fail_json(**error.result)
-    except KeyboardInterrupt:
-        module.fail_json(msg="Could not finish the colima profiles: interrupted. Run again; it goes on from what is there.")
-    for text in result.pop("warnings"):
-        module.warn(text)
-    module.exit_json(**result)
+    run_module(subject)
 
 
 if __name__ == "__main__":

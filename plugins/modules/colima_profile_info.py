@@ -76,11 +76,14 @@ profiles:
       description:
         - V(running), V(stopped), V(defined) (settings but no VM), V(absent), V(broken) or V(damaged);
         - V(half-started), when its set-up never finished or its engine is dead;
-        - V(unreachable), when it runs and gives no answer, so that nobody can tell what runs in it.
+        - V(unreachable), when it runs and gives no answer, so that what runs in it is unknown.
       type: str
       returned: always
     problems: {description: What is wrong with it., type: list, elements: str, returned: always}
-    configured: {description: The settings for the next start (C(colima.yaml))., type: dict, returned: always}
+    configured:
+      description: The settings for the next start (C(colima.yaml)), with the keys of a newer colima under C(unknown).
+      type: dict
+      returned: always
     configured_problem: {description: What is wrong with the file of these settings., type: str, returned: always}
     applied: {description: The settings that the VM was last started with., type: dict, returned: always}
     drift: {description: Where the two differ in a way that needs a restart., type: list, elements: dict, returned: always}
@@ -95,56 +98,17 @@ profiles:
     containerd_socket: {description: Address of containerd on the laptop., type: str, returned: unless absent}
 """
 
-import os
-from collections.abc import Mapping
-from typing import Any
+from ..module_utils.core.module import run_module
 
-from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.colima.client.programs import Colima
-from ..module_utils.colima.observe.host import host_from
-from ..module_utils.colima.observe.read import read
-from ..module_utils.colima.report import full_profile
-from ..module_utils.colima_paths import parse_name, resolve
-from ..module_utils.core.errors import WorkstationError, naming_files
+def subject() -> type:
+    from ..module_utils.colima.info import SUBJECT
 
-ARGUMENT_SPEC = {
-    "names": {"type": "list", "elements": "str"},
-    "host": {
-        "type": "dict",
-        "options": {"system": {"type": "str", "choices": ["Darwin", "Linux"]}, "arch": {"type": "str"}},
-    },
-}
+    return SUBJECT
 
 
 def main() -> None:
-    """Run the module."""
-    module = AnsibleModule(ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        result = run(module.params)
-    except WorkstationError as error:
-        module.fail_json(msg=error.message, **error.context)
-    module.exit_json(**result)
-
-
-@naming_files("read the colima profiles")
-def run(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is there."""
-    names = params["names"]
-    host = host_from(params["host"], os.environ)
-    paths = resolve(os.environ, host.system)
-    colima = Colima(paths)
-    wanted = None if names is None else list(dict.fromkeys(parse_name(name) for name in names))
-    snapshot = read(colima, wanted, tolerant=True)
-    order = list(snapshot.profiles) if wanted is None else [name.name for name in wanted]
-    return {
-        "changed": False,
-        "installed": colima.installed,
-        "base": str(paths.base),
-        "lima": str(paths.lima),
-        "problems": list(snapshot.problems),
-        "profiles": [full_profile(paths, snapshot.profiles[name], host) for name in order],
-    }
+    run_module(subject)
 
 
 if __name__ == "__main__":

@@ -70,8 +70,9 @@ options:
         default: never
       state: &state
         description:
-          - V(absent) removes the context. If it is the current one, docker goes back to the context that was current before
-            this module switched, or to V(default).
+          - V(absent) removes the context; beside O(contexts) it removes all contexts of the list.
+          - If the current context is removed, docker goes back to the one that was current before this module switched, or to
+            V(default).
         type: str
         choices: [present, absent]
         default: present

@@ -42,6 +42,11 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  state:
+    description: V(absent) removes all scripts of the list, whatever state they have themselves. V(present) leaves each its own.
+    type: str
+    choices: [present, absent]
+    default: present
   completion:
     description:
       - Shells that complete the command named C(nerdctl), as nerdctl inside the VM defines it. The profile has to run when the

@@ -21,9 +21,9 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     works: the options of the tasks that the run reaches, by module. Without colima_profile among them nothing is known.
     """
     profiles = works.get("colima_profile", {}).get("profiles")
-    if not isinstance(profiles, list | tuple):
+    if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
         return
-    known = {_short(one["name"]) for one in profiles if isinstance(one, Mapping) and one.get("name")}
+    known = {_short(one["name"]) for one in profiles if one.get("name")}
     host = works["colima_profile"].get("host")
     system = host.get("system") if isinstance(host, Mapping) else None
     paths = resolve(environment, str(system or platform.system()))
@@ -65,7 +65,8 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
 
 
 def _entries(works: Mapping[str, Mapping[str, Any]], module: str, option: str) -> list[Mapping[str, Any]]:
-    found = works.get(module, {}).get(option)
+    work = works.get(module, {})
+    found = work.get(option) if work.get("state") != "absent" else None
     entries = found if isinstance(found, list | tuple) else ()
     return [entry for entry in entries if isinstance(entry, Mapping) and entry.get("state", "present") == "present"]
 

@@ -86,6 +86,10 @@ def made(lab: ColimaLab) -> int:
     return 0
 
 
+def text_of_calls(lab: ColimaLab) -> list[str]:
+    return lab.calls_file.read_text().splitlines() if lab.calls_file.exists() else []
+
+
 def first_converge(_lab: ColimaLab) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return [DEV, SMALL], {}
 
@@ -122,6 +126,20 @@ def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
     if scenario is not first_converge:
         assert lab.has_marker("dev")
         assert "KEEP" in lab.paths.applied(parse_name("dev")).read_text()
+
+
+def test_the_colima_of_a_killed_run_works_on_and_the_next_run_finds_a_good_vm(lab: ColimaLab) -> None:
+    run = start(lab, [DEV], {})
+    note = lab.paths.own / "colima-dev.pid"
+    while not (note.exists() and noted(note) and [call for call in text_of_calls(lab) if '"start"' in call]):
+        time.sleep(0.005)
+    colima = noted(note)
+    run.kill()
+    run.wait()
+    assert lab.converge(DEV).profiles[0]["status"] == "running"
+    calls = [call[:2] for call in lab.calls() if call[0] == "colima" and call[1] in ("start", "stop")]
+    assert calls == [["colima", "start"]], f"process {colima} brought the VM up"
+    assert sorted(path.name for path in lab.paths.own.iterdir()) == ["lock"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

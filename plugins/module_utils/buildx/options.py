@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.entries import STATE
 from ..docker.context.model import BUILT_IN
 from .config import config_from
 from .model import Builder, Node, Wanted, check_endpoint, normal_platform
@@ -41,6 +42,7 @@ SPEC: dict[str, Any] = {
         "options": _BUILDER_OPTIONS,
         "mutually_exclusive": [("endpoint", "nodes")],
     },
+    "state": STATE,
     "recreate": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
     "prune_stale": {"type": "str", "choices": ["never", "gone", "unreachable"], "default": "never"},
     "timeout": {"type": "float", "default": 3.0},

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.entries import in_state
 from ..core.errors import CommandFailed
 from ..core.home import home, state_directory
 from ..core.lock import Lock
@@ -77,7 +78,7 @@ class Builders(Subject[Desired, State]):
         """Return the builders. Raises InputError."""
         del check_mode
         current = self.contexts.current() or BUILT_IN
-        wanted = tuple(wanted_from(options, current) for options in params["builders"])
+        wanted = tuple(wanted_from(options, current) for options in in_state(params["builders"], params["state"]))
         check_wanted(wanted)
         policy = Policy(params["recreate"], params["prune_stale"])
         self.asked = Desired(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))

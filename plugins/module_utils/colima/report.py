@@ -8,8 +8,9 @@ from typing import Any
 
 from ..colima_paths import Paths
 from ..core.plan import Pending
-from .model.config import Config, Host, canonical, differences, has_kubernetes, shown
+from .model.config import Config, Host, canonical, differences, has_kubernetes
 from .model.settings import BY_OPTION, LIVE
+from .model.shown import shown
 from .model.state import GIB, RUNNING, Current
 
 _SOCKETS = {"docker": ("docker", "containerd"), "containerd": ("containerd", "buildkitd"), "incus": ("incus",)}
@@ -87,6 +88,7 @@ def full_profile(paths: Paths, current: Current, host: Host) -> dict[str, Any]:
 
 
 def _nested(config: Config | None) -> dict[str, Any]:
+    """Return settings as colima.yaml nests them, unknown keys under a name of their own."""
     result: dict[str, Any] = {}
     for option, value in (config or {}).items():
         *parents, last = option.split(".")
@@ -105,6 +107,7 @@ def _problems(current: Current) -> list[str]:
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
     said = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),
+        (bool(current.contradiction), current.contradiction),
         (bool(current.dead_engine), current.dead_engine),
         (current.exists and current.configured is None, f"its colima.yaml {current.configured_problem}"),
         (current.configured is not None and bool(current.configured_problem), f"in its colima.yaml {current.configured_problem}"),

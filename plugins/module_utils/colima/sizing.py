@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.entries import entries_of
 from ..core.errors import InputError
+from .model.config import Host
+from .model.desired import LARGEST_NUMBER
 
 MIB_PER_GIB = 1024
+_REMEDY = "Lower '{}' or 'weight' of a profile, or configure fewer profiles."
 
 
 @dataclass(frozen=True)
-class Host:
+class Laptop:
     """A laptop: logical CPUs, memory in MiB, and what stays with the laptop itself.
 
     weight is the laptop's own share beside those of the profiles; reserve_memory_mib is never given to profiles, whatever
@@ -50,7 +51,7 @@ class Size:
     memory: float
 
 
-def sizes(host: Host, wishes: Sequence[Wish]) -> dict[str, Size]:
+def sizes(host: Laptop, wishes: Sequence[Wish]) -> dict[str, Size]:
     """Return the size of each profile by name.
 
     A share is weight / (all profiles' weights + the host's weight), so two profiles of weight 1 get a third each. It is
@@ -75,97 +76,63 @@ def sizes(host: Host, wishes: Sequence[Wish]) -> dict[str, Size]:
     names = _quoted(up)
     cpus = sum(result[wish.name].cpu for wish in up)
     if cpus > host.cpus:
-        raise InputError(
-            f"Could not size the profiles {names}: together they need {cpus} CPUs and this laptop has {host.cpus}. "
-            "Lower 'cpu' or 'weight' of a profile, or configure fewer profiles."
-        )
+        reason = f"together they need {cpus} CPUs, and this laptop has {host.cpus}"
+        raise InputError(f"size the profiles {names}", reason, _REMEDY.format("cpu"))
     memory = sum(result[wish.name].memory for wish in up)
     usable = (host.memory_mib - host.reserve_memory_mib) / MIB_PER_GIB
     if memory > usable + 1e-9:
-        raise InputError(
-            f"Could not size the profiles {names}: together they need {memory:g} GiB of memory and this laptop has "
-            f"{host.memory_mib / MIB_PER_GIB:.4g} GiB, of which {host.reserve_memory_mib / MIB_PER_GIB:.4g} GiB stay reserved. "
-            "Lower 'memory' or 'weight' of a profile, or configure fewer profiles."
+        reason = (
+            f"together they need {memory:g} GiB of memory, and this laptop has {host.memory_mib / MIB_PER_GIB:.4g} GiB, of which "
+            f"{host.reserve_memory_mib / MIB_PER_GIB:.4g} GiB stay reserved"
         )
+        raise InputError(f"size the profiles {names}", reason, _REMEDY.format("memory"))
     return result
 
 
-def sized(profiles: Any, host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the profiles with cpu and memory filled in, and without the keys that only sizing knows (weight).
+def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | None) -> list[Mapping[str, Any]]:
+    """Return the profiles of a task with cpu and memory filled in. weight: the laptop's own beside those of the profiles.
 
-    Profiles to be removed are passed through. Whatever else becomes of a profile, its share is its own: none of the others
-    grows, and so restarts, because one is stopped for an hour.
+    Profiles to be removed pass through. The share of every other profile is its own, whatever its state: none grows, and so
+    restarts, because another one is stopped for an hour.
     """
-    profiles = entries_of(profiles, "profiles")
-    staying = [profile for profile in profiles if profile.get("state") != "absent"]
-    known = {"cpus", "memory_mib", "weight", "reserve_memory_mib"}
-    size_of = sizes(
-        Host(**{key: _number(f"host.{key}", value) for key, value in host.items() if key in known}),
-        [_wish(profile) for profile in staying],
-    )
-    filled = []
-    for profile in profiles:
-        entry = {key: value for key, value in profile.items() if key != "weight"}
-        if profile.get("state") != "absent":
-            size = size_of[str(profile["name"])]
-            entry |= {"cpu": size.cpu, "memory": size.memory}
-        filled.append(entry)
-    return filled
+    laptop = Laptop(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
+    staying = [one for one in profiles if one.get("state") != "absent"]
+    size_of = sizes(laptop, [_wish(one) for one in staying])
+    return [
+        one if one.get("state") == "absent" else {**one, "cpu": size_of[one["name"]].cpu, "memory": size_of[one["name"]].memory}
+        for one in profiles
+    ]
 
 
 def _wish(profile: Mapping[str, Any]) -> Wish:
-    if not profile.get("name"):
-        raise InputError("Could not size a profile: it has no 'name'. Give every entry of the profiles list a name.")
-    name = str(profile["name"])
-    numbers = {
-        key: _number(f"{key}' of profile '{name}", profile[key])
-        for key in ("cpu", "memory", "weight")
-        if profile.get(key) is not None
-    }
-    if "cpu" in numbers and numbers["cpu"] != int(numbers["cpu"]):
-        raise InputError(f"Could not size profile '{name}': cpu is {numbers['cpu']:g}. Give a whole number of CPUs.")
     return Wish(
-        name,
-        cpu=int(numbers["cpu"]) if "cpu" in numbers else None,
-        memory=numbers.get("memory"),
-        weight=numbers.get("weight", 1.0),
+        profile["name"],
+        cpu=profile.get("cpu"),
+        memory=profile.get("memory"),
+        weight=1.0 if profile.get("weight") is None else profile["weight"],
         stopped=profile.get("state") == "stopped",
     )
 
 
-def _number(what: str, value: Any) -> Any:
-    """Return value as a number; facts and inventories may hold numbers as text."""
-    if isinstance(value, bool):
-        raise InputError(f"Could not size the profiles: '{what}' is {value!r}. Give a number.")
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"Could not size the profiles: '{what}' is {value!r}. Give a number.")
-    return int(number) if number == int(number) else number
-
-
-def _check(host: Host, wishes: Sequence[Wish]) -> None:
+def _check(host: Laptop, wishes: Sequence[Wish]) -> None:
     if host.cpus < 1 or host.memory_mib < 1:
-        raise InputError(
-            f"Could not size the profiles: the laptop is said to have {host.cpus} CPUs and {host.memory_mib} MiB of memory. "
-            "Check the facts, or set 'colima_host'."
-        )
+        reason = f"the laptop seems to have {host.cpus} CPUs and {host.memory_mib} MiB of memory"
+        raise InputError("size the profiles", reason, "Set cpus and memory_mib in the option host.")
     names = [wish.name for wish in wishes]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"Could not size profile '{name}': it is listed {names.count(name)} times. List it once.")
+            raise InputError(f"size profile '{name}'", f"it is listed {names.count(name)} times", "List it once.")
     for wish in wishes:
         for key, least in (("cpu", 1), ("memory", 0), ("weight", 0)):
             value = getattr(wish, key)
-            if value is not None and (value < least or value == 0):
-                raise InputError(
-                    f"Could not size profile '{wish.name}': {key} is {value:g}. "
-                    f"Give a number {'of at least 1' if key == 'cpu' else 'above 0'}."
-                )
-    if host.weight < 0 or host.reserve_memory_mib < 0:
-        raise InputError("Could not size the profiles: the laptop's weight or reserve is negative. Give 0 or more.")
+            # Some have more digits than Python prints.
+            if value is not None and not (least <= value <= LARGEST_NUMBER and value):
+                what = "of at least 1" if key == "cpu" else "above 0"
+                usable = -LARGEST_NUMBER <= value <= LARGEST_NUMBER
+                reason = f"its {key} is {value:g}" if usable else f"its {key} is too large"
+                raise InputError(f"size profile '{wish.name}'", reason, f"Use a number {what}.")
+    if not 0 <= host.weight <= LARGEST_NUMBER or host.reserve_memory_mib < 0:
+        raise InputError("size the profiles", "the laptop's weight or reserve is negative", "Use 0 or more.")
 
 
 def _quoted(wishes: Sequence[Wish]) -> str:

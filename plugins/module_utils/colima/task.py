@@ -1,78 +1,180 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The task of colima_profile as a whole: options in, one result out. It decides nothing itself; it connects the parts."""
+"""colima profiles as a subject: options in, one result out. It decides nothing itself; it connects the parts."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 from ..colima_paths import resolve
-from ..core.errors import InputError, naming_files
+from ..core.plan import Plan
+from ..core.subject import Outcome, Subject
+from .carry_out.apply import Applier
+from .carry_out.progress import Progress
+from .carry_out.ready import (
+    booting,
+    refuse_blind_plans,
+    require_tools,
+    require_writable,
+    told_missing,
+    wait_for_others,
+)
+from .client.at_work import Alone
 from .client.programs import Colima
-from .converge import Request, converge
-from .model.desired import desired_from, policy_from
-from .model.options import profile_options
+from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
+from .model.shown import secrets_in
 from .observe.host import host_from
+from .plan.action import Facts, ProfilePlan
+from .report import public_profile
+from .sizing import sized
+from .survey import Reading, Request, Survey, asked_again, plan_all, survey
 
-ARGUMENT_SPEC: dict[str, Any] = {
-    "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
-    **profile_options(name_required=False),
-    "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
-    "on_fixed_change": {
-        "type": "str",
-        "choices": ["refuse", "warn", "recreate", "recreate_with_data_loss"],
-        "default": "refuse",
-    },
-    "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
-    "delete_data": {"type": "bool", "default": False},
-    "timeout": {"type": "int", "default": 1800},
-    "stall_timeout": {"type": "int", "default": 600},
-    "host": {
-        "type": "dict",
-        "options": {
-            "cpus": {"type": "int"},
-            "memory_mib": {"type": "int"},
-            "reserve_memory_mib": {"type": "int", "default": 1024},
-            "disk_free_mib": {"type": "int"},
-            "system": {"type": "str", "choices": ["Darwin", "Linux"]},
-            "arch": {"type": "str"},
-            "weight": {"type": "float"},
+_NO_ADDRESS = (
+    "Profile '{name}' has no address that the laptop can reach, although network.address is on: colima could not set up its "
+    "network daemon. Allow it with sudo (see 'colima start -p {name}' on a terminal), then restart the profile."
+)
+_ONE = profile_options(name_required=False)
+
+
+class Profiles(Subject[Request, Reading]):
+    """The colima profiles of one user."""
+
+    spec = {
+        "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
+        **_ONE,
+        "sizes": {"type": "str", "choices": ["keep", "share"], "default": "keep"},
+        "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
+        "on_fixed_change": {
+            "type": "str",
+            "choices": ["refuse", "warn", "recreate", "recreate_with_data_loss"],
+            "default": "refuse",
         },
-    },
-}
-RULES: dict[str, Any] = {
-    "mutually_exclusive": [("profiles", option) for option in profile_options(name_required=False)],
-    "required_one_of": [("profiles", "name")],
-}
-
-
-@naming_files("converge the colima profiles")
-def run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Converge the profiles and return the result, with its warnings."""
-    given = params["host"] or {}
-    paths = resolve(os.environ, given.get("system") or os.uname().sysname)
-    profiles = params["profiles"] if params["profiles"] is not None else [params]
-    host = host_from(given, os.environ, paths.lima, with_chip=any(one.get("nested_virtualization") for one in profiles))
-    desired = desired_from(profiles, host)
-    limits = {"timeout": _seconds(params, "timeout"), "stall": _seconds(params, "stall_timeout")}
-    request = Request(tuple(desired), policy_from(params), host, limits)
-    outcome = converge(Colima(paths), request, check_mode)
-    return {
-        "changed": bool(outcome.actions),
-        **({"bookkeeping": True} if check_mode and outcome.bookkeeping else {}),
-        "actions": list(outcome.actions),
-        "pending": [item.public() for item in outcome.plan.pending],
-        "profiles": list(outcome.profiles),
-        "diff": outcome.plan.diff,
-        "warnings": list(outcome.plan.warnings),
+        "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
+        "delete_data": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 1800},
+        "stall_timeout": {"type": "int", "default": 600},
+        "host": {
+            "type": "dict",
+            "options": {
+                "cpus": {"type": "int"},
+                "memory_mib": {"type": "int"},
+                "reserve_memory_mib": {"type": "int", "default": 1024},
+                "disk_free_mib": {"type": "int"},
+                "system": {"type": "str", "choices": ["Darwin", "Linux"]},
+                "arch": {"type": "str"},
+                "weight": {"type": "float", "default": 1.0},
+            },
+        },
     }
+    rules = {
+        # state beside profiles is that of the whole.
+        "mutually_exclusive": [("profiles", option) for option in _ONE if option != "state"],
+        "required_one_of": [("profiles", "name")],
+    }
+    hidden = frozenset({"env", "docker", "provision"})
+    work = "converge the colima profiles"
+    look = "Check whether this colima and this system can do it."
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self.applied: list[ProfilePlan] | None = None
+
+    def secrets(self, params: Mapping[str, Any]) -> set[str]:
+        """Return the texts that no result may hold."""
+        return secrets_in(params)
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+        """Return what is asked for. Raises InputError."""
+        given = params["host"] or {}
+        profiles: Sequence[Mapping[str, Any]] = profiles_from(params)
+        self.colima = Colima(resolve(os.environ, given.get("system") or os.uname().sysname))
+        chip = any(one.get("nested_virtualization") for one in profiles)
+        host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
+        if params["sizes"] == "share":
+            profiles = sized(profiles, host, given.get("weight"))
+        self.request = Request(tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
+        return self.request
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs out, and wait for what they left at work and for starts by other programs."""
+        limits = self.request.limits
+        return self._guarded(Alone(self.colima.paths.own, limits.timeout, self._say, self._line))
+
+    @contextlib.contextmanager
+    def _guarded(self, alone: Alone) -> Iterator[bool]:
+        require_tools(self.colima, self.planned.profiles)
+        self.colima.make_base()
+        with alone as quiet:
+            waited = wait_for_others(self.colima, self.planned.profiles, self.request.limits.timeout, self.progress.say)
+            yield quiet and not waited
+
+    def read(self, desired: Request) -> Reading:
+        """Return what is there; after the actions, without the questions that only a plan needs."""
+        colima = self.colima
+        if self.applied is not None:
+            names = [str(one.name) for one in desired.desired]
+            held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
+            return replace(survey(colima, desired, Facts(busy=dict.fromkeys(names, ""))), held=held)
+        for one in desired.desired:
+            colima.paths.check_socket_length(one.name, desired.host.system)
+        reading = survey(colima, desired)
+        planned = plan_all(reading, desired)
+        refuse_blind_plans(colima, planned.profiles)
+        # What another program is just making may look like a loss, or like a VM that is as it should be.
+        unsure = not desired.check_mode and (planned.refusals or not planned.has_work) and booting(colima, planned.profiles)
+        if unsure and wait_for_others(colima, planned.profiles, desired.limits.timeout, self.progress.say):
+            reading = survey(colima, desired)
+        self.facts = reading.facts
+        return reading
+
+    def plan(self, desired: Request, current: Reading) -> Plan:
+        """Return the plan for all profiles."""
+        self.planned = plan_all(current, desired)
+        return self.planned
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out all plans side by side as far as they can be."""
+        planned, request = cast("Survey", plan), self.request
+        require_writable(self.colima, planned.profiles)
+        applier = Applier(self.colima, request.host, request.limits, self.progress)
+        with applier.telling(tell):
+            self.applied = applier.run(planned.profiles, partial(asked_again, self.colima, request, self.facts))
+
+    def public(self, outcome: Outcome[Request, Reading]) -> dict[str, Any]:
+        """Return the profiles as they are, or in check mode would be."""
+        request, planned = outcome.desired, cast("Survey", outcome.plan)
+        carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
+        after = plan_all(outcome.after, request).profiles
+        notes = told_missing(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
+        lacking = [str(one.current.name) for one in after if one.current.lacks_address]
+        return {
+            "pending": [item.public() for items in carried.values() for item in items],
+            "profiles": [
+                public_profile(
+                    self.colima.paths,
+                    one.current,
+                    request.host,
+                    pending=carried[str(one.desired.name)],
+                    target=one.target,
+                    state=one.desired.state,
+                )
+                for one in after
+            ],
+            "warnings": [*notes, *(_NO_ADDRESS.format(name=name) for name in lacking)],
+        }
+
+    def _say(self, phase: str) -> None:
+        for one in self.request.desired:
+            self.progress.say(str(one.name), phase)
+
+    def _line(self, instance: str, line: str) -> None:
+        for one in self.request.desired:
+            if one.name.id == instance:
+                self.progress.line(str(one.name), line)
 
 
-def _seconds(params: Mapping[str, Any], option: str) -> int:
-    """Return a time limit. Raises InputError for one that would end every start before it began."""
-    seconds: int = params[option]
-    if seconds < 1:
-        usual = ARGUMENT_SPEC[option]["default"]
-        raise InputError(f"Could not use {option} {seconds}: no start ends before it begins. Give seconds, such as {usual}.")
-    return seconds
+SUBJECT = Profiles

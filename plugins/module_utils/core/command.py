@@ -15,8 +15,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from .errors import CommandFailed, TimedOut, ToolMissing
@@ -33,6 +34,7 @@ USUAL_DIRECTORIES = (
     "/sbin",
 )
 GRACE_SECONDS = 10.0
+_FOLLOW_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -89,18 +91,20 @@ class Cli:
         environment: Mapping[str, str] | None = None,
         on_start: Callable[[int], None] | None = None,
         sign: Callable[[], object] | None = None,
+        into: Path | None = None,
     ) -> Output:
         """Run the tool to its end and return what it printed.
 
         timeout bounds the whole run, stall the silence between two lines (both in seconds, None = no bound). On either the
         process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. A tool that is silent is left alone
         while sign() keeps changing. on_line receives ("stdout" or "stderr", line) from reader threads as lines arrive, on_start
-        the process id. With check, an exit code other than 0 raises CommandFailed.
+        the process id. With check, an exit code other than 0 raises CommandFailed. With into, the tool prints to into.out and
+        into.err, so that it works on when this process is killed; else it would die of a broken pipe.
         """
         argv = (self.path, *args)
         surroundings = {**self.environment, **(environment or {})}
         output, reason = self._finished(
-            argv, stdin, surroundings, timeout=timeout, stall=stall, on_line=on_line, on_start=on_start, sign=sign
+            argv, stdin, surroundings, timeout=timeout, stall=stall, on_line=on_line, on_start=on_start, sign=sign, into=into
         )
         shown = " ".join((self.tool, *args))
         context: dict[str, Any] = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
@@ -121,19 +125,22 @@ class Cli:
         on_line: Callable[[str, str], None] | None,
         on_start: Callable[[int], None] | None,
         sign: Callable[[], object] | None,
+        into: Path | None,
     ) -> tuple[Output, str | None]:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=environment,
-            # A group of its own, so that a time-out also ends the tool's children.
-            start_new_session=True,
-        )
+        with contextlib.ExitStack() as opened:
+            out, err = (opened.enter_context(_new_file(file)) for file in printed_to(into)) if into else (subprocess.PIPE,) * 2
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                text=True,
+                errors="replace",
+                env=environment,
+                # A group of its own, so that a time-out also ends the tool's children.
+                start_new_session=True,
+            )
         if on_start is not None:
             on_start(process.pid)
         began = time.monotonic()
@@ -147,8 +154,12 @@ class Cli:
                 if on_line is not None:
                     on_line(channel, line.rstrip("\n"))
 
+        streams: Iterable[Any] = (process.stdout, process.stderr)
+        if into:
+            streams = [Tail(file).follow(lambda: process.poll() is None) for file in printed_to(into)]
         readers = [
-            threading.Thread(target=read, args=(name, getattr(process, name)), daemon=True) for name in ("stdout", "stderr")
+            threading.Thread(target=read, args=(name, stream), daemon=True)
+            for name, stream in zip(("stdout", "stderr"), streams, strict=True)
         ]
         for reader in readers:
             reader.start()
@@ -211,6 +222,42 @@ class Cli:
                     continue
             _end(process)
             return reason
+
+
+def printed_to(into: Path) -> tuple[Path, Path]:
+    """Return where a tool prints that got files instead of pipes: stdout and stderr."""
+    return into.with_name(f"{into.name}.out"), into.with_name(f"{into.name}.err")
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "wb")
+
+
+class Tail:
+    """What is written to a file, line by line as it grows. A missing file has no lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: IO[str] | None = None
+        self._rest = ""
+
+    def lines(self, *, last: bool = False) -> list[str]:
+        """Return the lines that are new and complete; with last also what is left."""
+        if self._file is None and self.path.is_file():
+            self._file = self.path.open(encoding="utf-8", errors="replace")
+        found = (self._rest + self._file.read() if self._file else "").splitlines(keepends=True)
+        self._rest = "" if last or not found or found[-1].endswith("\n") else found.pop()
+        return found
+
+    def follow(self, goes_on: Callable[[], bool]) -> Iterator[str]:
+        """Yield lines until whoever writes them has ended."""
+        while goes_on():
+            yield from self.lines()
+            time.sleep(_FOLLOW_SECONDS)
+        yield from self.lines(last=True)
+        if self._file:
+            self._file.close()
 
 
 def _feed(pipe: IO[str] | None, text: str) -> None:

@@ -59,6 +59,14 @@ def read_file(path: Path, limit: int = 1 << 20) -> FileState:
         raise file_trouble(f"read '{path}'", error, "Choose a path that you can read.") from error
 
 
+def text_of(path: Path) -> str | None:
+    """Return the text of a file that another program writes; None when there is none, it can't be read, or it is not a file."""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            return path.read_text(encoding="utf-8", errors="replace")
+    return None
+
+
 def write_file(path: Path, text: str, mode: int, remedy: str) -> None:
     """Replace the file at once. A link stays a link: its target is replaced. remedy tells what to do on a refusal."""
     try:
@@ -142,6 +150,16 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
         new.replace(path)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, for nobody but the user whatever the umask says. What is there stays as it is."""
+    for place in (*reversed(path.parents), path):
+        if not place.exists():
+            with contextlib.suppress(FileExistsError):
+                place.mkdir(0o700)
+    if not path.is_dir():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
 def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: bytes | None) -> bool:
     """Replace the file if it still holds what was found (None: nothing). Returns False, and leaves it, if it does not.
 
@@ -178,7 +196,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
 
 @contextlib.contextmanager
 def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

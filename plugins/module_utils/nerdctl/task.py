@@ -14,6 +14,7 @@ from typing import Any
 
 from ..colima_paths import parse_name
 from ..core.command import Cli
+from ..core.entries import STATE, in_state
 from ..core.errors import CommandFailed, InputError, file_trouble
 from ..core.files import aside, read_file, rename_new, write_file
 from ..core.lock import user_files
@@ -75,6 +76,7 @@ class Nerdctl(Subject[Desired, Current]):
             },
             "required_if": [("state", "present", ["profile"])],
         },
+        "state": STATE,
         "completion": {"type": "list", "elements": "str", "choices": list(SHELLS), "default": []},
         "colima": {"type": "path"},
     }
@@ -94,7 +96,7 @@ class Nerdctl(Subject[Desired, Current]):
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return the wrappers and shells. Raises InputError."""
-        wrappers = tuple(_wrapper(options) for options in params["wrappers"])
+        wrappers = tuple(_wrapper(options) for options in in_state(params["wrappers"], params["state"]))
         check_wrappers(wrappers)
         present = [item for item in wrappers if item.present]
         profile = next((item.profile for item in present if item.path.name == "nerdctl"), "")

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.start import FORCE_STOP, repair_for
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import FORCE_STOP, repair_for
 
 from rehearsal.processes.system import comes_true
 

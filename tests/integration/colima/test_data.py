@@ -64,7 +64,7 @@ def test_a_disk_whose_note_is_lost_can_be_used_again_after_its_vm_went(lab: Coli
     lab.run("colima", "stop", "dev")
     lab.paths.store(NAME).unlink()
     gone = lab.converge(ABSENT).actions
-    assert "restore colima's note of the data disk of profile 'dev' (else nobody could use the disk again)" in gone
+    assert "restore colima's note of the data disk of profile 'dev' (else the disk would be of no use)" in gone
     assert lab.converge(DEV).actions
     assert lab.has_marker("dev")
 

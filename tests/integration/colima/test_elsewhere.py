@@ -153,7 +153,7 @@ def test_a_start_that_never_ends_is_named_and_nothing_is_done_beside_it(lab: Col
     ):
         lab.converge(DEV, timeout=1)
     assert told.value.message == (
-        f"Could not change profile 'dev': process {process.pid}, which somebody else started, has been starting it for more "
+        f"Could not change profile 'dev': process {process.pid}, which is not ours, has been starting it for more "
         f"than 1 s. Wait for it to end, or end it with 'kill {process.pid}', and run again."
     )
     assert changes(lab) == []

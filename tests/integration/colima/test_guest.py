@@ -29,7 +29,7 @@ from tests.support.processes import kill
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 4, "memory": 12}
 NAME = parse_name("dev")
-HUNG_UP = "docker does not answer in it: its socket is hung up"
+HUNG_UP = "docker does not answer in it: its socket closes at once"
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_containers_that_outlived_their_docker_hold_its_healing_back(lab: Colima
     let_run(lab, "containerd-shim", "containerd-shim")
     held = lab.converge(DEV)
     assert (held.actions, lab.machine("dev")) == ((), machine)
-    assert [str(item) for item in held.plan.pending] == [
+    assert [str(item) for item in held.pending] == [
         f"profile 'dev': a restart ({HUNG_UP}) is pending because 2 containers run in it (left by an engine that died). "
-        "Run again when nothing runs in it, or with restart set to always."
+        "Run again when nothing runs in it, or with E(restart=always)."
     ]
     assert held.profiles[0]["status"] == "half-started"
     let_run(lab)
@@ -121,7 +121,7 @@ def test_a_vm_that_nobody_can_reach_is_restarted_only_when_told(lab: ColimaLab) 
     ):
         held = lab.converge(K8S, restart=policy)
         assert (held.actions, held.profiles[0]["status"], lab.machine("k8s")) == ((), "unreachable", machine)
-        assert [(item.change, item.reason) for item in held.plan.pending] == [("a restart (it gives no answer)", reason)]
+        assert [(item.change, item.reason) for item in held.pending] == [("a restart (it gives no answer)", reason)]
     done = lab.converge(K8S, restart="always")
     assert done.actions[0] == "stop profile 'k8s' (it gives no answer)"
     assert lab.converge(K8S).profiles[0]["status"] == "running"
@@ -146,7 +146,7 @@ def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLa
     kill(lab.machine("k8s"))
     held = lab.converge(wanted)
     assert (held.actions, held.profiles[0]["status"], lab.machine("k8s", "qemu.pid")) == ((), "broken", driver)
-    (item,) = held.plan.pending
+    (item,) = held.pending
     assert (item.change, item.reason) == (
         "a restart (parts of it have died)",
         "it could not be told whether containers run in it",
@@ -169,7 +169,7 @@ def test_one_question_that_got_lost_changes_nothing(lab: ColimaLab) -> None:
     (lab.bin / "colima").chmod(0o755)
     again = lab.converge(K8S)
     assert (lab.root / "lost").exists()
-    assert (again.actions, again.plan.pending, again.profiles[0]["status"]) == ((), (), "running")
+    assert (again.actions, again.pending, again.profiles[0]["status"]) == ((), (), "running")
 
 
 # -- builds, which need no container
@@ -189,7 +189,7 @@ def test_a_build_in_the_vm_holds_a_restart_back(lab: ColimaLab, runtime: str, pr
     let_run(lab, process)
     held = lab.converge({**wanted, "cpu": 3})
     assert held.actions == ()
-    assert [item.reason for item in held.plan.pending] == [f"a build or transfer is at work in it ({told})"]
+    assert [item.reason for item in held.pending] == [f"a build or transfer is at work in it ({told})"]
     let_run(lab)
     assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
 
@@ -205,7 +205,7 @@ def test_a_docker_client_that_builds_holds_a_restart_back_unless_it_means_anothe
     with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **lab.environment}) as process:
         done = lab.converge({**DEV, "cpu": 3})
         process.kill()
-    reasons = [item.reason for item in done.plan.pending]
+    reasons = [item.reason for item in done.pending]
     assert reasons == (["a build or transfer is at work in it (docker build)"] if ours else [])
     assert bool(done.actions) is not ours
 
@@ -252,7 +252,7 @@ def status(path: Path) -> dict[str, str]:
 def test_a_socket_on_which_nobody_listens_is_a_sign_of_death(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(place / "s"))
-    assert why_dead(status(place / "s")) == "docker does not answer in it: nobody listens on its socket"
+    assert why_dead(status(place / "s")) == "docker does not answer in it: no process listens on its socket"
 
 
 def test_an_engine_that_hangs_and_a_socket_that_is_not_there_prove_nothing(place: Path) -> None:

@@ -89,4 +89,4 @@ def test_a_copy_of_the_kubeconfig_that_holds_something_lost_is_kept_and_named(la
     kube(lab, {**kube(lab), "users": [user for user in kube(lab)["users"] if user["name"] != "me"]})
     done = lab.converge({"name": "k8s", "state": "absent"})
     assert copy.exists()
-    assert [warning for warning in done.plan.warnings if str(copy) in warning]
+    assert [warning for warning in done.warnings if str(copy) in warning]

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.lock import exclusive
-from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import Request, converge
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Alone
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy, desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import (
     CommandFailed,
@@ -30,7 +31,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
     WorkstationError,
 )
 
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab, converge
 from tests.support.processes import kill, standing_still_until
 
 DOCKER = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
@@ -60,6 +61,11 @@ def applied(lab: ColimaLab, name: str) -> dict[str, Any]:
     return yaml.safe_load(lab.paths.applied(parse_name(name)).read_text())  # type: ignore[no-any-return]
 
 
+def events(progress: Path) -> list[dict[str, Any]]:
+    """What a display would show of profiles."""
+    return [event for event in map(json.loads, progress.read_text().splitlines()) if "phase" in event]
+
+
 def change_applied(lab: ColimaLab, name: str, **values: Any) -> None:
     file = lab.paths.applied(parse_name(name))
     file.write_text(yaml.safe_dump({**applied(lab, name), **values}))
@@ -78,11 +84,11 @@ def test_check_apply_check_apply(lab: ColimaLab) -> None:
             "create profile 'k8s' (containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB)",
         )
     )
-    assert planned.plan.diff == done.plan.diff
+    assert planned.diff == done.diff
     before = lab.tree()
     assert lab.converge(DOCKER, K8S, check=True).actions == ()
     again = lab.converge(DOCKER, K8S)
-    assert (again.actions, again.plan.pending, lab.tree()) == ((), (), before)
+    assert (again.actions, again.pending, lab.tree()) == ((), (), before)
     assert [(p["name"], p["status"], p["kubernetes"]) for p in again.profiles] == [
         ("dev", "running", False),
         ("k8s", "running", True),
@@ -95,6 +101,7 @@ def test_a_run_with_nothing_to_do_asks_as_little_as_possible(lab: ColimaLab) -> 
     lab.converge(DOCKER, K8S)
     assert sorted(lab.calls()) == [
         ["colima", "list", "--json"],
+        ["colima", "ssh", "--profile", "k8s", "--", "sudo", "cat", "/etc/rancher/k3s/k3s.yaml"],
         ["colima", "status", "--profile", "dev", "--json"],
         ["colima", "status", "--profile", "k8s", "--json"],
         ["limactl", "disk", "list", "--json"],
@@ -108,9 +115,9 @@ def test_a_change_waits_for_running_containers_and_is_applied_afterwards(lab: Co
     lab.containers("web")
     held = lab.converge({**DOCKER, "cpu": 4})
     assert held.actions == ()
-    assert [str(item) for item in held.plan.pending] == [
+    assert [str(item) for item in held.pending] == [
         "profile 'dev': cpu 2 CPUs -> 4 CPUs is pending because 1 container runs in it (web). Run again when nothing runs in it, "
-        "or with restart set to always."
+        "or with E(restart=always)."
     ]
     assert lab.machine("dev") == machine
     lab.containers()
@@ -142,8 +149,8 @@ exec {lab.bin}/colima.real "$@"
     machine = lab.machine("two")
     done = lab.converge({**one, "cpu": 3}, {**two, "cpu": 3})
     assert lab.machine("two") == machine
-    assert [str(item.target) for item in done.plan.pending] == ["profile 'two'"]
-    assert "my-database" in done.plan.pending[0].reason
+    assert [str(item.target) for item in done.pending] == ["profile 'two'"]
+    assert "my-database" in done.pending[0].reason
     assert not [action for action in done.actions if "'two'" in action]
     lab.containers()
     assert any("stop profile 'two'" in action for action in lab.converge({**one, "cpu": 3}, {**two, "cpu": 3}).actions)
@@ -152,7 +159,7 @@ exec {lab.bin}/colima.real "$@"
 def test_pods_of_kubernetes_itself_do_not_hold_a_restart_back(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("k8s_coredns", labels="a=b,io.kubernetes.pod.namespace=kube-system")
-    assert lab.converge({**DOCKER, "cpu": 4}).plan.pending == ()
+    assert lab.converge({**DOCKER, "cpu": 4}).pending == ()
 
 
 HEAD = "UID    PID    PPID    C    STIME    TTY    TIME    CMD"
@@ -173,11 +180,11 @@ def test_a_builder_that_builds_nothing_does_not_hold_a_restart_back(lab: ColimaL
     lab.containers("buildx_buildkit_multi-platform0")
     for top in (BUILDING, HEAD, ""):
         let_builder_be(lab, top)
-        (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+        (held,) = lab.converge({**DOCKER, "cpu": 4}).pending
         assert held.reason == "1 container runs in it (buildx_buildkit_multi-platform0)", top
     let_builder_be(lab, AT_REST)
     lab.containers("buildx_buildkit_multi-platform0", "web")
-    (held,) = lab.converge({**DOCKER, "cpu": 4}).plan.pending
+    (held,) = lab.converge({**DOCKER, "cpu": 4}).pending
     assert held.reason == "1 container runs in it (web)"
     lab.containers("buildx_buildkit_multi-platform0")
     assert lab.converge({**DOCKER, "cpu": 4}).profiles[0]["cpu"] == 4
@@ -195,7 +202,7 @@ def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_no
     ):
         answer.write_text(text)
         held = lab.converge({**wanted, "cpu": 3})
-        assert (held.actions, [item.reason for item in held.plan.pending]) == ((), [reason])
+        assert (held.actions, [item.reason for item in held.pending]) == ((), [reason])
     answer.write_text('[{"name": "web", "status": "Stopped"}]')
     assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
 
@@ -208,7 +215,7 @@ def test_a_restart_for_kubernetes_that_does_not_run_waits_for_running_containers
     machine = lab.machine("dev")
     held = lab.converge(wanted)
     assert (held.actions, lab.machine("dev")) == ((), machine)
-    assert "(Kubernetes is not running in it) is pending because 1 container runs in it (web)" in str(held.plan.pending[0])
+    assert "(Kubernetes is not running in it) is pending because 1 container runs in it (web)" in str(held.pending[0])
     lab.containers()
     assert lab.converge(wanted).profiles[0]["status"] == "running"
 
@@ -227,7 +234,7 @@ def test_kubernetes_is_refused_where_the_runtime_that_is_there_has_none(lab: Col
 def test_restart_never_holds_back_and_always_does_not_ask(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.containers("web")
-    assert lab.converge({**DOCKER, "memory": 6}, restart="never").plan.pending
+    assert lab.converge({**DOCKER, "memory": 6}, restart="never").pending
     assert lab.converge({**DOCKER, "memory": 6}, restart="always").profiles[0]["memory"] == 6
 
 
@@ -237,7 +244,7 @@ def test_a_setting_that_needs_no_restart_is_written_at_once(lab: ColimaLab) -> N
     machine = lab.machine("dev")
     done = lab.converge({**DOCKER, "auto_activate": False, "cpu": 3})
     assert done.actions == ("write the settings of profile 'dev' (auto_activate on -> off)",)
-    assert done.plan.pending
+    assert done.pending
     assert lab.machine("dev") == machine
     assert lab.converge({**DOCKER, "auto_activate": False}).actions == ()
 
@@ -315,7 +322,7 @@ def test_fixed_settings_are_refused_with_both_ways_forward(lab: ColimaLab) -> No
         lab.converge({**DOCKER, "cpu": 4, "vm_type": "qemu", "mount_type": "sshfs"})
     assert refused.value.message == (
         "Could not change vm_type vz -> qemu, mount_type virtiofs -> sshfs of profile 'dev': fixed for the life of its VM. "
-        "Keep the old value, or set on_fixed_change to recreate (makes the VM anew; images and volumes stay)."
+        "Keep the old value, or set O(on_fixed_change=recreate) (replaces the VM; images and volumes stay)."
     )
     assert lab.tree() == before
 
@@ -345,7 +352,7 @@ def test_k3s_keeps_its_port_for_the_life_of_the_vm_also_while_it_is_off(lab: Col
             lab.converge(on_port(7003))
     assert lab.converge(on_port(7002)).actions == ("write the settings of profile 'k8s' (kubernetes.port 7003 -> 7002)",)
     warned = lab.converge(on_port(7003), on_fixed_change="warn")
-    assert (warned.actions, warned.plan.warnings) == (
+    assert (warned.actions, warned.warnings) == (
         (),
         ("Profile 'k8s' keeps kubernetes.port 7002 instead of 7003: it is fixed for the life of its VM.",),
     )
@@ -353,7 +360,7 @@ def test_k3s_keeps_its_port_for_the_life_of_the_vm_also_while_it_is_off(lab: Col
     assert kube_port(lab) == 7003
     lab.calls()
     assert lab.converge(on_port(7003)).actions == ()
-    assert not [call for call in lab.calls() if "ssh" in call]
+    assert not [call for call in lab.calls() if "/etc/colima/colima.json" in call]
 
 
 def test_a_port_that_is_left_alone_stays_unwritten_where_the_files_do_not_name_it(lab: ColimaLab) -> None:
@@ -369,7 +376,7 @@ def test_a_port_that_a_stopped_vm_could_not_tell_is_told_when_it_is_up(lab: Coli
     lab.converge(on_port(7001))
     lab.converge(on_port(7001, enabled=False))
     lab.converge({"name": "k8s", "state": "stopped"})
-    with pytest.raises(NotVerified, match=r"kubernetes\.port 7001 -> 7002 of profile 'k8s': fixed for the life of its VM"):
+    with pytest.raises(RefusedStep, match=r"kubernetes\.port 7001 -> 7002 of profile 'k8s': fixed for the life of its VM"):
         lab.converge(on_port(7002))
     assert lab.converge(on_port(7001)).profiles[0]["status"] == "running"
     assert lab.converge(on_port(7001)).actions == ()
@@ -401,7 +408,7 @@ def test_warn_leaves_fixed_settings_and_applies_the_rest(lab: ColimaLab) -> None
     lab.converge(DOCKER)
     done = lab.converge({**DOCKER, "vm_type": "qemu", "cpu": 4}, on_fixed_change="warn")
     assert (applied(lab, "dev")["vmType"], applied(lab, "dev")["cpu"]) == ("vz", 4)
-    assert done.plan.warnings == ("Profile 'dev' keeps vm_type vz instead of qemu: it is fixed for the life of its VM.",)
+    assert done.warnings == ("Profile 'dev' keeps vm_type vz instead of qemu: it is fixed for the life of its VM.",)
     assert lab.converge({**DOCKER, "vm_type": "qemu", "cpu": 4}, on_fixed_change="warn").actions == ()
 
 
@@ -440,6 +447,8 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     assert done.actions[1:] == (
         "remove kubeconfig entry 'colima-k8s'",
         "remove colima's copies of the kubeconfig from before profile 'k8s' (the kubeconfig still has all that is in them)",
+        f"remove '{lab.home / '.config/containerd/config.toml'}' (as colima wrote it; no profile is left)",
+        f"remove '{lab.home / '.config/buildkit/buildkitd.toml'}' (as colima wrote it; no profile is left)",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",
         f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
     )
@@ -490,10 +499,37 @@ def test_with_the_last_profile_go_the_traces_of_all(lab: ColimaLab) -> None:
     assert "Include" in ssh.read_text()
     lab.converge({"name": "dev", "state": "absent"})
     assert "Include" in ssh.read_text()
+    settings = lab.home / ".config"
+    assert (settings / "containerd" / "config.toml").exists()
+    (settings / "buildkit" / "buildkitd.toml").write_text("# mine\n")
     gone = lab.converge({"name": "k8s", "state": "absent"}, {"name": "dev", "state": "absent"})
+    written = settings / "containerd" / "config.toml"
+    assert gone.actions[-2] == f"remove '{written}' (as colima wrote it; no profile is left)"
+    assert not written.parent.exists()
+    assert (settings / "buildkit" / "buildkitd.toml").read_text() == "# mine\n"
     assert gone.actions[-1] == f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)"
     assert ssh.read_text() == "Host mine\n  User me\n"
     assert lab.converge({"name": "k8s", "state": "absent"}, {"name": "dev", "state": "absent"}).actions == ()
+
+
+def test_an_ssh_settings_file_with_nothing_but_colimas_line_goes_with_it(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    assert (lab.home / ".ssh" / "config").read_text().startswith("Include")
+    lab.converge({"name": "dev", "state": "absent"})
+    assert not (lab.home / ".ssh" / "config").exists()
+
+
+def test_the_notes_that_buildx_made_of_colimas_docker_context_go_with_it(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    records = lab.home / ".docker" / "buildx"
+    for part in ("activity", "refs"):
+        (records / part).mkdir(parents=True)
+    (records / "activity" / "colima-dev").write_text("")
+    (records / "refs" / "colima-dev" / "node").mkdir(parents=True)
+    (records / "activity" / "mine").write_text("")
+    gone = lab.converge({"name": "dev", "state": "absent"})
+    assert "remove buildx's notes of docker context 'colima-dev'" in gone.actions
+    assert sorted(path.name for path in records.rglob("*")) == ["activity", "mine", "refs"]
 
 
 # -- healing
@@ -525,8 +561,8 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progr
         lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
-    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
-    assert told == ["waiting for somebody else, who is starting it"]
+    told = [event["phase"] for event in events(progress)]
+    assert told == ["waiting for another program, which is starting it"]
 
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
@@ -537,6 +573,19 @@ def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
     done = lab.converge(DOCKER)
     assert done.actions[0] == "stop profile 'dev' (its last start did not finish)"
     assert done.profiles[0]["status"] == "running"
+
+
+def test_a_vm_that_never_came_up_is_stopped_by_force(lab: ColimaLab, progress: Path) -> None:
+    lab.settings["FAIL"] = "hang:dev"
+    with pytest.raises(TimedOut):
+        lab.converge(DOCKER, stall=1.5)
+    del lab.settings["FAIL"]
+    lab.calls()
+    done = lab.converge(DOCKER)
+    assert done.actions[0].startswith("stop by force profile 'dev' (its VM never came up")
+    assert [call[4:] for call in lab.calls() if call[:2] == ["colima", "stop"]] == [["--force"]]
+    lab.converge({**DOCKER, "state": "stopped"})
+    assert "stop, waiting up to 3 minutes for its guest to shut down" in progress.read_text()
 
 
 @pytest.mark.parametrize("killed", ["ha.pid", "qemu.pid"])
@@ -652,12 +701,27 @@ def test_a_damaged_kubeconfig_entry_is_repaired_without_a_restart(lab: ColimaLab
     assert yaml.safe_load(kubeconfig.read_text())["current-context"] == "colima-k8s"
 
 
+@pytest.mark.parametrize("part", ["server", "certificate-authority-data"])
+def test_a_complete_kubeconfig_entry_of_another_k3s_is_repaired_without_a_restart(lab: ColimaLab, part: str) -> None:
+    lab.converge(K8S)
+    machine, kubeconfig = lab.machine("k8s"), lab.home / ".kube" / "config"
+    good = yaml.safe_load(kubeconfig.read_text())
+    stale = yaml.safe_load(kubeconfig.read_text())
+    stale["clusters"][0]["cluster"][part] = {"server": "https://127.0.0.1:1"}.get(part, "b2xk")
+    kubeconfig.write_text(yaml.safe_dump(stale))
+    assert lab.converge(K8S, check=True).actions == ("repair kubeconfig entry 'colima-k8s' (it is of another k3s)",)
+    assert lab.converge(K8S).actions == ("repair kubeconfig entry 'colima-k8s' (it is of another k3s)",)
+    assert yaml.safe_load(kubeconfig.read_text())["clusters"] == good["clusters"]
+    assert lab.machine("k8s") == machine
+    assert lab.converge(K8S).actions == ()
+
+
 # -- limits, locks and side by side
 
 
 def test_a_hanging_start_ends_with_its_cause_and_deletes_nothing(lab: ColimaLab) -> None:
     lab.settings["FAIL"] = "hang:dev"
-    with pytest.raises(TimedOut, match=r"profile 'dev'.*nothing was deleted"):
+    with pytest.raises(TimedOut, match=r"profile 'dev'.*Nothing was deleted"):
         lab.converge(DOCKER, stall=1.5)
     del lab.settings["FAIL"]
     assert lab.converge(DOCKER).profiles[0]["status"] == "running"
@@ -682,7 +746,7 @@ def test_the_very_first_download_is_told_as_it_grows(lab: ColimaLab, progress: P
     lab.converge(DOCKER)
     stop.set()
     growing.join()
-    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
+    told = [event["phase"] for event in events(progress)]
     assert "downloading the disk image, 200 MiB" in told
 
 
@@ -693,7 +757,7 @@ def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> Non
         began = time.monotonic()
         lab.converge(DOCKER, K8S)
         took = time.monotonic() - began
-    told = {(event["profile"], event["phase"]): event["time"] for event in map(json.loads, progress.read_text().splitlines())}
+    told = {(event["profile"], event["phase"]): event["time"] for event in events(progress)}
     assert told["k8s", "starting"] < told["k8s", "booting"] <= told["dev", "starting"] + 0.2 < told["k8s", "booted"]
     if boot == 16:
         assert told["dev", "ready"] - told["dev", "starting"] >= 20
@@ -708,8 +772,7 @@ def test_kubernetes_is_set_up_one_after_the_other_and_started_again_side_by_side
     def times(name: str) -> dict[str, float]:
         progress = watched(tmp_path / name, monkeypatch)
         lab.converge(*two)
-        events = map(json.loads, progress.read_text().splitlines())
-        return {f"{event['profile']} {event['phase']}": event["time"] for event in events}
+        return {f"{event['profile']} {event['phase']}": event["time"] for event in events(progress)}
 
     first = times("first")
     assert first["k8s kubernetes: updating config"] <= first["two starting"]
@@ -769,7 +832,7 @@ def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: C
     before = lab.tree()
     planned = lab.converge(DOCKER, check=True)
     assert planned.actions
-    assert planned.plan.warnings == ("colima is not installed. Run 'brew install colima'.",)
+    assert planned.warnings == ("colima is not installed. Run 'brew install colima'.",)
     with pytest.raises(ToolMissing, match=r"Could not find 'colima'.*brew install colima"):
         lab.converge(DOCKER)
     assert lab.tree() == before
@@ -790,7 +853,7 @@ def test_without_colima_nothing_is_said_of_data_that_nobody_can_see(lab: ColimaL
     }
     profile, policy = asked[change]
     for check in (True, False):
-        with pytest.raises(ToolMissing, match=r"'colima'.*brew install colima'\. .*nobody can tell what profile 'dev' holds"):
+        with pytest.raises(ToolMissing, match=r"'colima'.*brew install colima'\. .*the data of profile 'dev' can't be seen"):
             lab.converge(profile, check=check, **policy)
     assert lab.converge({**DOCKER, "cpu": 3}, check=True).actions
     assert lab.has_marker("dev")
@@ -804,10 +867,10 @@ def test_where_nothing_is_left_absent_needs_no_colima(lab: ColimaLab) -> None:
 def test_check_mode_names_the_programs_that_the_run_would_miss(lab: ColimaLab) -> None:
     (lab.bin / "lima").unlink()
     wanted = {"name": "dev", "runtime": "incus"}
-    assert lab.converge(wanted, check=True).plan.warnings == ("lima and incus are not installed. Run 'brew install lima incus'.",)
+    assert lab.converge(wanted, check=True).warnings == ("lima and incus are not installed. Run 'brew install lima incus'.",)
     with pytest.raises(ToolMissing, match="'lima'"):
         lab.converge(wanted)
-    assert lab.converge({"name": "other", "state": "absent"}, check=True).plan.warnings == ()
+    assert lab.converge({"name": "other", "state": "absent"}, check=True).warnings == ()
 
 
 def test_an_old_colima_is_named_before_anything_is_done(lab: ColimaLab) -> None:
@@ -856,7 +919,7 @@ def test_before_0_9_a_vm_is_made_anew_whatever_lies_where_later_ones_keep_disks(
     given: dict[str, Any] = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
     assert lab.converge(other, **given).profiles[0]["status"] == "running"
     assert not lab.paths.data_disk(name).exists() and not lab.paths.store(name).exists()
-    assert lab.converge(other, **given).plan.steps == ()
+    assert lab.converge(other, **given).actions == ()
 
 
 @pytest.mark.parametrize("befalls", ["deleted", "damaged", "lost"])
@@ -909,11 +972,9 @@ def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
 
 def test_another_run_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
     lab.paths.own.mkdir(parents=True)
-    with exclusive(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
+    with Alone(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
         lab.converge(DOCKER, timeout=0.3)
-    assert [event["phase"] for event in map(json.loads, progress.read_text().splitlines())] == [
-        f"waiting for another run (process {os.getpid()})"
-    ]
+    assert [event["phase"] for event in events(progress)] == [f"waiting for another run (process {os.getpid()})"]
     with (lab.paths.own / "lock").open("r+") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         handle.truncate(0)
@@ -935,5 +996,5 @@ def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, 
     with standing_still_until(theirs.pid, lambda: "waiting for" in progress.read_text()):
         lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
-    told = [event["phase"] for event in map(json.loads, progress.read_text().splitlines())]
+    told = [event["phase"] for event in events(progress)]
     assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"

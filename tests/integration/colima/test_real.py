@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import Outcome, Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import in_guest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import resolve
 
 from rehearsal.lab.laptop import Lab
+from tests.support.colima.standin_laptop import Result, converge
 
 pytestmark = pytest.mark.real("docker", "containerd", "buildkit")
 
@@ -37,7 +38,7 @@ def lab() -> Iterator[Lab]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def wish(lab: Lab, runtime: str, cpu: int) -> Outcome:
+def wish(lab: Lab, runtime: str, cpu: int) -> Result:
     environment = lab.environment
     host = Host("Darwin", "aarch64", environment["HOME"], 12, 36864, 500_000)
     desired = desired_from([{"name": "dev", "runtime": runtime, "cpu": cpu, "memory": 2, "disk": 20}], host)
@@ -69,7 +70,7 @@ def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
     run(lab, *client, "run", "--detach", "--net", "none", "--name", "mine", "waits:1")
     held = wish(lab, runtime, 4)
     assert held.actions == ()
-    assert [item.reason for item in held.plan.pending] == ["1 container runs in it (mine)"]
+    assert [item.reason for item in held.pending] == ["1 container runs in it (mine)"]
     assert "mine" in run(lab, *client, "ps")
     run(lab, *client, "stop", "--time", "1", "mine")
     done = wish(lab, runtime, 4)
@@ -109,7 +110,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
             assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
             held = wish(lab, "docker", 4)
             assert held.actions == ()
-            assert [item.reason for item in held.plan.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+            assert [item.reason for item in held.pending] == ["a build or transfer is at work in it (docker buildx build)"]
             # The engine is on this machine, and so are its steps, which a guest would show.
             end = time.monotonic() + 20
             while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-ww", "-o", "args=").splitlines()):

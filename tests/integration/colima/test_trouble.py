@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import (
     CommandFailed,
@@ -25,7 +24,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 )
 
 from rehearsal.standin import docker_cli
-from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.colima.standin_laptop import ColimaLab, colima_lab, converge
 from tests.support.processes import kill
 
 DEV = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
@@ -98,13 +97,28 @@ def dangling_base(lab: ColimaLab) -> Path:
     return lab.home / ".colima"
 
 
-@pytest.mark.parametrize("obstacle", [directory_for_settings, directory_for_the_lock, file_for_the_base, dangling_base])
+@pytest.mark.parametrize("obstacle", [directory_for_settings, file_for_the_base, dangling_base])
 def test_what_is_in_the_way_is_named(lab: ColimaLab, obstacle: Callable[[ColimaLab], Path]) -> None:
     path = obstacle(lab)
     with pytest.raises(InputError) as told:
         lab.converge(DEV)
     assert told.value.message.startswith(f"Could not converge the colima profiles: '{path}")
     assert told.value.message.endswith("Check that path, and run again.")
+
+
+def test_a_directory_in_place_of_the_lock_is_named(lab: ColimaLab) -> None:
+    path = directory_for_the_lock(lab)
+    with pytest.raises(InputError, match=rf"Could not lock '{path}': it is not a plain file\. Remove it, and run again\."):
+        lab.converge(DEV)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_root_in_an_empty_home_is_told_limas_refusal_before_anything_is_written(lab: ColimaLab, check: bool) -> None:
+    lab.settings["REFUSE_ROOT"] = "1"
+    before = lab.tree()
+    with pytest.raises(InputError, match="limactl must not run as the root user"):
+        lab.converge(DEV, check=check)
+    assert lab.tree() == before
 
 
 def test_the_settings_may_live_behind_a_link(lab: ColimaLab) -> None:
@@ -159,7 +173,7 @@ def test_trouble_with_a_file_on_the_way_tells_what_was_done(lab: ColimaLab, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(InputError, match=r"no space left on device\. Free some space, and run again") as caught:
+    with pytest.raises(InputError, match=r"no space left on device\. Free some disk space, and run again") as caught:
         lab.converge({**DEV, "cpu": 4})
     assert caught.value.result["changed"]
     assert str(caught.value.result["actions"]).startswith("[\"stop profile 'dev'")
@@ -195,19 +209,19 @@ def test_a_new_profile_beside_one_that_nobody_asked_for_is_told_once(lab: Colima
     lab.converge(DEV)
     lab.put_marker("dev")
     renamed = {**DEV, "name": "work"}
-    assert lab.converge(renamed).plan.warnings == (
-        "Profile 'dev' (running) is not asked for here and is left alone. If 'work' shall take its place, delete it with state "
-        "absent; its data disk stays unless delete_data is set.",
+    assert lab.converge(renamed).warnings == (
+        "Profile 'dev' (running) is not in the list and is left alone. If 'work' replaces one, delete that with state absent; "
+        "its data disk stays unless delete_data is set.",
     )
-    assert lab.converge(renamed).plan.warnings == ()
+    assert lab.converge(renamed).warnings == ()
     with pytest.raises(RefusedStep) as caught:
         lab.converge({**DEV, "name": "third", "memory": 30})
-    assert "Profiles 'dev' and 'work' run without being asked for here: stop them ('colima stop dev')" in caught.value.message
+    assert "Profiles 'dev' and 'work' are running but not in the list: stop them ('colima stop dev')" in caught.value.message
     assert lab.has_marker("dev")
     assert lab.converge(DEV).actions == ()
 
 
-@pytest.mark.parametrize("text", ["", "contexts: [a]\nclusters: {}\n", "kind: Config\ncurrent-context: colima-k8s\n"])
+@pytest.mark.parametrize("text", ["", "contexts: []\nclusters: []\n", "kind: Config\ncurrent-context: colima-k8s\n"])
 def test_a_kubeconfig_that_lost_its_content_is_filled_in_one_run(lab: ColimaLab, text: str) -> None:
     lab.converge(K8S)
     file = lab.home / ".kube" / "config"
@@ -355,10 +369,10 @@ def test_a_full_disk_is_told_before_a_vm_is_made(lab: ColimaLab) -> None:
         host = replace(lab.host, disk_free_mib=free)
         request = replace(lab.request(DEV, {**DEV, "name": "two", "disk": 100, "auto_activate": False}), host=host)
         if what == "refused":
-            with pytest.raises(RefusedStep, match=r"profile 'dev': only 3\.9 GiB are free .* needs 3 GiB\. Free some space"):
+            with pytest.raises(RefusedStep, match=r"profile 'dev': only 3\.9 GiB are free .* needs 3 GiB\. Free some disk space"):
                 converge(lab.colima, request, True)
         else:
-            assert "may grow by 120 GiB, and 48 GiB are free" in converge(lab.colima, request, True).plan.warnings[0]
+            assert "may grow by 120 GiB, and 48 GiB are free" in converge(lab.colima, request, True).warnings[0]
 
 
 def test_two_plays_at_once_do_the_work_once(lab: ColimaLab) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import K3s, Row, Store
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
@@ -16,16 +17,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     STOPPED,
     Current,
     DataDisk,
-    Row,
-    Store,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import (
-    DOCKER_CONTEXT,
-    KUBECONFIG_ENTRY,
-    PHASES,
-    WRAPPER,
     Action,
+    Phase,
     ProfilePlan,
     settled_notes,
 )
@@ -47,16 +43,16 @@ class World:
     # The port that k3s was installed with in this VM; 0 if it was never installed.
     k3s_port: int = 0
 
-    def k3s_ports(self) -> dict[str, int | None]:
-        """Return what a look into the VM shows, nothing while it is down."""
-        return {self.current.name.name: self.k3s_port} if self.current.health in (RUNNING, HALF) else {}
+    def k3s(self) -> dict[str, K3s | None]:
+        """What a look into the VM tells: nothing while it is down."""
+        return {self.current.name.name: K3s(self.k3s_port)} if self.current.health in (RUNNING, HALF) else {}
 
     def apply(self, plan: ProfilePlan) -> None:
         """Run the actions in the order of the phases."""
-        for phase in PHASES:
+        for phase in Phase:
             for action in plan.actions:
-                if action.kind in phase:
-                    getattr(self, action.kind)(action)
+                if action.phase is phase:
+                    getattr(self, action.kind.value)(action)
         notes = settled_notes(plan)
         self.change(
             interrupted=None if "journal" in notes else self.current.interrupted,
@@ -90,20 +86,14 @@ class World:
         self.k3s_port = 0
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={}, definition=None)
 
-    aside_first = aside
-
     def aside_disk(self, _action: Action) -> None:
         assert self.current.disk is None
         self.change(disk_unfinished=False)
-
-    aside_disk_first = aside_disk
 
     def unlock(self, _action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
         self.change(disk=replace(self.current.disk, used_by=""))
-
-    unlock_first = unlock
 
     def delete(self, _action: Action) -> None:
         self.k3s_port = 0
@@ -139,13 +129,11 @@ class World:
         assert action.config is not None
         self.change(store=Store(True, action.config["runtime"]))
 
-    store_first = store
-
     def resize(self, action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
-        assert action.number * GIB > self.current.disk.size
-        self.change(disk=replace(self.current.disk, size=action.number * GIB))
+        assert action.gib * GIB > self.current.disk.size
+        self.change(disk=replace(self.current.disk, size=action.gib * GIB))
 
     def write(self, action: Action) -> None:
         assert action.config is not None
@@ -219,7 +207,7 @@ class World:
         )
 
     def kubeconfig(self, action: Action) -> None:
-        dangling = self.current.clients.kube_current_dangling and not action.number
+        dangling = self.current.clients.kube_current_dangling and not action.activate
         self.change(
             clients=replace(self.current.clients, kube_entry="present", kube_port=self.k3s_port, kube_current_dangling=dangling)
         )
@@ -230,10 +218,16 @@ class World:
     def use_context(self, _action: Action) -> None:
         assert self.current.clients.docker_context
 
-    def clean(self, action: Action) -> None:
-        gone: dict[int, dict[str, Any]] = {
-            DOCKER_CONTEXT: {"docker_context": ""},
-            KUBECONFIG_ENTRY: {"kube_entry": "", "kube_current": "", "kube_current_dangling": False},
-            WRAPPER: {"wrappers": ()},
-        }
-        self.change(clients=replace(self.current.clients, **gone.get(action.number, {})))
+    def remove_docker_context(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, docker_context=""))
+
+    def remove_kube_entry(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, kube_entry="", kube_current="", kube_current_dangling=False))
+
+    def remove_wrapper(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, wrappers=()))
+
+    def outside(self, _action: Action) -> None:
+        """A trace that is not part of this model goes."""
+
+    remove_ssh_include = remove_default_file = remove_buildx_notes = remove_kube_copies = outside

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import Request, Survey, converge, survey
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Config, Host, canonical
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import (
@@ -18,6 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.set
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import RUNNING, Current
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.read import read
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request, Survey, plan_all, survey
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep, WorkstationError
 from hypothesis import settings
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from tests.support.colima.in_process_lab import ROOM, Killed, ProcessLab
 from tests.support.colima.mishaps import MISHAPS, happen
 from tests.support.colima.outcome_model import World
-from tests.support.colima.standin_laptop import lab_of
+from tests.support.colima.standin_laptop import converge, lab_of
 from tests.support.colima.strategies import HOSTS, LONG, STATES, made, policies, stated
 
 # Longer than four characters: the label of a shorter one's data disk would protect it from being formatted.
@@ -134,7 +134,7 @@ def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
         # Lima itself removes the pid files of the dead whenever it is asked for anything.
         lab.run("colima", "list")
     before = lab.tree()
-    found = survey(lab.colima, request)
+    found = plan_all(survey(lab.colima, request), request)
     lab.calls()
     try:
         outcome = converge(lab.colima, request, False)
@@ -142,21 +142,21 @@ def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
         assert lab.tree() == before, "a refusal comes before the first step"
         return _plain(lab, refusal.message)
     calls = _calls(lab)
-    again = survey(lab.colima, request)
-    _check(lab, run, found, again.plans[0].current, calls)
-    left = [*again.refusals, *(str(action) for plan in again.plans for action in plan.actions)]
-    assert not left, f"the second run still finds something to do: {left}"
+    again = plan_all(survey(lab.colima, request), request)
+    _check(lab, run, found, again.profiles[0].current, calls)
+    left = [*again.refusals, *(str(action) for plan in again.profiles for action in plan.actions)]
+    assert not left, f"the second run is not idle: {left}"
     return [_plain(lab, action) for action in outcome.actions], calls
 
 
 def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
     """Check that the plan and the model were right, and that no work was interrupted unasked."""
-    (plan,) = found.plans
+    (plan,) = found.profiles
     version = tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split("."))
     world = World(plan.current, lab.host, version >= DATA_DISK_SINCE, version < INCUS_KEEPS_DATA_SINCE)
     world.apply(plan)
     surprises = differing(seen(lab, now), seen(lab, world.current))
-    assert not surprises, f"not foretold: {surprises}"
+    assert not surprises, f"not predicted: {surprises}"
     assert not world.lost or _was_asked_to_destroy(run)
     if plan.current.health == RUNNING and run.desired.state in ("started", "present"):
         interrupted = any(call[1] in ("stop", "delete") for call in calls)

@@ -9,15 +9,20 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.colima.converge import Outcome, Request, converge
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Limits
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
+from ansible_collections.laptop.containers.plugins.module_utils.colima.task import Profiles
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Pending
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
 
 from rehearsal.standin.colima import install
 from tests.support.colima.docker_and_kubectl import script
@@ -31,6 +36,42 @@ esac
 exit 0
 """
 MARKER = "a user's volume"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run told, as a module gives it."""
+
+    actions: tuple[str, ...]
+    profiles: tuple[dict[str, Any], ...]
+    pending: tuple[Pending, ...]
+    warnings: tuple[str, ...]
+    diff: dict[str, Any]
+
+
+class _Given(Profiles):
+    """The subject of the module, with a request in place of options."""
+
+    def __init__(self, colima: Colima, request: Request) -> None:
+        super().__init__()
+        self.colima, self.request = colima, request
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+        del params
+        self.request = replace(self.request, check_mode=check_mode)
+        return self.request
+
+
+def converge(colima: Colima, request: Request, check: bool) -> Result:
+    """Run once, through the skeleton of all modules."""
+    result = run(_Given(colima, request), {}, check_mode=check)
+    return Result(
+        tuple(result["actions"]),
+        tuple(result["profiles"]),
+        tuple(Pending(**item) for item in result["pending"]),
+        tuple(result["warnings"]),
+        result["diff"],
+    )
 
 
 class ColimaLab:
@@ -91,9 +132,9 @@ class ColimaLab:
     def request(self, *profiles: dict[str, Any], **policy: Any) -> Request:
         """Return what a module would ask for."""
         limits: dict[str, float] = {key: policy.pop(key) for key in ("timeout", "stall", "stop") if key in policy}
-        return Request(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, limits)
+        return Request(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, Limits(**limits))
 
-    def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Outcome:
+    def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:
         """Run once, as the module does."""
         return converge(self.colima, self.request(*profiles, **policy), check)
 

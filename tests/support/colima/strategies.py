@@ -20,6 +20,8 @@ LONG = settings(
     derandomize=not os.environ.get("LAPTOP_LONG"),
     suppress_health_check=list(HealthCheck),
 )
+# What is read from tools and files.
+EDGES = settings(parent=LONG, max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 1000)
 NAME = parse_name("dev")
 APPLE_SILICON = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 INTEL = (Host("Darwin", "x86_64", "/Users/me", 8, 16384), Host("Linux", "x86_64", "/home/me", 8, 16384))

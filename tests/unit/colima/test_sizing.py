@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.sizing import Host, Size, Wish, sized, sizes
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
+from ansible_collections.laptop.containers.plugins.module_utils.colima.sizing import Laptop, Size, Wish, sized, sizes
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,78 +26,76 @@ TWO = [Wish("k8s"), Wish("docker-buildx")]
     ],
 )
 def test_two_profiles_get_a_third_each(cpus: int, memory_gib: int, expected: Size) -> None:
-    assert sizes(Host(cpus, memory_gib * GIB), TWO) == {"k8s": expected, "docker-buildx": expected}
+    assert sizes(Laptop(cpus, memory_gib * GIB), TWO) == {"k8s": expected, "docker-buildx": expected}
 
 
 def test_weights_share_the_laptop_with_the_host() -> None:
-    got = sizes(Host(12, 48 * GIB), [Wish("k8s", weight=2), Wish("docker-buildx")])
+    got = sizes(Laptop(12, 48 * GIB), [Wish("k8s", weight=2), Wish("docker-buildx")])
     assert got == {"k8s": Size(6, 24), "docker-buildx": Size(3, 12)}
 
 
 def test_an_absolute_size_does_not_resize_the_other_profile() -> None:
-    got = sizes(Host(12, 36 * GIB), [Wish("k8s", cpu=2, memory=3.5), Wish("docker-buildx")])
+    got = sizes(Laptop(12, 36 * GIB), [Wish("k8s", cpu=2, memory=3.5), Wish("docker-buildx")])
     assert got == {"k8s": Size(2, 3.5), "docker-buildx": Size(4, 12)}
 
 
 def test_the_hosts_own_weight_keeps_more_for_the_laptop() -> None:
-    assert sizes(Host(12, 36 * GIB, weight=2), TWO)["k8s"] == Size(3, 9)
+    assert sizes(Laptop(12, 36 * GIB, weight=2), TWO)["k8s"] == Size(3, 9)
 
 
 @pytest.mark.parametrize(
     ("host", "wishes", "message"),
     [
-        pytest.param(Host(1, 8 * GIB), TWO, "together they need 2 CPUs and this laptop has 1", id="one CPU"),
-        pytest.param(Host(4, 2 * GIB), TWO, "together they need 2 GiB of memory and this laptop has 2 GiB", id="reserve"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a", cpu=3), Wish("b", cpu=2)], "together they need 5 CPUs", id="absolute CPUs"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a", memory=7.5)], "need 7.5 GiB of memory", id="absolute memory"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a", cpu=0)], "profile 'a': cpu is 0", id="zero CPUs"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a", memory=-1)], "profile 'a': memory is -1", id="negative memory"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a", weight=0)], "profile 'a': weight is 0", id="zero weight"),
-        pytest.param(Host(4, 8 * GIB), [Wish("a"), Wish("a")], "profile 'a': it is listed 2 times", id="listed twice"),
-        pytest.param(Host(0, 8 * GIB), TWO, "is said to have 0 CPUs", id="a host without CPUs"),
+        pytest.param(Laptop(1, 8 * GIB), TWO, "together they need 2 CPUs, and this laptop has 1", id="one CPU"),
+        pytest.param(Laptop(4, 2 * GIB), TWO, "together they need 2 GiB of memory, and this laptop has 2 GiB", id="reserve"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=3), Wish("b", cpu=2)], "together they need 5 CPUs", id="absolute CPUs"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=7.5)], "need 7.5 GiB of memory", id="absolute memory"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=0)], "profile 'a': its cpu is 0", id="zero CPUs"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=-1)], "profile 'a': its memory is -1", id="negative memory"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", weight=0)], "profile 'a': its weight is 0", id="zero weight"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a"), Wish("a")], "profile 'a': it is listed 2 times", id="listed twice"),
+        pytest.param(Laptop(0, 8 * GIB), TWO, "seems to have 0 CPUs", id="a host without CPUs"),
     ],
 )
-def test_what_does_not_fit_is_refused(host: Host, wishes: list[Wish], message: str) -> None:
+def test_what_does_not_fit_is_refused(host: Laptop, wishes: list[Wish], message: str) -> None:
     with pytest.raises(InputError) as caught:
         sizes(host, wishes)
     assert message in caught.value.message
 
 
-def test_profiles_keep_their_other_settings_and_lose_the_weight() -> None:
-    got = sized([{"name": "k8s", "runtime": "containerd", "weight": "2"}], {"cpus": "6", "memory_mib": 12 * GIB, "arch": "x"})
-    assert got == [{"name": "k8s", "runtime": "containerd", "cpu": 4, "memory": 8}]
+def host(cpus: int, gib: int) -> Host:
+    return Host(cpus=cpus, memory_mib=gib * GIB)
+
+
+def test_profiles_keep_their_other_settings() -> None:
+    (got,) = sized([{"name": "k8s", "runtime": "containerd", "weight": 2.0}], host(6, 12), None)
+    assert got == {"name": "k8s", "runtime": "containerd", "weight": 2.0, "cpu": 4, "memory": 8}
 
 
 @pytest.mark.parametrize("state", ["stopped", "present"])
 def test_a_profile_that_is_not_started_keeps_its_share(state: str) -> None:
-    laptop = {"cpus": 12, "memory_mib": 36 * GIB}
-    both = sized([{"name": "k8s"}, {"name": "docker-buildx"}], laptop)
-    assert sized([{"name": "k8s", "state": state}, {"name": "docker-buildx"}], laptop) == [{**both[0], "state": state}, both[1]]
+    both = sized([{"name": "k8s"}, {"name": "docker-buildx"}], host(12, 36), 1.0)
+    other = [{"name": "k8s", "state": state}, {"name": "docker-buildx"}]
+    assert sized(other, host(12, 36), 1.0) == [{**both[0], "state": state}, both[1]]
 
 
 def test_a_stopped_profile_leaves_room_for_an_absolute_size() -> None:
     profiles: list[dict[str, Any]] = [{"name": "k8s", "state": "stopped"}, {"name": "big", "cpu": 11, "memory": 30}]
-    assert [profile["cpu"] for profile in sized(profiles, {"cpus": 12, "memory_mib": 36 * GIB})] == [4, 11]
+    assert [profile["cpu"] for profile in sized(profiles, host(12, 36), None)] == [4, 11]
     with pytest.raises(InputError, match="together they need 15 CPUs"):
-        sized([{**profiles[0], "state": "started"}, profiles[1]], {"cpus": 12, "memory_mib": 36 * GIB})
+        sized([{**profiles[0], "state": "started"}, profiles[1]], host(12, 36), None)
 
 
 def test_a_profile_that_goes_takes_nothing() -> None:
-    got = sized([{"name": "old", "state": "absent"}, {"name": "k8s"}], {"cpus": 4, "memory_mib": 8 * GIB})
+    got = sized([{"name": "old", "state": "absent"}, {"name": "k8s"}], host(4, 8), None)
     assert got == [{"name": "old", "state": "absent"}, {"name": "k8s", "cpu": 2, "memory": 4}]
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), "1e400", "nan"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400])
 @pytest.mark.parametrize("key", ["cpu", "memory", "weight"])
-def test_a_size_that_is_endless_or_nothing_is_named(key: str, value: object) -> None:
-    with pytest.raises(InputError, match=rf"'{key}' of profile 'k8s' is .*Give a number"):
-        sized([{"name": "k8s", key: value}], {"cpus": 4, "memory_mib": 8 * GIB})
-
-
-@pytest.mark.parametrize("value", ["four", None, True, [4]])
-def test_a_size_that_is_no_number_is_named(value: object) -> None:
-    with pytest.raises(InputError, match="Give a number"):
-        sized([{"name": "k8s"}], {"cpus": value, "memory_mib": 4096})
+def test_a_size_that_is_endless_or_nothing_is_named(key: str, value: float) -> None:
+    with pytest.raises(InputError, match=rf"size profile 'k8s': its {key} is too large\. Use a number"):
+        sized([{"name": "k8s", key: value}], host(4, 8), None)
 
 
 @given(
@@ -106,11 +105,11 @@ def test_a_size_that_is_no_number_is_named(value: object) -> None:
     host_weight=st.floats(0, 10),
 )
 def test_the_sum_never_exceeds_the_laptop(cpus: int, memory: int, weights: list[float], host_weight: float) -> None:
-    host = Host(cpus, memory, weight=host_weight)
+    laptop = Laptop(cpus, memory, weight=host_weight)
     try:
-        got = sizes(host, [Wish(f"p{number}", weight=weight) for number, weight in enumerate(weights)])
+        got = sizes(laptop, [Wish(f"p{number}", weight=weight) for number, weight in enumerate(weights)])
     except InputError:
         return
     assert sum(size.cpu for size in got.values()) <= cpus
-    assert sum(size.memory for size in got.values()) * GIB <= memory - host.reserve_memory_mib
+    assert sum(size.memory for size in got.values()) * GIB <= memory - laptop.reserve_memory_mib
     assert all(size.cpu >= 1 and size.memory >= 1 for size in got.values())

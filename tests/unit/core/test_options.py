@@ -6,9 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.task import ARGUMENT_SPEC
-from ansible_collections.laptop.containers.plugins.module_utils.core.entries import with_state
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.colima.task import Profiles
+from ansible_collections.laptop.containers.plugins.module_utils.core.entries import in_state
 from ansible_collections.laptop.containers.plugins.module_utils.core.options import problems
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -58,7 +57,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
 def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
-    assert [problem.sentence for problem in problems(ARGUMENT_SPEC, options)] == [f"Could not use {message}"]
+    assert [problem.sentence for problem in problems(Profiles.spec, options)] == [f"Could not use {message}"]
 
 
 def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
@@ -70,25 +69,10 @@ def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
         "network": {"dns": "1.1.1.1"},
         "restart": "if_idle",
     }
-    assert problems(ARGUMENT_SPEC, fine) == []
+    assert problems(Profiles.spec, fine) == []
 
 
-@pytest.mark.parametrize("word", ["stopped", "started", "Absent", "", None, False])
-def test_a_word_that_is_no_state_of_a_role_removes_nothing(word: Any) -> None:
-    with pytest.raises(InputError, match=f"Could not use '{word}' as 'docker_context_state': it is neither present nor absent"):
-        with_state([{"name": "a"}], word, "docker_context_contexts")
-
-
-def test_the_state_of_a_role_is_that_of_its_entries_only_where_it_is_absent() -> None:
+def test_the_state_of_a_task_is_that_of_its_entries_only_where_it_is_absent() -> None:
     entries = [{"name": "a", "state": "stopped"}, {"name": "b"}]
-    assert with_state(entries, "present", "colima_profiles") == entries
-    assert with_state(entries, "absent", "colima_profiles") == [{"name": name, "state": "absent"} for name in "ab"]
-
-
-@pytest.mark.parametrize(
-    ("given", "reason"), [("k8s", "it is a text"), ({"k8s": {}}, "it is a mapping"), (["k8s"], "entry 1 ('k8s')")]
-)
-def test_a_list_that_is_none_is_named_by_its_variable(given: Any, reason: str) -> None:
-    with pytest.raises(InputError) as caught:
-        with_state(given, "present", "colima_profiles")
-    assert caught.value.message.startswith(f"Could not use 'colima_profiles': {reason}")
+    assert in_state(entries, "present") == entries
+    assert in_state(entries, "absent") == [{"name": name, "state": "absent"} for name in "ab"]

@@ -42,7 +42,7 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("module", [colima_profile, colima_profile_info], ids=["colima_profile", "colima_profile_info"])
 def test_the_documentation_is_that_of_the_options(module: Any) -> None:
     options = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert documented(options) == documented(module.ARGUMENT_SPEC)
+    assert documented(options) == documented(module.subject().spec)
 
 
 def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
@@ -84,7 +84,9 @@ def test_credentials_are_told_to_nobody_and_harmless_words_stay(
 @pytest.mark.parametrize("option", ["timeout", "stall_timeout"])
 def test_a_time_that_is_over_before_it_begins_is_refused(run: ModuleRun, option: str) -> None:
     result = run("colima_profile", check=True, name="dev", host=HOST, **{option: -5})
-    assert result["msg"].startswith(f"Could not use {option} -5: no start ends before it begins. Give seconds, such as ")
+    assert result["msg"].startswith(
+        f"Could not use this {option}: it is not between 1 and 1000000 seconds. Use seconds, such as "
+    )
 
 
 def test_a_run_says_what_is_missing(run: ModuleRun, home: Path) -> None:

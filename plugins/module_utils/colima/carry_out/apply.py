@@ -6,94 +6,109 @@ Decides nothing but how to get past a failed start. Every step may be the last o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified, TimedOut
-from ...core.files import write_atomically
+from ...core.files import make_directory, write_atomically
 from ..client.programs import Colima
 from ..model.config import Host
+from ..model.desired import Limits
 from ..model.settings import DATA_DISK_SINCE
 from ..model.yaml_text import parse, render
-from ..observe.kube_context import note_context
-from ..plan.action import DOWN, PHASES, UP, Action, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
+from ..observe.kube_context import note_context, remove_backups
+from ..plan.action import Action, Do, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from . import clients
-from .account import Account
 from .progress import Progress
-from .start import start
-from .starts import run_staggered
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long things may take, in seconds."""
-
-    timeout: float = 1800.0
-    stall: float = 600.0
-    # Lima waits three minutes for a hung guest before it kills it.
-    stop: float = 300.0
+from .start import run_staggered, start
 
 
 @dataclass
 class Applier:
-    """Applies plans through colima, and keeps account of it."""
+    """Applies plans through colima. Actions may run side by side: order is how they are told, further what else was done."""
 
     colima: Colima
     host: Host
     limits: Limits
     progress: Progress
-    account: Account = field(default_factory=Account)
+    order: list[Action] = field(default_factory=list)
+    begun: list[Action] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+    further: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Tell what was done, in the order of the plans, also when it ends in a failure."""
+        try:
+            yield
+        finally:
+            for action in sorted((action for action in self.done if not action.silent), key=self.order.index):
+                tell(str(action))
+            for text in self.further:
+                tell(text)
+            for action in self.begun:
+                if action not in self.done and not action.silent:
+                    tell(f"{action}: not finished")
+
+    @contextlib.contextmanager
+    def _recorded(self, action: Action) -> Iterator[None]:
+        if action not in self.order:
+            self.order.append(action)
+        self.begun.append(action)
+        yield
+        self.done.append(action)
 
     def run(self, planned: Sequence[ProfilePlan], again: Callable[[ProfilePlan], ProfilePlan]) -> list[ProfilePlan]:
         """Run all actions of all plans. The caller holds the lock. Returns the plans that were carried out.
 
-        again makes the plan of a profile anew that must be idle: while another one stops, minutes may pass.
+        again plans once more for a profile that must be idle: while another one stops, minutes may pass.
         """
-        self.colima.make_base()
         plans = list(planned)
-        for phase in PHASES:
-            if phase is UP:
+        for phase in Phase:
+            if phase is Phase.UP:
                 self._start_all(plans)
                 continue
             for place in range(len(plans)):
-                if phase is DOWN and plans[place].only_if_idle and self.account.finished:
+                if phase is Phase.DOWN and plans[place].only_if_idle and any(not action.silent for action in self.done):
                     plans[place] = again(plans[place])
                 self._run(plans[place], phase)
         for plan in plans:
             self._finish(plan)
         return plans
 
-    def _run(self, plan: ProfilePlan, phase: tuple[str, ...]) -> None:
+    def _run(self, plan: ProfilePlan, phase: Phase) -> None:
         for action in plan.actions:
-            if action.kind in phase:
-                if not action.hidden:
-                    self.progress.say(str(plan.desired.name), f"{action.verb.removesuffix(' of')} {action.target}".strip())
-                with self.account.recorded(action):
+            if action.phase is phase:
+                if not action.silent:
+                    self.progress.say(str(plan.desired.name), _doing(action))
+                with self._recorded(action):
                     _DO[action.kind](self, action)
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
-        starting = [plan for plan in plans if any(action.kind in UP for action in plan.actions)]
+        starting = [plan for plan in plans if plan.does(Do.START)]
         for plan in starting:
             if plans_kubernetes(plan):
                 note_context(self.colima.paths, plan.current.name, self.colima.environment)
         jobs = []
         for plan in sorted(starting, key=lambda plan: not plans_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
+        # They are told in this order, whichever ends first.
+        self.order += [action for plan in starting for action in plan.actions if action.kind is Do.START]
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
-        (action,) = (action for action in plan.actions if action.kind in UP)
+        (action,) = (action for action in plan.actions if action.kind is Do.START)
 
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
-            with self.account.recorded(action):
+            with self._recorded(action):
                 repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
-            self.account.further.extend(repaired)
-            # colima writes colima.yaml anew in a start; after it this would only bring back what somebody deletes later.
+            self.further.extend(repaired)
+            # colima writes colima.yaml again in a start; after it this would only restore what a user deletes later.
             self.colima.paths.journal(action.name).unlink(missing_ok=True)
             if not plans_kubernetes(plan):
                 # Nothing is left to be done, whatever becomes of the others.
@@ -102,12 +117,11 @@ class Applier:
         return job
 
     def _finish(self, plan: ProfilePlan) -> None:
-        name = plan.current.name
-        started = any(action.kind in UP for action in plan.actions)
+        name, started = plan.current.name, plan.does(Do.START)
         if started and plans_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
-                self.account.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
+                self.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         for note in settled_notes(plan):
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
         if plan.desired.state == "absent":
@@ -132,9 +146,11 @@ class Applier:
         self.colima.stop(action.name, self.limits.stop, force=True)
         status = self._status(action.name)
         if status in ("Running", "Broken"):
+            log = self.colima.paths.instance(action.name) / "ha.stderr.log"
             raise NotVerified(
-                f"Could not stop profile '{action.name}': Lima still calls it {status}. See "
-                f"'{self.colima.paths.instance(action.name) / 'ha.stderr.log'}', or restart the laptop, and run again.",
+                f"stop profile '{action.name}'",
+                f"Lima still calls it {status}",
+                f"See '{log}', or restart the laptop, and run again.",
                 ha_log=self.colima.host_agent_tail(action.name),
             )
 
@@ -160,28 +176,18 @@ class Applier:
 
     def _check_gone(self, action: Action) -> None:
         if self.colima.paths.instance(action.name).exists():
-            raise NotVerified(
-                f"Could not delete profile '{action.name}': colima reported success, and "
-                f"'{self.colima.paths.instance(action.name)}' is still there. Run again.",
-            )
+            reason = f"colima reported success, and '{self.colima.paths.instance(action.name)}' is still there"
+            raise NotVerified(f"delete profile '{action.name}'", reason, "Run again.")
 
     def delete_disk(self, action: Action) -> None:
         """Delete a data disk that colima has no note of."""
         if (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self.colima.delete_disk(action.name)
 
-    def unlock(self, action: Action) -> None:
-        """Take the mark of a dead VM off the data disk."""
-        self.colima.unlock_disk(action.name)
-
-    def resize(self, action: Action) -> None:
-        """Enlarge the data disk of a stopped VM."""
-        self.colima.resize_disk(action.name, action.number)
-
     def aside(self, action: Action) -> None:
         """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
         target = self._set_aside(self.colima.paths.instance(action.name))
-        self.account.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
+        self.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
     def aside_disk(self, action: Action) -> None:
         """Move the directory of a data disk that was never made out of the way of a new one."""
@@ -190,12 +196,12 @@ class Applier:
 
     def _set_aside(self, directory: Path) -> Path:
         target = self.colima.paths.own / "aside" / f"{directory.name}-{time.time_ns()}"
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(target.parent)
         directory.rename(target)
         return target
 
     def store(self, action: Action) -> None:
-        """Write colima's note of a data disk anew."""
+        """Restore colima's note of a data disk."""
         note = {"disk_formatted": True, "disk_runtime": (action.config or {})["runtime"], "ramalama_provisioned": False}
         write_atomically(self.colima.paths.store(action.name), json.dumps(note))
 
@@ -221,31 +227,47 @@ class Applier:
         read_back, problem = parse(text)
         if read_back is None or problem:
             # colima would throw the file away without a word.
-            raise NotVerified(f"Could not write the settings of profile '{action.name}': colima.yaml {problem}. Report this.")
+            raise NotVerified(f"write the settings of profile '{action.name}'", f"colima.yaml {problem}", "Report this.")
         # Users keep it among their dotfiles, with a link here; colima writes through one, too.
         write_atomically(self.colima.paths.configured(action.name).resolve(), text)
 
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
-        clients.repair_kubeconfig(self.colima, action.name, make_current=bool(action.number))
-
-    def context(self, action: Action) -> None:
-        """Correct the address in colima's own docker context."""
-        clients.correct_docker_context(self.colima, action.name)
-
-    def use_context(self, action: Action) -> None:
-        """Let docker work with the profile's context again."""
-        clients.use_docker_context(self.colima, action.name)
-
-    def clean(self, action: Action) -> None:
-        """Remove what colima leaves on the host."""
-        clients.clean(self.colima, action)
+        clients.repair_kubeconfig(self.colima, action.name, make_current=action.activate)
 
 
-_DO: dict[str, Callable[[Applier, Action], Any]] = {
-    **{kind: getattr(Applier, kind) for phase in PHASES for kind in phase if hasattr(Applier, kind)},
-    "aside_first": Applier.aside,
-    "aside_disk_first": Applier.aside_disk,
-    "unlock_first": Applier.unlock,
-    "store_first": Applier.store,
+def _doing(action: Action) -> str:
+    """Return an action in words, for the progress display."""
+    waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is Do.STOP else ""
+    target = "" if action.target == f"profile '{action.name}'" else action.target
+    return f"{action.verb.removesuffix(' of')} {target}".strip() + waits
+
+
+# A start has a function of its own: starts run side by side.
+_DO: dict[Do, Callable[[Applier, Action], None]] = {
+    Do.STOP: Applier.stop,
+    Do.KILL: Applier.kill,
+    Do.JOURNAL: Applier.journal,
+    Do.DELETE: Applier.delete,
+    Do.DELETE_DATA: Applier.delete_data,
+    Do.DELETE_DISK: Applier.delete_disk,
+    Do.REMOVE_DOCKER_CONTEXT: lambda self, action: clients.remove_docker_context(self.colima, action.name),
+    Do.REMOVE_BUILDX_NOTES: lambda _, action: clients.remove_all(action.files),
+    Do.REMOVE_KUBE_ENTRY: lambda self, action: clients.remove_kube_entry(self.colima, action.name, bool(action.context)),
+    Do.REMOVE_KUBE_COPIES: lambda self, action: remove_backups(self.colima.environment, action.name),
+    Do.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
+    Do.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
+    Do.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
+    Do.ASIDE: Applier.aside,
+    Do.ASIDE_DISK: Applier.aside_disk,
+    Do.UNLOCK: lambda self, action: self.colima.unlock_disk(action.name),
+    Do.STORE: Applier.store,
+    Do.RESIZE: lambda self, action: self.colima.resize_disk(action.name, action.gib),
+    Do.WRITE: Applier.write,
+    Do.FRESH: Applier.fresh,
+    Do.SETTLE: Applier.settle,
+    Do.FORGET: Applier.forget,
+    Do.KUBECONFIG: Applier.kubeconfig,
+    Do.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
+    Do.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
 }

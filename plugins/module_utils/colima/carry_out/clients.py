@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...colima_paths import Name
 from ...core.command import Cli
-from ...core.errors import CommandFailed, InputError
+from ...core.errors import file_trouble
 from ...core.files import write_atomically
 from ...kube import kubeconfig
 from ...kube.lock import locked
 from ..client.programs import Colima
-from ..observe.kube_context import former_context, remove_backups
-from ..plan.action import DOCKER_CONTEXT, KUBECONFIG_BACKUPS, KUBECONFIG_ENTRY, SSH_INCLUDE, WRAPPER, Action
+from ..observe.client_files import DEFAULTS, holds_default
+from ..observe.kube_context import former_context
 
 
 def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
@@ -24,25 +25,11 @@ def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
 
     make_current only counts where no valid context is current: the user may work with another cluster.
     """
-    entry = kubeconfig.entry_from_k3s(_k3s(colima, name), _address(colima, name))
+    entry = kubeconfig.entry_from_k3s(colima.kubeconfig(name), _address(colima, name))
     path = kubeconfig.path_from(colima.environment)
     with locked(path):
         current = name.id if make_current and kubeconfig.is_dangling(kubeconfig.load(path)) else None
         return kubeconfig.rewrite(path, kubeconfig.Change(name.id, entry, current))
-
-
-def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
-    import yaml
-
-    text = colima.in_guest(name, "sudo", "cat", "/etc/rancher/k3s/k3s.yaml")
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
-        document = None
-    if not isinstance(document, dict):
-        # The text itself is never shown: it holds the cluster's admin key.
-        raise CommandFailed(f"Could not read the kubeconfig of k3s in profile '{name}': it is not YAML. Restart the profile.")
-    return document
 
 
 def _address(colima: Colima, name: Name) -> str:
@@ -59,38 +46,55 @@ def use_docker_context(colima: Colima, name: Name) -> None:
     _docker(colima).run("context", "use", name.id)
 
 
-def clean(colima: Colima, action: Action) -> None:
-    """Remove one trace of a deleted profile; it may be gone already."""
-    name, what = action.name, action.number
-    if what == DOCKER_CONTEXT:
-        docker = _docker(colima)
-        if docker.installed and docker.run("context", "inspect", name.id, check=False).rc == 0:
-            docker.run("context", "rm", "--force", name.id)
-    elif what == KUBECONFIG_ENTRY:
-        _remove_kubeconfig_entry(colima, name, was_current=bool(action.about))
-    elif what == KUBECONFIG_BACKUPS:
-        remove_backups(colima.environment, name)
-    elif what == SSH_INCLUDE:
-        _remove_ssh_include(colima)
-    elif what == WRAPPER:
-        wrapper = Path(action.about)
-        try:
-            wrapper.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"Could not remove nerdctl wrapper '{wrapper}': {error.strerror}. Remove it by hand.") from error
+def remove_docker_context(colima: Colima, name: Name) -> None:
+    """Remove colima's docker context; it may be gone already."""
+    docker = _docker(colima)
+    if docker.installed and docker.run("context", "inspect", name.id, check=False).rc == 0:
+        docker.run("context", "rm", "--force", name.id)
 
 
-def _remove_ssh_include(colima: Colima) -> None:
+def remove_all(files: tuple[str, ...]) -> None:
+    """Remove files and directories."""
+    for path in map(Path, files):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def remove_wrapper(file: str) -> None:
+    """Remove a nerdctl wrapper."""
+    try:
+        Path(file).unlink(missing_ok=True)
+    except OSError as error:
+        raise file_trouble(f"remove nerdctl wrapper '{file}'", error, "Remove it by hand.") from error
+
+
+def remove_defaults(files: tuple[str, ...]) -> None:
+    """Remove what is still as colima wrote it, with its directory if that is then empty."""
+    for path in map(Path, files):
+        if holds_default(path, DEFAULTS["/".join(path.parts[-2:])]):
+            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+
+def remove_ssh_include(colima: Colima) -> None:
+    """Remove colima's line from the user's ssh settings, and the file where nothing else was in it."""
     file = Path(colima.environment.get("HOME") or "~").expanduser() / ".ssh" / "config"
     wanted = [b"Include", os.fsencode(colima.paths.base / "ssh_config")]
     if file.exists():
         # As bytes: the rest of it is in whatever encoding and with whatever ends of lines the user likes.
         kept = [line for line in file.read_bytes().splitlines(keepends=True) if line.split() != wanted]
-        write_atomically(file.resolve(), b"".join(kept).lstrip(b"\n"), file.stat().st_mode & 0o777)
+        left = b"".join(kept).lstrip(b"\n")
+        if left or file.is_symlink():
+            write_atomically(file.resolve(), left, file.stat().st_mode & 0o777)
+        else:
+            file.unlink()
 
 
-def _remove_kubeconfig_entry(colima: Colima, name: Name, was_current: bool) -> None:
-    """Take the entry out. was_current: colima, which has just deleted the profile, may have left no context current."""
+def remove_kube_entry(colima: Colima, name: Name, was_current: bool) -> None:
+    """Remove the entry. was_current: colima, which has just deleted the profile, may have left no context current."""
     path = kubeconfig.path_from(colima.environment)
     if not kubeconfig.load(path):
         return

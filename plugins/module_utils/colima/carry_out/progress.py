@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a start has got to, from the lines that colima and Lima print; told as JSON lines to whoever wants to show it."""
+"""Where a start has got to, from the lines that colima and Lima print; written as JSON lines for a display."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Progress:
         self._last: dict[str, str] = {}
 
     def say(self, profile: str, phase: str, done: bool = False) -> None:
-        """Tell that a profile is in a phase (done: the last one); the same phase twice is told once."""
+        """Write that a profile is in a phase (done: the last one); a phase that repeats is written once."""
         if not self._path or not phase or self._last.get(profile) == phase:
             return
         self._last[profile] = phase

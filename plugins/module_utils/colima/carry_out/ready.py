@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold before the first step: the programs are there, the plan was not made blindly, nobody else is at work."""
+"""What must hold before the first step: the programs are there, the plan was not made blindly, no other program is at work."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from ...core.errors import InputError, RefusedStep, ToolMissing
 from ..client.programs import INSTALL, Colima
 from ..model.config import has_kubernetes
 from ..model.state import ABSENT, BROKEN, HALF, SILENT
-from ..plan.action import ProfilePlan
+from ..plan.action import DESTRUCTIVE, Do, ProfilePlan
 
 _POLL_SECONDS = 0.5
-_DESTRUCTIVE = ("delete", "delete_data", "delete_disk")
 
 
 def refuse_blind_plans(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
-    """Raise ToolMissing for plans about data that without colima nobody can see: it would seem that there is none."""
+    """Raise ToolMissing for plans about data that can't be seen without colima: it would seem that there is none."""
     if colima.installed:
         return
     for plan in plans:
         name = plan.current.name
         there = plan.current.health != ABSENT or colima.paths.data_disk(name).exists()
-        hangs_on_data = plan.refusals or any(action.kind in _DESTRUCTIVE for action in plan.actions)
+        hangs_on_data = plan.refusals or plan.does(*DESTRUCTIVE)
         if there and (hangs_on_data or plan.desired.state == "absent"):
-            raise ToolMissing("colima", f"{INSTALL} Without it nobody can tell what profile '{name}' holds.")
+            raise ToolMissing("colima", f"{INSTALL} Without it, the data of profile '{name}' can't be seen.")
 
 
 def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[str, str]:
     """Return the programs that these plans need and that are not there, with Homebrew's name for each."""
     needed = {"colima": "colima", "limactl": "lima", "lima": "lima"}
     for plan in plans:
-        if plan.target and any(action.kind == "start" for action in plan.actions):
+        if plan.target and plan.does(Do.START):
             if plan.target["runtime"] in ("docker", "incus"):
                 needed[plan.target["runtime"]] = plan.target["runtime"]
             if has_kubernetes(plan.target):
@@ -55,13 +54,14 @@ def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
 def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
     """Raise before the first step when settings could not be written: people keep them as links into places of other tools."""
     for plan in plans:
-        if any(action.kind == "write" for action in plan.actions):
+        if plan.does(Do.WRITE):
             file = colima.paths.configured(plan.current.name).resolve()
             directory = next(place for place in file.parents if place.is_dir())
             if not os.access(directory, os.W_OK | os.X_OK):
                 raise InputError(
-                    f"Could not write the settings of profile '{plan.current.name}': '{directory}', where '{file.name}' belongs, "
-                    "can't be written to. Make it writable, or replace the link by a file."
+                    f"write the settings of profile '{plan.current.name}'",
+                    f"'{directory}', where '{file.name}' belongs, is not writable",
+                    "Make it writable, or replace the link by a file.",
                 )
 
 
@@ -76,28 +76,31 @@ def told_missing(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...
 
 
 def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[Name, int]:
-    """Return the profiles that somebody else is just starting, each with that process.
+    """Return the profiles that another program is just starting, each with that process.
 
     Nothing may be done to them, and what they look like means nothing: a VM that boots looks half-started, or broken. Asked only
     where something is to be done, or would be for such a look.
     """
-    doubtful = [plan.current.name for plan in plans if plan.actions or plan.current.health in (HALF, SILENT, BROKEN)]
+    doubtful = [
+        plan.current.name for plan in plans if plan.actions or plan.refusals or plan.current.health in (HALF, SILENT, BROKEN)
+    ]
     return colima.being_started(doubtful) if doubtful else {}
 
 
 def wait_for_others(colima: Colima, plans: Sequence[ProfilePlan], seconds: float, say: Callable[[str, str], None]) -> bool:
-    """Wait until nobody else is starting these VMs. Returns whether there was anything to wait for."""
+    """Wait until no other program is starting these VMs. Returns whether there was anything to wait for."""
     waited = False
     end = time.monotonic() + seconds
     while found := booting(colima, plans):
         if time.monotonic() >= end:
             name, pid = next(iter(found.items()))
             raise RefusedStep(
-                f"Could not change profile '{name}': process {pid}, which somebody else started, has been starting it for more "
-                f"than {seconds:g} s. Wait for it to end, or end it with 'kill {pid}', and run again."
+                f"change profile '{name}'",
+                f"process {pid}, which is not ours, has been starting it for more than {seconds:g} s",
+                f"Wait for it to end, or end it with 'kill {pid}', and run again.",
             )
         for name in found:
-            say(str(name), "waiting for somebody else, who is starting it")
+            say(str(name), "waiting for another program, which is starting it")
         waited = True
         time.sleep(_POLL_SECONDS)
     return waited

@@ -1,54 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One start, with the repairs that a failure may call for: each at most once, none of them deletes anything."""
+"""Starts: one with the repairs that a failure may call for, and several as far side by side as colima's races allow.
+
+Each repair is tried at most once, and none of them deletes anything. Until Lima counts a VM as running, the start of another one
+may delete the network under it, and two first downloads of one image spoil each other: so each start waits until the one before
+it is past that. Setting Kubernetes up is another such phase: k3s is downloaded, and at the very end the kubeconfig is written
+under a lock of kubectl that does not wait. So of the profiles that do this, each waits for the end of the one before; a VM that
+only starts its k3s again does neither, and waits for none.
+"""
 
 from __future__ import annotations
 
-import re
+import contextlib
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 from ...colima_paths import Name
-from ...core.errors import CommandFailed, TimedOut
-from ..client.failures import explained
+from ...core.errors import CommandFailed, TimedOut, WorkstationError
+from ..client.failures import FORCE_STOP, UNLOCK, explained, hint_for, repair_for
 from ..client.programs import Colima
+from ..model.desired import Limits
 from .progress import Progress, is_past_race
 
-if TYPE_CHECKING:
-    from .apply import Limits
-
-UNLOCK = "unlock its data disk"
-FORCE_STOP = "end its remains"
-RESTART = "stop it"
-
-# What a failed start complains of, and what helps; contract of colima's failures, gentlest first.
-_REPAIRS = (
-    (re.compile(r"in use by instance"), UNLOCK),
-    (re.compile(r"errors inspecting instance|failed to get Info from|seems running"), FORCE_STOP),
-    # Another kubectl was at work; the VM is left half-started.
-    (re.compile(r"\.lock: file exists"), RESTART),
-)
-# What programs say on the way of every start. Only complaints decide: a running VM must not be cut off for a word in passing.
-_PASSING = re.compile(r'level=(trace|debug|info|warning)|"level":\s*"(trace|debug|info|warning)"')
-_HINTS = (
-    (
-        re.compile(r"DNS lookup failed|connection refused|connection timed out|resolve redirect|access forbidden"),
-        "Check the network (or proxy) and run again; what is there stays",
-    ),
-    (re.compile(r"checksum mismatch"), "Delete the entry in colima's cache with 'colima prune', check the proxy, and run again"),
-    (
-        re.compile(r"error starting docker"),
-        "Check the option docker, and see 'colima ssh -p {name} -- sudo journalctl -u docker'",
-    ),
-    (
-        re.compile(r"\.lock: file exists"),
-        "Another kubectl holds that lock; if none runs, remove the lock file, and run again",
-    ),
-    (re.compile(r"compatibility error"), "Run 'brew upgrade lima'"),
-    (re.compile(r"guest agent binary could not be found"), "Run 'brew install lima-additional-guestagents'"),
-    (re.compile(r"not found, run '([^']+)'"), "Install it and run again"),
-    (re.compile(r"file not found at"), "Check kubernetes.version"),
-)
+# (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.
+Job = Callable[[Callable[[], None], Callable[[int], None]], None]
 
 
 def start(
@@ -91,27 +68,8 @@ def start(
             _repair(colima, name, repair, limits)
 
 
-def repair_for(*texts: str) -> str:
-    """Return the repair that the output and the log of a failed start call for; empty when none is known."""
-    found = _complaints(*texts)
-    return next((repair for pattern, repair in _REPAIRS if pattern.search(found)), "")
-
-
-def _complaints(*texts: str) -> str:
-    return "\n".join(line for text in texts for line in text.splitlines() if not _PASSING.search(line))
-
-
 def _said(error: CommandFailed) -> str:
     return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
-
-
-def hint_for(output: str, name: Name) -> str:
-    """Return the next step for a failure that no repair helps."""
-    found = _complaints(output)
-    for pattern, hint in _HINTS:
-        if pattern.search(found):
-            return hint.format(name=name)
-    return "Run again; if it stays, look at the end of the log in ha_log"
 
 
 def _repair(colima: Colima, name: Name, repair: str, limits: Limits) -> None:
@@ -121,7 +79,7 @@ def _repair(colima: Colima, name: Name, repair: str, limits: Limits) -> None:
         else:
             colima.stop(name, limits.stop, force=repair == FORCE_STOP)
     except CommandFailed as error:
-        raise explained(error, f"Could not repair profile '{name}'") from error
+        raise explained(error, f"repair profile '{name}'") from error
 
 
 def _status(colima: Colima, name: Name) -> str:
@@ -134,14 +92,85 @@ def _status(colima: Colima, name: Name) -> str:
 
 def _failed(colima: Colima, name: Name, error: CommandFailed) -> CommandFailed:
     context = {**error.context, "ha_log": colima.host_agent_tail(name)}
-    return CommandFailed(f"{error.message.rstrip('.')}. {hint_for(_said(error), name)}.", **context)
+    return CommandFailed(error.what, error.reason, f"{hint_for(_said(error), name)}.", **context)
 
 
 def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:
     """A time-out means that the state is unknown: say what Lima sees, and leave everything in place."""
     status = _status(colima, name)
     context = {**error.context, "ha_log": colima.host_agent_tail(name)}
-    return TimedOut(
-        f"{error.message.rstrip('.')}. Lima now calls the VM {status.lower()}; nothing was deleted, and the next run repairs it.",
-        **context,
-    )
+    reason = f"{error.reason.rstrip('.')}; Lima now calls the VM {status.lower()}"
+    return TimedOut(error.what, reason, "Nothing was deleted, and the next run repairs it.", **context)
+
+
+def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
+    """Run (name, sets Kubernetes up, job) in this order, overlapped. When all have ended, raises their failures as one."""
+    failures: dict[str, BaseException] = {}
+    processes: set[int] = set()
+    stopping = threading.Event()
+    gate, kubernetes = _passed(), _passed()
+    threads: list[tuple[threading.Thread, threading.Event]] = []
+    for name, sets_up, job in jobs:
+        past, ended = threading.Event(), threading.Event()
+
+        def run(
+            name: Name = name,
+            job: Job = job,
+            waits: tuple[threading.Event, ...] = (gate, kubernetes) if sets_up else (gate,),
+            past: threading.Event = past,
+            ended: threading.Event = ended,
+        ) -> None:
+            try:
+                for event in waits:
+                    event.wait()
+                if not stopping.is_set():
+                    job(past.set, processes.add)
+            except BaseException as error:
+                failures[str(name)] = error
+            finally:
+                past.set()
+                ended.set()
+
+        gate = past
+        kubernetes = ended if sets_up else kubernetes
+        threads.append((threading.Thread(target=run, daemon=True), ended))
+    _watch(threads, processes, stopping)
+    if failures:
+        raise _as_one(failures)
+
+
+def _as_one(failures: Mapping[str, BaseException]) -> BaseException:
+    """Return one failure that names all; one that is not a failure of a start goes first."""
+    known = {name: error for name, error in failures.items() if isinstance(error, WorkstationError)}
+    first = next((error for name, error in failures.items() if name not in known), next(iter(failures.values())))
+    if len(known) < 2 or not isinstance(first, WorkstationError):
+        return first
+    logs = {name: error.context.get("ha_log") for name, error in known.items()}
+    told = "\n".join(f"{name}:\n{log}" for name, log in logs.items() if log)
+    context = {**first.context, **({"ha_log": told} if told else {})}
+    return CommandFailed(" ".join(dict.fromkeys(error.message for error in known.values())), **context)
+
+
+def _passed() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event) -> None:
+    """Wait for the threads; when this process has to end, end their processes gently first."""
+    for thread, _ended in threads:
+        thread.start()
+    try:
+        for _thread, ended in threads:
+            # Not a join: one that a signal interrupts takes its thread for dead.
+            while not ended.wait(0.2):
+                pass
+    except BaseException:
+        stopping.set()
+        for pid in list(processes):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGTERM)
+        for _thread, ended in threads:
+            ended.wait(12.0)
+        raise

@@ -1,12 +1,45 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What colima's and Lima's failures say, in one sentence: the reason is often on another channel than the complaint. Pure."""
+"""What colima's and Lima's failures say, in one sentence, and what helps. Often another channel has the reason. Pure."""
 
 from __future__ import annotations
 
 import re
 
+from ...colima_paths import Name
 from ...core.errors import CommandFailed, InputError, ToolMissing
 
+UNLOCK = "unlock its data disk"
+FORCE_STOP = "end its remains"
+RESTART = "stop it"
+
+# What a failed start complains of, and what helps; contract of colima's failures, gentlest first.
+_REPAIRS = (
+    (re.compile(r"in use by instance"), UNLOCK),
+    (re.compile(r"errors inspecting instance|failed to get Info from|seems running"), FORCE_STOP),
+    # Another kubectl was at work; the VM is left half-started.
+    (re.compile(r"\.lock: file exists"), RESTART),
+)
+# What programs say on the way of every start. Only complaints decide: a running VM must not be cut off for a word in passing.
+_PASSING = re.compile(r'level=(trace|debug|info|warning)|"level":\s*"(trace|debug|info|warning)"')
+_HINTS = (
+    (
+        re.compile(r"DNS lookup failed|connection refused|connection timed out|resolve redirect|access forbidden"),
+        "Check the network (or proxy) and run again; what is there stays",
+    ),
+    (re.compile(r"checksum mismatch"), "Delete the entry in colima's cache with 'colima prune', check the proxy, and run again"),
+    (
+        re.compile(r"error starting docker"),
+        "Check the option docker, and see 'colima ssh -p {name} -- sudo journalctl -u docker'",
+    ),
+    (
+        re.compile(r"\.lock: file exists"),
+        "Another kubectl holds that lock; if none runs, remove the lock file, and run again",
+    ),
+    (re.compile(r"compatibility error"), "Run 'brew upgrade lima'"),
+    (re.compile(r"guest agent binary could not be found"), "Run 'brew install lima-additional-guestagents'"),
+    (re.compile(r"not found, run '([^']+)'"), "Install it and run again"),
+    (re.compile(r"file not found at"), "Check kubernetes.version"),
+)
 _LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
@@ -17,13 +50,13 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
     context = {key: value for key, value in error.context.items() if key != "msg"}
     if "must not run as the root user" in both:
         reason = "limactl must not run as the root user"
-        return InputError(f"Could not use Lima: {reason}. Run the play as the laptop's user, without become.", **context)
+        return InputError("use Lima", reason, "Run the play as the laptop's user, without become.", **context)
     if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
         return ToolMissing("limactl", "Run 'brew install lima'.", **context)
     if not what:
         return error
     said = [message for message in (last_message(stderr), _reason(stdout)) if message]
-    return type(error)(f"{what}: {'; '.join(dict.fromkeys(said)) or error.message}.", **context)
+    return type(error)(what, "; ".join(dict.fromkeys(said)) or error.reason or error.message, **context)
 
 
 def last_message(text: str) -> str:
@@ -42,3 +75,22 @@ def _reason(stdout: str) -> str:
     """Return what a child of colima gave as its reason."""
     hits = [line for line in stdout.splitlines() if re.search(r"level=(fatal|error)|(?i:error|cannot|failed)", line)]
     return last_message("\n".join(hits))
+
+
+def repair_for(*texts: str) -> str:
+    """Return the repair that the output and the log of a failed start call for; empty when none is known."""
+    found = _complaints(*texts)
+    return next((repair for pattern, repair in _REPAIRS if pattern.search(found)), "")
+
+
+def _complaints(*texts: str) -> str:
+    return "\n".join(line for text in texts for line in text.splitlines() if not _PASSING.search(line))
+
+
+def hint_for(output: str, name: Name) -> str:
+    """Return the next step for a failure that no repair helps."""
+    found = _complaints(output)
+    for pattern, hint in _HINTS:
+        if pattern.search(found):
+            return hint.format(name=name)
+    return "Run again; if it stays, look at the end of the log in ha_log"

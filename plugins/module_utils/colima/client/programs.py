@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import tempfile
@@ -16,11 +15,13 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, resolve
 from ...core.command import Cli, Output
-from ...core.errors import CommandFailed
+from ...core.errors import CommandFailed, InputError
+from ...core.files import make_directory, text_of
 from ...core.processes import age_of, command_of, commands, environment_of
+from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_pid, parse_rows
 from ..model.settings import Version
-from ..model.state import DataDisk, Row, parse_rows, tells_of_running
-from .elsewhere import Start, start_of
+from ..model.state import DataDisk
+from .at_work import Start, log_of, noted, start_of
 from .failures import explained
 
 INSTALL = "Run 'brew install colima'."
@@ -35,13 +36,13 @@ OnLine = Callable[[str, str], None]
 class Colima:
     """colima and limactl for one user's Lima home."""
 
-    # An engine that is just being started anew is not dead: how long to wait before each further look, in seconds.
+    # An engine that is just starting again is not dead: how long to wait before each further look, in seconds.
     pauses: Sequence[float] = (0.3, 0.7, 1.5)
 
     def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
         self.paths = paths
         self._cli = cli
-        # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that nobody finds again.
+        # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that are saved nowhere.
         fixed: dict[str, str | None] = {**(environment or {}), "COLIMA_PROFILE": None, "COLIMA_SAVE_CONFIG": None}
         self.cli = cli("colima", INSTALL, fixed)
         self.lima = cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
@@ -62,7 +63,7 @@ class Colima:
 
     def make_base(self) -> None:
         """Make the configuration directory: colima silently ignores a COLIMA_HOME that does not exist."""
-        self.paths.base.mkdir(parents=True, exist_ok=True)
+        make_directory(self.paths.base)
 
     # -- reading
 
@@ -79,23 +80,27 @@ class Colima:
             return {}
         output = self.lima.run("disk", "list", "--json", timeout=_READ_SECONDS, check=False)
         if output.rc != 0:
-            raise explained(CommandFailed("Could not list Lima's disks.", stdout=output.stdout, stderr=output.stderr))
-        result = {}
-        for line in output.stdout.splitlines():
-            if line.startswith("{"):
-                data = json.loads(line)
-                written = _is_written(Path(data.get("dir") or self.paths.lima / "_disks" / data["name"]))
-                result[data["name"]] = DataDisk(int(data.get("size") or 0), data.get("instance") or "", written)
-        return result
+            raise explained(CommandFailed("list Lima's disks", "limactl failed", stdout=output.stdout, stderr=output.stderr))
+        return {
+            disk.name: DataDisk(disk.size, disk.instance, _is_written(Path(disk.dir or self.paths.lima / "_disks" / disk.name)))
+            for disk in parse_disks(output.stdout)
+        }
 
     def status(self, name: Name) -> dict[str, Any]:
         """Return what the guest says of itself; empty when it does not answer as a finished profile does."""
         try:
             output = self.cli.run("status", "--profile", name.name, "--json", check=False, timeout=_READ_SECONDS)
-            result = json.loads(output.stdout) if output.rc == 0 else {}
-        except (CommandFailed, ValueError):
+        except CommandFailed:
             return {}
-        return result if isinstance(result, dict) else {}
+        return parse_live(output.stdout) if output.rc == 0 else {}
+
+    def check_user(self) -> None:
+        """Raise InputError where Lima refuses this user, before anything is made in the home. Only Lima itself knows."""
+        with tempfile.TemporaryDirectory() as scratch:
+            output = self.lima.run("list", check=False, timeout=_READ_SECONDS, environment={"LIMA_HOME": scratch})
+        failure = explained(CommandFailed("list VMs", "limactl failed", stdout=output.stdout, stderr=output.stderr))
+        if output.rc != 0 and isinstance(failure, InputError):
+            raise failure
 
     def version(self) -> Version | None:
         """Return colima's version; None for a build without a number."""
@@ -120,19 +125,10 @@ class Colima:
         return (self.paths.instance(name) / "ha.pid").exists()
 
     def machine_lives(self, name: Name) -> bool:
-        """Whether the VM itself runs, whatever became of Lima's host agent. A number that may be used again is no sign."""
+        """Whether the VM itself runs, whatever became of Lima's host agent. A process number alone proves nothing."""
         directory = self.paths.instance(name)
-        for file in directory.glob("*.pid"):
-            with contextlib.suppress(OSError, ValueError):
-                if file.name != "ha.pid" and f"{directory}/" in " ".join(command_of(int(file.read_text()))):
-                    return True
-        return False
-
-    def came_up(self, name: Name) -> bool:
-        """Whether Lima has seen the VM come up since it was switched on, as far as that can be told."""
-        with contextlib.suppress(OSError):
-            return tells_of_running(self.paths.events(name).read_text(errors="replace"))
-        return True
+        numbers = (parse_pid(text_of(file) or "") for file in directory.glob("*.pid") if file.name != "ha.pid")
+        return any(f"{directory}/" in " ".join(command_of(pid)) for pid in numbers if pid)
 
     def being_started(self, names: Iterable[Name]) -> dict[Name, int]:
         """Return those profiles that a colima or limactl of anybody's is starting right now, with its process."""
@@ -170,9 +166,7 @@ class Colima:
         return self._change(name, "delete", "--force", *(["--data"] if data else []), timeout=timeout, **more)
 
     def _change(self, name: Name, verb: str, *args: str, on_start: Callable[[int], None] | None = None, **options: Any) -> Output:
-        from .lock import noted
-
-        self.paths.own.mkdir(parents=True, exist_ok=True)
+        make_directory(self.paths.own)
         with noted(self.paths.own, name.id) as note:
 
             def begun(pid: int) -> None:
@@ -181,9 +175,10 @@ class Colima:
                     on_start(pid)
 
             try:
-                return self.cli.run(verb, "--profile", name.name, *args, on_start=begun, **options)
+                into = log_of(self.paths.own, name.id)
+                return self.cli.run(verb, "--profile", name.name, *args, on_start=begun, into=into, **options)
             except CommandFailed as error:
-                raise explained(error, f"Could not {verb} profile '{name}'") from error
+                raise explained(error, f"{verb} profile '{name}'") from error
 
     def unlock_disk(self, name: Name) -> None:
         """Take away the mark of a VM that no longer runs from the data disk."""
@@ -211,12 +206,26 @@ class Colima:
             return False
         return True
 
-    def k3s_port(self, name: Name) -> int | None:
-        """Return the port that k3s was installed with in a VM; 0 when it never was, None when the VM does not tell."""
+    def k3s(self, name: Name) -> K3s | None:
+        """Return what a VM says of the k3s in it; None when it does not tell."""
         try:
-            return int(json.loads(self.in_guest(name, "cat", "/etc/colima/colima.json")).get("k3s_listen_port") or 0)
-        except (CommandFailed, ValueError, AttributeError):
+            return parse_k3s(self.in_guest(name, "cat", "/etc/colima/colima.json"))
+        except CommandFailed:
             return None
+
+    def kubeconfig(self, name: Name) -> dict[str, Any]:
+        """Return the kubeconfig of the k3s in a VM. It holds the cluster's admin key, so it is never shown."""
+        import yaml
+
+        text = self.in_guest(name, "sudo", "cat", "/etc/rancher/k3s/k3s.yaml")
+        try:
+            document = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            what = f"read the kubeconfig of k3s in profile '{name}'"
+            raise CommandFailed(what, "it is not a YAML mapping", "Restart the profile.")
+        return document
 
     def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:
         """Return the end of Lima's log about the VM, where the causes of failed starts are.
@@ -233,6 +242,6 @@ class Colima:
 def _is_written(directory: Path) -> bool:
     """Whether anything was ever stored on a disk: an image that was only created has next to no blocks."""
     for file in ("datadisk", "raw.img"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             return os.stat(directory / file).st_blocks * 512 > _WRITTEN_BYTES  # noqa: PTH116 - one call, no Path method for blocks
     return True

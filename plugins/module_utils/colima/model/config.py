@@ -6,13 +6,12 @@ A Config is a flat mapping from option names (kubernetes.enabled) to plain value
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .credentials import NOT_SHOWN, hidden
-from .settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, BY_OPTION, MACOS, MACOS_13, NESTING, SETTINGS
+from .settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, MACOS, MACOS_13, NESTING, SETTINGS, UNKNOWN, Setting
 
 Config = Mapping[str, Any]
 
@@ -42,7 +41,7 @@ class Host:
     memory_mib: int = 0
     disk_free_mib: int = 0
     reserve_memory_mib: int = 1024
-    macos: int = 0  # its version, 0 also where it is no Mac
+    macos: int = 0  # its version, 0 where it is not a Mac
     chip: int = 0  # the generation of an Apple M chip
 
     def can(self, needs: str) -> bool:
@@ -75,10 +74,37 @@ def architecture(word: str) -> str:
 
 def defaults(host: Host) -> dict[str, Any]:
     """Return colima's documented defaults for a new profile on this host."""
-    config = {setting.option: setting.default for setting in SETTINGS}
+    config = {setting.option: setting.default for setting in SETTINGS} | {UNKNOWN: {}}
     config["vm_type"] = host.vm_type
     config["mount_type"] = default_mount_type(config["vm_type"])
     return config
+
+
+def config_from(data: Any) -> Config | None:
+    """Return settings that were noted as JSON. None for anything but a complete set of the right types."""
+    if isinstance(data, dict) and all(
+        setting.option in data and _is_value(setting, data[setting.option]) for setting in SETTINGS
+    ):
+        return data
+    return None
+
+
+def _is_value(setting: Setting, value: Any) -> bool:
+    if setting.option == "mounts":
+        return value is None or (isinstance(value, list) and all(_has_texts(item, "location", "mount_point") for item in value))
+    if setting.option == "provision":
+        return isinstance(value, list) and all(_has_texts(item, "mode", "script") for item in value)
+    if setting.kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if type(value) is not setting.kind:
+        return False
+    if isinstance(value, dict):
+        return setting.option == "docker" or all(isinstance(text, str) for text in value.values())
+    return not isinstance(value, list) or all(isinstance(text, str) for text in value)
+
+
+def _has_texts(item: Any, *names: str) -> bool:
+    return isinstance(item, dict) and all(isinstance(item.get(name), str) for name in names)
 
 
 def default_mount_type(vm_type: str) -> str:
@@ -143,40 +169,3 @@ def differences(current: Config, wanted: Config, options: frozenset[str], host: 
     """Return the options, out of the given ones, whose meaning differs, in the order of the table."""
     one, other = canonical(current, host, instance), canonical(wanted, host, instance)
     return [s.option for s in SETTINGS if s.option in options and one[s.option] != other[s.option]]
-
-
-def shown(option: str, value: Any) -> Any:
-    """Return a setting's value as it may be printed: without what could be a secret."""
-    if option == "env":
-        return dict.fromkeys(value or {}, NOT_SHOWN)
-    if option == "docker":
-        return hidden(value or {})
-    if option == "provision":
-        return [f"{item.get('mode')}: {len(str(item.get('script') or '').splitlines())} lines" for item in value or []]
-    if option == "mounts":
-        return "none" if value is None else (value or "home directory, writable")
-    return value
-
-
-def shown_options(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a module's options as they may be logged, with the profiles in them as in a diff."""
-    result = {
-        key: shown(key, value) if key in ("env", "docker", "provision") and value is not None else value
-        for key, value in params.items()
-    }
-    if isinstance(params.get("profiles"), list):
-        result["profiles"] = [shown_options(profile) for profile in params["profiles"]]
-    return result
-
-
-def worded(option: str, value: Any) -> str:
-    """Return a setting's value in a few words, with its unit, for a line of the plan."""
-    value = shown(option, value)
-    unit = BY_OPTION[option].unit
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        value = f"{value:g}"
-    if isinstance(value, list | dict):
-        return json.dumps(value) if value else "none"
-    return f"{value} {unit}".strip() if value != "" else "unset"

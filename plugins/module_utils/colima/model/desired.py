@@ -1,33 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user asks for: profiles and policy from module options, checked as far as they can be without a look at colima."""
+"""What is asked for: profiles, policy and limits as values, and what makes them impossible. Knows no option of a module."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ...colima_paths import Name, parse_name
+from ...colima_paths import Name
 from ...core.errors import InputError
-from .config import Host, architecture, canonical_mounts
+from .config import Host, canonical_mounts
 from .settings import (
     APPLE_SILICON,
     BY_OPTION,
     FRACTION_OF_MEMORY_SINCE,
     MACOS_13,
     NO_MOUNTS_SINCE,
+    OLDEST,
     PROVISION_SINCE,
-    SETTINGS,
     VALUE_SINCE,
     Setting,
     Version,
     text_of,
 )
-from .values import texts_of
+from .shown import counted
 
-_NESTED = ("kubernetes", "network")
-NO_MOUNTS = "none"
+LARGEST_NUMBER = 1_000_000
+
+
+class Refusal(NamedTuple):
+    """Why nothing may be done, as the parts of a sentence: "Could not {what}: {reason}. {remedy}"."""
+
+    what: str
+    reason: str
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -53,64 +60,14 @@ class Policy:
         return name.name in self.confirm_data_loss
 
 
-def policy_from(params: Mapping[str, Any]) -> Policy:
-    """Return the policy of a module's options."""
-    return Policy(
-        params.get("restart") or "if_idle",
-        params.get("on_fixed_change") or "refuse",
-        frozenset(parse_name(name).name for name in params.get("confirm_data_loss") or ()),
-        bool(params.get("delete_data")),
-    )
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds."""
 
-
-def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desired]:
-    """Return the profiles of a module's options in their order. Raises InputError for what can't be meant."""
-    result: list[Desired] = []
-    seen: dict[str, str] = {}
-    for params in profiles:
-        text = params.get("name") or ""
-        name = parse_name(text)
-        # macOS keeps K8s and k8s in the same directory.
-        twin = seen.setdefault(name.name.lower(), text)
-        if len(seen) == len(result):
-            raise InputError(f"Could not plan profile '{text}': '{twin}' is the same profile to colima. Name each profile once.")
-        desired = Desired(name, params.get("state") or "started", stated_from(params))
-        check(desired, host)
-        result.append(desired)
-    return result
-
-
-def stated_from(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the given settings of one profile as a flat mapping."""
-    result: dict[str, Any] = {}
-    for setting in SETTINGS:
-        value: Any = params
-        for part in setting.option.split("."):
-            value = (value or {}).get(part)
-        if value is not None:
-            texts = setting.option in ("env", "network.dns_hosts")
-            given = texts_of(setting.option, value, params.get("name") or "") if texts else _normal(setting, value)
-            result[setting.option] = given
-    return result
-
-
-def _normal(setting: Setting, value: Any) -> Any:
-    if setting.option == "mounts":
-        if len(value) == 1 and value[0].get("location") == NO_MOUNTS:
-            return None
-        return [
-            {
-                "location": item["location"],
-                "mount_point": item.get("mount_point") or "",
-                "writable": bool(item.get("writable")),
-            }
-            for item in value
-        ]
-    if setting.option == "provision":
-        return [{"mode": item.get("mode") or "system", "script": item["script"]} for item in value]
-    if setting.option == "arch":
-        return architecture(value)
-    return setting.kind(value)
+    timeout: float = 1800.0
+    stall: float = 600.0
+    # Lima waits three minutes for a hung guest before it kills it.
+    stop: float = 300.0
 
 
 def check(desired: Desired, host: Host) -> None:
@@ -135,7 +92,7 @@ def check(desired: Desired, host: Host) -> None:
         needs = "it needs vm_type vz and the laptop's own arch"
         raise _wrong(desired.name, "rosetta", True, needs, "Set those, or leave it out.")
     for problem in kubernetes_problems(desired, stated.get("runtime", "")):
-        raise InputError(problem)
+        raise InputError(*problem)
     mount_type = stated.get("mount_type")
     if mount_type == "virtiofs" and not host.can(MACOS_13):
         raise _wrong(desired.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
@@ -145,7 +102,11 @@ def check(desired: Desired, host: Host) -> None:
 
 
 def _wrong(name: Name, option: str, value: Any, reason: str, remedy: str) -> InputError:
-    return InputError(f"Could not set '{option}' of profile '{name}' to '{value}': {reason}. {remedy}")
+    return InputError(*_refusal(name, option, value, reason, remedy))
+
+
+def _refusal(name: Name, option: str, value: Any, reason: str, remedy: str) -> Refusal:
+    return Refusal(f"set '{option}' of profile '{name}' to '{value}'", reason, remedy)
 
 
 def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
@@ -153,10 +114,13 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
     if setting.choices and value not in setting.choices:
         raise _wrong(name, option, value, "colima does not know it", f"Use one of {', '.join(setting.choices)}.")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _wrong(name, option, value, "it is no size", "Give a number of GiB.")
+        raise _wrong(name, option, value, "it is not a size", "Use a number of GiB.")
+    if isinstance(value, int | float) and value > LARGEST_NUMBER:
+        # Some have more digits than Python prints.
+        raise _wrong(name, option, "a very large number", "it is too large", f"Use at most {LARGEST_NUMBER}.")
     if setting.least is not None and value < setting.least:
-        unit = f" {setting.unit}" if setting.unit else ""
-        raise _wrong(name, option, value, "it is too small", f"Use at least {setting.least:g}{unit}.")
+        least = counted(int(setting.least) if setting.least == 1 else setting.least, setting.unit)
+        raise _wrong(name, option, value, "it is too small", f"Use at least {least}.")
     if not host.can(setting.needs) and value not in (setting.neutral, setting.default):
         raise _wrong(name, option, value, f"it needs {setting.needs}, and this is {host}", "Leave it out.")
     if option.startswith("network.") or option.endswith("port"):
@@ -167,13 +131,13 @@ def _check_value(name: Name, setting: Setting, value: Any, host: Host) -> None:
 
 def _check_network(name: Name, option: str, value: Any) -> None:
     if option in ("ssh_port", "kubernetes.port") and value > 65535:
-        raise _wrong(name, option, value, "it is no TCP port", "Use 0 (any free one) to 65535.")
+        raise _wrong(name, option, value, "it is not a TCP port", "Use 0 (any free one) to 65535.")
     if option == "network.gateway_address" and not _is_gateway(value):
         raise _wrong(name, option, value, "colima wants an IPv4 address that ends in .2", "Use one such as 192.168.5.2.")
     if option == "network.dns":
         for address in value:
             if not _is_address(address):
-                raise _wrong(name, option, address, "it is no IP address", "Give the addresses of DNS servers.")
+                raise _wrong(name, option, address, "it is not an IP address", "Use the addresses of DNS servers.")
 
 
 def _check_content(name: Name, option: str, value: Any, host: Host) -> None:
@@ -187,7 +151,7 @@ def _check_content(name: Name, option: str, value: Any, host: Host) -> None:
     if option == "docker" and "hosts" in value:
         raise _wrong(name, "docker.hosts", value["hosts"], "dockerd would not start with it in colima's VM", "Leave it out.")
     if option == "disk_image" and "://" in value:
-        raise _wrong(name, option, value, "colima takes local files only", "Download the image and give its path.")
+        raise _wrong(name, option, value, "colima takes local files only", "Download the image, and use its path.")
 
 
 def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
@@ -195,7 +159,7 @@ def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
     for location, point, _writable in canonical_mounts(mounts, host.home) or ():
         for path in (location, point):
             if not path.startswith(("/", "$")):
-                raise _wrong(name, "mounts", path, "relative paths can't be mounted", "Give an absolute path, or one below ~.")
+                raise _wrong(name, "mounts", path, "relative paths can't be mounted", "Use an absolute path, or one below ~.")
         points.append(point)
     for index, one in enumerate(points):
         for place, other in enumerate(points):
@@ -217,33 +181,45 @@ def _is_gateway(text: str) -> bool:
     return _is_address(text) and "." in text and text.endswith(".2")
 
 
-def kubernetes_problems(desired: Desired, runtime: str) -> list[str]:
+def kubernetes_problems(desired: Desired, runtime: str) -> list[Refusal]:
     """Return why this runtime can't have the Kubernetes that is asked for."""
     if not desired.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
         return []
     reason = f"colima has no Kubernetes on runtime {runtime}"
-    return [_wrong(desired.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.").message]
+    return [_refusal(desired.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.")]
 
 
-def version_problems(desired: Desired, version: Version | None) -> list[str]:
-    """Return a sentence for each stated setting that this colima is too old for. None: not known, nothing to object."""
+def too_old(version: Version | None) -> list[Refusal]:
+    """Return why this colima is too old for anything. None: not known, nothing to object."""
+    if version is None or version >= OLDEST:
+        return []
+    reason = f"it does not tell whether a VM's set-up is finished, as colima {text_of(OLDEST)} and newer do"
+    return [Refusal(f"use colima {text_of(version)}", reason, "Run 'brew upgrade colima'.")]
+
+
+def version_problems(desired: Desired, version: Version | None) -> list[Refusal]:
+    """Return a refusal for each stated setting that this colima is too old for. None: not known, nothing to object."""
     if version is None:
         return []
     result = []
     for option, value in desired.stated.items():
-        setting = BY_OPTION[option]
-        needed = setting.since if value != setting.default else (0, 0, 0)
-        if isinstance(value, str):
-            needed = max(needed, VALUE_SINCE.get((option, value), needed))
-        if option == "mounts" and value is None:
-            needed = NO_MOUNTS_SINCE
-        if option == "memory" and not float(value).is_integer():
-            needed = FRACTION_OF_MEMORY_SINCE
-        if option == "provision":
-            needed = max((PROVISION_SINCE[item["mode"]] for item in value), default=needed)
+        needed = _needed(option, value)
         if version < needed:
-            result.append(
-                f"Could not set '{option}' of profile '{desired.name}': it needs colima {text_of(needed)}, and "
-                f"{text_of(version)} is installed. Run 'brew upgrade colima'."
-            )
+            reason = f"it needs colima {text_of(needed)}, and {text_of(version)} is installed"
+            result.append(Refusal(f"set '{option}' of profile '{desired.name}'", reason, "Run 'brew upgrade colima'."))
     return result
+
+
+def _needed(option: str, value: Any) -> Version:
+    """Return the first version of colima that knows this value of an option."""
+    setting = BY_OPTION[option]
+    needed = setting.since if value != setting.default else (0, 0, 0)
+    if isinstance(value, str):
+        needed = max(needed, VALUE_SINCE.get((option, value), needed))
+    if option == "mounts" and value is None:
+        needed = NO_MOUNTS_SINCE
+    if option == "memory" and not float(value).is_integer():
+        needed = FRACTION_OF_MEMORY_SINCE
+    if option == "provision":
+        needed = max((PROVISION_SINCE[item["mode"]] for item in value), default=needed)
+    return needed

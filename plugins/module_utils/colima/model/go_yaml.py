@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|0|[1-9][0-9]*)")
 _OCTAL = re.compile(r"[-+]?0[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# Far beyond any settings, and well within the stack.
+_DEEPEST = 100
+_MOST = 100_000
+# Go reads larger whole numbers as floating-point ones.
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+_LONGEST = 70
 _NULL = ("", "~", "null", "Null", "NULL")
 _TRUE, _FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 # Words that only a switch takes for true or false.
@@ -41,36 +48,60 @@ def load(text: str) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _check_depth(yaml.parse(text, Loader=loader))
         node = next(yaml.compose_all(text, Loader=loader), None)
-    except yaml.YAMLError as error:
-        raise Unreadable("is not YAML") from error
-    return None if node is None else _built(node, ())
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise error if isinstance(error, Unreadable) else Unreadable("is not YAML") from error
+    return None if node is None else _Builder().built(node, ())
 
 
-def _built(node: Any, above: tuple[Any, ...]) -> Any:
-    if any(node is one for one in above):
-        raise Unreadable("is not YAML: a value contains itself")
-    above = (*above, node)
-    if node.id == "scalar":
-        return Scalar(node.value, _is_plain(node))
-    if node.id == "sequence":
-        return [_built(item, above) for item in node.value]
-    result: dict[str, Any] = {}
-    merged: dict[str, Any] = {}
-    for key, value in node.value:
-        if key.id != "scalar":
-            raise Unreadable("is not YAML: a key is no text")
-        if key.value == "<<" and _is_plain(key):
-            for one in value.value if value.id == "sequence" else [value]:
-                other = _built(one, above)
-                if not isinstance(other, dict):
-                    raise Unreadable("is not YAML: only mappings can be merged")
-                merged = {**other, **merged}
-        elif key.value in result:
-            raise Unreadable(f"names '{key.value}' twice")
-        else:
-            result[key.value] = _built(value, above)
-    return {**merged, **result}
+def _check_depth(events: Iterable[Any]) -> None:
+    """Raise Unreadable for a document whose nesting would exhaust the stack."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind in ("MappingStartEvent", "SequenceStartEvent")
+        depth -= kind in ("MappingEndEvent", "SequenceEndEvent")
+        if depth > _DEEPEST:
+            raise Unreadable(f"nests values more than {_DEEPEST} levels deep")
+
+
+class _Builder:
+    """Builds plain values of one document. Aliases expand, so it counts what it builds."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def built(self, node: Any, above: tuple[Any, ...]) -> Any:
+        self.count += 1
+        if self.count > _MOST or len(above) > _DEEPEST:
+            raise Unreadable("expands to more than settings can be")
+        if any(node is one for one in above):
+            raise Unreadable("is not YAML: a value contains itself")
+        above = (*above, node)
+        if node.id == "scalar":
+            return Scalar(node.value, _is_plain(node))
+        if node.id == "sequence":
+            return [self.built(item, above) for item in node.value]
+        return self._mapping(node, above)
+
+    def _mapping(self, node: Any, above: tuple[Any, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key, value in node.value:
+            if key.id != "scalar":
+                raise Unreadable("is not YAML: a key is not text")
+            if key.value == "<<" and _is_plain(key):
+                for one in value.value if value.id == "sequence" else [value]:
+                    other = self.built(one, above)
+                    if not isinstance(other, dict):
+                        raise Unreadable("is not YAML: only mappings can be merged")
+                    merged = {**other, **merged}
+            elif key.value in result:
+                raise Unreadable(f"names '{key.value}' twice")
+            else:
+                result[key.value] = self.built(value, above)
+        return {**merged, **result}
 
 
 def _is_plain(node: Any) -> bool:
@@ -92,11 +123,13 @@ def text(value: Any) -> str:
 
 
 def number(value: Any) -> float:
-    """Return a value that is for a number; a whole one is an int. 010 is eight, and 12:30 no number."""
+    """Return a value that is for a number; a whole one is an int. 010 is eight, and 12:30 not a number."""
     if isinstance(value, Scalar) and value.plain:
         digits = value.text.replace("_", "")
-        if _INTEGER.fullmatch(digits):
-            return int(digits, 8 if _OCTAL.fullmatch(digits) else 0)
+        if _INTEGER.fullmatch(digits) and len(digits) <= _LONGEST:
+            found = int(digits, 8 if _OCTAL.fullmatch(digits) else 0)
+            if _SMALLEST <= found <= _LARGEST:
+                return found
         if _FLOAT.fullmatch(digits) and math.isfinite(float(digits)):
             return float(digits)
     raise WrongType

@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module options of a profile, made from the table of settings so that the two can't differ."""
+"""The module options: their specification, made from the table of settings, and the one place that reads them.
+
+What comes out are values of the domain (desired.py); nothing after this knows an option.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...colima_paths import parse_name
+from ...core.errors import InputError
+from .config import Host, architecture
+from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
 from .settings import PROVISION_SINCE, SETTINGS, Setting
+
+NO_MOUNTS = "none"
 
 _TYPES = {int: "int", float: "float", str: "str", bool: "bool", list: "list", dict: "dict"}
 STATES = ["started", "stopped", "present", "absent"]
@@ -30,6 +41,7 @@ def profile_options(name_required: bool) -> dict[str, Any]:
         for part in parents:
             place = place.setdefault(part, {"type": "dict", "options": {}})["options"]
         place[last] = _option(setting)
+    result["weight"] = {"type": "float"}
     result["state"] = {"type": "str", "choices": STATES}
     return result
 
@@ -47,3 +59,106 @@ def _option(setting: Setting) -> dict[str, Any]:
     if setting.option == "disk_image":
         result["type"] = "path"
     return result
+
+
+def policy_from(params: Mapping[str, Any]) -> Policy:
+    """Return the policy of a module's options."""
+    return Policy(
+        params.get("restart") or "if_idle",
+        params.get("on_fixed_change") or "refuse",
+        frozenset(parse_name(name).name for name in params.get("confirm_data_loss") or ()),
+        bool(params.get("delete_data")),
+    )
+
+
+def limits_from(params: Mapping[str, Any]) -> Limits:
+    """Return the limits of a module's options. Raises InputError for one that ends every start before it began."""
+    for option, usual in (("timeout", 1800), ("stall_timeout", 600)):
+        if not 1 <= params[option] <= LARGEST_NUMBER:
+            reason = f"it is not between 1 and {LARGEST_NUMBER} seconds"
+            raise InputError(f"use this {option}", reason, f"Use seconds, such as {usual}.")
+    return Limits(params["timeout"], params["stall_timeout"])
+
+
+def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the options of each profile: one from the options themselves, or those of the list in the state of the whole."""
+    state = params["state"]
+    if params["profiles"] is None:
+        return [params]
+    if state not in (None, "present", "absent"):
+        reason = "as a whole they can only be present or absent"
+        raise InputError(f"converge the profiles with O(state={state})", reason, "Set the state of each profile instead.")
+    return [{**one, "state": "absent"} if state == "absent" else one for one in params["profiles"]]
+
+
+def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desired]:
+    """Return the profiles of a module's options in their order. Raises InputError for invalid ones."""
+    result: list[Desired] = []
+    seen: dict[str, str] = {}
+    for params in profiles:
+        text = params.get("name") or ""
+        name = parse_name(text)
+        # macOS keeps K8s and k8s in the same directory.
+        twin = seen.setdefault(name.name.lower(), text)
+        if len(seen) == len(result):
+            raise InputError(f"plan profile '{text}'", f"'{twin}' is the same profile to colima", "Name each profile once.")
+        desired = Desired(name, params.get("state") or "started", stated_from(params))
+        check(desired, host)
+        result.append(desired)
+    return result
+
+
+def stated_from(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the given settings of one profile as a flat mapping."""
+    result: dict[str, Any] = {}
+    for setting in SETTINGS:
+        value: Any = params
+        for part in setting.option.split("."):
+            value = (value or {}).get(part)
+        if value is not None:
+            if setting.option in ("env", "network.dns_hosts"):
+                value = _texts(setting.option, value, params.get("name") or "")
+            result[setting.option] = _normal(setting, value)
+    return result
+
+
+def _normal(setting: Setting, value: Any) -> Any:
+    if setting.option == "mounts":
+        if len(value) == 1 and value[0].get("location") == NO_MOUNTS:
+            return None
+        return [
+            {
+                "location": item["location"],
+                "mount_point": item.get("mount_point") or "",
+                "writable": bool(item.get("writable")),
+            }
+            for item in value
+        ]
+    if setting.option == "provision":
+        return [{"mode": item.get("mode") or "system", "script": item["script"]} for item in value]
+    if setting.option == "arch":
+        return architecture(value)
+    try:
+        return setting.kind(value)
+    except OverflowError:
+        return math.inf
+
+
+def _texts(option: str, given: Mapping[Any, Any], profile: str) -> dict[str, str]:
+    """Return a mapping of texts. Raises InputError for one whose text is lost: YAML reads 1.10 as 1.1, null as nothing.
+
+    The message never shows the value: env may hold secrets.
+    """
+    for key, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            reason = f"the value of '{key}' is {_kind(value)}, not text, and how it was written is lost"
+            raise InputError(f"set '{option}' of profile '{profile}'", reason, "Put it in quotes.")
+    return {str(key): str(value) for key, value in given.items()}
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true or false"
+    return "a number with a fraction" if isinstance(value, float) else "a list or a mapping"

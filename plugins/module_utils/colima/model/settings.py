@@ -25,7 +25,7 @@ APPLE_SILICON_13 = "macOS 13 on Apple silicon"
 NESTING = "macOS 15 on an Apple M3 or newer"
 
 Version = tuple[int, int, int]
-# `status --json`, by which a running profile is told from a half-started one, came with it.
+# The first with `status --json`, which tells a running profile from a half-started one.
 OLDEST: Version = (0, 8, 1)
 
 
@@ -69,7 +69,8 @@ SETTINGS: tuple[Setting, ...] = (
     _same("hostname", str, ""),
     _same("cpu_type", str, ""),
     _same("kubernetes.enabled", bool, False),
-    _same("kubernetes.version", str, "v1.35.0+k3s1"),
+    # Empty: the version that this colima installs unless told.
+    _same("kubernetes.version", str, ""),
     Setting("kubernetes.k3s_args", "kubernetes.k3sArgs", list, ["--disable=traefik"], absent=["--disable=traefik"]),
     _same("kubernetes.port", int, 0, CREATE, since=(0, 9, 1), least=0),
     _same("auto_activate", bool, True, LIVE),
@@ -101,6 +102,8 @@ SETTINGS: tuple[Setting, ...] = (
     _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON_13, choices=("docker", "ramalama"), neutral=""),
 )
 BY_OPTION = {setting.option: setting for setting in SETTINGS}
+# Where a Config keeps the keys of colima.yaml that only a newer colima knows, nested as in the file.
+UNKNOWN = "unknown"
 
 # Values that came later than their key.
 VALUE_SINCE: dict[tuple[str, str], Version] = {
@@ -121,14 +124,18 @@ DATA_DISK_SINCE: Version = (0, 9, 0)
 INCUS_KEEPS_DATA_SINCE: Version = (0, 10, 2)
 
 
-def too_old(version: Version | None) -> list[str]:
-    """Return why this colima is too old for anything. None: not known, nothing to object."""
-    if version is None or version >= OLDEST:
-        return []
-    return [
-        f"Could not use colima {text_of(version)}: it does not tell whether a VM's set-up is finished, as colima "
-        f"{text_of(OLDEST)} and newer do. Run 'brew upgrade colima'."
-    ]
+# What each colima installs unless told.
+_K3S = (
+    ((0, 10, 0), "v1.35.0+k3s1"),
+    ((0, 9, 0), "v1.33.4+k3s1"),
+    ((0, 8, 2), "v1.33.3+k3s1"),
+    ((0, 0, 0), "v1.31.2+k3s1"),
+)
+
+
+def k3s_of(version: Version | None) -> str:
+    """Return the k3s that this colima installs unless told. None: not known, so the newest."""
+    return next(k3s for since, k3s in _K3S if version is None or version >= since)
 
 
 def text_of(version: Version) -> str:

@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is there: one profile as found, as a frozen value, and the verdict on its health.
 
-Knows how to read the answers of colima and limactl and colima's files as text; starts nothing and opens nothing itself.
+Starts nothing and opens nothing.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...colima_paths import Name
-from ...core.errors import CommandFailed
 from . import go_yaml
+from .answers import K3s, Row, Store
 from .config import Config
 
 # Health of a profile.
@@ -24,27 +22,13 @@ LEFTOVER = "leftover"  # a VM directory without its definition: creation was int
 STOPPED = "stopped"
 RUNNING = "running"
 HALF = "half-started"  # the VM runs, but colima's set-up in it did not finish, or its engine is dead
-SILENT = "unreachable"  # the VM runs, and nobody can tell what goes on in it
+SILENT = "unreachable"  # the VM runs and does not answer
 BROKEN = "broken"
 DAMAGED = "damaged"  # Lima can't read the VM's definition
 
 EXISTS = (STOPPED, RUNNING, HALF, SILENT, BROKEN, DAMAGED)
 UP = (RUNNING, HALF, SILENT, BROKEN)
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of `colima list --json`. Zero and empty mean that colima left the key out."""
-
-    name: str
-    status: str = ""
-    arch: str = ""
-    cpus: int = 0
-    memory: int = 0
-    disk: int = 0
-    address: str = ""
-    runtime: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,20 +41,12 @@ class DataDisk:
 
 
 @dataclass(frozen=True)
-class Store:
-    """What colima remembers of the data disk."""
-
-    formatted: bool
-    runtime: str
-
-
-@dataclass(frozen=True)
 class Clients:
     """What the host's clients know of a profile. None: nothing is wrong, or it does not apply."""
 
     docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
     docker_current: bool = False  # whether docker works with that one
-    kube_entry: str = ""  # "", "present" or "incomplete"
+    kube_entry: str = ""  # "", "present", "incomplete" or "stale"
     kube_port: int = 0  # of the server in that entry; 0: none
     kube_current: str = ""
     kube_current_dangling: bool = False
@@ -79,6 +55,15 @@ class Clients:
     kube_former: str = ""  # the context to go back to, where the profile's own is current
     kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still holds all that is in them
     kube_backups_kept: tuple[str, ...] = ()  # the others
+    buildx_records: tuple[str, ...] = ()  # what buildx notes of colima's docker context
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Traces of colima that all profiles share: the ssh settings that the user's include, and files that it wrote by itself."""
+
+    ssh_include: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +77,12 @@ class Current:
     configured_problem: str = ""
     applied: Config | None = None
     interrupted: Config | None = None
-    # Its data disk was made by a first start of ours that never ended: there is nothing on it.
+    # Its data disk was made by our own first start, which never ended: there is nothing on it.
     fresh: bool = False
     # Lima has seen its VM come up since it was last switched on. Only looked for where there is such a note.
     seen_up: bool = False
+    # It runs, and Lima has not seen it come up: in early boot a guest ignores the power button.
+    never_up: bool = False
     store: Store | None = None
     disk: DataDisk | None = None
     # A directory for a data disk without one in it: its creation was interrupted.
@@ -103,12 +90,14 @@ class Current:
     # The process id of a host agent that runs although Lima can't read the VM's definition, and so does not see it.
     unseen_agent: int = 0
     live: Mapping[str, Any] = field(default_factory=dict)
-    # Why the engine in a running VM is of no use; empty while there is no clear sign.
+    # Why the engine in a running VM is useless; empty without a clear sign.
     dead_engine: str = ""
-    # The port that k3s was installed with, for the life of the VM; 0: it never was; None: the VM was not asked.
-    k3s_port: int | None = None
+    # What the VM says of the k3s in it; None: it was not asked, or did not tell.
+    k3s: K3s | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
+    # How colima's list contradicts Lima's files or the guest; empty when they agree.
+    contradiction: str = ""
     # Lima's definition of the VM (lima.yaml) as text; None while there is none.
     definition: str | None = field(default=None, repr=False)
 
@@ -135,7 +124,7 @@ class Current:
     def came_up_with_data_inside(self) -> bool:
         """Whether a VM that keeps images and volumes itself was seen to come up.
 
-        One with a data disk may have come up when colima was dead already: nobody has used it, and no note is lost.
+        One with a data disk may have come up when colima was dead already: it was never used, and no note is lost.
         """
         return self.seen_up and bool(self.why_data_is_inside)
 
@@ -203,25 +192,6 @@ class Files:
     settings: bool
 
 
-def parse_rows(stdout: str) -> list[Row]:
-    """Return the rows of `colima list --json`: one object per line, not an array."""
-    rows = []
-    for line in stdout.splitlines():
-        if not line.startswith("{"):
-            continue
-        try:
-            data = json.loads(line)
-        except ValueError as error:
-            raise CommandFailed("Could not read the answer of 'colima list --json': it is not JSON.", stdout=stdout) from error
-        rows.append(Row(**{key: value for key, value in data.items() if key in Row.__dataclass_fields__}))
-    return rows
-
-
-def tells_of_running(events: str) -> bool:
-    """Return whether the events that Lima's host agent writes down (ha.stdout.log) tell of a VM that came up."""
-    return bool(re.search(r'"running":\s*true', events))
-
-
 def lists_disk(definition: str, name: Name) -> bool:
     """Return whether a VM is defined with its data disk: colima keeps only such a one when it deletes the VM."""
     try:
@@ -233,13 +203,18 @@ def lists_disk(definition: str, name: Name) -> bool:
     return any(isinstance(one, go_yaml.Scalar) and one.text == name.id for one in names)
 
 
-def parse_store(text: str) -> Store | None:
-    """Return colima's notes about a data disk. None when they can't be read: colima then believes that there are none."""
-    try:
-        data = json.loads(text)
-        return Store(bool(data.get("disk_formatted")), str(data.get("disk_runtime") or ""))
-    except (ValueError, AttributeError):
-        return None
+def contradiction_of(row: Row | None, files: Files, live: Mapping[str, Any], agent: int) -> str:
+    """Return how `colima list` contradicts what else is known; empty when it does not.
+
+    Lima lists every VM that has a definition, and calls none stopped whose host agent runs.
+    """
+    if row is None:
+        return "colima does not list it, and its VM is there (lima.yaml)" if files.definition else ""
+    if row.status != "Stopped":
+        return ""
+    if live:
+        return "colima lists it as stopped, and its VM answers"
+    return f"colima lists it as stopped, and its host agent (process {agent}) runs" if agent else ""
 
 
 def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: bool = True, dead_engine: str = "") -> str:
@@ -248,7 +223,7 @@ def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: 
         return LEFTOVER
     if row is None:
         if files.definition:
-            # There is a VM that nobody could tell us about: colima itself is not installed.
+            # A VM that could not be asked about: colima is not installed.
             return STOPPED
         return DEFINED if files.settings else ABSENT
     if row.status == "Running":

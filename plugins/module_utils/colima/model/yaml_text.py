@@ -9,9 +9,11 @@ from typing import Any
 
 from . import go_yaml
 from .config import Config, Host
-from .settings import SETTINGS, Setting
+from .settings import SETTINGS, UNKNOWN, Setting
 
 _ARTICLE = {int: "a whole number", float: "a number", str: "text", bool: "true or false", list: "a list", dict: "a mapping"}
+_KEYS = frozenset(setting.key for setting in SETTINGS)
+_PARENTS = frozenset(key.partition(".")[0] for key in _KEYS if "." in key)
 _ADDRESSES = ("network.dns", "network.gateway_address")
 
 
@@ -42,7 +44,21 @@ def _settings(document: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         except go_yaml.WrongType:
             problems.append(f"'{setting.key}' is not {_ARTICLE[setting.kind]}")
             config[setting.option] = setting.kind()
+    config[UNKNOWN] = _unknown(document)
     return config, problems
+
+
+def _unknown(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the keys that are not in the table: a newer colima's. They stay in the file."""
+    result: dict[str, Any] = {}
+    for key, value in document.items():
+        path = f"{above}{key}"
+        if path in _PARENTS:
+            inner = _unknown(value, f"{path}.") if isinstance(value, dict) else {}
+            result.update({key: inner} if inner else {})
+        elif path not in _KEYS:
+            result[key] = go_yaml.anything(value)
+    return result
 
 
 def _absent(setting: Setting) -> Any:
@@ -131,6 +147,7 @@ def render(config: Config, host: Host) -> str:
         for part in parents:
             place = place.setdefault(part, {})
         place[last] = value
+    _add(document, config.get(UNKNOWN) or {})
 
     base: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -141,6 +158,14 @@ def render(config: Config, host: Host) -> str:
     # No anchors: the file is read by people too.
     Dumper.ignore_aliases = _never
     return yaml.dump(document, Dumper=Dumper, sort_keys=False, width=1_000_000, allow_unicode=True)
+
+
+def _add(document: dict[str, Any], unknown: Mapping[str, Any]) -> None:
+    for key, value in unknown.items():
+        if isinstance(document.get(key), dict) and isinstance(value, dict):
+            _add(document[key], value)
+        else:
+            document.setdefault(key, value)
 
 
 def _never(*_: Any) -> bool:

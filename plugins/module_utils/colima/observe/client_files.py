@@ -12,19 +12,23 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
+from ...core.files import text_of
 from ...docker.client import context_host, current_context, docker_directory
 from ...kube import kubeconfig
-from ..model.state import Clients
+from ..model.state import Clients, Shared
 
 _WRAPPER_BYTES = 4096
+# What a start with containerd writes below ~/.config where there is nothing.
+DEFAULTS = {
+    "containerd/config.toml": "[grpc]\ngid = 1000\n",
+    "buildkit/buildkitd.toml": "[worker.oci]\nenabled = false\n\n[worker.containerd]\nenabled = true\n\n[grpc]\ngid = 1000\n",
+}
 _SERVER_PORT = re.compile(r":(\d{1,5})/?$")
 
 
-def text_of(path: Path) -> str | None:
-    """Return what is in a file; None when there is none or it can't be read."""
-    with contextlib.suppress(OSError):
-        return path.read_text(errors="replace")
-    return None
+def holds_default(path: Path, text: str) -> bool:
+    """Whether a file is what colima wrote, to the letter."""
+    return not path.is_symlink() and text_of(path) == text
 
 
 class ClientFiles:
@@ -44,13 +48,18 @@ class ClientFiles:
         self._kube_text = text_of(self._kube) or ""
         self._kube_config: dict[str, Any] | None = None
 
-    def of(self, name: Name) -> Clients:
+    def names(self, name: Name) -> bool:
+        """Whether the kubeconfig may have an entry of the profile."""
+        return name.id in self._kube_text
+
+    def of(self, name: Name, k3s: Mapping[str, Any], address: str) -> Clients:
+        """Return what the clients know. k3s: the kubeconfig of the k3s in the VM; address: the VM's own."""
         entry, port, current, dangling = "", 0, "", False
-        if name.id in self._kube_text:
+        if self.names(name):
             try:
                 config = self._kube_parsed()
                 found = kubeconfig.parts(config, name.id)
-                entry = ("present" if kubeconfig.is_complete(config, name.id) else "incomplete") if found else ""
+                entry = _state_of(config, name, k3s, address) if found else ""
                 port = _port_of(found)
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
             except WorkstationError as error:
@@ -71,30 +80,37 @@ class ClientFiles:
         current = str(config.get("current-context") or "")
         if current == name.id or not (current or clients.kube_entry):
             former = former_context(self.paths, name, self._kube, config)
+        buildx = tuple(str(path) for path in _buildx_records(self._docker, name) if path.exists())
         copies, kept = (tuple(map(str, files)) for files in split_backups(self.environment, name, config))
         wrappers = self._wrappers(name)
-        return replace(clients, wrappers=wrappers, kube_former=former, kube_backups=copies, kube_backups_kept=kept)
+        return replace(
+            clients, wrappers=wrappers, kube_former=former, kube_backups=copies, kube_backups_kept=kept, buildx_records=buildx
+        )
 
     def _kube_parsed(self) -> dict[str, Any]:
         if self._kube_config is None:
             self._kube_config = kubeconfig.load(self._kube)
         return self._kube_config
 
-    def ssh_include(self, paths: Paths) -> str:
-        """Return colima's ssh settings if the user's include them."""
+    def shared(self) -> Shared:
+        """Return the traces of colima that belong to no profile."""
         home = Path(self.environment.get("HOME") or "~").expanduser()
-        theirs = str(paths.base / "ssh_config")
+        theirs = str(self.paths.base / "ssh_config")
         lines = (text_of(home / ".ssh" / "config") or "").splitlines()
-        return theirs if any(line.split() == ["Include", theirs] for line in lines) else ""
+        settings = Path(self.environment.get("XDG_CONFIG_HOME") or home / ".config")
+        return Shared(
+            ssh_include=theirs if any(line.split() == ["Include", theirs] for line in lines) else "",
+            files=tuple(str(settings / name) for name, text in DEFAULTS.items() if holds_default(settings / name, text)),
+        )
 
     def _wrappers(self, name: Name) -> tuple[str, ...]:
-        """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is somebody's work."""
+        """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is the user's own."""
         from ...nerdctl.wrapper import bound_profile
 
         found = []
         for directory in dict.fromkeys(self.environment.get("PATH", "").split(":")):
             if not directory.startswith("/"):
-                # Wherever this run happens to be is no place of the user's commands.
+                # A directory relative to this run does not hold the user's commands.
                 continue
             file = Path(directory) / "nerdctl"
             with contextlib.suppress(OSError, UnicodeDecodeError, InputError):
@@ -102,6 +118,23 @@ class ClientFiles:
                 if bound is not None and parse_name(bound) == name:
                     found.append(str(file))
         return tuple(found)
+
+
+def _buildx_records(docker: Path, name: Name) -> list[Path]:
+    """Return what buildx notes of the builder that it sees in colima's docker context; of a builder made by name, nothing."""
+    if (docker / "buildx" / "instances" / name.id).exists():
+        return []
+    return [docker / "buildx" / part / name.id for part in ("activity", "refs")]
+
+
+def _state_of(config: Mapping[str, Any], name: Name, k3s: Mapping[str, Any], address: str) -> str:
+    """Return whether an entry is incomplete, stale (not that of the running k3s) or simply present."""
+    if not kubeconfig.is_complete(config, name.id):
+        return "incomplete"
+    with contextlib.suppress(InputError):
+        change = kubeconfig.Change(name.id, kubeconfig.entry_from_k3s(k3s, address))
+        return "present" if kubeconfig.changed(config, change) == config else "stale"
+    return "present"
 
 
 def _port_of(entry: Mapping[str, Any]) -> int:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a running VM says of itself: what colima finds in it, whether anybody answers, and whether its engine does.
+"""What a running VM says of itself: what colima finds in it, whether it answers, and whether its engine does.
 
 Only a clear sign counts against it. An engine that is slow, or a socket that is not there, proves nothing; a socket on which
-nobody listens, or that is hung up without a word, does when it stays so.
+no process listens, or that closes without a word, does when it stays so.
 """
 
 from __future__ import annotations
@@ -78,10 +78,10 @@ def _sign_of_death(path: str, greeting: bytes) -> str:
             connection.settimeout(_SECONDS)
             connection.connect(path)
             connection.sendall(greeting)
-            return "" if connection.recv(1) else "its socket is hung up"
+            return "" if connection.recv(1) else "its socket closes at once"
     except ConnectionRefusedError:
-        return "nobody listens on its socket"
+        return "no process listens on its socket"
     except (BrokenPipeError, ConnectionResetError):
-        return "its socket is hung up"
+        return "its socket closes at once"
     except OSError:
         return ""

@@ -16,13 +16,20 @@ from ...core.errors import InputError
 from ..model.config import Host, architecture
 
 _MIB = 1024 * 1024
+_MOST = 2**40
 
 
 def host_from(
     given: Mapping[str, Any] | None, environment: Mapping[str, str], lima: Path | None = None, *, with_chip: bool = False
 ) -> Host:
-    """Return the host: given values first, the machine's own where there are none. Its chip only when somebody wants to know."""
+    """Return the host: given values first, the machine's own where there are none. Its chip only on request."""
     given = {key: value for key, value in (given or {}).items() if value is not None}
+    for key, value in given.items():
+        if isinstance(value, int | float) and not 0 <= value <= _MOST:
+            # It may have more digits than Python prints.
+            raise InputError(
+                f"use the laptop's {key}", "it is too large, or negative", f"Use a number from 0 to {_MOST}, or leave it out."
+            )
     machine = os.uname()
     own_mac = machine.sysname == "Darwin" and given.get("system") in (None, "Darwin")
     return Host(
@@ -42,9 +49,10 @@ def own_architecture(system: str, machine: str, is_translated: Callable[[], bool
     """Return the machine type that this process sees. Raises InputError where it sees another than the laptop has."""
     if system == "Darwin" and machine == "x86_64" and is_translated():
         raise InputError(
-            f"Could not plan colima's profiles with the Python '{sys.executable}': it is made for Intel and runs under Rosetta, "
-            "so that it takes this laptop with Apple silicon for an Intel one. Run the play with a native Python, such as the "
-            "one in /opt/homebrew; where colima itself is native, setting host.arch to aarch64 will do, too."
+            f"plan colima's profiles with the Python '{sys.executable}'",
+            "it is made for Intel and runs under Rosetta, so it takes this laptop with Apple silicon for an Intel one",
+            "Run the play with a native Python, such as the one in /opt/homebrew; where colima itself is native, setting "
+            "host.arch to aarch64 is enough.",
         )
     return machine
 

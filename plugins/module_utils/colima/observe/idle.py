@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether somebody's work runs in a VM: user containers and pods, without what Kubernetes itself needs, and builds."""
+"""Whether the user's work runs in a VM: user containers and pods, without what Kubernetes itself needs, and builds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def busy(colima: Colima, current: Current) -> str:
         work = at_work(colima, current, runtime) if not names and runtime in _ASKED else []
     except (WorkstationError, ValueError):
         dead = current.health == BROKEN and not colima.machine_lives(current.name)
-        hung = current.health == SILENT and not colima.came_up(current.name)
+        hung = current.health == SILENT and current.never_up
         return "" if dead or hung else f"it could not be told whether {noun}s run in it"
     if work:
         return f"a build or transfer is at work in it ({', '.join(work)})"
@@ -50,7 +50,7 @@ def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
     if not runtime:
         raise ValueError("not known what to ask")
     if runtime not in _ASKED:
-        # A bare VM runs no containers, and whose its other processes are nobody can tell.
+        # A bare VM runs no containers, and its other processes tell nothing.
         return []
     try:
         return _ASKED[runtime](colima, current)

@@ -27,7 +27,7 @@ def note_context(paths: Paths, name: Name, environment: Mapping[str, str]) -> No
         # colima will say what is wrong with it.
         return
     if current not in ("", name.id):
-        # Before a VM is made anew colima unsets the context: then the note of the first start still holds.
+        # Before a VM is replaced colima unsets the context: then the note of the first start still holds.
         write_atomically(paths.former_kube_context(name), json.dumps({"kubeconfig": str(path), "context": current}))
 
 

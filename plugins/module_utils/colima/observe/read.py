@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
+from ...core.files import text_of
 from ..client.programs import Colima
-from ..model.config import Config
-from ..model.state import DAMAGED, LEFTOVER, Current, DataDisk, Files, Row, parse_store, tells_of_running, verdict
+from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
+from ..model.config import Config, config_from
+from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Clients, Current, DataDisk, Files, Shared, contradiction_of, verdict
 from ..model.yaml_text import parse
-from .client_files import ClientFiles, text_of
+from .client_files import ClientFiles
 from .guest import Said, ask
 
 
@@ -31,8 +32,8 @@ class Snapshot:
     profiles: Mapping[str, Current]
     others: tuple[Row, ...] = ()
     problems: tuple[str, ...] = field(default=())
-    # The file that ~/.ssh/config includes for colima; only looked for with the wrappers.
-    ssh_include: str = ""
+    # Only looked for with the wrappers.
+    shared: Shared = field(default_factory=Shared)
 
 
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
@@ -40,48 +41,52 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
 
     One `colima list`, one `limactl disk list` and, for each running profile, one `colima status` and a word with its engine, side
     by side; more only to a VM that leaves a question open. No command where colima has never been used, because even a read would
-    make its directories.
+    make its directories. What contradicts itself may have changed between two answers, so it is read once more.
     """
-    paths = colima.paths
-    wanted = sorted(names) if names is not None else []
-    used = _is_there(paths.lima)
-    rows: list[Row] = []
-    disks: dict[str, DataDisk] = {}
-    problems: list[str] = []
-    if used and colima.installed:
-        asked: dict[str, Callable[[], Any]] = {"rows": colima.rows, "disks": colima.disks}
-        if tolerant:
-            asked = {"rows": _spared(colima.rows, [], problems), "disks": _spared(colima.disks, {}, problems)}
-        candidates = wanted if names is not None else _known(paths)
-        guests = {f"guest {name}": partial(ask, colima, name) for name in candidates if colima.looks_started(name)}
-        answers = together({**asked, **guests})
-        rows, disks = answers["rows"], answers["disks"]
-    else:
-        answers = {}
-    if names is None:
-        wanted = sorted({*_known(paths), *_named(rows)})
-    by_name = {row.name: row for row in rows}
-    late = {
-        f"guest {name}": partial(ask, colima, name)
-        for name in wanted
-        if by_name.get(name.name, Row("")).status == "Running" and f"guest {name}" not in answers
-    }
-    answers.update(together(late))
+    wanted = None if names is None else sorted(names)
+    found = _read(colima, wanted, with_wrappers, tolerant)
+    if any(current.contradiction for current in found.profiles.values()):
+        found = _read(colima, wanted, with_wrappers, tolerant)
+    return found
+
+
+def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tolerant: bool) -> Snapshot:
+    paths, problems = colima.paths, list[str]()
+    answers: dict[str, Any] = {}
     clients = ClientFiles(colima.environment, with_wrappers, paths)
+
+    def spared(call: Callable[[], Any], instead: Any) -> Callable[[], Any]:
+        return _spared(call, instead, problems) if tolerant else call
+
+    def guests(which: Iterable[Name]) -> dict[str, Callable[[], Any]]:
+        return {f"guest {name}": spared(partial(ask, colima, name), Said(reached=False)) for name in which}
+
+    if _is_there(paths.lima) and colima.installed:
+        asked = {"rows": spared(colima.rows, None), "disks": spared(colima.disks, {})}
+        candidates = names if names is not None else _known(paths)
+        started = [name for name in candidates if colima.looks_started(name)]
+        entries = {f"k3s {name}": partial(_entry, colima, name) for name in started if clients.names(name)}
+        answers = together({**asked, **guests(started), **entries})
+    rows: list[Row] | None = answers.get("rows")
+    wanted = names if names is not None else sorted({*_known(paths), *_named(rows or ())})
+    by_name = {row.name: row for row in rows or ()}
+    running = [name for name in wanted if by_name.get(name.name, Row("")).status == "Running"]
+    answers.update(together(guests(name for name in running if f"guest {name}" not in answers)))
     profiles = {
         name.name: _current(
             paths,
             name,
             row=by_name.get(name.name),
-            disk=disks.get(name.id),
+            listed=rows is not None,
+            disk=answers.get("disks", {}).get(name.id),
             said=answers.get(f"guest {name}") or Said(),
-            clients=clients,
+            clients=clients.of(name, answers.get(f"k3s {name}") or {}, by_name.get(name.name, Row("")).address),
         )
         for name in wanted
     }
-    others = tuple(row for row in rows if row.name not in profiles)
-    include = clients.ssh_include(paths) if with_wrappers else ""
-    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), include)
+    others = tuple(row for row in rows or () if row.name not in profiles)
+    shared = clients.shared() if with_wrappers else Shared()
+    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared)
 
 
 def _is_there(directory: Path) -> bool:
@@ -90,6 +95,13 @@ def _is_there(directory: Path) -> bool:
         return stat.S_ISDIR(directory.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def _entry(colima: Colima, name: Name) -> dict[str, Any]:
+    """Return the kubeconfig of a VM's k3s; empty where it has none, or does not tell."""
+    with contextlib.suppress(WorkstationError):
+        return colima.kubeconfig(name)
+    return {}
 
 
 def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Callable[[], Any]:
@@ -144,12 +156,16 @@ def _known(paths: Paths) -> list[Name]:
     return sorted(found)
 
 
-def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None, said: Said, clients: ClientFiles) -> Current:
+def _current(
+    paths: Paths, name: Name, *, row: Row | None, listed: bool, disk: DataDisk | None, said: Said, clients: Clients
+) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _error = _config(paths.applied(name))
     instance = paths.instance(name)
     files = Files(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
     health = verdict(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)
+    agent = living(instance / "ha.pid")
+    events = text_of(paths.events(name))
     store, fresh = text_of(paths.store(name)), paths.fresh(name).exists()
     return Current(
         name=name,
@@ -160,25 +176,28 @@ def _current(paths: Paths, name: Name, *, row: Row | None, disk: DataDisk | None
         applied=applied,
         interrupted=_journal(paths.journal(name)),
         fresh=fresh,
-        seen_up=fresh and tells_of_running(text_of(paths.events(name)) or ""),
+        seen_up=fresh and tells_of_running(events or ""),
+        never_up=health in (HALF, SILENT) and events is not None and not tells_of_running(events),
         store=None if store is None else parse_store(store),
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
-        unseen_agent=living(instance / "ha.pid") if health in (DAMAGED, LEFTOVER) else 0,
+        unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
         live=said.live,
         dead_engine=said.dead_engine,
-        clients=clients.of(name),
+        clients=clients,
         docker_socket=paths.socket(name, "docker"),
+        contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
         definition=text_of(instance / "lima.yaml"),
     )
 
 
 def living(pid_file: Path) -> int:
-    """Return the process that a pid file names if it lives, else 0."""
+    """Return the process that a pid file names if it runs, else 0."""
+    pid = parse_pid(text_of(pid_file) or "")
     try:
-        pid = int(pid_file.read_text().strip())
-        os.kill(pid, 0)
-    except (OSError, ValueError):
+        if pid:
+            os.kill(pid, 0)
+    except OSError:
         return 0
     return pid
 
@@ -195,9 +214,7 @@ def _config(path: Path) -> tuple[Config | None, str]:
 
 
 def _journal(path: Path) -> Config | None:
-    text = text_of(path)
-    if text is not None:
-        with contextlib.suppress(ValueError):
-            data = json.loads(text)
-            return data if isinstance(data, dict) else None
+    """Return the settings that a killed run kept. Only a complete one counts."""
+    with contextlib.suppress(Torn):
+        return config_from(loads(text_of(path) or ""))
     return None

@@ -1,59 +1,100 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan is made of: actions and their order, the facts that it may ask for, and the plan of one profile as shown. Pure."""
+"""What a plan is made of: actions and their phases, the facts that it may ask for, and the plan of one profile as shown. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
-from ..model.config import Config, has_kubernetes, shown
-from ..model.desired import Desired
+from ..model.answers import K3s
+from ..model.config import Config, has_kubernetes
+from ..model.desired import Desired, Refusal
 from ..model.settings import Version
+from ..model.shown import NOT_SHOWN, shown
 from ..model.state import RUNNING, STOPPED, Current
 
-# Kinds of actions, in the order in which all profiles' actions run.
-DOWN = (
-    "stop",
-    "kill",
-    "journal",
-    "aside_first",
-    "aside_disk_first",
-    "unlock_first",
-    "store_first",
-    "delete",
-    "delete_data",
-    "delete_disk",
-    "clean",
-)
-FILES = ("aside", "aside_disk", "unlock", "store", "resize", "write", "fresh", "settle", "forget")
-UP = ("start",)
-CLIENTS = ("kubeconfig", "context", "use_context")
-PHASES = (DOWN, FILES, UP, CLIENTS)
 
-# What "clean" removes from the host; an action's number says which.
-DOCKER_CONTEXT, KUBECONFIG_ENTRY, WRAPPER, SSH_INCLUDE, KUBECONFIG_BACKUPS = 1, 2, 3, 4, 5
+class Phase(Enum):
+    """All profiles' actions of one phase run before those of the next."""
+
+    DOWN = "down"
+    FILES = "files"
+    UP = "up"
+    CLIENTS = "clients"
+
+
+class Do(Enum):
+    """What there is to do. Each kind has one function in carry_out, and a phase of its own."""
+
+    STOP = "stop"
+    KILL = "kill"
+    JOURNAL = "journal"  # keep the settings where a deletion does not reach them
+    DELETE = "delete"
+    DELETE_DATA = "delete_data"
+    DELETE_DISK = "delete_disk"
+    REMOVE_DOCKER_CONTEXT = "remove_docker_context"
+    REMOVE_BUILDX_NOTES = "remove_buildx_notes"
+    REMOVE_KUBE_ENTRY = "remove_kube_entry"
+    REMOVE_KUBE_COPIES = "remove_kube_copies"
+    REMOVE_DEFAULT_FILE = "remove_default_file"
+    REMOVE_SSH_INCLUDE = "remove_ssh_include"
+    REMOVE_WRAPPER = "remove_wrapper"
+    ASIDE = "aside"
+    ASIDE_DISK = "aside_disk"
+    UNLOCK = "unlock"
+    STORE = "store"  # restore colima's note of the data disk
+    RESIZE = "resize"
+    WRITE = "write"
+    FRESH = "fresh"  # note that a first start is about to make the data disk
+    SETTLE = "settle"  # remove that note
+    FORGET = "forget"  # remove the settings that were kept
+    START = "start"
+    KUBECONFIG = "kubeconfig"
+    CONTEXT = "context"
+    USE_CONTEXT = "use_context"
+
+
+_FILES = (Do.ASIDE, Do.ASIDE_DISK, Do.UNLOCK, Do.STORE, Do.RESIZE, Do.WRITE, Do.FRESH, Do.SETTLE, Do.FORGET)
+_CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT)
+_PHASE_OF = {
+    **dict.fromkeys(Do, Phase.DOWN),
+    **dict.fromkeys(_FILES, Phase.FILES),
+    Do.START: Phase.UP,
+    **dict.fromkeys(_CLIENTS, Phase.CLIENTS),
+}
+DESTRUCTIVE = (Do.DELETE, Do.DELETE_DATA, Do.DELETE_DISK)
+_ENDS_VM = (Do.DELETE, Do.DELETE_DATA, Do.ASIDE)
 
 
 @dataclass(frozen=True)
-class Action:
-    """One thing to do to one profile. verb, target and detail are what the user sees; hidden ones are bookkeeping."""
+class Action(Step):
+    """One thing to do to one profile. Silent ones are bookkeeping, or part of a creation that is told as one."""
 
-    kind: str
-    name: Name
-    verb: str
-    detail: str = ""
-    target: str = ""
-    config: Config | None = None
-    number: int = 0
-    hidden: bool = False
-    about: str = ""  # the file or context that it is about, beside the profile; never read out of what is shown
+    kind: Do = field(kw_only=True)
+    name: Name = field(kw_only=True)
+    # Before the deletion of a VM, in the phase of that.
+    early: bool = field(default=False, kw_only=True)
+    config: Config | None = field(default=None, kw_only=True)
+    gib: int = field(default=0, kw_only=True)
+    # Whether the profile's kube context becomes current where none is.
+    activate: bool = field(default=False, kw_only=True)
+    # The kube context that becomes current instead of the profile's.
+    context: str = field(default="", kw_only=True)
+    files: tuple[str, ...] = field(default=(), kw_only=True)
 
-    def step(self) -> Step:
-        """Return the form that is shown."""
-        return Step(self.verb, self.target or f"profile '{self.name}'", self.detail)
+    @property
+    def phase(self) -> Phase:
+        """When it runs."""
+        return Phase.DOWN if self.early else _PHASE_OF[self.kind]
+
+
+def act(kind: Do, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
+    """Return an action whose target is the profile unless another one is given."""
+    return Action(verb, target or f"profile '{name}'", detail, kind=kind, name=name, **more)
 
 
 @dataclass(frozen=True)
@@ -62,7 +103,7 @@ class Facts:
 
     version: Version | None = None
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
-    k3s_ports: Mapping[str, int | None] = field(default_factory=dict)  # profile -> port of its k3s; 0: none, None: no answer
+    k3s: Mapping[str, K3s | None] = field(default_factory=dict)  # profile -> what its VM says of k3s; None: no answer
 
 
 @dataclass(frozen=True)
@@ -75,24 +116,39 @@ class ProfilePlan:
     actions: tuple[Action, ...] = ()
     pending: tuple[Pending, ...] = ()
     warnings: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     will_be_up: bool = False
     # Whether what it stops must be idle, and whether that was not asked yet.
     only_if_idle: bool = False
     asks_idle: bool = False
-    # Whether it hangs on the port of a running k3s, which was not asked yet.
-    asks_port: bool = False
+    # Whether it depends on the k3s of a running VM, which was not asked yet.
+    asks_k3s: bool = False
+
+    def adding(
+        self, actions: Iterable[Action] = (), warnings: Iterable[str] = (), refusals: Iterable[Refusal] = ()
+    ) -> ProfilePlan:
+        """Return the plan with more of these."""
+        return replace(
+            self,
+            actions=(*self.actions, *actions),
+            warnings=(*self.warnings, *warnings),
+            refusals=(*self.refusals, *refusals),
+        )
+
+    def does(self, *kinds: Do) -> bool:
+        """Whether any of its actions is of one of these kinds."""
+        return any(action.kind in kinds for action in self.actions)
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        """The actions as shown."""
-        return tuple(action.step() for action in self.actions if not action.hidden)
+    def shown(self) -> tuple[Action, ...]:
+        """The actions that a user is told."""
+        return tuple(action for action in self.actions if not action.silent)
 
     def public(self) -> Plan:
         """Return the plan of this profile alone, with its states."""
         key = str(self.desired.name)
         before, after = states(self)
-        return Plan(self.steps, {key: before}, {key: after}, self.pending, self.warnings)
+        return Plan(self.actions, {key: before}, {key: after}, self.pending, self.warnings)
 
 
 def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -100,61 +156,58 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     current, target = plan.current, plan.target
     before: dict[str, Any] = {"state": current.health}
     if plan.desired.state == "absent":
-        disk = current.disk_gib
-        gone = any(action.kind in ("delete_data", "delete_disk") for action in plan.actions)
-        return (
-            {**before, "data_disk_gib": disk or 0},
-            {"state": "absent", "data_disk_gib": 0 if gone else disk or 0},
-        )
-    up = any(action.kind == "start" for action in plan.actions) or (plan.will_be_up and current.health == RUNNING)
-    left = current.health if plan.pending else ("stopped" if current.exists else "defined")
-    after: dict[str, Any] = {"state": "running" if up else left}
+        disk = current.disk_gib or 0
+        left = 0 if plan.does(Do.DELETE_DATA, Do.DELETE_DISK) else disk
+        return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
+    up = plan.does(Do.START) or (plan.will_be_up and current.health == RUNNING)
+    left_as = current.health if plan.pending else ("stopped" if current.exists else "defined")
+    after: dict[str, Any] = {"state": "running" if up else left_as}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind == "write"), None)
+    written = next((action.config for action in plan.actions if action.kind is Do.WRITE), None)
     for option, value in (written or (target if plan.actions and there else {}) or {}).items():
         if not there:
             after[option] = shown(option, value)
         elif shown(option, there.get(option)) != shown(option, value):
             before[option], after[option] = shown(option, there.get(option)), shown(option, value)
         elif there.get(option) != value:
-            before[option], after[option] = "(not shown)", "(not shown, changed)"
+            before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
     return before, after
 
 
-def forget_note(name: Name) -> Action:
-    """Return the action that takes a stale note of a new data disk away."""
-    return Action("settle", name, "forget the note of the new data disk of", hidden=True)
+def forget_note(current: Current) -> Action:
+    """Return the action that removes a stale note of a new data disk."""
+    return act(Do.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
 
 
 def delete_with_data(current: Current, why: str) -> list[Action]:
     """Return the actions that destroy a VM and its data disk."""
-    name = current.name
-    actions = [Action("delete_data", name, "delete the VM and all images and volumes of", why)]
+    actions = [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
     if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.
-        actions.append(Action("delete_disk", name, "delete the data disk of", "colima has no note of it"))
+        actions.append(act(Do.DELETE_DISK, current.name, "delete the data disk of", "colima has no note of it"))
     return actions
 
 
 def plans_kubernetes(plan: ProfilePlan) -> bool:
-    """Whether Kubernetes shall run in the profile."""
+    """Whether Kubernetes is to run in the profile."""
     return plan.target is not None and has_kubernetes(plan.target)
 
 
 def sets_kubernetes_up(plan: ProfilePlan) -> bool:
     """Whether this start downloads k3s or writes the kubeconfig, as the first one with Kubernetes does, or a new version."""
     applied, target = plan.current.applied or {}, plan.target or {}
-    same_vm = plan.current.health in (STOPPED, RUNNING) and not any("aside" in a.kind or "delete" in a.kind for a in plan.actions)
+    same_vm = plan.current.health in (STOPPED, RUNNING) and not plan.does(*_ENDS_VM)
     known = bool(applied.get("kubernetes.enabled")) and applied.get("kubernetes.version") == target.get("kubernetes.version")
     # With an address of its own a VM may get another one, which colima then writes down.
     return plans_kubernetes(plan) and not (same_vm and known and not target["network.address"])
 
 
 def settled_notes(plan: ProfilePlan) -> list[str]:
-    """Return which of our notes a finished plan has made needless. A plan that was held back settles nothing."""
-    kinds = {action.kind for action in plan.actions}
-    notes = ["journal"] if kinds & {"start", "write"} or (kinds and plan.desired.state == "absent") else []
-    settled = kinds & {"start", "delete_data", "delete_disk", "settle"} or (kinds and plan.current.noted_as_formatted)
+    """Return which of our notes a finished plan has made unneeded. A plan that was held back settles nothing."""
+    some = bool(plan.actions)
+    absent = some and plan.desired.state == "absent"
+    notes = ["journal"] if absent or plan.does(Do.START, Do.WRITE) else []
+    settled = plan.does(Do.START, Do.DELETE_DATA, Do.DELETE_DISK, Do.SETTLE) or (some and plan.current.noted_as_formatted)
     return [*notes, "fresh"] if settled else notes

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What to do about settings that are fixed for a VM's life: refuse, leave them, or make the VM anew. Pure.
+"""What to do about settings that are fixed for a VM's life: refuse, leave them, or replace the VM. Pure.
 
 The container-data disk is kept wherever colima can keep it; it is destroyed only for a user who repeated the profile's name.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.config import Config
-from ..model.desired import Policy
+from ..model.desired import Policy, Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
 from ..model.state import Current
 from .target import PORT, changes, settings_there
@@ -19,12 +19,12 @@ from .target import PORT, changes, settings_there
 
 @dataclass(frozen=True)
 class Verdict:
-    """recreate: make the VM anew, with_data: and its data disk; keep: leave these settings as they are."""
+    """recreate: replace the VM, with_data: and its data disk; keep: leave these settings as they are."""
 
     recreate: bool = False
     with_data: bool = False
     keep: Mapping[str, Any] = field(default_factory=dict)
-    refusals: tuple[str, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -61,26 +61,22 @@ def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
     )
 
 
-def _refusal(current: Current, what: str, loss: str, policy: Policy) -> str:
+def _refusal(current: Current, what: str, loss: str, policy: Policy) -> Refusal:
     name = current.name
+    confirmed = f"O(confirm_data_loss=[{name}])"
     if policy.on_fixed_change == "recreate_with_data_loss":
-        return (
-            f"Could not recreate profile '{name}' for {what}: {loss}, so all its images and volumes would be lost. "
-            f"Add '{name}' to confirm_data_loss if you mean it."
-        )
+        reason = f"{loss}, so all its images and volumes would be lost"
+        return Refusal(f"recreate profile '{name}' for {what}", reason, f"Set {confirmed} if you accept that.")
     if policy.on_fixed_change == "recreate":
-        return (
-            f"Could not recreate profile '{name}' for {what}: {loss}, so its images and volumes can't be kept. Keep the old "
-            "value, or save what you need and set on_fixed_change to recreate_with_data_loss with "
-            f"'{name}' in confirm_data_loss."
+        return Refusal(
+            f"recreate profile '{name}' for {what}",
+            f"{loss}, so its images and volumes can't be kept",
+            f"Keep the old value, or save what you need and set O(on_fixed_change=recreate_with_data_loss) and {confirmed}.",
         )
-    way = "set on_fixed_change to recreate (makes the VM anew; images and volumes stay)"
+    way = "set O(on_fixed_change=recreate) (replaces the VM; images and volumes stay)"
     if loss:
-        way = (
-            f"set on_fixed_change to recreate_with_data_loss with '{name}' in confirm_data_loss "
-            f"(destroys its images and volumes, because {loss})"
-        )
-    return f"Could not change {what} of profile '{name}': fixed for the life of its VM. Keep the old value, or {way}."
+        way = f"set O(on_fixed_change=recreate_with_data_loss) and {confirmed} (destroys its images and volumes, because {loss})"
+    return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"Keep the old value, or {way}.")
 
 
 def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
@@ -106,9 +102,12 @@ def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
         return Verdict(recreate=True, with_data=True)
     return Verdict(
         refusals=(
-            f"Could not create profile '{name}' with runtime {target['runtime']}: its data disk holds the images and volumes of "
-            f"runtime {store.runtime}. Use that runtime, or set on_fixed_change to recreate_with_data_loss with '{name}' in "
-            "confirm_data_loss to destroy them.",
+            Refusal(
+                f"create profile '{name}' with runtime {target['runtime']}",
+                f"its data disk holds the images and volumes of runtime {store.runtime}",
+                f"Use that runtime, or set O(on_fixed_change=recreate_with_data_loss) and O(confirm_data_loss=[{name}]) to "
+                "destroy them.",
+            ),
         )
     )
 

@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What profiles mean for each other and for the laptop: sizes in sum, ports, gateways, who activates itself. Pure."""
+"""What profiles mean for each other and for the laptop: sizes in sum, ports, gateways, which one becomes current. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..model.answers import Row
 from ..model.config import Host, canonical, canonical_mounts, has_kubernetes
-from ..model.state import GIB, Row
-from .action import ProfilePlan
+from ..model.desired import Refusal
+from ..model.state import GIB
+from .action import Do, ProfilePlan
 
 _MIB = 1024
 _LEAST_FREE_MIB = 3 * _MIB
 _LEAST_KUBERNETES_GIB = 2
 
 
-def check(plans: Sequence[ProfilePlan], others: Sequence[Row], host: Host) -> tuple[list[str], list[str]]:
+def check(plans: Sequence[ProfilePlan], others: Sequence[Row], host: Host) -> tuple[list[Refusal], list[str]]:
     """Return refusals and warnings that concern the profiles together, with the ones that already run beside them."""
     up = [plan for plan in plans if plan.will_be_up and plan.target]
     running = [row for row in others if row.status == "Running"]
@@ -35,8 +37,8 @@ def _settings(plan: ProfilePlan) -> Mapping[str, Any]:
     return plan.target or {}
 
 
-def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[str], list[str]]:
-    refusals, warnings = [], []
+def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[Refusal], list[str]]:
+    refusals, warnings = list[Refusal](), list[str]()
     sizes = (
         ("CPUs", host.cpus, lambda s: s["cpu"], lambda row: row.cpus, ""),
         (
@@ -58,25 +60,25 @@ def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[
         names = " and ".join(f"'{name}'" for name, _size in ours)
         if sum(size for _name, size in ours) > limit or any(plan.actions for plan in up):
             way = _way_out([name for name, _size in theirs])
-            refusals.append(f"Could not fit profiles {names} on this laptop: {excess}. {way}")
+            refusals.append(Refusal(f"fit profiles {names} on this laptop", excess, way))
         else:
             warnings.append(f"The running profiles do not fit on this laptop: {excess}.")
     return refusals, warnings
 
 
 def _way_out(others: list[str]) -> str:
-    """Return what makes room: first of all the profiles that nobody asks for, such as one that was renamed in the inventory."""
+    """Return what makes room: first the profiles that are not asked for, such as one that was renamed in the inventory."""
     if not others:
         return "Make them smaller, or stop a profile."
     names = " and ".join(f"'{name}'" for name in others)
-    noun, verb, them = ("Profile", "runs", "it") if len(others) == 1 else ("Profiles", "run", "them")
+    noun, verb, them = ("Profile", "is", "it") if len(others) == 1 else ("Profiles", "are", "them")
     return (
-        f"{noun} {names} {verb} without being asked for here: stop {them} ('colima stop {others[0]}'), or delete {them} with "
-        "state absent if another one takes the place (data disks stay)."
+        f"{noun} {names} {verb} running but not in the list: stop {them} ('colima stop {others[0]}'), or delete {them} with "
+        "state absent if another one replaces it (data disks stay)."
     )
 
 
-def _clashes(up: list[ProfilePlan], host: Host) -> list[str]:
+def _clashes(up: list[ProfilePlan], host: Host) -> list[Refusal]:
     refusals = []
     for option, noun in (("ssh_port", "ssh port"), ("kubernetes.port", "Kubernetes port")):
         taken: dict[int, ProfilePlan] = {}
@@ -84,25 +86,25 @@ def _clashes(up: list[ProfilePlan], host: Host) -> list[str]:
             port = _settings(plan).get(option)
             other = taken.setdefault(port, plan) if port else plan
             if other is not plan:
+                what = f"use {noun} {port} for profile '{plan.desired.name}'"
                 refusals.append(
-                    f"Could not use {noun} {port} for profile '{plan.desired.name}': profile '{other.desired.name}' has it. "
-                    "Give each its own, or 0 for any free one."
+                    Refusal(what, f"profile '{other.desired.name}' has it", "Set another one, or 0 for any free one.")
                 )
     gateways = {
         canonical(_settings(plan), host, plan.current.name.id)["network.gateway_address"]: str(plan.desired.name) for plan in up
     }
     if len(gateways) > 1:
         told = ", ".join(f"{name} {address}" for address, name in sorted(gateways.items()))
+        reason = "all running profiles share one Lima network"
         refusals.append(
-            f"Could not use different gateway addresses ({told}): all running profiles share one Lima network. "
-            "Give them the same network.gateway_address."
+            Refusal(f"use different gateway addresses ({told})", reason, "Set the same network.gateway_address for all.")
         )
     return refusals
 
 
-def _activation(up: list[ProfilePlan]) -> tuple[list[str], list[str]]:
-    """Refuse two that were told to make themselves current; warn where it only is so by default."""
-    refusals, warnings = [], []
+def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
+    """Refuse two that were told to become current; warn where that is only the default."""
+    refusals, warnings = list[Refusal](), list[str]()
     clients = (
         ("docker context", lambda s: s["runtime"] == "docker"),
         ("kubeconfig context", has_kubernetes),
@@ -112,36 +114,32 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[str], list[str]]:
         names = [str(p.desired.name) for p in active]
         told = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
         if len(told) > 1:
-            refusals.append(
-                f"Could not activate profiles {' and '.join(told)}: only one can be the current {client}. "
-                "Set auto_activate to false for all but one."
-            )
+            what, reason = f"activate profiles {' and '.join(told)}", f"only one can be the current {client}"
+            refusals.append(Refusal(what, reason, "Set auto_activate to false for all but one."))
         elif len(active) > 1:
             warnings.append(
-                f"Profiles {' and '.join(names)} each make themselves the current {client} when they start, so the last one "
-                "wins. Set auto_activate to false for all but one."
+                f"Profiles {' and '.join(names)} each become the current {client} when they start, so the last one wins. "
+                "Set auto_activate to false for all but one."
             )
     return refusals, warnings
 
 
-def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[str], list[str]]:
+def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[Refusal], list[str]]:
     """Disks are sparse: they may promise more than is free, but a new VM needs room for its system."""
     free = host.disk_free_mib
-    new = [str(plan.desired.name) for plan in plans if any(a.kind == "start" for a in plan.actions) and not plan.current.exists]
+    new = [str(plan.desired.name) for plan in plans if plan.does(Do.START) and not plan.current.exists]
     if free and new and free < _LEAST_FREE_MIB * len(new):
-        return [
-            f"Could not create profile '{new[0]}': only {free / _MIB:.1f} GiB are free on the disk, and a new VM needs "
-            f"{_LEAST_FREE_MIB // _MIB} GiB. Free some space."
-        ], []
+        reason = f"only {free / _MIB:.1f} GiB are free on the disk, and a new VM needs {_LEAST_FREE_MIB // _MIB} GiB"
+        return [Refusal(f"create profile '{new[0]}'", reason, "Free some disk space.")], []
     grown = sum(
         max(0, plan.target["disk"] - (plan.current.disk_gib or 0))
         for plan in plans
-        if plan.target and plan.target["runtime"] != "none" and any(a.kind in ("start", "resize") for a in plan.actions)
+        if plan.target and plan.target["runtime"] != "none" and plan.does(Do.START, Do.RESIZE)
     )
     if free and grown * _MIB > free:
         return [], [
-            f"The data disks may grow by {grown} GiB, and {free // _MIB} GiB are free: they take what is stored on them, not "
-            "more, but can fill the laptop's disk."
+            f"The data disks may grow by {grown} GiB, and {free // _MIB} GiB are free: they take only what is stored on them, "
+            "but can fill the laptop's disk."
         ]
     return [], []
 
@@ -163,13 +161,13 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
 
 
 def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[Row]) -> list[str]:
-    """Name the profiles that nobody asked about when a new one is made: it may be meant to replace one under another name."""
-    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and any(a.kind == "start" for a in plan.actions)]
+    """Name the profiles that are not in the list when a new one is made: it may be meant to replace one under another name."""
+    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and plan.does(Do.START)]
     if not new or not others:
         return []
     names = [f"'{row.name}'" + (" (running)" if row.status == "Running" else "") for row in others]
     noun, verb = ("Profile", "is") if len(names) == 1 else ("Profiles", "are")
     return [
-        f"{noun} {', '.join(names)} {verb} not asked for here and {verb} left alone. If {' or '.join(new)} shall take its place, "
-        "delete it with state absent; its data disk stays unless delete_data is set."
+        f"{noun} {', '.join(names)} {verb} not in the list and {verb} left alone. If {' or '.join(new)} replaces one, "
+        "delete that with state absent; its data disk stays unless delete_data is set."
     ]

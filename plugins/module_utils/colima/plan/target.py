@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings that a profile shall have, and how they differ from what is configured and from what the VM runs with. Pure."""
+"""The settings that a profile is to have, and how they differ from what is configured and from what the VM runs with. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from ..model.config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes, worded
+from ..model.answers import k3s_release
+from ..model.config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes
 from ..model.desired import Desired
-from ..model.settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS
+from ..model.settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS, Version, k3s_of
+from ..model.shown import counted, worded
 from ..model.state import GIB, HALF, RUNNING, Current
 
 _SIZES = ("cpu", "memory", "disk")
-PORT = "kubernetes.port"
+PORT, VERSION = "kubernetes.port", "kubernetes.version"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Gap:
     fixed: tuple[str, ...]  # stated settings that this VM can never have
 
 
-def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
+def target_of(current: Current, desired: Desired, host: Host, version: Version | None = None) -> dict[str, Any]:
     """Return the complete settings: what is there, or colima's defaults, with what was stated on top."""
     known = current.configured or current.interrupted or current.applied
     target = dict(known or defaults(host))
@@ -41,6 +43,8 @@ def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
             if setting.when in (FIXED, CREATE) and setting.option in current.applied:
                 target[setting.option] = current.applied[setting.option]
         target["network.address"] = target["network.address"] or current.applied["network.address"]
+    if VERSION not in stated:
+        target[VERSION] = _kept_k3s(current, target[VERSION]) or k3s_of(version)
     old_vm_type = target["vm_type"]
     target.update(stated)
     if "mount_type" not in stated and target["vm_type"] != old_vm_type:
@@ -51,6 +55,27 @@ def target_of(current: Current, desired: Desired, host: Host) -> dict[str, Any]:
         # colima compares this one as text: host and aarch64 are a difference to it.
         target["arch"] = current.applied["arch"]
     return target
+
+
+def k3s_there(current: Current) -> str:
+    """Return the release of k3s in the VM: what the VM says, else what it was last started with; empty when it has none."""
+    if current.k3s and current.k3s.version:
+        return current.k3s.version
+    applied = current.applied if current.exists else None
+    return str(applied[VERSION]) if applied and has_kubernetes(applied) else ""
+
+
+def _kept_k3s(current: Current, configured: str) -> str:
+    """Return the release for a profile whose user names none: never older than the one in the VM."""
+    there = k3s_there(current)
+    older = k3s_release(configured) < k3s_release(there)
+    return there if not configured or (older and k3s_release(configured)) else configured
+
+
+def k3s_downgrade(current: Current, target: Config) -> str:
+    """Return the release of k3s in the VM where the target is an older one; else empty."""
+    there, wanted = k3s_there(current), k3s_release(target[VERSION])
+    return there if has_kubernetes(target) and wanted and wanted < k3s_release(there) else ""
 
 
 def _fill_zeros(target: dict[str, Any], current: Current) -> None:
@@ -92,11 +117,16 @@ def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Ga
     return Gap(tuple(file), live, tuple(restart), tuple(fixed))
 
 
-def port_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
-    """Whether only the VM can tell if its k3s has the wanted port: both files claim any port that was ever asked for."""
-    wanted = desired.stated.get(PORT)
-    can_tell = current.k3s_port is None and current.health in (RUNNING, HALF)
-    return bool(wanted and can_tell and has_kubernetes(target) and current.clients.kube_port != wanted)
+def k3s_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
+    """Whether only the VM can tell if its k3s has the wanted port or release.
+
+    Both files claim any port that was ever asked for, and a release whose installation failed.
+    """
+    if current.k3s is not None or current.health not in (RUNNING, HALF) or not has_kubernetes(target):
+        return False
+    port, version = desired.stated.get(PORT), desired.stated.get(VERSION)
+    another = version is not None and version != (current.applied or {}).get(VERSION)
+    return bool(port and current.clients.kube_port != port) or another
 
 
 def _port_takes(current: Current, applied: Config, target: Config) -> str:
@@ -104,7 +134,7 @@ def _port_takes(current: Current, applied: Config, target: Config) -> str:
 
     k3s keeps the port that it was installed with for the life of the VM, also while Kubernetes is off; before that it is free.
     """
-    wanted, known = target[PORT], current.k3s_port
+    wanted, known = target[PORT], current.k3s.port if current.k3s else None
     if known is None and current.clients.kube_port == wanted:
         known = wanted
     if not wanted or not has_kubernetes(target) or known == wanted:
@@ -121,8 +151,8 @@ def settings_there(current: Current) -> dict[str, Any]:
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    if current.k3s_port and PORT in there:
-        there[PORT] = current.k3s_port
+    if current.k3s and current.k3s.port and PORT in there:
+        there[PORT] = current.k3s.port
     return there
 
 
@@ -156,7 +186,7 @@ def summary(target: Config, host: Host, instance: str) -> str:
     """Return 'containerd + Kubernetes, 4 CPUs, 12 GiB, disk 100 GiB'."""
     known = canonical(target, host, instance)
     runtime = target["runtime"] + (" + Kubernetes" if has_kubernetes(target) else "")
-    parts = [runtime, f"{target['cpu']} CPUs" if target["cpu"] != 1 else "1 CPU", f"{target['memory']:g} GiB"]
+    parts = [runtime, counted(target["cpu"], "CPUs"), f"{target['memory']:g} GiB"]
     if target["runtime"] != "none":
         parts.append(f"disk {target['disk']} GiB")
     if known["arch"] != host.arch:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...colima_paths import parse_name, resolve
+from ...core.entries import in_state
 from ...core.errors import CommandFailed
 from ...core.home import home
 from ...core.lock import user_files
@@ -79,7 +80,7 @@ class Contexts(Subject[Desired, Store]):
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return the contexts. Raises InputError."""
-        listed = params["contexts"] or ([params] if params["name"] else [])
+        listed = in_state(params["contexts"] or [], params["state"]) or ([params] if params["name"] else [])
         wanted = tuple(map(_wanted, listed))
         check_wanted(wanted)
         current = params["current_context"] or None

@@ -22,6 +22,11 @@ from .vm import Machine
 
 PROVISION_SHARE = 0.15  # of the time of a whole start
 START_SHARE = 0.1
+# What colima writes below ~/.config where it finds nothing.
+DEFAULTS = {
+    "config.toml": "[grpc]\ngid = 1000\n",
+    "buildkitd.toml": "[worker.oci]\nenabled = false\n\n[worker.containerd]\nenabled = true\n\n[grpc]\ngid = 1000\n",
+}
 
 
 class Runtime(Protocol):
@@ -91,7 +96,7 @@ class Engine:
             own = self.tools.profile.directory / "containerd" / name
             if not own.exists() and not central.exists():
                 central.parent.mkdir(parents=True, exist_ok=True)
-                central.write_text("# containerd of the colima machine\n", encoding="utf-8")
+                central.write_text(DEFAULTS[name], encoding="utf-8")
             guest = "/etc/containerd/config.toml" if name == "config.toml" else "/etc/buildkit/buildkitd.toml"
             self.guest.write(guest, (own if own.exists() else central).read_text(encoding="utf-8"))
 

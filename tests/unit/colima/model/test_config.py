@@ -10,11 +10,15 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.con
     canonical,
     defaults,
     differences,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.shown import (
+    NOT_SHOWN,
+    hidden,
+    secrets_in,
     shown,
     worded,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.credentials import NOT_SHOWN, hidden, secrets_in
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 
 MAC = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
@@ -53,7 +57,7 @@ def test_keys_that_a_linux_laptop_resets_are_written_as_it_would() -> None:
         ("runtime: docker\nruntime: docker", "names 'runtime' twice"),
         ("runtime: docker\nnetwork: {dns: [one]}", "has 'one' where an IP address belongs"),
         ("runtime: docker\ndocker: &a {b: *a}", "is not YAML: a value contains itself"),
-        ("runtime: docker\n? [a]\n: b", "is not YAML: a key is no text"),
+        ("runtime: docker\n? [a]\n: b", "is not YAML: a key is not text"),
         ("runtime: docker\nenv: {<<: 1}", "is not YAML: only mappings can be merged"),
     ],
 )

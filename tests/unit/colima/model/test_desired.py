@@ -8,13 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import (
-    Desired,
-    desired_from,
-    policy_from,
-    stated_from,
-    version_problems,
-)
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, version_problems
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from, stated_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.host import (
     chip_of,
     host_from,
@@ -54,9 +49,9 @@ def test_names_that_colima_mixes_up_are_refused(text: str) -> None:
 
 def test_an_empty_name_is_not_taken_for_the_default_profile() -> None:
     for profiles in ([{"name": ""}], [{"name": None, "state": "absent"}]):
-        with pytest.raises(InputError, match="Could not use an empty profile name"):
+        with pytest.raises(InputError, match="Could not use this profile name: it is empty"):
             desired_from(profiles, MAC)
-    with pytest.raises(InputError, match="Could not use an empty profile name"):
+    with pytest.raises(InputError, match="Could not use this profile name: it is empty"):
         policy_from({"confirm_data_loss": [""]})
 
 
@@ -140,9 +135,9 @@ def test_only_what_is_given_is_stated() -> None:
 
 
 BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
-    "no cpu": ({"cpu": 0}, MAC, "'cpu' of profile 'dev' to '0': it is too small. Use at least 1 CPUs."),
-    "endless memory": ({"memory": float("inf")}, MAC, "'memory' of profile 'dev' to 'inf': it is no size. Give a number"),
-    "memory that is no number": ({"memory": float("nan")}, MAC, "it is no size"),
+    "no cpu": ({"cpu": 0}, MAC, "'cpu' of profile 'dev' to '0': it is too small. Use at least 1 CPU."),
+    "endless memory": ({"memory": float("inf")}, MAC, "'memory' of profile 'dev' to 'inf': it is not a size. Use a number"),
+    "memory that is no number": ({"memory": float("nan")}, MAC, "it is not a size"),
     "negative memory": ({"memory": -1}, MAC, "'memory' of profile 'dev' to '-1.0': it is too small"),
     "no disk": ({"disk": 0}, MAC, "Use at least 1 GiB"),
     "unknown runtime": ({"runtime": "podman"}, MAC, "Use one of docker, containerd, incus, none"),
@@ -155,14 +150,14 @@ BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "kubernetes without runtime": ({"runtime": "none", "kubernetes": {"enabled": True}}, MAC, "no Kubernetes on runtime none"),
     "9p with vz": ({"vm_type": "vz", "mount_type": "9p"}, MAC, "vm_type vz can't do it"),
     "gateway": ({"network": {"gateway_address": "10.0.0.1"}}, MAC, "ends in .2"),
-    "dns": ({"network": {"dns": ["x"]}}, MAC, "'x': it is no IP address"),
+    "dns": ({"network": {"dns": ["x"]}}, MAC, "'x': it is not an IP address"),
     "relative mount": ({"mounts": [{"location": "rel"}]}, MAC, "relative paths can't be mounted"),
     "overlapping mounts": ({"mounts": [{"location": "/x/"}, {"location": "/x/y"}]}, MAC, "'/x/y': it lies in '/x'"),
     "the same mount twice": ({"mounts": [{"location": "~"}, {"location": "/Users/me/"}]}, MAC, "mounts may not overlap"),
     "provision mode": ({"provision": [{"mode": "later", "script": "x"}]}, MAC, "'provision.mode'"),
     "hosts of docker": ({"docker": {"hosts": ["tcp://"]}}, MAC, "dockerd would not start"),
     "remote image": ({"disk_image": "https://x/y"}, MAC, "local files only"),
-    "port": ({"ssh_port": 70000}, MAC, "no TCP port"),
+    "port": ({"ssh_port": 70000}, MAC, "not a TCP port"),
 }
 
 
@@ -194,7 +189,7 @@ def test_a_setting_that_colima_is_too_old_for_names_the_version(
     stated: dict[str, Any], version: tuple[int, int, int], message: str
 ) -> None:
     desired = Desired(parse_name("dev"), "started", stated)
-    assert [message in problem for problem in version_problems(desired, version)] == [True]
+    assert [message in InputError(*problem).message for problem in version_problems(desired, version)] == [True]
     assert version_problems(desired, (0, 10, 3)) == []
     assert version_problems(desired, None) == []
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.progress import Progress, is_past_race, phase_of
-from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.start import (
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import (
     FORCE_STOP,
     RESTART,
     UNLOCK,
+    explained,
     hint_for,
+    last_message,
     repair_for,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import explained, last_message
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Row
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     DAMAGED,
@@ -22,9 +24,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     Current,
     DataDisk,
     Files,
-    Row,
-    parse_rows,
-    parse_store,
     verdict,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.idle import (
@@ -36,20 +35,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, InputError, ToolMissing
 
 T = 'time="2026-11-23T21:44:49Z"'
-
-
-def test_rows_are_one_object_per_line_with_absent_keys() -> None:
-    rows = parse_rows(
-        '{"name":"default","status":"Stopped","arch":"x86_64","cpus":1,"memory":2147483648,"disk":10737418240,"runtime":"docker"}\n'
-        '{"name":"b3"}\n'
-    )
-    assert rows == [Row("default", "Stopped", "x86_64", 1, 2147483648, 10737418240, "", "docker"), Row("b3")]
-    assert parse_rows("") == []
-
-
-@pytest.mark.parametrize("text", ["", "[]", "nonsense"])
-def test_a_note_that_can_not_be_read_is_no_note(text: str) -> None:
-    assert parse_store(text) is None
 
 
 NOTHING, SETTINGS, LEFT, ALL = (
@@ -119,7 +104,7 @@ def test_the_reason_of_a_failure_is_found_on_either_channel() -> None:
         stdout=f'{T} level=info msg="Using the existing instance"\n{T} level=fatal msg="errors inspecting instance: [gone]"\n',
         stderr=f"{T} level=fatal msg=\"error starting vm: error at 'starting': exit status 1\"\n",
     )
-    told = explained(error, "Could not start profile 'dev'")
+    told = explained(error, "start profile 'dev'")
     assert told.message == (
         "Could not start profile 'dev': error starting vm: error at 'starting': exit status 1; "
         "errors inspecting instance: [gone]."

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Store
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, Current, DataDisk, Store
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, Current, DataDisk
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.recreate import how_to_recreate
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 

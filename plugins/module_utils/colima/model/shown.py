@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Credentials in the settings of a profile: which texts are some, and the settings with them left out. Pure."""
+"""Settings as people may see them: without credentials, in a few words, with their units. Pure."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from .settings import BY_OPTION, UNKNOWN
+
 NOT_SHOWN = "(not shown)"
 _NAME = re.compile(r"token|passw|passphrase|secret|credential|key|auth(?!or)", re.IGNORECASE)
 # Up to the last @ of an address: a password may hold one itself.
 _IN_URL = re.compile(r"(?<=//)[^/\s]+(?=@)")
-# Hidden wherever they stand, shorter ones and words like these would make rubble of what a user shall read.
+# Shorter ones and words like these stay: hidden everywhere, they would make messages unreadable.
 _SHORTEST = 6
 _OPTIONS = ("env", "docker", "provision")
 _WORDS = ("disabled", "enabled", "optional", "required")
@@ -50,3 +53,34 @@ def hidden(value: Any, named: bool = False) -> Any:
     if not isinstance(value, str):
         return value
     return NOT_SHOWN if named else _IN_URL.sub(NOT_SHOWN, value)
+
+
+def shown(option: str, value: Any) -> Any:
+    """Return a setting's value as it may be printed: without what could be a secret."""
+    if option == "env":
+        return dict.fromkeys(value or {}, NOT_SHOWN)
+    if option in ("docker", UNKNOWN):
+        return hidden(value or {})
+    if option == "provision":
+        return [f"{item.get('mode')}: {len(str(item.get('script') or '').splitlines())} lines" for item in value or []]
+    if option == "mounts":
+        return "none" if value is None else (value or "home directory, writable")
+    return value
+
+
+def worded(option: str, value: Any) -> str:
+    """Return a setting's value in a few words, with its unit, for a line of the plan."""
+    value = shown(option, value)
+    unit = BY_OPTION[option].unit
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, float):
+        value = f"{value:g}"
+    if isinstance(value, list | dict):
+        return json.dumps(value) if value else "none"
+    return counted(value, unit) if value != "" else "unset"
+
+
+def counted(value: Any, unit: str) -> str:
+    """Return '4 CPUs', '1 CPU' or '2 GiB'."""
+    return f"{value} {unit.removesuffix('s') if value == 1 else unit}".strip()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known about colima profiles, as a subject that only reads. Never fails because something is absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..colima_paths import Name, parse_name, resolve
+from ..core.subject import Outcome, Reader
+from .client.programs import Colima
+from .model.config import Host
+from .observe.host import host_from
+from .observe.read import Snapshot, read
+from .report import full_profile
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which profiles, in the order of the result. names None: all that there is any trace of."""
+
+    names: tuple[Name, ...] | None
+    host: Host
+
+
+class ProfileReader(Reader[Question, Snapshot]):
+    """The colima profiles of one user."""
+
+    spec = {
+        "names": {"type": "list", "elements": "str"},
+        "host": {
+            "type": "dict",
+            "options": {"system": {"type": "str", "choices": ["Darwin", "Linux"]}, "arch": {"type": "str"}},
+        },
+    }
+    work = "read the colima profiles"
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+        """Return which profiles to read. Raises InputError for an invalid name."""
+        del check_mode
+        names = params["names"]
+        host = host_from(params["host"], os.environ)
+        self.colima = Colima(resolve(os.environ, host.system))
+        return Question(None if names is None else tuple(dict.fromkeys(parse_name(name) for name in names)), host)
+
+    def read(self, desired: Question) -> Snapshot:
+        """Return what is there."""
+        return read(self.colima, desired.names, tolerant=True)
+
+    def public(self, outcome: Outcome[Question, Snapshot]) -> dict[str, Any]:
+        """Return everything that is known."""
+        names, found, paths = outcome.desired.names, outcome.after, self.colima.paths
+        order = list(found.profiles) if names is None else [name.name for name in names]
+        return {
+            "installed": self.colima.installed,
+            "base": str(paths.base),
+            "lima": str(paths.lima),
+            "problems": list(found.problems),
+            "profiles": [full_profile(paths, found.profiles[name], outcome.desired.host) for name in order],
+        }
+
+
+SUBJECT = ProfileReader

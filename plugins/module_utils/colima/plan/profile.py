@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan for one profile: from what is there and what is wanted to actions, refusals and held-back changes. Pure.
+
+In this order, because each part rests on those before it: the target settings and the gap to them; what to do about settings
+that are fixed for the VM's life (which may keep old values, and so change target and gap); the repairs. Then all refusals and
+warnings are collected, and one of three ways is taken: hold back, recreate, or converge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from ...core.plan import Pending
+from ..model.config import Config, Host
+from ..model.desired import Desired, Policy, Refusal, kubernetes_problems, too_old, version_problems
+from ..model.settings import SETTINGS
+from ..model.state import BROKEN, RUNNING, Current
+from .absent import plan_absent
+from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
+from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
+from .recreate import Verdict, how_to_recreate
+from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, summary, target_of
+
+_NOTHING_ASKED = Facts()
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Everything that the plan of one profile rests on."""
+
+    current: Current
+    desired: Desired
+    policy: Policy
+    host: Host
+    facts: Facts
+    target: Config
+    gap: Gap
+    verdict: Verdict
+    repair: Repair
+
+    @property
+    def want_up(self) -> bool:
+        """Whether the VM is to run afterwards."""
+        return self.desired.state == "started" or (self.desired.state == "present" and self.current.up)
+
+    @property
+    def stops(self) -> bool:
+        """Whether a running VM must be stopped for what is wanted."""
+        return self.current.up and bool(self.gap.restart or self.verdict.recreate or self.repair.restart)
+
+
+def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
+    """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
+    blind = unreadable(current) or (runs_unseen(current) if desired.state != "present" else ())
+    if blind:
+        return ProfilePlan(desired, current, refusals=blind)
+    if desired.state == "absent":
+        return plan_absent(current, desired, policy)
+    asked = str(current.name) in facts.k3s
+    case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, desired, policy, host, facts)
+    plan = ProfilePlan(
+        desired,
+        case.current,
+        case.target,
+        refusals=tuple(refusal for check in _CHECKS for refusal in check(case)),
+        warnings=(*case.verdict.warnings, *case.repair.warnings),
+        asks_k3s=not asked and k3s_in_doubt(case.current, desired, case.target),
+    )
+    reason = _held_back(case)
+    if reason is not None:
+        return _hold(plan, case, reason)
+    only_if_idle = case.stops and desired.state != "stopped" and policy.restart == "if_idle"
+    asks_idle = only_if_idle and str(current.name) not in facts.busy
+    plan = replace(plan, will_be_up=case.want_up, only_if_idle=only_if_idle, asks_idle=asks_idle)
+    return (_recreate if case.verdict.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
+
+
+def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts) -> _Case:
+    target = target_of(current, desired, host, facts.version)
+    gap = gap_of(current, desired, target, host)
+    verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    if verdict.keep:
+        target = {**target, **verdict.keep}
+        gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
+    case = _Case(current, desired, policy, host, facts, target, gap, verdict, Repair())
+    return replace(case, repair=repairs(current, target, facts.version, case.want_up, going_away=verdict.recreate))
+
+
+def _outdated(case: _Case) -> Iterable[Refusal]:
+    return too_old(case.facts.version) or version_problems(case.desired, case.facts.version)
+
+
+def _older_k3s(case: _Case) -> Iterable[Refusal]:
+    there = "" if case.verdict.with_data else k3s_downgrade(case.current, case.target)
+    if there:
+        yield Refusal(
+            f"set 'kubernetes.version' of profile '{case.current.name}' to '{case.target[VERSION]}'",
+            f"its k3s is {there}, and an older k3s can't read the data of a newer one",
+            f"Use {there} or a newer release.",
+        )
+
+
+# In the order in which a user is told.
+_CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
+    _outdated,
+    lambda case: runs_unseen(case.current) if case.verdict.recreate else (),
+    lambda case: case.verdict.refusals,
+    lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
+    _older_k3s,
+    lambda case: case.repair.refusals,
+)
+
+
+def _krunkit(case: _Case) -> list[str]:
+    if case.stops and (case.current.applied or {}).get("vm_type") == "krunkit":
+        name = case.current.name
+        return [f"Profile '{name}' restarts, and colima is reported to lose data of krunkit VMs then (its issue 1583)."]
+    return []
+
+
+def _held_back(case: _Case) -> tuple[str, str] | None:
+    """Return why a needed restart may not be done now and the remedy; None when none is needed, or it may."""
+    if not case.stops or case.desired.state == "stopped":
+        return None
+    if case.policy.restart == "never":
+        return "restart is set to never", "Run again with E(restart=if_idle) or E(restart=always)."
+    busy = case.facts.busy.get(str(case.current.name), "")
+    if case.policy.restart == "if_idle" and busy:
+        return busy, "Run again when nothing runs in it, or with E(restart=always)."
+    return None
+
+
+def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePlan:
+    """Do what needs no restart, and report the rest as pending."""
+    current, target, gap = case.current, case.target, case.gap
+    actions: list[Action] = []
+    if gap.live:
+        kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
+        detail = changes(current, target, gap.live)
+        actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=kept))
+    wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
+    change = changes(current, target, wanted) or f"a restart ({case.repair.restart})"
+    pending = Pending(f"profile '{current.name}'", change, *reason, kind="restart")
+    return replace(plan, actions=(*actions, *_client_repairs(case)), pending=(pending,), will_be_up=True)
+
+
+def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+    """The usual way: stop if needed, write if needed, start if wanted."""
+    current, target, gap, repair = case.current, case.target, case.gap, case.repair
+    restart = case.stops and case.want_up
+    actions: list[Action] = []
+    if restart or (current.up and not case.want_up):
+        actions.append(_stop(current, repair.restart or (f"to apply {changes(current, target, gap.restart)}" if restart else "")))
+    start = case.want_up and (restart or not current.up)
+    if start:
+        actions.extend(repair.actions)
+    lost = current.configured is None
+    if gap.file or lost or (start and current.configured_problem):
+        detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
+        created = not current.exists and case.want_up
+        actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=target, silent=created))
+    if start:
+        new_disk = current.disk is None or (not current.disk.written and current.applied is None)
+        actions.extend(_start(case, "start" if current.exists else "create", new_disk))
+    elif case.want_up:
+        return plan.adding(actions=(*actions, *_settled(current, actions), *_client_repairs(case)))
+    return plan.adding(actions=(*actions, *_settled(current, actions)))
+
+
+def _stop(current: Current, why: str) -> Action:
+    """Stop gently where a guest can hear it. In early boot it ignores the power button, and Lima would wait three minutes."""
+    if current.health == BROKEN:
+        return act(Do.KILL, current.name, "end the remains of", why)
+    if current.never_up:
+        return act(Do.KILL, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
+    return act(Do.STOP, current.name, "stop", why)
+
+
+def _start(case: _Case, verb: str, new_disk: bool) -> list[Action]:
+    """Start, and note before it if there can be nothing on the data disk yet: a crash must not make a riddle of it."""
+    current, target = case.current, case.target
+    actions = [act(Do.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
+    if new_disk and target["runtime"] != "none":
+        actions.insert(0, act(Do.FRESH, current.name, "note the new data disk of", silent=True))
+    return [*actions, *_context_after_start(current, target)]
+
+
+def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+    """Delete the VM and make a new one. The journal keeps the settings while colima has none."""
+    current, target, gap, name = case.current, case.target, case.gap, case.current.name
+    with_data = case.verdict.with_data
+    why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
+    actions = [_stop(current, why)] if current.up else []
+    actions.append(act(Do.JOURNAL, name, "note the settings of", config=target, silent=True))
+    if current.lock_is_stale:
+        actions.append(act(Do.UNLOCK, name, "unlock the data disk of", early=True))
+    # colima can't delete what was never finished.
+    actions.extend(case.repair.actions)
+    if with_data:
+        actions.extend(delete_with_data(current, why))
+    elif current.exists:
+        actions.append(act(Do.DELETE, name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
+    if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
+        # colima does not look at the size of a data disk that it finds.
+        actions.append(enlarge(current, target))
+    actions.append(act(Do.WRITE, name, "write the settings of", changes(current, target, gap.file), config=target))
+    if case.want_up:
+        actions.extend(_start(case, "create", new_disk=with_data or current.disk is None))
+    return plan.adding(actions=(*actions, *_settled(current, actions)))
+
+
+def _settled(current: Current, actions: list[Action]) -> list[Action]:
+    """Forget a stale note of a new data disk, unless a start is about to make it true again."""
+    stale = current.note_is_stale and not any(action.kind is Do.FRESH for action in actions)
+    return [forget_note(current)] if stale else []
+
+
+def _client_repairs(case: _Case) -> list[Action]:
+    """Return what a running profile needs on the host and gets without a restart."""
+    current, applied = case.current, case.current.applied or {}
+    if current.health != RUNNING:
+        return []
+    kube = _kubeconfig(case) if current.live.get("kubernetes") and applied.get("kubernetes.enabled") else []
+    return [*kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
+
+
+def _kubeconfig(case: _Case) -> list[Action]:
+    name, clients = case.current.name, case.current.clients
+    target, activate = f"kubeconfig entry '{name.id}'", bool(case.target["auto_activate"])
+    if clients.kube_entry != "present":
+        detail = "it is of another k3s" if clients.kube_entry == "stale" else "from the running k3s"
+        return [act(Do.KUBECONFIG, name, "repair", detail, target, activate=activate)]
+    if clients.kube_current_dangling and activate:
+        return [act(Do.KUBECONFIG, name, "make current", "the current context is not there", target, activate=True)]
+    return []
+
+
+def _context(current: Current) -> list[Action]:
+    """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
+    there = current.clients.docker_context
+    if not there or there == current.docker_socket:
+        return []
+    detail = f"{there} -> {current.docker_socket}"
+    return [act(Do.CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
+
+
+def _context_after_start(current: Current, target: Config) -> list[Action]:
+    if target["runtime"] != "docker":
+        return []
+    # A proper stop removes the context, and the start makes it again, but current only where it is told to.
+    removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
+    if not removed:
+        return _context(current)
+    if target["auto_activate"] or not current.clients.docker_current:
+        return []
+    return [act(Do.USE_CONTEXT, current.name, "make current again", "", f"docker context '{current.name.id}'")]

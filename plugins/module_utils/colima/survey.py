@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading for several profiles and planning them as one. Planning is pure; reading asks only what a plan depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from ..core.errors import RefusedStep
+from ..core.plan import Plan, merge
+from .client.programs import Colima
+from .model.config import Host
+from .model.desired import Desired, Limits, Policy, Refusal
+from .observe.idle import busy
+from .observe.read import Snapshot, read, together
+from .plan.absent import with_last_traces
+from .plan.action import Facts, Phase, ProfilePlan
+from .plan.profile import plan_profile
+from .plan.rules import check
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one run is asked for."""
+
+    desired: tuple[Desired, ...]
+    policy: Policy
+    host: Host
+    limits: Limits = field(default_factory=Limits)
+    check_mode: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found, and what VMs and colima said when asked. installed: whether colima is there.
+
+    held: profiles whose changes wait; what a second look still finds to do there is no failure.
+    """
+
+    snapshot: Snapshot
+    facts: Facts = field(default_factory=Facts)
+    installed: bool = True
+    held: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Survey(Plan):
+    """The plan for all profiles together, with the plan of each."""
+
+    profiles: tuple[ProfilePlan, ...] = ()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is any action, shown or not."""
+        return any(plan.actions for plan in self.profiles)
+
+
+def plan_all(reading: Reading, request: Request) -> Survey:
+    """Return all plans and what they mean together. Pure."""
+    found = reading.snapshot.profiles
+    plans = tuple(plan_profile(found[one.name.name], one, request.policy, request.host, reading.facts) for one in request.desired)
+    refusals = [refusal for plan in plans for refusal in plan.refusals]
+    shared, warnings = check(plans, reading.snapshot.others, request.host)
+    if plans and all(plan.desired.state == "absent" for plan in plans) and not reading.snapshot.others:
+        plans = with_last_traces(plans, reading.snapshot.shared)
+    plans = tuple(replace(plan, actions=()) if str(plan.desired.name) in reading.held else plan for plan in plans)
+    if not reading.installed and not any(plan.shown for plan in plans):
+        # Only notes of our own: they wait for a colima.
+        plans = tuple(replace(plan, actions=()) for plan in plans)
+    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *warnings])
+
+
+def _shown(plans: tuple[ProfilePlan, ...], refusals: Sequence[Refusal], warnings: Sequence[str]) -> Survey:
+    merged = merge(plan.public() for plan in plans)
+    return Survey(
+        # In the order in which they run.
+        steps=tuple(action for phase in Phase for plan in plans for action in plan.actions if action.phase is phase),
+        before=merged.before,
+        after=merged.after,
+        pending=merged.pending,
+        warnings=(*merged.warnings, *warnings),
+        refusals=tuple(RefusedStep(*refusal) for refusal in dict.fromkeys(refusals)),
+        profiles=plans,
+    )
+
+
+def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Reading:
+    """Read; ask VMs for more, and for colima's version, only if the plan depends on it.
+
+    facts: what is known already; then nothing of that kind is asked.
+    """
+    traces = any(desired.state == "absent" for desired in request.desired)
+    snapshot = read(colima, [desired.name for desired in request.desired], traces)
+    reading = Reading(snapshot, facts or Facts(), colima.installed)
+    if not colima.installed:
+        return reading
+    plan = plan_all(reading, request)
+    doubtful = {str(one.desired.name): partial(colima.k3s, one.current.name) for one in plan.profiles if one.asks_k3s}
+    if doubtful:
+        reading = replace(reading, facts=replace(reading.facts, k3s=together(doubtful)))
+        plan = plan_all(reading, request)
+    if facts is not None or plan.refusals or (not plan.has_work and not any(one.asks_idle for one in plan.profiles)):
+        return reading
+    return replace(reading, facts=_asked(colima, plan, reading.facts))
+
+
+def _asked(colima: Colima, plan: Survey, known: Facts) -> Facts:
+    """Return the facts with colima's version, and what runs in VMs that would have to stop."""
+    asked = [one for one in plan.profiles if one.asks_idle]
+    questions: dict[str, Any] = {f"busy {one.desired.name}": partial(busy, colima, one.current) for one in asked}
+    if plan.has_work:
+        questions["version"] = colima.version
+        if colima.lima.installed and not colima.paths.lima.exists():
+            # Nothing was asked of Lima yet.
+            questions["user"] = colima.check_user
+    answers = together(questions)
+    held = {str(one.desired.name): answers[f"busy {one.desired.name}"] for one in asked}
+    return replace(known, version=answers.get("version"), busy=held)
+
+
+def asked_again(colima: Colima, request: Request, facts: Facts, plan: ProfilePlan) -> ProfilePlan:
+    """Return the plan for a profile that must be idle, as it is now."""
+    name = str(plan.current.name)
+    known = replace(facts, busy={**facts.busy, name: busy(colima, plan.current)})
+    return plan_profile(plan.current, plan.desired, request.policy, request.host, known)
