@@ -48,7 +48,8 @@ options:
   state:
     description:
       - V(absent) undoes what earlier runs changed, except what was changed since, and removes the environment file.
-        A current context or credential helper that no longer exists is not set again, as docker would fail on it; a warning says so.
+      - A current context or credential helper that no longer exists is not set again, as docker would fail on it; a warning says
+        so.
     type: str
     choices: [present, absent]
     default: present
