@@ -74,6 +74,8 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
         documents = _documents(paths)
         context = next((str(item["current-context"]) for item in documents if item.get("current-context")), "")
         entry = _entry(documents, "context", context)
+        if entry is None and not all(map(_is_sound, documents)):
+            return Health("unknown", f"{shown}: its contexts can't be read")
         if entry is None:
             lacks = f"its current context '{context}' does not exist" if context else "it has no current context"
             return Health("gone", f"{shown}: {lacks}")
@@ -81,7 +83,8 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
             return Health("unknown", f"kube context '{context}' logs in by a program, which is not started to ask")
         access = read_access(context, paths)
     except WorkstationError as error:
-        return Health("gone", f"{shown}: {_reason(error)}")
+        # A kubeconfig that can be repaired does not make the builder stale.
+        return Health("unknown", f"{shown}: {_reason(error)}")
     return _ask(access, _path(node, str(entry.get("namespace") or "default")), seconds)
 
 
@@ -113,6 +116,14 @@ def _entry(documents: Sequence[Mapping[str, Any]], kind: str, name: str) -> dict
 
     found = [entry[kind] for document in documents if kind in (entry := parts(document, name))]
     return found[0] if found else None
+
+
+def _is_sound(document: Mapping[str, Any]) -> bool:
+    """Whether the contexts of a kubeconfig have the shape that kubectl wants."""
+    entries = document.get("contexts") or []
+    return isinstance(entries, list) and all(
+        isinstance(entry, Mapping) and isinstance(entry.get("context"), Mapping) for entry in entries
+    )
 
 
 def _logs_in_by_program(documents: Sequence[Mapping[str, Any]], context: Mapping[str, Any]) -> bool:

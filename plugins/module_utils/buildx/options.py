@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.entries import STATE
@@ -52,35 +53,37 @@ SPEC: dict[str, Any] = {
 def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
     """Return what the user asks of one builder."""
     name, driver = options["name"].lower(), options["driver"]
-    fallback = {"docker-container": current_context, "docker": options["name"]}.get(driver, "")
     listed = options["nodes"] or [{"name": None, "platforms": None, **{key: options[key] for key in _NODE_OPTIONS}}]
     # Of a builder that goes, certificates may have gone before.
     configured = options["buildkitd_config"] is not None and options["state"] == "present"
     config = config_from(options["buildkitd_config"]) if configured else None
-    nodes = []
-    for number, item in enumerate(listed):
-        endpoint = item["endpoint"] or fallback
-        check_endpoint(name, endpoint)
-        opts = options["driver_opts"] if item["driver_opts"] is None else item["driver_opts"]
-        flags = options["buildkitd_flags"] if item["buildkitd_flags"] is None else item["buildkitd_flags"]
-        nodes.append(
-            Node(
-                name=(item["name"] or f"{name}{number}").lower(),
-                # buildx records its address instead of the name of docker's own context.
-                endpoint=OWN_HOST if endpoint == BUILT_IN and driver == "docker-container" else endpoint,
-                platforms=None if item["platforms"] is None else tuple(map(normal_platform, item["platforms"])),
-                driver_opts=None if opts is None else {key: _option_text(value) for key, value in opts.items()},
-                flags=None if flags is None else tuple(flags),
-                config=config,
-            )
-        )
+    nodes = [
+        _node(options, {**item, "name": item["name"] or f"{name}{number}"}, current_context) for number, item in enumerate(listed)
+    ]
     return Wanted(
-        Builder(name, driver, tuple(nodes)),
+        Builder(name, driver, tuple(replace(node, config=config) for node in nodes)),
         present=options["state"] == "present",
         offers=tuple(map(normal_platform, options["platforms"])),
         default=options["default"],
         bootstrap=options["bootstrap"],
         keep_state=options["keep_state"],
+    )
+
+
+def _node(options: Mapping[str, Any], item: Mapping[str, Any], current_context: str) -> Node:
+    """Return one node; what it does not state is the builder's."""
+    driver = options["driver"]
+    endpoint = item["endpoint"] or {"docker-container": current_context, "docker": options["name"]}.get(driver, "")
+    check_endpoint(options["name"].lower(), endpoint)
+    opts = options["driver_opts"] if item["driver_opts"] is None else item["driver_opts"]
+    flags = options["buildkitd_flags"] if item["buildkitd_flags"] is None else item["buildkitd_flags"]
+    return Node(
+        name=item["name"].lower(),
+        # buildx records its address instead of the name of docker's own context.
+        endpoint=OWN_HOST if endpoint == BUILT_IN and driver == "docker-container" else endpoint,
+        platforms=None if item["platforms"] is None else tuple(map(normal_platform, item["platforms"])),
+        driver_opts=None if opts is None else {key: _option_text(value) for key, value in opts.items()},
+        flags=None if flags is None else tuple(flags),
     )
 
 

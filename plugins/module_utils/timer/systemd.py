@@ -51,12 +51,16 @@ def _listed(numbers: list[int]) -> str:
 
 
 def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
-    """Return paths and contents of service and timer.
+    """Return paths and contents of service and timer."""
+    folder = config / "systemd" / "user"
+    return {
+        str(folder / f"{timer.unit}.service"): "\n".join(_service(timer)),
+        str(folder / f"{timer.unit}.timer"): "\n".join(_clock(timer)),
+    }
 
-    The calendar with Persistent makes up for sleep. OnUnitActiveSec comes after it, so that it starts something only where the
-    calendar fails: when the hour is set back, for summer time or because the clock was wrong.
-    """
-    service = [
+
+def _service(timer: Timer) -> list[str]:
+    return [
         "[Unit]",
         f"Description={PREFIX}: {timer.name}",
         "",
@@ -68,7 +72,15 @@ def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
         "Nice=10",
         "",
     ]
-    clock = [
+
+
+def _clock(timer: Timer) -> list[str]:
+    """Return the lines of the timer.
+
+    The calendar with Persistent makes up for sleep. OnUnitActiveSec comes after it, so that it starts something only where the
+    calendar fails: when the hour is set back, for summer time or because the clock was wrong.
+    """
+    return [
         "[Unit]",
         f"Description={PREFIX}: {timer.name}, every {timer.minutes} minutes",
         "",
@@ -83,11 +95,6 @@ def systemd_files(timer: Timer, config: Path) -> dict[str, str]:
         "WantedBy=timers.target",
         "",
     ]
-    folder = config / "systemd" / "user"
-    return {
-        str(folder / f"{timer.unit}.service"): "\n".join(service),
-        str(folder / f"{timer.unit}.timer"): "\n".join(clock),
-    }
 
 
 def _specifier(text: str) -> str:
