@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import file_trouble
+from .errors import InputError, file_trouble
 
 # renameat2's flags on Linux, renamex_np's on macOS: the two names change places; a name that exists is not replaced.
 _LINUX = {"exchange": 2, "new": 1}
 _MACOS = {"exchange": 2, "new": 4}
 _AT_CURRENT_DIRECTORY = -100
+# What every system takes: the name of one file, and a whole path.
+_LONGEST_NAME, _LONGEST_PATH = 255, 1023
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,22 @@ def text_of(path: Path) -> str | None:
         if path.is_file():
             return path.read_text(encoding="utf-8", errors="replace")
     return None
+
+
+def check_path(what: str, path: str, *, suffix: str = "", absolute: bool = True) -> None:
+    """Raise InputError for a path that no file can have, also not with a suffix added to its name."""
+    shown = f"use '{path if len(path) <= _LONGEST_NAME else path[:40] + '...'}' as {what}"
+    if absolute and not path.startswith("/"):
+        raise InputError(shown, "it is not absolute", "Start it with '/' or '~/'.")
+    if "\0" in path or not Path(path).name:
+        raise InputError(shown, "it names no file", "Give the path of a file.")
+    parts = [part.encode(errors="surrogatepass") for part in f"{path}{suffix}".split("/")]
+    if max(map(len, parts)) > _LONGEST_NAME or len(b"/".join(parts)) > _LONGEST_PATH:
+        raise InputError(shown, "it is too long", f"Give a path of less than {_LONGEST_PATH - len(suffix)} bytes.")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise InputError(shown, "it holds half of a character", "Correct it.") from None
 
 
 def write_file(path: Path, text: str, mode: int, remedy: str) -> None:

@@ -25,7 +25,7 @@ HOMEBREW_DIRECTORIES = ("/opt/homebrew/lib/docker/cli-plugins", "/home/linuxbrew
 def plugin_directories(docker_directory: Path, config: Mapping[str, Any]) -> list[Path]:
     """Return the directories in docker's own order."""
     extra = config.get("cliPluginsExtraDirs")
-    listed = [item for item in extra if isinstance(item, str)] if isinstance(extra, list) else []
+    listed = [item for item in extra if isinstance(item, str) and "\0" not in item] if isinstance(extra, list) else []
     return [*map(Path, listed), docker_directory / "cli-plugins", *map(Path, SYSTEM_DIRECTORIES)]
 
 

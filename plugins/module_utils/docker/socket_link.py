@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, RefusedStep, file_trouble
-from ..core.files import link_target, remove_link, rename_new, replace_link
+from ..core.files import check_path, link_target, remove_link, rename_new, replace_link
 from ..core.lock import entries_of
 from ..core.notes import Notes
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
 
 _SUFFIX = ".before-laptop.containers"
-# What every system takes: the name of one file, and a whole path.
-_LONGEST_NAME, _LONGEST_PATH = 255, 1023
 _REMEDY = "Run the task with become."
 
 
@@ -92,8 +90,8 @@ class SocketLink(Subject[Desired, Current]):
         """Return the link. Raises InputError."""
         del check_mode
         path, target = Path(params["path"]), params["target"]
-        _check_path("path", str(path))
-        _check_path("target", target)
+        check_path("path of the docker socket link", params["path"], suffix=_SUFFIX)
+        check_path("target of the docker socket link", target)
         if Path(target) == path:
             raise InputError(f"link '{path}'", "it would lead to itself", "Set O(target=...) to the socket of the engine.")
         self.asked = Desired(path, target, params["state"] == "present")
@@ -192,17 +190,6 @@ def _absent(desired: Desired, current: Current) -> list[Step]:
         copy = back if back and back == current.link and not steps else ""
         steps.append(Forget("forget", target, silent=True, copy=copy))
     return steps
-
-
-def _check_path(option: str, path: str) -> None:
-    what = f"use '{path if len(path) <= _LONGEST_NAME else path[:40] + '...'}' as {option} of the docker socket link"
-    if not path.startswith("/"):
-        raise InputError(what, "it is not absolute", "Start it with '/' or '~/'.")
-    if "\0" in path or not Path(path).name:
-        raise InputError(what, "it names no file", "Give the path of a socket, such as /var/run/docker.sock.")
-    longest = max(len(part.encode(errors="surrogatepass")) for part in f"{path}{_SUFFIX}".split("/"))
-    if longest > _LONGEST_NAME or len(f"{path}{_SUFFIX}".encode(errors="surrogatepass")) > _LONGEST_PATH:
-        raise InputError(what, "it is too long", f"Give a path of less than {_LONGEST_PATH - len(_SUFFIX)} bytes.")
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, RefusedStep
-from ..core.files import FileState
+from ..core.files import FileState, check_path
 from ..core.plan import Plan, Step
 
 # The form of every colima so far; the profile and colima's own path are what may differ.
@@ -94,8 +94,7 @@ def check_wrappers(wrappers: Sequence[Wrapper]) -> None:
     """Raise InputError for invalid or repeated paths."""
     paths = [item.path for item in wrappers]
     for path in paths:
-        if not path.is_absolute():
-            raise InputError(f"use nerdctl wrapper path '{path}'", "it is not absolute", "Start it with '/' or '~/'.")
+        check_path("path of a nerdctl wrapper", str(path), suffix=".moved.99")
         if paths.count(path) > 1:
             raise InputError(f"plan nerdctl wrapper '{path}'", "it is listed twice", "Give each profile a path of its own.")
 

@@ -124,7 +124,10 @@ def test_a_directory_that_takes_no_link_is_told_with_become(run: ModuleRun, link
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"path": "/", "target": "/ours.sock"}, "Could not use '/' as path of the docker socket link: it names no file. Give"),
+        (
+            {"path": "/", "target": "/ours.sock"},
+            "Could not use '/' as path of the docker socket link: it names no file. Give the path of a file.",
+        ),
         ({"path": "/" + "x" * 300, "target": "/ours.sock"}, "it is too long. Give a path of less than"),
         ({"path": "/x" * 600, "target": "/ours.sock"}, "it is too long"),
         ({"path": "/a.sock", "target": "/" + "x" * 300}, "as target of the docker socket link: it is too long"),

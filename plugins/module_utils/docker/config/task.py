@@ -6,14 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...colima_paths import parse_name, resolve
-from ...core.errors import NotVerified
-from ...core.files import FileState, read_file
+from ...core.errors import InputError, NotVerified
+from ...core.files import FileState, check_path, read_file
 from ...core.home import home
 from ...core.lock import user_files
 from ...core.notes import Notes
@@ -24,6 +25,8 @@ from .env_file import RemoveEnv, WriteEnv, apply_env_file, plan_env_file
 from .file import ConfigFile
 from .plan import Edit, Facts, Forget, Link, Undo, edited, plan_config, plan_undo
 from .surroundings import apply_link, look_around, undo_facts
+
+_PLUGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,11 @@ class DockerConfig(Subject[Desired, Current]):
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return what docker's configuration is to have. Raises InputError."""
         del check_mode
+        if params["env_file"]:
+            check_path("environment file", params["env_file"], absolute=False)
+        for name in params["plugins"]:
+            if not _PLUGIN.fullmatch(name):
+                raise InputError(f"look for docker plugin {name!r}", "its name is invalid", "Use one such as docker-compose.")
         self.asked = Desired(
             present=params["state"] == "present",
             repair=params["repair"],
