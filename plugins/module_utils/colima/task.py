@@ -138,7 +138,7 @@ class Profiles(Subject[Request, Reading]):
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out all plans side by side as far as they can be."""
-        planned, request = cast("Survey", plan), self.request
+        planned, request = cast(Survey, plan), self.request
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
         with applier.telling(tell):
@@ -146,7 +146,7 @@ class Profiles(Subject[Request, Reading]):
 
     def public(self, outcome: Outcome[Request, Reading]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
-        request, planned = outcome.desired, cast("Survey", outcome.plan)
+        request, planned = outcome.desired, cast(Survey, outcome.plan)
         carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = told_missing(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
