@@ -13,7 +13,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -92,8 +91,7 @@ class ActionModule(Normal):
                 result = self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(checked.error_messages)})
             else:
                 try:
-                    work = subject.run if isinstance(subject, _Unconverted) else partial(run, subject)
-                    result = work(checked.validated_parameters, check_mode=self._task.check_mode)
+                    result = run(subject, checked.validated_parameters, check_mode=self._task.check_mode)
                 except WorkstationError as error:
                     result = self._failed(subject, error.result)
         plain: dict[str, Any] = remove_values(json.loads(json.dumps(self._worded(result))), secrets)
@@ -134,8 +132,7 @@ def subject_of(module: str) -> Any:
     """Return the subject of a module; None for one without."""
     if module not in SUBJECTS:
         return None
-    found = import_module(f"..module_utils.{SUBJECTS[module]}", __package__)
-    return found.SUBJECT() if hasattr(found, "SUBJECT") else _Unconverted(found)
+    return import_module(f"..module_utils.{SUBJECTS[module]}", __package__).SUBJECT()
 
 
 def _list(sentences: list[str]) -> str:
@@ -144,25 +141,3 @@ def _list(sentences: list[str]) -> str:
         return sentences[0]
     lines = "".join(f"\n  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))
     return f"Found {len(sentences)} problems in the settings; nothing was changed:{lines}"
-
-
-class _Unconverted(Subject[Any, Any]):
-    """A subject that does not use the skeleton yet."""
-
-    def __init__(self, module: Any) -> None:
-        self.spec, self.rules, self.run = module.ARGUMENT_SPEC, getattr(module, "RULES", {}), module.run  # type: ignore[misc]
-        self.secrets = getattr(module, "secrets", super().secrets)  # type: ignore[method-assign]
-        self.module = module
-
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Any:
-        """Return what the options ask for, as far as the module can tell before it runs."""
-        del check_mode
-        if hasattr(self.module, "task_from"):
-            return self.module.task_from(params, os.environ)
-        if hasattr(self.module, "desired_from"):
-            given = params["host"] or {}
-            paths = self.module.resolve(os.environ, given.get("system") or os.uname().sysname)
-            host = self.module.host_from(given, os.environ, paths.lima, with_chip=False)
-            profiles = params["profiles"] if params["profiles"] is not None else [params]
-            return self.module.desired_from(profiles, host)
-        raise NotImplementedError

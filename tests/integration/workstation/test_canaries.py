@@ -45,6 +45,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "prune_stale": "never",
         "timeout": 0.1,
     },
+    "colima_profile": {
+        "profiles": [
+            {
+                "name": "lab",
+                "cpu": 2,
+                "memory": 2,
+                "disk": 20,
+                "runtime": "docker",
+                "kubernetes": {"enabled": False},
+                "network": {"address": False},
+                "env": {"API_TOKEN": CANARY, "HTTPS_PROXY": PROXY},
+                "docker": {"proxies": {"http-proxy": PROXY}},
+                "provision": [{"mode": "system", "script": f"curl {PROXY}"}],
+            }
+        ],
+        "restart": "never",
+        "on_fixed_change": "refuse",
+        "confirm_data_loss": [],
+        "timeout": 5,
+        "stall_timeout": 5,
+    },
+    "colima_profile_info": {"names": ["lab"]},
     "docker_cli_config": {
         "repair": True,
         "plugins": ["docker-buildx"],
@@ -111,7 +133,7 @@ def variants(module: str) -> Iterator[dict[str, Any]]:
 def test_every_module_with_a_subject_is_tried() -> None:
     converted = {name for name, path in SUBJECTS.items() if hasattr(importlib.import_module(f"{UTILS}.{path}"), "SUBJECT")}
     # Its options are tried with tokens in tests/integration/pull_secret.
-    assert converted - {"ecr_pull_secret", "colima_profile", "colima_profile_info"} == set(OPTIONS)
+    assert converted - {"ecr_pull_secret"} == set(OPTIONS)
 
 
 @pytest.mark.parametrize("where", ["action plugin", "packed module"])
