@@ -128,11 +128,10 @@ class ActionModule(Normal):
         return {**result, **message, "warnings": [words(text) for text in result.get("warnings", ())]}
 
 
-def subject_of(module: str) -> Any:
-    """Return the subject of a module; None for one without."""
-    if module not in SUBJECTS:
-        return None
-    return import_module(f"..module_utils.{SUBJECTS[module]}", __package__).SUBJECT()
+def subject_of(module: str) -> Subject[Any, Any]:
+    """Return the subject of a module."""
+    found: Subject[Any, Any] = import_module(f"..module_utils.{SUBJECTS[module]}", __package__).SUBJECT()
+    return found
 
 
 def _list(sentences: list[str]) -> str:

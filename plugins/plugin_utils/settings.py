@@ -20,13 +20,14 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils.core.command import complete_path
-from ..module_utils.core.errors import WorkstationError, in_words
-from ..module_utils.core.install import how_to_install, missing
+from ..module_utils.core.errors import ToolMissing, WorkstationError, in_words
+from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from .references import unknown_profiles, unreadable_files
 
 OURS = "laptop.containers."
+SubjectOf = Callable[[str], Subject[Any, Any]]
 # Variables of the playbooks themselves.
 OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
 # `{{ colima_restart }}`, perhaps with a filter behind it.
@@ -40,7 +41,7 @@ class Reached:
     """A task of this collection that the run will reach: its subject, its options as they are now, and their variables."""
 
     name: str
-    subject: Any
+    subject: Subject[Any, Any]
     options: dict[str, Any]
     names: dict[str, str]
     # Whether all could be read, and have a value.
@@ -64,7 +65,9 @@ class Findings:
             self.lines.append(line)
 
 
-def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Any]) -> Findings:
+def check_settings(
+    task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Subject[Any, Any]]
+) -> Findings:
     """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks."""
     play = task.get_play()
     tasks = [one for block in play.compile() for one in _tasks_of(block)]
@@ -77,7 +80,7 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
     _check_names(findings, variables, roles, names, registered)
     works = []
     for one in reached:
-        if str(one.action).startswith(OURS) and subject_of(_module(one)) is not None:
+        if str(one.action).startswith(OURS):
             mine = {**variables, **one.get_vars(), **play._variable_manager.extra_vars}
             own = templar.copy_with_new_env(available_variables=mine)
             work = _reached(one, subject_of(_module(one)), own, findings)
@@ -90,10 +93,12 @@ def check_settings(task: Any, variables: Mapping[str, Any], templar: Any, subjec
         findings.add(sentence)
     lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))
     if lacking:
-        listed = " and ".join(f"'{program}'" for program in lacking)
-        sentence = f"Could not find {listed}: not installed, or not on PATH. {how_to_install(*lacking)}"
-        # What a check shows is right, as far as it can know, also on a laptop where nothing is installed yet.
-        (findings.warnings if task.check_mode else findings.lines).append(sentence)
+        error = ToolMissing(*lacking)
+        if not task.check_mode:
+            findings.add(error.message)
+        elif "colima_profile" not in (work.name for work in works):
+            # A check is right, as far as it can know, also where nothing is installed yet. colima_profile says it itself.
+            findings.warnings.append(error.message)
     return findings
 
 
@@ -152,7 +157,7 @@ def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
     found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
     for problem in found:
         findings.add(*problem)
-    if found or not work.complete or not isinstance(work.subject, Subject):
+    if found or not work.complete:
         return
     with contextlib.suppress(TypeError):
         options = json.loads(json.dumps(work.options))
@@ -166,8 +171,6 @@ def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
             except WorkstationError as error:
                 for refusal in error.context.get("refusals") or [error.message]:
                     findings.add(in_words(str(refusal), work.names))
-            except NotImplementedError:
-                return
 
 
 def _module(task: Any) -> str:

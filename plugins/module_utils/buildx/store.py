@@ -115,7 +115,7 @@ class Buildx:
         """Raise ToolMissing where docker has no buildx: docker itself answers "unknown flag", which says nothing."""
         if not find_plugin("docker-buildx", self.docker_directory):
             self.docker.path  # noqa: B018 - a missing docker is the better message
-            raise ToolMissing("docker buildx", HOW_TO_GET_BUILDX)
+            raise ToolMissing("docker buildx", remedy=HOW_TO_GET_BUILDX)
 
     def apply(self, step: BuildxStep) -> None:
         """Carry out one step."""

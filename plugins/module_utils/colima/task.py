@@ -17,10 +17,10 @@ from .carry_out.apply import Applier
 from .carry_out.progress import Progress
 from .carry_out.ready import (
     booting,
+    missing_notes,
     refuse_blind_plans,
     require_tools,
     require_writable,
-    told_missing,
     wait_for_others,
 )
 from .client.at_work import Alone
@@ -99,6 +99,14 @@ class Profiles(Subject[Request, Reading]):
         self.request = Request(tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
         return self.request
 
+    def programs(self, desired: Request) -> tuple[str, ...]:
+        """Return what the settings say that starts will need; what only the laptop knows, the plan adds."""
+        started = [one for one in desired.desired if one.state == "started"]
+        runtimes = {one.stated.get("runtime") for one in started}
+        kubernetes = any(one.stated.get("kubernetes.enabled") for one in started)
+        parts = ((bool(started), "colima"), ("docker" in runtimes, "docker"), (kubernetes, "kubectl"))
+        return tuple(program for needed, program in parts if needed)
+
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs out, and wait for what they left at work and for starts by other programs."""
         limits = self.request.limits
@@ -149,7 +157,7 @@ class Profiles(Subject[Request, Reading]):
         request, planned = outcome.desired, cast(Survey, outcome.plan)
         carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
-        notes = told_missing(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
+        notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
         lacking = [str(one.current.name) for one in after if one.current.lacks_address]
         return {
             "pending": [item.public() for items in carried.values() for item in items],

@@ -72,7 +72,7 @@ class Cli:
         """The absolute path of the tool. Raises ToolMissing."""
         found = shutil.which(self.tool, path=self.environment["PATH"])
         if found is None:
-            raise ToolMissing(self.tool, self.how_to_install)
+            raise ToolMissing(self.tool, remedy=self.how_to_install)
         return found
 
     @property

@@ -55,11 +55,13 @@ class InputError(WorkstationError):
 
 
 class ToolMissing(WorkstationError):
-    """A program or a Python library that the task needs is not installed."""
+    """Programs or Python libraries that the task needs are not installed. remedy: by default as the system offers them."""
 
-    def __init__(self, tool: str, remedy: str = "", **context: Any) -> None:
-        super().__init__(f"find '{tool}'", "it is not installed or not on PATH", remedy or how_to_install(tool), **context)
-        self.tool = tool
+    def __init__(self, *tools: str, remedy: str = "", **context: Any) -> None:
+        listed = " and ".join(f"'{tool}'" for tool in tools)
+        reason = f"{'it is' if len(tools) == 1 else 'they are'} not installed or not on PATH"
+        super().__init__(f"find {listed}", reason, remedy or how_to_install(*tools), **context)
+        self.tool = tools[0]
 
 
 class CommandFailed(WorkstationError):

@@ -15,8 +15,6 @@ from typing import Any
 from ..core.command import Cli
 from ..core.errors import CommandFailed, InputError, TimedOut, file_trouble
 
-HOW_TO_INSTALL = "Install the docker command ('brew install docker', or your system's docker CLI package)."
-
 # They would silently redirect or rename what is asked of a context that is named explicitly.
 _REDIRECTING = ("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "BUILDX_BUILDER")
 
@@ -24,7 +22,7 @@ _REDIRECTING = ("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_P
 def docker_cli(environment: Mapping[str, str | None] | None = None) -> Cli:
     """Return the docker command, free of variables that redirect it. DOCKER_CONFIG stays."""
     # Old docker commands do nothing at all while the current context is gone, not even choose another one.
-    return Cli("docker", HOW_TO_INSTALL, {**dict.fromkeys(_REDIRECTING), "DOCKER_CONTEXT": "default", **(environment or {})})
+    return Cli("docker", "", {**dict.fromkeys(_REDIRECTING), "DOCKER_CONTEXT": "default", **(environment or {})})
 
 
 def docker_directory(environment: Mapping[str, str], home: str) -> Path:

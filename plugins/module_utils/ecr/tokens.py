@@ -60,7 +60,7 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
     try:
         import botocore.config
     except ImportError as error:
-        raise ToolMissing("boto3", "Install it into Ansible's Python: pip install boto3.") from error
+        raise ToolMissing("boto3", remedy="Install it into Ansible's Python: pip install boto3.") from error
     try:
         session = _session(key.identity.profile)
         config: dict[str, Any] = {

@@ -76,7 +76,7 @@ def _check_package() -> None:
     try:
         from kubernetes import __version__ as version
     except ImportError as error:
-        raise ToolMissing("kubernetes", remedy) from error
+        raise ToolMissing("kubernetes", remedy=remedy) from error
     if int(version.partition(".")[0]) < _OLDEST:
         raise WorkstationError("use Python's kubernetes package", f"it is {version}, and {_OLDEST} or newer is needed", remedy)
 

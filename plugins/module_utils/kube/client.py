@@ -40,7 +40,7 @@ class KubeHttp:
         try:
             self._api = ApiClient(access.settings)
         except ImportError as error:
-            raise ToolMissing("PySocks", "Install it into Ansible's Python: pip install pysocks.") from error
+            raise ToolMissing("PySocks", remedy="Install it into Ansible's Python: pip install pysocks.") from error
         if not access.settings.verify_ssl:
             # The kubeconfig says so; kubectl does not warn either.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)

@@ -178,7 +178,7 @@ def _run(item: Item, *args: str, stdin: str = "") -> None:
     if item.place.kind == "docker":
         tool, words = docker_cli({"DOCKER_CONFIG": item.place.where, "DOCKER_HOST": _NO_ENGINE}), args
     else:
-        tool = Cli("colima", "Run 'brew install colima'.", {"COLIMA_PROFILE": None})
+        tool = Cli("colima", "", {"COLIMA_PROFILE": None})
         words = ("nerdctl", "--profile", item.place.where, "--", *args)
     try:
         tool.run(*words, stdin=stdin, timeout=_SECONDS)

@@ -281,7 +281,7 @@ def test_without_docker_the_cluster_is_served_and_the_message_says_how_to_get_it
         without.setattr(cli, "USUAL_DIRECTORIES", ())
         without.setenv("PATH", "/nowhere")
         failed = laptop.run(docker_login=True)
-    assert failed.failed and "Could not find 'docker'" in failed.message and "brew install docker" in failed.message
+    assert failed.failed and "Could not find 'docker'" in failed.message and "not installed" in failed.message
     assert failed.states == {"default": "created"}
 
 

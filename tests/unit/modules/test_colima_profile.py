@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import ToolMissing
 from ansible_collections.laptop.containers.plugins.modules import colima_profile, colima_profile_info
 
 from tests.support.in_process_module import ModuleRun, messages
@@ -51,7 +52,7 @@ def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
     assert result["actions"] == ["create profile 'dev' (docker, 4 CPUs, 8 GiB, disk 100 GiB)"]
     assert result["diff"]["before"] == {"dev": {"state": "absent"}}
     assert result["diff"]["after"]["dev"]["cpu"] == 4
-    assert messages(result) == ["colima and docker are not installed. Run 'brew install colima docker'."]
+    assert messages(result) == [ToolMissing("colima", "docker").message]
     assert list(home.iterdir()) == []
 
 
@@ -91,7 +92,7 @@ def test_a_time_that_is_over_before_it_begins_is_refused(run: ModuleRun, option:
 
 def test_a_run_says_what_is_missing(run: ModuleRun, home: Path) -> None:
     result = run("colima_profile", name="dev", host=HOST)
-    assert result["msg"] == "Could not find 'colima': it is not installed or not on PATH. Run 'brew install colima'."
+    assert result["msg"] == ToolMissing("colima", "docker").message
     assert list(home.iterdir()) == []
 
 

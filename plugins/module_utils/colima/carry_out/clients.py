@@ -110,4 +110,4 @@ def remove_kube_entry(colima: Colima, name: Name, was_current: bool) -> None:
 
 def _docker(colima: Colima) -> Cli:
     # DOCKER_HOST makes the docker command refuse to talk about contexts as it should.
-    return colima.other("docker", "Run 'brew install docker'.", DOCKER_HOST=None)
+    return colima.other("docker", "", DOCKER_HOST=None)

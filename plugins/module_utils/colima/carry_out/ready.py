@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 from ...colima_paths import Name
 from ...core.errors import InputError, RefusedStep, ToolMissing
-from ..client.programs import INSTALL, Colima
+from ...core.install import how_to_install
+from ..client.programs import Colima
 from ..model.config import has_kubernetes
 from ..model.state import ABSENT, BROKEN, HALF, SILENT
 from ..plan.action import DESTRUCTIVE, Do, ProfilePlan
@@ -26,29 +27,29 @@ def refuse_blind_plans(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
         there = plan.current.health != ABSENT or colima.paths.data_disk(name).exists()
         hangs_on_data = plan.refusals or plan.does(*DESTRUCTIVE)
         if there and (hangs_on_data or plan.desired.state == "absent"):
-            raise ToolMissing("colima", f"{INSTALL} Without it, the data of profile '{name}' can't be seen.")
+            remedy = f"{how_to_install('colima')} Without it, the data of profile '{name}' is unknown."
+            raise ToolMissing("colima", remedy=remedy)
 
 
-def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[str, str]:
-    """Return the programs that these plans need and that are not there, with Homebrew's name for each."""
-    needed = {"colima": "colima", "limactl": "lima", "lima": "lima"}
+def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> list[str]:
+    """Return the programs that these plans need and that are not there."""
+    needed = ["colima", "limactl", "lima"]
     for plan in plans:
         if plan.target and plan.does(Do.START):
             if plan.target["runtime"] in ("docker", "incus"):
-                needed[plan.target["runtime"]] = plan.target["runtime"]
+                needed.append(str(plan.target["runtime"]))
             if has_kubernetes(plan.target):
-                needed["kubectl"] = "kubectl"
-    missing = {tool: formula for tool, formula in needed.items() if not colima.tool(tool)}
-    if "colima" in missing:
-        # It brings Lima along.
-        return {tool: formula for tool, formula in missing.items() if formula != "lima"}
-    return missing
+                needed.append("kubectl")
+    missing = [tool for tool in dict.fromkeys(needed) if not colima.tool(tool)]
+    # Whatever installs colima brings Lima along.
+    return [tool for tool in missing if tool not in ("limactl", "lima")] if "colima" in missing else missing
 
 
 def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
     """Raise before the first step: colima saves the new settings before it finds that a program is missing."""
-    for tool, formula in missing_tools(colima, plans).items():
-        raise ToolMissing(tool, f"Run 'brew install {formula}'.")
+    missing = missing_tools(colima, plans)
+    if missing:
+        raise ToolMissing(*missing)
 
 
 def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
@@ -65,14 +66,10 @@ def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
                 )
 
 
-def told_missing(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...]:
-    """Return the same as a sentence for check mode, if there is anything to tell."""
+def missing_notes(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ...]:
+    """Return the same as a warning for check mode."""
     missing = missing_tools(colima, plans)
-    if not missing:
-        return ()
-    *most, last = missing
-    listed = f"{', '.join(most)} and {last} are" if most else f"{last} is"
-    return (f"{listed} not installed. Run 'brew install {' '.join(dict.fromkeys(missing.values()))}'.",)
+    return (ToolMissing(*missing).message,) if missing else ()
 
 
 def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[Name, int]:

@@ -52,7 +52,7 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
         reason = "limactl must not run as the root user"
         return InputError("use Lima", reason, "Run the play as the laptop's user, without become.", **context)
     if re.search(r'limactl\\?": executable file not found|exec: "limactl"|limactl: not found', both):
-        return ToolMissing("limactl", "Run 'brew install lima'.", **context)
+        return ToolMissing("limactl", **context)
     if not what:
         return error
     said = [message for message in (last_message(stderr), _reason(stdout)) if message]

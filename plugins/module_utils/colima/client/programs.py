@@ -24,7 +24,6 @@ from ..model.state import DataDisk
 from .at_work import Start, log_of, noted, start_of
 from .failures import explained
 
-INSTALL = "Run 'brew install colima'."
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
 _ANSWER_SECONDS = 20.0
@@ -44,8 +43,8 @@ class Colima:
         self._cli = cli
         # COLIMA_PROFILE would filter `list`; COLIMA_SAVE_CONFIG=false would start with settings that are saved nowhere.
         fixed: dict[str, str | None] = {**(environment or {}), "COLIMA_PROFILE": None, "COLIMA_SAVE_CONFIG": None}
-        self.cli = cli("colima", INSTALL, fixed)
-        self.lima = cli("limactl", "Run 'brew install lima'.", {**fixed, "LIMA_HOME": str(paths.lima)})
+        self.cli = cli("colima", "", fixed)
+        self.lima = cli("limactl", "", {**fixed, "LIMA_HOME": str(paths.lima)})
         self.environment = self.cli.environment
 
     @property

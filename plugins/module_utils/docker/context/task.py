@@ -89,6 +89,10 @@ class Contexts(Subject[Desired, Store]):
         self.asked = Desired(wanted, current, params["probe_timeout"], check_mode)
         return self.asked
 
+    def programs(self, desired: Desired) -> tuple[str, ...]:
+        """Return docker where a context has to be there."""
+        return ("docker",) if any(item.present for item in desired.wanted) else ()
+
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away: each notes which context was current before its own."""
         return user_files(self.work)
