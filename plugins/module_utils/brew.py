@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .core.command import Cli, Output
 from .core.errors import CommandFailed, WorkstationError
 from .core.plan import Plan, Step
 from .core.subject import Outcome, Subject
+from .core.system.command import Cli, Output
 
 HOW_TO_INSTALL = (
     "Install Homebrew (https://brew.sh), or install what the Brewfile lists the way your system offers it "

@@ -9,8 +9,8 @@ from typing import Any
 
 from ..module_utils.colima_paths import parse_name, resolve
 from ..module_utils.core.errors import WorkstationError
-from ..module_utils.core.home import home
 from ..module_utils.core.options import suggestion
+from ..module_utils.core.system.home import home
 from ..module_utils.docker.client import docker_directory, read_config
 from ..module_utils.kube.kubeconfig import load, path_from
 

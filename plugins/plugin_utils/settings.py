@@ -19,11 +19,11 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ..module_utils.core.command import complete_path
 from ..module_utils.core.errors import ToolMissing, WorkstationError, in_words
 from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
+from ..module_utils.core.system.command import complete_path
 from .references import unknown_profiles, unreadable_files
 
 OURS = "laptop.containers."

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core import command
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import command
 from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 

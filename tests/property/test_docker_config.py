@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core import files as atomic_file
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, NotVerified
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import files as atomic_file
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile, render
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.plan import (
     Edit,

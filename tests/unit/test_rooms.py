@@ -32,7 +32,6 @@ LESS = {
 COLIMA = ("model", "client", "observe", "plan", "carry_out")
 # What still breaks a rule. Nothing may be added; a test tells what is no longer needed.
 KNOWN: set[tuple[str, str]] = set()
-CROWDED = {"core"}
 KNOWN_CIRCLES: set[frozenset[str]] = set()
 # The rooms of the lab.
 LAB_FLOORS = ("engines", "processes", "services", "standin", "lab", "__main__")
@@ -110,7 +109,7 @@ def test_the_name_of_a_room_is_its_own(room: Path) -> None:
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(UTILS)))
 def test_no_room_is_overcrowded(room: Path) -> None:
     files = {path.name for path in room.glob("*.py")} - {"__init__.py"}
-    assert (len(files) > MOST_FILES) == (str(room.relative_to(UTILS)) in CROWDED)
+    assert len(files) <= MOST_FILES
 
 
 def test_few_files_are_in_no_room() -> None:

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.command import Cli
 from ..core.errors import CommandFailed, InputError, ToolMissing
+from ..core.system.command import Cli
 from ..docker.client import docker_failed
 from ..docker.plugins import find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..core.entries import in_state
 from ..core.errors import CommandFailed
-from ..core.home import home, state_directory
-from ..core.lock import Lock
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
+from ..core.system.home import home, state_directory
+from ..core.system.lock import Lock
 from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts

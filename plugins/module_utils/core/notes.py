@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, file_trouble
-from .files import keep_aside, write_atomically
-from .home import private_directory, state_directory
-from .lock import Lock
+from .system.files import keep_aside, write_atomically
+from .system.home import private_directory, state_directory
+from .system.lock import Lock
 
 _VERSION = 1
 _SECONDS = 30.0

@@ -6,8 +6,7 @@ Plans are made by pure functions (current, desired, policy) -> Plan. Nothing her
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,18 +79,6 @@ class Plan:
         if not self.changed:
             return {"before": {}, "after": {}}
         return {"before": dict(self.before), "after": dict(self.after)}
-
-
-@contextlib.contextmanager
-def telling(done: list[str]) -> Iterator[None]:
-    """Let a failure carry the steps that were done until then, as done collects them."""
-    try:
-        yield
-    except WorkstationError as error:
-        before = error.context.get("actions")
-        actions = [*done, *(before if isinstance(before, list) else ())]
-        error.context.update(changed=bool(actions), actions=actions)
-        raise
 
 
 def merge(plans: Iterable[Plan]) -> Plan:

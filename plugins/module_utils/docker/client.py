@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.command import Cli
 from ..core.errors import CommandFailed, InputError, TimedOut, file_trouble
+from ..core.system.command import Cli
 
 # They would silently redirect or rename what is asked of a context that is named explicitly.
 _REDIRECTING = ("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "BUILDX_BUILDER")

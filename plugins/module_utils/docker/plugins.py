@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.command import complete_path
+from ..core.system.command import complete_path
 from .client import read_config
 
 SYSTEM_DIRECTORIES = (

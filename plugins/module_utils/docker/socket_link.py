@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, RefusedStep, file_trouble
-from ..core.files import check_path, link_target, remove_link, rename_new, replace_link
-from ..core.lock import entries_of
 from ..core.notes import Notes
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
+from ..core.system.files import check_path, link_target, remove_link, rename_new, replace_link
+from ..core.system.lock import entries_of
 
 _SUFFIX = ".before-laptop.containers"
 _REMEDY = "Run the task with become."

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.command import Cli, Output
 from ..core.errors import InputError, TimedOut, ToolMissing, WorkstationError
+from ..core.system.command import Cli, Output
 from .entry import Entry
 
 # Time for a token from far away, not for a user who is away.

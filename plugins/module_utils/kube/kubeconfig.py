@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, NotVerified, RefusedStep, naming_files
-from ..core.files import replace_if_unchanged
+from ..core.system.files import replace_if_unchanged
 from .edit import LISTS, CannotEdit, Editor
 from .lock import lock_of
 from .yaml_rules import NotYaml, parse, rules, without_collection

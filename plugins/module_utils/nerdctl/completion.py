@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import RefusedStep
-from ..core.files import FileState
 from ..core.plan import Pending, Plan, Step
+from ..core.system.files import FileState
 
 SHELLS = ("bash", "zsh", "fish")
 # At the end: zsh wants its own word in the first line.

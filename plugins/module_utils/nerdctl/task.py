@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ..colima_paths import parse_name
-from ..core.command import Cli
 from ..core.entries import STATE, in_state
 from ..core.errors import CommandFailed, InputError, file_trouble
-from ..core.files import aside, read_file, rename_new, write_file
-from ..core.lock import user_files
 from ..core.notes import Notes
 from ..core.plan import Plan, Step, merge
 from ..core.subject import Outcome, Subject
+from ..core.system.command import Cli
+from ..core.system.files import aside, read_file, rename_new, write_file
+from ..core.system.lock import user_files
 from .completion import (
     MARK,
     SHELLS,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, RefusedStep
-from ..core.files import FileState, check_path
 from ..core.plan import Plan, Step
+from ..core.system.files import FileState, check_path
 
 # The form of every colima so far; the profile and colima's own path are what may differ.
 _SCRIPT = re.compile(

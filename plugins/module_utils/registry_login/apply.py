@@ -14,9 +14,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ..core.command import Cli
 from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError, naming_files
-from ..core.files import read_file, replace_if_unchanged
+from ..core.system.command import Cli
+from ..core.system.files import read_file, replace_if_unchanged
 from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
 from ..ecr.lease import TokenLike, lease_of

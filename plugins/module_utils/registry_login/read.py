@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..colima_paths import parse_name, resolve
-from ..core.command import complete_path
 from ..core.errors import InputError
-from ..core.files import read_file
+from ..core.system.command import complete_path
+from ..core.system.files import read_file
 from ..docker.client import read_config
 from .helper import HELPER, PROGRAM, profile_of
 from .model import Found, Place

@@ -7,8 +7,8 @@ import plistlib
 import time
 from pathlib import Path
 
-from ..core.command import Cli, Output
 from ..core.errors import NotVerified
+from ..core.system.command import Cli, Output
 from .manager import SECONDS, Manager
 from .model import Timer, times_of_day
 

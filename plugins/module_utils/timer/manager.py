@@ -7,10 +7,10 @@ import contextlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from ..core.command import Cli, Output
 from ..core.errors import WorkstationError, naming_files
-from ..core.files import write_atomically
 from ..core.plan import Step
+from ..core.system.command import Cli, Output
+from ..core.system.files import write_atomically
 from .model import CleanUp, Installed, Remove, Start, Stop, Timer, Write
 
 SECONDS = 30.0

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from ..core.command import USUAL_DIRECTORIES, complete_path
 from ..core.durations import threshold_from
 from ..core.errors import InputError
+from ..core.system.command import USUAL_DIRECTORIES, complete_path
 from .model import Timer, refused
 
 # Of ECR's tokens, which is all that a timer knows of them.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.command import Cli, Output
+from ..core.system.command import Cli, Output
 from .manager import SECONDS, Manager
 from .model import PREFIX, Timer, refused, times_of_day
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.home import home
-from ..core.lock import user_files
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
+from ..core.system.home import home
+from ..core.system.lock import user_files
 from .launchd import Launchd
 from .manager import Manager
 from .model import Installed, Start, Timer, check_name, check_timer, plan_timer, secrets_in

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.core import processes as host_processes
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
 
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import standing_still_until

@@ -210,7 +210,7 @@ def test_an_unreadable_entry_is_replaced(run: ModuleRun, home: Path) -> None:
 
 
 def test_check_mode_works_before_docker_is_installed(run: ModuleRun, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+    from ansible_collections.laptop.containers.plugins.module_utils.core.system import command as cli
 
     monkeypatch.setenv("PATH", str(home))
     monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())

@@ -274,7 +274,7 @@ def test_docker_fails_and_the_cluster_is_served(laptop: Laptop, broken: str) -> 
 def test_without_docker_the_cluster_is_served_and_the_message_says_how_to_get_it(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+    from ansible_collections.laptop.containers.plugins.module_utils.core.system import command as cli
 
     # Not undone as a whole: what cleans up after this test must not do so in the real HOME.
     with monkeypatch.context() as without:

@@ -85,7 +85,7 @@ def test_a_failed_installation_names_itself(run: ModuleRun, homebrew: Path, monk
 
 
 def test_without_homebrew_the_remedy_is_told(run: ModuleRun, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+    from ansible_collections.laptop.containers.plugins.module_utils.core.system import command as cli
 
     monkeypatch.setenv("PATH", str(home))
     monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.core.command import Cli, Output
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, Output
 
 from rehearsal.standin.colima.in_process import Laptop
 from tests.support.colima.docker_and_kubectl import docker, kubectl, script

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.core.home import state_directory
 from ansible_collections.laptop.containers.plugins.module_utils.core.notes import Notes
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.home import state_directory
 
 PROCESSES, EACH = 8, 25
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core import files
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import files
 
 from tests.support.in_process_module import ModuleRun
 

@@ -24,7 +24,7 @@ HOST = {"system": "Darwin", "arch": "arm64", "cpus": 12, "memory_mib": 36864, "d
 def run(capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleRun:
     # A laptop on which nothing is installed.
     monkeypatch.setenv("PATH", str(home))
-    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.core.command.USUAL_DIRECTORIES", ())
+    monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.core.system.command.USUAL_DIRECTORIES", ())
     assert shutil.which("colima") is None
     return ModuleRun(capsys)
 

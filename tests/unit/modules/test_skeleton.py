@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.laptop.containers.plugins.module_utils.core import command
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import Interrupted, NotVerified, WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import Reader, Subject, run
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import command
 from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 

@@ -222,7 +222,7 @@ def test_what_cannot_be_meant_is_refused(run: ModuleRun, colima: str, wrappers: 
 def test_without_colima_check_mode_plans_and_a_run_says_how_to_get_it(
     run: ModuleRun, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+    from ansible_collections.laptop.containers.plugins.module_utils.core.system import command as cli
 
     monkeypatch.setenv("PATH", str(home))
     monkeypatch.setattr(cli, "USUAL_DIRECTORIES", ())

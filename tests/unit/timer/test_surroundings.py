@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.command import USUAL_DIRECTORIES
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import USUAL_DIRECTORIES
 from ansible_collections.laptop.containers.plugins.module_utils.timer.model import Timer
 from ansible_collections.laptop.containers.plugins.module_utils.timer.surroundings import (
     left_behind,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified, TimedOut
-from ...core.files import make_directory, write_atomically
+from ...core.system.files import make_directory, write_atomically
 from ..client.programs import Colima
 from ..model.config import Host
 from ..model.desired import Limits

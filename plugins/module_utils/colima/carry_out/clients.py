@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...colima_paths import Name
-from ...core.command import Cli
 from ...core.errors import file_trouble
-from ...core.files import write_atomically
+from ...core.system.command import Cli
+from ...core.system.files import write_atomically
 from ...kube import kubeconfig
 from ...kube.lock import locked
 from ..client.programs import Colima

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...colima_paths import parse_name
-from ...core.command import Tail, printed_to
 from ...core.errors import InputError, RefusedStep
-from ...core.files import make_directory, text_of
-from ...core.lock import Lock
-from ...core.processes import command_of, flags_of, program_of
+from ...core.system.command import Tail, printed_to
+from ...core.system.files import make_directory, text_of
+from ...core.system.lock import Lock
+from ...core.system.processes import command_of, flags_of, program_of
 from ..model.answers import parse_pid
 
 _POLL_SECONDS = 0.1

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ...colima_paths import Name, Paths, resolve
-from ...core.command import Cli, Output
 from ...core.errors import CommandFailed, InputError
-from ...core.files import make_directory, text_of
-from ...core.processes import age_of, command_of, commands, environment_of
+from ...core.system.command import Cli, Output
+from ...core.system.files import make_directory, text_of
+from ...core.system.processes import age_of, command_of, commands, environment_of
 from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_pid, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...core.errors import InputError, WorkstationError
-from ...core.processes import command_of, commands, environment_of, flags_of, program_of
+from ...core.system.processes import command_of, commands, environment_of, flags_of, program_of
 from ...docker.client import context_host, current_context, docker_directory
 from ...docker.context.model import BUILT_IN
 from ..client.programs import Colima

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
-from ...core.files import text_of
+from ...core.system.files import text_of
 from ...docker.client import context_host, current_context, docker_directory
 from ...kube import kubeconfig
 from ..model.state import Clients, Shared

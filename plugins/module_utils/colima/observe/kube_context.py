@@ -14,7 +14,7 @@ from typing import Any
 
 from ...colima_paths import Name, Paths
 from ...core.errors import WorkstationError
-from ...core.files import write_atomically
+from ...core.system.files import write_atomically
 from ...kube import kubeconfig
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
-from ...core.files import text_of
+from ...core.system.files import text_of
 from ..client.programs import Colima
 from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import RefusedStep, file_trouble
-from ...core.files import FileState, write_file
 from ...core.plan import Plan, Step
+from ...core.system.files import FileState, write_file
 
 _FIRST_LINE = "# Written by laptop.containers; changes are lost."
 

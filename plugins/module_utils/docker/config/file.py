@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError, NotVerified, file_trouble
-from ...core.files import replace_if_unchanged
-from ...core.lock import entries_of
+from ...core.system.files import replace_if_unchanged
+from ...core.system.lock import entries_of
 from ..client import parse_config
 
 _INDENT = re.compile(r"\{\r?\n([ \t]+)")

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.command import complete_path
 from ...core.errors import file_trouble
-from ...core.files import link_target, remove_link, replace_link
+from ...core.system.command import complete_path
+from ...core.system.files import link_target, remove_link, replace_link
 from ..client import context_directory
 from ..plugins import find_elsewhere, in_directories, plugin_directories
 from .plan import Edit, Facts, Link, Undo, of_docker_desktop

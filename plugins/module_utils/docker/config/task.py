@@ -14,12 +14,12 @@ from typing import Any
 
 from ...colima_paths import parse_name, resolve
 from ...core.errors import InputError, NotVerified
-from ...core.files import FileState, check_path, read_file
-from ...core.home import home
-from ...core.lock import user_files
 from ...core.notes import Notes
 from ...core.plan import Plan, Step, merge
 from ...core.subject import Outcome, Subject
+from ...core.system.files import FileState, check_path, read_file
+from ...core.system.home import home
+from ...core.system.lock import user_files
 from ..client import config_file, docker_directory, read_config
 from .env_file import RemoveEnv, WriteEnv, apply_env_file, plan_env_file
 from .file import ConfigFile

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.command import Cli
 from ...core.errors import CommandFailed, TimedOut, ToolMissing
-from ...core.home import home
 from ...core.subject import Outcome, Reader
+from ...core.system.command import Cli
+from ...core.system.home import home
 from ..client import docker_cli, docker_directory
 from ..engine import Engine, ask_unix, engine_from_version
 from .model import BUILT_IN, Context, Store

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ...core.home import home
+from ...core.system.home import home
 
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT")
 

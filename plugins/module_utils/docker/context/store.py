@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.command import Cli, Output
 from ...core.errors import CommandFailed, InputError
 from ...core.notes import Notes
+from ...core.system.command import Cli, Output
 from ..client import context_directory, current_context, docker_failed
 from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, chain, switched
 

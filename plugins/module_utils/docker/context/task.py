@@ -13,10 +13,10 @@ from typing import Any
 from ...colima_paths import parse_name, resolve
 from ...core.entries import in_state
 from ...core.errors import CommandFailed
-from ...core.home import home
-from ...core.lock import user_files
 from ...core.plan import Plan, Step
 from ...core.subject import Outcome, Subject
+from ...core.system.home import home
+from ...core.system.lock import user_files
 from ..client import docker_cli, docker_directory
 from ..engine import Engine, ask_all_unix
 from .model import BUILT_IN, TLS_KINDS, ContextStep, Store, Wanted, check_name, check_wanted

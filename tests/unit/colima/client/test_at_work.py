@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Alone, Start, start_of, works_on
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.core.processes import age_of
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import age_of
 
 DEV, DEFAULT = Start("colima-dev"), Start("colima")
 

@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
 @pytest.fixture
 def programs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory that is all of PATH: no helper, no plugin of this machine is seen."""
-    from ansible_collections.laptop.containers.plugins.module_utils.core import command as cli
+    from ansible_collections.laptop.containers.plugins.module_utils.core.system import command as cli
     from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins as docker_plugins
     from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings as docker_surroundings
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import InputError, RefusedStep
+from ..errors import InputError, RefusedStep
 from .home import private_directory, state_directory
 
 _POLL_SECONDS = 0.1

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.command import Cli, complete_path
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, TimedOut, ToolMissing
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, complete_path
 
 Tool = Callable[..., Cli]
 

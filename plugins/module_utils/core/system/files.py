@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError, file_trouble
+from ..errors import InputError, file_trouble
 
 # renameat2's flags on Linux, renamex_np's on macOS: the two names change places; a name that exists is not replaced.
 _LINUX = {"exchange": 2, "new": 1}

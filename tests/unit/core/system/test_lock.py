@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
-from ansible_collections.laptop.containers.plugins.module_utils.core.lock import Lock
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.lock import Lock
 
 
 def test_what_was_read_is_still_true_where_no_other_run_came_between(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core import processes as host_processes
-from ansible_collections.laptop.containers.plugins.module_utils.core.processes import command_of, commands, environment_of
+from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import command_of, commands, environment_of
 
 # The system's own ps, which reads `-o NAME=HEADER` as a Mac's does: the header goes to the end of the word, commas and all.
 # With -E it prints the environment behind the command.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import CommandFailed, TimedOut, ToolMissing
+from ..errors import CommandFailed, TimedOut, ToolMissing
 
 # Where Homebrew and system packages put programs. Ansible's non-login shells often lack the first two, and colima forgets
 # kubeconfig entries and docker contexts when it can't find kubectl or docker.
