@@ -32,7 +32,8 @@ options:
           the settings are in place, applied to a VM that runs already and left to the next start otherwise.
         - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
           wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
-        - V(started) when left out. Beside O(profiles) only V(absent), for all of them, and V(present), which changes nothing.
+        - V(started) when left out. Beside O(profiles) it is the state of all of them but those that are V(absent) themselves;
+          V(present) leaves each its own.
       type: str
       choices: [started, stopped, present, absent]
     weight:

@@ -141,7 +141,7 @@ def test_nothing_is_due_right_after(lab: Lab) -> None:
         pytest.param({"colima_profiles": ["k8s"]}, "'colima_profiles': entry 1 is a text", id="profiles by name only"),
         pytest.param({"colima_profiles": [{"name": "x", "kubernetes": True}]}, "'kubernetes' of 'x'", id="kubernetes as a truth"),
         pytest.param({"colima_profiles": [{"name": ""}]}, "Could not use this profile name: it is empty", id="an empty name"),
-        pytest.param({"colima_state": "stopped"}, "colima_state: stopped", id="a state of profiles for the role"),
+        pytest.param({"colima_state": "off"}, "'off' as 'colima_state'", id="a state of profiles for the role"),
         pytest.param({"secret_refresh_state": "stopped"}, "'stopped' as 'secret_refresh_state'", id="secret_refresh_state"),
         pytest.param({"colima_profiles": [{"name": "x", "cpu": 0}]}, "cpu is 0", id="zero CPUs"),
         pytest.param({"colima_profiles": [{"name": "x", "memory": -2}]}, "memory is -2", id="negative memory"),
@@ -229,3 +229,15 @@ def test_teardown_takes_everything_back_and_keeps_the_data(lab: Lab) -> None:
     assert (again.returncode, changed(again.stdout)) == (0, 0), again.stdout
     # No profile, no cluster: there is nothing to wait for.
     assert "pending" not in again.stdout.partition("WORKSTATION")[2]
+
+
+def test_profiles_that_are_asked_to_be_stopped_leave_the_pull_secrets_pending(lab: Lab) -> None:
+    assert lab.play().returncode == 0
+    stopped = lab.play("-e", "colima_state=stopped", "-e", "secret_refresh_before=99%")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    rows = [json.loads(row)["status"] for row in lab.tool("colima", "list", "--json").stdout.splitlines()]
+    assert rows == ["Stopped", "Stopped"]
+    summary = stopped.stdout.partition("WORKSTATION")[2]
+    assert "pending" in summary and "FAILED" not in summary
+    again = lab.play()
+    assert again.returncode == 0, again.stdout + again.stderr

@@ -81,14 +81,15 @@ def limits_from(params: Mapping[str, Any]) -> Limits:
 
 
 def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the options of each profile: one from the options themselves, or those of the list in the state of the whole."""
+    """Return the options of each profile: one from the options themselves, or those of the list in the state of the whole.
+
+    present as a whole leaves each profile its own state; any other state is that of all, but for absent ones.
+    """
     state = params["state"]
     if params["profiles"] is None:
         return [params]
-    if state not in (None, "present", "absent"):
-        reason = "as a whole they can only be present or absent"
-        raise InputError(f"converge the profiles with O(state={state})", reason, "Set the state of each profile instead.")
-    return [{**one, "state": "absent"} if state == "absent" else one for one in params["profiles"]]
+    whole = None if state == "present" else state
+    return [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in params["profiles"]]
 
 
 def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desired]:
