@@ -18,7 +18,8 @@ description:
   - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
     lists what was done until then and which roles were not reached; its last line is the failure.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
-  - Refuses a tag that no task of the playbook has, if the playbook uses this collection.
+  - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of tags to be skipped, those that look
+    like a known one.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
@@ -97,10 +98,14 @@ class CallbackModule(CallbackBase):
             return
         self.roles += [name for name in dict.fromkeys(map(_role_of, tasks)) if name and name not in self.roles]
         known = {tag for task in tasks for tag in task.tags} | {"all", "tagged", "untagged", "always", "never"}
-        for option in ("tags", "skip_tags"):
-            for tag in context.CLIARGS.get(option) or ():
-                if tag not in known:
-                    self._refuse_tag(tag, sorted(known - {"all", "tagged", "untagged", "always", "never"}))
+        own = sorted(known - {"all", "tagged", "untagged", "always", "never"})
+        for tag in context.CLIARGS.get("tags") or ():
+            if tag not in known:
+                self._refuse_tag(tag, own)
+        for tag in context.CLIARGS.get("skip_tags") or ():
+            # Tools pass tags to be skipped wherever they are; only what looks like a known one is a mistake.
+            if tag not in known and suggestion(tag, own):
+                self._refuse_tag(tag, own)
 
     def _refuse_tag(self, tag: str, known: list[str]) -> None:
         help_ = suggestion(tag, known)
