@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Somebody else starts a profile while a run of ours wants to change it: it is waited for, and never done twice."""
+"""Another program starts a profile that a run wants to change: the run waits for it, and never does it twice."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def lab() -> Iterator[ColimaLab]:
 
 @pytest.fixture
 def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
-    """Whether a run of ours tells that it waits for somebody."""
+    """Whether a run reports that it waits for another program."""
     progress = tmp_path / "progress"
     progress.touch()
     monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(progress))
-    return lambda: "waiting for somebody else" in progress.read_text()
+    return lambda: "waiting for another program" in progress.read_text()
 
 
 @contextlib.contextmanager
-def somebody_runs(lab: ColimaLab, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
+def another_program(lab: ColimaLab, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, **lab.environment}
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -65,7 +65,7 @@ def changes(lab: ColimaLab) -> list[list[str]]:
 
 def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings.update(BOOT_SECONDS="3", IMAGE_CACHED="0")
-    with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
+    with another_program(lab, "colima", "start", "dev", *SIZES) as theirs:
         until(lambda: list(lab.home.rglob("*.downloading")))
         with standing_still_until(theirs.pid, waits):
             assert lab.run("colima", "list", "--json").stdout == ""
@@ -77,7 +77,7 @@ def test_a_first_start_elsewhere_is_waited_for_while_it_still_downloads(lab: Col
 
 def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings.update(BOOT_SECONDS="3")
-    with somebody_runs(lab, "colima", "start", "dev", *SIZES) as theirs:
+    with another_program(lab, "colima", "start", "dev", *SIZES) as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
         with standing_still_until(lab.machine("dev"), waits):
             # Formatted by the guest, while colima notes that only when the boot is over.
@@ -99,7 +99,7 @@ def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: Colim
 )
 def test_a_start_in_other_words_is_one_too(lab: ColimaLab, waits: Callable[[], bool], argv: tuple[str, ...], name: str) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
-    with somebody_runs(lab, *argv) as theirs:
+    with another_program(lab, *argv) as theirs:
         until((lab.paths.instance(parse_name(name)) / "ha.pid").exists)
         with standing_still_until(lab.machine(name), waits):
             lab.converge({**DEV, "name": name})
@@ -107,7 +107,7 @@ def test_a_start_in_other_words_is_one_too(lab: ColimaLab, waits: Callable[[], b
     assert [call[1] for call in changes(lab)] == ["start"]
 
 
-def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: ColimaLab, waits: Callable[[], bool]) -> None:
+def test_a_vm_that_looks_broken_while_another_program_starts_it_is_not_ended(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.converge(DEV)
     lab.calls()
     driver = lab.paths.instance(NAME) / "vz.pid"
@@ -117,14 +117,14 @@ def test_a_vm_that_looks_broken_while_somebody_starts_it_is_not_ended(lab: Colim
     # Lima says so between the host agent and the driver of every boot.
     theirs = lab.root / "colima"
     theirs.write_text(f"open({str(driver)!r}, 'w').write({pid!r})\n")
-    with somebody_runs(lab, sys.executable, str(theirs), "start", "dev") as process, standing_still_until(process.pid, waits):
+    with another_program(lab, sys.executable, str(theirs), "start", "dev") as process, standing_still_until(process.pid, waits):
         assert lab.converge(DEV).actions == ()
     assert changes(lab) == []
 
 
 def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: ColimaLab, waits: Callable[[], bool]) -> None:
     lab.settings["BOOT_SECONDS"] = "2"
-    with somebody_runs(lab, "colima", "start", "dev", *SIZES, "--foreground") as theirs:
+    with another_program(lab, "colima", "start", "dev", *SIZES, "--foreground") as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
         with standing_still_until(lab.machine("dev"), waits):
             assert lab.converge(DEV).actions == ()
@@ -139,7 +139,7 @@ def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: Col
 def test_a_start_in_another_home_is_no_start_of_this_one(lab: ColimaLab) -> None:
     theirs = lab.root / "colima"
     theirs.write_text("import time\ntime.sleep(60)\n")
-    with somebody_runs(lab, "env", f"COLIMA_HOME={lab.home}/work", sys.executable, str(theirs), "start", "dev") as process:
+    with another_program(lab, "env", f"COLIMA_HOME={lab.home}/work", sys.executable, str(theirs), "start", "dev") as process:
         until(lambda: host_processes.environment_of(process.pid).get("COLIMA_HOME"))
         assert lab.converge(DEV, timeout=30).profiles[0]["status"] == "running"
 
@@ -148,7 +148,7 @@ def test_a_start_that_never_ends_is_named_and_nothing_is_done_beside_it(lab: Col
     theirs = lab.root / "colima"
     theirs.write_text("import time\ntime.sleep(60)\n")
     with (
-        somebody_runs(lab, sys.executable, str(theirs), "start", "dev") as process,
+        another_program(lab, sys.executable, str(theirs), "start", "dev") as process,
         pytest.raises(RefusedStep) as told,
     ):
         lab.converge(DEV, timeout=1)
@@ -159,12 +159,12 @@ def test_a_start_that_never_ends_is_named_and_nothing_is_done_beside_it(lab: Col
     assert changes(lab) == []
 
 
-def test_nobody_asks_for_processes_where_nothing_is_to_be_done(
+def test_processes_are_not_listed_where_nothing_is_to_be_done(
     lab: ColimaLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     ps = shutil.which("ps")
     if ps is None:
-        pytest.skip("there is no ps here")
+        pytest.skip("ps is missing here")
     (tmp_path / "ps").write_text(f"#!/bin/sh\necho asked >>'{tmp_path}/asked'\nexec '{ps}' \"$@\"\n")
     (tmp_path / "ps").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
