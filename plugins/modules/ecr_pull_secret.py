@@ -65,7 +65,7 @@ options:
   service_accounts:
     description:
       - Names of service accounts, V(*) for all, whose C(imagePullSecrets) get an entry for the secret. Other entries stay.
-      - An entry that this module added is removed when the account is no longer listed.
+      - An entry that this module added is removed when the account is not listed any more.
       - A named account that does not exist is reported as pending; the next run adds the entry.
     type: list
     elements: str
@@ -101,8 +101,8 @@ options:
     default: false
   prune:
     description:
-      - Whether our secrets of that name are removed from namespaces that are no longer chosen. When none of the chosen ones
-        exists nothing is removed, and that is a failure; to remove all, set O(state=absent).
+      - Whether our secrets of that name are removed from namespaces that are not chosen any more. When none of the chosen
+        ones exists nothing is removed, and that is a failure; to remove all, set O(state=absent).
     type: bool
     default: false
   docker_cred_helpers:
@@ -110,18 +110,19 @@ options:
       - Whether docker asks AWS' own credential helper for these registries, through C(credHelpers) in its C(config.json). Docker
         then needs none of our tokens; C(docker-credential-ecr-login) must be on E(PATH).
       - For a registry with a V(profile), a small script C(~/.local/bin/docker-credential-ecr-login-PROFILE) starts that helper
-        with this profile, so that docker uses several accounts at once. It holds no secret, and is removed when it is no longer
-        wanted.
+        with this profile, so that docker uses several accounts at once. It holds no secret, and is removed when it is not
+        wanted any more.
       - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
-        An entry that this module added is removed when it is no longer wanted; another helper's is a failure.
+        An entry that this module added is removed when it is not wanted any more; another helper's is a failure.
     type: bool
     default: false
   docker_login:
     description:
       - Whether docker is logged in to these registries with the same tokens, by C(docker login --password-stdin), so that the
         credential store that docker uses keeps them. The logins count for every docker context.
-      - They are renewed like the secret (O(refresh_before)), and logged out when they are no longer wanted. What was logged in
-        to, and until when, is noted in C(~/.local/state/laptop.containers/registry_logins.json), by O(name), without the token.
+      - They are renewed like the secret (O(refresh_before)), and logged out when they are not wanted any more. What was logged
+        in to, and until when, is noted in C(~/.local/state/laptop.containers/registry_logins.json), by O(name), without the
+        token.
       - Excludes O(docker_cred_helpers).
     type: bool
     default: false

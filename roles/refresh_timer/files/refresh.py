@@ -185,8 +185,8 @@ def judge(ended: Ended, last: dict[str, Any], now: datetime) -> dict[str, Any]:
 def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now: datetime) -> dict[str, Any]:
     """Return what a failure changes in the status."""
     failures = int(last.get("failures", 0)) + 1
-    told = [str(answer["msg"]) for answer in answers if answer["failed"] and answer.get("msg")]
-    message = " ".join(dict.fromkeys(told)) or plain_failure(output)
+    messages = [str(answer["msg"]) for answer in answers if answer["failed"] and answer.get("msg")]
+    message = " ".join(dict.fromkeys(messages)) or plain_failure(output)
     # Other failures name a login, too, as one way among several.
     over = " ".join(str(answer["msg"]) for answer in answers if answer.get("kind") == "sso_expired" and answer.get("msg"))
     login = re.search(r"'(aws (?:sso )?login[^']*)'", over)
@@ -205,8 +205,8 @@ def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now
 def plain_failure(output: str) -> str:
     """Return the line that says most, where no task gave a result."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = [line for line in lines if "Could not" in line or "ERROR" in line]
-    return (told or lines or ["the playbook printed nothing"])[-1 if not told else 0][:500]
+    errors = [line for line in lines if "Could not" in line or "ERROR" in line]
+    return (errors or lines or ["the playbook printed nothing"])[-1 if not errors else 0][:500]
 
 
 def read_status(path: Path) -> dict[str, Any]:
