@@ -74,7 +74,7 @@ class Paths:
         return self.lima / name.id
 
     def events(self, name: Name) -> Path:
-        """What Lima's host agent has told since the VM was last switched on, one JSON object per line."""
+        """What Lima's host agent has reported since the VM was last switched on, one JSON object per line."""
         return self.lima / name.id / "ha.stdout.log"
 
     def applied(self, name: Name) -> Path:

@@ -172,11 +172,11 @@ class Builders(Subject[Desired, State]):
         known = {node.name: health[builder.name, node.name] for node in builder.nodes}
         if any(each.dead for each in known.values()) or all(each.status != "unknown" for each in known.values()):
             return {}
-        told = self.buildx.statuses(builder.name, self.asked.seconds)
+        reported = self.buildx.statuses(builder.name, self.asked.seconds)
         return {
-            (builder.name, name): Health("running" if told[name] == "running" else "inactive")
+            (builder.name, name): Health("running" if reported[name] == "running" else "inactive")
             for name, each in known.items()
-            if each.status == "unknown" and name in told
+            if each.status == "unknown" and name in reported
         }
 
     def _busy(self, state: State, builder: Builder) -> str:

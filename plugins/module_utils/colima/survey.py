@@ -36,7 +36,7 @@ class Request:
 class Reading:
     """What was found, and what VMs and colima said when asked. installed: whether colima is there.
 
-    held: profiles whose changes wait; what a second look still finds to do there is no failure.
+    held: profiles whose changes wait. What a second look still finds to do there does not count as a failure.
     """
 
     snapshot: Snapshot

@@ -151,5 +151,5 @@ def _plain(value: Any) -> Any:
 
 
 def _at_home(path: str) -> Path:
-    # Not Path.expanduser, which raises where there is no such user.
+    # Not Path.expanduser, which raises for an unknown user.
     return Path(os.path.expanduser(path))  # noqa: PTH111

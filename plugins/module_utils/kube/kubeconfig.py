@@ -118,7 +118,7 @@ def is_dangling(config: Mapping[str, Any]) -> bool:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return the file's content; empty when there is no file. Raises InputError for an invalid one."""
+    """Return the file's content; empty when the file is missing. Raises InputError for an invalid one."""
     return _parsed(_text(path, _patiently_read(path)), path)[0]
 
 

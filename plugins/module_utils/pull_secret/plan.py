@@ -141,7 +141,7 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
 
 
 def _surplus(view: View, desired: Desired) -> list[Item]:
-    """Return the removal of ours from every namespace that is not chosen."""
+    """Return the removal of our secrets from every namespace that is not chosen."""
     items, wanted = [], set(view.wanted)
     for namespace, current in view.secrets.items():
         if namespace not in wanted and current.ours:

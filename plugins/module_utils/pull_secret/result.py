@@ -66,11 +66,11 @@ def plan_for(run: Run) -> Plan:
     clusters = [_part(cluster, run.foreseen) for cluster in run.clusters]
     plan = merge([plan_of(clusters, run.desired, run.now), login_plan_of(run.logins, run.foreseen)])
     pending, warnings = _open(run)
-    told = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
+    cluster_warnings = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
     return replace(
         plan,
         pending=(*plan.pending, *pending),
-        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *told])),
+        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *cluster_warnings])),
     )
 
 
@@ -92,19 +92,19 @@ def result_of(run: Run) -> dict[str, Any]:
         result["backup_files"] = [str(path) for path in run.kept]
     said = _failures(run, failed, lost, len(rows))
     if said:
-        told: dict[str, Any] = {"diff": plan.diff}
-        told |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
-        raise PartlyFailed(" ".join(said), **{**result, **told, **(run.refused.context if run.refused else {})})
+        foreseen: dict[str, Any] = {"diff": plan.diff}
+        foreseen |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
+        raise PartlyFailed(" ".join(said), **{**result, **foreseen, **(run.refused.context if run.refused else {})})
     return result
 
 
 def _failures(run: Run, failed: Sequence[dict[str, str]], lost: dict[str, str], total: int) -> list[str]:
-    # That there is no token is said once, with the reason.
-    told = [failure for failure in failed if run.refused is None or failure["reason"] != MISSED]
+    # A missing token is reported once, with the reason.
+    shown = [failure for failure in failed if run.refused is None or failure["reason"] != MISSED]
     return [
         *dict.fromkeys(lost.values()),
         *([run.refused.message] if run.refused else []),
-        *([_sentence(told, len(told) if run.refused else total, run.desired)] if told else []),
+        *([_sentence(shown, len(shown) if run.refused else total, run.desired)] if shown else []),
         *failures_of(run.logins, with_waiting=not (run.check_mode or run.wait)),
     ]
 

@@ -208,8 +208,8 @@ def _tokens(registries: Sequence[Registry], run: Run, environment: Mapping[str, 
 
 def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:
     """Say how long the secrets that are there are still good for."""
-    lives = [item.current.expires_at for cluster in clusters for item in cluster.plan.items if item.current]
-    known = [life for life in lives if life is not None]
+    ends = [item.current.expires_at for cluster in clusters for item in cluster.plan.items if item.current]
+    known = [life for life in ends if life is not None]
     if not known:
         return "No secret was written."
     stay = "The secrets in the cluster stay as they are;"

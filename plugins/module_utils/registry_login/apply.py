@@ -42,7 +42,7 @@ from .notes import Notes
 from .read import look
 
 _SECONDS = 60.0
-# Where there is no engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
+# Without an engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
 _NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
 _LOGFMT = re.compile(r'level=\w+ msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
@@ -203,13 +203,13 @@ def _masked(text: str, password: str) -> str:
 
 def _said(text: str) -> str:
     """Return the last line that tells something: colima closes with 'exit status 1', warnings come first."""
-    told = ""
+    final = ""
     for line in (line.strip() for line in text.splitlines()):
         found = _LOGFMT.search(line)
         message = (found[1] or found[2] or "").replace('\\"', '"') if found else line
         if message and not re.fullmatch(r"exit status \d+", message):
-            told = message
-    return _PREFIX.sub("", told)[:300].rstrip(". ") or "the command failed and said nothing"
+            final = message
+    return _PREFIX.sub("", final)[:300].rstrip(". ") or "the command failed and said nothing"
 
 
 def _next_step(why: str, item: Item) -> str:

@@ -20,7 +20,7 @@ def helper_for(profile: str) -> str:
         return HELPER
     if _PLAIN.match(profile):
         return f"{HELPER}-{profile}"
-    # What is no part of a file's name is left out; the digest keeps profiles apart that are alike then.
+    # Characters that a file's name can't have are left out; the digest keeps profiles apart that are alike then.
     plain = re.sub(r"[^a-z0-9]+", "-", profile.lower()).strip("-")[:40]
     return f"{HELPER}-{plain}-{hashlib.sha256(profile.encode()).hexdigest()[:8]}"
 

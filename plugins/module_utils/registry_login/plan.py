@@ -134,7 +134,7 @@ def _wrap(item: Item, profile: str, there: Found) -> Item:
 
 
 def _leave(item: Item, there: Found, clock: Clock) -> Item:
-    """Return how a noted login that is no longer wanted is undone; what another program has put there since then stays."""
+    """Return how a noted login that is unwanted now is undone; what another program has put there since then stays."""
     item, note = replace(item, verb=FORGET, reason="no longer wanted"), item.note or Note()
     if there.unreadable:
         return replace(item, failure=there.unreadable)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMs that run and are of no use, and VMs of which nobody can tell: the first are healed, the second left alone unless told."""
+"""VMs that run and are of no use, and VMs whose state is unknown: the first are healed, the second left alone unless allowed."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_containerd_whose_socket_is_closed_to_the_user_is_not_dead(lab: Colima
     assert lab.converge(wanted).actions[0].startswith("stop profile 'dev' (containerd does not answer in it")
 
 
-def test_a_docker_that_somebody_is_starting_anew_is_not_dead(lab: ColimaLab) -> None:
+def test_a_docker_that_another_program_restarts_is_not_dead(lab: ColimaLab) -> None:
     lab.converge(DEV)
     inside(lab).note(runtime_up=False)
     back = threading.Timer(0.8, inside(lab).note, kwargs={"runtime_up": True})
@@ -111,12 +111,12 @@ def test_a_docker_that_somebody_is_starting_anew_is_not_dead(lab: ColimaLab) -> 
     back.join()
 
 
-def test_a_vm_that_nobody_can_reach_is_restarted_only_when_told(lab: ColimaLab) -> None:
+def test_an_unreachable_vm_is_restarted_only_when_allowed(lab: ColimaLab) -> None:
     lab.converge(K8S)
     machine = lab.machine("k8s")
     inside(lab, "k8s").note(booted=False)
     for policy, reason in (
-        ("if_idle", "it could not be told whether containers run in it"),
+        ("if_idle", "it is unknown whether containers run in it"),
         ("never", "restart is set to never"),
     ):
         held = lab.converge(K8S, restart=policy)
@@ -128,7 +128,7 @@ def test_a_vm_that_nobody_can_reach_is_restarted_only_when_told(lab: ColimaLab) 
 
 
 @pytest.mark.parametrize("boot", ["first", "later"])
-def test_a_vm_that_never_came_up_holds_nobodys_work_and_is_healed_unasked(lab: ColimaLab, boot: str) -> None:
+def test_a_vm_that_never_came_up_holds_no_work_and_is_healed_unasked(lab: ColimaLab, boot: str) -> None:
     if boot == "later":
         lab.converge(K8S)
         lab.converge({"name": "k8s", "state": "stopped"})
@@ -149,7 +149,7 @@ def test_a_vm_that_outlived_its_host_agent_is_ended_only_when_told(lab: ColimaLa
     (item,) = held.pending
     assert (item.change, item.reason) == (
         "a restart (parts of it have died)",
-        "it could not be told whether containers run in it",
+        "it is unknown whether containers run in it",
     )
     assert lab.converge(wanted, restart="always").profiles[0]["status"] == "running"
 
@@ -211,7 +211,7 @@ def test_a_docker_client_that_builds_holds_a_restart_back_unless_it_means_anothe
 
 
 class Deadly(dict[str, str]):
-    """An environment of ours; a process ends as soon as it is looked into."""
+    """The environment of a run; a process ends as soon as it is looked into."""
 
     pid = 0
 
@@ -220,19 +220,19 @@ class Deadly(dict[str, str]):
         return super().get(*key)
 
 
-@pytest.mark.parametrize("lives", [True, False])
-def test_a_docker_client_that_ends_while_it_is_looked_at_is_at_work_no_more(lab: ColimaLab, lives: bool) -> None:
+@pytest.mark.parametrize("survives", [True, False])
+def test_a_docker_client_that_ends_while_it_is_looked_at_is_at_work_no_more(lab: ColimaLab, survives: bool) -> None:
     client = lab.root / "docker"
     client.write_text("input()\n")
     argv = [sys.executable, str(client), "build", "."]
     colima = lab.colima
     with subprocess.Popen(argv, stdin=subprocess.PIPE, env={**os.environ, **lab.environment}) as process:
-        if not lives:
+        if not survives:
             colima.environment = Deadly(colima.environment)
             colima.environment.pid = process.pid
         found = at_work(colima, Current(parse_name("dev")), "docker")
         process.kill()
-    assert found == (["docker build"] if lives else [])
+    assert found == (["docker build"] if survives else [])
 
 
 # -- what counts as a sign of death
@@ -249,7 +249,7 @@ def status(path: Path) -> dict[str, str]:
     return {"runtime": "docker", "docker_socket": f"unix://{path}"}
 
 
-def test_a_socket_on_which_nobody_listens_is_a_sign_of_death(place: Path) -> None:
+def test_a_socket_without_a_listener_is_a_sign_of_death(place: Path) -> None:
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(place / "s"))
     assert why_dead(status(place / "s")) == "docker does not answer in it: no process listens on its socket"

@@ -46,12 +46,12 @@ def lab() -> Iterator[ColimaLab]:
 
 @pytest.fixture
 def progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file in which somebody watches what happens."""
+    """The file in which another program watches what happens."""
     return watched(tmp_path / "progress", monkeypatch)
 
 
 def watched(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    # Whoever watches makes the file; nobody writes where nobody does.
+    # The watching program makes the file; without it, the run writes nothing.
     file.touch()
     monkeypatch.setenv("LAPTOP_CONTAINERS_PROGRESS", str(file))
     return file
@@ -136,7 +136,7 @@ def test_a_container_that_starts_while_another_profile_stops_holds_its_own_resta
     one = {"name": "one", "cpu": 2, "memory": 4, "disk": 20, "runtime": "containerd"}
     two = {"name": "two", "cpu": 2, "memory": 4, "disk": 20, "auto_activate": False}
     lab.converge(one, two)
-    # Stopping takes its time; meanwhile somebody begins to work in the other one.
+    # Stopping takes its time; meanwhile the user begins to work in the other one.
     (lab.bin / "colima").rename(lab.bin / "colima.real")
     listing = json.dumps({"Names": "my-database", "Labels": ""})
     (lab.bin / "colima").write_text(
@@ -198,7 +198,7 @@ def test_instances_of_incus_hold_a_restart_back_and_so_does_an_answer_that_is_no
     answer = lab.paths.instance(parse_name("dev")) / "root/var/lib/rehearsal/incus.json"
     for text, reason in (
         ('[{"name": "web", "status": "Running"}]', "1 instance runs in it (web)"),
-        ("Error: not now", "it could not be told whether instances run in it"),
+        ("Error: not now", "it is unknown whether instances run in it"),
     ):
         answer.write_text(text)
         held = lab.converge({**wanted, "cpu": 3})
@@ -367,7 +367,7 @@ def test_a_port_that_is_left_alone_stays_unwritten_where_the_files_do_not_name_i
     lab.converge(on_port(0))
     port = kube_port(lab)
     lab.converge({**on_port(0), "state": "stopped"})
-    # While the VM is down nobody knows its port; what is found out after the start is no reason to write.
+    # While the VM is down its port is unknown; what the start shows does not cause a write.
     assert lab.converge(on_port(7003), on_fixed_change="warn").profiles[0]["status"] == "running"
     assert (kube_port(lab), lab.converge(on_port(7003), on_fixed_change="warn").actions) == (port, ())
 
@@ -547,7 +547,7 @@ def test_a_vm_whose_applied_settings_are_lost_is_not_taken_for_one_that_never_ca
     assert lab.tree() == before
 
 
-def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progress: Path) -> None:
+def test_a_start_by_another_program_is_waited_for(lab: ColimaLab, progress: Path) -> None:
     lab.settings["BOOT_SECONDS"] = "3"
     environment = {**os.environ, **lab.environment}
     theirs = subprocess.Popen(
@@ -561,8 +561,8 @@ def test_a_vm_that_somebody_else_is_starting_is_waited_for(lab: ColimaLab, progr
         lab.converge({"name": "dev", "cpu": 2})
     assert theirs.wait() == 0
     assert lab.machine("dev") == machine
-    told = [event["phase"] for event in events(progress)]
-    assert told == ["waiting for another program, which is starting it"]
+    phases = [event["phase"] for event in events(progress)]
+    assert phases == ["waiting for another program, which is starting it"]
 
 
 def test_a_half_started_profile_is_stopped_and_started(lab: ColimaLab) -> None:
@@ -630,7 +630,7 @@ def test_a_lost_note_of_the_data_disk_does_not_format_it(lab: ColimaLab) -> None
     done = lab.converge(DOCKER)
     assert "restore colima's note of the data disk of profile 'dev' (else it would be formatted)" in done.actions
     assert lab.has_marker("dev")
-    # Without the VM nobody knows what is on it.
+    # Without the VM its content is unknown.
     lab.converge({"name": "dev", "state": "absent"})
     lab.paths.store(parse_name("dev")).unlink()
     with pytest.raises(RefusedStep, match="would format the disk"):
@@ -746,8 +746,8 @@ def test_the_very_first_download_is_told_as_it_grows(lab: ColimaLab, progress: P
     lab.converge(DOCKER)
     stop.set()
     growing.join()
-    told = [event["phase"] for event in events(progress)]
-    assert "downloading the disk image, 200 MiB" in told
+    phases = [event["phase"] for event in events(progress)]
+    assert "downloading the disk image, 200 MiB" in phases
 
 
 def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> None:
@@ -757,10 +757,10 @@ def test_two_first_starts_take_the_time_of_the_slower_one(progress: Path) -> Non
         began = time.monotonic()
         lab.converge(DOCKER, K8S)
         took = time.monotonic() - began
-    told = {(event["profile"], event["phase"]): event["time"] for event in events(progress)}
-    assert told["k8s", "starting"] < told["k8s", "booting"] <= told["dev", "starting"] + 0.2 < told["k8s", "booted"]
+    times = {(event["profile"], event["phase"]): event["time"] for event in events(progress)}
+    assert times["k8s", "starting"] < times["k8s", "booting"] <= times["dev", "starting"] + 0.2 < times["k8s", "booted"]
     if boot == 16:
-        assert told["dev", "ready"] - told["dev", "starting"] >= 20
+        assert times["dev", "ready"] - times["dev", "starting"] >= 20
         assert took <= 24
 
 
@@ -839,7 +839,7 @@ def test_without_colima_a_plan_is_possible_and_a_run_says_what_is_missing(lab: C
 
 
 @pytest.mark.parametrize("change", ["absent", "absent with data", "recreate", "refused"])
-def test_without_colima_nothing_is_said_of_data_that_nobody_can_see(lab: ColimaLab, change: str) -> None:
+def test_without_colima_nothing_is_said_of_data_that_can_not_be_seen(lab: ColimaLab, change: str) -> None:
     lab.converge(DOCKER)
     lab.put_marker("dev")
     lab.run("colima", "stop", "dev")
@@ -922,19 +922,19 @@ def test_before_0_9_a_vm_is_made_anew_whatever_lies_where_later_ones_keep_disks(
     assert lab.converge(other, **given).actions == ()
 
 
-@pytest.mark.parametrize("befalls", ["deleted", "damaged", "lost"])
-def test_a_storage_pool_that_an_old_colima_would_wipe_is_kept(lab: ColimaLab, befalls: str) -> None:
+@pytest.mark.parametrize("damage", ["deleted", "damaged", "lost"])
+def test_a_storage_pool_that_an_old_colima_would_wipe_is_kept(lab: ColimaLab, damage: str) -> None:
     lab.settings["COLIMA_VERSION"] = "0.10.1"
     (lab.bin / "incus").write_text("#!/bin/sh\n")
     (lab.bin / "incus").chmod(0o755)
     lab.converge({"name": "dev", "runtime": "incus"})
     lab.put_marker("dev")
     definition = lab.paths.instance(parse_name("dev")) / "lima.yaml"
-    if befalls == "deleted":
+    if damage == "deleted":
         lab.converge({"name": "dev", "state": "absent"})
     else:
         lab.run("colima", "stop", "dev")
-        definition.write_text("{") if befalls == "damaged" else definition.unlink()
+        definition.write_text("{") if damage == "damaged" else definition.unlink()
     with pytest.raises(
         RefusedStep, match=r"colima before 0\.10\.2 wipes that when it makes a new VM\. Run 'brew upgrade colima'"
     ):
@@ -953,7 +953,7 @@ def test_a_vm_that_runs_unseen_is_refused_before_anything_is_done(lab: ColimaLab
     before = lab.tree()
     with pytest.raises(RefusedStep, match=rf"its host agent still runs\. Shut it down with 'kill {lab.machine('dev')}'"):
         lab.converge({"name": "dev", "state": state}, {"name": "k8s", "state": "stopped"})
-    # Neither can it be made anew, whoever allows that.
+    # Nor can it be made again, even when the options allow that.
     allowed: dict[str, Any] = {"on_fixed_change": "recreate_with_data_loss", "confirm_data_loss": ["dev"]}
     with pytest.raises(RefusedStep, match="its host agent still runs"):
         lab.converge({"name": "dev", "state": "present", "vm_type": "qemu"}, **allowed)
@@ -961,8 +961,8 @@ def test_a_vm_that_runs_unseen_is_refused_before_anything_is_done(lab: ColimaLab
     assert lab.converge({"name": "dev", "state": "present"}).actions == ()
 
 
-def test_what_colima_did_not_take_is_told(lab: ColimaLab) -> None:
-    # The module is told that this is a Mac, and colima finds a Linux laptop: it resets the keys of a Mac without a word.
+def test_what_colima_did_not_take_is_reported(lab: ColimaLab) -> None:
+    # The module assumes a Mac, and colima finds a Linux laptop: it resets the keys of a Mac without a word.
     lab.settings["SYSTEM"] = "Linux"
     mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
     wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "network": {"address": True}}
@@ -996,5 +996,5 @@ def test_what_a_killed_run_left_at_work_is_waited_for_and_named(lab: ColimaLab, 
     with standing_still_until(theirs.pid, lambda: "waiting for" in progress.read_text()):
         lab.converge({"name": "dev", "cpu": 2})
     reaper.join()
-    told = [event["phase"] for event in events(progress)]
-    assert told[0] == f"waiting for process {theirs.pid}, which an earlier run started"
+    phases = [event["phase"] for event in events(progress)]
+    assert phases[0] == f"waiting for process {theirs.pid}, which an earlier run started"

@@ -30,7 +30,7 @@ from .start import run_staggered, start
 
 @dataclass
 class Applier:
-    """Applies plans through colima. Actions may run side by side: order is how they are told, further what else was done."""
+    """Applies plans through colima. Actions may run side by side: order is how they are reported, further what else was done."""
 
     colima: Colima
     host: Host
@@ -97,7 +97,7 @@ class Applier:
         jobs = []
         for plan in sorted(starting, key=lambda plan: not plans_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
-        # They are told in this order, whichever ends first.
+        # They are reported in this order, whichever ends first.
         self.order += [action for plan in starting for action in plan.actions if action.kind is Do.START]
         run_staggered(jobs)
 

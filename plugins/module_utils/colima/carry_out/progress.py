@@ -73,7 +73,7 @@ class Progress:
         self.say(profile, phase_of(line))
 
     def in_phase(self, profile: str, beginning: str) -> bool:
-        """Whether the last that was told of a profile begins so."""
+        """Whether the last report of a profile begins so."""
         return self._last.get(profile, "").startswith(beginning)
 
     @contextlib.contextmanager

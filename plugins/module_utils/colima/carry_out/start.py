@@ -146,8 +146,8 @@ def _as_one(failures: Mapping[str, BaseException]) -> BaseException:
     if len(known) < 2 or not isinstance(first, WorkstationError):
         return first
     logs = {name: error.context.get("ha_log") for name, error in known.items()}
-    told = "\n".join(f"{name}:\n{log}" for name, log in logs.items() if log)
-    context = {**first.context, **({"ha_log": told} if told else {})}
+    shown = "\n".join(f"{name}:\n{log}" for name, log in logs.items() if log)
+    context = {**first.context, **({"ha_log": shown} if shown else {})}
     return CommandFailed(" ".join(dict.fromkeys(error.message for error in known.values())), **context)
 
 

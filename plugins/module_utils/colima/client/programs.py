@@ -160,7 +160,7 @@ class Colima:
         return self._change(name, "stop", *(["--force"] if force else []), timeout=timeout, **more)
 
     def delete(self, name: Name, timeout: float, data: bool = False, **more: Any) -> Output:
-        """Delete the VM and the settings; the data disk only if told so."""
+        """Delete the VM and the settings; the data disk only if asked to."""
         # Without --force and a terminal colima asks, takes the silence for a no, and exits with 0.
         return self._change(name, "delete", "--force", *(["--data"] if data else []), timeout=timeout, **more)
 

@@ -109,7 +109,7 @@ def _is_plain(node: Any) -> bool:
 
 
 def is_null(value: Any) -> bool:
-    """Whether there is no value."""
+    """Whether the value is missing."""
     return value is None or (isinstance(value, Scalar) and value.plain and value.text in _NULL)
 
 

@@ -115,7 +115,7 @@ class Current:
     def never_came_up(self) -> bool:
         """Whether there is nothing of the user's in the VM yet.
 
-        That there are no applied settings proves nothing: a file can get lost. Our note of a first start does, but it outlives a
+        Missing applied settings prove nothing: a file can get lost. Our note of a first start does, but it outlives a
         run that is killed right after it: it vouches only while that VM is there, and did not come up with all data inside.
         """
         return self.fresh and self.exists and self.applied is None and not self.came_up_with_data_inside

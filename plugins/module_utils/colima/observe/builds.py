@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds and transfers of images in a VM: they need no container, so that no list of containers shows them.
 
-A client runs as long as its build, and a step of a build is a runc that waits for it. Of what a client was told only the
+A client runs as long as its build, and a step of a build is a runc that waits for it. Of a client's command line only the
 command is repeated: its arguments may hold a secret.
 """
 
@@ -52,7 +52,7 @@ def at_work(colima: Colima, current: Current, runtime: str) -> list[str]:
         clients = {pid: client for pid, words in commands().items() if (client := client_of(words))}
         for pid, client in clients.items():
             ours = may_mean(client, environment_of(pid), colima.environment, current.name.id, current.docker_socket)
-            # One that has ended meanwhile is no longer at work, and what it worked with is unknown.
+            # One that has ended meanwhile does not work any more, and what it worked with is unknown.
             if ours and command_of(pid):
                 found.append(client.command)
     return list(dict.fromkeys(found))

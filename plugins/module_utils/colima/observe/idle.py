@@ -33,7 +33,7 @@ def busy(colima: Colima, current: Current) -> str:
     except (WorkstationError, ValueError):
         dead = current.health == BROKEN and not colima.machine_lives(current.name)
         hung = current.health == SILENT and current.never_up
-        return "" if dead or hung else f"it could not be told whether {noun}s run in it"
+        return "" if dead or hung else f"it is unknown whether {noun}s run in it"
     if work:
         return f"a build or transfer is at work in it ({', '.join(work)})"
     if not names:

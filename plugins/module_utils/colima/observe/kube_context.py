@@ -32,7 +32,7 @@ def note_context(paths: Paths, name: Name, environment: Mapping[str, str]) -> No
 
 
 def former_context(paths: Paths, name: Name, path: Path, config: Mapping[str, Any]) -> str:
-    """Return the context to go back to in this file; empty when none was noted, or it is no longer there."""
+    """Return the context to go back to in this file; empty when none was noted, or it has gone."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         note = json.loads(paths.former_kube_context(name).read_text())
         if note["kubeconfig"] == str(path) and "context" in kubeconfig.parts(config, note["context"]):

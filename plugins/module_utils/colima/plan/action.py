@@ -72,7 +72,7 @@ _ENDS_VM = (Do.DELETE, Do.DELETE_DATA, Do.ASIDE)
 
 @dataclass(frozen=True)
 class Action(Step):
-    """One thing to do to one profile. Silent ones are bookkeeping, or part of a creation that is told as one."""
+    """One thing to do to one profile. Silent ones are bookkeeping, or part of a creation that is shown as one."""
 
     kind: Do = field(kw_only=True)
     name: Name = field(kw_only=True)
@@ -141,7 +141,7 @@ class ProfilePlan:
 
     @property
     def shown(self) -> tuple[Action, ...]:
-        """The actions that a user is told."""
+        """The actions that a user sees."""
         return tuple(action for action in self.actions if not action.silent)
 
     def public(self) -> Plan:

@@ -101,7 +101,7 @@ def _older_k3s(case: _Case) -> Iterable[Refusal]:
         )
 
 
-# In the order in which a user is told.
+# In the order in which a user sees them.
 _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
     _outdated,
     lambda case: runs_unseen(case.current) if case.verdict.recreate else (),
@@ -248,7 +248,7 @@ def _context(current: Current) -> list[Action]:
 def _context_after_start(current: Current, target: Config) -> list[Action]:
     if target["runtime"] != "docker":
         return []
-    # A proper stop removes the context, and the start makes it again, but current only where it is told to.
+    # A proper stop removes the context, and the start makes it again, but current only where the settings ask for that.
     removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
     if not removed:
         return _context(current)

@@ -26,8 +26,8 @@ def check(plans: Sequence[ProfilePlan], others: Sequence[Row], host: Host) -> tu
     activation_refusals, activation_warnings = _activation(up)
     refusals += activation_refusals
     disk_refusals, disk_warnings = _disk(plans, host)
-    told = [*warnings, *disk_warnings, *activation_warnings, *_advice(up, host), *_left_alone(plans, others)]
-    return refusals + disk_refusals, told
+    shown = [*warnings, *disk_warnings, *activation_warnings, *_advice(up, host), *_left_alone(plans, others)]
+    return refusals + disk_refusals, shown
 
 
 def _settings(plan: ProfilePlan) -> Mapping[str, Any]:
@@ -94,16 +94,16 @@ def _clashes(up: list[ProfilePlan], host: Host) -> list[Refusal]:
         canonical(_settings(plan), host, plan.current.name.id)["network.gateway_address"]: str(plan.desired.name) for plan in up
     }
     if len(gateways) > 1:
-        told = ", ".join(f"{name} {address}" for address, name in sorted(gateways.items()))
+        listed = ", ".join(f"{name} {address}" for address, name in sorted(gateways.items()))
         reason = "all running profiles share one Lima network"
         refusals.append(
-            Refusal(f"use different gateway addresses ({told})", reason, "Set the same network.gateway_address for all.")
+            Refusal(f"use different gateway addresses ({listed})", reason, "Set the same network.gateway_address for all.")
         )
     return refusals
 
 
 def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
-    """Refuse two that were told to become current; warn where that is only the default."""
+    """Refuse two that both ask to become current; warn where that is only the default."""
     refusals, warnings = list[Refusal](), list[str]()
     clients = (
         ("docker context", lambda s: s["runtime"] == "docker"),
@@ -112,9 +112,9 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
     for client, uses in clients:
         active = [p for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
         names = [str(p.desired.name) for p in active]
-        told = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
-        if len(told) > 1:
-            what, reason = f"activate profiles {' and '.join(told)}", f"only one can be the current {client}"
+        explicit = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
+        if len(explicit) > 1:
+            what, reason = f"activate profiles {' and '.join(explicit)}", f"only one can be the current {client}"
             refusals.append(Refusal(what, reason, "Set auto_activate to false for all but one."))
         elif len(active) > 1:
             warnings.append(
@@ -155,8 +155,8 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
             )
         for location, _point, _writable in canonical_mounts(settings["mounts"], host.home) or ():
             if " " in location and plan.actions:
-                told = f"Profile '{plan.desired.name}' mounts '{location}'"
-                warnings.append(f"{told}: paths with spaces fail with mount_type sshfs.")
+                subject = f"Profile '{plan.desired.name}' mounts '{location}'"
+                warnings.append(f"{subject}: paths with spaces fail with mount_type sshfs.")
     return warnings
 
 

@@ -251,7 +251,7 @@ class Tail:
         return found
 
     def follow(self, goes_on: Callable[[], bool]) -> Iterator[str]:
-        """Yield lines until whoever writes them has ended."""
+        """Yield lines until the program that writes them has ended."""
         while goes_on():
             yield from self.lines()
             time.sleep(_FOLLOW_SECONDS)

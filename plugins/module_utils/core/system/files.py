@@ -136,7 +136,7 @@ def link_target(path: Path) -> str | None:
 
 
 def replace_link(path: Path, target: str, found: str | None) -> None:
-    """Let a link lead to a target, at once, so that there is no moment without a link. found: where it led (None: no link).
+    """Let a link lead to a target, at once, so that a link exists at every moment. found: where it led (None: no link).
 
     Raises FileExistsError, and leaves what is there, when that is not what was found.
     """
@@ -169,7 +169,7 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and its parents, for nobody but the user whatever the umask says. What is there stays as it is."""
+    """Make a directory and its parents, for the user alone whatever the umask says. What is there stays as it is."""
     for place in (*reversed(path.parents), path):
         if not place.exists():
             with contextlib.suppress(FileExistsError):
