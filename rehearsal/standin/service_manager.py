@@ -85,7 +85,7 @@ def execute(name: str, argv: Sequence[str], environment: dict[str, str], directo
                 stdout=output,
                 stderr=errors,
                 # Before the program can do anything that a test waits for in order to end it.
-                preexec_fn=lambda: note.write_text(str(os.getpid())) and None,  # noqa: PLW1509 there are no threads
+                preexec_fn=lambda: note.write_text(str(os.getpid())) and None,  # noqa: PLW1509 it has no threads
             )
             return process.wait()
     except (OSError, subprocess.SubprocessError):

@@ -231,8 +231,8 @@ class Guest:
 
     def _do_ps(self, rest: list[str], _stdin: bytes | None) -> Answer:
         # The processes of every guest, and those that a test recorded.
-        told = (self.read("/var/lib/rehearsal/processes") or "").splitlines()
-        lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *told]
+        listed = (self.read("/var/lib/rehearsal/processes") or "").splitlines()
+        lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *listed]
         if "comm=" in rest:
             lines = [line.split()[0].rpartition("/")[2].rstrip(":")[:15] for line in lines]
         return Answer(0, "".join(f"{line}\n" for line in lines))

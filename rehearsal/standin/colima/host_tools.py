@@ -87,5 +87,5 @@ class HostTools:
 
 def executable(process: Process) -> str:
     """The path of the colima that is running, as it was typed or found on PATH."""
-    told = process.environ.get("COLIMA_BINARY")
-    return told or process.which(process.name) or os.path.abspath(process.name)  # noqa: PTH100 - links must stay links
+    named = process.environ.get("COLIMA_BINARY")
+    return named or process.which(process.name) or os.path.abspath(process.name)  # noqa: PTH100 - links must stay links

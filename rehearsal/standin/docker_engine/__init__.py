@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A tiny engine behind a unix socket, for labs without dockerd: it answers, remembers containers, and runs none of them.
 
-State lives in one folder: engine.json (facts that override the defaults of /info and /version), containers.json and
+State stays in one folder: engine.json (facts that override the defaults of /info and /version), containers.json and
 images.json (lists as the API gives them; a test may write `[{"Names": ["/web"]}]` to pretend a running container) and
 volumes.json. Run it with `python -m rehearsal.standin.docker_engine --socket PATH --state DIR`.
 """

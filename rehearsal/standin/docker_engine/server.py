@@ -25,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
         return "unix"
 
     def log_message(self, *_: Any) -> None:
-        """Stay quiet: the calls that matter are told by the state."""
+        """Stay quiet: the state shows the calls that matter."""
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)

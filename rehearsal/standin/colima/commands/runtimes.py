@@ -89,8 +89,8 @@ class Engine:
 
     def _containerd_files(self) -> None:
         """Use the user's files, which are created on first use and shared by all profiles."""
-        told = self.settings.environ.get("XDG_CONFIG_HOME")
-        common = Path(told) if told else Path(self.settings.environ.get("HOME", "")) / ".config"
+        xdg = self.settings.environ.get("XDG_CONFIG_HOME")
+        common = Path(xdg) if xdg else Path(self.settings.environ.get("HOME", "")) / ".config"
         files = {"config.toml": common / "containerd/config.toml", "buildkitd.toml": common / "buildkit/buildkitd.toml"}
         for name, central in files.items():
             own = self.tools.profile.directory / "containerd" / name

@@ -68,14 +68,14 @@ def _twice(node: Any) -> list[str]:
     if node.id != "mapping":
         return []
     seen: dict[str, int] = {}
-    told = []
+    problems = []
     for key, value in node.value:
         line = key.start_mark.line + 1
         if key.value in seen:
-            told.append(f'line {line}: mapping key "{key.value}" already defined at line {seen[key.value]}')
+            problems.append(f'line {line}: mapping key "{key.value}" already defined at line {seen[key.value]}')
         seen.setdefault(key.value, line)
-        told += _twice(value)
-    return told
+        problems += _twice(value)
+    return problems
 
 
 class Invalid(Exception):

@@ -43,8 +43,8 @@ class Kubeconfig:
             raise Fatal("error retrieving home directory on host")
         mine = Path(home) / ".kube" / f".{self.id}"
         mine.mkdir(parents=True, exist_ok=True)
-        told = self.environ.get("KUBECONFIG", "")
-        target = Path(told.split(os.pathsep)[0]) if told else Path(home) / ".kube" / "config"
+        named = self.environ.get("KUBECONFIG", "")
+        target = Path(named.split(os.pathsep)[0]) if named else Path(home) / ".kube" / "config"
         text = self.guest.read(K3S_YAML)
         if text is None:
             raise Fatal(f"error fetching kubeconfig on guest: cannot read file '{K3S_YAML}'")

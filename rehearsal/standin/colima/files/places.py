@@ -17,9 +17,9 @@ def required(directory: Path) -> Path:
 
 def base_directory(settings: Settings, log: Log | None = None) -> Path:
     """Return colima's configuration directory. COLIMA_HOME counts only if that path exists."""
-    told = settings.environ.get("COLIMA_HOME", "")
-    if told and Path(told).exists():
-        return Path(told)
+    named = settings.environ.get("COLIMA_HOME", "")
+    if named and Path(named).exists():
+        return Path(named)
     home = Path(settings.environ.get("HOME", ""))
     usual, xdg = home / ".colima", settings.environ.get("XDG_CONFIG_HOME")
     if usual.exists():
@@ -35,9 +35,9 @@ def base_directory(settings: Settings, log: Log | None = None) -> Path:
 
 def cache_directory(settings: Settings) -> Path:
     """Return the directory of downloads."""
-    told = settings.environ.get("COLIMA_CACHE_HOME")
-    if told:
-        return Path(told)
+    named = settings.environ.get("COLIMA_CACHE_HOME")
+    if named:
+        return Path(named)
     if settings.environ.get("XDG_CACHE_HOME"):
         return Path(settings.environ["XDG_CACHE_HOME"]) / "colima"
     home = Path(settings.environ.get("HOME", ""))

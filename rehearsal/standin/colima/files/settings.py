@@ -74,7 +74,7 @@ class Settings:
 
     @property
     def refused(self) -> bool:
-        """Whether limactl refuses the user. The lab may run as root, so it does so only when it is told to."""
+        """Whether limactl refuses the user. The lab may run as root, so it does so only when a setting says so."""
         return self.refuse_root and os.geteuid() == 0
 
     def fails(self, failure: str, profile: str) -> bool:

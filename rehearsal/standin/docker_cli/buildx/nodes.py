@@ -31,7 +31,7 @@ ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 
 
 class Failure(Exception):
-    """A node's engine does not answer, in the words of the Go client."""
+    """A node's engine does not answer; the text is the Go client's."""
 
 
 class Node:
