@@ -45,8 +45,8 @@ def settled(role: Path, *, write: bool) -> bool:
 
 def row(name: str, option: dict[str, Any]) -> str:
     """Return the line of one variable."""
-    told = option["description"]
-    words = " ".join(told) if isinstance(told, list) else told
+    text = option["description"]
+    words = " ".join(text) if isinstance(text, list) else text
     choices = [] if name.endswith("_state") else option.get("choices", [])
     untold = any(f"V({choice})" not in words for choice in choices)
     one_of = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if untold else ""

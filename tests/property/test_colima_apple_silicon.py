@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random lives of a profile on a Mac with Apple silicon. A file for each kind of laptop: their long forms run side by side."""
+"""Random histories of a profile on a Mac with Apple silicon. One file a kind of laptop: their long forms run side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
 # Killed before the start that the user then made, colima's note of the disk lost, and the profile is to go.
 KILLED_EARLY = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=1)
 GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
-# A VM that never came up is made anew, and that is killed, and so is the run that is to remove it.
+# A VM that never came up is made again, and that is killed, and so is the run that is to remove it.
 HANGS = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")
 SMALLER = Run(Desired(NAME, "started", {"cpu": 1, "memory": 1.0, "disk": 10}), Policy(restart="always"), killed_at=1)
 GOING = Run(Desired(NAME, "absent", {}), Policy(restart="always"), killed_at=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random lives of a profile on a Mac with an Intel processor, and on Linux."""
+"""Random histories of a profile on a Mac with an Intel processor, and on Linux."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The functions on which thousands of lives are played are the stand-in: its processes say and leave the same at every step."""
+"""The functions that play thousands of histories are the stand-in: its processes say and leave the same at every step."""
 
 from __future__ import annotations
 

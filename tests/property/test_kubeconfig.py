@@ -62,14 +62,14 @@ def test_entries_and_lines_that_are_not_ours_stay(tmp_path: Path, part: int) -> 
 @pytest.mark.real("kubeconfig-reader")
 def test_kubectl_finds_entries_that_are_not_ours_equal(tmp_path: Path, engine: Callable[[str], Path]) -> None:
     pairs = [rewritten(tmp_path / "config", seed)[:2] for seed in range(FILES)]
-    told = subprocess.run(
+    compared = subprocess.run(
         [engine("kubeconfig-reader")],
         input=json.dumps([{"old": old, "new": new, "name": OURS} for old, new in pairs]),
         capture_output=True,
         text=True,
         check=True,
     )
-    answers = told.stdout.splitlines()
+    answers = compared.stdout.splitlines()
     assert len(answers) == FILES
     wrong = [(seed, answer, *pairs[seed]) for seed, answer in enumerate(answers) if answer != "equal"]
     assert wrong == []

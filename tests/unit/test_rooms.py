@@ -30,7 +30,7 @@ LESS = {
 }
 # Inside colima; the files beside these rooms use all of them.
 COLIMA = ("model", "client", "observe", "plan", "carry_out")
-# What still breaks a rule. Nothing may be added; a test tells what is no longer needed.
+# What still breaks a rule. Nothing may be added; a test names what can go.
 KNOWN: set[tuple[str, str]] = set()
 KNOWN_CIRCLES: set[frozenset[str]] = set()
 # The rooms of the lab.

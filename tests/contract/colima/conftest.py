@@ -242,8 +242,8 @@ class Rig:
 
 
 def _real_directory() -> Path | None:
-    told = os.environ.get("LAPTOP_REAL_COLIMA")
-    found = shutil.which("colima", path=told) if told else shutil.which("colima")
+    named = os.environ.get("LAPTOP_REAL_COLIMA")
+    found = shutil.which("colima", path=named) if named else shutil.which("colima")
     return Path(found).parent if found else None
 
 
@@ -314,5 +314,5 @@ def bare(request: pytest.FixtureRequest, programs: dict[str, Path]) -> Iterator[
 
 @pytest.fixture
 def standin(programs: dict[str, Path]) -> Iterator[Rig]:
-    """For what only the stand-in can be told to do."""
+    """For what only the stand-in can be set to do."""
     yield from _rig(STANDIN, programs)

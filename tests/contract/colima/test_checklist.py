@@ -75,7 +75,7 @@ CHECKLIST = {
         "test_a_description_that_cannot_be_read_leaves_a_row_with_only_a_name",
     ],
     "a failed download leaves the file and an empty disk": ["test_an_offline_first_start_leaves_the_file_and_an_empty_disk"],
-    "incus asks before it takes a pool over": ["test_an_incus_disk_is_wiped_where_nobody_answers_the_old_colima"],
+    "incus asks before it takes a pool over": ["test_an_incus_disk_is_wiped_where_the_old_colima_gets_no_answer"],
     "the kubernetes commands do not edit the file": ["test_the_kubernetes_commands_leave_the_settings_alone"],
     "nerdctl install": ["test_nerdctl_install_writes_a_script_once"],
     "COLIMA_HOME counts only if it exists": ["test_colima_home_counts_only_if_it_exists"],

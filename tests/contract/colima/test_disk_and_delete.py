@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The data disk: its true size and the lies told about it, what keeps it and what wipes it."""
+"""The data disk: its true size and wrong reports of it, what keeps it and what wipes it."""
 
 from __future__ import annotations
 

@@ -81,11 +81,11 @@ def test_a_disk_does_not_shrink(lima: Rig) -> None:
 
 def test_a_locked_disk_is_not_deleted(lima: Rig) -> None:
     lima.limactl("disk", "create", "d", "--size", "1GiB")
-    (lima.lima / "_disks" / "d" / "in_use_by").symlink_to(lima.lima / "somebody")
+    (lima.lima / "_disks" / "d" / "in_use_by").symlink_to(lima.lima / "other")
     described = json.loads(lima.limactl("disk", "list", "--json", "d").out)
-    assert (described["instance"], described["instanceDir"]) == ("somebody", str(lima.lima / "somebody"))
+    assert (described["instance"], described["instanceDir"]) == ("other", str(lima.lima / "other"))
     result = lima.limactl("disk", "delete", "d")
-    assert (result.rc, said(result)) == (1, [("fatal", "cannot delete disk `d` in use by instance `somebody`")])
+    assert (result.rc, said(result)) == (1, [("fatal", "cannot delete disk `d` in use by instance `other`")])
     assert lima.limactl("disk", "unlock", "d").rc == 0
     assert lima.limactl("disk", "delete", "d").rc == 0
 

@@ -245,10 +245,10 @@ def level_of(line: str) -> str:
 
 
 def test_every_recording_is_told_or_left_out_for_a_reason() -> None:
-    told = {step.rpartition(":")[2] for step in STORY}
+    used = {step.rpartition(":")[2] for step in STORY}
     every = {path.name.split("-")[0] for path in RECORDINGS.glob("*.txt")}
-    assert every == (told | set(LEFT_OUT) | set(MOMENTS)) & every
-    assert not set(LEFT_OUT) & told
+    assert every == (used | set(LEFT_OUT) | set(MOMENTS)) & every
+    assert not set(LEFT_OUT) & used
 
 
 def test_the_recordings_name_no_private_directory() -> None:

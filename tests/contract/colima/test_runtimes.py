@@ -199,7 +199,7 @@ def test_scripted_failures_of_the_engine_leave_a_half_finished_start(standin: Ri
     assert standin.rows()["lab"]["status"] == "Running"
 
 
-def test_an_incus_disk_is_wiped_where_nobody_answers_the_old_colima(standin: Rig) -> None:
+def test_an_incus_disk_is_wiped_where_the_old_colima_gets_no_answer(standin: Rig) -> None:
     (standin.place / "b").mkdir()
     (standin.place / "b" / "incus").write_text("#!/bin/sh\nexit 0\n")
     (standin.place / "b" / "incus").chmod(0o755)

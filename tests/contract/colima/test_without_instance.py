@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What colima answers when there is no machine at all. These run on the real colima and limactl, too."""
+"""What colima answers without any machine. These run on the real colima and limactl, too."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_an_old_lima_is_refused(standin: Rig) -> None:
 
 
 def test_as_root_limactl_refuses(standin: Rig) -> None:
-    # The lab may run as root, so the stand-in refuses only when it is told to.
+    # The lab may run as root, so the stand-in refuses only when a setting says so.
     if os.geteuid() != 0:
         pytest.skip("only root can see limactl refuse root")
     assert standin.colima("list", REHEARSAL_REFUSE_ROOT="1").fatal == "error retrieving instances: exit status 1"

@@ -149,5 +149,5 @@ def test_the_lab_gets_a_kubeconfig_as_k3s_writes_it(short_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["ca.key", "server.key", "tokens.json", "objects.jsonl"])
 def test_what_is_secret_is_readable_by_its_owner_only(stand_in_api: KubeApi, file: str) -> None:
-    stand_in_api.token_for("somebody")
+    stand_in_api.token_for("another-user")
     assert stat.S_IMODE((stand_in_api.data / file).stat().st_mode) == 0o600

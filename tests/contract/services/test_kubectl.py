@@ -104,7 +104,7 @@ def test_unset_takes_one_entry_out(kubectl: Kubectl, config: Path, kind: str, le
 
 
 def test_unset_of_what_is_not_there_succeeds(kubectl: Kubectl, config: Path) -> None:
-    assert kubectl("config", "unset", "contexts.nobody", KUBECONFIG=config).returncode == 0
+    assert kubectl("config", "unset", "contexts.missing", KUBECONFIG=config).returncode == 0
     assert sorted(names(config.read_text(), "contexts")) == ["a", "b"]
 
 

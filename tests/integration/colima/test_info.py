@@ -46,7 +46,7 @@ def test_healthy_profiles_are_told_with_sizes_and_sockets(lab: ColimaLab) -> Non
     assert dev["configured"]["kubernetes"]["enabled"] is False
 
 
-def test_what_somebody_changed_and_what_colima_lies_about_is_told(lab: ColimaLab) -> None:
+def test_outside_changes_and_wrong_values_of_colima_are_reported(lab: ColimaLab) -> None:
     lab.converge(DEV)
     lab.run("colima", "start", "dev", "--cpus", "6")
     assert info(lab)[0]["dev"]["drift"] == [{"option": "cpu", "applied": 2, "configured": 6}]

@@ -81,13 +81,13 @@ def test_every_phase_is_a_line_and_the_end_says_what_changed_and_what_waits(lab:
     assert STARTING.findall(planned) == []
     assert "would change   create profile 'one' (docker, 2 CPUs, 2 GiB, disk 20 GiB)" in planned
     first = play(lab)
-    told = STARTING.findall(first)
+    shown = STARTING.findall(first)
     for profile in ("one", "two"):
-        phases = [phase for name, phase in told if name == profile]
+        phases = [phase for name, phase in shown if name == profile]
         assert phases[0] == "starting"
         assert "booting" in phases
         assert phases[-1] == "ready"
-    assert told.index(("two", "starting")) < told.index(("one", "ready"))
+    assert shown.index(("two", "starting")) < shown.index(("one", "ready"))
     assert "WORKSTATION rehearsal" in first
     assert "changed        create profile 'one' (docker, 2 CPUs, 2 GiB, disk 20 GiB)" in first
     assert re.search(r"use it +profile one: docker, 2 CPUs, 2 GiB unix:///\S+/one/docker\.sock", first)
@@ -115,9 +115,9 @@ def test_a_terminal_shows_the_lines_in_place_and_ansibles_own_below_them(lab: Pa
     assert status == 0, lines
     # The task's own lines come with its result.
     (task,) = (number for number, line in enumerate(lines) if line.startswith("TASK [Converge]"))
-    told = [line for line in lines[:task] if line]
-    assert re.fullmatch(r"  one +\d+ s  ready", told[-2]), lines
-    assert re.fullmatch(r"  two +\d+ s  ready", told[-1]), lines
+    shown = [line for line in lines[:task] if line]
+    assert re.fullmatch(r"  one +\d+ s  ready", shown[-2]), lines
+    assert re.fullmatch(r"  two +\d+ s  ready", shown[-1]), lines
     assert lines[task + 1].startswith("changed: [rehearsal] =>")
     assert len([line for line in lines if re.match(r"  (one|two) +\d+ s", line)]) == 2, lines
 
@@ -148,7 +148,7 @@ def test_ctrl_c_during_a_start_leaves_what_the_next_play_finishes(lab: Path) -> 
     assert "Traceback" not in text
     assert list(lab.parent.glob("laptop-containers-*")) == []
     comes_true(lambda: not list((home / "_laptop.containers").glob("*.pid")), 20)
-    # With restart set to never, the VM that was being started would wait for somebody who may stop it.
+    # With restart set to never, the VM that was being started would wait for a user who may stop it.
     finished = play(lab, "-e", "restart=if_idle")
     assert "profile one: docker" in finished
     assert "profile two: containerd" in finished

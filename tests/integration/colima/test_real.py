@@ -101,7 +101,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
     with subprocess.Popen(
         argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as build:
-        # Whatever becomes of it, nobody waits for it for ever.
+        # Whatever becomes of it, the test does not wait for ever.
         late = threading.Timer(90, build.kill)
         late.start()
         try:

@@ -50,7 +50,7 @@ def lab() -> Iterator[ColimaLab]:
         b"",
     ],
 )
-def test_settings_that_somebody_damaged_are_put_right_without_a_restart(lab: ColimaLab, text: bytes) -> None:
+def test_damaged_settings_are_put_right_without_a_restart(lab: ColimaLab, text: bytes) -> None:
     lab.converge({**DEV, "env": {"KEEP": "me"}})
     machine = lab.machine("dev")
     lab.paths.configured(NAME).write_bytes(text)
@@ -149,9 +149,7 @@ def test_a_link_to_the_settings_stays_one_and_its_target_is_written(lab: ColimaL
     assert lab.converge({**DEV, "cpu": 3, "state": "present"}).actions == ()
 
 
-def test_a_link_into_a_place_that_nobody_may_write_to_is_refused_while_the_vm_runs(
-    lab: ColimaLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_into_a_read_only_place_is_refused_while_the_vm_runs(lab: ColimaLab, monkeypatch: pytest.MonkeyPatch) -> None:
     lab.converge(DEV)
     machine, dotfiles = lab.machine("dev"), lab.root / "dotfiles"
     dotfiles.mkdir()
@@ -205,7 +203,7 @@ def test_half_an_installation_of_lima_is_named_before_the_first_step(lab: Colima
     assert lab.converge({**DEV, "cpu": 3}, restart="always").profiles[0]["cpu"] == 3
 
 
-def test_a_new_profile_beside_one_that_nobody_asked_for_is_told_once(lab: ColimaLab) -> None:
+def test_a_new_profile_beside_an_unlisted_one_is_reported_once(lab: ColimaLab) -> None:
     lab.converge(DEV)
     lab.put_marker("dev")
     renamed = {**DEV, "name": "work"}
@@ -344,7 +342,7 @@ def test_a_start_that_fails_after_the_boot_neither_cuts_the_vm_off_nor_boots_it_
     assert changes == [["stop", "--profile", "dev"], ["start", "--profile", "dev"]]
 
 
-def test_a_vm_that_somebody_else_started_in_the_same_moment_is_not_cut_off(lab: ColimaLab) -> None:
+def test_a_vm_that_another_program_started_in_the_same_moment_is_not_cut_off(lab: ColimaLab) -> None:
     real = (lab.bin / "colima").rename(lab.bin / "real-colima")
     said = 'level=fatal msg="instance \\"colima-dev\\" seems running (hint: remove \\"ha.pid\\")"'
     (lab.bin / "colima").write_text(f"#!/bin/sh\n'{real}' \"$@\" || exit\n[ $1 != start ] || {{ echo '{said}'; exit 1; }}\n")

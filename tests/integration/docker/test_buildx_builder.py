@@ -60,7 +60,7 @@ os.execvp("runc", ["runc", *args])
 '''
 # buildx waits at least as long for an engine that does not answer, whatever it is asked to do.
 WAIT_OF_BUILDX = 20.0
-# An engine that answers may take its time on a busy machine. How soon a dead one is given up is told where it matters.
+# An engine that answers may take its time on a busy machine. The tests that need it set how soon a dead one is given up.
 ALIVE: dict[str, Any] = {"timeout": 30.0}
 IMAGE = "buildkit:packed"
 IN_LAB = {"image": IMAGE, "network": "host"}
@@ -510,9 +510,9 @@ def test_a_dead_node_neither_hangs_nor_fails_the_removal_of_its_builder(run: Mod
     known = json.loads(file.read_text())
     known["Nodes"].append({**known["Nodes"][0], "Name": "hangs", "Endpoint": silent})
     file.write_text(json.dumps(known))
-    told = run("buildx_builder", prune_stale="unreachable", timeout=0.5)["stale"]
-    assert [(item["name"], item["removed"]) for item in told] == [("pair", False)]
-    assert "nothing answered within 0.5 s" in told[0]["reason"]
+    reported = run("buildx_builder", prune_stale="unreachable", timeout=0.5)["stale"]
+    assert [(item["name"], item["removed"]) for item in reported] == [("pair", False)]
+    assert "nothing answered within 0.5 s" in reported[0]["reason"]
     began = time.monotonic()
     gone = rhythm(run, with_context, builders=[{"name": "pair", "state": "absent", "keep_state": False}], timeout=0.5)
     assert time.monotonic() - began < WAIT_OF_BUILDX

@@ -142,7 +142,7 @@ def machine(tmp_path: Path, script: str) -> Machine:
 
 
 @pytest.mark.parametrize(("name", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64")])
-def test_the_first_start_installs_the_program_and_the_second_asks_nobody(machine: Machine, name: str, arch: str) -> None:
+def test_the_first_start_installs_the_program_and_the_second_downloads_nothing(machine: Machine, name: str, arch: str) -> None:
     machine.machine(name)
     machine.trust_what_is_served()
     for _ in range(2):

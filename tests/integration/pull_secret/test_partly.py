@@ -185,11 +185,11 @@ def test_without_a_token_what_takes_none_is_done_and_told(apiserver: ApiServer, 
 
 
 def test_a_glob_or_selector_that_finds_nothing_is_said(apiserver: ApiServer, namespace: str) -> None:
-    result = run(apiserver.kubeconfig, namespaces=[namespace, "taem-*"], namespace_selector="pull=nobody")
+    result = run(apiserver.kubeconfig, namespaces=[namespace, "taem-*"], namespace_selector="pull=missing")
     assert result.states == {namespace: "created"} and not result.failed
     assert [text.split(" is found by ")[1].split(". ")[0] for text in warnings(result)] == [
         "'taem-*'",
-        "the selector 'pull=nobody'",
+        "the selector 'pull=missing'",
     ]
     assert not warnings(run(apiserver.kubeconfig, namespaces=[f"{namespace}*"]))
     everything = run(apiserver.kubeconfig, namespaces=[namespace], exclude_namespaces=["*"])
@@ -202,7 +202,7 @@ def warnings(result: Result) -> list[str]:
 
 @pytest.mark.parametrize(
     "choice",
-    [{"namespaces": ["taem-*"]}, {"namespace_selector": "pull=nobody"}, {"namespaces": ["taem"]}, {"exclude_namespaces": ["*"]}],
+    [{"namespaces": ["taem-*"]}, {"namespace_selector": "pull=missing"}, {"namespaces": ["taem"]}, {"exclude_namespaces": ["*"]}],
     ids=["glob", "selector", "name", "exclusion"],
 )
 def test_prune_does_not_take_all_away_because_nothing_was_chosen(apiserver: ApiServer, pair: list[str], choice: Any) -> None:

@@ -117,11 +117,11 @@ def test_an_sso_login_is_told_once_and_looked_for_every_time(home: Path) -> None
 
 
 def test_a_login_that_is_one_way_among_several_is_not_waited_for(home: Path) -> None:
-    told = (
+    text = (
         "Could not get a token: there are no AWS credentials. Name a profile, or log in with 'aws sso login' or 'aws configure'."
     )
-    _, status, _ = refresh(home, answers({"msg": told, "kind": "no_credentials"}, code=2))
-    assert (status["message"], status["login"]) == (told, "")
+    _, status, _ = refresh(home, answers({"msg": text, "kind": "no_credentials"}, code=2))
+    assert (status["message"], status["login"]) == (text, "")
     assert status["not_before"] > status["time"]
 
 

@@ -252,21 +252,21 @@ def test_what_is_no_longer_there_is_forgotten_by_the_next_run(laptop: Laptop) ->
 
 def test_a_login_of_another_user_in_its_place_stays(laptop: Laptop) -> None:
     laptop.run(docker_login=True)
-    theirs = {HOST: {"auth": base64.b64encode(b"somebody:else").decode()}}
+    theirs = {HOST: {"auth": base64.b64encode(b"another:user").decode()}}
     laptop.configure(json.dumps({"auths": theirs}))
     assert not laptop.run(state="absent", registries=[]).failed
     assert laptop.config["auths"] == theirs
 
 
-@pytest.mark.parametrize("broken", ["{", '{"credsStore": "nobody"}', "[]"], ids=["no JSON", "no such store", "a list"])
+@pytest.mark.parametrize("broken", ["{", '{"credsStore": "missing"}', "[]"], ids=["no JSON", "no such store", "a list"])
 def test_docker_fails_and_the_cluster_is_served(laptop: Laptop, broken: str) -> None:
     laptop.configure(broken)
     failed = laptop.run(docker_login=True)
     assert failed.failed and failed.message.startswith("Could not ") and failed.message.count("Could not ") == 1
     assert failed.states == {"default": "created"} and failed.changed
     assert states(failed) == {HOST: "failed"}
-    if "nobody" in broken:
-        assert "docker-credential-nobody" in failed.message and "credsStore" in failed.message
+    if "missing" in broken:
+        assert "docker-credential-missing" in failed.message and "credsStore" in failed.message
     laptop.configure("{}")
     assert states(laptop.run(docker_login=True)) == {HOST: "logged_in"}
 

@@ -98,7 +98,7 @@ def test_install_again_and_remove(home: Path, desktop: dict[str, str], manager: 
     else:
         assert files(home) == {f"{UNIT}.service", f"{UNIT}.timer"}
         assert '"--limit=me" "--tags" "secret_refresh"' in service(home)
-    # launchd still has the agent's former self when it is told to load the new one.
+    # launchd still has the agent's former self when it has to load the new one.
     assert "changed=1" in play(home, desktop, refresh_timer_manager=manager, refresh_timer_every=20)
     assert "changed=1" in play(home, desktop, refresh_timer_manager=manager, refresh_timer_state="absent")
     assert not files(home)

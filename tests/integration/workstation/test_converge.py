@@ -112,7 +112,7 @@ def test_all_invalid_options_are_told_at_once(laptop: Laptop) -> None:
 
 
 def test_every_subject_is_made_in_the_environment_of_its_task(laptop: Laptop) -> None:
-    # Before, it would look into the home of whoever runs Ansible.
+    # Before, it would look into the home of the user who runs Ansible.
     laptop.module, laptop.options = "docker_cli_config", {"plugins": ["buildx"], "profile": "docker-buildx"}
     laptop.task = {"environment": {"HOME": str(laptop.home), "DOCKER_CONFIG": str(laptop.home / "config")}}
     (laptop.home / "config").mkdir()

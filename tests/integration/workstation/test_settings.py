@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mistakes in settings: each is told before anything runs, with the right name and the place; what is right is never refused.
+"""Mistakes in settings: each is reported before anything runs, with the right name and the place; what is right is never refused.
 
 One run has a laptop for each mistake, with a home of its own.
 """

@@ -78,7 +78,7 @@ def test_a_failed_installation_names_itself(run: ModuleRun, homebrew: Path, monk
     failed = run("brew_bundle", brewfile=BREWFILE)
     assert failed["msg"].startswith("Could not install what the Brewfile lists: `brew bundle` failed! 1 Brewfile dependency")
     assert "run again" in failed["msg"]
-    # What was installed before it is told, and stays.
+    # What was installed before is reported, and stays.
     assert (failed["changed"], failed["actions"]) == (True, ["add tap 'team/tools'", "install cask 'iterm2'"])
     monkeypatch.delenv("REHEARSAL_BREW_MISSING")
     assert run("brew_bundle", brewfile=BREWFILE)["actions"] == ["install formula 'colima'"]

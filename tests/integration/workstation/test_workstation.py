@@ -84,7 +84,7 @@ def flat(output: str) -> str:
 
 
 def fingerprint(folder: Path) -> dict[str, str]:
-    """Return what every file of a folder is, by name. Logs and the file of Ansible's own temporary folder are no state."""
+    """Return what every file of a folder is, by name. Logs and the file of Ansible's own temporary folder do not count."""
     entries = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -163,7 +163,7 @@ def test_bad_input_is_one_clear_sentence_and_changes_nothing(lab: Lab, variables
     assert done.returncode != 0, done.stdout
     said = done.stdout + done.stderr
     assert message in flat(said)
-    # A sentence of ours, never Python's or Ansible's, that ends in what to do.
+    # A sentence of this collection, never Python's or Ansible's, that ends in what to do.
     assert re.search(
         r"Could not .+\. (Use|Set|Give|Lower|Write|Begin|Choose|Keep|Name|Add|Pass|Start|Correct|Put)\b", flat(said)
     ), said

@@ -48,8 +48,8 @@ def docker(process: Process, argv: list[str]) -> int:
 
 def kubectl(process: Process, argv: list[str]) -> int:
     """`kubectl config` on the files of KUBECONFIG: one entry in one file."""
-    told = process.environ.get("KUBECONFIG", process.environ["HOME"] + "/.kube/config")
-    files = [Path(file) for file in told.split(":") if file]
+    named = process.environ.get("KUBECONFIG", process.environ["HOME"] + "/.kube/config")
+    files = [Path(file) for file in named.split(":") if file]
     configs: list[dict[str, Any]] = [_load(file) if file.exists() else {} for file in files]
     first, verb, rest = configs[0], argv[1], argv[2:]
     if verb == "view":

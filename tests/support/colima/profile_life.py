@@ -88,7 +88,7 @@ def lives(draw: st.DrawFn, hosts: st.SearchStrategy[Host] = HOSTS) -> Life:
 
 
 def settings_of(life: Life) -> dict[str, str]:
-    """What the stand-in is told about the laptop."""
+    """What the stand-in knows about the laptop."""
     host = life.host
     sizes = {"CPUS": str(host.cpus), "MEMORY_GIB": str(host.memory_mib // 1024)}
     return {"SYSTEM": host.system, "ARCH": host.arch, **sizes, "COLIMA_VERSION": life.version}

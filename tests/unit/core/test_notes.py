@@ -63,7 +63,7 @@ def test_damaged_notes_are_kept_beside_the_new_ones(home: Path) -> None:
     assert (path.with_name("test.json.damaged").read_text(), Notes("test").read()) == ("{", {"a": 1})
 
 
-def test_nobody_else_reads_the_state_directory(home: Path) -> None:
+def test_other_users_do_not_read_the_state_directory(home: Path) -> None:
     with Notes("test").edit() as notes:
         notes["a"] = 1
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (state_directory(), Notes("test").path)]

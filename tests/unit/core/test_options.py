@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options that can't be meant: what is said of them, and that nothing else is objected to."""
+"""Invalid options: what is said of them, and that nothing else is objected to."""
 
 from __future__ import annotations
 

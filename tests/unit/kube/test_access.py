@@ -99,10 +99,10 @@ def test_tokens_and_passwords(tmp_path: Path) -> None:
 
 def test_switches_of_the_cluster(tmp_path: Path) -> None:
     cluster = {"insecure-skip-tls-verify": True, "tls-server-name": "k3s", "proxy-url": "http://proxy:3128"}
-    access = read_access("colima-k8s", [write(tmp_path / "config", config({"as": "somebody"}, cluster))])
+    access = read_access("colima-k8s", [write(tmp_path / "config", config({"as": "other"}, cluster))])
     found = (access.settings.verify_ssl, access.settings.tls_server_name, access.settings.proxy)
     assert found == (False, "k3s", "http://proxy:3128")
-    assert access.impersonate == "somebody"
+    assert access.impersonate == "other"
 
 
 def test_the_first_of_several_files_wins_and_references_cross_files(tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_files_are_found_as_kubectl_finds_them(tmp_path: Path) -> None:
 
 
 def test_a_kubeconfig_in_a_home_that_is_not_there_is_not_there(tmp_path: Path) -> None:
-    for option, environment in (("~nobody-of-that-name/config", {}), ("", {"KUBECONFIG": "~nobody-of-that-name/config"})):
-        with pytest.raises(InputError, match="there are no contexts in ~nobody-of-that-name/config"):
+    for option, environment in (("~no-such-user/config", {}), ("", {"KUBECONFIG": "~no-such-user/config"})):
+        with pytest.raises(InputError, match="there are no contexts in ~no-such-user/config"):
             read_access("colima-k8s", kubeconfig_paths(option, environment))
 
 
@@ -145,7 +145,7 @@ def test_credentials_never_show(tmp_path: Path) -> None:
         pytest.param(config(cluster={"proxy-url": "http://[::1"}), "not an http, https or socks5 proxy", id="half a proxy"),
         pytest.param({"contexts": [{"name": 12}, {"name": "b"}]}, "known are 12, b", id="a number among the names"),
         pytest.param(config({"client-key-data": "é"}), "not base64", id="letters that base64 has not"),
-        pytest.param(config({"client-key": "~nobody-of-that-name/key"}), "can't be read", id="a home that is not there"),
+        pytest.param(config({"client-key": "~no-such-user/key"}), "can't be read", id="a home that is not there"),
         pytest.param(config({"client-key": "a\0b"}), "can't be read", id="no name for a file"),
         pytest.param(config({"tokenFile": "binary"}), "binary can't be read", id="binary token file"),
         pytest.param(config({"as": "jane", "as-groups": ["x"]}), "has 'as-groups', and only 'as' is supported", id="as-groups"),

@@ -182,8 +182,8 @@ def test_what_is_not_http_is_unreachable_and_not_a_traceback(rubbish: bytes) -> 
 
 
 def test_a_cluster_that_never_answered_is_reported_at_once_with_the_start_command() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(Unreachable) as caught:
         KubeHttp(access(url), QUICK).json("GET", "/x")
     assert f"connection refused at {url}" in caught.value.message
@@ -295,8 +295,8 @@ def test_the_login_of_a_proxy_is_sent_to_it_and_a_proxy_that_refuses_is_named_wi
 
 
 def test_a_proxy_that_is_not_there_is_not_taken_for_the_cluster() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     with pytest.raises(Unreachable) as caught:
         KubeHttp(access("https://10.0.0.1:6443", proxy_url=url), QUICK).json("GET", "/x")
     assert f"connection refused at the proxy {url} on the way to https://10.0.0.1:6443" in caught.value.message

@@ -60,9 +60,7 @@ SECRETS = ("s3cr3t-of-mine", "hunter-22", "me:hunter-22", "splunk-0123", "git-45
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["one profile", "a list"])
-def test_credentials_are_told_to_nobody_and_harmless_words_stay(
-    run: ModuleRun, monkeypatch: pytest.MonkeyPatch, listed: bool
-) -> None:
+def test_credentials_are_hidden_and_harmless_words_stay(run: ModuleRun, monkeypatch: pytest.MonkeyPatch, listed: bool) -> None:
     logged: list[str] = []
     monkeypatch.setattr("ansible.module_utils.basic.AnsibleModule.log", lambda _self, msg, **_: logged.append(str(msg)))
     profile = {

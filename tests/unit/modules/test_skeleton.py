@@ -233,20 +233,20 @@ def test_a_failure_tells_the_finished_steps(name: str, home: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_a_failure_that_tells_the_finished_steps(name: str, number: int, home: Path) -> None:
     options = prepared(name, home)
-    told: list[str] = []
+    steps: list[str] = []
 
     def interrupt(step: str) -> None:
-        told.append(step)
+        steps.append(step)
         os.kill(os.getpid(), number)
 
     error = failure(name, options, interrupt)
     assert isinstance(error, Interrupted)
-    assert error.done == told != []
+    assert error.done == steps != []
     assert error.message.startswith(f"Could not {subject_of(name).work}: the run was interrupted. Run again: it continues")
     # And it does.
     result = run(subject_of(name)(), complete(subject_of(name), options), check_mode=False)
     assert not run(subject_of(name)(), complete(subject_of(name), options), check_mode=False)["changed"]
-    assert not set(result["actions"]) & set(told) or name == "brew_bundle"
+    assert not set(result["actions"]) & set(steps) or name == "brew_bundle"
 
 
 @pytest.mark.parametrize("name", CHANGING)

@@ -156,9 +156,9 @@ def test_a_profile_that_goes_is_told_without_its_sizes() -> None:
 
 
 def test_what_two_tasks_plan_alike_is_told_once() -> None:
-    told = ["remove nerdctl wrapper '/bin/nerdctl'"]
+    before = ["remove nerdctl wrapper '/bin/nerdctl'"]
     more = ["delete the VM of profile 'k8s'", "remove nerdctl wrapper '/bin/nerdctl' (it is bound to profile 'k8s')"]
-    assert progress.without_repeats(told, more) == more[:1]
+    assert progress.without_repeats(before, more) == more[:1]
 
 
 def test_a_pending_change_is_one_sentence() -> None:

@@ -26,7 +26,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.mode
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DESIRED = Desired("ecr-creds", {HOST: "abc"})
-PASSWORD = "tok-of-nobody"
+PASSWORD = "tok-of-a-test"
 
 
 @dataclass(frozen=True)

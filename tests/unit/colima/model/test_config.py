@@ -83,10 +83,10 @@ def test_text_is_what_is_written_and_survives_the_next_write(line: str) -> None:
         ("memory: .inf", "'memory' is not a number"),
     ],
 )
-def test_values_that_nobody_would_write_are_no_crash(text: str, problem: str) -> None:
-    config, told = parse(f"runtime: docker\n{text}\n")
+def test_absurd_values_do_not_crash_the_reader(text: str, problem: str) -> None:
+    config, found = parse(f"runtime: docker\n{text}\n")
     assert config is not None
-    assert told == problem
+    assert found == problem
     canonical(config, MAC, "colima-dev")
     assert parse(render(config, MAC))[0] is not None
 
@@ -172,9 +172,9 @@ def test_text_that_looks_like_something_else_stays_text() -> None:
 
 def test_secrets_are_not_shown() -> None:
     docker = {"proxies": {"http-proxy": "http://me:hunter2@proxy:3128"}, "debug": True}
-    told = f"{shown('env', {'TOKEN': 'hunter2'})} {shown('docker', docker)} {worded('docker', docker)}"
-    assert "hunter2" not in told
-    assert "proxy:3128" in told
+    output = f"{shown('env', {'TOKEN': 'hunter2'})} {shown('docker', docker)} {worded('docker', docker)}"
+    assert "hunter2" not in output
+    assert "proxy:3128" in output
     assert "hunter2" not in str(shown("provision", [{"mode": "user", "script": "login hunter2"}]))
 
 

@@ -137,7 +137,7 @@ def test_only_what_is_given_is_stated() -> None:
 BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
     "no cpu": ({"cpu": 0}, MAC, "'cpu' of profile 'dev' to '0': it is too small. Use at least 1 CPU."),
     "endless memory": ({"memory": float("inf")}, MAC, "'memory' of profile 'dev' to 'inf': it is not a size. Use a number"),
-    "memory that is no number": ({"memory": float("nan")}, MAC, "it is not a size"),
+    "memory that is not a number": ({"memory": float("nan")}, MAC, "it is not a size"),
     "negative memory": ({"memory": -1}, MAC, "'memory' of profile 'dev' to '-1.0': it is too small"),
     "no disk": ({"disk": 0}, MAC, "Use at least 1 GiB"),
     "unknown runtime": ({"runtime": "podman"}, MAC, "Use one of docker, containerd, incus, none"),
@@ -212,7 +212,7 @@ def test_what_this_mac_is_too_old_for_is_refused(host: Host, options: dict[str, 
 
 
 @pytest.mark.parametrize("host", [MAC, replace(MAC, macos=15, chip=3), replace(MAC, macos=26, chip=5), replace(MAC, macos=15)])
-def test_what_a_mac_can_or_nobody_knows_is_not_refused(host: Host) -> None:
+def test_what_a_mac_can_or_may_do_is_not_refused(host: Host) -> None:
     options = {"vm_type": "vz", "rosetta": True, "nested_virtualization": True, "mount_type": "virtiofs"}
     assert desired_from([{"name": "dev", **options}], host)[0].stated["nested_virtualization"] is True
 

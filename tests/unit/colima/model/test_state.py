@@ -63,7 +63,7 @@ def test_the_health_of_a_profile(row: Row | None, live: dict[str, str], files: F
     assert verdict(row, files, live) == health
 
 
-def test_a_vm_that_nobody_can_reach_is_not_taken_for_half_started() -> None:
+def test_an_unreachable_vm_is_not_taken_for_half_started() -> None:
     assert verdict(Row("a", "Running"), ALL, {}, reached=False) == "unreachable"
     assert verdict(Row("a", "Stopped"), ALL, {}, reached=False) == "stopped"
 
@@ -104,8 +104,8 @@ def test_the_reason_of_a_failure_is_found_on_either_channel() -> None:
         stdout=f'{T} level=info msg="Using the existing instance"\n{T} level=fatal msg="errors inspecting instance: [gone]"\n',
         stderr=f"{T} level=fatal msg=\"error starting vm: error at 'starting': exit status 1\"\n",
     )
-    told = explained(error, "start profile 'dev'")
-    assert told.message == (
+    failed = explained(error, "start profile 'dev'")
+    assert failed.message == (
         "Could not start profile 'dev': error starting vm: error at 'starting': exit status 1; "
         "errors inspecting instance: [gone]."
     )

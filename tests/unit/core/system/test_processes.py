@@ -39,13 +39,13 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_
     if request.param == "ps":
         ps = shutil.which("ps")
         if ps is None:
-            pytest.skip("there is no ps here")
+            pytest.skip("ps is missing here")
         (tmp_path / "ps").write_text(f"#!{sys.executable}" + PS_OF_A_MAC.format(ps=ps))
         (tmp_path / "ps").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
         monkeypatch.setattr(host_processes, "_PROC", tmp_path / "proc")
     elif not Path("/proc/self/cmdline").exists():
-        pytest.skip("there is no /proc here")
+        pytest.skip("/proc is missing here")
 
 
 @pytest.mark.usefixtures("system")

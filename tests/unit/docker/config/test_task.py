@@ -236,9 +236,9 @@ def test_what_docker_would_fail_on_is_not_put_back_and_told(run: ModuleRun, home
     result = run("docker_cli_config", plugins=[], state="absent")
     assert config(home) == {**repaired, "cliPluginsExtraDirs": LEFTOVERS["cliPluginsExtraDirs"]}
     assert (checked["actions"], messages(checked)) == (result["actions"], messages(result))
-    told = sorted(messages(result))
-    assert [text.split("'")[1] for text in told] == ["credHelpers", "credsStore", "currentContext"]
-    assert "'docker-credential-desktop' is not installed" in told[0] and "context 'desktop-linux' does not exist" in told[2]
+    texts = sorted(messages(result))
+    assert [text.split("'")[1] for text in texts] == ["credHelpers", "credsStore", "currentContext"]
+    assert "'docker-credential-desktop' is not installed" in texts[0] and "context 'desktop-linux' does not exist" in texts[2]
     again = run("docker_cli_config", plugins=[], state="absent")
     assert (again["changed"], messages(again)) == (False, [])
 
