@@ -74,7 +74,6 @@ def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None
 
     run("build", str(ROOT), "--output-path", str(folder))
     (artifact,) = folder.glob("laptop-containers-*.tar.gz")
-    assert artifact.stat().st_size < 300 << 10
     empty = folder / "empty"
     (empty / "home").mkdir(parents=True)
     # Twice: the second time is how one updates.
