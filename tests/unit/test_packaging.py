@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # 297 when it was set. Tests and recordings would add hundreds.
 MOST_KIB = 320
 SHIPPED = {
-    "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt", 
+    "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "meta", "playbooks", "plugins", "requirements.txt", "roles",
 }  # fmt: skip
 
