@@ -51,11 +51,11 @@ def rows() -> list[Row]:
             )  # fmt: skip
             return [
                 compare(
-                    "no-op workstation.yml / one-task ping playbook", 2.0,
+                    "no-op workstation.yml / one-task ping playbook", 1.5,
                     play("playbooks/workstation.yml"), play(str(ping)),
                 ),
                 compare(
-                    "nothing-due --tags secret_refresh / one-task ping playbook", 1.3,
+                    "nothing-due --tags secret_refresh / one-task ping playbook", 0.85,
                     play("playbooks/workstation.yml", "--tags", "secret_refresh"), play(str(ping)),
                 ),
             ]  # fmt: skip
