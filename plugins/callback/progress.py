@@ -41,8 +41,8 @@ from ..module_utils.core.options import suggestion
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats, wrapped
+from ..plugin_utils.plays import OURS, role_of, tasks_of
 
-OURS = "laptop.containers."
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
 _TITLE = 15
@@ -92,11 +92,11 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Refuse tags that no task has, and note the roles in their order."""
-        tasks = [task for block in play.compile() for task in _tasks_of(block)]
+        tasks = tasks_of(play)
         os.environ.pop(CHECKED, None)
         if not any(str(task.action).startswith(OURS) for task in tasks):
             return
-        self.roles += [name for name in dict.fromkeys(map(_role_of, tasks)) if name and name not in self.roles]
+        self.roles += [name for name in dict.fromkeys(map(role_of, tasks)) if name and name not in self.roles]
         known = {tag for task in tasks for tag in task.tags} | {"all", "tagged", "untagged", "always", "never"}
         own = sorted(known - {"all", "tagged", "untagged", "always", "never"})
         for tag in context.CLIARGS.get("tags") or ():
@@ -121,7 +121,7 @@ class CallbackModule(CallbackBase):
         if ours and not task.check_mode:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 redraw = can_redraw(sys.stdout, os.environ.get("TERM"))
-                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, _role_of(task) or task.get_name())
+                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name())
                 self.follower.start()
 
     def v2_runner_on_ok(self, result: Any) -> None:
@@ -130,7 +130,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Keep that a role was reached."""
-        self._host(result).reached.add(_role_of(result.task))
+        self._host(result).reached.add(role_of(result.task))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keep what a failed task did before it failed, and why it failed."""
@@ -149,7 +149,7 @@ class CallbackModule(CallbackBase):
 
     def _keep(self, result: Any, failed: bool = False) -> None:
         host, answer = self._host(result), result.result
-        host.reached.add(_role_of(result.task))
+        host.reached.add(role_of(result.task))
         if not failed and str(result.task.action).startswith(OURS):
             # Workers inherit it: they need not check the settings again.
             os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
@@ -204,19 +204,6 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{title if number == 0 else '':<{indent}}{wrapped(line, indent, width)}", color=color)
 
 
-def _tasks_of(block: Any) -> list[Any]:
-    """Return the tasks of a block, those of blocks inside it too."""
-    found = []
-    for one in (*block.block, *block.rescue, *block.always):
-        found += _tasks_of(one) if hasattr(one, "block") else [one]
-    return found
-
-
-def _role_of(task: Any) -> str:
-    """Return the short name of a task's role; empty outside of roles."""
-    return str(task._role.get_name(include_role_fqcn=False)) if task._role else ""
-
-
 def _text_of(warning: Any) -> str:
     """Return the text of a warning, whatever form this ansible-core gives it."""
     event = warning.get("event", warning) if isinstance(warning, dict) else warning
@@ -227,7 +214,7 @@ def _failure_of(result: Any) -> tuple[str, str]:
     """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
     if result.result.get("problems", 0) > 1:
         return "settings", f"{result.result['problems']} problems, listed above; nothing was changed."
-    where = "settings" if result.result.get("kind") == "settings" else _role_of(result.task) or result.task.get_name()
+    where = "settings" if result.result.get("kind") == "settings" else role_of(result.task) or result.task.get_name()
     return where, _sentence(result.result)
 
 

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -24,9 +24,9 @@ from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
+from .plays import OURS, role_of, tasks_of
 from .references import unknown_profiles, unreadable_files
 
-OURS = "laptop.containers."
 SubjectOf = Callable[[str], Subject[Any, Any]]
 # Variables of the playbooks themselves.
 OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
@@ -70,10 +70,10 @@ def check_settings(
 ) -> Findings:
     """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks."""
     play = task.get_play()
-    tasks = [one for block in play.compile() for one in _tasks_of(block)]
+    tasks = tasks_of(play)
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
-    roles = {one._role.get_name(include_role_fqcn=False): one._role for one in tasks if one._role}
-    names = {one._role.get_name(include_role_fqcn=False) for one in reached}
+    roles = {role_of(one): one._role for one in tasks if one._role}
+    names = {role_of(one) for one in reached}
     # From ansible-core 2.21 on, the names of a mapping.
     registered = {name for one in tasks for name in ([one.register] if isinstance(one.register, str) else one.register or ())}
     findings = Findings(str(Path.cwd()))
@@ -189,14 +189,6 @@ def variables_of(task: Any) -> dict[str, str]:
 
 def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") + "."
-
-
-def _tasks_of(block: Any) -> Iterator[Any]:
-    for one in (*block.block, *block.rescue, *block.always):
-        if hasattr(one, "block"):
-            yield from _tasks_of(one)
-        else:
-            yield one
 
 
 def _origin(value: Any, project: str) -> str:
