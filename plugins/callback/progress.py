@@ -36,12 +36,13 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..action.converge import CHECKED
+from ..action.converge import CHECKED, SUBJECTS
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats, wrapped
 from ..plugin_utils.plays import OURS, role_of, tasks_of
+from ..plugin_utils.preload import preload
 
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
@@ -106,6 +107,9 @@ class CallbackModule(CallbackBase):
             # Tools pass tags to be skipped wherever they are; only what looks like a known one is a mistake.
             if tag not in known and suggestion(tag, own):
                 self._refuse_tag(tag, own)
+        reached = (str(task.action) for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {}))
+        modules = {action.removeprefix(OURS) for action in reached if action.startswith(OURS)}
+        preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
     def _refuse_tag(self, tag: str, known: list[str]) -> None:
         help_ = suggestion(tag, known)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What workers find imported already, and from bytecode."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+# Runs as the callback plugin does: through Ansible's loader of collections.
+PROGRAM = """
+import json, sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader([sys.argv[1]])
+from ansible_collections.laptop.containers.plugins.action.converge import SUBJECTS, subject_of
+from ansible_collections.laptop.containers.plugins.plugin_utils.preload import preload
+preload(["plugin_utils.settings", *(f"module_utils.{name}" for name in SUBJECTS.values())])
+before = set(sys.modules)
+subjects = [subject_of(name).work for name in SUBJECTS]
+print(json.dumps({
+    "left": sorted(set(sys.modules) - before), "subjects": len(subjects),
+    "heavy": [name for name in ("boto3", "kubernetes", "ruamel") if name in sys.modules],
+}))
+"""
+
+
+def _run(collections: Path, **environment: str) -> dict[str, object]:
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(collections)],
+        env={**surroundings, **environment}, cwd="/", capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_worker_has_nothing_of_a_subject_left_to_import(tmp_path: Path) -> None:
+    collection = tmp_path / "ansible_collections/laptop/containers"
+    shutil.copytree(ROOT / "plugins", collection / "plugins", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "meta", collection / "meta")
+    shutil.copy(ROOT / "galaxy.yml", collection)
+
+    answer = _run(tmp_path)
+
+    assert answer["left"] == []
+    assert answer["subjects"] == 11
+    # What needs a registry is imported only where one is configured.
+    assert answer["heavy"] == []
+    kept = {file.name.partition(".")[0] for file in collection.rglob("*.pyc")}
+    assert {"settings", "task", "survey"} <= kept
+
+
+def test_a_folder_that_cannot_be_written_only_costs_the_bytecode(tmp_path: Path) -> None:
+    answer = _run(ROOT / "collections", PYTHONDONTWRITEBYTECODE="1")
+
+    assert answer["left"] == []
