@@ -83,6 +83,14 @@ options:
           description: Arguments for k3s (C(k3sArgs)). Needs a restart.
           type: list
           elements: str
+        ecr_profile:
+          description:
+            - The AWS profile that the kubelet pulls images from ECR with, without any pull secret.
+            - Adds AWS' C(ecr-credential-provider) to O(profiles[].provision) and O(profiles[].kubernetes.k3s_args), beside what
+              is there; an empty name takes it away again. Left out, both stay as they are. Needs a restart.
+            - The VM reads C(~/.aws), which must be mounted under its own path, as it is by default. At each start it downloads
+              the program when it is missing; a run that starts the VM warns when that failed.
+          type: str
         port:
           description:
             - Port of the API server on the host; V(0) picks a free one.

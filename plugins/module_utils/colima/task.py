@@ -18,6 +18,7 @@ from .carry_out.progress import Progress
 from .carry_out.ready import (
     booting,
     missing_notes,
+    provider_notes,
     refuse_blind_plans,
     require_tools,
     require_writable,
@@ -28,7 +29,7 @@ from .client.programs import Colima
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
 from .model.shown import secrets_in
 from .observe.host import host_from
-from .plan.action import Facts, ProfilePlan
+from .plan.action import Do, Facts, ProfilePlan
 from .report import public_profile
 from .sizing import sized
 from .survey import Reading, Request, Survey, asked_again, plan_all, survey
@@ -158,6 +159,8 @@ class Profiles(Subject[Request, Reading]):
         carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
+        # What no start has changed was told before, and asking a VM takes a second.
+        provider = provider_notes(self.colima, [one for one in after if self._restarted(one)])
         lacking = [str(one.current.name) for one in after if one.current.lacks_address]
         return {
             "pending": [item.public() for items in carried.values() for item in items],
@@ -172,8 +175,11 @@ class Profiles(Subject[Request, Reading]):
                 )
                 for one in after
             ],
-            "warnings": [*notes, *(_NO_ADDRESS.format(name=name) for name in lacking)],
+            "warnings": [*notes, *provider, *(_NO_ADDRESS.format(name=name) for name in lacking)],
         }
+
+    def _restarted(self, plan: ProfilePlan) -> bool:
+        return any(one.does(Do.START) for one in self.applied or () if one.desired.name == plan.desired.name)
 
     def _say(self, phase: str) -> None:
         for one in self.request.desired:

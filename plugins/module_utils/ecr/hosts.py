@@ -84,6 +84,13 @@ def domains(region: str) -> tuple[str, str | None]:
     raise AssertionError(region)
 
 
+def host_patterns() -> list[str]:
+    """Return patterns for all private registries, as the kubelet matches them: a * for a part between dots."""
+    classic = [f"*.dkr.{ecr}.*.{domain}" for _prefix, domain, _dual in PARTITIONS for ecr in ("ecr", "ecr-fips")]
+    dual = [f"*.dkr-{ecr}.*.{domain}" for _prefix, _classic, domain in PARTITIONS if domain for ecr in ("ecr", "ecr-fips")]
+    return [*classic, *dual]
+
+
 def _check_account(account: str, shown: str) -> None:
     if not ACCOUNT.match(account):
         raise InputError(f"read registry '{shown}'", f"'{account}' is not an account id of 12 digits", EXAMPLE)

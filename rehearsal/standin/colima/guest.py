@@ -203,6 +203,11 @@ class Guest:
             return None
         return Answer(1, "", f"cat: {rest[0]}: No such file or directory\n")
 
+    def _do_test(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
+        if rest[:1] not in (["-e"], ["-f"], ["-x"]):
+            return None
+        return Answer(0 if self.path(rest[-1]).exists() else 1)
+
     def _do_sh(self, rest: list[str], stdin: bytes | None) -> Answer | None:
         script = rest[1] if rest[:1] == ["-c"] and len(rest) > 1 else ""
         if found := _WRITE.match(script):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The secretless example as it is shipped: colima gets its settings, its script does what it says, the kubelet could read it."""
+"""The kubelet's own credentials: colima gets the settings, the script does what it says, the kubelet could read its file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import
 from rehearsal.lab.laptop import Lab
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLE = "inventory/examples/ecr-credential-provider.yml"
 PLACE = "/usr/local/lib/ecr-credential-provider"
 ARGS = [
     "--disable=traefik",
@@ -43,28 +42,29 @@ def lab() -> Iterator[Lab]:
             lab.down()
 
 
-def play(lab: Lab, *flags: str) -> str:
+def play(lab: Lab, ecr_profile: str | None, *flags: str, fails: bool = False, **profile: object) -> str:
+    provider = {} if ecr_profile is None else {"ecr_profile": ecr_profile}
+    k8s = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True, **provider}, **profile}
     done = subprocess.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", "playbooks/workstation.yml",
-            "--tags", "colima", "-e", f"@{EXAMPLE}",
-            "-e", "credential_provider_profile=dev credential_provider_home=/Users/me", *flags,
+            "--tags", "colima", "-e", json.dumps({"colima_profiles": [k8s]}), *flags,
         ],
         cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert bool(done.returncode) is fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def settings(lab: Lab) -> tuple[str, dict[str, Any]]:
     """What check mode printed, and the colima.yaml that a run then wrote."""
     file = lab.home / ".colima" / "k8s" / "colima.yaml"
-    plan = play(lab, "--check", "--diff")
+    plan = play(lab, "dev", "--check", "--diff")
     assert not file.exists()
-    assert "changed=1" in play(lab)
-    assert "changed=0" in play(lab)
+    assert "changed=1" in play(lab, "dev")
+    assert "changed=0" in play(lab, "dev")
     return plan, yaml.safe_load(file.read_text())
 
 
@@ -80,11 +80,6 @@ def test_colima_gets_the_arguments_of_k3s_and_the_script(settings: tuple[str, di
     assert "changed=1" in plan
     assert config["kubernetes"]["enabled"] is True and config["kubernetes"]["k3sArgs"] == ARGS
     assert config["provision"][0]["script"].startswith("#!/bin/sh\n")
-
-
-def test_the_page_on_pull_secrets_leads_to_the_example() -> None:
-    page = (ROOT / "docs" / "pull-secrets.md").read_text()
-    assert f"](../{EXAMPLE})" in page and f"@{EXAMPLE}" in page and "v1.37.0" in page
 
 
 def test_the_arguments_and_the_script_name_the_same_files(script: str) -> None:
@@ -192,9 +187,9 @@ def test_the_configuration_has_the_shape_that_the_kubelet_demands(config: dict[s
     assert all(set(entry) == {"name", "value"} and isinstance(entry["value"], str) for entry in provider["env"])
 
 
-def test_the_provider_runs_with_the_users_own_profile(config: dict[str, Any]) -> None:
+def test_the_provider_runs_with_the_users_own_profile(lab: Lab, config: dict[str, Any]) -> None:
     env = {entry["name"]: entry["value"] for entry in config["providers"][0]["env"]}
-    assert env == {"HOME": "/Users/me", "AWS_PROFILE": "dev"}
+    assert env == {"HOME": str(lab.home), "AWS_PROFILE": "dev"}
 
 
 def matches(image: str, patterns: list[str]) -> bool:
@@ -241,16 +236,43 @@ def test_it_is_asked_for_every_form_of_host_that_the_pull_secrets_take(config: d
     assert [host for host in hosts if not matches(f"{host}/web:1", config["providers"][0]["matchImages"])] == []
 
 
-def test_values_that_need_quotes_survive_both_languages(lab: Lab) -> None:
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible")), "localhost", "-m", "debug", "-a", "var=colima_profiles[0].provision",
-            "-e", f"@{EXAMPLE}", "-e", json.dumps({"credential_provider_home": "/Users/o'neil: \"x\" $HOME"}),
-        ],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-    )  # fmt: skip
-    shown = json.loads(done.stdout[done.stdout.index("{") :])
-    (entry,) = shown["colima_profiles[0].provision"]
-    text = entry["script"].split("<<'END'\n", 1)[1].split("\nEND", 1)[0]
-    assert yaml.safe_load(text)["providers"][0]["env"][0]["value"] == '/Users/o\'neil: "x" $HOME'
+def test_a_vm_without_the_program_is_told_and_a_quiet_run_asks_nothing(lab: Lab, settings: tuple[str, dict[str, Any]]) -> None:
+    # The lab's VM runs no scripts, as a VM without a network would have none of the program.
+    play(lab, "dev", state="stopped")
+    assert "can't pull from ECR yet" in play(lab, "dev")
+    assert "can't pull from ECR yet" not in play(lab, "dev")
+
+
+def test_an_empty_name_takes_away_what_is_ours_and_nothing_else(lab: Lab, settings: tuple[str, dict[str, Any]]) -> None:
+    file = lab.home / ".colima" / "k8s" / "colima.yaml"
+    mine = {"mode": "user", "script": "#!/bin/sh\ntrue\n"}
+    args = ["--disable=traefik", "--debug"]
+
+    play(lab, None, kubernetes={"enabled": True, "k3s_args": args, "ecr_profile": 'o\'neil: "x" $HOME'}, provision=[mine])
+    both = yaml.safe_load(file.read_text())
+    assert both["kubernetes"]["k3sArgs"] == [*args, *ARGS[1:]]
+    text = both["provision"][1]["script"].split("<<'END'\n", 1)[1].split("\nEND", 1)[0]
+    assert yaml.safe_load(text)["providers"][0]["env"][1]["value"] == 'o\'neil: "x" $HOME'
+    assert "changed=0" in play(lab, None)
+
+    play(lab, "")
+    left = yaml.safe_load(file.read_text())
+    assert left["kubernetes"]["k3sArgs"] == args
+    assert [one["script"] for one in left["provision"]] == [mine["script"]]
+    play(lab, "dev")
+
+
+@pytest.mark.parametrize(
+    ("ecr_profile", "profile", "sentence"),
+    [
+        ("dev", {"kubernetes": {"enabled": False, "ecr_profile": "dev"}}, "it has no Kubernetes."),
+        ("dev", {"mounts": [{"location": "~/work"}]}, "its VM does not have ~/.aws. Add '~/.aws' to its mounts"),
+        ("a\nEND\nreboot", {}, "it is not the name of an AWS profile."),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    lab: Lab, settings: tuple[str, dict[str, Any]], ecr_profile: str, profile: dict[str, Any], sentence: str
+) -> None:
+    before = (lab.home / ".colima" / "k8s" / "colima.yaml").read_bytes()
+    assert sentence in " ".join(play(lab, ecr_profile, fails=True, **profile).split())
+    assert (lab.home / ".colima" / "k8s" / "colima.yaml").read_bytes() == before

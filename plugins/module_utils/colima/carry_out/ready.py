@@ -12,7 +12,8 @@ from ...core.errors import InputError, RefusedStep, ToolMissing
 from ...core.install import how_to_install
 from ..client.programs import Colima
 from ..model.config import has_kubernetes
-from ..model.state import ABSENT, BROKEN, HALF, SILENT
+from ..model.ecr_credentials import PROGRAM
+from ..model.state import ABSENT, BROKEN, HALF, RUNNING, SILENT
 from ..plan.action import DESTRUCTIVE, Do, ProfilePlan
 
 _POLL_SECONDS = 0.5
@@ -70,6 +71,17 @@ def missing_notes(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ..
     """Return the same as a warning for check mode."""
     missing = missing_tools(colima, plans)
     return (ToolMissing(*missing).message,) if missing else ()
+
+
+def provider_notes(colima: Colima, plans: Sequence[ProfilePlan]) -> list[str]:
+    """Return a warning for each running VM that is to have AWS' program for the kubelet, and has not."""
+    wanted = [plan.current.name for plan in plans if plan.desired.ecr_profile and plan.current.health == RUNNING]
+    return [
+        f"Profile '{name}' can't pull from ECR yet: its VM could not download AWS' ecr-credential-provider. "
+        f"Each start tries again: with a network, run 'colima stop {name}' and then this again."
+        for name in wanted
+        if not colima.answers(name, "test", "-x", PROGRAM)
+    ]
 
 
 def booting(colima: Colima, plans: Sequence[ProfilePlan]) -> dict[Name, int]:

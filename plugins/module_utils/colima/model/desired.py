@@ -39,11 +39,15 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Desired:
-    """One profile as asked for. stated holds only the options that were given: what is left out stays as it is."""
+    """One profile as asked for. stated holds only the options that were given: what is left out stays as it is.
+
+    ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. It becomes settings with the plan.
+    """
 
     name: Name
     state: str = "started"
     stated: Mapping[str, Any] = field(default_factory=dict)
+    ecr_profile: str | None = None
 
 
 @dataclass(frozen=True)

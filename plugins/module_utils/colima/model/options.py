@@ -14,6 +14,7 @@ from ...colima_paths import parse_name
 from ...core.errors import InputError
 from .config import Host, architecture
 from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
+from .ecr_credentials import check_profile
 from .settings import PROVISION_SINCE, SETTINGS, Setting
 
 NO_MOUNTS = "none"
@@ -41,6 +42,7 @@ def profile_options(name_required: bool) -> dict[str, Any]:
         for part in parents:
             place = place.setdefault(part, {"type": "dict", "options": {}})["options"]
         place[last] = _option(setting)
+    result["kubernetes"]["options"]["ecr_profile"] = {"type": "str"}
     result["weight"] = {"type": "float"}
     result["state"] = {"type": "str", "choices": STATES}
     return result
@@ -103,7 +105,9 @@ def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desi
         twin = seen.setdefault(name.name.lower(), text)
         if len(seen) == len(result):
             raise InputError(f"plan profile '{text}'", f"'{twin}' is the same profile to colima", "Name each profile once.")
-        desired = Desired(name, params.get("state") or "started", stated_from(params))
+        ecr_profile = (params.get("kubernetes") or {}).get("ecr_profile")
+        check_profile(text, ecr_profile or "")
+        desired = Desired(name, params.get("state") or "started", stated_from(params), ecr_profile)
         check(desired, host)
         result.append(desired)
     return result

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ...core.plan import Pending
-from ..model.config import Config, Host
+from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Desired, Policy, Refusal, kubernetes_problems, too_old, version_problems
+from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
 from ..model.settings import SETTINGS
 from ..model.state import BROKEN, RUNNING, Current
 from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
 from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
 from .recreate import Verdict, how_to_recreate
-from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, summary, target_of
+from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
 
 _NOTHING_ASKED = Facts()
 
@@ -77,6 +78,10 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
 
 
 def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts) -> _Case:
+    if desired.ecr_profile is not None:
+        known = {**settings_known(current, host), **desired.stated}
+        provider = ecr_settings(desired.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
+        desired = replace(desired, stated={**desired.stated, **provider})
     target = target_of(current, desired, host, facts.version)
     gap = gap_of(current, desired, target, host)
     verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
@@ -101,6 +106,15 @@ def _older_k3s(case: _Case) -> Iterable[Refusal]:
         )
 
 
+def _no_ecr(case: _Case) -> Iterable[Refusal]:
+    """Refuse credentials for a kubelet that is not there, or that could not read them."""
+    what = f"set 'kubernetes.ecr_profile' of profile '{case.current.name}' to '{case.desired.ecr_profile}'"
+    if case.desired.ecr_profile and not has_kubernetes(case.target):
+        yield Refusal(what, "it has no Kubernetes", "Set kubernetes.enabled with it, or leave it out.")
+    elif case.desired.ecr_profile and not sees_aws(case.target, case.host.home):
+        yield Refusal(what, "its VM does not have ~/.aws", "Add '~/.aws' to its mounts, or leave it out.")
+
+
 # In the order in which a user sees them.
 _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
     _outdated,
@@ -108,6 +122,7 @@ _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
     lambda case: case.verdict.refusals,
     lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
     _older_k3s,
+    _no_ecr,
     lambda case: case.repair.refusals,
 )
 

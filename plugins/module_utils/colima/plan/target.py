@@ -29,11 +29,10 @@ class Gap:
 
 def target_of(current: Current, desired: Desired, host: Host, version: Version | None = None) -> dict[str, Any]:
     """Return the complete settings: what is there, or colima's defaults, with what was stated on top."""
-    known = current.configured or current.interrupted or current.applied
-    target = dict(known or defaults(host))
-    if known is None and current.disk_runtime:
-        target["runtime"] = current.disk_runtime
-    if known is None:
+    target = settings_known(current, host)
+    if not (current.configured or current.interrupted or current.applied):
+        if current.disk_runtime:
+            target["runtime"] = current.disk_runtime
         # No file tells; Lima still knows what the VM has.
         target.update(cpu=0, memory=0.0)
     stated = desired.stated
@@ -55,6 +54,11 @@ def target_of(current: Current, desired: Desired, host: Host, version: Version |
         # colima compares this one as text: host and aarch64 are a difference to it.
         target["arch"] = current.applied["arch"]
     return target
+
+
+def settings_known(current: Current, host: Host) -> dict[str, Any]:
+    """Return a copy of the settings that a profile has, whoever tells them; colima's defaults where nothing does."""
+    return dict(current.configured or current.interrupted or current.applied or defaults(host))
 
 
 def k3s_there(current: Current) -> str:
