@@ -16,13 +16,15 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ..module_utils.core.errors import WorkstationError, in_words
+from ..module_utils.core.errors import WorkstationError, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.subject import Subject, run
+from ..plugin_utils.templates import Unread
 
 # Where the subject of each module is, as the name SUBJECT.
 SUBJECTS = {
@@ -43,12 +45,28 @@ CHECKED = "LAPTOP_CONTAINERS_CHECKED"
 
 
 class ActionModule(Normal):
-    """The action of the modules in SUBJECTS (meta/runtime.yml)."""
+    """The action of the modules in SUBJECTS; each has a file of its own name beside this one."""
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
+        """Return an option as it is read, or why it can't be: Ansible would end the run before all settings are checked.
+
+        A hook that ansible-core calls experimental: one that no longer calls it ends the run with its own sentence.
+        """
+        try:
+            return super().finalize_task_arg(name, value, templar, context)
+        except AnsibleValueOmittedError:
+            raise
+        except AnsibleTemplateError as error:
+            return Unread(error)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. With invalid options nothing runs, and all of them are named."""
         subject = subject_of(self._task.action.rpartition(".")[2])
         invalid, warnings = self._settings(task_vars or {})
+        for option in self._task.args.values() if not invalid else ():
+            if isinstance(option, Unread):
+                raise option.error
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
             found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
@@ -117,15 +135,7 @@ class ActionModule(Normal):
         """Return the result with options named as the user knows them: in a role, by the role's variables."""
         from ..plugin_utils.settings import variables_of
 
-        variables = variables_of(self._task)
-
-        def words(value: Any) -> Any:
-            return in_words(value, variables) if isinstance(value, str) else value
-
-        for item in result.get("pending", ()):
-            item["remedy"] = words(item["remedy"])
-        message = {"msg": words(result["msg"])} if "msg" in result else {}
-        return {**result, **message, "warnings": [words(text) for text in result.get("warnings", ())]}
+        return {"warnings": [], **result_in_words(result, variables_of(self._task))}
 
 
 def subject_of(module: str) -> Subject[Any, Any]:

@@ -19,7 +19,7 @@ description:
     lists what was done until then and which roles were not reached; its last line is the failure.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of tags to be skipped, those that look
-    like a known one.
+    like a known one. Refuses likewise a play for a laptop or group that the inventory does not have.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
@@ -27,6 +27,7 @@ requirements:
 import atexit
 import contextlib
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -47,6 +48,8 @@ from ..plugin_utils.preload import preload
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
 _TITLE = 15
+# A laptop or a group; anything else is a pattern.
+_NAME = re.compile(r"[\w.-]+")
 
 
 class Host:
@@ -79,6 +82,8 @@ class CallbackModule(CallbackBase):
         self.roles: list[str] = []
         self.checked = bool(context.CLIARGS.get("check"))
         self.ours = False
+        # The play that has begun, if it uses this collection.
+        self.play: Any = None
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
@@ -95,7 +100,8 @@ class CallbackModule(CallbackBase):
         """Refuse tags that no task has, and note the roles in their order."""
         tasks = tasks_of(play)
         os.environ.pop(CHECKED, None)
-        if not any(str(task.action).startswith(OURS) for task in tasks):
+        self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
+        if self.play is None:
             return
         self.roles += [name for name in dict.fromkeys(map(role_of, tasks)) if name and name not in self.roles]
         known = {tag for task in tasks for tag in task.tags} | {"all", "tagged", "untagged", "always", "never"}
@@ -111,9 +117,23 @@ class CallbackModule(CallbackBase):
         modules = {action.removeprefix(OURS) for action in reached if action.startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""
+        if self.play is None:
+            return
+        inventory = self.play.get_variable_manager()._inventory
+        known = sorted({*inventory.groups, *inventory.hosts} - {"all", "ungrouped"})
+        for name in self.play.hosts:
+            # Patterns may find nothing, and a group may be empty.
+            if _NAME.fullmatch(str(name)) and name not in (*known, "all", "ungrouped", *C.LOCALHOST):
+                self._refuse("run on", name, "the inventory has neither a laptop nor a group of that name", known)
+
     def _refuse_tag(self, tag: str, known: list[str]) -> None:
-        help_ = suggestion(tag, known)
-        self._display.error(f"Could not use tag '{tag}': no task has it.{help_} Known tags: {', '.join(known)}.", wrap_text=False)
+        self._refuse("use tag", tag, "no task has it", known)
+
+    def _refuse(self, verb: str, name: str, reason: str, known: list[str]) -> None:
+        said = f"Could not {verb} '{name}': {reason}.{suggestion(name, known)} Known: {', '.join(known) or 'none'}."
+        self._display.error(said, wrap_text=False)
         # An exception of another kind would only be a warning.
         raise SystemExit(2)
 

@@ -26,12 +26,12 @@ from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .plays import OURS, role_of, tasks_of
 from .references import unknown_profiles, unreadable_files
+from .templates import Unread, unread
 
 SubjectOf = Callable[[str], Subject[Any, Any]]
 # Variables of the playbooks themselves.
 OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
-# `{{ colima_restart }}`, perhaps with a filter behind it.
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_]\w*)")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
 
@@ -124,7 +124,12 @@ def _check_names(
 def _mentioned(variables: Mapping[str, Any], known: Iterable[str]) -> set[str]:
     """Return the names that the user's own settings use: a helper variable may begin as it likes."""
     text = " ".join(repr(variables[name]) for name in known if name in variables)
-    return set(re.findall(r"\w+", " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text, re.DOTALL))))
+    return set(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of the templates in a text."""
+    return re.findall(r"\w+", " ".join(_TEMPLATE.findall(text)))
 
 
 def _misspelt(name: str, known: Iterable[str]) -> str:
@@ -141,11 +146,13 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
             return None
     for option, raw in task.args.items():
         try:
+            if isinstance(raw, Unread):
+                # The task that runs has been read already.
+                raise raw.error
             value = own.template({option: raw})
         except Exception as error:
             if not any(word in str(raw) for word in ("_result", "register")):
-                name = variables_of(task).get(option, option)
-                findings.add(f"Could not read '{name}': {_reason(error)} Correct its template.", raw)
+                findings.add(*unread(variables_of(task).get(option, option), error, own.available_variables, OF_PLAYBOOKS))
             complete = False
             continue
         complete = complete and None not in value.values()
@@ -178,17 +185,23 @@ def _module(task: Any) -> str:
 
 
 def variables_of(task: Any) -> dict[str, str]:
-    """Return the variable that each option of a role's task begins with, as its file says."""
+    """Return the variable of each option of a role's task: the first of the role's own in it, else the first word."""
     written = getattr(task, "_ds", None) or {}
     given = written.get(task.action, written.get(_module(task))) if task._role else None
     if not isinstance(given, Mapping):
         return {}
-    found = {option: _VARIABLE.search(raw) for option, raw in given.items() if isinstance(raw, str)}
-    return {option: match[1] for option, match in found.items() if match}
+    settable, private = task._role._default_vars, task._role._role_vars
 
+    def variable(words: Iterable[str]) -> str:
+        for word in words:
+            found = word if word in settable else variable(_words(str(private[word]))) if word in private else ""
+            if found:
+                return found
+        return ""
 
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].rstrip(".") + "."
+    words = {option: _words(raw) for option, raw in given.items() if isinstance(raw, str)}
+    found = {option: variable(some) or some[0] for option, some in words.items() if some}
+    return {option: name for option, name in found.items() if not name.startswith("__")}
 
 
 def _origin(value: Any, project: str) -> str:
@@ -201,7 +214,7 @@ def _origin(value: Any, project: str) -> str:
     except Exception:
         return ""
     if origin is None or not origin.path:
-        return str(origin.description or "") if origin else ""
+        return str(origin.description or "").strip("<>") if origin else ""
     path = str(origin.path)
     if path.endswith("/defaults/main.yml"):
         # The name is the role's own; who left its value out is not known.

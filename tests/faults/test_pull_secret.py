@@ -490,5 +490,5 @@ def test_a_record_that_another_program_damaged_is_restored_and_content_only_when
     assert run(apiserver.kubeconfig, namespaces=[name]).states == {name: "renewed"}
     damage(apiserver, name, "{", "kubectl-edit", content="e30=")
     refused = run(apiserver.kubeconfig, namespaces=[name])
-    assert refused.failed and "its content was changed by kubectl-edit. Set force_conflicts to true" in refused.message
+    assert refused.failed and "its content was changed by kubectl-edit. Set force_conflicts: true" in refused.message
     assert run(apiserver.kubeconfig, namespaces=[name], force_conflicts=True).states == {name: "renewed"}

@@ -117,7 +117,7 @@ def _wish(profile: Mapping[str, Any]) -> Wish:
 def _check(host: Laptop, wishes: Sequence[Wish]) -> None:
     if host.cpus < 1 or host.memory_mib < 1:
         reason = f"the laptop seems to have {host.cpus} CPUs and {host.memory_mib} MiB of memory"
-        raise InputError("size the profiles", reason, "Set cpus and memory_mib in the option host.")
+        raise InputError("size the profiles", reason, "Set cpus and memory_mib in O(host).")
     names = [wish.name for wish in wishes]
     for name in names:
         if names.count(name) > 1:

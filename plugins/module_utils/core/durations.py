@@ -39,7 +39,7 @@ def threshold_from(text: str, life: timedelta) -> Threshold:
         if timedelta() < fixed < life:
             return Threshold(fixed=fixed)
     raise InputError(
-        f"read refresh_before '{text}'",
+        f"read O(refresh_before) '{text}'",
         f"it is neither half, nor a percentage like 40%, nor a time below {life.total_seconds() / 3600:g} hours (the life of a "
         "token) like 6h or 1h30m",
         "Correct it.",

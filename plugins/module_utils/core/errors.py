@@ -14,8 +14,10 @@ from typing import Any
 
 from .install import how_to_install
 
-# O(adopt=true): a setting to write down. E(restart=always): one for a single run.
-_OPTION = re.compile(r"\b([OE])\((\w+)=([^()]*)\)")
+# O(adopt=true): a setting to write down. E(restart=always): one for a single run. O(adopt): the option itself.
+_OPTION = re.compile(r"\b([OE])\((\w+)(?:=([^()]*))?\)")
+# The keys of a result that hold sentences.
+_SENTENCES = frozenset(("change", "msg", "reason", "refusals", "remedy", "warnings"))
 
 # User and password in an address, where either may hold an @.
 _LOGIN = re.compile(r"(?<=//)\S+(?=@)")
@@ -24,8 +26,8 @@ _LOGIN = re.compile(r"(?<=//)\S+(?=@)")
 class WorkstationError(Exception):
     """A failure that a user can act on: "Could not {what}: {reason}. {remedy}".
 
-    what starts with a verb; reason has no full stop; remedy is one or two whole sentences and names an option as O(name=value),
-    or as E(name=value) where it belongs to a single run. context holds further result keys, such as the output of a tool.
+    what starts with a verb; reason has no full stop; remedy is one or two whole sentences. All name an option as O(name=value) or
+    O(name), or as E(name=value) where it belongs to a single run. context holds further result keys, such as a tool's output.
     Without a reason, what is a whole sentence.
     """
 
@@ -100,12 +102,25 @@ def in_words(text: str, variables: Mapping[str, str]) -> str:
 
     def word(match: re.Match[str]) -> str:
         form, option, value = match.groups()
-        variable = variables.get(option)
-        if variable is None:
-            return f"{option}: {value}"
-        return f"-e {variable}={value}" if form == "E" else f"{variable}: {value}"
+        name = variables.get(option, option)
+        if value is None:
+            return str(name)
+        return f"-e {name}={value}" if form == "E" and option in variables else f"{name}: {value}"
 
     return _OPTION.sub(word, text)
+
+
+def result_in_words(result: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return a result whose sentences, at any depth, name options as the caller knows them."""
+
+    def worded(value: Any, key: str) -> Any:
+        if isinstance(value, Mapping):
+            return {name: worded(item, name) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [worded(item, key) for item in value]
+        return in_words(value, variables) if isinstance(value, str) and key in _SENTENCES else value
+
+    return {key: worded(value, key) for key, value in result.items()}
 
 
 def without_logins(text: str) -> str:

@@ -55,7 +55,7 @@ def run_module(subject_class: Callable[[], Any]) -> None:
         # Modules answer in JSON on stdout; AnsibleModule needs the arguments, whose specification this Python can't import.
         print(_too_old(sys.version.split()[0], sys.executable))
         sys.exit(1)
-    from .errors import WorkstationError, in_words
+    from .errors import WorkstationError, result_in_words
     from .subject import run
 
     subject = subject_class()()
@@ -63,14 +63,13 @@ def run_module(subject_class: Callable[[], Any]) -> None:
     try:
         outcome = run(subject, module.params, check_mode=module.check_mode)
     except WorkstationError as error:
-        result: dict[str, Any] = error.result
-        for text in result.pop("warnings", ()):
-            module.warn(in_words(text, {}))
-        module.fail_json(**{**result, "msg": in_words(error.message, {})})
+        failure = result_in_words(error.result, {})
+        for text in failure.pop("warnings", ()):
+            module.warn(text)
+        module.fail_json(**failure)
+    outcome = result_in_words(outcome, {})
     for text in outcome.pop("warnings"):
-        module.warn(in_words(text, {}))
-    for item in outcome["pending"]:
-        item["remedy"] = in_words(item["remedy"], {})
+        module.warn(text)
     module.exit_json(**outcome)
 
 

@@ -71,7 +71,7 @@ def plan_completions(found: Mapping[str, Completion], shells: Sequence[str], pro
             else:
                 steps.append(WriteCompletion("write", target, "as nerdctl in the VM prints it", path=one.path, text=one.text))
         elif shell in shells and not owned:
-            remedy = f"Move it away, or take '{shell}' off the option completion."
+            remedy = f"Move it away, or take '{shell}' off O(completion)."
             raise RefusedStep(f"write {target}", "another file is there", remedy)
         elif shell not in shells and owned:
             steps.append(RemoveCompletion("remove", target, path=one.path))

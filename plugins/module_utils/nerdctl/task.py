@@ -35,7 +35,7 @@ from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrapp
 
 _HOMEBREW = "/opt/homebrew/bin/colima"
 _REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
-_COMPLETION_REMEDY = "Make the directory writable, or take the shell off the option completion."
+_COMPLETION_REMEDY = "Make the directory writable, or take the shell off O(completion)."
 _SECONDS = 30.0
 
 
@@ -104,7 +104,7 @@ class Nerdctl(Subject[Desired, Current]):
             raise InputError(
                 "plan completion of 'nerdctl'",
                 "no wrapper has that name, and nerdctl completes no other",
-                "Name one wrapper nerdctl, or leave completion out.",
+                "Name one wrapper nerdctl, or leave O(completion) out.",
             )
         given = params["colima"] or ""
         if given and not (Path(given).is_absolute() and os.access(given, os.X_OK)):

@@ -89,7 +89,7 @@ def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
         reason = "the namespace does not exist. Create it, or leave it out." if wanted else ""
     except Conflict as error:
         managers = " and ".join(error.managers)
-        reason = f"its content belongs to {managers}. Set force_conflicts to true to take it over."
+        reason = f"its content belongs to {managers}. Set O(force_conflicts=true) to take it over."
     except ApiError as error:
         reason = why_refused(error, progress.doing) if not error.not_found else ""
     except WorkstationError as error:

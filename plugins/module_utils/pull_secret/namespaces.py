@@ -39,7 +39,11 @@ def scope_from(namespaces: Iterable[str] | None, selector: str, excluded: Iterab
         if not is_pattern(name):
             check_name(name, "namespace")
     if not names and not selector:
-        raise InputError("choose namespaces", "the list is empty", "Name some, write 'all', or give a selector.")
+        raise InputError(
+            "choose namespaces",
+            "the list is empty",
+            "Name some in O(namespaces), write 'all' there, or set O(namespace_selector).",
+        )
     return Scope(names, selector, tuple(excluded))
 
 

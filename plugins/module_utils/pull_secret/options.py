@@ -61,11 +61,11 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
     absent = params["state"] == "absent"
     registries = registries_from(params["registries"] or ())
     if not registries and not absent:
-        raise InputError(f"build pull secret '{name}'", "no registries are given", "List at least one.")
+        raise InputError(f"build pull secret '{name}'", "no registries are given", "List at least one in O(registries).")
     accounts = tuple(sorted(set(params["service_accounts"] or ())))
     contexts = tuple(dict.fromkeys(params["contexts"]))
     if not contexts:
-        raise InputError(f"place pull secret '{name}'", "no kube contexts are given", "List at least one.")
+        raise InputError(f"place pull secret '{name}'", "no kube contexts are given", "List at least one in O(contexts).")
     _check_accounts(accounts)
     prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
     return Task(

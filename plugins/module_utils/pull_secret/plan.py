@@ -134,7 +134,7 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
         elif surplus:
             failure = (
                 f"Could not prune pull secret '{desired.name}' in cluster '{view.context}': no namespace that exists is chosen, "
-                f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with state=absent."
+                f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with E(state=absent)."
             )
     items.sort(key=lambda item: item.namespace)
     return ClusterPlan(view.context, tuple(items), tuple(warnings), failure)
@@ -157,11 +157,11 @@ def _doubts(view: View, policy: Policy) -> list[str]:
         for part in view.idle_parts
     ]
     if not view.wanted and not said:
-        said.append(f"No namespace of cluster '{view.context}' is chosen: exclude_namespaces leaves out all that are found.")
+        said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out all that are found.")
     if policy.prune and not view.complete:
         said.append(
             f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
-            "of all namespaces. Grant that, or remove them with state=absent."
+            "of all namespaces. Grant that, or remove them with E(state=absent)."
         )
     return said
 
@@ -211,16 +211,16 @@ def _refusal(view: View, namespace: str, policy: Policy, current: Current | None
     if namespace in view.refused:
         return view.refused[namespace]
     if namespace in view.missing and not policy.create_namespaces:
-        return "the namespace does not exist. Create it, or set create_namespaces to true."
+        return "the namespace does not exist. Create it, or set O(create_namespaces=true)."
     if current is None:
         return ""
     if not current.ours and not policy.adopt:
         made_by = " and ".join(current.owners) or "another program"
-        return f"a secret of this name exists and was made by {made_by}. Set adopt to true, or choose another name."
+        return f"a secret of this name exists and was made by {made_by}. Set O(adopt=true), or choose another O(name)."
     if current.ours and current.owners and OWNER not in current.owners and not policy.force_conflicts:
         return (
-            f"its content was changed by {' and '.join(current.owners)}. Set force_conflicts to true to overwrite it, "
-            "or choose another name."
+            f"its content was changed by {' and '.join(current.owners)}. Set O(force_conflicts=true) to overwrite it, "
+            "or choose another O(name)."
         )
     return ""
 

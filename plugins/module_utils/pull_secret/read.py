@@ -82,7 +82,7 @@ def _namespaces(kube: Kube, context: str, scope: Scope) -> tuple[list[dict[str, 
     except ApiError as error:
         if error.status == 400:
             raise WorkstationError(
-                f"use namespace_selector '{scope.selector}'", "the cluster can't read it", "Write it as key=value,other!=x."
+                f"use O(namespace_selector) '{scope.selector}'", "the cluster can't read it", "Write it as key=value,other!=x."
             ) from error
         asked = next((name for name in scope.namespaces if is_pattern(name)), scope.selector)
         if error.status == 403:

@@ -80,7 +80,7 @@ def _enter(item: Item, identity: str, there: Found, clock: Clock, helped: bool) 
     helper = there.helpers.get(item.host)
     if helped and is_ours(helper):
         why = f"docker's config.json names the credential helper '{helper}' for it, which takes no logins."
-        return replace(item, failure=could_not(item, f"{why} Take it out of credHelpers, or turn docker_login off."))
+        return replace(item, failure=could_not(item, f"{why} Take it out of credHelpers, or set O(docker_login=false)."))
     return replace(item, waiting=_away(item, there))
 
 
@@ -118,7 +118,7 @@ def _help(item: Item, helper: str, there: Found) -> Item:
     item = replace(item, verb=ADD)
     if name is None or (is_ours(name) and item.note is not None):
         return item
-    remedy = "Take that out of credHelpers, or turn docker_cred_helpers off."
+    remedy = "Take that out of credHelpers, or set O(docker_cred_helpers=false)."
     return replace(item, failure=could_not(item, f"the helper '{name}' is set for it already. {remedy}"))
 
 

@@ -54,7 +54,7 @@ def wanted_from(
     if helpers and login:
         raise InputError(
             "plan docker's logins",
-            "docker_cred_helpers and docker_login exclude each other, as the credential helper takes no logins",
+            "O(docker_cred_helpers) and O(docker_login) exclude each other, as the credential helper takes no logins",
             "Turn one of them off.",
         )
     wanted: dict[Place, Mapping[str, str]] = {}

@@ -120,7 +120,7 @@ def check_timer(timer: Timer) -> None:
         raise InputError(what, "its command does not begin with an absolute path", "A timer has no PATH to search.")
     if not SHORTEST <= timer.minutes <= LONGEST:
         found = str(timer.minutes) if abs(timer.minutes) < 10**9 else "so many"
-        raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct 'every'.")
+        raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct O(every).")
     if timer.directory and not timer.directory.startswith("/"):
         raise InputError(what, f"directory '{timer.directory}' is not absolute", "Start it with '/' or '~/'.")
     for name in timer.environment:

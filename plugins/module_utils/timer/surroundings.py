@@ -50,7 +50,7 @@ def left_behind(timer: str, around: Mapping[str, str], names: Iterable[str], giv
     """Return a warning for each variable that is set around the task, and that the timer silently runs without."""
     return [
         f"Timer '{timer}' runs without {name}, which is '{around[name]}' for this run. If its command needs {name}, set it "
-        f"among the variables of the timer; if not, set it to an empty one."
+        f"in O(environment); if not, set it there to an empty one."
         for name in names
         if around.get(name) and name not in given
     ]
@@ -64,7 +64,7 @@ def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
         return None
     return (
         f"Timer '{timer.name}' lets pull secrets expire: it looks every {timer.minutes} minutes, and a token that is valid for "
-        f"{life} is renewed only when less than {most} are left (refresh_before {refresh_before}). "
+        f"{life} is renewed only when less than {most} are left (O(refresh_before={refresh_before})). "
         f"Let it look every {most} minutes or more often."
     )
 

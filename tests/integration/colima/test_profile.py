@@ -427,7 +427,7 @@ def test_absent_keeps_the_data_for_the_next_profile_of_that_name(lab: ColimaLab)
 
 def test_absent_with_data(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
-    with pytest.raises(RefusedStep, match="not in confirm_data_loss"):
+    with pytest.raises(RefusedStep, match=r"not in O\(confirm_data_loss\)"):
         lab.converge({"name": "dev", "state": "absent"}, delete_data=True)
     lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"])
     assert not lab.paths.data_disk(parse_name("dev")).exists()

@@ -208,8 +208,8 @@ def test_a_new_profile_beside_an_unlisted_one_is_reported_once(lab: ColimaLab) -
     lab.put_marker("dev")
     renamed = {**DEV, "name": "work"}
     assert lab.converge(renamed).warnings == (
-        "Profile 'dev' (running) is not in the list and is left alone. If 'work' replaces one, delete that with state absent; "
-        "its data disk stays unless delete_data is set.",
+        "Profile 'dev' (running) is not in the list and is left alone. If 'work' replaces one, delete that with state: absent; "
+        "its data disk stays unless O(delete_data) is set.",
     )
     assert lab.converge(renamed).warnings == ()
     with pytest.raises(RefusedStep) as caught:

@@ -128,6 +128,24 @@ BY_HAND = {
         {"workstation_refresh_timers": True},
         "'workstation_refresh_timers': it is unknown. Did you mean 'workstation_refresh_timer'?",
     ),
+    "an undefined variable": Mistake(
+        {"colima_profiles": "{{ my_profils }}", "my_profiles": []},
+        "Could not read 'colima_profiles': 'my_profils' is undefined. Did you mean 'my_profiles'? (hosts.yml:",
+    ),
+    "an undefined variable in an entry": Mistake(
+        profile(cpu="{{ all_of_them }}"),
+        "Could not read 'colima_profiles': 'all_of_them' is undefined. Define it, or correct its name. (hosts.yml:",
+    ),
+    "an undefined variable in a condition": Mistake(
+        {"secret_refresh_registries": "{{ my_registries }}"},
+        "Could not read 'secret_refresh_registries': 'my_registries' is undefined. Define it, or correct its name. (hosts.yml:",
+    ),
+    "an undefined variable behind one of the role's own": Mistake(
+        {"colima_host_weight": "{{ heavy }}"}, "Could not read 'colima_host': 'heavy' is undefined."
+    ),
+    "an unknown filter": Mistake(
+        {"colima_restart": "{{ 'never' | nosuch }}"}, "No filter named 'nosuch'. Correct its template. (hosts.yml:"
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}
@@ -235,6 +253,28 @@ def test_nothing_that_is_right_is_refused(tmp_path: Path) -> None:
     assert not wrong, json.dumps(wrong, indent=1)
 
 
+def test_what_is_undefined_stops_no_other_problem(tmp_path: Path) -> None:
+    settings = {"colima_profiles": "{{ nowhere }}", "nerdctl_wrappers": "{{ nothing }}", "colima_restrat": "never"}
+    found, _printed = run(tmp_path, {"laptop": settings})
+    assert [problem.partition("'")[2].partition("'")[0] for problem in found["laptop"]] == [
+        "colima_restrat", "colima_profiles", "nerdctl_wrappers",
+    ]  # fmt: skip
+
+
+def test_an_unknown_laptop_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    _, printed = run(tmp_path, {"laptop1": {}}, "-e", "workstation_hosts=laptpo1")
+    said = "Could not run on 'laptpo1': the inventory has neither a laptop nor a group of that name."
+    assert f"{said} Did you mean 'laptop1'? Known: laptop1, laptops." in printed
+
+
+def test_a_pattern_or_a_group_without_laptops_is_no_mistake(tmp_path: Path) -> None:
+    for hosts in ("lap*x", "laptops:!laptop1"):
+        folder = tmp_path / hosts[-1]
+        folder.mkdir()
+        _, printed = run(folder, {"laptop1": {}}, "-e", f"workstation_hosts={hosts}")
+        assert "skipping: no hosts matched" in printed and "Could not run" not in printed
+
+
 def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
     settings = {**profile(cpus=2), "nerdctl_wrappers": [{"path": "bin", "profile": "k9s"}], "colima_restrat": "never"}
     found, printed = run(tmp_path, {"laptop": settings})
@@ -267,5 +307,5 @@ def test_only_the_settings_of_reached_roles_are_checked(tmp_path: Path) -> None:
 def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: str, word: str) -> None:
     _, printed = run(tmp_path, {"laptop": {}}, option, word)
     near = {"colma": "colima", "bildx": "buildx"}[word]
-    assert f"Could not use tag '{word}': no task has it. Did you mean '{near}'? Known tags: buildx, colima," in printed
+    assert f"Could not use tag '{word}': no task has it. Did you mean '{near}'? Known: buildx, colima," in printed
     assert not written(tmp_path)

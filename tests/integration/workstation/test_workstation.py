@@ -185,7 +185,7 @@ def test_a_teardown_that_is_refused_takes_nothing_back(lab: Lab) -> None:
     before = fingerprint(lab.folder)
     done = lab.play("-e", "colima_delete_data=true", playbook="playbooks/teardown.yml")
     assert done.returncode != 0
-    assert "its name is not in confirm_data_loss" in flat(done.stdout + done.stderr)
+    assert "its name is not in colima_confirm_data_loss" in flat(done.stdout + done.stderr)
     assert re.findall(r"TASK \[laptop\.containers\.(\w+)", done.stdout) == ["colima"]
     assert fingerprint(lab.folder) == before
 

@@ -35,7 +35,7 @@ def view(current: Current | None = None, **changes: Any) -> View:
         pytest.param(view(), Policy(), "create", "", id="missing"),
         pytest.param(view(FRESH), Policy(), "", "", id="fresh"),
         pytest.param(view(OLD), Policy(), "renew", "", id="half its life is over"),
-        pytest.param(view(FOREIGN), Policy(), "", "Set adopt to true", id="foreign"),
+        pytest.param(view(FOREIGN), Policy(), "", "Set O(adopt=true)", id="foreign"),
         pytest.param(view(FOREIGN), Policy(adopt=True), "adopt", "", id="foreign, adopted"),
         pytest.param(view(EDITED), Policy(), "", "changed by kubectl-edit", id="edited"),
         pytest.param(view(EDITED), Policy(force_conflicts=True), "renew", "", id="edited, overwritten"),

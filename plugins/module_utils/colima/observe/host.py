@@ -51,8 +51,8 @@ def own_architecture(system: str, machine: str, is_translated: Callable[[], bool
         raise InputError(
             f"plan colima's profiles with the Python '{sys.executable}'",
             "it is made for Intel and runs under Rosetta, so it takes this laptop with Apple silicon for an Intel one",
-            "Run the play with a native Python, such as the one in /opt/homebrew; where colima itself is native, setting "
-            "host.arch to aarch64 is enough.",
+            "Run the play with a native Python, such as the one in /opt/homebrew; where colima itself is native, "
+            "arch: aarch64 in O(host) is enough.",
         )
     return machine
 

@@ -60,8 +60,8 @@ def _refusals(current: Current, policy: Policy) -> list[Refusal]:
         return [
             Refusal(
                 f"delete the data of profile '{name}'",
-                "its name is not in confirm_data_loss",
-                f"Set {confirmed} if all its images and volumes may be destroyed, or leave out delete_data.",
+                "its name is not in O(confirm_data_loss)",
+                f"Set {confirmed} if all its images and volumes may be destroyed, or leave out O(delete_data).",
             )
         ]
     why = current.why_data_is_inside

@@ -133,7 +133,7 @@ def _of_note(current: Current) -> Repair:
 
 
 def _destroying(current: Current) -> str:
-    return f"delete the profile with state absent, E(delete_data=true) and O(confirm_data_loss=[{current.name}])"
+    return f"delete the profile with state: absent, E(delete_data=true) and O(confirm_data_loss=[{current.name}])"
 
 
 def _of_storage_pool(current: Current, target: Config, version: Version | None) -> Repair:

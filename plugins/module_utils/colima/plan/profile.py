@@ -139,7 +139,7 @@ def _held_back(case: _Case) -> tuple[str, str] | None:
     if not case.stops or case.desired.state == "stopped":
         return None
     if case.policy.restart == "never":
-        return "restart is set to never", "Run again with E(restart=if_idle) or E(restart=always)."
+        return "O(restart) is set to never", "Run again with E(restart=if_idle) or E(restart=always)."
     busy = case.facts.busy.get(str(case.current.name), "")
     if case.policy.restart == "if_idle" and busy:
         return busy, "Run again when nothing runs in it, or with E(restart=always)."

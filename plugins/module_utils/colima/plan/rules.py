@@ -74,7 +74,7 @@ def _way_out(others: list[str]) -> str:
     noun, verb, them = ("Profile", "is", "it") if len(others) == 1 else ("Profiles", "are", "them")
     return (
         f"{noun} {names} {verb} running but not in the list: stop {them} ('colima stop {others[0]}'), or delete {them} with "
-        "state absent if another one replaces it (data disks stay)."
+        "state: absent if another one replaces it (data disks stay)."
     )
 
 
@@ -115,11 +115,11 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
         explicit = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
         if len(explicit) > 1:
             what, reason = f"activate profiles {' and '.join(explicit)}", f"only one can be the current {client}"
-            refusals.append(Refusal(what, reason, "Set auto_activate to false for all but one."))
+            refusals.append(Refusal(what, reason, "Set auto_activate: false for all but one."))
         elif len(active) > 1:
             warnings.append(
                 f"Profiles {' and '.join(names)} each become the current {client} when they start, so the last one wins. "
-                "Set auto_activate to false for all but one."
+                "Set auto_activate: false for all but one."
             )
     return refusals, warnings
 
@@ -169,5 +169,5 @@ def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[Row]) -> list[str
     noun, verb = ("Profile", "is") if len(names) == 1 else ("Profiles", "are")
     return [
         f"{noun} {', '.join(names)} {verb} not in the list and {verb} left alone. If {' or '.join(new)} replaces one, "
-        "delete that with state absent; its data disk stays unless delete_data is set."
+        "delete that with state: absent; its data disk stays unless O(delete_data) is set."
     ]

@@ -119,9 +119,7 @@ def check_wanted(wanted: Sequence[Wanted]) -> None:
     always = [item.name for item in wanted if item.present and item.current == "always"]
     if len(always) > 1:
         both = " and ".join(map(repr, always))
-        raise InputError(
-            "choose the current docker context", f"{both} both ask for O(current=always)", "Leave it on one of them."
-        )
+        raise InputError("choose the current docker context", f"{both} both ask for current: always", "Leave it on one of them.")
     for item in wanted:
         if names.count(item.name) > 1:
             raise InputError(f"plan docker context '{item.name}'", "it is listed twice", "Keep one entry.")

@@ -74,7 +74,7 @@ def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step
 
 def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
     if item.host is None:
-        remedy = "Set the option host or profile below docker."
+        remedy = "Set host or profile below docker."
         raise InputError(f"create docker context '{item.name}'", "it has no endpoint", remedy)
     tls = {kind: file for kind, file in item.tls.items() if file is not None}
     made = Context(item.name, item.host, item.description or "", bool(item.skip_tls_verify), tls)
@@ -133,7 +133,7 @@ def _next_current(store: Store, wanted: Sequence[Wanted], after: Store, current_
         chosen = next((item.name for item in wanted if item.present and item.current == "if_unset"), None)
     if chosen is not None:
         if not after.has(chosen):
-            remedy = "Add it to contexts, or name one that 'docker context ls' shows."
+            remedy = "Add it to O(contexts), or name one that 'docker context ls' shows."
             raise InputError(f"make docker context '{chosen}' current", "that context does not exist", remedy)
         return None if chosen == now else chosen
     if any(item.name == now and not item.present for item in wanted):

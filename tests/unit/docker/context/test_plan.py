@@ -188,7 +188,7 @@ def test_the_way_back_is(switches: list[tuple[str, str]], way_back: list[str]) -
         ([Wanted("ctx", host="unix://relative")], "it is not the address of a docker engine"),
         ([Wanted("ctx", host="tcp://")], "it is not the address of a docker engine"),
         ([Wanted("ctx", host="unix:///a"), Wanted("ctx", host="unix:///b")], "listed twice"),
-        ([Wanted("ctx-a", current="always"), Wanted("ctx-b", current="always")], "both ask for O(current=always)"),
+        ([Wanted("ctx-a", current="always"), Wanted("ctx-b", current="always")], "both ask for current: always"),
     ],
 )
 def test_invalid_contexts_are_refused(wanted: list[Wanted], said: str) -> None:

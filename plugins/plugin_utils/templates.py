@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings whose templates can't be read: which name in them is undefined, and where that template stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from ansible.errors import AnsibleError, AnsibleTemplateError, AnsibleUndefinedVariable
+from jinja2 import Environment, TemplateError
+from jinja2.meta import find_undeclared_variables
+
+from ..module_utils.core.options import suggestion
+
+# What Ansible offers in templates beside variables and what Jinja has.
+_OFFERED = frozenset(("lookup", "query", "q", "now", "undef", "omit"))
+
+
+@dataclass(frozen=True)
+class Unread:
+    """In place of an option of a task: why it can't be read."""
+
+    error: AnsibleTemplateError
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Go back to Ansible as words: errors of templates can't be sent between processes."""
+        return str, (str(self.error),)
+
+
+def unread(setting: str, error: Exception, variables: Collection[str], others: Collection[str] = ()) -> tuple[str, Any]:
+    """Return a sentence for a setting whose template can't be read, and the text that is wrong in it.
+
+    variables: the names that have a value; others: those that could have one.
+    """
+    cause = _innermost(error)
+    text = getattr(cause, "obj", None)
+    unknown = _unknown(text, variables) if isinstance(cause, AnsibleUndefinedVariable) else []
+    if unknown:
+        near = suggestion(unknown[0], [name for name in (*variables, *others) if not name.startswith("_")])
+        return f"Could not read '{setting}': '{unknown[0]}' is undefined.{near or ' Define it, or correct its name.'}", text
+    reason = str(cause).strip().partition("\n")[0].rstrip(".")
+    return f"Could not read '{setting}': {reason}. Correct its template.", text
+
+
+def _innermost(error: Exception) -> Exception:
+    """Return the error that knows the template itself, behind those of the values that use it."""
+    found, behind = error, error.__cause__
+    while isinstance(behind, AnsibleError):
+        found, behind = behind, behind.__cause__
+    return found
+
+
+def _unknown(text: object, variables: Collection[str]) -> list[str]:
+    if not isinstance(text, str):
+        return []
+    jinja = Environment(autoescape=True)
+    try:
+        used = find_undeclared_variables(jinja.parse(text))
+    except TemplateError:
+        return []
+    return sorted(used - set(variables) - set(jinja.globals) - _OFFERED)
