@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -191,16 +192,19 @@ class ColimaLab:
 
     def close(self) -> None:
         """End all machines and remove the laptop."""
-        for file in self.paths.lima.glob("*/ha.pid"):
-            with contextlib.suppress(ValueError, OSError):
-                os.kill(int(file.read_text()), 9)
-        for file in (*self.paths.lima.glob("*/qemu.pid"), *self.paths.lima.glob("*/vz.pid")):
-            with contextlib.suppress(ValueError, OSError):
-                os.kill(int(file.read_text()), 9)
+        end_machines(self.paths.lima)
         shutil.rmtree(self.root, ignore_errors=True)
 
 
 Lab = TypeVar("Lab", bound=ColimaLab)
+
+
+def end_machines(lima: Path) -> None:
+    """End all machines of a Lima home, their host agents first."""
+    for kind in ("ha", "qemu", "vz"):
+        for file in lima.glob(f"*/{kind}.pid"):
+            with contextlib.suppress(ValueError, OSError):
+                os.kill(int(file.read_text()), signal.SIGKILL)
 
 
 @contextlib.contextmanager

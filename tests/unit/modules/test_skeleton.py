@@ -7,31 +7,40 @@ import contextlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import Interrupted, NotVerified, WorkstationError
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import (
+    Interrupted,
+    NotVerified,
+    RefusedStep,
+    WorkstationError,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import Reader, Subject, run
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import command
 from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 
-from rehearsal.standin import brew, docker_cli, service_manager
+from rehearsal.standin import brew, colima, docker_cli, service_manager
+from rehearsal.standin.kube_api import KubeApi
+from tests.support.colima.standin_laptop import end_machines
 from tests.support.in_process_module import ModuleRun, messages
+from tests.support.pull_secret.scenario import HOST
 
 SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 Tell = Callable[[str], None]
 Options = dict[str, Any]
-# They write clusters and VMs side by side and need a whole lab: tests/integration/pull_secret and colima hold them to the same.
-IN_A_LAB = {"ecr_pull_secret", "colima_profile", "colima_profile_info"}
+COLIMA = "colima-home"
 
 
 @dataclass(frozen=True)
@@ -65,12 +74,27 @@ def buildx(home: Path) -> None:
     (home / ".docker/cli-plugins").symlink_to(home / "lib/docker/cli-plugins")
 
 
+def known_profile(home: Path) -> None:
+    colima.install(home / "bin")
+    (home / COLIMA / "known").mkdir(parents=True)
+    (home / COLIMA / "known/colima.yaml").write_text("runtime: containerd\n")
+
+
+def cluster(home: Path) -> KubeApi:
+    return KubeApi(home / "cluster")
+
+
 BUILDER = {"name": "far", "driver": "remote", "default": True}
 SCENARIOS = {
     "brew_bundle": Scenario(
         lambda home: brew.install(home / "bin"), lambda _home: {"brewfile": 'brew "colima"\ncask "iterm2"\n'}
     ),
     "buildx_builder": Scenario(buildx, lambda home: {"builders": [{**BUILDER, "endpoint": f"unix://{home}/s"}], "timeout": 30}),
+    "colima_profile": Scenario(
+        known_profile,
+        lambda _home: {"name": "dev", "runtime": "containerd", "host": {"cpus": 8, "memory_mib": 16384, "system": "Darwin"}},
+    ),
+    "colima_profile_info": Scenario(known_profile, lambda _home: {}),
     "docker_cli_config": Scenario(leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env"}),
     "docker_context": Scenario(
         lambda home: docker_cli.install(home / "bin"),
@@ -80,6 +104,10 @@ SCENARIOS = {
     "docker_socket_link": Scenario(
         lambda home: (home / "docker.sock").symlink_to("/desktop.sock"),
         lambda home: {"path": f"{home}/docker.sock", "target": "/ours.sock"},
+    ),
+    "ecr_pull_secret": Scenario(
+        lambda home: cluster(home).start().namespace("team"),
+        lambda home: {"registries": [HOST], "namespaces": ["team"], "kubeconfig": str(cluster(home).kubeconfig)},
     ),
     "nerdctl_wrapper": Scenario(
         users_nerdctl,
@@ -104,15 +132,24 @@ def answer(client: socket.socket) -> None:
         client.sendall(b"\0" * 9)
 
 
+@pytest.fixture(autouse=True)
+def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A HOME whose path is short enough for sockets; what a scenario started in it is ended."""
+    short = Path(tempfile.mkdtemp(prefix="sk-", dir="/tmp"))
+    monkeypatch.setenv("HOME", str(short))
+    try:
+        yield short
+    finally:
+        end_machines(short / COLIMA / "_lima")
+        cluster(short).kill()
+        shutil.rmtree(short)
+
+
 @pytest.fixture
 def listening(home: Path) -> Iterator[None]:
     """Something that answers at the endpoint of the builder."""
     with socket.socket(socket.AF_UNIX) as server:
-        # A path that is short enough for a socket.
-        link = Path(f"/tmp/skeleton-{os.getpid()}")
-        link.symlink_to(home)
-        server.bind(f"{link}/s")
-        link.unlink()
+        server.bind(f"{home}/s")
         server.listen(50)
 
         def serve() -> None:
@@ -128,6 +165,8 @@ def listening(home: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def laptop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{home}/bin:/usr/bin:/bin")
+    monkeypatch.setenv("COLIMA_HOME", f"{home}/{COLIMA}")
+    monkeypatch.setenv("REHEARSAL_BOOT_SECONDS", "0.05")
     monkeypatch.setattr(command, "USUAL_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "SYSTEM_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "HOMEBREW_DIRECTORIES", ())
@@ -158,9 +197,15 @@ def complete(subject: type[Subject[Any, Any]], options: Options) -> Mapping[str,
 
 
 def files(home: Path) -> dict[str, object]:
-    """Return all that is in a home, but for what stand-ins keep for themselves."""
+    """Return all that is in a home, but for what stand-ins keep for themselves. Of a disk it is the size."""
+
+    def content(path: Path) -> object:
+        if path.is_symlink() or path.is_dir():
+            return path.readlink() if path.is_symlink() else "directory"
+        return path.read_bytes() if path.stat().st_size < 10**7 else path.stat().st_size
+
     found = (path for path in sorted(home.rglob("*")) if ".rehearsal" not in path.parts and not path.is_socket())
-    return {str(path): path.readlink() if path.is_symlink() else path.is_dir() or path.read_bytes() for path in found}
+    return {str(path): content(path) for path in found}
 
 
 def interfering(name: str, interfere: Tell) -> Subject[Any, Any]:
@@ -183,11 +228,11 @@ def failure(name: str, options: Options, interfere: Tell) -> WorkstationError:
     return raised.value
 
 
-pytestmark = pytest.mark.usefixtures("listening")
+pytestmark = pytest.mark.usefixtures("listening", "aws")
 
 
 def test_every_module_is_held_to_this() -> None:
-    assert {*SCENARIOS, *IN_A_LAB} >= set(SUBJECTS)
+    assert set(SCENARIOS) == set(SUBJECTS)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -212,6 +257,22 @@ def test_a_second_run_is_unchanged(name: str, home: Path, module: ModuleRun) -> 
     again = module(name, **options)
     assert (again["changed"], again["actions"], again["diff"]) == (False, [], {"before": {}, "after": {}})
     assert files(home) == before
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_refusal_comes_before_the_first_step(name: str, home: Path) -> None:
+    options = prepared(name, home)
+    before = files(home)
+
+    class Refusing(subject_of(name)):  # type: ignore[misc]
+        def plan(self, desired: Any, current: Any) -> Plan:
+            found: Plan = super().plan(desired, current)
+            assert found.changed
+            return replace(found, refusals=(RefusedStep("go on", "something of the user's is there", "Move it."),))
+
+    with pytest.raises(RefusedStep, match=r"^Could not go on: something of the user's is there\. Move it\.$") as raised:
+        run(Refusing(), complete(subject_of(name), options), check_mode=False)
+    assert (raised.value.done, files(home)) == ([], before)
 
 
 @pytest.mark.parametrize("name", CHANGING)
