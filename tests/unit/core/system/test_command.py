@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, TimedOut, ToolMissing
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, complete_path
+
+from rehearsal.standin.colima.lima.instances import alive
 
 Tool = Callable[..., Cli]
 
@@ -27,6 +30,14 @@ def tool(tmp_path: Path) -> Tool:
         return Cli("tool", "Install it.", {"PATH": f"{tmp_path}:/usr/bin:/bin", **environment})
 
     return make
+
+
+def ended(true: Callable[[], bool]) -> bool:
+    """Whether a condition comes true within 20 s."""
+    deadline = time.monotonic() + 20
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
 
 
 def test_both_channels_and_the_exit_code_come_back(tool: Tool) -> None:
@@ -94,16 +105,22 @@ def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool: T
 def test_a_time_out_ends_the_children_too(tool: Tool, tmp_path: Path) -> None:
     with pytest.raises(TimedOut):
         tool(f"sh -c 'echo $$ > {tmp_path}/child; exec sleep 60' & wait").run(timeout=1.5)
-    child = int((tmp_path / "child").read_text())
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except FileNotFoundError:
-            return
-        if state == "Z":
-            return
-    pytest.fail("the child is still alive")
+    assert ended(lambda: not alive(int((tmp_path / "child").read_text())))
+
+
+@pytest.mark.parametrize("bounds", [{"timeout": 1.5}, {"stall": 1.5}], ids=["timeout", "stall"])
+@pytest.mark.parametrize("reads", ["", "head -c 100000 >/dev/null; "], ids=["nothing", "its beginning"])
+def test_a_limit_holds_for_a_tool_that_does_not_read_its_input(
+    tool: Tool, tmp_path: Path, reads: str, bounds: dict[str, Any]
+) -> None:
+    threads = set(threading.enumerate())
+    began = time.monotonic()
+    with pytest.raises(TimedOut):
+        tool(f"echo $$ > {tmp_path}/tool.pid; {reads}exec sleep 60").run(stdin="x" * 10_000_000, **bounds)
+    assert 1.5 <= time.monotonic() - began < 20
+    # Neither the tool nor the thread that writes its input goes on.
+    assert ended(lambda: not alive(int((tmp_path / "tool.pid").read_text())))
+    assert ended(lambda: set(threading.enumerate()) <= threads)
 
 
 def test_a_daemon_that_keeps_the_pipe_open_does_not_hold_the_run(tool: Tool) -> None:
