@@ -6,20 +6,22 @@ The parts that look and act are loaded only when there is something to look at.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError
+from ..core.errors import InputError, WorkstationError, naming_files
 from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
 from .helper import helper_for
-from .model import Found, LoginPlan, Note, Outcome, Place
+from .model import Found, LoginPlan, Note, Outcome, Place, foreseen
 from .notes import Notes
 from .plan import Clock, plan_logins
 
 Wanted = Mapping[Place, Mapping[str, str]]
+_WORK = "change the registry logins"
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,24 @@ class Logins:
 def carry_out(
     plan: LoginPlan, tokens: Mapping[str, TokenLike], identities: Mapping[str, str], secret: str, environment: Mapping[str, str]
 ) -> tuple[list[Outcome], list[Path]]:
-    """Carry out the plan, as far as there are tokens for it. Returns what became of it, and where docker's file was kept."""
+    """Carry out the plan, as far as there are tokens for it. Returns what became of it, and where docker's file was kept.
+
+    No other run changes files of the user's meanwhile: docker and nerdctl read their whole file, ask the registry, and replace
+    the file, so of two logins at the same time one would be lost.
+    """
+    from ..core.system.lock import user_files
     from .apply import Access, apply_logins
 
     access = {host: Access(token, identities[host]) for host, token in tokens.items()}
-    return apply_logins(plan, access, Notes(environment, secret), environment)
+    with contextlib.ExitStack() as alone:
+        try:
+            with naming_files(_WORK):
+                alone.enter_context(user_files(_WORK))
+        except WorkstationError as error:
+            # The clusters are served nevertheless.
+            planned = map(foreseen, plan.items)
+            return [one if one.item.idle else replace(one, state="failed", failure=error.message) for one in planned], []
+        return apply_logins(plan, access, Notes(environment, secret), environment)
 
 
 def wanted_from(

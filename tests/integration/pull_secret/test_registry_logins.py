@@ -271,6 +271,17 @@ def test_docker_fails_and_the_cluster_is_served(laptop: Laptop, broken: str) -> 
     assert states(laptop.run(docker_login=True)) == {HOST: "logged_in"}
 
 
+def test_without_the_lock_no_login_changes_and_the_cluster_is_served(laptop: Laptop) -> None:
+    laptop.notes.with_name("lock").mkdir(parents=True)
+    failed = laptop.run(docker_login=True)
+    assert (
+        failed.message == f"Could not lock '{laptop.notes.with_name('lock')}': it is not a plain file. Remove it, and run again."
+    )
+    assert (failed.states, states(failed), laptop.config) == ({"default": "created"}, {HOST: "failed"}, {})
+    laptop.notes.with_name("lock").rmdir()
+    assert states(laptop.run(docker_login=True)) == {HOST: "logged_in"}
+
+
 def test_without_docker_the_cluster_is_served_and_the_message_says_how_to_get_it(
     laptop: Laptop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
