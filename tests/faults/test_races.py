@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config im
 
 from rehearsal.standin import docker_cli
 from rehearsal.standin.service_manager import install as install_service_manager
+from tests.support.buildkit_endpoint import answering
 from tests.support.simultaneous_runs import Run, together
 
 ROUNDS = 100 if os.environ.get("LAPTOP_LONG") else 10
 Options = dict[str, Any]
 DESKTOP = hashlib.sha256(b"desktop-linux").hexdigest()
-# What may stay: state and programs, backups of config.json, and the context with which Docker Desktop comes back.
-MAY_STAY = (".local/state", ".rehearsal", "bin/", ".bak", DESKTOP)
+BUILDKIT = Path(f"/tmp/races-{os.getpid()}")
+# What may stay: state and programs, backups of config.json, the context with which Docker Desktop comes back, and buildx's lock.
+MAY_STAY = (".local/state", ".rehearsal", "bin/", "lib/", "cli-plugins", ".bak", DESKTOP, "buildx/.lock")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,30 @@ def users_context(home: Path) -> None:
     docker_cli.install(home / "bin")
 
 
+def users_builder(home: Path) -> None:
+    docker_cli.install(home / "bin")
+    place = home / ".docker/buildx"
+    for folder in ("instances", "activity", "defaults"):
+        (place / folder).mkdir(parents=True)
+    (home / ".docker/cli-plugins").symlink_to(home / "lib/docker/cli-plugins")
+    node = {
+        "Name": "mine0",
+        "Endpoint": f"unix://{BUILDKIT}",
+        "Platforms": None,
+        "DriverOpts": None,
+        "Flags": None,
+        "Files": None,
+    }
+    (place / "instances/mine").write_text(json.dumps({"Name": "mine", "Driver": "remote", "Nodes": [node], "Dynamic": False}))
+    (place / "activity/mine").write_text("2026-01-01T00:00:00Z")
+    (place / "current").write_text('{"Key":"unix:///var/run/docker.sock","Name":"mine","Global":false}')
+
+
+def builder(name: str, platform: str = "linux/amd64", **options: Any) -> Options:
+    node = {"name": f"{name}-node", "endpoint": f"unix://{BUILDKIT}", "platforms": [platform]}
+    return {"builders": [{"name": name, "driver": "remote", "nodes": [node]}], "timeout": 30, **options}
+
+
 def users_unit(home: Path) -> None:
     folder = home / ".config/systemd/user"
     folder.mkdir(parents=True)
@@ -161,6 +187,18 @@ CASES = {
         lambda _home: (context("ctx-a"), context("ctx-b")),
         lambda _home: [context("ctx-a", state="absent"), context("ctx-b", state="absent")],
     ),
+    "buildx_builder": Case(
+        "buildx_builder",
+        users_builder,
+        lambda _home: (builder("one"), builder("two")),
+        lambda _home: [builder("one", state="absent"), builder("two", state="absent")],
+    ),
+    "buildx_builder, the same": Case(
+        "buildx_builder",
+        users_builder,
+        lambda _home: (builder("one"), builder("one", "linux/arm64")),
+        lambda _home: [builder("one", state="absent")],
+    ),
     "user_timer": Case(
         "user_timer",
         users_unit,
@@ -198,6 +236,13 @@ def only_our_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "SYSTEM_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "HOMEBREW_DIRECTORIES", ())
     monkeypatch.setattr(surroundings, "DESKTOP_PLACES", ())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def buildkit() -> Iterator[None]:
+    """Something that answers at the endpoint of the builders."""
+    with answering(BUILDKIT):
+        yield
 
 
 def failures(results: list[dict[str, Any]]) -> list[str]:

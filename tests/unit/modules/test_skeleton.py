@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
 import shutil
 import signal
-import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +30,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config im
 
 from rehearsal.standin import brew, colima, docker_cli, service_manager
 from rehearsal.standin.kube_api import KubeApi
+from tests.support.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
 from tests.support.in_process_module import ModuleRun, messages
 from tests.support.pull_secret.scenario import HOST
@@ -126,12 +124,6 @@ SCENARIOS = {
 CHANGING = [name for name in SCENARIOS if not name.endswith("_info")]
 
 
-def answer(client: socket.socket) -> None:
-    with client, contextlib.suppress(OSError):
-        client.recv(1024)
-        client.sendall(b"\0" * 9)
-
-
 @pytest.fixture(autouse=True)
 def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A HOME whose path is short enough for sockets; what a scenario started in it is ended."""
@@ -148,18 +140,8 @@ def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def listening(home: Path) -> Iterator[None]:
     """Something that answers at the endpoint of the builder."""
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"{home}/s")
-        server.listen(50)
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
+    with answering(home / "s"):
         yield
-        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(autouse=True)
