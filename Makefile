@@ -21,7 +21,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge stop start docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -86,10 +86,16 @@ engines: $(VENV)/.lab ## Install and build the real engines where this machine c
 	@$(RUN) rehearsal.engines.install
 
 check: $(VENV)/.lab ## Show what a run would change on this laptop
-	@$(ANSIBLE) playbooks/workstation.yml --check --diff
+	@$(ANSIBLE) playbooks/workstation.yml --check --diff $(ARGS)
 
 converge: $(VENV)/.lab ## Converge this laptop
-	@$(ANSIBLE) playbooks/workstation.yml
+	@$(ANSIBLE) playbooks/workstation.yml $(ARGS)
+
+stop: $(VENV)/.lab ## Stop the VMs in which nothing of yours runs
+	@$(ANSIBLE) playbooks/stop.yml $(ARGS)
+
+start: $(VENV)/.lab ## Start the VMs, and renew pull secrets that became due
+	@$(ANSIBLE) playbooks/start.yml $(ARGS)
 
 docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal
 	@$(BIN)/python -m docs.record

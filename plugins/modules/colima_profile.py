@@ -255,6 +255,12 @@ options:
     type: str
     choices: [always, if_idle, never]
     default: if_idle
+  stop:
+    description:
+      - When a VM is stopped that is to be V(stopped). V(if_idle) waits while the user's work runs in it, as with O(restart).
+    type: str
+    choices: [always, if_idle]
+    default: always
   on_fixed_change:
     description:
       - What to do when a setting differs that is fixed for the life of a VM, or a disk would have to shrink.

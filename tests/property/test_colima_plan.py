@@ -142,6 +142,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
     if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
         assert policy.restart != "never"
         assert policy.restart == "always" or not facts.busy["dev"]
+    if desired.state == "stopped" and policy.stop == "if_idle" and facts.busy["dev"]:
+        assert not interrupted
     updated = replace(facts, k3s=world.k3s())
     again = plan_profile(world.current, desired, policy, world.host, updated)
     if is_surprised_by_port(world, desired, facts):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks of this project against a lab that is up."""
+"""Playbooks of this project, and programs of its laptop, against a lab that is up."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,5 +25,15 @@ def play(lab: Lab, playbook: str, *arguments: str) -> str:
         timeout=300,
         check=False,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def tool(lab: Lab, *argv: str) -> str:
+    """Run a program of the rehearsed laptop, as its user; return what it printed."""
+    environment = {**os.environ, **lab.environment}
+    path = shutil.which(argv[0], path=environment["PATH"])
+    assert path is not None, f"{argv[0]} is not in the lab"
+    done = subprocess.run([path, *argv[1:]], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -158,10 +158,12 @@ def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[l
     surprises = differing(seen(lab, now), seen(lab, world.current))
     assert not surprises, f"not predicted: {surprises}"
     assert not world.lost or _was_asked_to_destroy(run)
-    if plan.current.health == RUNNING and run.desired.state in ("started", "present"):
+    if plan.current.health == RUNNING and run.desired.state != "absent":
         interrupted = any(call[1] in ("stop", "delete") for call in calls)
         work = plan.current.live.get("runtime") == "docker" and (lab.root / "containers").stat().st_size
         allowed = run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
+        if run.desired.state == "stopped":
+            allowed = run.policy.stop == "always" or not work
         assert not interrupted or allowed, f"the user's work was interrupted: {calls}"
 
 

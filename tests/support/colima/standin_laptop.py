@@ -132,7 +132,9 @@ class ColimaLab:
 
     def request(self, *profiles: dict[str, Any], **policy: Any) -> Request:
         """Return what a module would ask for."""
-        limits: dict[str, float] = {key: policy.pop(key) for key in ("timeout", "stall", "stop") if key in policy}
+        # "stop" is a limit in seconds, or, as a word, the option.
+        numbers = [key for key in ("timeout", "stall", "stop") if isinstance(policy.get(key), (int, float))]
+        limits: dict[str, float] = {key: policy.pop(key) for key in numbers}
         return Request(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, Limits(**limits))
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:

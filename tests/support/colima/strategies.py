@@ -97,6 +97,7 @@ def policies(draw: st.DrawFn, name: Name) -> Policy:
     """What a run may do to an existing profile."""
     return Policy(
         draw(st.sampled_from(["always", "if_idle", "never"])),
+        draw(st.sampled_from(["always", "if_idle"])),
         draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),
         draw(st.sampled_from([frozenset(), frozenset({"other"}), frozenset({name.name})])),
         draw(st.booleans()),

@@ -73,6 +73,9 @@ class Applier:
             if phase is Phase.UP:
                 self._start_all(plans)
                 continue
+            if phase is Phase.DOWN and len(plans) > 1 and all(_only_stops(plan) for plan in plans):
+                self._stop_all(plans)
+                continue
             for place in range(len(plans)):
                 if phase is Phase.DOWN and plans[place].only_if_idle and any(not action.silent for action in self.done):
                     plans[place] = again(plans[place])
@@ -88,6 +91,23 @@ class Applier:
                     self.progress.say(str(plan.desired.name), _doing(action))
                 with self._recorded(action):
                     _DO[action.kind](self, action)
+
+    def _stop_all(self, plans: Sequence[ProfilePlan]) -> None:
+        """Stop the VMs side by side: each takes as long as its guest needs to shut down."""
+
+        def job(action: Action) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
+            def work(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
+                past_race()
+                with self._recorded(action):
+                    self.stop(action, on_start)
+
+            return work
+
+        stops = [action for plan in plans for action in plan.actions if action.kind is Do.STOP]
+        for action in stops:
+            self.progress.say(str(action.name), _doing(action))
+        self.order += stops
+        run_staggered([(action.name, False, job(action)) for action in stops])
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
         starting = [plan for plan in plans if plan.does(Do.START)]
@@ -131,10 +151,10 @@ class Applier:
 
     # -- one method for each kind of action
 
-    def stop(self, action: Action) -> None:
+    def stop(self, action: Action, on_start: Callable[[int], None] | None = None) -> None:
         """Stop gently; force when that did not help, as with a half-started VM."""
         try:
-            self.colima.stop(action.name, self.limits.stop)
+            self.colima.stop(action.name, self.limits.stop, on_start=on_start)
             stuck = self._status(action.name) in ("Running", "Broken")
         except (CommandFailed, TimedOut):
             stuck = True
@@ -234,6 +254,11 @@ class Applier:
     def kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
         clients.repair_kubeconfig(self.colima, action.name, make_current=action.activate)
+
+
+def _only_stops(plan: ProfilePlan) -> bool:
+    """Whether a gentle stop is all that will be done to a profile, or nothing at all."""
+    return all(action.kind is Do.STOP for action in plan.actions)
 
 
 def _doing(action: Action) -> str:

@@ -55,6 +55,7 @@ class Policy:
     """What a run may do to what is there."""
 
     restart: str = "if_idle"
+    stop: str = "always"
     on_fixed_change: str = "refuse"
     confirm_data_loss: frozenset[str] = frozenset()
     delete_data: bool = False

@@ -67,6 +67,7 @@ def policy_from(params: Mapping[str, Any]) -> Policy:
     """Return the policy of a module's options."""
     return Policy(
         params.get("restart") or "if_idle",
+        params.get("stop") or "always",
         params.get("on_fixed_change") or "refuse",
         frozenset(parse_name(name).name for name in params.get("confirm_data_loss") or ()),
         bool(params.get("delete_data")),

@@ -50,6 +50,13 @@ class _Case:
         """Whether a running VM must be stopped for what is wanted."""
         return self.current.up and bool(self.gap.restart or self.verdict.recreate or self.repair.restart)
 
+    @property
+    def only_if_idle(self) -> bool:
+        """Whether the VM is only stopped while nothing of the user's runs in it."""
+        if self.desired.state == "stopped":
+            return self.current.up and self.policy.stop == "if_idle"
+        return self.stops and self.policy.restart == "if_idle"
+
 
 def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
@@ -71,9 +78,8 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     reason = _held_back(case)
     if reason is not None:
         return _hold(plan, case, reason)
-    only_if_idle = case.stops and desired.state != "stopped" and policy.restart == "if_idle"
-    asks_idle = only_if_idle and str(current.name) not in facts.busy
-    plan = replace(plan, will_be_up=case.want_up, only_if_idle=only_if_idle, asks_idle=asks_idle)
+    asks_idle = case.only_if_idle and str(current.name) not in facts.busy
+    plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=asks_idle)
     return (_recreate if case.verdict.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
 
 
@@ -135,14 +141,14 @@ def _krunkit(case: _Case) -> list[str]:
 
 
 def _held_back(case: _Case) -> tuple[str, str] | None:
-    """Return why a needed restart may not be done now and the remedy; None when none is needed, or it may."""
-    if not case.stops or case.desired.state == "stopped":
-        return None
-    if case.policy.restart == "never":
+    """Return why a stop or restart may not be done now and the remedy; None when none is needed, or it may."""
+    stopped = case.desired.state == "stopped"
+    if case.stops and not stopped and case.policy.restart == "never":
         return "O(restart) is set to never", "Run again with E(restart=if_idle) or E(restart=always)."
     busy = case.facts.busy.get(str(case.current.name), "")
-    if case.policy.restart == "if_idle" and busy:
-        return busy, "Run again when nothing runs in it, or with E(restart=always)."
+    if case.only_if_idle and busy:
+        word = "E(stop=always)" if stopped else "E(restart=always)"
+        return busy, f"Run again when nothing runs in it, or with {word}."
     return None
 
 
@@ -155,8 +161,10 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
         detail = changes(current, target, gap.live)
         actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
-    change = changes(current, target, wanted) or f"a restart ({case.repair.restart})"
-    pending = Pending(f"profile '{current.name}'", change, *reason, kind="restart")
+    change, kind = changes(current, target, wanted) or f"a restart ({case.repair.restart})", "restart"
+    if case.desired.state == "stopped":
+        change = kind = "stop"
+    pending = Pending(f"profile '{current.name}'", change, *reason, kind=kind)
     return replace(plan, actions=(*actions, *_client_repairs(case)), pending=(pending,), will_be_up=True)
 
 
