@@ -98,7 +98,7 @@ start: $(VENV)/.lab ## Start the VMs, and renew pull secrets that became due
 	@$(ANSIBLE) playbooks/start.yml $(ARGS)
 
 docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal
-	@$(BIN)/python -m docs.record
+	@$(RUN) docs.record
 
 lock: ## Renew the locks from pyproject.toml
 	@uv pip compile -q --upgrade --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.lock
