@@ -27,9 +27,9 @@ requirements:
 import atexit
 import contextlib
 import os
-import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,16 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 from ..action.converge import CHECKED, SUBJECTS
-from ..module_utils.core.options import suggestion
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.progress.screen import can_redraw
-from ..module_utils.progress.view import Follower, hints_of, pending_line, without_repeats, wrapped
+from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
+from ..plugin_utils.asked import unknown_laptops, unknown_tags
 from ..plugin_utils.plays import OURS, role_of, tasks_of
 from ..plugin_utils.preload import preload
 
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
 _TITLE = 15
-# A laptop or a group; anything else is a pattern.
-_NAME = re.compile(r"[\w.-]+")
 
 
 class Host:
@@ -104,38 +102,22 @@ class CallbackModule(CallbackBase):
         if self.play is None:
             return
         self.roles += [name for name in dict.fromkeys(map(role_of, tasks)) if name and name not in self.roles]
-        known = {tag for task in tasks for tag in task.tags} | {"all", "tagged", "untagged", "always", "never"}
-        own = sorted(known - {"all", "tagged", "untagged", "always", "never"})
-        for tag in context.CLIARGS.get("tags") or ():
-            if tag not in known:
-                self._refuse_tag(tag, own)
-        for tag in context.CLIARGS.get("skip_tags") or ():
-            # Tools pass tags to be skipped wherever they are; only what looks like a known one is a mistake.
-            if tag not in known and suggestion(tag, own):
-                self._refuse_tag(tag, own)
+        self._refuse(unknown_tags(tasks, context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ()))
         reached = (str(task.action) for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {}))
         modules = {action.removeprefix(OURS) for action in reached if action.startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""
-        if self.play is None:
-            return
-        inventory = self.play.get_variable_manager()._inventory
-        known = sorted({*inventory.groups, *inventory.hosts} - {"all", "ungrouped"})
-        for name in self.play.hosts:
-            # Patterns may find nothing, and a group may be empty.
-            if _NAME.fullmatch(str(name)) and name not in (*known, "all", "ungrouped", *C.LOCALHOST):
-                self._refuse("run on", name, "the inventory has neither a laptop nor a group of that name", known)
+        if self.play is not None:
+            self._refuse(unknown_laptops(self.play))
 
-    def _refuse_tag(self, tag: str, known: list[str]) -> None:
-        self._refuse("use tag", tag, "no task has it", known)
-
-    def _refuse(self, verb: str, name: str, reason: str, known: list[str]) -> None:
-        said = f"Could not {verb} '{name}': {reason}.{suggestion(name, known)} Known: {', '.join(known) or 'none'}."
-        self._display.error(said, wrap_text=False)
-        # An exception of another kind would only be a warning.
-        raise SystemExit(2)
+    def _refuse(self, sentences: Iterable[str]) -> None:
+        """End the run with the first of the sentences, if there is one."""
+        for sentence in sentences:
+            self._display.error(sentence, wrap_text=False)
+            # An exception of another kind would only be a warning.
+            raise SystemExit(2)
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         """Follow the progress file while a task of this collection works."""
@@ -180,8 +162,7 @@ class CallbackModule(CallbackBase):
         if not str(result.task.action).startswith(OURS) or (result.task.check_mode and not self.checked):
             # A look before the real run is not news.
             return
-        actions = list(map(str, answer.get("actions") or []))
-        host.actions.extend(without_repeats(host.actions, actions) if self.checked else actions)
+        host.actions.extend(map(str, answer.get("actions") or []))
         if not failed and not answer.get("changed"):
             host.warnings.extend(map(_text_of, answer.get("warnings") or []))
         host.pending.extend(map(pending_line, answer.get("pending") or []))
@@ -199,7 +180,9 @@ class CallbackModule(CallbackBase):
             host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")
             nothing = [] if host.failure else ["nothing"]
-            self._block("would change" if self.checked else "changed", host.actions or nothing)
+            # Where nothing is done, two tasks may plan the same.
+            actions = list(dict.fromkeys(host.actions)) if self.checked else host.actions
+            self._block("would change" if self.checked else "changed", actions or nothing)
             self._block("pending", host.pending)
             self._block("warning", list(dict.fromkeys(host.warnings)), color=C.COLOR_WARN)
             self._block("use it", list(dict.fromkeys(host.hints)))

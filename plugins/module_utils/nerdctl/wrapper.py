@@ -153,8 +153,10 @@ def _rewrite(found: FileState, item: Wrapper, text: str, bound: str) -> list[Ste
 
 
 def _absent(place: Place, path: Path) -> list[Step]:
-    written = place.owned and place.file.kind == "file" and bound_profile(place.file.text) is not None
-    steps: list[Step] = [Remove("remove", f"nerdctl wrapper '{path}'", path=path)] if written else []
+    bound = bound_profile(place.file.text) if place.owned and place.file.kind == "file" else None
+    written = bound is not None
+    # In the words of colima_profile, which removes it where only the profile goes: a plan of both shows the line once.
+    steps: list[Step] = [Remove("remove", f"nerdctl wrapper '{path}'", f"for profile '{bound}'", path=path)] if written else []
     if place.moved is not None and (written or place.file.kind == "absent"):
         steps.append(Restore("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))
     if place.owned:

@@ -133,12 +133,6 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
     )
 
 
-def without_repeats(known: Iterable[str], more: Iterable[str]) -> list[str]:
-    """Return the actions that were not planned before: where nothing is done, two tasks may each plan the same."""
-    seen = {action.partition(" (")[0] for action in known}
-    return [action for action in more if action.partition(" (")[0] not in seen]
-
-
 def hints_of(answer: dict[str, Any]) -> list[str]:
     """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
     hints = []

@@ -450,7 +450,7 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
         f"remove '{lab.home / '.config/containerd/config.toml'}' (as colima wrote it; no profile is left)",
         f"remove '{lab.home / '.config/buildkit/buildkitd.toml'}' (as colima wrote it; no profile is left)",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",
-        f"remove nerdctl wrapper '{wrapper}' (it is bound to profile 'k8s')",
+        f"remove nerdctl wrapper '{wrapper}' (for profile 'k8s')",
     )
     left = yaml.safe_load(kubeconfig.read_text())
     assert ([context["name"] for context in left["contexts"]], left["users"]) == (["work"], [])

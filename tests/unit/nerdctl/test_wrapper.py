@@ -136,7 +136,10 @@ def test_what_was_moved_aside_comes_back(run: ModuleRun, home: Path, colima: str
     assert path.read_text() == script(colima, "dev")
     result = run("nerdctl_wrapper", wrappers=absent)
     assert (checked["actions"], checked["diff"]) == (result["actions"], result["diff"])
-    assert result["actions"] == [f"remove nerdctl wrapper '{path}'", f"restore '{path}' (from {path}.moved.1)"]
+    assert result["actions"] == [
+        f"remove nerdctl wrapper '{path}' (for profile 'dev')",
+        f"restore '{path}' (from {path}.moved.1)",
+    ]
     assert (path.read_bytes(), os.access(path, os.X_OK)) == (b"\x7fELF\xff\xfe", True)
     assert sorted(item.name for item in home.glob("nerdctl*")) == ["nerdctl", "nerdctl.moved"]
     assert not run("nerdctl_wrapper", wrappers=absent)["changed"]
@@ -159,7 +162,7 @@ def test_only_what_made_way_for_the_wrapper_comes_back(run: ModuleRun, home: Pat
     run("nerdctl_wrapper", wrappers=[{"path": str(path), "profile": "k8s"}])
     (home / "nerdctl.moved").write_text("moved by the user")
     result = run("nerdctl_wrapper", wrappers=[{"path": str(path), "state": "absent"}])
-    assert result["actions"] == [f"remove nerdctl wrapper '{path}'"]
+    assert result["actions"] == [f"remove nerdctl wrapper '{path}' (for profile 'k8s')"]
     assert (home / "nerdctl.moved").read_text() == "moved by the user"
     # Nor in place of what has come there since.
     path.write_text("mine")

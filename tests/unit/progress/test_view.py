@@ -155,12 +155,6 @@ def test_a_profile_that_goes_is_told_without_its_sizes() -> None:
     assert progress.hints_of({"profiles": [{"name": "k8s", "status": "running", "disk": 100, "pending": []}]}) == []
 
 
-def test_what_two_tasks_plan_alike_is_told_once() -> None:
-    before = ["remove nerdctl wrapper '/bin/nerdctl'"]
-    more = ["delete the VM of profile 'k8s'", "remove nerdctl wrapper '/bin/nerdctl' (it is bound to profile 'k8s')"]
-    assert progress.without_repeats(before, more) == more[:1]
-
-
 def test_a_pending_change_is_one_sentence() -> None:
     item = {"target": "profile 'k8s'", "change": "cpu 2 -> 4", "reason": "1 container runs", "remedy": "Stop it."}
     assert progress.pending_line(item) == "profile 'k8s': cpu 2 -> 4, because 1 container runs. Stop it."

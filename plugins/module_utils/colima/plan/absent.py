@@ -86,7 +86,7 @@ def _host_traces(current: Current) -> list[Action]:
         actions.append(act(Do.REMOVE_BUILDX_NOTES, name, "remove", "", target, files=clients.buildx_records))
     actions.extend(_kubeconfig(current))
     for wrapper in clients.wrappers:
-        bound = f"it is bound to profile '{name}'"
+        bound = f"for profile '{name}'"
         actions.append(act(Do.REMOVE_WRAPPER, name, "remove", bound, f"nerdctl wrapper '{wrapper}'", files=(wrapper,)))
     return actions
 

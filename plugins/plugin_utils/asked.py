@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is asked of a run beside its settings: tags, laptops and groups, each with the known ones where there is no such one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ansible.constants import LOCALHOST
+
+from ..module_utils.core.options import suggestion
+
+# Ansible's own.
+_TAGS = frozenset(("all", "tagged", "untagged", "always", "never"))
+_GROUPS = frozenset(("all", "ungrouped"))
+# A laptop or a group; anything else is a pattern.
+_NAME = re.compile(r"[\w.-]+")
+
+
+def unknown_tags(tasks: Iterable[Any], asked: Iterable[str], skipped: Iterable[str]) -> Iterator[str]:
+    """Yield a sentence for each tag that no task has; of those to be skipped, only for what looks like a known one."""
+    known = sorted({tag for task in tasks for tag in task.tags} - _TAGS)
+    for tag in asked:
+        if tag not in known and tag not in _TAGS:
+            yield _unknown("use tag", tag, "no task has it", known)
+    for tag in skipped:
+        # Tools pass tags to be skipped wherever they are.
+        if tag not in known and tag not in _TAGS and suggestion(tag, known):
+            yield _unknown("use tag", tag, "no task has it", known)
+
+
+def unknown_laptops(play: Any) -> Iterator[str]:
+    """Yield a sentence for each laptop or group that a play names and the inventory does not have.
+
+    A pattern may find nothing, and a group may be empty.
+    """
+    inventory = play.get_variable_manager()._inventory
+    known = sorted({*inventory.groups, *inventory.hosts} - _GROUPS)
+    for name in map(str, play.hosts):
+        if _NAME.fullmatch(name) and name not in (*known, *_GROUPS, *LOCALHOST):
+            yield _unknown("run on", name, "the inventory has neither a laptop nor a group of that name", known)
+
+
+def _unknown(verb: str, name: str, reason: str, known: list[str]) -> str:
+    return f"Could not {verb} '{name}': {reason}.{suggestion(name, known)} Known: {', '.join(known) or 'none'}."
