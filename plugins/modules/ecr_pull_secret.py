@@ -134,6 +134,13 @@ options:
     type: list
     elements: str
     default: []
+  expected_contexts:
+    description:
+      - Those of O(contexts) whose cluster an earlier task of the same run makes, or starts. Check mode, in which that task has
+        only planned, says so, and plans a cluster that does not exist yet as a new one.
+    type: list
+    elements: str
+    default: []
   unreachable:
     description:
       - What it means when a cluster does not answer or its context does not exist, or a profile of O(nerdctl_profiles) does not

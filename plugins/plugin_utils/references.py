@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..module_utils.colima_paths import parse_name, resolve
@@ -12,6 +12,7 @@ from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.system.home import home
 from ..module_utils.docker.client import docker_directory, read_config
+from ..module_utils.kube.entry import find_entry, kubeconfig_paths
 from ..module_utils.kube.kubeconfig import load, path_from
 
 
@@ -27,7 +28,7 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     host = works["colima_profile"].get("host")
     system = host.get("system") if isinstance(host, Mapping) else None
     paths = resolve(environment, str(system or platform.system()))
-    for value, where in _mentions(works):
+    for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = _short(value)
         if short and short not in known and not (paths.base / short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
@@ -62,6 +63,17 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
             yield endpoint.get("profile"), f"of docker context '{entry.get('name')}'"
     for profile in works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ():
         yield profile, "in secret_refresh_nerdctl_profiles"
+
+
+def _contexts(work: Mapping[str, Any], known: Collection[str], environment: Mapping[str, str]) -> Iterator[tuple[Any, str]]:
+    """Yield the kube contexts that only a profile of colima's can bring, and that nobody has made yet."""
+    for context in work.get("contexts") or () if work.get("state") != "absent" else ():
+        if str(context).startswith("colima-") and _short(context) not in known:
+            try:
+                find_entry(context, kubeconfig_paths(str(work.get("kubeconfig") or ""), environment))
+            except WorkstationError as error:
+                if error.context.get("missing_context"):
+                    yield context, "in secret_refresh_context"
 
 
 def _entries(works: Mapping[str, Mapping[str, Any]], module: str, option: str) -> list[Mapping[str, Any]]:

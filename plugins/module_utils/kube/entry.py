@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import InputError, without_logins
+from ..core.options import suggestion
 from .edit import LISTS
 from .kubeconfig import load
 from .yaml_rules import Number
@@ -56,7 +57,8 @@ def find_entry(context: str, paths: Sequence[Path]) -> Entry:
     if found is None:
         known = sorted(str(item["name"]) for _path, document in documents for item in _named(document, "contexts"))
         said = f"known are {', '.join(known)}" if known else "there are no contexts"
-        raise InputError(f"find kube context '{context}'", f"{said} in {shown}", remedy, missing_context=True)
+        near = suggestion(context, known).strip()
+        raise InputError(f"find kube context '{context}'", f"{said} in {shown}", near or remedy, missing_context=True)
     cluster, cluster_home = _find(documents, "clusters", str(found.get("cluster", "")))
     if not cluster or not cluster.get("server"):
         raise InputError(f"use kube context '{context}'", f"its cluster '{found.get('cluster')}' has no server", remedy)

@@ -26,6 +26,7 @@ SPEC: dict[str, Any] = {
     "create_namespaces": {"type": "bool", "default": False},
     "service_accounts": {"type": "list", "elements": "str", "default": []},
     "contexts": {"type": "list", "elements": "str", "default": ["colima-k8s"]},
+    "expected_contexts": {"type": "list", "elements": "str", "default": []},
     "kubeconfig": {"type": "path"},
     "refresh_before": {"type": "str", "default": "half"},
     "adopt": {"type": "bool", "default": False},
@@ -49,6 +50,7 @@ class Task:
     policy: Policy
     contexts: tuple[str, ...]
     now: datetime
+    expected: frozenset[str] = frozenset()
     kubeconfig: str = ""
     wait: bool = False
     check_mode: bool = False
@@ -81,6 +83,8 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
             threshold=threshold_from(params["refresh_before"], TOKEN_LIFE),
         ),
         contexts=contexts,
+        # In a real run the earlier task has done what it does.
+        expected=frozenset(params["expected_contexts"]) if check_mode else frozenset(),
         kubeconfig=params["kubeconfig"] or "",
         wait=params["unreachable"] == "pending",
         logins=wanted_from(params, registries, prints, environment),

@@ -124,7 +124,7 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
         return ClusterPlan(view.context, failure=view.failed)
     decide = _plan_absent if policy.absent else _plan_present
     items = [decide(view, namespace, desired, policy, now) for namespace in view.wanted]
-    warnings = [] if view.unreachable else _doubts(view, policy)
+    warnings = _doubts_of_coming(view, policy) if view.unreachable else _doubts(view, policy)
     failure = ""
     if policy.prune:
         surplus = _surplus(view, desired)
@@ -166,6 +166,15 @@ def _doubts(view: View, policy: Policy) -> list[str]:
     return said
 
 
+def _doubts_of_coming(view: View, policy: Policy) -> list[str]:
+    """Return what a cluster that this run makes will lack, unless something else makes it in between."""
+    if not view.missing or policy.create_namespaces:
+        return []
+    named = ", ".join(f"'{name}'" for name in sorted(view.missing))
+    noun = f"Namespace {named} does" if len(view.missing) == 1 else f"Namespaces {named} do"
+    return [f"{noun} not exist in a new cluster such as '{view.context}'. Set O(create_namespaces=true) to have them created."]
+
+
 def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, _now: datetime) -> Item:
     current = view.secrets.get(namespace)
     if namespace in view.refused:
@@ -183,7 +192,8 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
     failure = _refusal(view, namespace, policy, current)
     if failure:
         return Item(namespace, current=current, failure=failure)
-    reason = due(current, desired, policy.threshold, now) if not view.unreachable else "the cluster can't be read now"
+    away = view.comes or ("the cluster can't be read now" if view.unreachable else "")
+    reason = away or due(current, desired, policy.threshold, now)
     unlinked = view.unlinked.get(namespace, "") if desired.service_accounts else ""
     link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), desired)
     if current is not None and not current.ours:
@@ -198,7 +208,7 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
         reason,
         current,
         force=verb == "adopt" or policy.force_conflicts,
-        create_namespace=namespace in view.missing,
+        create_namespace=namespace in view.missing and policy.create_namespaces,
         unsure=namespace in view.unsure,
         link=link,
         unlink=unlink,
@@ -210,7 +220,7 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
 def _refusal(view: View, namespace: str, policy: Policy, current: Current | None) -> str:
     if namespace in view.refused:
         return view.refused[namespace]
-    if namespace in view.missing and not policy.create_namespaces:
+    if namespace in view.missing and not policy.create_namespaces and not view.comes:
         return "the namespace does not exist. Create it, or set O(create_namespaces=true)."
     if current is None:
         return ""

@@ -113,7 +113,8 @@ def _open(run: Run) -> tuple[list[Pending], list[str]]:
     """Return what waits for a cluster or a profile, or in check mode the warnings that the plan for it is a guess."""
     away = _away(run)
     if run.check_mode:
-        guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in away]
+        lost = [cluster for cluster in away if not cluster.view.comes]
+        guesses = [f"The plan for cluster '{cluster.context}' is a guess. {cluster.view.unreachable}" for cluster in lost]
         return [], [*guesses, *failures_of(_waiting_for(run), with_waiting=True)]
     return [*(_waiting(cluster, run) for cluster in away), *pending_of(run.logins)] if run.wait else [], []
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+from ..colima_paths import parse_name
 from ..core.durations import Threshold
 from ..core.errors import WorkstationError
 from ..core.plan import Plan
@@ -29,7 +30,7 @@ from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
 from .options import SPEC, Task, task_from
 from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
-from .read import read_view
+from .read import BUILT_IN, read_view
 from .result import Cluster, Run, plan_for, result_of
 from .view import View
 
@@ -99,7 +100,10 @@ class PullSecrets(Subject[Task, Current]):
         ]
         # A profile that stopped meanwhile is waited for, whatever its files say.
         away = {one.item.place: one.item.waiting for one in self.done.logins if one.item.waiting} if self.done else {}
-        logins = current.logins.plan(Clock(desired.now, policy.threshold)).without(away)
+        logins = current.logins.plan(Clock(desired.now, policy.threshold))
+        places = {item.place for item in logins.items if item.place.kind == "nerdctl"}
+        comes = {place: "" for place in places if parse_name(place.where).id in desired.expected}
+        logins = logins.without(away | comes)
         run = Run(
             desired=desired.desired,
             now=desired.now,
@@ -183,9 +187,15 @@ class PullSecrets(Subject[Task, Current]):
 def _blind(context: str, error: WorkstationError, task: Task) -> View:
     if not (isinstance(error, Unreachable) or error.context.get("missing_context")):
         return View(context, failed=error.message)
-    # Patterns find nothing in a cluster that can't be asked; names are what will be there.
-    wanted = () if task.policy.absent else choose(task.scope, (), ())
-    return View(context, wanted, unreachable=error.message)
+    expected, new = context in task.expected, bool(error.context.get("missing_context"))
+    # Patterns find nothing in a cluster that can't be asked, except what every new one has; names are what will be there.
+    own = sorted(BUILT_IN) if expected and new else []
+    wanted = () if task.policy.absent else choose(task.scope, own, ())
+    if not expected:
+        return View(context, wanted, unreachable=error.message)
+    missing = frozenset(wanted) - BUILT_IN if new else frozenset()
+    comes = f"the cluster does not {'exist yet; this run creates' if new else 'run yet; this run starts'} it"
+    return View(context, wanted, missing, unreachable=error.message, comes=comes)
 
 
 def _foreseen(item: Item) -> Outcome:

@@ -39,6 +39,7 @@ class View:
     refused says why a namespace could not be read, unlinked why its service accounts could not. complete is false when secrets
     outside the scope could not be seen.
     idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
+    comes says why that is no trouble: the same run makes the cluster, or starts it.
     """
 
     context: str
@@ -52,4 +53,5 @@ class View:
     complete: bool = True
     idle_parts: tuple[str, ...] = ()
     unreachable: str = ""
+    comes: str = ""
     failed: str = ""

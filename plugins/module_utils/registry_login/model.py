@@ -85,8 +85,8 @@ class LoginPlan:
     warnings: tuple[str, ...] = ()
 
     def without(self, away: Mapping[Place, str]) -> LoginPlan:
-        """Return the plan with what waits for a place that is away, and why."""
-        return replace(self, items=tuple(replace(item, waiting=away.get(item.place) or item.waiting) for item in self.items))
+        """Return the plan with what waits for a place that is away, and why; an empty reason is that of a place that comes."""
+        return replace(self, items=tuple(replace(item, waiting=away.get(item.place, item.waiting)) for item in self.items))
 
     @property
     def hosts(self) -> frozenset[str]:

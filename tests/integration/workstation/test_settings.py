@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = ROOT / "playbooks" / "workstation.yml"
 # Refused in every laptop of the second test, so that its run ends there: nothing else may be.
 SENTINEL = "colima_restrat"
+REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 REFUSED = f"Could not use variable '{SENTINEL}': it is unknown. Did you mean 'colima_restart'?"
 
 
@@ -59,7 +60,7 @@ def generated() -> Iterator[tuple[str, Mistake]]:
             yield (
                 f"{name} in words",
                 Mistake(
-                    {name: "perhaps", "secret_refresh_registries": ["123456789012.dkr.ecr.eu-central-1.amazonaws.com"]},
+                    {name: "perhaps", "secret_refresh_registries": [REGISTRY]},
                     f"Could not use 'perhaps' as '{name}': it is neither true nor false.",
                 ),
             )
@@ -109,6 +110,10 @@ BY_HAND = {
     "a context of another profile": Mistake(
         {"docker_context_contexts": [{"name": "colima-buildx", "docker": {"profile": "docker-bildx"}}]},
         "Did you mean 'docker-buildx'?",
+    ),
+    "secrets in another cluster": Mistake(
+        {"secret_refresh_context": "colima-k9s", "secret_refresh_registries": [REGISTRY]},
+        "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. Did you mean 'k8s'?",
     ),
     "cpus": Mistake(profile(cpus=2), "Could not use option 'cpus' of 'k8s' in 'colima_profiles': it is unknown. Did you mean"),
     "disk in words": Mistake(
@@ -168,6 +173,7 @@ FINE: tuple[dict[str, Any], ...] = (
     ]},
     {"colima_restart": "{{ 'never' if true else 'always' }}"},
     {"nerdctl_completion": ["zsh"]},
+    {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube"},
     {"secret_refresh_registries": [], "secret_refresh_namespaces": ["default", "team-*"]},
 )  # fmt: skip
 

@@ -107,6 +107,9 @@ def test_check_mode_on_an_empty_lab_prints_the_plan_and_changes_nothing(lab: Lab
     assert done.returncode == 0, done.stdout + done.stderr
     assert changed(done.stdout) >= 4
     assert "k8s" in done.stdout and "docker-buildx" in done.stdout and "colima-buildx" in done.stdout
+    coming = "the cluster does not exist yet; this run creates it"
+    assert f"create pull secret colima-k8s/default/ecr-creds ({coming})" in done.stdout
+    assert "create namespace colima-k8s/team-a" in done.stdout and "is a guess" not in done.stdout
     assert fingerprint(lab.folder) == before
 
 

@@ -105,6 +105,21 @@ def away(check_mode: bool = True) -> Cluster:
     return Cluster(view, plan, tuple(Outcome(item, "due") for item in plan.items) if check_mode else ())
 
 
+def test_a_cluster_that_the_same_run_makes_is_no_guess_to_warn_of() -> None:
+    comes = "the cluster does not exist yet; this run creates it"
+    view = View("c", ("default", "team"), frozenset({"team"}), unreachable="Could not find kube context 'c': x.", comes=comes)
+    plan = plan_cluster(view, DESIRED, Policy(create_namespaces=True), NOW)
+    run = run_of(Cluster(view, plan, tuple(Outcome(item, "due") for item in plan.items)), check_mode=True)
+    assert plan_for(run).actions == [
+        f"create pull secret c/default/{DESIRED.name} ({comes})",
+        "create namespace c/team",
+        f"create pull secret c/team/{DESIRED.name} ({comes})",
+    ]
+    assert plan_for(run).warnings == ()
+    (warning,) = plan_cluster(view, DESIRED, Policy(), NOW).warnings
+    assert warning.startswith("Namespace 'team' does not exist in a new cluster such as 'c'.")
+
+
 def test_a_cluster_that_is_away_is_a_guess_a_failure_or_pending() -> None:
     guess = result(away(), check_mode=True)
     assert plan_for(run_of(away(), check_mode=True)).changed and "is a guess" in guess["warnings"][0]
