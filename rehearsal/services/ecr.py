@@ -8,6 +8,7 @@ import base64
 import datetime
 import json
 import os
+import re
 import secrets
 import threading
 import time
@@ -225,6 +226,15 @@ def _control(tokens: _Tokens, what: str, body: dict[str, Any]) -> dict[str, Any]
     return {"calls": len(tokens.requests), "requests": tokens.requests}
 
 
+def _registry_status(tokens: _Tokens, environ: dict[str, Any]) -> int:
+    """Answer as the registry would whose name was asked for: 200 for its current token, else 401."""
+    name = re.match(r"(\d{12})\.dkr\.ecr\.([^.]+)\.", str(environ.get("HTTP_HOST", "")))
+    given = base64.b64decode(str(environ.get("HTTP_AUTHORIZATION", "")).removeprefix("Basic ")).decode()
+    # A token opens the registries of its region, of every account that lets its owner in.
+    begin, end = tokens.token("", name[2] if name else "").split("--")
+    return 200 if name and given.startswith(f"AWS:{begin}-") and given.endswith(f"-{end}") else 401
+
+
 def serve(port: int) -> None:
     """Serve AWS' API, and the lab's own requests below /rehearsal/."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -237,6 +247,8 @@ def serve(port: int) -> None:
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         path = str(environ.get("PATH_INFO", ""))
+        if path == "/v2/":
+            return Response("{}", status=_registry_status(tokens, environ), mimetype="application/json")(environ, start_response)
         if not path.startswith("/rehearsal/"):
             failure = tokens.next_failure(str(environ.get("HTTP_X_AMZ_TARGET", "")))
             return failure(environ, start_response) if failure else aws(environ, start_response)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+VERSION = "v1.36.3"
 EMPTY: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -24,6 +25,7 @@ EMPTY: dict[str, Any] = {
     "preferences": {},
     "users": [],
 }
+DELETES = {"delete-context": "contexts", "delete-cluster": "clusters", "delete-user": "users"}
 LISTS = ("clusters", "contexts", "users")
 PLURALS = {
     "ns": "namespaces",
@@ -107,8 +109,8 @@ def config_command(words: list[str], flags: dict[str, str]) -> str:
             raise Refused(f'error: no context exists with the name: "{rest[0]}"')
         save(paths[0], {**load(paths[0]), "current-context": rest[0]})
         return f'Switched to context "{rest[0]}".\n'
-    if verb == "unset":
-        return unset(paths[0], rest[0])
+    if verb in DELETES or verb == "unset":
+        return unset(paths[0], rest[0]) if verb == "unset" else delete(paths[0], verb, rest[0])
     raise Refused(f"error: unknown command {json.dumps(' '.join(['config', *words]))} (the rehearsal's kubectl)")
 
 
@@ -122,6 +124,17 @@ def contexts_table(whole: dict[str, Any]) -> str:
     widths = [max(len(row[column]) for row in rows) + 3 for column in range(4)]
     lines = ("".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)) + row[4] for row in rows)
     return "".join(f"{line}\n" for line in lines)
+
+
+def delete(path: Path, verb: str, name: str) -> str:
+    """Remove one entry from the file. Raises Refused for one that is not there."""
+    config, kind = load(path), DELETES[verb]
+    entries = config.get(kind) or []
+    if name not in [entry["name"] for entry in entries]:
+        raise Refused(f"error: cannot delete {verb.removeprefix('delete-')} {name}, not in {path}")
+    save(path, {**config, kind: [entry for entry in entries if entry["name"] != name]})
+    shown = f'"{name}"' if verb == "delete-context" else name
+    return f"deleted {verb.removeprefix('delete-')} {shown} from {path}\n"
 
 
 def unset(path: Path, name: str) -> str:
@@ -203,6 +216,13 @@ def get_command(words: list[str], flags: dict[str, str]) -> str:
     return "NAME\n" + "".join(f"{item['metadata']['name']}\n" for item in items)
 
 
+def version_text(flags: dict[str, str]) -> str:
+    """What `kubectl version --client` prints."""
+    if flags.get("--output") != "json":
+        return f"Client Version: {VERSION}\n"
+    return json.dumps({"clientVersion": {"major": "1", "minor": "36", "gitVersion": VERSION}}, indent=2) + "\n"
+
+
 def split(argv: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Words and flags."""
     words: list[str] = []
@@ -230,7 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif verb == "get":
             out = get_command(rest, flags)
         elif verb == "version":
-            out = "Client Version: v1.36.3\n"
+            out = version_text(flags)
         else:
             raise Refused(f'error: unknown command "{verb}" for the rehearsal\'s kubectl: install kubectl, or run make engines')
     except Refused as refusal:

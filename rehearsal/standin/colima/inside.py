@@ -18,6 +18,7 @@ from rehearsal.engines import find
 from rehearsal.processes.daemon import Daemon
 from rehearsal.processes.system import LabError
 from rehearsal.services import grades
+from rehearsal.services.node import register_node
 
 READY_SECONDS = 120.0
 # Settings that Debian's dockerd 20.10 refuses to start with; a newer one takes proxies from there, too.
@@ -148,7 +149,9 @@ def stop_runtime(guest: Guest) -> None:
 
 def start_kubernetes(guest: Guest) -> None:
     """Start the Kubernetes API and leave its kubeconfig where k3s does."""
-    text = guest.kubernetes().start().kubeconfig.read_text()
+    kubernetes = guest.kubernetes().start()
+    register_node(kubernetes, guest.instance, guest.runtime)
+    text = kubernetes.kubeconfig.read_text()
     guest.k3s_yaml.parent.mkdir(parents=True, exist_ok=True)
     if not guest.k3s_yaml.exists() or guest.k3s_yaml.read_text() != text:
         guest.k3s_yaml.touch(mode=0o600)

@@ -38,7 +38,8 @@ def version(client: Client, engine: Engine, options: dict[str, Any], _args: list
     except Exit as error:
         failure = error.text
     template = str(options.get("format") or "")
-    data = {"Client": Struct("system.clientVersion", facts), "Server": server and Struct("types.Version", server)}
+    shadow = {"APIVersion": facts["ApiVersion"]}
+    data = {"Client": Struct("system.clientVersion", facts, shadow), "Server": server and Struct("types.Version", server)}
     if template == "json":
         sys.stdout.write(dumps(data) + "\n")
     elif template:

@@ -40,6 +40,7 @@ class Resource:
 
 RESOURCES = (
     Resource("configmaps", "ConfigMap", True, frozenset({"data", "binaryData", "immutable"}), short=("cm",)),
+    Resource("nodes", "Node", False, frozenset({"spec", "status"}), short=("no",)),
     Resource("namespaces", "Namespace", False, frozenset({"spec", "status"}), short=("ns",)),
     Resource("secrets", "Secret", True, frozenset({"data", "stringData", "type", "immutable"})),
     Resource(

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import guest_reads
 from ..console import Fatal, Log, fatal_line
 from ..files import config_file
 from ..files.config_file import Config
@@ -257,10 +258,8 @@ class Machine:
         guest = self.guest
         if config["binfmt"] and self.settings.arch == _arch(config["arch"], self.settings):
             self.settings.process.stdout.write(BINFMT)
-        if self.instance.spec and self.instance.spec.get("rosetta", {}).get("enabled"):
-            guest.write("/proc/sys/fs/binfmt_misc/rosetta", "enabled\ninterpreter /mnt/lima-rosetta/rosetta\n")
-        else:
-            guest.path("/proc/sys/fs/binfmt_misc/rosetta").unlink(missing_ok=True)
+        rosetta = bool((self.instance.spec or {}).get("rosetta", {}).get("enabled"))
+        guest_reads.boot(guest, str(config["runtime"]), rosetta=rosetta, binfmt=bool(config["binfmt"]))
         # The requested configuration, not the effective one: after a refused resize its disk size is wrong.
         config_file.save(config, self.profile.state_file)
         if self.instance.disks:
