@@ -39,6 +39,7 @@ SUBJECTS = {
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
     "user_timer": "timer.task",
+    "workstation_info": "doctor.task",
 }
 # The laptops whose settings were checked in this play, "name:" each; set by the callback plugin after a first good task.
 CHECKED = "LAPTOP_CONTAINERS_CHECKED"
@@ -89,7 +90,7 @@ class ActionModule(Normal):
         from ..plugin_utils.settings import check_settings
 
         with self._environment():
-            found = check_settings(self._task, task_vars, self._templar, subject_of)
+            found = check_settings(self._task, task_vars, self._templar, _known_subject)
         return found.lines, found.warnings
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
@@ -142,6 +143,10 @@ def subject_of(module: str) -> Subject[Any, Any]:
     """Return the subject of a module."""
     found: Subject[Any, Any] = import_module(f"..module_utils.{SUBJECTS[module]}", __package__).SUBJECT()
     return found
+
+
+def _known_subject(module: str) -> Subject[Any, Any] | None:
+    return subject_of(module) if module in SUBJECTS else None
 
 
 def _list(sentences: list[str]) -> str:

@@ -17,6 +17,8 @@ description:
     every new phase is a plain line.
   - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
     lists what was done until then and which roles were not reached; its last line is the failure.
+  - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
+    laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of tags to be skipped, those that look
     like a known one. Refuses likewise a play for a laptop or group that the inventory does not have.
@@ -39,6 +41,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ..action.converge import CHECKED, SUBJECTS
 from ..module_utils.core.progress import VARIABLE
+from ..module_utils.doctor.show.run import Doctor
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
@@ -48,6 +51,8 @@ from ..plugin_utils.preload import preload
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
 _TITLE = 15
+_NOT_EXAMINED = ("", "it was not examined", False)
+_COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_WARN, "note": C.COLOR_VERBOSE, "ok": C.COLOR_OK}
 
 
 class Host:
@@ -79,6 +84,7 @@ class CallbackModule(CallbackBase):
         self.hosts: dict[str, Host] = {}
         self.roles: list[str] = []
         self.checked = bool(context.CLIARGS.get("check"))
+        self.doctor = Doctor()
         self.ours = False
         # The play that has begun, if it uses this collection.
         self.play: Any = None
@@ -156,6 +162,8 @@ class CallbackModule(CallbackBase):
     def _keep(self, result: Any, failed: bool = False) -> None:
         host, answer = self._host(result), result.result
         host.reached.add(role_of(result.task))
+        if self.doctor.takes(str(result.task.action), result.host.get_name(), answer):
+            return
         if not failed and str(result.task.action).startswith(OURS):
             # Workers inherit it: they need not check the settings again.
             os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
@@ -176,6 +184,9 @@ class CallbackModule(CallbackBase):
         self._forget(os.getpid())
         if not self.ours:
             return
+        if self.doctor.results:
+            self._show_examination(stats)
+            return
         for name in sorted(stats.processed):
             host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")
@@ -193,6 +204,11 @@ class CallbackModule(CallbackBase):
                 note = " What it did before that is not known." if unknown else ""
                 self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)
 
+    def _show_examination(self, stats: Any) -> None:
+        lost = {name: self.hosts[name].failure or _NOT_EXAMINED for name in sorted(stats.processed) if name in self.hosts}
+        for line in self.doctor.lines({name: failure[1] for name, failure in lost.items()}, self._width()):
+            self._display.display(line.text, color=_COLORS.get(line.tone))
+
     def _stop(self) -> None:
         if self.follower is not None:
             self.follower.stop()
@@ -206,9 +222,14 @@ class CallbackModule(CallbackBase):
 
     def _block(self, title: str, lines: list[str], color: str | None = None) -> None:
         indent = max(_TITLE, len(title) + 1)
-        width = min(200, max(40, os.get_terminal_size(sys.stdout.fileno()).columns)) if sys.stdout.isatty() else None
+        width = self._width()
         for number, line in enumerate(lines):
             self._display.display(f"{title if number == 0 else '':<{indent}}{wrapped(line, indent, width)}", color=color)
+
+    @staticmethod
+    def _width() -> int | None:
+        """Return the width of the terminal within bounds; None where nothing is to be broken into lines."""
+        return min(200, max(40, os.get_terminal_size(sys.stdout.fileno()).columns)) if sys.stdout.isatty() else None
 
 
 def _text_of(warning: Any) -> str:

@@ -28,7 +28,6 @@ from .plays import OURS, role_of, tasks_of
 from .references import unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
-SubjectOf = Callable[[str], Subject[Any, Any]]
 # Variables of the playbooks themselves.
 OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
@@ -66,9 +65,12 @@ class Findings:
 
 
 def check_settings(
-    task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Subject[Any, Any]]
+    task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Subject[Any, Any] | None]
 ) -> Findings:
-    """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks."""
+    """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks.
+
+    subject_of: the subject of a module, None where it has none.
+    """
     play = task.get_play()
     tasks = tasks_of(play)
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
@@ -80,10 +82,11 @@ def check_settings(
     _check_names(findings, variables, roles, names, registered)
     works = []
     for one in reached:
-        if str(one.action).startswith(OURS):
+        subject = subject_of(_module(one)) if str(one.action).startswith(OURS) else None
+        if subject is not None:
             mine = {**variables, **one.get_vars(), **play._variable_manager.extra_vars}
             own = templar.copy_with_new_env(available_variables=mine)
-            work = _reached(one, subject_of(_module(one)), own, findings)
+            work = _reached(one, subject, own, findings)
             if work is not None:
                 works.append(work)
                 _check_options(findings, work, task.check_mode)

@@ -27,7 +27,6 @@ from rehearsal.services.registry import Registry
 LONGEST_PATH = 32
 SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
-AUTHORITIES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _AT_WORK = "another rehearsal is at work there. Wait until it has ended, or use --dir."
 
 
@@ -185,9 +184,7 @@ class Lab:
         # A play can set variables but not unset them; for these tools an empty one counts as unset.
         foreign = ("COLIMA_PROFILE", "LIMA_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "BUILDX_BUILDER", "AWS_SESSION_TOKEN")
         proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
-        # Authorities that the machine's own network needs; nothing in a lab is behind that.
-        authorities = [name for name in AUTHORITIES if name in os.environ]
-        return {**dict.fromkeys((*foreign, *proxies, *authorities), ""), **ours}
+        return {**dict.fromkeys((*foreign, *proxies), ""), **ours}
 
     def down(self) -> None:
         """End every process of the lab and remove it, also an incomplete one."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# 297 when it was set. Tests and recordings would add hundreds.
-MOST_KIB = 320
+# 297 without the doctor, whose ten groups of checks take 50. Tests and recordings would add hundreds.
+MOST_KIB = 380
 SHIPPED = {
     "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "meta", "playbooks", "plugins", "requirements.txt", "roles",

@@ -120,6 +120,9 @@ SCENARIOS = {
         lambda home: service_manager.install(home / "bin"),
         lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},
     ),
+    "workstation_info": Scenario(
+        leftovers, lambda _home: {"groups": ["docker", "leftovers"], "docker_cli_config": {"plugins": ["docker-buildx"]}}
+    ),
 }
 CHANGING = [name for name in SCENARIOS if not name.endswith("_info")]
 

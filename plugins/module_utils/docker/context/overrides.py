@@ -74,28 +74,44 @@ def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = 
     return findings
 
 
-def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[str]:
-    """Return a warning for each variable that makes docker use anything but the current context.
+@dataclass(frozen=True)
+class Override:
+    """A variable that makes docker use anything but the current context: its value, and the lines that set it."""
+
+    variable: str
+    value: str
+    settings: tuple[Finding, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """Where it is set, in words."""
+        places = [f"{item.path} line {item.line}" for item in self.settings]
+        return f"set in {' and '.join(places)}" if places else "set in the environment of this run"
+
+
+def overriding(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[Override]:
+    """Return each variable that makes docker use anything but the current context.
 
     A variable that says the same as the context (many tools only read DOCKER_HOST) overrides nothing.
     """
-    warnings = []
+    found = []
+    listed = list(findings)
     for variable in VARIABLES:
         agreed = current_host if variable == "DOCKER_HOST" else current
-        found = [item for item in findings if item.variable == variable and item.value != agreed]
+        settings = tuple(item for item in listed if item.variable == variable and item.value != agreed)
         value = environment.get(variable, "")
-        places = [f"{item.path} line {item.line}" for item in found]
-        if value and value != agreed:
-            where = f"set in {' and '.join(places)}" if places else "set in the environment of this run"
-        elif found and value != agreed:
-            where, value = f"set in {' and '.join(places)}", found[-1].value
-        else:
-            continue
-        warnings.append(
-            f"{variable}={value} is {where} and overrides docker's current context '{current}'. "
-            f"Remove it there (in an open shell: unset {variable}) to use the context."
-        )
-    return warnings
+        if value != agreed and (value or settings):
+            found.append(Override(variable, value or settings[-1].value, settings))
+    return found
+
+
+def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[str]:
+    """Return a warning for each variable that makes docker use anything but the current context."""
+    return [
+        f"{one.variable}={one.value} is {one.where} and overrides docker's current context '{current}'. "
+        f"Remove it there (in an open shell: unset {one.variable}) to use the context."
+        for one in overriding(environment, findings, current, current_host)
+    ]
 
 
 def overrides_of(current: str, host: str) -> list[str]:

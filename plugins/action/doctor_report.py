@@ -1,0 +1,78 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gathers what the doctor found on every laptop of a run; see the module of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.core.errors import WorkstationError, naming_files
+from ..module_utils.core.system.files import write_atomically
+from ..module_utils.doctor.show.compare import changes
+from ..module_utils.doctor.show.report import document, files_for, read_document
+
+_NO_ANSWER = {"msg": "it could not be reached"}
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what was written; fails where something is broken."""
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(
+            {
+                "register": {"type": "str", "default": "doctor_result"},
+                "show": {"type": "str", "choices": ["findings", "all"], "default": "findings"},
+                "report": {"type": "str", "default": ""},
+                "compare": {"type": "str", "default": ""},
+            }
+        )
+        found = document(_results(task_vars or {}, options["register"]))
+        try:
+            with naming_files("write the report"):
+                return self._reported(found, options)
+        except WorkstationError as error:
+            return {"failed": True, **error.result}
+
+    def _reported(self, found: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
+        since = changes(read_document(options["compare"]), found) if options["compare"] else []
+        files = [] if self._task.check_mode or not options["report"] else _write(found, options["report"], since)
+        laptops: Sequence[Mapping[str, Any]] = found["laptops"]
+        broken = [one["name"] for one in laptops if one["reached"] and one["verdict"] == "broken"]
+        lost = [one["name"] for one in laptops if not one["reached"]]
+        result: dict[str, Any] = {"changed": False, "show": options["show"], "files": files, "changes": since}
+        result |= {"broken": broken, "unreachable": lost}
+        if broken:
+            where = f" on {len(broken)} of {len(laptops)} laptops: {', '.join(broken)}" if len(laptops) > 1 else ""
+            return {**result, "failed": True, "msg": f"Something is broken{where}. What helps is listed below."}
+        return result
+
+
+def _results(variables: Mapping[str, Any], register: str) -> dict[str, Mapping[str, Any]]:
+    """Return the examination of each laptop of the play; of one that gave none, why."""
+    hosts = variables["hostvars"]
+    return {name: hosts[name].get(register) or _NO_ANSWER for name in variables["ansible_play_hosts_all"]}
+
+
+def _write(found: Mapping[str, Any], path: str, since: Sequence[Mapping[str, str]]) -> list[str]:
+    """Write the files of a report and return their paths."""
+    import json
+
+    written = []
+    for kind, file in files_for(path).items():
+        if kind == "json":
+            text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        else:
+            from ..module_utils.doctor.show.page import page
+
+            text = page(found, since)
+        write_atomically(file, text, 0o644)
+        written.append(str(file))
+    return written

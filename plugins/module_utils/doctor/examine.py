@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the groups of checks side by side, within a bound: what hangs is unknown, and holds nothing else up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from ..core.errors import WorkstationError
+from .model import GROUPS, Check, Kind, Status
+
+# The files of each group below groups/. Each has KINDS, and examine(laptop), which yields checks.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "tools": ("tools",),
+    "profiles": ("profiles", "disks"),
+    "docker": ("docker", "engines"),
+    "builders": ("builders",),
+    "kubernetes": ("kubernetes",),
+    "registries": ("registries", "credentials"),
+    "timers": ("timers",),
+    "network": ("network",),
+    "leftovers": ("leftovers",),
+}
+
+Examine = Callable[[Any], Iterator[Check]]
+
+
+def examine(laptop: Any, groups: Iterable[str], seconds: float) -> list[Check]:
+    """Return the checks of the groups. What has not ended after so many seconds is given up, and said so."""
+    chosen = set(groups)
+    files = [(group, name) for group in GROUPS if group in chosen for name in FILES.get(group, ())]
+    return run({(group, name): _file(name).examine for group, name in files}, laptop, seconds)
+
+
+def run(files: Mapping[tuple[str, str], Examine], laptop: Any, seconds: float) -> list[Check]:
+    """Run the files' examinations side by side, each in a thread of its own."""
+    found: dict[tuple[str, str], list[Check]] = {key: [] for key in files}
+    threads = {
+        key: threading.Thread(target=_collect, args=(key, one, laptop, found[key]), daemon=True) for key, one in files.items()
+    }
+    deadline = time.monotonic() + seconds
+    for thread in threads.values():
+        thread.start()
+    for thread in threads.values():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    late = {key: thread.is_alive() for key, thread in threads.items()}
+    checks = []
+    for (group, name), listed in found.items():
+        # A thread that is given up may still add to its list.
+        checks += list(listed)
+        if late[group, name]:
+            checks.append(_unfinished(group, f"it did not end within {seconds:g} s", "Run it again; see what hangs."))
+    return checks
+
+
+def kinds() -> list[Kind]:
+    """Return all kinds of checks, in the order of the groups."""
+    return [kind for group in GROUPS for name in FILES.get(group, ()) for kind in _file(name).KINDS]
+
+
+def _file(name: str) -> Any:
+    return import_module(f"..groups.{name}", __name__)
+
+
+def _collect(key: tuple[str, str], one: Examine, laptop: Any, into: list[Check]) -> None:
+    """Add the checks of one file to a list as they come, each with the time since the one before it."""
+    began = time.monotonic()
+    try:
+        for check in one(laptop):
+            ended = time.monotonic()
+            into.append(check.timed(ended - began))
+            began = ended
+    except WorkstationError as error:
+        what = error.what if not error.reason else f"could not {error.what}: {error.reason}"
+        into.append(_unfinished(key[0], what, error.remedy).timed(time.monotonic() - began))
+    except Exception as error:
+        # One fault must not hide what all the other checks have found.
+        fault = f"the doctor itself failed in {key[1]}.py: {type(error).__name__}: {error}"
+        into.append(_unfinished(key[0], fault, "Report it, with the output of support.yml.").timed(time.monotonic() - began))
+
+
+def _unfinished(group: str, reason: str, remedy: str) -> Check:
+    return Check(f"{group}.examined", Status.UNKNOWN, reason, remedy)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The builders of docker buildx: whether they are as the settings ask, their nodes answer, and which others are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...buildx.model import BuildxStep, State, Wanted
+from ...core.errors import InputError
+from ..laptop import Laptop
+from ..model import Check, Kind
+from ..settings import Look
+
+BUILDER = Kind("builders.builder", "whether a builder is there with its nodes and settings, and is the one that docker uses")
+NODES = Kind("builders.nodes", "whether the engines behind the nodes of a builder answer")
+STALE = Kind("builders.stale", "whether there are other builders whose engine is gone: `docker buildx ls` waits for them")
+KINDS = (BUILDER, NODES, STALE)
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("buildx_builder"):
+        return
+    try:
+        look = laptop.look("buildx_builder")
+    except InputError as error:
+        yield BUILDER.broken(error.message, error.remedy)
+        return
+    state: State = look.current
+    for item in look.desired.wanted:
+        yield _builder(laptop, look, item)
+        if item.name in state.builders and not state.builders[item.name].broken:
+            yield _nodes(laptop, state, item)
+    wanted = {item.name for item in look.desired.wanted}
+    stale = [name for name in state.builders if name not in wanted and state.dead_nodes(name)]
+    for name in stale:
+        yield STALE.note(state.reasons(name), f"docker buildx rm --keep-state --force {name}", name)
+    if not stale:
+        yield STALE.ok("none")
+
+
+def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
+    converge = laptop.converge("buildx")
+    steps = [step for step in look.plan.steps if isinstance(step, BuildxStep) and step.builder == item.name and not step.silent]
+    state: State = look.current
+    if item.name not in state.builders:
+        return BUILDER.broken("it does not exist", converge, item.name)
+    if state.builders[item.name].broken:
+        return BUILDER.broken("its record can't be read", converge, item.name)
+    if steps:
+        return BUILDER.warning("a run would " + "; ".join(map(str, steps)), converge, item.name)
+    waiting = [pending for pending in look.plan.pending if item.name in pending.target]
+    if waiting:
+        return BUILDER.warning(
+            f"{waiting[0].change}, because {waiting[0].reason}", laptop.converge("buildx", "buildx_recreate=always")
+        )
+    return BUILDER.ok("as the settings ask", item.name)
+
+
+def _nodes(laptop: Laptop, state: State, item: Wanted) -> Check:
+    if not state.dead_nodes(item.name):
+        shown = {state.status(item.name, node) for node in state.builders[item.name].nodes}
+        return NODES.ok("running" if shown == {"running"} else "ready; the first build starts it", item.name)
+    profiles = laptop.profiles() if laptop.has("colima_profile") else {}
+    down = [name for name, one in profiles.items() if one.health == "stopped"]
+    if down:
+        return NODES.note(f"{state.reasons(item.name)}; profile '{down[0]}' is stopped", "", item.name)
+    sockets = {f"unix://{path}": name for name, path in laptop.docker_sockets().items()}
+    hosts = [state.hosts.get(node.endpoint) or node.endpoint for node in state.builders[item.name].nodes]
+    behind = next((sockets[host] for host in hosts if host in sockets), "")
+    remedy = f"colima restart {behind}" if behind else laptop.converge("docker_context,buildx")
+    return NODES.broken(state.reasons(item.name), remedy, item.name)

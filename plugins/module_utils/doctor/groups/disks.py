@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The profiles' disks as they really are, what the VMs say of themselves, and the room on the laptop's own disk."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...colima.model.state import GIB, RUNNING, Current
+from ...colima_paths import Paths
+from ...core.errors import CommandFailed
+from ..guest import Told
+from ..laptop import Laptop
+from ..model import Check, Kind
+
+DISK = Kind("profiles.disk", "how full a profile's disk is, and what it takes of the laptop's")
+MOUNT = Kind("profiles.mount", "whether the data disk is mounted in the VM, under what the engine stores")
+LOCK = Kind("profiles.lock", "whether the data disk is marked as in use although no VM runs")
+FORMAT = Kind("profiles.format", "whether colima knows that the data disk holds data, so that no start formats it")
+SPACE = Kind("profiles.space", "whether the laptop's own disk has room for what the profiles may still store")
+CLOCK = Kind("profiles.clock", "whether a VM's clock is right: registries refuse one that stood still while the laptop slept")
+MEMORY = Kind("profiles.memory", "whether a VM has memory left")
+KINDS = (DISK, MOUNT, LOCK, FORMAT, SPACE, CLOCK, MEMORY)
+
+FULL, NEARLY_FULL = 0.95, 0.85
+LEAST_GIB, FEW_GIB = 3, 10
+# Signatures of requests and certificates allow minutes; a clock that is off by this much has stood still.
+SKEW_SECONDS = 30.0
+LEAST_MEMORY = 0.03
+# What each engine stores, and colima puts on the data disk.
+_STORED = {"docker": ("/var/lib/docker",), "containerd": ("/var/lib/containerd",), "incus": ("/var/lib/incus",)}
+_MIB_PER_GIB = 1024
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("colima_profile"):
+        return
+    for name, current in laptop.profiles().items():
+        yield from _kept(laptop, name, current)
+        if current.health == RUNNING:
+            yield from _inside(laptop, name, current)
+    yield _space(laptop)
+
+
+def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+    """Yield what files on the laptop tell."""
+    converge = laptop.converge("colima")
+    if current.disk is None:
+        return
+    if current.lock_is_stale:
+        yield LOCK.warning("its data disk is marked as in use although no VM runs", converge, name)
+    else:
+        yield LOCK.ok("free, or in use by its own VM", name)
+    if current.store_is_lost:
+        found = "colima's note that the data disk is formatted is lost: a start would format it, and lose images and volumes"
+        yield FORMAT.broken(found, converge, name)
+    else:
+        yield FORMAT.ok("noted", name)
+
+
+def _inside(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+    """Yield what the VM itself tells."""
+    try:
+        told = laptop.told(current.name)
+    except CommandFailed as error:
+        for kind in (DISK, MOUNT, CLOCK, MEMORY):
+            yield kind.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
+        return
+    if told is None:
+        return
+    yield _disk(laptop, name, current, told)
+    yield _mount(name, current, told)
+    restart = f"colima restart {name}"
+    off = abs(told.clock)
+    if off > SKEW_SECONDS:
+        way = "behind" if told.clock < 0 else "ahead of"
+        yield CLOCK.warning(f"its clock is {off:.0f} s {way} the laptop's", restart, name)
+    else:
+        yield CLOCK.ok("right", name)
+    free = f"{told.memory_free:.0%} of its memory is free"
+    yield (
+        MEMORY.warning(free, f"colima ssh --profile {name} -- ps aux", name)
+        if told.memory_free < LEAST_MEMORY
+        else MEMORY.ok(free, name)
+    )
+
+
+def _disk(laptop: Laptop, name: str, current: Current, told: Told) -> Check:
+    place = f"/mnt/lima-{current.name.id}"
+    usage = told.disks.get(place) or told.disks.get("/")
+    if usage is None:
+        return DISK.unknown("the VM does not tell", "", name)
+    taken = occupied(laptop.colima.paths, current)
+    found = f"{usage.used / GIB:.1f} of {usage.size / GIB:.0f} GiB used" + (
+        f", {taken / GIB:.1f} GiB on the laptop" if taken else ""
+    )
+    runtime = str((current.applied or {}).get("runtime") or "docker")
+    if usage.share < NEARLY_FULL:
+        return DISK.ok(found, name)
+    prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} system prune --force"
+    return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
+
+
+def _mount(name: str, current: Current, told: Told) -> Check:
+    if current.disk is None or current.why_data_is_inside:
+        return MOUNT.ok("images and volumes are in the VM itself", name)
+    runtime = str((current.applied or {}).get("runtime") or "")
+    wanted = (f"/mnt/lima-{current.name.id}", *_STORED.get(runtime, ()))
+    missing = [place for place in wanted if place not in told.mounts]
+    if missing:
+        lost = " and ".join(missing)
+        return MOUNT.broken(f"{lost} is not mounted: what is stored now goes with the VM", f"colima restart {name}", name)
+    return MOUNT.ok("mounted", name)
+
+
+def _space(laptop: Laptop) -> Check:
+    free = laptop.look("colima_profile").desired.host.disk_free_mib / _MIB_PER_GIB
+    if not free:
+        return SPACE.unknown("the laptop does not tell how much is free")
+    found = f"{free:.0f} GiB are free on the laptop"
+    remedy = "Free some disk space: a VM whose disk can't grow stops with damaged files."
+    if free < LEAST_GIB:
+        return SPACE.broken(found, remedy)
+    return SPACE.warning(found, remedy) if free < FEW_GIB else SPACE.ok(found)
+
+
+def occupied(paths: Paths, current: Current) -> int:
+    """Return how many bytes of the laptop's disk a profile takes: its VM and its data disk, which are sparse files."""
+    return sum(_blocks(file) for place in (paths.instance(current.name), paths.data_disk(current.name)) for file in _files(place))
+
+
+def _files(place: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [file for file in place.iterdir() if not file.is_symlink()]
+    return []
+
+
+def _blocks(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_blocks * 512
+    return 0

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether docker on the laptop talks to the profile that it should: its configuration, contexts, variables and engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.errors import InputError
+from ...core.install import how_to_install
+from ...core.system.command import complete_path
+from ...core.system.home import home
+from ...docker.config.plan import Edit
+from ...docker.context.model import BUILT_IN, ContextStep, Store, Wanted
+from ...docker.context.overrides import VARIABLES, find_settings, overriding, start_files
+from ..laptop import Laptop
+from ..model import Check, Kind
+from ..settings import Look
+
+CONFIG = Kind("docker.config", "whether docker's config.json can be read, and holds nothing that a removed Docker Desktop left")
+PLUGINS = Kind("docker.plugins", "whether docker finds its plugins buildx and compose")
+CONTEXT = Kind("docker.context", "whether a docker context is there, with the address of its profile")
+CURRENT = Kind("docker.current", "whether docker uses the context that it should")
+OVERRIDES = Kind("docker.variables", "whether DOCKER_HOST or DOCKER_CONTEXT overrules the current context, and where it is set")
+KINDS = (CONFIG, PLUGINS, CONTEXT, CURRENT, OVERRIDES)
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if laptop.has("docker_cli_config"):
+        yield from _config(laptop)
+    if laptop.has("docker_context"):
+        try:
+            look = laptop.look("docker_context")
+        except InputError as error:
+            yield CONTEXT.broken(error.message, error.remedy)
+            return
+        yield from _contexts(laptop, look)
+
+
+def _config(laptop: Laptop) -> Iterator[Check]:
+    converge = laptop.converge("docker_cli")
+    try:
+        look = laptop.look("docker_cli_config")
+    except InputError as error:
+        yield CONFIG.broken(f"could not {error.what}: {error.reason}", error.remedy)
+        return
+    for step in look.plan.steps:
+        plugin = isinstance(step, Edit) and step.key == "cliPluginsExtraDirs" and step.after
+        if plugin or (not isinstance(step, Edit) and step.verb == "link"):
+            yield PLUGINS.warning("docker does not look where its plugins are installed", converge, step.target)
+        elif isinstance(step, Edit) and step.key == "currentContext":
+            yield CONFIG.broken(f"its current context '{step.before}' is gone, so docker does nothing", converge)
+        else:
+            yield CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
+    missing = [name for name, place in look.current.facts.plugins.items() if place is None]
+    for name in missing:
+        yield PLUGINS.warning(
+            "it is not installed", how_to_install(name, search=complete_path(laptop.environment.get("PATH", ""))), name
+        )
+    if not look.plan.steps:
+        yield CONFIG.ok("readable, without leftovers")
+        if not missing:
+            yield PLUGINS.ok("found")
+
+
+def _contexts(laptop: Laptop, look: Look) -> Iterator[Check]:
+    store: Store = look.current
+    converge = laptop.converge("docker_context")
+    steps = [step for step in look.plan.steps if isinstance(step, ContextStep)]
+    for wanted in look.desired.wanted:
+        yield _context(wanted, store, steps, converge)
+    current = store.current or BUILT_IN
+    switch = next((step for step in steps if step.switches is not None), None)
+    if switch is not None:
+        yield CURRENT.warning(f"docker uses '{current}' instead of '{(switch.switches or ('', ''))[1]}'", converge)
+    else:
+        yield CURRENT.ok(f"docker uses '{current}'")
+    target = (switch.switches or ("", ""))[1] if switch is not None else current
+    yield from _overrides(laptop, target, store)
+
+
+def _context(wanted: Wanted, store: Store, steps: list[ContextStep], converge: str) -> Check:
+    name, found = wanted.name, store.contexts.get(wanted.name)
+    step = next((step for step in steps if step.switches is None and step.argv[-1] == name), None)
+    if found is not None and found.broken:
+        return CONTEXT.broken("its entry in docker's store can't be read", converge, name)
+    if step is None:
+        return CONTEXT.ok(found.host if found is not None else "as asked for", name)
+    if found is None:
+        return CONTEXT.broken("it does not exist", converge, name)
+    return CONTEXT.warning(f"a run would {step}", converge, name)
+
+
+def _overrides(laptop: Laptop, current: str, store: Store) -> Iterator[Check]:
+    host = store.contexts[current].host if current in store.contexts else ""
+    environment = {name: laptop.environment[name] for name in VARIABLES if laptop.environment.get(name)}
+    settings = find_settings(start_files(home()), home())
+    found = overriding(environment, settings, current, host)
+    for one in found:
+        lines = [f"sed -i.bak '{item.line}d' '{item.path}'" for item in reversed(one.settings)]
+        said = f"{one.variable} is '{one.value}', {one.where}, and overrules context '{current}'"
+        yield OVERRIDES.warning(said, "; ".join([*lines, f"unset {one.variable}"]), one.variable)
+    if not found:
+        yield OVERRIDES.ok("none overrules it")

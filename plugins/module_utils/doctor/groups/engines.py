@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The docker engines behind the contexts: whether they answer, to this docker command too, and run other platforms' images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...colima.model.state import RUNNING, Current
+from ...core.errors import CommandFailed, ToolMissing
+from ...docker.client import docker_cli
+from ...docker.engine import Silent
+from ..laptop import Bounded, Laptop
+from ..model import Check, Kind
+
+ENGINE = Kind("docker.engine", "whether the engine of a profile answers on its socket")
+API = Kind("docker.api", "whether the docker command and the engine have a version of the API in common")
+EMULATION = Kind("docker.emulation", "whether a VM really runs programs of the other architecture (Rosetta, binfmt), asked in it")
+KINDS = (ENGINE, API, EMULATION)
+
+# binfmt's handlers by the machine of the VM: what runs programs of the other one.
+_OTHER = {"aarch64": ("amd64", "qemu-x86_64"), "x86_64": ("arm64", "qemu-aarch64")}
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("colima_profile"):
+        return
+    # Asked while the profiles are read: a socket that hangs costs its time once.
+    wanted = laptop.docker_sockets()
+    answers = {name: _ask(laptop, path) for name, path in wanted.items()}
+    for name, current in laptop.profiles().items():
+        if current.health == RUNNING and name in wanted:
+            yield from _engine(laptop, name, answers[name])
+        if current.health == RUNNING:
+            yield from _emulation(laptop, name, current)
+
+
+def _ask(laptop: Laptop, path: str) -> dict[str, Any] | Silent:
+    try:
+        return laptop.engine(path)
+    except Silent as silent:
+        return silent
+
+
+def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Iterator[Check]:
+    if isinstance(answer, Silent):
+        yield ENGINE.broken(f"it does not answer: {answer}", f"colima restart {name}", name)
+        return
+    yield ENGINE.ok(f"docker {answer.get('Version', '')}", name)
+    yield _api(laptop, name, answer)
+
+
+def _api(laptop: Laptop, name: str, answer: dict[str, Any]) -> Check:
+    most, least = _number(answer.get("ApiVersion")), _number(answer.get("MinAPIVersion"))
+    try:
+        client = laptop.once("docker api", _client)
+    except (CommandFailed, ToolMissing) as error:
+        return API.unknown(error.reason, error.remedy, name)
+    if client < least:
+        found = f"this docker command has API {_shown(client)}, and the engine wants {_shown(least)} or newer"
+        return API.broken(found, "brew upgrade docker", name)
+    return API.ok(f"{_shown(min(client, most))}", name)
+
+
+def _client() -> tuple[int, ...]:
+    """Return the newest version of the API that the docker command has."""
+    # It asks an engine as well, whatever the format: one that is not there answers at once.
+    nowhere = {"DOCKER_HOST": "unix:///dev/null"}
+    cli = Bounded("docker", "", {**docker_cli().environment, "DOCKER_CONTEXT": None})
+    output = cli.run("version", "--format", "{{.Client.APIVersion}}", check=False, environment=nowhere)
+    found = _number(output.stdout.strip())
+    if not found:
+        raise CommandFailed("ask docker for its version", output.stderr.strip().rpartition("\n")[2], "Run 'docker version'.")
+    return found
+
+
+def _number(text: object) -> tuple[int, ...]:
+    parts = str(text or "").split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
+def _shown(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+    settings = current.applied or {}
+    machine, wants_rosetta = str(current.live.get("arch") or ""), bool(settings.get("rosetta"))
+    if machine not in _OTHER or not (wants_rosetta or settings.get("binfmt", True)) or settings.get("runtime") == "none":
+        return
+    try:
+        told = laptop.told(current.name)
+    except CommandFailed as error:
+        yield EMULATION.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
+        return
+    platform, handler = _OTHER[machine]
+    restart = f"colima restart {name}"
+    if told is None:
+        return
+    if wants_rosetta and "rosetta" not in told.emulators:
+        yield EMULATION.warning("Rosetta is asked for, and is off in the VM", restart, name)
+    elif not told.emulators & {handler, "rosetta"}:
+        yield EMULATION.warning(f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings", restart, name)
+    else:
+        yield EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in told.emulators else 'QEMU'}", name)

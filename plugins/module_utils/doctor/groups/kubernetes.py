@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster of each profile with Kubernetes: whether its context leads to it, and whether pods run on containerd directly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ...colima.model.config import has_kubernetes
+from ...colima.model.state import RUNNING, Current
+from ...core.errors import CommandFailed, ToolMissing, WorkstationError
+from ...docker.engine import Silent
+from ..cluster import Cluster
+from ..laptop import Bounded, Laptop
+from ..model import Check, Kind
+
+CONTEXT = Kind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
+CURRENT = Kind("kubernetes.current", "whether kubectl has a current context that exists")
+API = Kind("kubernetes.api", "whether the API server answers to the kubeconfig's credentials")
+CERTIFICATES = Kind("kubernetes.certificates", "how long the certificates of the API server and of the kubeconfig are valid")
+NODE = Kind("kubernetes.node", "whether the node is ready")
+RUNTIME = Kind("kubernetes.runtime", "whether the node runs pods on containerd itself, not through a shim to docker")
+PODS = Kind("kubernetes.pods", "whether a docker engine is free of the cluster's containers, which would fill `docker ps`")
+SKEW = Kind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
+KINDS = (CONTEXT, CURRENT, API, CERTIFICATES, NODE, RUNTIME, PODS, SKEW)
+
+# k3s renews certificates at a start when less than this is left.
+RENEWED_DAYS = 90
+FEW_DAYS = 14
+_PODS = '/containers/json?filters={"label":["io.kubernetes.pod.name"]}'
+_STARTING = "{} is not running, so it was not asked"
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("colima_profile"):
+        return
+    found = laptop.profiles()
+    clusters = {name: one for name, one in found.items() if _wants_kubernetes(laptop, name, one)}
+    for name, current in clusters.items():
+        yield from _cluster(laptop, name, current)
+    if clusters:
+        yield _current(next(iter(clusters.values())))
+    sockets = laptop.docker_sockets()
+    for name, current in found.items():
+        if current.health == RUNNING and name in sockets:
+            yield from _pods(laptop, name, sockets[name])
+
+
+def _wants_kubernetes(laptop: Laptop, name: str, current: Current) -> bool:
+    desired = next(one for one in laptop.look("colima_profile").desired.desired if one.name.name == name)
+    return desired.state != "absent" and bool(
+        desired.stated.get("kubernetes.enabled", has_kubernetes(current.applied or {"runtime": ""}))
+    )
+
+
+def _current(current: Current) -> Check:
+    clients = current.clients
+    if clients.kube_current_dangling:
+        found = f"the current context '{clients.kube_current}' does not exist"
+        return CURRENT.warning(found, f"kubectl config use-context {current.name.id}")
+    return CURRENT.ok(f"'{clients.kube_current}'" if clients.kube_current else "none is current")
+
+
+def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+    context, converge = current.name.id, laptop.converge("colima")
+    if current.health != RUNNING:
+        return
+    if not current.live.get("kubernetes"):
+        yield API.broken("k3s does not run in the profile", f"colima kubernetes start --profile {name}", context)
+        return
+    said = {
+        "": "it is not in the kubeconfig",
+        "incomplete": "its entry is incomplete",
+        "stale": "its entry is that of another k3s",
+    }
+    if current.clients.kube_entry in said:
+        yield CONTEXT.broken(said[current.clients.kube_entry], converge, context)
+        return
+    yield CONTEXT.ok("it is that of the profile", context)
+    try:
+        cluster = laptop.cluster(context)
+        version = cluster.version()
+    except WorkstationError as error:
+        yield API.broken(error.message if not error.reason else error.reason, error.remedy or f"colima restart {name}", context)
+        return
+    yield API.ok(f"{version} answers", context)
+    yield _certificates(cluster, name, context)
+    yield from _nodes(cluster, name, context)
+    yield _skew(laptop, version, context)
+
+
+def _certificates(cluster: Cluster, name: str, context: str) -> Check:
+    now = datetime.now(UTC)
+    left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
+    if not left:
+        return CERTIFICATES.ok("it has none", context)
+    whose = min(left, key=lambda one: left[one])
+    found = f"{left[whose]} days are left ({whose})"
+    # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.
+    if left[whose] < 0:
+        return CERTIFICATES.broken(f"{whose} ended {-left[whose]} days ago", f"colima restart {name}", context)
+    return (
+        CERTIFICATES.warning(found, f"colima restart {name}", context)
+        if left[whose] < FEW_DAYS
+        else CERTIFICATES.ok(found, context)
+    )
+
+
+def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
+    try:
+        nodes = cluster.nodes()
+    except WorkstationError as error:
+        yield NODE.unknown(error.message, "Ask for a role that may list nodes.", context)
+        return
+    if not nodes:
+        yield NODE.broken("the cluster has no node, so no pod can run", f"colima restart {name}", context)
+    for node in nodes:
+        called, info = str(node["metadata"]["name"]), (node.get("status") or {}).get("nodeInfo") or {}
+        why = _not_ready(node)
+        yield (
+            NODE.broken(f"node '{called}' is not ready: {why}", f"colima restart {name}", context)
+            if why
+            else NODE.ok(f"'{called}' is ready", context)
+        )
+        runtime = str(info.get("containerRuntimeVersion") or "")
+        if runtime.startswith("containerd://"):
+            yield RUNTIME.ok(runtime, context)
+        else:
+            yield RUNTIME.warning(f"it is {runtime or 'not told'}, a shim between Kubernetes and docker", _OWN_PROFILE, context)
+
+
+_OWN_PROFILE = "Give Kubernetes a profile of its own with runtime containerd; see the page of the role colima."
+
+
+def _not_ready(node: Mapping[str, Any]) -> str:
+    """Return why a node is not ready; empty when it is."""
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+    return "" if ready.get("status") == "True" else str(ready.get("message") or ready.get("reason") or "it does not report")
+
+
+def _pods(laptop: Laptop, name: str, socket: str) -> Iterator[Check]:
+    try:
+        listed = laptop.get(socket, _PODS)
+    except Silent:
+        # Whether the engine answers is a check of the group docker.
+        return
+    count = len(listed) if isinstance(listed, list) else 0
+    if count:
+        yield PODS.warning(f"{count} containers of a cluster run in docker", _OWN_PROFILE, name)
+    else:
+        yield PODS.ok("none", name)
+
+
+def _skew(laptop: Laptop, version: str, context: str) -> Check:
+    try:
+        client = laptop.once("kubectl version", _kubectl)
+    except (CommandFailed, ToolMissing) as error:
+        return SKEW.unknown(error.reason, error.remedy, context)
+    mine, server = _minor(client), _minor(version)
+    if mine and server and abs(mine - server) > 1:
+        return SKEW.warning(f"kubectl is {client}, the server {version}", "brew upgrade kubernetes-cli", context)
+    return SKEW.ok(f"kubectl {client}", context)
+
+
+def _kubectl() -> str:
+    output = Bounded("kubectl").run("version", "--client", "--output=json")
+    try:
+        return str(json.loads(output.stdout)["clientVersion"]["gitVersion"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandFailed("read the answer of 'kubectl version'", "it is not what kubectl prints") from error
+
+
+def _minor(version: str) -> int:
+    parts = version.removeprefix("v").split(".")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else 0

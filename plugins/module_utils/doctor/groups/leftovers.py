@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier profiles, other tools and killed runs have left: it takes room or leads astray, and nothing needs it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...colima.model.state import GIB
+from ...colima_paths import parse_name
+from ...core.errors import InputError, WorkstationError
+from ...core.system.home import home, state_directory
+from ...docker.client import docker_directory
+from ...docker.config.surroundings import desktop_is_installed
+from ...kube.kubeconfig import load, path_from
+from ..laptop import Laptop
+from ..model import Check, Kind
+
+DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
+PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
+DISK = Kind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
+CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles that are gone")
+KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
+NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
+ASIDE = Kind("leftovers.aside", "whether repairs have put files aside")
+KINDS = (DESKTOP, PROFILE, DISK, CONTEXT, KUBE, NOTES, ASIDE)
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    desktop = desktop_is_installed(laptop.environment)
+    yield (
+        DESKTOP.note("it is installed, and its licence may need a subscription", "brew uninstall --cask docker-desktop")
+        if desktop
+        else (DESKTOP.ok("it is not installed"))
+    )
+    yield from _notes(laptop)
+    if laptop.has("colima_profile"):
+        wanted = {str(name) for name in laptop.profiles()}
+        there = _known(laptop)
+        yield from _profiles(there - wanted)
+        yield from _disks(laptop, there | wanted)
+        yield from _docker_contexts(laptop, there | wanted)
+        yield from _kube_contexts(laptop, there | wanted)
+        yield _aside(laptop)
+
+
+def _known(laptop: Laptop) -> set[str]:
+    """Return the profiles that have settings or a VM, in colima's short form."""
+    paths = laptop.colima.paths
+    files = [*paths.base.glob("*/colima.yaml"), *paths.lima.glob("colima*/lima.yaml")]
+    return {_short(file.parent.name) for file in files if not file.parent.name.startswith("_")} - {""}
+
+
+def _short(name: str) -> str:
+    try:
+        return parse_name(name).name
+    except InputError:
+        return ""
+
+
+def _profiles(others: set[str]) -> Iterator[Check]:
+    for name in sorted(others):
+        yield PROFILE.note("the settings do not have it", f"colima delete --force --profile {name}", name)
+    if not others:
+        yield PROFILE.ok("none")
+
+
+def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
+    lost = [place for place in (laptop.colima.paths.lima / "_disks").glob("colima*") if _short(place.name) not in known]
+    for place in lost:
+        taken = sum(file.stat().st_blocks * 512 for file in place.iterdir() if file.is_file() and not file.is_symlink())
+        found = f"it belongs to no profile, and takes {taken / GIB:.1f} GiB; a profile of its name would use it again"
+        yield DISK.note(found, f"LIMA_HOME='{laptop.colima.paths.lima}' limactl disk delete --force {place.name}", place.name)
+    if not lost:
+        yield DISK.ok("none")
+
+
+def _docker_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
+    base, lost = f"unix://{laptop.colima.paths.base}/", dict[str, str]()
+    for file in (docker_directory(laptop.environment, home()) / "contexts" / "meta").glob("*/meta.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(file.read_text(encoding="utf-8"))
+            host = str(entry["Endpoints"]["docker"]["Host"])
+            if host.startswith(base) and _short(host.removeprefix(base).partition("/")[0]) not in known:
+                lost[str(entry["Name"])] = host
+    for name, host in lost.items():
+        yield CONTEXT.note(f"it leads to {host}, whose profile is gone", f"docker context rm --force {name}", name)
+    if not lost:
+        yield CONTEXT.ok("none")
+
+
+def _kube_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
+    try:
+        config = load(path_from(laptop.environment))
+    except WorkstationError as error:
+        yield KUBE.unknown(f"could not {error.what}: {error.reason}", error.remedy)
+        return
+    listed = [str(item.get("name")) for item in config.get("contexts") or () if isinstance(item, dict)]
+    lost = [name for name in listed if (name == "colima" or name.startswith("colima-")) and _short(name) not in known]
+    for name in lost:
+        remove = " && ".join(f"kubectl config {verb} {name}" for verb in ("delete-context", "delete-cluster", "delete-user"))
+        yield KUBE.note("its profile is gone", remove, name)
+    if not lost:
+        yield KUBE.ok("none")
+
+
+def _notes(laptop: Laptop) -> Iterator[Check]:
+    damaged = [file for file in sorted(state_directory(laptop.environment).glob("*.json")) if not _is_json(file)]
+    for file in damaged:
+        found = "it can't be read, so what earlier runs changed can't be undone"
+        yield NOTES.warning(found, f"mv '{file}' '{file}.damaged'", file.name)
+    if not damaged:
+        yield NOTES.ok("readable")
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError):
+        return False
+
+
+def _aside(laptop: Laptop) -> Check:
+    place = laptop.colima.paths.own / "aside"
+    files = sorted(place.iterdir()) if place.is_dir() else []
+    if files:
+        return ASIDE.note(f"{len(files)} directories that repairs have replaced", f"rm -r '{place}'", str(place))
+    return ASIDE.ok("none")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way out: proxies, certificate authorities and names, on the laptop and in the VMs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ...colima.model.state import RUNNING
+from ...colima_paths import Name
+from ...core.errors import CommandFailed, without_logins
+from ..certificates import ends_in_pem
+from ..laptop import SOCKET_SECONDS, Laptop
+from ..model import Check, Kind
+from ..registry_access import endpoint_of
+
+PROXY = Kind("network.proxy", "whether the proxy of the environment answers")
+AUTHORITY = Kind(
+    "network.authority", "whether files of certificate authorities that variables name are there, readable and valid"
+)
+NAMES = Kind("network.names", "whether the laptop resolves the names of the registries, where no proxy does it")
+GUEST_NAMES = Kind("network.guest_names", "whether a VM resolves names, asked in it")
+GUEST_AUTHORITY = Kind("network.guest_authority", "whether a VM knows an authority of its own where the laptop needs one")
+KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY)
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_AUTHORITIES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    proxies = {name: laptop.environment[name] for name in _PROXIES if laptop.environment.get(name)}
+    yield from _proxies(proxies)
+    files = {name: laptop.environment[name] for name in _AUTHORITIES if laptop.environment.get(name)}
+    for name, file in files.items():
+        yield _authority(name, file)
+    if not files:
+        yield AUTHORITY.ok("no variable names one")
+    if not proxies:
+        yield from _names(laptop)
+    if laptop.has("colima_profile"):
+        for name, current in laptop.profiles().items():
+            if current.health == RUNNING:
+                yield from _guest(laptop, name, current.name, bool(files))
+
+
+def _proxies(proxies: Mapping[str, str]) -> Iterator[Check]:
+    for address in dict.fromkeys(proxies.values()):
+        variable = next(name for name in proxies if proxies[name] == address)
+        shown, parts = without_logins(address), urlsplit(address if "://" in address else f"http://{address}")
+        try:
+            with socket.create_connection((parts.hostname or "", parts.port or 8080), timeout=SOCKET_SECONDS):
+                yield PROXY.ok(f"{shown} answers", variable)
+        except (OSError, ValueError) as error:
+            reason = str(getattr(error, "strerror", None) or error).lower()
+            yield PROXY.broken(f"{shown} does not answer: {reason}", f"unset {variable}", variable)
+    if not proxies:
+        yield PROXY.ok("none")
+
+
+def _authority(variable: str, file: str) -> Check:
+    path = Path(file).expanduser()
+    if path.is_dir():
+        return AUTHORITY.ok(f"{file} is a directory", variable)
+    try:
+        listed = ends_in_pem(path.read_bytes())
+    except OSError as error:
+        return AUTHORITY.broken(f"{file}: {(error.strerror or '').lower()}", f"unset {variable}", variable)
+    except ValueError:
+        return AUTHORITY.broken(f"{file} holds a certificate that can't be read", f"unset {variable}", variable)
+    if not listed:
+        return AUTHORITY.broken(f"{file} holds no certificate", f"unset {variable}", variable)
+    if max(listed) < datetime.now(UTC):
+        return AUTHORITY.broken(f"every certificate in {file} has expired", f"unset {variable}", variable)
+    return AUTHORITY.ok(f"{len(listed)} certificates", variable)
+
+
+def _names(laptop: Laptop) -> Iterator[Check]:
+    if not laptop.has("ecr_pull_secret"):
+        return
+    _subject, task = laptop.pull_secrets()
+    hosts = [urlsplit(endpoint_of(registry, laptop.environment)).hostname or "" for registry in task.registries]
+    for host in dict.fromkeys(hosts):
+        try:
+            socket.getaddrinfo(host, 443)
+        except OSError as error:
+            yield NAMES.warning(f"it is unknown here ({(error.strerror or str(error)).lower()})", f"nslookup {host}", host)
+        else:
+            yield NAMES.ok("known", host)
+
+
+def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Iterator[Check]:
+    # That the VM does not answer, the group profiles says.
+    with contextlib.suppress(CommandFailed):
+        told = laptop.told(profile)
+        if told is None:
+            return
+        restart = f"colima restart {name}"
+        yield GUEST_NAMES.ok("it does", name) if told.resolves else GUEST_NAMES.broken("it resolves no name", restart, name)
+        if has_authority and not told.authorities:
+            found = "the laptop has an authority of its own, and the VM has none: through a proxy that looks into TLS, pulls fail"
+            yield GUEST_AUTHORITY.note(found, "", name)
+        elif has_authority:
+            yield GUEST_AUTHORITY.ok(f"{len(told.authorities)} of its own", name)

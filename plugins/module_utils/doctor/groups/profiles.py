@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the profiles are as the settings ask: their VMs run, what they run with, what waits for a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...colima.model.state import ABSENT, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, Current
+from ...colima.plan.action import ProfilePlan, states
+from ...core.errors import WorkstationError
+from ..laptop import Laptop
+from ..model import Check, Kind
+from ..settings import Look
+
+SETTINGS = Kind("profiles.settings", "whether a run would accept the settings of the profiles")
+HEALTH = Kind("profiles.health", "whether the VM of a profile is there, and runs where it should")
+ENGINE = Kind("profiles.engine", "whether the container engine in a running VM answers")
+DRIFT = Kind("profiles.drift", "whether a profile has the settings that are asked for")
+PENDING = Kind("profiles.pending", "whether changes of a profile wait for a restart")
+ADDRESS = Kind("profiles.address", "whether a profile that is to have a reachable address has one")
+INTERRUPTED = Kind("profiles.interrupted", "whether a run was ended while it made a profile again")
+ROOM = Kind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
+KINDS = (SETTINGS, HEALTH, ENGINE, DRIFT, PENDING, ADDRESS, INTERRUPTED, ROOM)
+
+TAG = "colima"
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.settings.get("colima_profile"):
+        return
+    try:
+        look = laptop.look("colima_profile")
+    except WorkstationError as error:
+        yield SETTINGS.broken(error.message, "Correct the settings that it names.")
+        return
+    for plan in look.plan.profiles:
+        yield from _profile(laptop, plan)
+    yield from _together(look)
+
+
+def _profile(laptop: Laptop, plan: ProfilePlan) -> Iterator[Check]:
+    current, name = plan.current, str(plan.desired.name)
+    converge = laptop.converge(TAG)
+    yield _health(current, plan.desired.state, converge)
+    if current.dead_engine:
+        yield ENGINE.broken(current.dead_engine, converge, name)
+    elif current.health == RUNNING:
+        yield ENGINE.ok("it answers", name)
+    if plan.pending:
+        changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in plan.pending))
+        yield PENDING.warning(changes, laptop.converge(TAG, "colima_restart=always"), name)
+    elif current.exists:
+        yield PENDING.ok("nothing waits", name)
+    if current.health in (RUNNING, STOPPED):
+        differs = _differences(plan)
+        yield DRIFT.warning(f"{differs}", converge, name) if differs else DRIFT.ok("as the settings ask", name)
+    if current.lacks_address:
+        yield ADDRESS.warning("colima could not set up the network for its address", f"colima restart {name}", name)
+    elif (current.applied or {}).get("network.address"):
+        yield ADDRESS.ok(current.row.address if current.row else "", name)
+    if current.interrupted is not None:
+        yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
+
+
+def _health(current: Current, state: str, converge: str) -> Check:
+    name, health = str(current.name), current.health
+    if state == "absent":
+        gone = health in (ABSENT, DEFINED)
+        return HEALTH.ok("absent", name) if gone else HEALTH.warning("it is there, and the settings ask for none", converge, name)
+    if health == RUNNING or (health == HALF and current.dead_engine):
+        if state == "stopped":
+            return HEALTH.warning("it runs, and the settings ask for it to be stopped", converge, name)
+        return HEALTH.ok("its VM runs", name)
+    if health == STOPPED:
+        if current.contradiction:
+            return HEALTH.broken(current.contradiction, converge, name)
+        return HEALTH.ok("stopped", name) if state == "stopped" else HEALTH.warning("its VM is stopped", converge, name)
+    said = {
+        ABSENT: "it does not exist yet",
+        DEFINED: "it has settings, and no VM",
+        HALF: "its VM runs, and colima's set-up in it did not finish",
+        SILENT: "its VM runs and does not answer",
+    }
+    return HEALTH.broken(said.get(health, f"its VM is {health}"), converge, name)
+
+
+def _differences(plan: ProfilePlan) -> str:
+    """Return what a run would do to a profile that is well, in words; what waits or is only bookkeeping does not count."""
+    if plan.refusals:
+        return "; ".join(f"a run could not {refusal.what}: {refusal.reason}" for refusal in plan.refusals)
+    if plan.pending or not plan.shown:
+        return ""
+    before, after = states(plan)
+    changed = [f"{key}: {before.get(key, '-')} -> {value}" for key, value in after.items() if before.get(key) != value]
+    starts = plan.current.health == STOPPED and changed == ["state: stopped -> running"]
+    return "" if starts else "; ".join(changed) or "; ".join(map(str, plan.shown))
+
+
+def _together(look: Look) -> Iterator[Check]:
+    own = {tuple(refusal) for plan in look.plan.profiles for refusal in plan.refusals}
+    shared = [error for error in look.plan.refusals if (error.what, error.reason, error.remedy) not in own]
+    for error in shared:
+        yield ROOM.broken(f"could not {error.what}: {error.reason}", look.words(error.remedy))
+    others = [row for row in look.current.snapshot.others if row.status == "Running"]
+    for row in others:
+        takes = f"{row.cpus} CPUs and {row.memory / GIB:g} GiB"
+        yield ROOM.note(f"it runs beside the profiles of the settings, with {takes}", f"colima stop {row.name}", row.name)
+    for text in dict.fromkeys((*look.current.snapshot.problems, *look.plan.warnings)):
+        yield ROOM.note(look.words(text))
+    if not shared and not others:
+        yield ROOM.ok("they fit")

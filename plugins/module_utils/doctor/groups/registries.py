@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pull secrets and logins for registries: whether they are there, how long they last, and whether the registry takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, cast
+
+from ...core.errors import WorkstationError
+from ...ecr.lease import hours_left
+from ...kube.answers import Unreachable
+from ...kube.objects import path_of
+from ...pull_secret.model import auths_in, config_in
+from ...pull_secret.read import read_view
+from ...pull_secret.task import Current as Found
+from ...pull_secret.view import View
+from ...registry_login.task import read_logins
+from ..laptop import Laptop
+from ..model import Check, Kind
+from ..registry_access import Refused, endpoint_of, try_login
+
+SECRET = Kind("registries.secret", "whether the pull secret is in each namespace, with its hours left")
+ACCOUNTS = Kind("registries.accounts", "whether the service accounts of a namespace pull with the secret")
+ACCESS = Kind(
+    "registries.access", "whether the registry takes what is stored in the pull secret: a request of its own, with the secret"
+)
+LOGIN = Kind("registries.login", "whether docker and nerdctl are logged in as the settings ask")
+CLUSTER = Kind("registries.cluster", "whether the cluster that the pull secret goes to answers")
+KINDS = (SECRET, ACCOUNTS, ACCESS, LOGIN, CLUSTER)
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("ecr_pull_secret"):
+        return
+    subject, task = laptop.pull_secrets()
+    converge = laptop.converge("secret_refresh")
+    views = []
+    for context in task.contexts:
+        try:
+            views.append(read_view(laptop.cluster(context, task.kubeconfig).kube, context, task.scope, task.desired, task.policy))
+        except WorkstationError as error:
+            yield from _unread(laptop, context, error)
+    logins = read_logins(task.logins, task.desired.name, laptop.environment)
+    plan = cast(Any, subject.plan(task, Found(tuple(views), logins))).run
+    for cluster in plan.clusters:
+        yield CLUSTER.ok("it answers", cluster.view.context)
+        yield from _secrets(laptop, task, cluster)
+    for outcome in plan.logins:
+        if not outcome.item.idle:
+            yield LOGIN.warning(str(outcome.item.reason or "it is due"), converge, outcome.item.place.where)
+    if task.logins and all(outcome.item.idle for outcome in plan.logins):
+        yield LOGIN.ok("as the settings ask")
+    if views:
+        yield from _access(laptop, task, views)
+
+
+def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[Check]:
+    name = "default" if context == "colima" else context.removeprefix("colima-")
+    current = laptop.profiles().get(name)
+    if current is not None and current.health != "running":
+        # That it does not run, its own group says.
+        yield CLUSTER.note("its profile does not run, so its pull secrets were not looked at", "", context)
+    elif isinstance(error, Unreachable) or error.context.get("missing_context"):
+        yield CLUSTER.broken(f"could not {error.what}: {error.reason}", laptop.converge("colima"), context)
+    else:
+        yield CLUSTER.broken(error.message, error.remedy or laptop.converge("colima"), context)
+
+
+def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:
+    converge, now = laptop.converge("secret_refresh"), task.now
+    for item in cluster.plan.items:
+        about = f"{cluster.view.context}/{item.namespace}"
+        left = item.current.expires_at if item.current is not None else None
+        hours = f"{hours_left(left, now):g} h left" if left is not None else "no expiry recorded"
+        if item.failure:
+            yield SECRET.broken(item.failure, converge, about)
+        elif item.current is None:
+            yield SECRET.broken("it is missing", converge, about)
+        elif left is not None and left <= now:
+            yield SECRET.broken("it has expired", converge, about)
+        elif item.verb:
+            yield SECRET.warning(f"it is due: {item.reason}", converge, about)
+        else:
+            yield SECRET.ok(hours, about)
+        if item.unlinked or item.absent_accounts:
+            yield ACCOUNTS.warning(item.unlinked or f"there is no {', '.join(item.absent_accounts)}", converge, about)
+        elif item.link:
+            names = ", ".join(account.name for account in item.link)
+            yield ACCOUNTS.warning(f"{names} does not pull with it", converge, about)
+        elif task.desired.service_accounts:
+            yield ACCOUNTS.ok("they pull with it", about)
+
+
+def _access(laptop: Laptop, task: Any, views: list[View]) -> Iterator[Check]:
+    """Ask each registry, all side by side, with what the first secret that has it holds; the others hold the same token."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    logins = _stored(laptop, task, views)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield from pool.map(partial(_try, laptop, logins), task.registries)
+
+
+def _stored(laptop: Laptop, task: Any, views: list[View]) -> Mapping[str, Any]:
+    """Return the stored login of each registry, as far as there is one."""
+    wanted, found = {registry.host.name for registry in task.registries}, dict[str, Any]()
+    for view in views:
+        kube = laptop.cluster(view.context, task.kubeconfig).kube
+        for namespace in view.secrets:
+            if wanted <= found.keys():
+                return found
+            found = {**auths_in(config_in(kube.read(path_of("secrets", namespace, task.desired.name)))), **found}
+    return found
+
+
+def _try(laptop: Laptop, logins: Mapping[str, Any], registry: Any) -> Check:
+    host = registry.host.name
+    converge = laptop.converge("secret_refresh")
+    if host not in logins:
+        return ACCESS.unknown("no secret holds a login for it", converge, host)
+    try:
+        try_login(registry, logins[host], laptop.environment)
+    except Refused as refused:
+        # Whatever its record says, it is written again when more than a second of its life is over.
+        again = laptop.converge("secret_refresh", "secret_refresh_before=11h59m59s")
+        return ACCESS.broken(f"it refuses what the secret holds ({refused})", again, host)
+    except OSError as error:
+        reason = str(error.strerror or error).lower()
+        return ACCESS.unknown(f"it can't be reached: {reason}", f"curl -sI {endpoint_of(registry, laptop.environment)}/v2/", host)
+    return ACCESS.ok("it takes the stored login", host)

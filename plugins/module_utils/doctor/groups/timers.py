@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The timer that renews pull secrets: whether it is there and runs, and how its last run ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ...core.system.files import text_of
+from ...core.system.home import state_directory
+from ...timer.model import Start, Write
+from ..laptop import Laptop
+from ..model import Check, Kind
+
+INSTALLED = Kind("timers.installed", "whether the timer is installed as the settings ask, and its service manager runs it")
+LAST_RUN = Kind("timers.last_run", "when the timer ran last, when it runs next, and what its last failure was")
+KINDS = (INSTALLED, LAST_RUN)
+
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+# A laptop sleeps at night. After a day without a run something is wrong.
+_LATE = timedelta(hours=26)
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    if not laptop.has("user_timer"):
+        return
+    look = laptop.look("user_timer")
+    converge, name = laptop.converge("refresh_timer"), str(look.desired.timer.name)
+    kinds = {type(step) for step in look.plan.steps}
+    if not look.current.anything:
+        yield INSTALLED.broken("it is not installed", converge, name)
+        return
+    if Write in kinds:
+        yield INSTALLED.warning("what it runs differs from the settings", converge, name)
+    elif Start in kinds:
+        yield INSTALLED.broken("its service manager does not run it", converge, name)
+    else:
+        yield INSTALLED.ok(f"every {look.desired.timer.minutes} minutes", name)
+    yield _last(laptop, look.desired.timer, _status(laptop))
+
+
+def _status(laptop: Laptop) -> Mapping[str, Any]:
+    """Return what the last run noted (refresh.py of the role)."""
+    place = Path(laptop.timer_directory).expanduser() if laptop.timer_directory else state_directory(laptop.environment)
+    try:
+        status = json.loads(text_of(place / "refresh.json") or "{}")
+    except ValueError:
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _last(laptop: Laptop, timer: Any, status: Mapping[str, Any]) -> Check:
+    name, now = str(timer.name), datetime.now(UTC)
+    ran = _moment(status.get("time"))
+    by_hand = laptop.converge("secret_refresh")
+    if ran is None:
+        return LAST_RUN.ok("it has not run yet", name)
+    ago = f"{_words(now - ran)} ago"
+    if status.get("result") == "failed":
+        login = str(status.get("login") or "")
+        found = f"its last run, {ago}, failed: {status.get('message', '')}"
+        return LAST_RUN.broken(found, f"{login} && {by_hand}" if login else by_hand, name)
+    if now - ran > _LATE:
+        return LAST_RUN.warning(f"it ran last {ago}", laptop.converge("refresh_timer"), name)
+    following = max(ran + timedelta(minutes=timer.minutes), now)
+    return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')}), next about {following.astimezone():%H:%M}", name)
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return datetime.strptime(str(text), STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _words(time: timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The programs on the laptop: whether they are there, new enough, made for this machine, and the first of their name on PATH."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...colima.model.settings import OLDEST
+from ...core.errors import CommandFailed, WorkstationError
+from ...core.install import how_to_install
+from ...core.system.command import complete_path
+from ..laptop import Laptop
+from ..model import Check, Kind
+from ..settings import Look
+
+PROGRAM = Kind("tools.program", "whether a program that the settings need is installed")
+COLIMA = Kind("tools.colima", "whether colima has a version that this collection knows")
+MACHINE = Kind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
+SHADOWED = Kind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
+NERDCTL = Kind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
+KINDS = (PROGRAM, COLIMA, MACHINE, SHADOWED, NERDCTL)
+
+# The CPU that a program is made for: in the head of an ELF file, and of a Mach-O file.
+_ELF = {0x3E: "x86_64", 0xB7: "aarch64"}
+_MACHO = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
+_NAMES = {"arm64": "aarch64", "amd64": "x86_64"}
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks."""
+    path = complete_path(laptop.environment.get("PATH", ""))
+    machine = os.uname().machine
+    for program in _needed(laptop):
+        found = shutil.which(program, path=path)
+        if found is None:
+            yield PROGRAM.broken("it is not installed or not on PATH", how_to_install(program, search=path), program)
+            continue
+        yield PROGRAM.ok(found, program)
+        made_for = machine_of(Path(found))
+        if made_for and made_for != _NAMES.get(machine, machine):
+            yield MACHINE.warning(f"{found} is made for {made_for}", f"brew reinstall {program}", program)
+        yield _shadowed(program, found, path)
+    if laptop.settings.get("colima_profile") and shutil.which("colima", path=path):
+        yield _colima(laptop)
+    if laptop.has("nerdctl_wrapper"):
+        yield from _nerdctl(laptop)
+
+
+def _needed(laptop: Laptop) -> list[str]:
+    """Return the programs of all parts of the settings."""
+    found: list[str] = []
+    for module in laptop.settings:
+        if laptop.has(module):
+            with contextlib.suppress(WorkstationError):
+                # What is wrong with the settings of a part, its own group says.
+                found += laptop.programs(module)
+    return list(dict.fromkeys(["limactl", *found] if "colima" in found else found))
+
+
+def machine_of(file: Path) -> str:
+    """Return the machine that a program is made for; empty for a script, or one for several machines."""
+    with contextlib.suppress(OSError, struct.error):
+        with file.open("rb") as opened:
+            head = opened.read(20)
+        if head[:4] == b"\x7fELF":
+            return _ELF.get(struct.unpack_from("<H", head, 18)[0], "")
+        if head[:4] == b"\xcf\xfa\xed\xfe":
+            return _MACHO.get(struct.unpack_from("<I", head, 4)[0], "")
+    return ""
+
+
+def _shadowed(program: str, found: str, path: str) -> Check:
+    brew = shutil.which("brew", path=path)
+    brewed = Path(brew).parent / program if brew else None
+    if brewed is not None and os.access(brewed, os.X_OK) and os.path.realpath(brewed) != os.path.realpath(found):
+        return SHADOWED.warning(f"{found} comes before Homebrew's {brewed}", f'export PATH="{brewed.parent}:$PATH"', program)
+    return SHADOWED.ok("the first of its name", program)
+
+
+def _colima(laptop: Laptop) -> Check:
+    try:
+        version = laptop.once("colima version", laptop.colima.version)
+    except CommandFailed as error:
+        return COLIMA.unknown(error.reason, "colima version")
+    if version is None:
+        return COLIMA.ok("a build without a number")
+    shown = ".".join(map(str, version))
+    if version < OLDEST:
+        return COLIMA.broken(f"it is {shown}, and {'.'.join(map(str, OLDEST))} or newer is needed", "brew upgrade colima")
+    return COLIMA.ok(shown)
+
+
+def _nerdctl(laptop: Laptop) -> Iterator[Check]:
+    try:
+        look: Look = laptop.look("nerdctl_wrapper")
+    except WorkstationError as error:
+        yield NERDCTL.broken(error.message, error.remedy)
+        return
+    converge = laptop.converge("nerdctl")
+    steps = [step for step in look.plan.steps if not step.silent]
+    for step in steps:
+        yield NERDCTL.warning(f"a run would {step}", converge)
+    if not steps:
+        yield NERDCTL.ok(", ".join(str(item.path) for item in look.desired.wrappers))

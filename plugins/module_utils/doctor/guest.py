@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a running VM tells of itself: all questions of an examination in one call over ssh. Asks only; writes nothing in it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..colima_paths import Name
+from ..core.errors import CommandFailed
+
+# One question a line; what a VM does not have is left empty. Each answer follows a line "== name".
+_QUESTIONS = {
+    "clock": "date +%s",
+    "uptime": "cat /proc/uptime",
+    "memory": "cat /proc/meminfo",
+    "disks": "df -Pk / /mnt/lima-{id}",
+    "mounts": "cat /proc/mounts",
+    "emulators": "grep -ls ^enabled -r /proc/sys/fs/binfmt_misc",
+    "names": "getent hosts host.lima.internal",
+    "authorities": "ls /usr/local/share/ca-certificates",
+}
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How full a file system is, in bytes."""
+
+    size: int
+    used: int
+
+    @property
+    def share(self) -> float:
+        """The used part, 0 to 1."""
+        return self.used / self.size if self.size else 0.0
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a VM told. clock: how many seconds its clock is ahead of the laptop's; memory_free: the available part, 0 to 1.
+
+    disks: by mount point; emulators: the names of binfmt's handlers that are on; authorities: its own certificates.
+    """
+
+    clock: float = 0.0
+    uptime: float = 0.0
+    memory_free: float = 1.0
+    disks: Mapping[str, Usage] = field(default_factory=dict)
+    mounts: frozenset[str] = frozenset()
+    emulators: frozenset[str] = frozenset()
+    resolves: bool = True
+    authorities: tuple[str, ...] = ()
+
+
+def script_for(name: Name) -> str:
+    """Return the script that asks everything of a VM."""
+    return "; ".join(f"echo == {what}; {question.format(id=name.id)}" for what, question in _QUESTIONS.items())
+
+
+def ask(colima: Any, name: Name) -> Told:
+    """Ask a running VM. Raises CommandFailed where it does not answer."""
+    began = time.time()
+    output = colima.cli.run("ssh", "--profile", name.name, "--", "sh", "-c", script_for(name), check=False)
+    middle = (began + time.time()) / 2
+    if "== authorities" not in output.stdout:
+        said = output.stderr.strip().rpartition("\n")[2] or "it said nothing"
+        raise CommandFailed(f"ask the VM of profile '{name}'", said, f"Look at 'colima ssh --profile {name}'.")
+    return told_from(output.stdout, middle)
+
+
+def told_from(text: str, now: float) -> Told:
+    """Return what the answers mean. now: the laptop's clock when they were given."""
+    parts = {head.strip(): body for head, _end, body in (part.partition("\n") for part in re.split(r"^== ", text, flags=re.M))}
+    lines = {what: parts.get(what, "").splitlines() for what in _QUESTIONS}
+    clock, uptime = _number(lines["clock"]), _number(lines["uptime"])
+    memory = {row[0]: int(row[1]) for row in map(str.split, lines["memory"]) if len(row) > 1 and row[1].isdigit()}
+    return Told(
+        clock=clock - now if clock else 0.0,
+        uptime=uptime,
+        memory_free=memory.get("MemAvailable:", 1) / (memory.get("MemTotal:", 0) or 1),
+        disks={row[5]: Usage(int(row[1]) * _KIB, int(row[2]) * _KIB) for row in _rows(lines["disks"])},
+        mounts=frozenset(row[1] for row in map(str.split, lines["mounts"]) if len(row) > 1),
+        emulators=frozenset(path.rpartition("/")[2] for path in lines["emulators"]),
+        resolves=bool(lines["names"]),
+        authorities=tuple(name for name in lines["authorities"] if name.endswith(".crt")),
+    )
+
+
+def _rows(lines: list[str]) -> list[list[str]]:
+    """Return the rows of df, without its heading."""
+    return [row for row in (line.split(None, 5) for line in lines) if len(row) == 6 and row[1].isdigit() and row[2].isdigit()]
+
+
+def _number(lines: list[str]) -> float:
+    found = re.match(r"\d+(\.\d+)?", lines[0]) if lines else None
+    return float(found[0]) if found else 0.0

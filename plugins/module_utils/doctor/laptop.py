@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The laptop under examination: its settings, and what several groups need of it, each read once, whoever asks first."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ..colima_paths import Name, Paths, parse_name, resolve
+from ..core.errors import WorkstationError
+from ..core.system.command import Cli, Output
+from ..docker.engine import Silent, get_unix
+from ..kube.entry import kubeconfig_paths
+from .settings import Look, desired_of, look, subject_of
+
+if TYPE_CHECKING:
+    from ..colima.client.programs import Colima
+    from ..colima.model.state import Current
+    from ..pull_secret.options import Task
+    from ..pull_secret.task import PullSecrets
+    from .cluster import Cluster
+    from .guest import Told
+
+Answer = TypeVar("Answer")
+# An engine, an API server, a proxy: on the laptop itself they answer in milliseconds.
+SOCKET_SECONDS = 2.0
+# A program that may have to ask a VM over ssh.
+COMMAND_SECONDS = 12.0
+
+
+class Bounded(Cli):
+    """A command that is given less time than its caller would give it: an examination waits for nothing."""
+
+    def run(self, *args: str, **options: Any) -> Output:
+        """Run the tool, within a bound."""
+        return super().run(*args, **{**options, "timeout": min(options.get("timeout") or COMMAND_SECONDS, COMMAND_SECONDS)})
+
+
+class Laptop:
+    """Everything that checks are made of. Threads share it."""
+
+    def __init__(self, settings: Mapping[str, Mapping[str, Any]], play: str, timer_directory: str) -> None:
+        self.settings = settings
+        self.timer_directory = timer_directory
+        self.environment = dict(os.environ)
+        self._play = play
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._answers: dict[Hashable, Any] = {}
+        self._guard = threading.Lock()
+
+    def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
+        """Return an answer, asking only the first time; a failure is kept as well, and raised for everyone."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._answers:
+                try:
+                    self._answers[key] = ask()
+                except WorkstationError as error:
+                    self._answers[key] = error
+        if isinstance(self._answers[key], WorkstationError):
+            raise self._answers[key]
+        return cast(Answer, self._answers[key])
+
+    def converge(self, tag: str, *variables: str) -> str:
+        """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
+        return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
+
+    def has(self, module: str) -> bool:
+        """Whether the settings have a module's part, and want it there."""
+        return bool(self.settings.get(module)) and self.settings[module].get("state") != "absent"
+
+    def look(self, module: str) -> Look:
+        """Return a module's subject as it is, and as the settings ask for. Raises WorkstationError."""
+        return self.once(module, lambda: look(module, self.settings[module], _bound if module == "colima_profile" else None))
+
+    def programs(self, module: str) -> tuple[str, ...]:
+        """Return the programs that a module's part of the settings needs. Raises WorkstationError."""
+        subject = subject_of(module)
+        return subject.programs(desired_of(module, subject, self.settings[module]))
+
+    def profiles(self) -> Mapping[str, Current]:
+        """Return the profiles of the settings as they are, by name. Raises WorkstationError."""
+        found: Mapping[str, Current] = {}
+        return self.look("colima_profile").current.snapshot.profiles if self.has("colima_profile") else found
+
+    def told(self, name: Name) -> Told | None:
+        """Return what a VM tells of itself; None where it does not run. Raises CommandFailed."""
+        from .guest import ask
+
+        return self.once(("told", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
+
+    @property
+    def colima(self) -> Colima:
+        """The colima of this laptop, within the bounds of an examination."""
+        system = (self.settings.get("colima_profile", {}).get("host") or {}).get("system")
+        return self.once("colima", lambda: bounded(resolve(self.environment, str(system or platform.system()))))
+
+    def docker_sockets(self) -> Mapping[str, str]:
+        """Return the docker sockets of the profiles that run docker, by profile, without asking colima."""
+        listed = self.settings.get("colima_profile", {}).get("profiles") or ()
+        names = [parse_name(str(one["name"])) for one in listed if one.get("runtime", "docker") == "docker"]
+        return {name.name: self.colima.paths.socket(name, "docker").removeprefix("unix://") for name in names}
+
+    def engine(self, path: str) -> dict[str, Any]:
+        """Return what a docker engine says of itself (/version). Raises Silent."""
+        return dict(self.get(path, "/version") or {})
+
+    def get(self, path: str, target: str) -> Any:
+        """Return the answer of a docker engine on a unix socket. Raises Silent."""
+        answer = self.once(("engine", path, target), lambda: _answer(path, target))
+        if isinstance(answer, Silent):
+            raise answer
+        return answer
+
+    def cluster(self, context: str, kubeconfig: str = "") -> Cluster:
+        """Return the cluster of a kube context. Raises WorkstationError."""
+        from .cluster import Cluster
+
+        paths = kubeconfig_paths(kubeconfig, self.environment)
+        return self.once(("cluster", context, paths), lambda: Cluster(context, paths, SOCKET_SECONDS))
+
+    def pull_secrets(self) -> tuple[PullSecrets, Task]:
+        """Return the subject of the pull secrets and what is asked of it. It would read with more patience than is due here."""
+
+        def ask() -> tuple[PullSecrets, Task]:
+            subject = cast("PullSecrets", subject_of("ecr_pull_secret"))
+            return subject, desired_of("ecr_pull_secret", subject, self.settings["ecr_pull_secret"])
+
+        return self.once("pull secrets", ask)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for answer in self._answers.values():
+            if isinstance(answer, Look):
+                answer.subject.close()
+            elif hasattr(answer, "close"):
+                answer.close()
+
+
+def bounded(paths: Paths) -> Colima:
+    """Return a colima that is given less time than a run gives it."""
+    from ..colima.client.programs import Colima
+
+    colima = Colima(paths, cli=Bounded)
+    colima.pauses = (0.3,)
+    return colima
+
+
+def _answer(path: str, target: str) -> Any:
+    try:
+        return get_unix(path, target, SOCKET_SECONDS)[1]
+    except Silent as silent:
+        return silent
+
+
+def _bound(profiles: Any) -> None:
+    profiles.colima = bounded(profiles.colima.paths)

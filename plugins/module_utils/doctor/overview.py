@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The profiles as a table: what runs, how large it is, how full, since when. Of what was read for the checks, nothing more."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from ..colima.model.config import has_kubernetes
+from ..colima.model.state import GIB, RUNNING, Current
+from ..core.errors import WorkstationError
+from .groups.disks import occupied
+from .laptop import Laptop
+
+
+def rows(laptop: Laptop) -> list[dict[str, Any]]:
+    """Return a row for each profile of the settings; none where they could not be read."""
+    if not laptop.has("colima_profile"):
+        return []
+    try:
+        return [_row(laptop, current) for current in laptop.profiles().values()]
+    except WorkstationError:
+        # Why they could not be read is a check of its own.
+        return []
+
+
+def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
+    config = current.applied or current.configured or {}
+    running, row = current.health == RUNNING, current.row
+    shown: dict[str, Any] = {
+        "name": current.name.name,
+        "state": current.health,
+        "runtime": str(config.get("runtime") or ""),
+        "kubernetes": bool(config) and has_kubernetes(config),
+        "cpus": row.cpus if running and row and row.cpus else config.get("cpu"),
+        "memory_gib": row.memory / GIB if running and row and row.memory else config.get("memory"),
+        "disk_gib": current.disk_gib or config.get("disk"),
+        "disk_used_gib": None,
+        "disk_on_laptop_gib": round(occupied(laptop.colima.paths, current) / GIB, 1),
+        "uptime_seconds": None,
+        "address": row.address if running and row else "",
+    }
+    with contextlib.suppress(WorkstationError):
+        told = laptop.told(current.name) if running else None
+        if told is not None:
+            usage = told.disks.get(f"/mnt/lima-{current.name.id}") or told.disks.get("/")
+            shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)
+            shown["uptime_seconds"] = round(told.uptime)
+    return shown

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the workstation is to be: the options that its roles give to their modules, as the subjects of these modules take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from ..core.defaults import complete
+from ..core.errors import InputError, in_words
+from ..core.options import problems
+from ..core.subject import Subject
+
+# Role and subject of each module that an examination looks at.
+MODULES: Mapping[str, tuple[str, str]] = {
+    "colima_profile": ("colima", "colima.task"),
+    "nerdctl_wrapper": ("nerdctl", "nerdctl.task"),
+    "docker_cli_config": ("docker_cli", "docker.config.task"),
+    "docker_context": ("docker_context", "docker.context.task"),
+    "buildx_builder": ("buildx", "buildx.task"),
+    "ecr_pull_secret": ("secret_refresh", "pull_secret.task"),
+    "user_timer": ("refresh_timer", "timer.task"),
+}
+# Variables whose names do not follow from the option's.
+_VARIABLES = {
+    "secret_refresh_refresh_before": "secret_refresh_before",
+    "secret_refresh_contexts": "secret_refresh_context",
+    "docker_context_current_context": "docker_context_current",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """One subject as an examination finds it: what is asked for, what is there, and what a run would do about it."""
+
+    module: str
+    subject: Any = field(repr=False)
+    desired: Any = field(repr=False)
+    current: Any = field(repr=False)
+    plan: Any = field(repr=False)
+
+    def words(self, text: str) -> str:
+        """Return a text with the module's options as the user of the role knows them."""
+        return in_words(text, variables_of(self.module, self.subject))
+
+
+def subject_of(module: str) -> Subject[Any, Any]:
+    """Return the subject of a module."""
+    found: Subject[Any, Any] = import_module(f"...{MODULES[module][1]}", __name__).SUBJECT()
+    return found
+
+
+def desired_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
+    """Return what the settings ask of a module. Raises InputError for settings that a run would refuse."""
+    wrong = problems(subject.spec, options, subject.hidden, variables_of(module, subject))
+    if wrong:
+        raise InputError(wrong[0].sentence)
+    return subject.desired(complete(subject.spec, options), check_mode=True)
+
+
+def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
+    """Return the variable of the role by each option of the module."""
+    names = {option: f"{MODULES[module][0]}_{option}" for option in subject.spec}
+    return {option: _VARIABLES.get(name, name) for option, name in names.items()}
+
+
+def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> Look:
+    """Read what is there, and plan what a run would do. prepared: what has to be set on the subject before it reads."""
+    subject = subject_of(module)
+    desired = desired_of(module, subject, options)
+    if prepared is not None:
+        prepared(subject)
+    current = subject.read(desired)
+    return Look(module, subject, desired, current, subject.plan(desired, current))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An examination as lines for a terminal: the verdict, the profiles, and what is not well, each with what helps. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..model import SEVERITY, Status
+
+_INDENT = 10
+_HEAD = ("profile", "state", "runtime", "CPUs", "memory", "disk used", "uptime", "address")
+
+
+class Line(NamedTuple):
+    """One line, and the status that it is about, for its colour."""
+
+    text: str
+    tone: str = ""
+
+
+def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, width: int | None = None) -> list[Line]:
+    """Return the lines about one laptop. width: that of the terminal, None where lines are not broken."""
+    shown = [row for row in result["checks"] if everything or row["status"] != Status.OK]
+    lines = [Line(verdict(name, result), result["verdict"])]
+    if result["profiles"]:
+        lines += [Line(""), *(Line(row) for row in table([_HEAD, *map(_profile, result["profiles"])]))]
+    for group in _alike(shown):
+        lines += [Line(""), *_finding(group, width)] if not everything else _finding(group, width)
+    return lines
+
+
+def fleet(laptops: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Return a line for each laptop, the worst first, and one for all of them."""
+    found = sorted(laptops, key=lambda one: (-rank(one), one["name"]))
+    rows = [(one["name"], one["verdict"] if one["reached"] else "unreachable", _worst_of(one)) for one in found]
+    tones = [one["verdict"] if one["reached"] else "unknown" for one in found]
+    return [Line(text, tone) for text, tone in zip(table(rows), tones, strict=True)]
+
+
+def rank(laptop: Mapping[str, Any]) -> int:
+    """Return how bad a laptop is; what could not be reached may be anything."""
+    return SEVERITY.index(Status(laptop["verdict"])) if laptop["reached"] else len(SEVERITY)
+
+
+def verdict(name: str, result: Mapping[str, Any]) -> str:
+    """Return the first line."""
+    counts = result["counts"]
+    total = sum(counts.values())
+    said = [f"{counts[status]} {word}" for status, word in _COUNTED if counts.get(status)]
+    what = f"{', '.join(said)} of {total} checks" if said else f"all {total} checks are well"
+    return f"{name}: {_VERDICTS[result['verdict']]} ({what}, {result['seconds']:.1f} s)"
+
+
+_VERDICTS = {
+    "ok": "the workstation is well",
+    "note": "the workstation is well",
+    "unknown": "the workstation seems well, as far as it can be told",
+    "warning": "the workstation works, and needs attention",
+    "broken": "the workstation is broken",
+}
+_COUNTED = (("broken", "broken"), ("warning", "need attention"), ("unknown", "unknown"), ("note", "to know"))
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines with aligned columns; a column without a value in any row is left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or len(rows) == 1]
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _profile(row: Mapping[str, Any]) -> tuple[str, ...]:
+    used = "" if row["disk_used_gib"] is None else f"{row['disk_used_gib']:g} of "
+    return (
+        row["name"],
+        row["state"],
+        row["runtime"] + (" + Kubernetes" if row["kubernetes"] else ""),
+        str(row["cpus"] or ""),
+        f"{row['memory_gib']:g} GiB" if row["memory_gib"] else "",
+        f"{used}{row['disk_gib']} GiB" if row["disk_gib"] else "",
+        duration(row["uptime_seconds"]),
+        row["address"],
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as people say it."""
+    if seconds is None:
+        return ""
+    for size, word in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {word}"
+    return f"{seconds:.0f} s"
+
+
+def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Return the findings, the worst first, those together that say the same."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda one: -SEVERITY.index(Status(one["status"]))):
+        groups.setdefault((row["status"], row["found"], row["remedy"], row["group"]), []).append(row)
+    return list(groups.values())
+
+
+def _finding(group: Sequence[Mapping[str, Any]], width: int | None) -> list[Line]:
+    first = group[0]
+    ids = ", ".join(dict.fromkeys(row["id"] for row in group))
+    about = ", ".join(dict.fromkeys(row["about"] for row in group if row["about"]))
+    text = f"{ids}{f' ({about})' if about else ''}: {first['found']}"
+    lines = textwrap.wrap(text, max(30, width - _INDENT - 1), break_on_hyphens=False, break_long_words=False) if width else [text]
+    marks = [first["status"].upper().ljust(_INDENT), *[" " * _INDENT] * (len(lines) - 1)]
+    shown = [Line(mark + line, first["status"]) for mark, line in zip(marks, lines, strict=True)]
+    # Never broken: it is there to be pasted.
+    return [*shown, Line(f"{'':{_INDENT}}{first['remedy']}")] if first["remedy"] else shown
+
+
+def _worst_of(laptop: Mapping[str, Any]) -> str:
+    if not laptop["reached"]:
+        return str(laptop["reason"])
+    bad = [row for row in laptop["checks"] if row["status"] not in (Status.OK, Status.NOTE)]
+    bad.sort(key=lambda row: -SEVERITY.index(Status(row["status"])))
+    return "; ".join(f"{row['id']}{f' ({about})' if (about := row['about']) else ''}: {row['found']}" for row in bad[:2])

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examination as a subject that only reads. Never fails because something is broken: that is what it returns."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.subject import Outcome, Reader
+from ..core.system.home import home
+from .examine import examine
+from .laptop import Laptop
+from .model import GROUPS, Check, counts, worst
+from .overview import rows
+from .settings import MODULES, subject_of
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to examine: the settings by module, the groups, how remedies call the playbook, where the timer
+    notes its runs, and the bound in seconds."""
+
+    settings: Mapping[str, Mapping[str, Any]]
+    groups: tuple[str, ...]
+    play: str
+    timer_directory: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found, and how many seconds it took."""
+
+    checks: tuple[Check, ...]
+    profiles: tuple[Mapping[str, Any], ...]
+    seconds: float
+
+
+class Workstation(Reader[Question, Examination]):
+    """The whole workstation."""
+
+    spec = {
+        **{module: {"type": "dict", "default": {}} for module in MODULES},
+        "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
+        "play": {"type": "str", "default": "ansible-playbook playbooks/workstation.yml"},
+        "timer_directory": {"type": "path"},
+        "timeout": {"type": "float", "default": 20.0},
+    }
+    work = "examine the workstation"
+
+    laptop: Laptop | None = None
+
+    def secrets(self, params: Mapping[str, Any]) -> set[str]:
+        """Return what none of the modules shows of its options."""
+        given = {module: params.get(module) for module in MODULES}
+        found = {module: options for module, options in given.items() if isinstance(options, Mapping) and options}
+        return super().secrets(params).union(*(subject_of(module).secrets(options) for module, options in found.items()))
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+        """Return what to examine. Settings that a run would refuse are findings."""
+        del check_mode
+        settings = {module: params[module] or {} for module in MODULES}
+        return Question(settings, tuple(params["groups"]), params["play"], params["timer_directory"] or "", params["timeout"])
+
+    def read(self, desired: Question) -> Examination:
+        """Return what was found."""
+        began = time.monotonic()
+        self.laptop = Laptop(desired.settings, desired.play, desired.timer_directory)
+        checks = examine(self.laptop, desired.groups, desired.seconds)
+        return Examination(tuple(checks), tuple(rows(self.laptop)), time.monotonic() - began)
+
+    def public(self, outcome: Outcome[Question, Examination]) -> dict[str, Any]:
+        """Return the verdict, the profiles and the checks."""
+        found = outcome.after
+        return {
+            "verdict": str(worst(found.checks)),
+            "counts": counts(found.checks),
+            "profiles": [dict(row) for row in found.profiles],
+            "checks": [check.public() for check in found.checks],
+            "system": {"name": platform.system(), "machine": platform.machine(), "home": home()},
+            "seconds": round(found.seconds, 2),
+        }
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self.laptop is not None:
+            self.laptop.close()
+
+
+SUBJECT = Workstation

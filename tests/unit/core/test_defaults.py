@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options as a subject gets them: the same as from Ansible itself, for every module."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+
+BASE = "ansible_collections.laptop.containers.plugins"
+SUBJECTS: dict[str, str] = importlib.import_module(f"{BASE}.action.converge").SUBJECTS
+GIVEN: dict[str, dict[str, Any]] = {
+    "brew_bundle": {"brewfile": "brew 'colima'"},
+    "buildx_builder": {
+        "builders": [{"name": "a", "platforms": ["linux/amd64"], "default": "yes", "nodes": [{"endpoint": "x"}]}],
+        "timeout": "3",
+    },
+    "colima_profile": {
+        "profiles": [{"name": "a", "cpu": "2", "memory": 4, "kubernetes": {"enabled": "true"}, "mounts": [{"location": "~/x"}]}],
+        "host": {"cpus": "4", "memory_mib": 8192},
+        "confirm_data_loss": "a,b",
+        "delete_data": "no",
+    },
+    "colima_profile_info": {"names": ["a"]},
+    "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": []},
+    "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
+    "docker_context_info": {},
+    "docker_socket_link": {"target": "~/x.sock"},
+    "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
+    "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
+    "user_timer": {"name": "refresh", "command": ["/bin/true"], "every": "30", "environment": {"A": "b"}},
+    "workstation_info": {"groups": "tools,docker", "timeout": 3},
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_options_are_completed_as_ansible_completes_them(name: str) -> None:
+    subject = importlib.import_module(f"{BASE}.module_utils.{SUBJECTS[name]}").SUBJECT
+    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(GIVEN[name]))
+    assert not checked.error_messages
+    assert complete(subject.spec, GIVEN[name]) == checked.validated_parameters
+
+
+def test_what_no_option_can_be_is_refused() -> None:
+    for given in ({"n": "many"}, {"d": [1]}, {}):
+        with pytest.raises(InputError):
+            complete(
+                {"n": {"type": "int"}, "d": {"type": "dict", "options": {}}, "r": {"required": True}},
+                {"r": "x"} | given if given else {},
+            )
