@@ -109,7 +109,9 @@ def test_the_role_hands_over_what_the_other_roles_give_to_their_modules(module: 
     given = task["laptop.containers.workstation_info"][module]
     if isinstance(given, str):
         given = next(task["vars"][name] for name in task["vars"] if name in given)
-    assert given == _options(MODULES[module][0], module)
+    # What a run of several roles knows of its earlier tasks, an examination does not have.
+    wanted = {option: value for option, value in _options(MODULES[module][0], module).items() if option != "expected_contexts"}
+    assert given == wanted
 
 
 def test_the_playbook_has_a_tag_for_each_group_and_the_settings_of_each_role() -> None:
