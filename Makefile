@@ -15,6 +15,15 @@ PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
+# A company's certificates: uv reads SSL_CERT_FILE, pip PIP_CERT, and either is enough here. uv takes an empty one for a file.
+CERTIFICATES := $(or $(SSL_CERT_FILE),$(PIP_CERT),$(REQUESTS_CA_BUNDLE))
+ifneq ($(CERTIFICATES),)
+SSL_CERT_FILE ?= $(CERTIFICATES)
+PIP_CERT ?= $(CERTIFICATES)
+export SSL_CERT_FILE PIP_CERT
+endif
+NOT_FETCHED = { echo "Could not fetch packages: the lines above say why. Behind a proxy that looks into TLS, set SSL_CERT_FILE to" \
+  "the company's certificates (a PEM file), or UV_SYSTEM_CERTS=1 to use the system's. Then run make again." >&2; exit 1; }
 # Ansible refuses to work in a locale such as C.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
 export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\.utf-?8'),C.UTF-8)
@@ -36,7 +45,7 @@ ifeq ($(UV),)
 	  echo "Could not make $(VENV): laptop.containers needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." \
 	    "Use: make PYTHON=/path/to/python3.11, or install uv." >&2; exit 1; }
 	@"$(PYTHON)" -m venv $(VENV) || { echo "Could not make $(VENV). Install your system's python3-venv package, or uv." >&2; exit 1; }
-	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@$(RUN) pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock || $(NOT_FETCHED)
 else
 	@uv venv --quiet --python "$(PYTHON)" $(VENV) 2>/dev/null && \
 	  $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { rm -rf $(VENV); uv venv --quiet --python '>=3.11' $(VENV); }
@@ -45,11 +54,11 @@ endif
 
 # .lab is enough for playbooks and the rehearsal; .dev holds the test tools as well.
 $(VENV)/.lab: requirements/lab.lock | $(BASE)
-	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock
+	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock || $(NOT_FETCHED)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock | $(BASE)
-	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock
+	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock || $(NOT_FETCHED)
 	@touch $(VENV)/.lab $@
 
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
