@@ -32,7 +32,7 @@ options:
     elements: str
     default: []
   every:
-    description: Minutes from the start of one run to the next, from 1 to 1440.
+    description: Minutes from the start of one run to the next, from 1 to 1440. V(0) runs the command at log-in only.
     type: int
     default: 60
   refresh_before:
@@ -49,13 +49,17 @@ options:
     default: {}
   programs:
     description:
-      - Programs that the command must find. Its E(PATH) holds the directories in which this task finds them, and after them the
-        usual ones of Homebrew and the system. Nothing else of this task's E(PATH) is inherited.
+      - Programs that the command must find, beside those that runs of this collection start (C(colima), C(docker), C(kubectl),
+        C(aws), credential helpers). Its E(PATH) holds the directories in which this task finds them, and after them the usual
+        ones of Homebrew and the system. Nothing else of this task's E(PATH) is inherited.
     type: list
     elements: str
     default: []
   inherit:
-    description: Names of variables that are inherited from the environment of this task, where they are set.
+    description:
+      - Names of variables that are inherited from the environment of this task, where they are set, beside those that say where
+        things are (E(COLIMA_HOME), E(DOCKER_CONFIG), E(KUBECONFIG) and so on) and how the network is reached (proxies and
+        certificates).
     type: list
     elements: str
     default: []
@@ -76,6 +80,12 @@ options:
   directory:
     description: The directory in which the command runs.
     type: path
+  here:
+    description:
+      - Whether the paths of O(command) are those of the machine that the timer is for. With V(false) it is refused, as a run over
+        SSH knows only the paths of its own machine.
+    type: bool
+    default: true
   manager:
     description: The service manager. V(auto) is launchd on macOS and systemd elsewhere.
     type: str

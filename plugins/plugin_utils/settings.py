@@ -29,7 +29,13 @@ from .references import unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
 # Variables of the playbooks themselves.
-OF_PLAYBOOKS = ("workstation_environment", "workstation_hosts", "workstation_refresh_timer", "workstation_settings")
+OF_PLAYBOOKS = (
+    "workstation_autostart",
+    "workstation_environment",
+    "workstation_hosts",
+    "workstation_refresh_timer",
+    "workstation_settings",
+)
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core.errors import NotVerified
 from ..core.system.command import Cli, Output
 from .manager import SECONDS, Manager
-from .model import Timer, times_of_day
+from .model import AT_LOGIN, Timer, times_of_day
 
 # launchd answers a bootout before the agent is gone: a program has 20 seconds to end, and the label stays taken for some more.
 GONE_WITHIN, TAKEN_WITHIN, PAUSE = 40.0, 15.0, 0.2
@@ -34,7 +34,7 @@ def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
     agent: dict[str, object] = {
         "Label": timer.label,
         "ProgramArguments": list(timer.command),
-        "StartCalendarInterval": launchd_calendar(timer.minutes),
+        **({"StartCalendarInterval": launchd_calendar(timer.minutes)} if timer.minutes != AT_LOGIN else {}),
         "RunAtLoad": True,
         "ProcessType": "Background",
         "StandardOutPath": "/dev/null",

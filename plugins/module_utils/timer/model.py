@@ -15,6 +15,8 @@ from ..core.plan import Plan, Step
 PREFIX = "laptop.containers"
 HOUR, DAY = 60, 24 * 60
 SHORTEST, LONGEST = 1, DAY  # minutes
+# Minutes of a command that runs at log-in and then no more.
+AT_LOGIN = 0
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
@@ -28,7 +30,7 @@ _SHORTEST_SECRET = 6
 
 @dataclass(frozen=True)
 class Timer:
-    """What runs, and how often (minutes)."""
+    """What runs at log-in, and how often from then on (minutes; AT_LOGIN: no more)."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -40,6 +42,11 @@ class Timer:
     def label(self) -> str:
         """The name of the launchd agent."""
         return f"{PREFIX}.{self.name}"
+
+    @property
+    def when(self) -> str:
+        """When it runs, in words."""
+        return "at log-in" if self.minutes == AT_LOGIN else f"every {self.minutes} minutes"
 
     @property
     def unit(self) -> str:
@@ -118,7 +125,7 @@ def check_timer(timer: Timer) -> None:
     check_name(timer.name)
     if not timer.command or not timer.command[0].startswith("/"):
         raise InputError(what, "its command does not begin with an absolute path", "A timer has no PATH to search.")
-    if not SHORTEST <= timer.minutes <= LONGEST:
+    if timer.minutes != AT_LOGIN and not SHORTEST <= timer.minutes <= LONGEST:
         found = str(timer.minutes) if abs(timer.minutes) < 10**9 else "so many"
         raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct O(every).")
     if timer.directory and not timer.directory.startswith("/"):
@@ -191,7 +198,7 @@ def _installation(timer: Timer, wanted: Mapping[str, str], current: Installed) -
     ]
     if steps or not (current.active and current.enabled):
         verb = "restart" if current.active else "start"
-        steps.append(Start(verb, f"timer {timer.name}", f"every {timer.minutes} minutes"))
+        steps.append(Start(verb, f"timer {timer.name}", timer.when))
     return steps
 
 

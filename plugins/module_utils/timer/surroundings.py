@@ -20,6 +20,44 @@ from .model import Timer, refused
 # Of ECR's tokens, which is all that a timer knows of them.
 TOKEN_LIFE = timedelta(hours=12)
 
+# What a run of this collection may start: for profiles, for logins, for a kubeconfig's exec entry, for docker's credential store.
+PROGRAMS = (
+    "colima",
+    "limactl",
+    "docker",
+    "kubectl",
+    "aws",
+    "docker-credential-osxkeychain",
+    "docker-credential-secretservice",
+    "docker-credential-pass",
+    "docker-credential-ecr-login",
+)
+# Where things are and how the network is reached. Who asks AWS is not among it.
+PLACES = (
+    "ALL_PROXY",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "COLIMA_HOME",
+    "DOCKER_CONFIG",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "KUBECONFIG",
+    "LIMA_HOME",
+    "NO_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+
 
 def at_home(words: Iterable[str]) -> tuple[str, ...]:
     """Return words with a leading ~ expanded; a $ stays, unlike in the type path, because no service manager reads it."""
@@ -39,9 +77,12 @@ def search_path(programs: Iterable[str], path: str) -> str:
 def variables(
     around: Mapping[str, str], inherit: Iterable[str], programs: Iterable[str], given: Mapping[str, object]
 ) -> dict[str, str]:
-    """Return the variables of the command: PATH, those inherited, and over them those given. Empty ones are left out."""
-    inherited = {name: around.get(name, "") for name in inherit}
-    path = search_path(programs, around.get("PATH", ""))
+    """Return the variables of the command: PATH, those inherited, and over them those given. Empty ones are left out.
+
+    programs, inherit: beside those that every run of this collection needs.
+    """
+    inherited = {name: around.get(name, "") for name in (*PLACES, *inherit)}
+    path = search_path((*PROGRAMS, *programs), around.get("PATH", ""))
     merged = {"PATH": path, **inherited, **{name: str(value) for name, value in given.items()}}
     return {name: value for name, value in merged.items() if value}
 
@@ -67,6 +108,13 @@ def looks_too_seldom(timer: Timer, refresh_before: str) -> str | None:
         f"{life} is renewed only when less than {most} are left (O(refresh_before={refresh_before})). "
         f"Let it look every {most} minutes or more often."
     )
+
+
+def elsewhere(timer: Timer) -> InputError:
+    """Return a failure for a timer whose command exists on the machine that runs Ansible only."""
+    reason = "it would run on the laptop, and the project and the Python of this run are on another machine"
+    remedy = "Run the playbook on the laptop itself, or give the paths of a clone of the project and of a Python that are there."
+    return refused(timer, reason, remedy)
 
 
 def missing_on_this_machine(timer: Timer, needs: Iterable[str]) -> InputError | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.system.command import Cli, Output
 from .manager import SECONDS, Manager
-from .model import PREFIX, Timer, refused, times_of_day
+from .model import AT_LOGIN, PREFIX, Timer, refused, times_of_day
 
 # systemd lets a program take 90 seconds to end before it kills it.
 ENDED_WITHIN = 120.0
@@ -82,18 +82,24 @@ def _clock(timer: Timer) -> list[str]:
     """
     return [
         "[Unit]",
-        f"Description={PREFIX}: {timer.name}, every {timer.minutes} minutes",
+        f"Description={PREFIX}: {timer.name}, {timer.when}",
         "",
         "[Timer]",
-        "OnStartupSec=1min",
-        f"OnUnitActiveSec={timer.minutes + _LATE}min",
-        *(f"OnCalendar={times}" for times in systemd_calendars(timer.minutes)),
-        "Persistent=true",
-        "RandomizedDelaySec=30",
+        *(["OnStartupSec=1s"] if timer.minutes == AT_LOGIN else _repeated(timer.minutes)),
         "",
         "[Install]",
         "WantedBy=timers.target",
         "",
+    ]
+
+
+def _repeated(minutes: int) -> list[str]:
+    return [
+        "OnStartupSec=1min",
+        f"OnUnitActiveSec={minutes + _LATE}min",
+        *(f"OnCalendar={times}" for times in systemd_calendars(minutes)),
+        "Persistent=true",
+        "RandomizedDelaySec=30",
     ]
 
 

@@ -18,7 +18,7 @@ from ..core.system.lock import user_files
 from .launchd import Launchd
 from .manager import Manager
 from .model import Installed, Start, Timer, check_name, check_timer, plan_timer, secrets_in
-from .surroundings import at_home, left_behind, looks_too_seldom, missing_on_this_machine, variables
+from .surroundings import at_home, elsewhere, left_behind, looks_too_seldom, missing_on_this_machine, variables
 from .systemd import Systemd
 
 
@@ -45,6 +45,7 @@ class UserTimer(Subject[Desired, Installed]):
         "leave": {"type": "list", "elements": "str", "default": []},
         "needs": {"type": "list", "elements": "str", "default": []},
         "directory": {"type": "path"},
+        "here": {"type": "bool", "default": True},
         "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
@@ -71,6 +72,8 @@ class UserTimer(Subject[Desired, Installed]):
             environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
             directory=params["directory"] or "",
         )
+        if not params["here"]:
+            raise elsewhere(timer)
         check_timer(timer)
         self.manager.check(timer)
         self.asked = Desired(timer, absent=False, warnings=tuple(_look_around(timer, params, check_mode)))

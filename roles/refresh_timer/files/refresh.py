@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the timer runs: one renewal of the pull secrets, alone, quietly, and not again right after a failure.
+"""What a timer runs: one playbook, alone, quietly, and not again right after a failure.
 
-Usage: refresh.py STATE_DIRECTORY [--notify] [--force] [--again=SECONDS] -- ansible-playbook ... --tags secret_refresh
+Usage: refresh.py STATE_DIRECTORY [FLAGS] -- ansible-playbook ...
 
---again is for the wake of a laptop, at which the timer is quicker than the network: a first failure is looked at once more.
+--job=NAME: what the files are called (refresh). --limit=MINUTES: how long the playbook may take (15).
+--again=SECONDS,...: after a first failure the playbook runs once more for each of these pauses. At the wake of a laptop the timer
+is quicker than the network.
+--anew: what failed before does not count, and is not waited out. --force: it counts, and is not waited out.
+--notify: say on the desktop what only the user can do.
 
-It writes STATE_DIRECTORY/refresh.json (the last result, for the doctor) and, only when something was renewed or failed, lines
-to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard library,
-because a timer has no virtual environment of its own.
+It writes STATE_DIRECTORY/refresh.json (NAME.json; the last result, for the doctor) and, only when something was done or failed,
+lines to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard
+library, because a timer has no virtual environment of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-LIMIT = timedelta(minutes=15)
+LIMIT_MINUTES = 15.0
 GRACE_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 LOG_BYTES, OLD_LOGS = 256 * 1024, 2
@@ -41,35 +45,41 @@ def main(arguments: list[str]) -> int:
     flags, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
     place = Path(flags[0]).expanduser()
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (place / "refresh.lock").open("w") as lock:
+    job = flag(flags, "job") or "refresh"
+    with (place / f"{job}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return 0
-        last = read_status(place / "refresh.json")
+        last = {} if "--anew" in flags else read_status(place / f"{job}.json")
         if "--force" not in flags and waits(last, datetime.now(UTC)):
             return 0
-        status = look(command, lock.fileno(), last, pause_of(flags))
-        write_status(place / "refresh.json", status)
-        if status["result"] in ("renewed", "failed"):
-            log(place / "refresh.log", f"{status['time']} {status['result']}: {status['message']}")
-        if "--notify" in flags and status["login"] and status["login"] != last.get("login"):
-            notify(str(status["login"]))
+        status = look(command, lock.fileno(), last, flags)
+        write_status(place / f"{job}.json", status)
+        if status["result"] not in ("fresh", "waiting"):
+            log(place / f"{job}.log", f"{status['time']} {status['result']}: {status['message']}")
+        if "--notify" in flags:
+            tell(status, last, job)
         return 1 if status["result"] == "failed" else 0
 
 
-def look(command: list[str], lock: int, last: dict[str, Any], pause: float) -> dict[str, Any]:
-    """Run the playbook, with a pause a second time after a first failure, and return the new status."""
-    status = judge(run(command, lock), last, datetime.now(UTC))
-    if status["failures"] == 1 and not status["login"] and pause:
+def look(command: list[str], lock: int, last: dict[str, Any], flags: list[str]) -> dict[str, Any]:
+    """Run the playbook, after a first failure again with pauses, and return the new status."""
+    minutes = float(flag(flags, "limit") or LIMIT_MINUTES)
+    status = judge(run(command, lock, minutes), last, datetime.now(UTC))
+    attempts = 1
+    for pause in map(float, filter(None, flag(flags, "again").split(","))):
+        if status["failures"] != 1 or status["login"]:
+            break
         time.sleep(pause)
-        status = judge(run(command, lock), last, datetime.now(UTC))
-    return status
+        status = judge(run(command, lock, minutes), last, datetime.now(UTC))
+        attempts += 1
+    return {**status, "attempts": attempts}
 
 
-def pause_of(flags: list[str]) -> float:
-    """Return after how many seconds a first failure is looked at once more; 0 means never."""
-    return next((float(flag.partition("=")[2]) for flag in flags if flag.startswith("--again=")), 0.0)
+def flag(flags: list[str], name: str) -> str:
+    """Return the value of a flag; empty where it is not given."""
+    return next((one.partition("=")[2] for one in flags if one.startswith(f"--{name}=")), "")
 
 
 def waits(last: dict[str, Any], now: datetime) -> bool:
@@ -86,14 +96,14 @@ class Ended(NamedTuple):
     results: list[dict[str, Any]]
 
 
-def run(command: list[str], lock: int) -> Ended:
+def run(command: list[str], lock: int, minutes: float) -> Ended:
     """Run the playbook to its end; one that hangs is ended with its children."""
     with tempfile.NamedTemporaryFile("r", prefix=".results.") as results:
-        code, output = run_writing(command, lock, results.name)
+        code, output = run_writing(command, lock, minutes, results.name)
         return Ended(code, output, results_in(results.read()))
 
 
-def run_writing(command: list[str], lock: int, results: str) -> tuple[int, str]:
+def run_writing(command: list[str], lock: int, minutes: float, results: str) -> tuple[int, str]:
     """Run the playbook, which writes the results of its tasks to a file, and return its exit code and output."""
     environment = {
         **os.environ,
@@ -120,24 +130,24 @@ def run_writing(command: list[str], lock: int, results: str) -> tuple[int, str]:
     except OSError as error:
         return 127, f"Could not run '{command[0]}': {error.strerror}."
     try:
-        output, _errors = process.communicate(timeout=LIMIT.total_seconds())
+        output, _errors = process.communicate(timeout=minutes * 60)
         return process.returncode, output
     except subprocess.TimeoutExpired:
         end(process)
-        return 124, f"Could not finish the renewal: it ran longer than {int(LIMIT.total_seconds() // 60)} minutes."
+        return 124, f"Could not finish the playbook: it ran longer than {minutes:g} minutes."
     except BaseException:
         end(process)
         raise
 
 
 def results_in(text: str) -> list[dict[str, Any]]:
-    """Return what every host answered to the renewal, and every failure."""
+    """Return what every host answered of its pull secrets and profiles, and every failure."""
     answers = []
     for line in text.splitlines():
         # The last line may be half written.
         with contextlib.suppress(ValueError):
             row = json.loads(line)
-            if row["failed"] or "secrets" in row["result"]:
+            if row["failed"] or {"secrets", "profiles"} & set(row["result"]):
                 answers.append({**row["result"], "failed": row["failed"]})
     return answers
 
@@ -175,7 +185,8 @@ def judge(ended: Ended, last: dict[str, Any], now: datetime) -> dict[str, Any]:
     waiting = [item for item in pending if not str(item.get("target", "")).startswith(HOLDS_NOTHING_BACK)]
     if any(answer.get("changed") for answer in answers):
         actions = [str(action) for answer in answers for action in answer.get("actions") or ()]
-        status |= {"result": "renewed", "message": "; ".join(actions)[:2000]}
+        renewed = any(answer.get("changed") for answer in answers if "secrets" in answer)
+        status |= {"result": "renewed" if renewed else "done", "message": "; ".join(actions)[:2000]}
     elif waiting:
         status |= {"result": "waiting", "message": str(waiting[0].get("remedy", ""))}
         status["last_success"] = last.get("last_success", "")
@@ -239,9 +250,17 @@ def log(path: Path, line: str) -> None:
         file.write(" ".join(line.split()) + "\n")
 
 
-def notify(login: str) -> None:
-    """Tell the user on the desktop that AWS wants a login. Does nothing without a desktop."""
-    text = f"Pull secrets can't be renewed. Run: {login}"
+def tell(status: dict[str, Any], last: dict[str, Any], job: str) -> None:
+    """Tell the user on the desktop what only they can do, once."""
+    if status["login"]:
+        if status["login"] != last.get("login"):
+            notify(f"Pull secrets can't be renewed. Run: {status['login']}")
+    elif job != "refresh" and status["result"] == "failed":
+        notify(str(status["message"]))
+
+
+def notify(text: str) -> None:
+    """Show a message on the desktop. Does nothing without one."""
     if shutil.which("osascript"):
         script = f"display notification {json.dumps(text)} with title {json.dumps('laptop.containers')}"
         command = ["osascript", "-e", script]

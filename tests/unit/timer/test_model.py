@@ -107,7 +107,7 @@ def test_what_must_not_be_seen_of_the_options() -> None:
         pytest.param({"name": "../x"}, "its name", id="a path as name"),
         pytest.param({"command": ()}, "absolute path", id="no command"),
         pytest.param({"command": ("run",)}, "absolute path", id="a bare program"),
-        pytest.param({"minutes": 0}, "0 minutes", id="never"),
+        pytest.param({"minutes": -1}, "-1 minutes", id="never"),
         pytest.param({"minutes": 5000}, "5000 minutes", id="too rarely"),
         pytest.param({"minutes": 10**5000}, "so many minutes", id="far too rarely"),
         pytest.param({"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}, "looks like a secret", id="a secret"),
