@@ -11,7 +11,7 @@ from ..module_utils.colima_paths import parse_name, resolve
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.system.home import home
-from ..module_utils.docker.client import docker_directory, read_config
+from ..module_utils.docker.client import context_directory, docker_directory, read_config
 from ..module_utils.kube.entry import find_entry, kubeconfig_paths
 from ..module_utils.kube.kubeconfig import load, path_from
 
@@ -33,6 +33,35 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
         if short and short not in known and not (paths.base / short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
+
+
+def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each docker context that neither the run makes nor the laptop has.
+
+    works: as for unknown_profiles. Without docker_context among them nothing is known.
+    """
+    if "docker_context" not in works:
+        return
+    entries = _entries(works, "docker_context", "contexts")
+    profiles = _entries(works, "colima_profile", "profiles")
+    known = {"default", *(str(one.get("name")) for one in entries), *(f"colima-{_short(one.get('name'))}" for one in profiles)}
+    directory = docker_directory(environment, home())
+    for value, where in _docker_contexts(works):
+        if isinstance(value, str) and value not in known and not context_directory(directory, value).is_dir():
+            help_ = suggestion(value, known) or f" Use one of {', '.join(sorted(known))}."
+            yield f"Could not use docker context '{value}' {where}: docker_context_contexts does not have it.{help_}", value
+
+
+def _docker_contexts(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
+    chosen = works["docker_context"].get("current_context")
+    if chosen:
+        yield chosen, "as docker_context_current"
+    for entry in _entries(works, "buildx_builder", "builders"):
+        nodes = [one for one in entry.get("nodes") or () if isinstance(one, Mapping)]
+        for endpoint in (entry.get("endpoint"), *(node.get("endpoint") for node in nodes)):
+            # Anything else is an address, or a node in pods.
+            if endpoint and "://" not in str(endpoint) and entry.get("driver", "docker-container") == "docker-container":
+                yield endpoint, f"of builder '{entry.get('name')}'"
 
 
 def unreadable_files(works: Iterable[str], environment: Mapping[str, str]) -> Iterator[str]:

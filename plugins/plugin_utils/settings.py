@@ -25,7 +25,7 @@ from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .plays import OURS, role_of, tasks_of
-from .references import unknown_profiles, unreadable_files
+from .references import unknown_docker_contexts, unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
 # Variables of the playbooks themselves.
@@ -96,7 +96,8 @@ def check_settings(
             if work is not None:
                 works.append(work)
                 _check_options(findings, work, task.check_mode)
-    for sentence, at in unknown_profiles({work.name: work.options for work in works}, os.environ):
+    options = {work.name: work.options for work in works}
+    for sentence, at in (*unknown_profiles(options, os.environ), *unknown_docker_contexts(options, os.environ)):
         findings.add(sentence, at)
     for sentence in unreadable_files((work.name for work in works), os.environ):
         findings.add(sentence)

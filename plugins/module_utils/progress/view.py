@@ -125,12 +125,22 @@ def pending_line(item: Any) -> str:
 
 
 def wrapped(text: str, indent: int, width: int | None) -> str:
-    """Return a text in lines of that width, continued under its beginning; never broken inside a word, such as a path."""
+    """Return a text in lines of that width; never broken inside a word, such as a path.
+
+    Its first line is already indented so far; the others go further in, so that one text is told from the next.
+    """
     if width is None:
         return text
-    return f"\n{' ' * indent}".join(
-        textwrap.wrap(text, max(20, width - indent), break_long_words=False, break_on_hyphens=False) or [""]
+    further = " " * (indent + 2)
+    lines = textwrap.wrap(
+        text,
+        max(indent + 20, width),
+        initial_indent=" " * indent,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return "\n".join(lines)[indent:]
 
 
 def hints_of(answer: dict[str, Any]) -> list[str]:

@@ -104,7 +104,7 @@ def _failures(run: Run, failed: Sequence[dict[str, str]], lost: dict[str, str], 
     return [
         *dict.fromkeys(lost.values()),
         *([run.refused.message] if run.refused else []),
-        *([_sentence(shown, len(shown) if run.refused else total, run.desired)] if shown else []),
+        *([_sentence(shown, len(shown) if run.refused else total, run)] if shown else []),
         *failures_of(run.logins, with_waiting=not (run.check_mode or run.wait)),
     ]
 
@@ -190,17 +190,18 @@ def row(context: str, outcome: Outcome, desired: Desired, now: datetime) -> dict
     }
 
 
-def _sentence(failed: Sequence[dict[str, str]], total: int, desired: Desired) -> str:
+def _sentence(failed: Sequence[dict[str, str]], total: int, run: Run) -> str:
     """Return all failures in as few sentences as there are reasons."""
     by_reason: dict[str, list[dict[str, str]]] = {}
     for failure in failed:
         # A cluster names the namespace in its refusal.
         by_reason.setdefault(failure["reason"].replace(f'"{failure["namespace"]}"', '"..."'), []).append(failure)
-    parts = []
+    parts, verb = [], "remove" if run.absent else "place"
     for reason, group in by_reason.items():
         where = places([f"{one['context']}/{one['namespace']}" for one in group])
         why = group[0]["reason"] if len(group) == 1 else reason
-        parts.append(f"Could not serve pull secret '{desired.name}' in {where}: {why}")
-    if len(failed) < total:
-        parts.append(f"The other {total - len(failed)} of {total} namespaces are done.")
+        parts.append(f"Could not {verb} pull secret '{run.desired.name}' in {where}: {why}")
+    others = total - len(failed)
+    if others > 0:
+        parts.append("The other namespace is done." if others == 1 else f"The other {others} of {total} namespaces are done.")
     return " ".join(parts)

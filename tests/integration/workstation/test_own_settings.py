@@ -65,6 +65,33 @@ def test_own_settings_win_over_the_inventory_and_the_command_line_over_both(fold
     assert f"Did you mean 'nerdctl_wrappers'? ({settings.relative_to(folder)}:1)" in refused.stdout
 
 
+def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> None:
+    arguments = ("-i", str(folder / "hosts.yml"), "--tags", "nerdctl")
+    config = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+
+    def said(*more: str) -> str:
+        done = play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, *more, **config)
+        assert done.returncode == 2, done.stdout + done.stderr
+        return done.stdout.rpartition("FAILED settings: ")[2]
+
+    settings = folder / "home" / ".config" / "laptop.containers" / "settings.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("- nerdctl_completion: []\n")
+    assert (
+        said()
+        == f"Could not use your settings '{settings}': they are a list, not a mapping. Write 'variable: value', without '- '.\n"
+    )
+    other = settings.rename(settings.with_suffix(".yaml"))
+    assert said() == f"Could not use your settings '{other}': only settings.yml is read. Rename it.\n"
+    given = ("-e", f"workstation_settings={folder}/nowhere.yml")
+    assert (
+        said(*given)
+        == f"Could not read your settings '{folder}/nowhere.yml': there is no such file. Correct workstation_settings.\n"
+    )
+    other.unlink()
+    assert wrapper(play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)) == "team"
+
+
 def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None:
     galaxy = [str(BIN / "ansible-galaxy"), "collection"]
     environment = {**os.environ, "ANSIBLE_HOME": str(folder / "ansible"), "HOME": str(folder / "home")}

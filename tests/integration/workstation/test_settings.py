@@ -111,6 +111,16 @@ BY_HAND = {
         {"docker_context_contexts": [{"name": "colima-buildx", "docker": {"profile": "docker-bildx"}}]},
         "Did you mean 'docker-buildx'?",
     ),
+    "a current context that nobody makes": Mistake(
+        {"docker_context_current": "colima-buildxx"},
+        "Could not use docker context 'colima-buildxx' as docker_context_current: docker_context_contexts does not have it. "
+        "Did you mean 'colima-buildx'?",
+    ),
+    "a builder in another context": Mistake(
+        {"buildx_builders": [{"name": "multi-platform", "endpoint": "colima-bildx"}]},
+        "Could not use docker context 'colima-bildx' of builder 'multi-platform': docker_context_contexts does not have it. "
+        "Did you mean 'colima-buildx'?",
+    ),
     "secrets in another cluster": Mistake(
         {"secret_refresh_context": "colima-k9s", "secret_refresh_registries": [REGISTRY]},
         "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. Did you mean 'k8s'?",
@@ -173,6 +183,9 @@ FINE: tuple[dict[str, Any], ...] = (
     ]},
     {"colima_restart": "{{ 'never' if true else 'always' }}"},
     {"nerdctl_completion": ["zsh"]},
+    {"docker_context_current": "default"},
+    {"docker_context_current": "colima-docker-buildx"},
+    {"buildx_builders": [{"name": "far", "endpoint": "ssh://build@far.example.org"}, {"name": "pods", "driver": "kubernetes"}]},
     {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube"},
     {"secret_refresh_registries": [], "secret_refresh_namespaces": ["default", "team-*"]},
 )  # fmt: skip

@@ -68,8 +68,8 @@ def test_many_failures_of_one_reason_are_one_sentence() -> None:
     with pytest.raises(PartlyFailed) as caught:
         result(cluster(*outcomes, untouched(Item("ok", current=FRESH))))
     assert caught.value.message == (
-        "Could not serve pull secret 'ecr-creds' in 5 namespaces 'c/n0', 'c/n1', 'c/n2' and 2 more: no. "
-        "The other 1 of 6 namespaces are done."
+        "Could not place pull secret 'ecr-creds' in 5 namespaces 'c/n0', 'c/n1', 'c/n2' and 2 more: no. "
+        "The other namespace is done."
     )
     assert len(caught.value.context["failed_namespaces"]) == 5
 
