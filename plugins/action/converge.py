@@ -21,7 +21,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 
-from ..module_utils.core.errors import WorkstationError, result_in_words
+from ..module_utils.core.errors import WorkstationError, hiding_names, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.subject import Subject, run
 from ..plugin_utils.templates import Unread
@@ -116,7 +116,8 @@ class ActionModule(Normal):
                     result = run(subject, checked.validated_parameters, check_mode=self._task.check_mode)
                 except WorkstationError as error:
                     result = self._failed(subject, error.result)
-        plain: dict[str, Any] = remove_values(json.loads(json.dumps(self._worded(result))), secrets)
+        named = hiding_names(self._worded(result), secrets)
+        plain: dict[str, Any] = remove_values(json.loads(json.dumps(named)), secrets)
         return plain
 
     @contextlib.contextmanager

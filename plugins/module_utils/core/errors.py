@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from .install import how_to_install
@@ -135,6 +135,25 @@ def logins_in(value: object) -> set[str]:
     if isinstance(value, list | tuple):
         return {login for item in value for login in logins_in(item)}
     return {login for login in _LOGIN.findall(value) if ":" in login} if isinstance(value, str) else set()
+
+
+def hiding_names(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
+    """Return a result whose diff has no secret among its names. Ansible hides secrets in values, and leaves names as they are."""
+    longest_first = sorted(secrets, key=len, reverse=True)
+
+    def hidden(name: str) -> str:
+        for secret in longest_first:
+            name = name.replace(secret, "********")
+        return name
+
+    def named(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {hidden(str(name)): named(item) for name, item in value.items()}
+        return [named(item) for item in value] if isinstance(value, list | tuple) else value
+
+    # before and after are no names.
+    sides = result.get("diff") if secrets else None
+    return {**result, "diff": {side: named(states) for side, states in sides.items()}} if sides else dict(result)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import sys
 from typing import Any, Callable  # noqa: UP035 - also where this Python is too old for the rest
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
 NEEDED = (3, 11)
 
@@ -32,7 +33,14 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         super()._log_invocation()
         self.params = given
 
+    def warn(self, warning: str, **options: Any) -> None:
+        """Show a warning. Ansible shows it as it is given, unlike the result."""
+        super().warn(remove_values(warning, self.no_log_values), **options)
+
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        from .errors import hiding_names
+
+        kwargs = hiding_names(kwargs, self.no_log_values)
         kwargs["invocation"] = {"module_args": shown_options(self.subject, self.params)}
         super()._return_formatted(kwargs)
 

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import importlib
 import json
 import os
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from rehearsal.standin.kube_api import KubeApi
+from tests.support.pull_secret.scenario import HOST
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -21,8 +27,10 @@ UTILS = "ansible_collections.laptop.containers.plugins.module_utils"
 SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 CANARY = "hunter2-canary"
 PROXY = f"http://me:{CANARY}@proxy:3128"
+# As docker's files and pull secrets keep it.
+ENCODED = base64.b64encode(f"AWS:{CANARY}".encode()).decode()
 # For every option, all of them where LAPTOP_LONG is set, else in turn.
-WRONG: tuple[Any, ...] = ("text", ["text"], {"odd": "text"}, 10**400, [{"odd": ["text"]}])
+WRONG: tuple[Any, ...] = ("text", ["text"], {"odd": "text"}, 10**400, [{"odd": ["text"]}], PROXY)
 
 # Options that are all given, with a canary wherever an option may hold a secret.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -83,6 +91,38 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "docker_context_info": {"names": ["far"], "reachability": False, "timeout": 0.1},
     "docker_socket_link": {"path": "~/docker.sock", "target": "/far.sock", "state": "present"},
+    "ecr_pull_secret": {
+        "name": "ecr-creds",
+        "registries": [
+            {
+                "host": HOST,
+                "aliases": ["localhost:5000"],
+                "role_arn": "arn:aws:iam::123456789012:role/pull",
+                "duration": 900,
+                "session_name": "me",
+                "external_id": "me",
+                "endpoint_url": f"http://me:{CANARY}@127.0.0.1:1",
+                "sts_endpoint_url": f"http://me:{CANARY}@127.0.0.1:1",
+            },
+            {"account_id": "210987654321", "region": "eu-central-1", "profile": "work"},
+        ],
+        "namespaces": ["default", "team-*"],
+        "namespace_selector": "team=x",
+        "exclude_namespaces": ["kube-system"],
+        "create_namespaces": True,
+        "service_accounts": ["default"],
+        "contexts": ["colima-k8s", "far", "stranger"],
+        "kubeconfig": "~/kubeconfig",
+        "refresh_before": "half",
+        "adopt": True,
+        "force_conflicts": True,
+        "prune": True,
+        "docker_cred_helpers": False,
+        "docker_login": True,
+        "nerdctl_profiles": ["lab"],
+        "unreachable": "pending",
+        "state": "present",
+    },
     "nerdctl_wrapper": {
         "wrappers": [{"path": "~/nerdctl", "profile": "k8s", "move_foreign": False, "state": "present"}],
         "completion": [],
@@ -132,12 +172,39 @@ def variants(module: str) -> Iterator[dict[str, Any]]:
 
 def test_every_module_with_a_subject_is_tried() -> None:
     converted = {name for name, path in SUBJECTS.items() if hasattr(importlib.import_module(f"{UTILS}.{path}"), "SUBJECT")}
-    # Its options are tried with tokens in tests/integration/pull_secret.
-    assert converted - {"ecr_pull_secret"} == set(OPTIONS)
+    assert converted == set(OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def cluster(short_path: Path) -> Iterator[KubeApi]:
+    with KubeApi(short_path / "canaries") as running:
+        yield running
+
+
+def keep_secrets(home: Path, cluster: KubeApi) -> dict[str, str]:
+    """Put canaries where the user, a cluster and AWS' variables keep secrets. Returns the variables."""
+    logins = {"auths": {HOST: {"auth": ENCODED}, "r.example": {"auth": ENCODED}}}
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text(json.dumps(logins))
+    data = {".dockerconfigjson": base64.b64encode(json.dumps(logins).encode()).decode()}
+    secret = {"metadata": {"name": "ecr-creds"}, "type": "kubernetes.io/dockerconfigjson", "data": data}
+    cluster.request("POST", "/api/v1/namespaces/default/secrets", {"apiVersion": "v1", "kind": "Secret", **secret})
+    config = yaml.safe_load(cluster.kubeconfig.read_text())
+    (local,) = config["clusters"]
+    entries = {
+        "far": ({"server": f"https://me:{CANARY}@127.0.0.1:1"}, {"username": "me", "password": CANARY}),
+        "stranger": (local["cluster"], {"token": CANARY}),
+    }
+    for name, (server, user) in entries.items():
+        config["clusters"].append({"name": name, "cluster": server})
+        config["users"].append({"name": name, "user": user})
+        config["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+    (home / "kubeconfig").write_text(yaml.safe_dump(config))
+    return {"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": CANARY, "AWS_SESSION_TOKEN": CANARY}
 
 
 @pytest.mark.parametrize("where", ["action plugin", "packed module"])
-def test_no_wrong_type_shows_a_secret(where: str, home: Path) -> None:
+def test_no_wrong_type_shows_a_secret(where: str, home: Path, cluster: KubeApi) -> None:
     (home / "python3").symlink_to(os.path.realpath(sys.executable))
     interpreter = sys.executable if where == "action plugin" else str(home / "python3")
     tasks = [
@@ -149,6 +216,9 @@ def test_no_wrong_type_shows_a_secret(where: str, home: Path) -> None:
     (home / "play.yml").write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": interpreter}}]))
     environment = {
         **os.environ,
+        **keep_secrets(home, cluster),
+        # The other interpreter finds no libraries by itself.
+        "PYTHONPATH": sysconfig.get_path("purelib"),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_LOG_PATH": str(home / "log"),
         "ANSIBLE_INJECT_INVOCATION": "true",
@@ -158,6 +228,6 @@ def test_no_wrong_type_shows_a_secret(where: str, home: Path) -> None:
     said = done.stdout + done.stderr + (home / "log").read_text()
     assert done.returncode == 0, said[-3000:]
     assert f"ok={len(tasks)}" in done.stdout
-    assert [line for line in said.splitlines() if CANARY in line or CANARY[:7] in line] == []
+    assert [line for line in said.splitlines() if any(form in line for form in (CANARY[:7], ENCODED[:12]))] == []
     # Every refusal is a sentence.
     assert "Traceback" not in said and "Unhandled exception" not in said and "MODULE FAILURE" not in said
