@@ -44,11 +44,12 @@ class Editor:
         """Return the text with all changes."""
         for block in self._at_end:
             self._insert(self._end_of_lines(self.root) if self.root is not None else len(self.text), block)
-        text = self.text
-        # Of several at one place the last is made first, so that it comes to stand last.
-        for start, end, new in sorted(self._changes, key=lambda change: change[:2])[::-1]:
-            text = text[:start] + new.replace("\n", self.newline) + text[end:]
-        return text
+        pieces, place = list[str](), 0
+        # Of several at one place the first comes to stand first.
+        for start, end, new in sorted(self._changes, key=lambda change: change[:2]):
+            pieces += (self.text[place:start], new.replace("\n", self.newline))
+            place = end
+        return "".join((*pieces, self.text[place:]))
 
     def put(self, mapping: Any, key: str, value: Any) -> None:
         """Set a key of a block mapping."""

@@ -83,8 +83,8 @@ def changed(config: Mapping[str, Any], change: Change) -> dict[str, Any]:
         items = _items(config, plural)
         ours = [index for index, item in enumerate(items) if isinstance(item, dict) and item.get("name") == change.name]
         if change.entry is None:
-            left = [item for index, item in enumerate(items) if index not in ours]
-            result |= {plural: left} if ours else {}
+            gone = set(ours)
+            result |= {plural: [item for index, item in enumerate(items) if index not in gone]} if ours else {}
             continue
         links = {"cluster": change.name, "user": change.name}
         content = {**parts(config, change.name).get("context", {}), **links} if kind == "context" else change.entry[kind]
@@ -136,7 +136,7 @@ def rewrite(path: Path, change: Change) -> bool:
             if changed(config, change) == config:
                 return False
             new = _edited(path, text, root, config, change)
-            _check(path, text, new, change)
+            _check(path, text, config, new, change)
             # colima copies over the file without a lock.
             if replace_if_unchanged(target, new.encode(), 0o600, data):
                 return True
@@ -162,11 +162,16 @@ def _edited(path: Path, text: str, root: Any, config: Mapping[str, Any], change:
         raise _refused(path, str(error), change) from error
 
 
-def _check(path: Path, old: str, new: str, change: Change) -> None:
-    """Read the new text back with the rules of YAML 1.1 and 1.2. Raises RefusedStep when it says anything else than was meant."""
-    for loader in rules():
+def _check(path: Path, old: str, config: Mapping[str, Any], new: str, change: Change) -> None:
+    """Read the new text back with the rules of YAML 1.1 and 1.2. Raises RefusedStep when it says anything else than was meant.
+
+    config is the old text, read with those of YAML 1.1. Reading is nearly all that a change costs.
+    """
+    yaml_1_1, yaml_1_2 = rules()
+    for loader in (yaml_1_1, yaml_1_2):
         try:
-            (before, _node), (after, _new_node) = parse(old, loader), parse(new, loader)
+            before = config if loader is yaml_1_1 else parse(old, loader)[0]
+            after = parse(new, loader)[0]
         except NotYaml as error:
             raise _refused(path, "its entries refer to each other", change) from error
         if after != changed(before or {}, change):
