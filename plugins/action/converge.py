@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,7 @@ from ansible.plugins.action.normal import ActionModule as Normal
 
 from ..module_utils.core.errors import WorkstationError, hiding_names, result_in_words
 from ..module_utils.core.options import problems
+from ..module_utils.core.records import keep
 from ..module_utils.core.subject import Subject, run
 from ..plugin_utils.templates import Unread
 
@@ -103,9 +105,11 @@ class ActionModule(Normal):
         return self._connection.transport == "local" and not elsewhere and interpreter == sys.executable
 
     def _here(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        began, planned = datetime.now(UTC), list[str]()
         with self._environment():
             # Made here, because it looks for its programs and directories at once.
-            subject = subject_of(self._task.action.rpartition(".")[2])
+            module = self._task.action.rpartition(".")[2]
+            subject = subject_of(module)
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
             secrets = subject.secrets(options) | checked._no_log_values
@@ -115,9 +119,12 @@ class ActionModule(Normal):
                 try:
                     result = run(subject, checked.validated_parameters, check_mode=self._task.check_mode)
                 except WorkstationError as error:
+                    planned = error.planned
                     result = self._failed(subject, error.result)
-        named = hiding_names(self._worded(result), secrets)
-        plain: dict[str, Any] = remove_values(json.loads(json.dumps(named)), secrets)
+            named = hiding_names(self._worded(result), secrets)
+            plain: dict[str, Any] = remove_values(json.loads(json.dumps(named)), secrets)
+            if not self._task.check_mode:
+                plain["warnings"] += keep(module, began, plain, remove_values(planned, secrets))
         return plain
 
     @contextlib.contextmanager

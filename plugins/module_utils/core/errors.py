@@ -37,6 +37,8 @@ class WorkstationError(Exception):
         self.context: dict[str, Any] = context
         # The steps that were finished before the failure, in words.
         self.done: list[str] = []
+        # All steps that the run had set out to take, in words.
+        self.planned: list[str] = []
 
     @property
     def message(self) -> str:

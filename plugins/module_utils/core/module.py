@@ -63,21 +63,30 @@ def run_module(subject_class: Callable[[], Any]) -> None:
         # Modules answer in JSON on stdout; AnsibleModule needs the arguments, whose specification this Python can't import.
         print(_too_old(sys.version.split()[0], sys.executable))
         sys.exit(1)
+    from datetime import UTC, datetime
+
+    from ansible.module_utils.common.parameters import remove_values
+
     from .errors import WorkstationError, result_in_words
+    from .records import keep
     from .subject import run
 
+    began, planned = datetime.now(UTC), list[str]()
     subject = subject_class()()
     module = _Module(subject, argument_spec=dict(subject.spec), supports_check_mode=True, **subject.rules)
     try:
         outcome = run(subject, module.params, check_mode=module.check_mode)
     except WorkstationError as error:
-        failure = result_in_words(error.result, {})
-        for text in failure.pop("warnings", ()):
-            module.warn(text)
-        module.fail_json(**failure)
+        planned, outcome = error.planned, {"failed": True, **error.result}
     outcome = result_in_words(outcome, {})
-    for text in outcome.pop("warnings"):
+    warnings = outcome.pop("warnings", [])
+    if not module.check_mode:
+        shown, plan = remove_values((outcome, planned), module.no_log_values)
+        warnings = [*warnings, *keep(module._name.rpartition(".")[2], began, shown, plan)]
+    for text in warnings:
         module.warn(text)
+    if outcome.pop("failed", False):
+        module.fail_json(**outcome)
     module.exit_json(**outcome)
 
 

@@ -105,12 +105,14 @@ class Reader(Subject[Desired, Current]):
 def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
     """Run a subject and return its result. Raises a WorkstationError that tells what was done before it."""
     done: list[str] = []
+    planned: list[str] = []
     try:
         with interruptible(subject.work), naming_files(subject.work), contextlib.closing(subject):
-            outcome = _converged(subject, params, check_mode, done)
+            outcome = _converged(subject, params, check_mode, done, planned)
             shown = subject.public(outcome)
     except WorkstationError as error:
         error.done = [*done, *error.done]
+        error.planned = planned
         raise
     plan = outcome.plan
     actions = plan.actions if check_mode else done
@@ -124,7 +126,9 @@ def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bo
     }
 
 
-def _converged(subject: Subject[Any, Any], params: Mapping[str, Any], check_mode: bool, done: list[str]) -> Outcome[Any, Any]:
+def _converged(
+    subject: Subject[Any, Any], params: Mapping[str, Any], check_mode: bool, done: list[str], planned: list[str]
+) -> Outcome[Any, Any]:
     desired = subject.desired(params, check_mode=check_mode)
     guard = subject.alone()
     current = subject.read(desired)
@@ -137,6 +141,7 @@ def _converged(subject: Subject[Any, Any], params: Mapping[str, Any], check_mode
             current = subject.read(desired)
             plan = subject.plan(desired, current)
             _refuse(plan)
+        planned += plan.actions
         if plan.changed:
             tell(plan=plan.actions)
         subject.carry_out(plan, done.append)
