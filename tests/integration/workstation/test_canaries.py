@@ -143,6 +143,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+# It examines what other modules are asked for.
+OPTIONS["workstation_info"] = {
+    **{module: OPTIONS[module] for module in ("colima_profile", "docker_context")},
+    "groups": ["profiles", "docker"],
+    "play": f"ansible-playbook --extra-vars proxy={PROXY}",
+    "timer_directory": "/tmp",
+    "timeout": 0.5,
+}
+
 
 def places(options: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the place of every option, of those in lists and mappings, too."""
