@@ -106,6 +106,10 @@ class Paths:
         """Our note of the kube context that was current before colima made the profile's own current."""
         return self.own / f"{name.id}.kube"
 
+    def idle(self, name: Name) -> Path:
+        """Our note of since when nothing of the user's was seen to run in a profile."""
+        return self.own / f"{name.id}.idle"
+
     def socket(self, name: Name, tool: str) -> str:
         """The address of one of the profile's sockets on the host."""
         return f"unix://{self.base / name.name / f'{tool}.sock'}"

@@ -261,6 +261,14 @@ options:
     type: str
     choices: [always, if_idle]
     default: always
+  idle_for:
+    description:
+      - With O(stop=if_idle), for how long nothing of the user's must have run in a VM before it is stopped, such as V(2h) or
+        V(90m). Empty stops at once what is idle.
+      - Since when that is so, runs with this option note for each other, so let them run every quarter of an hour. It counts anew
+        for a VM that was started since, and after an hour in which no run looked.
+    type: str
+    default: ""
   on_fixed_change:
     description:
       - What to do when a setting differs that is fixed for the life of a VM, or a disk would have to shrink.

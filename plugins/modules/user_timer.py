@@ -41,6 +41,11 @@ options:
         M(laptop.containers.ecr_pull_secret). Where O(every) is longer than that, a token can expire between two runs, and a
         warning tells so.
     type: str
+  idle_for:
+    description:
+      - Of a command that stops VMs in which nothing has run for so long, that time, as in M(laptop.containers.colima_profile).
+        What is no time is refused here, and not by each run.
+    type: str
   environment:
     description:
       - Variables for the command. An empty one removes an inherited variable. Names of secrets are refused, as the file is not

@@ -33,6 +33,7 @@ OF_PLAYBOOKS = (
     "workstation_autostart",
     "workstation_environment",
     "workstation_hosts",
+    "workstation_idle_stop",
     "workstation_refresh_timer",
     "workstation_settings",
 )

@@ -142,7 +142,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
     if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
         assert policy.restart != "never"
         assert policy.restart == "always" or not facts.busy["dev"]
-    if desired.state == "stopped" and policy.stop == "if_idle" and facts.busy["dev"]:
+    if desired.state == "stopped" and policy.stop == "if_idle" and (facts.busy["dev"] or policy.idle_for):
+        # No note says that it was idle for any time.
         assert not interrupted
     updated = replace(facts, k3s=world.k3s())
     again = plan_profile(world.current, desired, policy, world.host, updated)
@@ -153,7 +154,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
         assert again.refusals or again.warnings or again.actions or again.pending or not wrong
         return
     assert again.shown == ()
-    assert again.actions == ()
+    # That it is still idle, each run notes anew.
+    assert [action for action in again.actions if action.kind is not Do.NOTE_IDLE] == []
     assert again.refusals == ()
     if desired.state == "absent":
         assert not world.current.exists

@@ -50,6 +50,7 @@ class Profiles(Subject[Request, Reading]):
         "sizes": {"type": "str", "choices": ["keep", "share"], "default": "keep"},
         "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
         "stop": {"type": "str", "choices": ["always", "if_idle"], "default": "always"},
+        "idle_for": {"type": "str", "default": ""},
         "on_fixed_change": {
             "type": "str",
             "choices": ["refuse", "warn", "recreate", "recreate_with_data_loss"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much of a life must be left, as people write it: half, 40%, 6h, 1h30m. Pure."""
+"""Times as people write them, and how much of a life must be left: 7d, 1h30m, half, 40%. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from .errors import InputError
 
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?\Z")
+_DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?\Z")
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,28 @@ def threshold_from(text: str, life: timedelta) -> Threshold:
     percent = re.fullmatch(r"(\d{1,2})%", bare)
     if percent and int(percent[1]) > 0:
         return Threshold(fraction=int(percent[1]) / 100)
-    match = _DURATION.match(bare)
-    if match and any(match.groups()):
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        fixed = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-        if timedelta() < fixed < life:
-            return Threshold(fixed=fixed)
+    fixed = _time_in(bare)
+    if fixed is not None and timedelta() < fixed < life:
+        return Threshold(fixed=fixed)
     raise InputError(
         f"read O(refresh_before) '{text}'",
         f"it is neither half, nor a percentage like 40%, nor a time below {life.total_seconds() / 3600:g} hours (the life of a "
         "token) like 6h or 1h30m",
         "Correct it.",
     )
+
+
+def duration_from(text: str, option: str) -> timedelta:
+    """Return the time of '7d', '2h' or '1h30m', as the option of that name gives it. Raises InputError for none, or one of 0."""
+    found = _time_in(text.strip().lower())
+    if not found:
+        raise InputError(f"use '{text}' as O({option})", "it is not a time such as 7d, 2h or 1h30m", "Correct it.")
+    return found
+
+
+def _time_in(text: str) -> timedelta | None:
+    match = _DURATION.match(text)
+    if match is None or not any(match.groups()):
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

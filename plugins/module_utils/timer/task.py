@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.durations import duration_from
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
 from ..core.system.home import home
@@ -39,6 +40,7 @@ class UserTimer(Subject[Desired, Installed]):
         "command": {"type": "list", "elements": "str", "default": []},
         "every": {"type": "int", "default": 60},
         "refresh_before": {"type": "str"},
+        "idle_for": {"type": "str"},
         "environment": {"type": "dict", "default": {}},
         "programs": {"type": "list", "elements": "str", "default": []},
         "inherit": {"type": "list", "elements": "str", "default": []},
@@ -72,6 +74,8 @@ class UserTimer(Subject[Desired, Installed]):
             environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
             directory=params["directory"] or "",
         )
+        if params["idle_for"]:
+            duration_from(params["idle_for"], "idle_for")
         if not params["here"]:
             raise elsewhere(timer)
         check_timer(timer)

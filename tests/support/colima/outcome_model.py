@@ -78,6 +78,12 @@ class World:
 
     kill = stop
 
+    def note_idle(self, action: Action) -> None:
+        self.change(idle_seconds=action.seconds)
+
+    def forget_idle(self, _action: Action) -> None:
+        self.change(idle_seconds=None)
+
     def journal(self, action: Action) -> None:
         self.change(interrupted=action.config)
 

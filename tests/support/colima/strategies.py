@@ -101,4 +101,5 @@ def policies(draw: st.DrawFn, name: Name) -> Policy:
         draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),
         draw(st.sampled_from([frozenset(), frozenset({"other"}), frozenset({name.name})])),
         draw(st.booleans()),
+        draw(st.sampled_from([0.0, 0.0, 7200.0])),
     )

@@ -59,6 +59,8 @@ class Policy:
     on_fixed_change: str = "refuse"
     confirm_data_loss: frozenset[str] = frozenset()
     delete_data: bool = False
+    # With stop if_idle: for how many seconds nothing must have run in a VM before it is stopped.
+    idle_for: float = 0.0
 
     def may_destroy(self, name: Name) -> bool:
         """Whether the user repeated this profile's name where data loss is confirmed."""

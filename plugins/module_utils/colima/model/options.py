@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...colima_paths import parse_name
+from ...core.durations import duration_from
 from ...core.errors import InputError
 from .config import Host, architecture
 from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
@@ -64,13 +65,15 @@ def _option(setting: Setting) -> dict[str, Any]:
 
 
 def policy_from(params: Mapping[str, Any]) -> Policy:
-    """Return the policy of a module's options."""
+    """Return the policy of a module's options. Raises InputError."""
+    idle_for = str(params.get("idle_for") or "")
     return Policy(
         params.get("restart") or "if_idle",
         params.get("stop") or "always",
         params.get("on_fixed_change") or "refuse",
         frozenset(parse_name(name).name for name in params.get("confirm_data_loss") or ()),
         bool(params.get("delete_data")),
+        duration_from(idle_for, "idle_for").total_seconds() if idle_for else 0.0,
     )
 
 

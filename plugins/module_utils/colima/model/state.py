@@ -96,6 +96,8 @@ class Current:
     k3s: K3s | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
+    # For how long nothing of the user's was seen to run in it, in seconds; None: there is no note of that.
+    idle_seconds: float | None = None
     # How colima's list contradicts Lima's files or the guest; empty when they agree.
     contradiction: str = ""
     # Lima's definition of the VM (lima.yaml) as text; None while there is none.

@@ -7,6 +7,7 @@ import contextlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Clients, Current, Dat
 from ..model.yaml_text import parse
 from .client_files import ClientFiles
 from .guest import Said, ask
+from .idle_note import idle_seconds
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _current(
         live=said.live,
         dead_engine=said.dead_engine,
         clients=clients,
+        idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),
         contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
         definition=text_of(instance / "lima.yaml"),

@@ -52,13 +52,27 @@ class Do(Enum):
     FRESH = "fresh"  # note that a first start is about to make the data disk
     SETTLE = "settle"  # remove that note
     FORGET = "forget"  # remove the settings that were kept
+    NOTE_IDLE = "note_idle"  # note that nothing runs in it
+    FORGET_IDLE = "forget_idle"  # remove that note
     START = "start"
     KUBECONFIG = "kubeconfig"
     CONTEXT = "context"
     USE_CONTEXT = "use_context"
 
 
-_FILES = (Do.ASIDE, Do.ASIDE_DISK, Do.UNLOCK, Do.STORE, Do.RESIZE, Do.WRITE, Do.FRESH, Do.SETTLE, Do.FORGET)
+_FILES = (
+    Do.ASIDE,
+    Do.ASIDE_DISK,
+    Do.UNLOCK,
+    Do.STORE,
+    Do.RESIZE,
+    Do.WRITE,
+    Do.FRESH,
+    Do.SETTLE,
+    Do.FORGET,
+    Do.NOTE_IDLE,
+    Do.FORGET_IDLE,
+)
 _CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT)
 _PHASE_OF = {
     **dict.fromkeys(Do, Phase.DOWN),
@@ -80,6 +94,7 @@ class Action(Step):
     early: bool = field(default=False, kw_only=True)
     config: Config | None = field(default=None, kw_only=True)
     gib: int = field(default=0, kw_only=True)
+    seconds: float = field(default=0.0, kw_only=True)
     # Whether the profile's kube context becomes current where none is.
     activate: bool = field(default=False, kw_only=True)
     # The kube context that becomes current instead of the profile's.

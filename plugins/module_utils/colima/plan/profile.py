@@ -20,6 +20,7 @@ from ..model.state import BROKEN, RUNNING, Current
 from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
 from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
+from .idle_stop import idle_long, idle_notes, idle_too_short
 from .recreate import Verdict, how_to_recreate
 from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
 
@@ -44,6 +45,11 @@ class _Case:
     def want_up(self) -> bool:
         """Whether the VM is to run afterwards."""
         return self.desired.state == "started" or (self.desired.state == "present" and self.current.up)
+
+    @property
+    def known_idle(self) -> bool:
+        """Whether the VM was asked, and nothing of the user's runs in it."""
+        return self.facts.busy.get(str(self.current.name)) == ""
 
     @property
     def stops(self) -> bool:
@@ -149,6 +155,8 @@ def _held_back(case: _Case) -> tuple[str, str] | None:
     if case.only_if_idle and busy:
         word = "E(stop=always)" if stopped else "E(restart=always)"
         return busy, f"Run again when nothing runs in it, or with {word}."
+    if stopped and case.only_if_idle and case.known_idle and (soon := idle_too_short(case.current, case.policy)):
+        return soon, "Run again later, or with E(stop=always)."
     return None
 
 
@@ -164,6 +172,7 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
     change, kind = changes(current, target, wanted) or f"a restart ({case.repair.restart})", "restart"
     if case.desired.state == "stopped":
         change = kind = "stop"
+        actions += idle_notes(current, case.policy, case.facts.busy.get(str(current.name), ""))
     pending = Pending(f"profile '{current.name}'", change, *reason, kind=kind)
     return replace(plan, actions=(*actions, *_client_repairs(case)), pending=(pending,), will_be_up=True)
 
@@ -174,7 +183,8 @@ def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
     restart = case.stops and case.want_up
     actions: list[Action] = []
     if restart or (current.up and not case.want_up):
-        actions.append(_stop(current, repair.restart or (f"to apply {changes(current, target, gap.restart)}" if restart else "")))
+        why = f"to apply {changes(current, target, gap.restart)}" if restart else idle_long(current, case.policy)
+        actions.append(_stop(current, repair.restart or why))
     start = case.want_up and (restart or not current.up)
     if start:
         actions.extend(repair.actions)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a stop of VMs that are idle for long needs: how long is long enough, and the note of it between two runs. Pure."""
+
+from __future__ import annotations
+
+from ..model.desired import Policy
+from ..model.state import Current
+from .action import Action, Do, act
+
+_MINUTE = 60
+
+
+def idle_too_short(current: Current, policy: Policy) -> str:
+    """Return why a VM in which nothing runs is not stopped yet; empty when it was idle for long enough."""
+    if (current.idle_seconds or 0.0) >= policy.idle_for:
+        return ""
+    return f"nothing has run in it for {_minutes(current.idle_seconds)} only, and O(idle_for) is {_minutes(policy.idle_for)}"
+
+
+def idle_long(current: Current, policy: Policy) -> str:
+    """Return why a VM is stopped that was idle for long enough; empty where nobody asked for that."""
+    asked = policy.stop == "if_idle" and policy.idle_for
+    return f"nothing has run in it for {_minutes(current.idle_seconds)}" if asked else ""
+
+
+def idle_notes(current: Current, policy: Policy, busy: str) -> list[Action]:
+    """Return what keeps the note true for the next run. busy: what runs in the VM now."""
+    if not policy.idle_for:
+        return []
+    if not busy:
+        return [act(Do.NOTE_IDLE, current.name, "note that nothing runs in", silent=True, seconds=current.idle_seconds or 0.0)]
+    known = current.idle_seconds is not None
+    return [act(Do.FORGET_IDLE, current.name, "forget that nothing ran in", silent=True)] if known else []
+
+
+def _minutes(seconds: float | None) -> str:
+    count = int((seconds or 0.0) // _MINUTE)
+    return f"{count} minute{'s' if count != 1 else ''}"

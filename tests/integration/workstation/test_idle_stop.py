@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stop of idle VMs: installed, run as the service manager would run it, and removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import plistlib
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import play, tool
+
+IDLE_STOP = ("--tags", "idle_stop", "-e", "workstation_idle_stop=2h", "-e", "idle_stop_manager=launchd")
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with tempfile.TemporaryDirectory(prefix="li-", dir="/tmp") as folder:
+        lab = Lab(Path(folder) / "lab")
+        lab.up("light")
+        try:
+            play(lab, "playbooks/workstation.yml")
+            yield lab
+        finally:
+            lab.down()
+
+
+def look(lab: Lab) -> dict[str, Any]:
+    """Run what launchd runs, with nothing of a shell around it; return the status file."""
+    job = plistlib.loads((lab.home / "Library" / "LaunchAgents" / "laptop.containers.idle-stop.plist").read_bytes())
+    assert job["StartCalendarInterval"] == [{"Minute": minute} for minute in (0, 15, 30, 45)]
+    # The lab is found by its own variables, as a laptop's files are by HOME.
+    around = {name: value for name, value in lab.environment.items() if name.startswith("REHEARSAL_")}
+    environment = {**around, **job["EnvironmentVariables"], "HOME": str(lab.home), "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
+    done = subprocess.run(
+        job["ProgramArguments"],
+        cwd=job["WorkingDirectory"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    (status,) = lab.home.rglob("idle-stop.json")
+    found: dict[str, Any] = json.loads(status.read_text())
+    return found
+
+
+def pass_two_hours(lab: Lab) -> None:
+    """Set back what was written before: the VMs run for longer, and were last looked at a quarter of an hour ago."""
+    lima = lab.home / ".colima" / "_lima"
+    for agent in lima.glob("colima-*/ha.pid"):
+        before = agent.stat().st_mtime - 2 * HOUR
+        os.utime(agent, (before, before))
+    for note in (lima / "_laptop.containers").glob("*.idle"):
+        since = json.loads(note.read_text())["since"] - 2 * HOUR
+        note.write_text(json.dumps({"since": since, "seen": time.time() - HOUR / 4}))
+
+
+def running(lab: Lab) -> set[str]:
+    rows = map(json.loads, tool(lab, "colima", "list", "--json").splitlines())
+    return {row["name"] for row in rows if row["status"] == "Running"}
+
+
+def test_vms_are_stopped_by_the_look_after_two_idle_hours(lab: Lab) -> None:
+    assert not list(lab.home.rglob("*idle*"))
+    assert "changed=1" in play(lab, "playbooks/workstation.yml", *IDLE_STOP)
+    assert "changed=0" in play(lab, "playbooks/workstation.yml", *IDLE_STOP)
+
+    first = look(lab)
+    assert first["result"] == "waiting", first
+    assert running(lab) == {"k8s", "docker-buildx"}
+
+    pass_two_hours(lab)
+    second = look(lab)
+    assert second["result"] == "done", second
+    assert "stop profile 'k8s' (nothing has run in it for 120 minutes)" in second["message"]
+    assert running(lab) == set()
+
+    # What is stopped stays so, and a VM that somebody starts has two hours again.
+    assert look(lab)["result"] == "fresh"
+    play(lab, "playbooks/start.yml", "--tags", "colima")
+    assert look(lab)["result"] == "waiting"
+    assert running(lab) == {"k8s", "docker-buildx"}
+
+    assert "changed=1" in play(lab, "playbooks/teardown.yml", "--tags", "idle_stop", "-e", "idle_stop_manager=launchd")
+    assert not list(lab.home.rglob("*idle-stop*.plist"))
+
+
+def test_a_time_that_is_none_is_refused_when_it_is_set(lab: Lab) -> None:
+    with pytest.raises(
+        AssertionError, match=r"Could not use 'soon' as idle_stop_after: it is not a time such as 7d, 2h or 1h30m"
+    ):
+        play(lab, "playbooks/workstation.yml", "--tags", "idle_stop", "-e", "workstation_idle_stop=soon")
