@@ -31,7 +31,7 @@ Options = dict[str, Any]
 DESKTOP = hashlib.sha256(b"desktop-linux").hexdigest()
 BUILDKIT = Path(f"/tmp/races-{os.getpid()}")
 # What may stay: state and programs, backups of config.json, the context with which Docker Desktop comes back, and buildx's lock.
-MAY_STAY = (".local/state", ".rehearsal", "bin/", "lib/", "cli-plugins", ".bak", DESKTOP, "buildx/.lock")
+MAY_STAY = (".local/state", ".rehearsal", "bin/", ".bak", DESKTOP, "buildx/.lock")
 
 
 @dataclass(frozen=True)
