@@ -23,6 +23,8 @@ PING = """---
     - name: Ping
       ansible.builtin.ping:
 """
+# So many namespaces get the pull secret.
+THREE = ("-e", '{"secret_refresh_namespaces": ["default", "team-a", "team-b"]}')
 
 
 def rows() -> list[Row]:
@@ -48,7 +50,7 @@ def rows() -> list[Row]:
         _lab("up", environment)
         try:
             subprocess.run(
-                [PLAYBOOK, "-i", "inventory/rehearsal", "playbooks/workstation.yml"],
+                [PLAYBOOK, "-i", "inventory/rehearsal", "playbooks/workstation.yml", *THREE],
                 cwd=ROOT, env=environment, check=True, capture_output=True,
             )  # fmt: skip
             return [
@@ -59,6 +61,10 @@ def rows() -> list[Row]:
                 compare(
                     "no-op workstation.yml without a registry / one-task ping playbook", 1.5,
                     play("playbooks/workstation.yml", "-e", '{"secret_refresh_registries": []}'), play(str(ping)),
+                ),
+                compare(
+                    "doctor.yml, 2 profiles and 3 namespaces / one-task ping playbook", 2.5,
+                    play("playbooks/doctor.yml", *THREE), play(str(ping)),
                 ),
                 compare(
                     "nothing-due --tags secret_refresh / one-task ping playbook", 0.85,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draws docs/pictures/rehearsal.svg from a real rehearsal: the workstation converges in a lab, and once more without a change.
+"""Draws docs/pictures/ from a real rehearsal: the workstation converges in a lab, once more without a change, and is examined.
 
 `make docs` runs it. Paths of the lab are shown as those of a home, and what takes no decision (the recap) is left out.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from docs import record_doctor
 from rehearsal.engines import ROOT
 from rehearsal.lab.laptop import Lab
 
@@ -34,6 +35,7 @@ def main() -> None:
         lab.up("light")
         try:
             first, second = _play(lab), _play(lab)
+            record_doctor.take(lab)
         finally:
             lab.down()
     console = Console(width=COLUMNS, record=True, file=io.StringIO())

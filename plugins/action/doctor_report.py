@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 from ..module_utils.core.errors import WorkstationError, naming_files
 from ..module_utils.core.system.files import write_atomically
-from ..module_utils.doctor.show.compare import changes
+from ..module_utils.doctor.show.compare import changes, in_words
 from ..module_utils.doctor.show.report import document, files_for, read_document
 
 _NO_ANSWER = {"msg": "it could not be reached"}
@@ -47,8 +47,12 @@ class ActionModule(ActionBase):
         laptops: Sequence[Mapping[str, Any]] = found["laptops"]
         broken = [one["name"] for one in laptops if one["reached"] and one["verdict"] == "broken"]
         lost = [one["name"] for one in laptops if not one["reached"]]
-        result: dict[str, Any] = {"changed": False, "show": options["show"], "files": files, "changes": since}
-        result |= {"broken": broken, "unreachable": lost}
+        result: dict[str, Any] = {"changed": False, "show": options["show"], "files": files}
+        result |= {
+            "changes": [in_words(one, with_laptop=len(laptops) > 1) for one in since],
+            "broken": broken,
+            "unreachable": lost,
+        }
         if broken:
             where = f" on {len(broken)} of {len(laptops)} laptops: {', '.join(broken)}" if len(laptops) > 1 else ""
             return {**result, "failed": True, "msg": f"Something is broken{where}. What helps is listed below."}

@@ -80,8 +80,8 @@ unreachable:
   elements: str
 changes:
   description:
-    - What has changed since the report in O(compare), each with C(laptop), C(id), C(about), C(before), C(after) and C(found).
+    - What has changed since the report in O(compare), a line for each check that ended in another way.
   returned: always
   type: list
-  elements: dict
+  elements: str
 """

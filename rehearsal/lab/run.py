@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The newcomer's one command: converge the workstation in a lab, converge it again without a change, show a summary, clean up."""
+"""The newcomer's one command: converge the workstation in a lab, again without a change, examine it, clean up."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rehearsal.processes.system import LabError, end_tree
 from rehearsal.services import grades
 
 PLAYBOOK = "playbooks/workstation.yml"
+EXAMINATION = "playbooks/doctor.yml"
 INVENTORY = "inventory/rehearsal"
 SECRET = "ecr-creds"  # the name of a secret, not one
 
@@ -45,6 +46,9 @@ def run(lab: Lab, grade: str, keep: bool = False, arguments: Sequence[str] = (),
         if code == 0:
             _title("What is there now")
             print("\n".join(summary(lab)))
+        if code == 0 and not arguments:
+            _title("4. The doctor looks at it")
+            code, _ = _play(lab, EXAMINATION, arguments)
         return code
     finally:
         if keep and lab.exists:

@@ -12,7 +12,7 @@ _RUNTIMES = {"docker": "docker://28.4.0", "containerd": "containerd://2.1.5-k3s1
 
 
 def register_node(api: ApiServer, instance: str, runtime: str) -> None:
-    """Register the node of a VM as ready, unless it is there. Raises LabError."""
+    """Register the node of a VM as ready, in place of what it reported before. Raises LabError."""
     status, version = api.request("GET", "/version")
     kubelet = str(version["gitVersion"]) if status == 200 else ""
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
@@ -36,6 +36,8 @@ def register_node(api: ApiServer, instance: str, runtime: str) -> None:
             },
         },
     }
+    # A kubelet that starts reports afresh.
+    api.request("DELETE", f"/api/v1/nodes/{instance}")
     status, answer = api.request("POST", "/api/v1/nodes", body)
-    if status not in (201, 409):
+    if status != 201:
         raise LabError(f"Could not register node '{instance}': {answer}.")

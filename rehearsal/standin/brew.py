@@ -2,6 +2,7 @@
 """A stand-in for Homebrew: prefix, installed formulae, and `brew bundle` with its output; it downloads nothing.
 
 As with the real one, a formula is installed when it has a folder in PREFIX/Cellar, a cask when it has one in PREFIX/Caskroom.
+PREFIX/Bottles/FORMULA/bin holds the programs that an installation brings.
 REHEARSAL_BREW_MISSING names formulae that do not exist, REHEARSAL_BREW_OFFLINE=1 makes every installation fail.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -66,10 +68,20 @@ class Homebrew:
         folder = self.folder(kind, name)
         (folder if kind == "tap" else folder / VERSIONS.get(folder.name, "1.0.0")).mkdir(parents=True, exist_ok=True)
         if kind == "brew":
+            self.pour(folder)
             link = self.prefix / "opt" / folder.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             link.symlink_to(folder / VERSIONS.get(folder.name, "1.0.0"))
+
+    def pour(self, folder: Path) -> None:
+        """Put the programs of a formula's bottle into its folder, and links to them into bin."""
+        for program in (self.prefix / "Bottles" / folder.name / "bin").glob("*"):
+            poured = folder / VERSIONS.get(folder.name, "1.0.0") / "bin" / program.name
+            poured.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(program, poured)
+            (self.prefix / "bin" / program.name).unlink(missing_ok=True)
+            (self.prefix / "bin" / program.name).symlink_to(poured)
 
 
 def _entries(arguments: list[str]) -> list[tuple[str, str]]:
@@ -170,7 +182,24 @@ def _install(brew: Homebrew, arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"--prefix": _prefix, "bundle": _bundle, "install": _install, "list": _list, "ls": _list}
+def _again(brew: Homebrew, arguments: list[str]) -> int:
+    """Reinstall or upgrade formulae that are installed."""
+    for name in (word for word in arguments if not word.startswith("-")):
+        if not brew.installed("brew", name):
+            raise Failed(f"Error: No such keg: {brew.folder('brew', name)}\n")
+        brew.install("brew", name)
+    return 0
+
+
+COMMANDS = {
+    "--prefix": _prefix,
+    "bundle": _bundle,
+    "install": _install,
+    "list": _list,
+    "ls": _list,
+    "reinstall": _again,
+    "upgrade": _again,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

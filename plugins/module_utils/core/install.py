@@ -39,8 +39,9 @@ _PAGES = {
 
 def how_to_install(*programs: str, system: str = "", search: str | None = None) -> str:
     """Return what to run, or read, to install programs. search is a PATH in which brew and apt-get are looked for."""
-    if (system or platform.system()) == "Darwin" or shutil.which("brew", path=search):
-        return f"Run 'brew install {' '.join(_unique(_FORMULAE.get(program, program) for program in programs))}'."
+    command = install_command(*programs, system=system, search=search)
+    if command.startswith("brew "):
+        return f"Run '{command}'."
     packaged = [program for program in programs if program in _PACKAGES] if shutil.which("apt-get", path=search) else []
     others = [program for program in programs if program not in packaged]
     said = []
@@ -53,6 +54,18 @@ def how_to_install(*programs: str, system: str = "", search: str | None = None) 
             f"Install {' and '.join(_unique(others))} the way your system offers {'it' if len(others) == 1 else 'them'}{where}."
         )
     return " ".join(said)
+
+
+def install_command(*programs: str, system: str = "", search: str | None = None, verb: str = "install") -> str:
+    """Return the command that installs programs with Homebrew or apt. Returns '' where neither has all of them.
+
+    verb: Homebrew's word for it; apt has one for installing and upgrading.
+    """
+    if (system or platform.system()) == "Darwin" or shutil.which("brew", path=search):
+        return f"brew {verb} {' '.join(_unique(_FORMULAE.get(program, program) for program in programs))}"
+    if shutil.which("apt-get", path=search) and all(program in _PACKAGES for program in programs):
+        return f"sudo apt-get install {' '.join(_unique(_PACKAGES[program] for program in programs))}"
+    return ""
 
 
 def missing(programs: Iterable[str], search: str | None = None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import WorkstationError
-from ..core.system.command import Cli, Output
+from ..core.system.command import Cli, Output, complete_path
 from ..docker.engine import Silent, get_unix
 from ..kube.entry import kubeconfig_paths
 from .settings import Look, desired_of, look, subject_of
@@ -46,6 +46,7 @@ class Laptop:
         self.settings = settings
         self.timer_directory = timer_directory
         self.environment = dict(os.environ)
+        self.path = complete_path(self.environment.get("PATH", ""))
         self._play = play
         self._locks: dict[Hashable, threading.Lock] = {}
         self._answers: dict[Hashable, Any] = {}
@@ -69,13 +70,19 @@ class Laptop:
         """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
         return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
 
+    def restart(self, profile: str) -> str:
+        """Return the command that restarts a VM, and writes to the laptop's files what is new in it."""
+        return f"colima restart {profile} && {self.converge('colima')}"
+
     def has(self, module: str) -> bool:
         """Whether the settings have a module's part, and want it there."""
         return bool(self.settings.get(module)) and self.settings[module].get("state") != "absent"
 
     def look(self, module: str) -> Look:
         """Return a module's subject as it is, and as the settings ask for. Raises WorkstationError."""
-        return self.once(module, lambda: look(module, self.settings[module], _bound if module == "colima_profile" else None))
+        prepared = _bound if module == "colima_profile" else None
+        hurry = {"timeout": SOCKET_SECONDS} if module == "buildx_builder" else {}
+        return self.once(module, lambda: look(module, {**self.settings[module], **hurry}, prepared))
 
     def programs(self, module: str) -> tuple[str, ...]:
         """Return the programs that a module's part of the settings needs. Raises WorkstationError."""
@@ -105,12 +112,31 @@ class Laptop:
         names = [parse_name(str(one["name"])) for one in listed if one.get("runtime", "docker") == "docker"]
         return {name.name: self.colima.paths.socket(name, "docker").removeprefix("unix://") for name in names}
 
+    def engines(self) -> Mapping[str, dict[str, Any] | Silent]:
+        """Return what the docker engine of each profile says of itself, or why it is silent, by profile; asked side by side.
+
+        Whoever needs them asks before the profiles are read: a socket that hangs then costs its time once.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        def ask(path: str) -> dict[str, Any] | Silent:
+            try:
+                return self.engine(path)
+            except Silent as silent:
+                return silent
+
+        sockets = self.docker_sockets()
+        with ThreadPoolExecutor(max_workers=max(1, len(sockets))) as pool:
+            return dict(zip(sockets, pool.map(ask, sockets.values()), strict=True))
+
     def engine(self, path: str) -> dict[str, Any]:
         """Return what a docker engine says of itself (/version). Raises Silent."""
         return dict(self.get(path, "/version") or {})
 
     def get(self, path: str, target: str) -> Any:
-        """Return the answer of a docker engine on a unix socket. Raises Silent."""
+        """Return the answer of a docker engine on a unix socket. Raises Silent; one that was silent once is not asked again."""
+        if target != "/version":
+            self.engine(path)
         answer = self.once(("engine", path, target), lambda: _answer(path, target))
         if isinstance(answer, Silent):
             raise answer

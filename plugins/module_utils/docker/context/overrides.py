@@ -100,7 +100,7 @@ def overriding(environment: Mapping[str, str], findings: Iterable[Finding], curr
         agreed = current_host if variable == "DOCKER_HOST" else current
         settings = tuple(item for item in listed if item.variable == variable and item.value != agreed)
         value = environment.get(variable, "")
-        if value != agreed and (value or settings):
+        if value != agreed if value else settings:
             found.append(Override(variable, value or settings[-1].value, settings))
     return found
 

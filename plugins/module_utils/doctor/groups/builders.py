@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ...buildx.model import BuildxStep, State, Wanted
+from ...buildx.store import Buildx, buildx_directory
 from ...core.errors import InputError
+from ...core.system.home import home
+from ...docker.client import docker_cli, docker_directory
 from ..laptop import Laptop
 from ..model import Check, Kind
 from ..settings import Look
@@ -24,19 +28,32 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     try:
         look = laptop.look("buildx_builder")
     except InputError as error:
-        yield BUILDER.broken(error.message, error.remedy)
+        yield from _damaged(laptop, error)
         return
     state: State = look.current
     for item in look.desired.wanted:
         yield _builder(laptop, look, item)
-        if item.name in state.builders and not state.builders[item.name].broken:
+        if item.name in state.builders:
             yield _nodes(laptop, state, item)
     wanted = {item.name for item in look.desired.wanted}
     stale = [name for name in state.builders if name not in wanted and state.dead_nodes(name)]
     for name in stale:
-        yield STALE.note(state.reasons(name), f"docker buildx rm --keep-state --force {name}", name)
+        yield STALE.note(state.reasons(name), f"docker buildx rm --keep-daemon --force {name}", name)
     if not stale:
         yield STALE.ok("none")
+
+
+def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
+    """Yield the records that can't be read, else why nothing can be planned."""
+    directory = docker_directory(laptop.environment, home())
+    place = buildx_directory(laptop.environment, directory)
+    damaged = [name for name, one in Buildx(docker_cli(), directory, place).read().items() if one.broken]
+    for name in damaged:
+        # Beside the others it would be read as one of them.
+        away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
+        yield BUILDER.broken("its record can't be read", f"{away} && {laptop.converge('buildx')}", name)
+    if not damaged:
+        yield BUILDER.broken(error.message, error.remedy)
 
 
 def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
@@ -45,8 +62,6 @@ def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
     state: State = look.current
     if item.name not in state.builders:
         return BUILDER.broken("it does not exist", converge, item.name)
-    if state.builders[item.name].broken:
-        return BUILDER.broken("its record can't be read", converge, item.name)
     if steps:
         return BUILDER.warning("a run would " + "; ".join(map(str, steps)), converge, item.name)
     waiting = [pending for pending in look.plan.pending if item.name in pending.target]

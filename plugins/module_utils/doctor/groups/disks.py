@@ -55,7 +55,8 @@ def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
         yield LOCK.ok("free, or in use by its own VM", name)
     if current.store_is_lost:
         found = "colima's note that the data disk is formatted is lost: a start would format it, and lose images and volumes"
-        yield FORMAT.broken(found, converge, name)
+        # A run restores it before a start, not while the VM runs.
+        yield FORMAT.broken(found, f"colima stop {name} && {converge}" if current.up else converge, name)
     else:
         yield FORMAT.ok("noted", name)
 

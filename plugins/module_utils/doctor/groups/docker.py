@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from ...core.errors import InputError
-from ...core.install import how_to_install
-from ...core.system.command import complete_path
+from ...core.install import how_to_install, install_command
 from ...core.system.home import home
+from ...docker.client import config_file, docker_directory
 from ...docker.config.plan import Edit
 from ...docker.context.model import BUILT_IN, ContextStep, Store, Wanted
 from ...docker.context.overrides import VARIABLES, find_settings, overriding, start_files
@@ -42,7 +43,10 @@ def _config(laptop: Laptop) -> Iterator[Check]:
     try:
         look = laptop.look("docker_cli_config")
     except InputError as error:
-        yield CONFIG.broken(f"could not {error.what}: {error.reason}", error.remedy)
+        # What was in it is kept beside it: it can be put back when it is repaired.
+        file = shlex.quote(str(config_file(docker_directory(laptop.environment, home()))))
+        again = laptop.converge("docker_cli,docker_context,buildx")
+        yield CONFIG.broken(f"could not {error.what}: {error.reason}", f"mv {file} {file}.damaged && {again}")
         return
     for step in look.plan.steps:
         plugin = isinstance(step, Edit) and step.key == "cliPluginsExtraDirs" and step.after
@@ -54,9 +58,8 @@ def _config(laptop: Laptop) -> Iterator[Check]:
             yield CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
     missing = [name for name, place in look.current.facts.plugins.items() if place is None]
     for name in missing:
-        yield PLUGINS.warning(
-            "it is not installed", how_to_install(name, search=complete_path(laptop.environment.get("PATH", ""))), name
-        )
+        remedy = install_command(name, search=laptop.path) or how_to_install(name, search=laptop.path)
+        yield PLUGINS.warning("it is not installed", remedy, name)
     if not look.plan.steps:
         yield CONFIG.ok("readable, without leftovers")
         if not missing:
@@ -97,7 +100,7 @@ def _overrides(laptop: Laptop, current: str, store: Store) -> Iterator[Check]:
     settings = find_settings(start_files(home()), home())
     found = overriding(environment, settings, current, host)
     for one in found:
-        lines = [f"sed -i.bak '{item.line}d' '{item.path}'" for item in reversed(one.settings)]
+        lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(one.settings)]
         said = f"{one.variable} is '{one.value}', {one.where}, and overrules context '{current}'"
         yield OVERRIDES.warning(said, "; ".join([*lines, f"unset {one.variable}"]), one.variable)
     if not found:

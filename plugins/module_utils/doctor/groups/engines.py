@@ -8,6 +8,7 @@ from typing import Any
 
 from ...colima.model.state import RUNNING, Current
 from ...core.errors import CommandFailed, ToolMissing
+from ...core.install import install_command
 from ...docker.client import docker_cli
 from ...docker.engine import Silent
 from ..laptop import Bounded, Laptop
@@ -26,21 +27,12 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
     if not laptop.has("colima_profile"):
         return
-    # Asked while the profiles are read: a socket that hangs costs its time once.
-    wanted = laptop.docker_sockets()
-    answers = {name: _ask(laptop, path) for name, path in wanted.items()}
+    answers = laptop.engines()
     for name, current in laptop.profiles().items():
-        if current.health == RUNNING and name in wanted:
+        if current.health == RUNNING and name in answers:
             yield from _engine(laptop, name, answers[name])
         if current.health == RUNNING:
             yield from _emulation(laptop, name, current)
-
-
-def _ask(laptop: Laptop, path: str) -> dict[str, Any] | Silent:
-    try:
-        return laptop.engine(path)
-    except Silent as silent:
-        return silent
 
 
 def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Iterator[Check]:
@@ -59,7 +51,7 @@ def _api(laptop: Laptop, name: str, answer: dict[str, Any]) -> Check:
         return API.unknown(error.reason, error.remedy, name)
     if client < least:
         found = f"this docker command has API {_shown(client)}, and the engine wants {_shown(least)} or newer"
-        return API.broken(found, "brew upgrade docker", name)
+        return API.broken(found, install_command("docker", verb="upgrade", search=laptop.path), name)
     return API.ok(f"{_shown(min(client, most))}", name)
 
 

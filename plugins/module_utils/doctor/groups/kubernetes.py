@@ -11,6 +11,7 @@ from typing import Any
 from ...colima.model.config import has_kubernetes
 from ...colima.model.state import RUNNING, Current
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
+from ...core.install import install_command
 from ...docker.engine import Silent
 from ..cluster import Cluster
 from ..laptop import Bounded, Laptop
@@ -37,6 +38,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
     if not laptop.has("colima_profile"):
         return
+    answers = laptop.engines()
     found = laptop.profiles()
     clusters = {name: one for name, one in found.items() if _wants_kubernetes(laptop, name, one)}
     for name, current in clusters.items():
@@ -45,7 +47,8 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         yield _current(next(iter(clusters.values())))
     sockets = laptop.docker_sockets()
     for name, current in found.items():
-        if current.health == RUNNING and name in sockets:
+        # Whether an engine answers is a check of the group docker.
+        if current.health == RUNNING and isinstance(answers.get(name), dict):
             yield from _pods(laptop, name, sockets[name])
 
 
@@ -84,29 +87,26 @@ def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
         cluster = laptop.cluster(context)
         version = cluster.version()
     except WorkstationError as error:
-        yield API.broken(error.message if not error.reason else error.reason, error.remedy or f"colima restart {name}", context)
+        yield API.broken(error.reason or error.message, laptop.restart(name), context)
         return
     yield API.ok(f"{version} answers", context)
-    yield _certificates(cluster, name, context)
+    yield _certificates(laptop, cluster, name, context)
     yield from _nodes(cluster, name, context)
     yield _skew(laptop, version, context)
 
 
-def _certificates(cluster: Cluster, name: str, context: str) -> Check:
+def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> Check:
     now = datetime.now(UTC)
     left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
     if not left:
         return CERTIFICATES.ok("it has none", context)
     whose = min(left, key=lambda one: left[one])
     found = f"{left[whose]} days are left ({whose})"
+    again = laptop.restart(name)
     # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.
     if left[whose] < 0:
-        return CERTIFICATES.broken(f"{whose} ended {-left[whose]} days ago", f"colima restart {name}", context)
-    return (
-        CERTIFICATES.warning(found, f"colima restart {name}", context)
-        if left[whose] < FEW_DAYS
-        else CERTIFICATES.ok(found, context)
-    )
+        return CERTIFICATES.broken(f"{whose} ended {-left[whose]} days ago", again, context)
+    return CERTIFICATES.warning(found, again, context) if left[whose] < FEW_DAYS else CERTIFICATES.ok(found, context)
 
 
 def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
@@ -145,8 +145,8 @@ def _not_ready(node: Mapping[str, Any]) -> str:
 def _pods(laptop: Laptop, name: str, socket: str) -> Iterator[Check]:
     try:
         listed = laptop.get(socket, _PODS)
-    except Silent:
-        # Whether the engine answers is a check of the group docker.
+    except Silent as silent:
+        yield PODS.unknown(f"the engine did not answer to the question: {silent}", "", name)
         return
     count = len(listed) if isinstance(listed, list) else 0
     if count:
@@ -162,7 +162,8 @@ def _skew(laptop: Laptop, version: str, context: str) -> Check:
         return SKEW.unknown(error.reason, error.remedy, context)
     mine, server = _minor(client), _minor(version)
     if mine and server and abs(mine - server) > 1:
-        return SKEW.warning(f"kubectl is {client}, the server {version}", "brew upgrade kubernetes-cli", context)
+        upgrade = install_command("kubectl", verb="upgrade", search=laptop.path)
+        return SKEW.warning(f"kubectl is {client}, the server {version}", upgrade, context)
     return SKEW.ok(f"kubectl {client}", context)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
     for place in lost:
         taken = sum(file.stat().st_blocks * 512 for file in place.iterdir() if file.is_file() and not file.is_symlink())
         found = f"it belongs to no profile, and takes {taken / GIB:.1f} GiB; a profile of its name would use it again"
-        yield DISK.note(found, f"LIMA_HOME='{laptop.colima.paths.lima}' limactl disk delete --force {place.name}", place.name)
+        yield DISK.note(
+            found, f"LIMA_HOME={shlex.quote(str(laptop.colima.paths.lima))} limactl disk delete --force {place.name}", place.name
+        )
     if not lost:
         yield DISK.ok("none")
 
@@ -111,7 +114,7 @@ def _notes(laptop: Laptop) -> Iterator[Check]:
     damaged = [file for file in sorted(state_directory(laptop.environment).glob("*.json")) if not _is_json(file)]
     for file in damaged:
         found = "it can't be read, so what earlier runs changed can't be undone"
-        yield NOTES.warning(found, f"mv '{file}' '{file}.damaged'", file.name)
+        yield NOTES.warning(found, f"mv {shlex.quote(str(file))} {shlex.quote(f'{file}.damaged')}", file.name)
     if not damaged:
         yield NOTES.ok("readable")
 
@@ -127,5 +130,5 @@ def _aside(laptop: Laptop) -> Check:
     place = laptop.colima.paths.own / "aside"
     files = sorted(place.iterdir()) if place.is_dir() else []
     if files:
-        return ASIDE.note(f"{len(files)} directories that repairs have replaced", f"rm -r '{place}'", str(place))
+        return ASIDE.note(f"{len(files)} directories that repairs have replaced", f"rm -r {shlex.quote(str(place))}", str(place))
     return ASIDE.ok("none")

@@ -59,7 +59,8 @@ def _profile(laptop: Laptop, plan: ProfilePlan) -> Iterator[Check]:
         yield ADDRESS.warning("colima could not set up the network for its address", f"colima restart {name}", name)
     elif (current.applied or {}).get("network.address"):
         yield ADDRESS.ok(current.row.address if current.row else "", name)
-    if current.interrupted is not None:
+    # Of one that was made, the kept settings only wait to be forgotten.
+    if current.interrupted is not None and not current.exists:
         yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
 
 

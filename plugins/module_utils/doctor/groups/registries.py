@@ -63,7 +63,8 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
         # That it does not run, its own group says.
         yield CLUSTER.note("its profile does not run, so its pull secrets were not looked at", "", context)
     elif isinstance(error, Unreachable) or error.context.get("missing_context"):
-        yield CLUSTER.broken(f"could not {error.what}: {error.reason}", laptop.converge("colima"), context)
+        again = laptop.converge("colima") if current is None else laptop.restart(name)
+        yield CLUSTER.broken(f"could not {error.what}: {error.reason}", again, context)
     else:
         yield CLUSTER.broken(error.message, error.remedy or laptop.converge("colima"), context)
 

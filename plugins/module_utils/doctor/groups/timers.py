@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,18 +57,23 @@ def _status(laptop: Laptop) -> Mapping[str, Any]:
 def _last(laptop: Laptop, timer: Any, status: Mapping[str, Any]) -> Check:
     name, now = str(timer.name), datetime.now(UTC)
     ran = _moment(status.get("time"))
-    by_hand = laptop.converge("secret_refresh")
     if ran is None:
         return LAST_RUN.ok("it has not run yet", name)
     ago = f"{_words(now - ran)} ago"
     if status.get("result") == "failed":
         login = str(status.get("login") or "")
         found = f"its last run, {ago}, failed: {status.get('message', '')}"
-        return LAST_RUN.broken(found, f"{login} && {by_hand}" if login else by_hand, name)
+        return LAST_RUN.broken(found, f"{login} && {_now(timer)}" if login else _now(timer), name)
     if now - ran > _LATE:
         return LAST_RUN.warning(f"it ran last {ago}", laptop.converge("refresh_timer"), name)
     following = max(ran + timedelta(minutes=timer.minutes), now)
     return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')}), next about {following.astimezone():%H:%M}", name)
+
+
+def _now(timer: Any) -> str:
+    """Return the timer's own command, that does not wait out an earlier failure: only its own run says how it ended."""
+    program, script, place, *rest = timer.command
+    return shlex.join([program, script, place, "--force", *rest])
 
 
 def _moment(text: object) -> datetime | None:

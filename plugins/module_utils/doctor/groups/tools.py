@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import struct
 from collections.abc import Iterator
@@ -12,8 +13,7 @@ from pathlib import Path
 
 from ...colima.model.settings import OLDEST
 from ...core.errors import CommandFailed, WorkstationError
-from ...core.install import how_to_install
-from ...core.system.command import complete_path
+from ...core.install import how_to_install, install_command
 from ..laptop import Laptop
 from ..model import Check, Kind
 from ..settings import Look
@@ -33,17 +33,19 @@ _NAMES = {"arm64": "aarch64", "amd64": "x86_64"}
 
 def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
-    path = complete_path(laptop.environment.get("PATH", ""))
+    path = laptop.path
     machine = os.uname().machine
     for program in _needed(laptop):
         found = shutil.which(program, path=path)
         if found is None:
-            yield PROGRAM.broken("it is not installed or not on PATH", how_to_install(program, search=path), program)
+            remedy = install_command(program, search=path) or how_to_install(program, search=path)
+            yield PROGRAM.broken("it is not installed or not on PATH", remedy, program)
             continue
         yield PROGRAM.ok(found, program)
         made_for = machine_of(Path(found))
         if made_for and made_for != _NAMES.get(machine, machine):
-            yield MACHINE.warning(f"{found} is made for {made_for}", f"brew reinstall {program}", program)
+            again = install_command(program, search=path, verb="reinstall")
+            yield MACHINE.warning(f"{found} is made for {made_for}", again, program)
         yield _shadowed(program, found, path)
     if laptop.settings.get("colima_profile") and shutil.which("colima", path=path):
         yield _colima(laptop)
@@ -78,7 +80,9 @@ def _shadowed(program: str, found: str, path: str) -> Check:
     brew = shutil.which("brew", path=path)
     brewed = Path(brew).parent / program if brew else None
     if brewed is not None and os.access(brewed, os.X_OK) and os.path.realpath(brewed) != os.path.realpath(found):
-        return SHADOWED.warning(f"{found} comes before Homebrew's {brewed}", f'export PATH="{brewed.parent}:$PATH"', program)
+        return SHADOWED.warning(
+            f"{found} comes before Homebrew's {brewed}", f"export PATH={shlex.quote(str(brewed.parent))}:$PATH", program
+        )
     return SHADOWED.ok("the first of its name", program)
 
 
@@ -91,7 +95,10 @@ def _colima(laptop: Laptop) -> Check:
         return COLIMA.ok("a build without a number")
     shown = ".".join(map(str, version))
     if version < OLDEST:
-        return COLIMA.broken(f"it is {shown}, and {'.'.join(map(str, OLDEST))} or newer is needed", "brew upgrade colima")
+        return COLIMA.broken(
+            f"it is {shown}, and {'.'.join(map(str, OLDEST))} or newer is needed",
+            install_command("colima", verb="upgrade", search=laptop.path),
+        )
     return COLIMA.ok(shown)
 
 

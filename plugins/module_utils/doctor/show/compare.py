@@ -32,7 +32,8 @@ def in_words(change: Mapping[str, str], *, with_laptop: bool) -> str:
     """Return a change as a line."""
     where = f"{change['laptop']}: " if with_laptop else ""
     about = f" ({change['about']})" if change["about"] else ""
-    return f"{where}{change['id']}{about}: {change['before']} -> {change['after']}, {change['found']}"
+    before = "new" if change["before"] == GONE else change["before"]
+    return f"{where}{change['id']}{about}: {before} -> {change['after']}, {change['found']}"
 
 
 def _checks(document: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str, str]]:

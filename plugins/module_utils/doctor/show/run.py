@@ -32,7 +32,6 @@ class Doctor:
 
     def lines(self, others: Mapping[str, str], width: int | None) -> Iterator[Line]:
         """Yield what is printed. others: why laptops of the run were not examined."""
-        from .compare import in_words
         from .report import document
         from .screen import Line, fleet, screen
 
@@ -47,6 +46,6 @@ class Doctor:
             yield Line("")
             yield Line("Since the earlier report:")
         for change in since:
-            yield Line(f"  {in_words(change, with_laptop=bool(lost) or len(self.results) > 1)}", change["after"])
+            yield Line(f"  {change}")
         for file in self.report.get("files") or ():
             yield Line(f"Written to {file}")

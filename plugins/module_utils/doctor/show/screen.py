@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..model import SEVERITY, Status
 
 _INDENT = 10
-_HEAD = ("profile", "state", "runtime", "CPUs", "memory", "disk used", "uptime", "address")
+HEAD = ("profile", "state", "runtime", "CPUs", "memory", "disk used", "on laptop", "uptime", "address")
 
 
 class Line(NamedTuple):
@@ -25,17 +25,20 @@ def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, wi
     shown = [row for row in result["checks"] if everything or row["status"] != Status.OK]
     lines = [Line(verdict(name, result), result["verdict"])]
     if result["profiles"]:
-        lines += [Line(""), *(Line(row) for row in table([_HEAD, *map(_profile, result["profiles"])]))]
+        lines += [Line(""), *(Line(row) for row in table([HEAD, *map(profile, result["profiles"])]))]
     for group in _alike(shown):
         lines += [Line(""), *_finding(group, width)] if not everything else _finding(group, width)
     return lines
 
 
 def fleet(laptops: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """Return a line for each laptop, the worst first, and one for all of them."""
+    """Return a table with a line for each laptop, the worst first."""
     found = sorted(laptops, key=lambda one: (-rank(one), one["name"]))
-    rows = [(one["name"], one["verdict"] if one["reached"] else "unreachable", _worst_of(one)) for one in found]
-    tones = [one["verdict"] if one["reached"] else "unknown" for one in found]
+    rows = [
+        ("laptop", "verdict", "worst"),
+        *((one["name"], one["verdict"] if one["reached"] else "unreachable", _worst_of(one)) for one in found),
+    ]
+    tones = ["", *(one["verdict"] if one["reached"] else "unknown" for one in found)]
     return [Line(text, tone) for text, tone in zip(table(rows), tones, strict=True)]
 
 
@@ -64,16 +67,20 @@ _COUNTED = (("broken", "broken"), ("warning", "need attention"), ("unknown", "un
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with aligned columns; a column without a value in any row is left out."""
-    columns = [column for column in zip(*rows, strict=True) if any(column[1:]) or len(rows) == 1]
-    widths = [max(map(len, column)) for column in columns]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in zip(*columns, strict=True)
-    ]
+    """Return rows as lines with aligned columns."""
+    shown = columns(rows)
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
 
 
-def _profile(row: Mapping[str, Any]) -> tuple[str, ...]:
+def columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the rows below a heading without the columns that are empty in all of them."""
+    kept = [number for number in range(len(rows[0])) if len(rows) == 1 or any(row[number] for row in rows[1:])]
+    return [tuple(row[number] for number in kept) for row in rows]
+
+
+def profile(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the row of one profile, under HEAD."""
     used = "" if row["disk_used_gib"] is None else f"{row['disk_used_gib']:g} of "
     return (
         row["name"],
@@ -82,6 +89,7 @@ def _profile(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(row["cpus"] or ""),
         f"{row['memory_gib']:g} GiB" if row["memory_gib"] else "",
         f"{used}{row['disk_gib']} GiB" if row["disk_gib"] else "",
+        f"{row['disk_on_laptop_gib']:g} GiB" if row["disk_on_laptop_gib"] else "",
         duration(row["uptime_seconds"]),
         row["address"],
     )

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong on the laptop itself: found, and well again after the command that the doctor printed was run."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.patient import Patient
+
+from .states import ON_THE_LAPTOP, State
+from .treatment import treat
+
+
+@pytest.mark.parametrize("state", ON_THE_LAPTOP, ids=lambda state: state.name)
+def test_a_broken_laptop_is_found_and_healed_by_the_printed_remedy(patient: Patient, state: State) -> None:
+    treat(patient, state)

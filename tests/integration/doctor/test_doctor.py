@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The doctor itself: finds nothing on a healthy laptop, touches nothing, waits for nothing, and says so in one screen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.patient import Patient
+
+from .states import TO_READ, State
+from .ways import hang_engine
+
+LARGE = 1 << 20
+# What a look at a stopped laptop may start: none of them changes anything.
+READS = {
+    "colima": ("list", "status", "ssh", "version"),
+    "limactl": ("disk", "list", "shell"),
+    "docker": ("version", "context", "buildx"),
+    "kubectl": ("version",),
+}
+
+
+def fingerprint(home: Path) -> dict[str, str]:
+    """Return what every file below a home is. Of large ones, which are sparse, size and time."""
+    found = {}
+    for path in sorted(home.rglob("*")):
+        if path.is_symlink():
+            found[str(path)] = str(path.readlink())
+        elif path.is_file():
+            status = path.stat()
+            small = status.st_size <= LARGE
+            found[str(path)] = (
+                hashlib.sha256(path.read_bytes()).hexdigest() if small else f"{status.st_size} {status.st_mtime_ns}"
+            )
+        else:
+            found[str(path)] = ""
+    return found
+
+
+def test_a_healthy_laptop_has_no_finding(patient: Patient) -> None:
+    laptop = patient.examine()
+    assert [check for check in laptop["checks"] if check["status"] != "ok"] == []
+    assert (patient.code, laptop["verdict"]) == (0, "ok")
+    rows = {row["name"]: (row["state"], row["cpus"], row["memory_gib"], row["disk_gib"]) for row in laptop["profiles"]}
+    assert rows == {"docker-buildx": ("running", 4, 12, 100), "k8s": ("running", 4, 12, 100)}
+    screen = patient.output.partition("PLAY RECAP")[2]
+    assert "rehearsal: the workstation is well (all " in screen
+    assert len(screen.splitlines()) < 24 and "\x1b[" not in screen
+
+
+def test_all_checks_are_shown_on_request(patient: Patient) -> None:
+    patient.play("doctor", "-e", "doctor_show=all", "--tags", "tools")
+    assert "OK        tools.program (limactl" in patient.output or "tools.program (colima" in patient.output
+
+
+def test_nothing_is_changed_or_started_on_a_laptop_whose_vms_are_stopped(patient: Patient) -> None:
+    patient.shell("colima stop k8s && colima stop docker-buildx")
+    calls = Path(patient.inside["REHEARSAL_CALLS"])
+    calls.unlink(missing_ok=True)
+    before = fingerprint(patient.home)
+    laptop = patient.examine()
+    assert fingerprint(patient.home) == before
+    assert {row["state"] for row in laptop["profiles"]} == {"stopped"}
+    assert {check["status"] for check in laptop["checks"] if check["id"] == "profiles.health"} == {"warning"}
+    # What needs a running VM is neither broken nor asked.
+    assert [check for check in laptop["checks"] if check["status"] in ("broken", "unknown")] == []
+    assert patient.code == 0
+    for line in calls.read_text().splitlines() if calls.exists() else ():
+        program, *words = json.loads(line)["argv"]
+        assert words and words[0] in READS[Path(program).name], line
+    patient.converge()
+
+
+def test_a_socket_that_hangs_costs_three_seconds_at_most(patient: Patient) -> None:
+    began = time.monotonic()
+    patient.examine()
+    healthy = time.monotonic() - began
+    hang_engine(patient)
+    began = time.monotonic()
+    laptop = patient.examine()
+    assert time.monotonic() - began < healthy + 3.0
+    (engine,) = [check for check in laptop["checks"] if check["id"] == "docker.engine"]
+    assert (engine["status"], "nothing answered within 2 s" in engine["found"]) == ("broken", True)
+    patient.shell(engine["remedy"])
+
+
+def test_a_tag_examines_its_group_alone_and_a_misspelt_one_is_refused(patient: Patient) -> None:
+    laptop = patient.examine("tools", "timers")
+    assert {check["group"] for check in laptop["checks"]} == {"tools", "timers"}
+    patient.play("doctor", "--tags", "kubernets")
+    assert patient.code == 2
+    assert "Could not use tag 'kubernets': no task has it. Did you mean 'kubernetes'?" in " ".join(patient.output.split())
+
+
+def test_a_report_is_written_once_asked_for_and_compared_with_an_earlier_one(patient: Patient, tmp_path: Path) -> None:
+    patient.play("doctor", "--tags", "docker", "-e", f"doctor_report={tmp_path}/first")
+    assert {file.name for file in tmp_path.iterdir()} == {"first.json", "first.html"}
+    document = json.loads((tmp_path / "first.json").read_text())
+    assert (document["kind"], document["schema"], len(document["laptops"])) == ("laptop.containers/doctor", 1, 1)
+    for file in tmp_path.iterdir():
+        assert str(patient.home) not in file.read_text()
+    patient.shell("docker context use default")
+    patient.play(
+        "doctor", "--tags", "docker", "-e", f"doctor_compare={tmp_path}/first.json", "-e", f"doctor_report={tmp_path}/n.html"
+    )
+    assert "docker.current: ok -> warning, docker uses 'default' instead of 'colima-buildx'" in patient.output
+    assert "docker uses &#39;default&#39;" in (tmp_path / "n.html").read_text()
+    patient.play("doctor", "--tags", "docker", "--check", "-e", f"doctor_report={tmp_path}/checked")
+    assert not (tmp_path / "checked.json").exists()
+    patient.play("doctor", "--tags", "docker", "-e", f"doctor_compare={tmp_path}/first.html")
+    assert patient.code == 2 and "it is not JSON. Give the JSON file that an earlier run wrote" in " ".join(
+        patient.output.split()
+    )
+    patient.converge()
+
+
+def test_no_secret_is_in_a_report_or_on_the_screen(patient: Patient, tmp_path: Path) -> None:
+    patient.inside["HTTPS_PROXY"] = "http://ada:canary-of-the-proxy@127.0.0.1:9"
+    patient.play("doctor", "-vvv", "-e", f"doctor_report={tmp_path}/all", "-e", "doctor_show=all")
+    tokens = [patient.lab.ecr.token(account, region) for account in ("123456789012",) for region in ("eu-central-1", "us-east-1")]
+    for text in (patient.output, *(file.read_text() for file in tmp_path.iterdir())):
+        assert not [
+            secret for secret in (*tokens, "canary-of-the-proxy", patient.inside["AWS_SECRET_ACCESS_KEY"]) if secret in text
+        ]
+
+
+@pytest.mark.parametrize("state", TO_READ, ids=lambda state: state.name)
+def test_what_only_the_user_can_change_is_found_and_told(patient: Patient, state: State) -> None:
+    state.happens(patient)
+    found = [check for check in patient.checks(state.check) if check["status"] != "ok" and state.about in (check["about"], "")]
+    assert [check["status"] for check in found][:1] == [state.status], patient.output
+    assert found[0]["remedy"] or state.status == "note"
+    patient.shell("rm -f ~/.local/bin/docker-credential-desktop")
