@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "doctor.md"
 MODULE = ROOT / "plugins" / "modules" / "workstation_info.py"
 HEAD = "| check | looks at |\n|---|---|\n"
 _TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
-_LIST = re.compile(r"(        - The kind of check\.\n)(?:        - C\(.*\n(?:          .*\n)*)*")
+_LIST = re.compile(r'(        - The kind of check\.\n)(?:        - "?C\(.*\n(?:          .*\n)*)*')
 _WIDTH = 130
 
 
@@ -36,7 +36,7 @@ def module(text: str) -> str:
     items = []
     for kind in kinds():
         looks_at = re.sub(r"`([^`]*)`", r"C(\1)", kind.looks_at)
-        items.append("        " + _broken(f"- C({kind.id}), {looks_at}."))
+        items.append("        " + _broken(f'- "C({kind.id}), {looks_at}."'))
     return _LIST.sub(lambda found: found[1] + "".join(items), text)
 
 

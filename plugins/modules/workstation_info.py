@@ -116,66 +116,66 @@ checks:
     id:
       description:
         - The kind of check.
-        - C(tools.program), whether a program that the settings need is installed.
-        - C(tools.colima), whether colima has a version that this collection knows.
-        - C(tools.machine), whether a program is made for this machine, not for one that is emulated.
-        - C(tools.shadowed), whether another program comes before the one of that name that Homebrew keeps up to date.
-        - C(tools.nerdctl), whether the command nerdctl is there, bound to its profile.
-        - C(profiles.settings), whether a run would accept the settings of the profiles.
-        - C(profiles.health), whether the VM of a profile is there, and runs where it should.
-        - C(profiles.engine), whether the container engine in a running VM answers.
-        - C(profiles.drift), whether a profile has the settings that are asked for.
-        - C(profiles.pending), whether changes of a profile wait for a restart.
-        - C(profiles.address), whether a profile that is to have a reachable address has one.
-        - C(profiles.interrupted), whether a run was ended while it made a profile again.
-        - C(profiles.room), whether the running VMs fit the laptop's CPUs and memory, those beside the settings too.
-        - C(profiles.disk), how full a profile's disk is, and what it takes of the laptop's.
-        - C(profiles.mount), whether the data disk is mounted in the VM, under what the engine stores.
-        - C(profiles.lock), whether the data disk is marked as in use although no VM runs.
-        - C(profiles.format), whether colima knows that the data disk holds data, so that no start formats it.
-        - C(profiles.space), whether the laptop's own disk has room for what the profiles may still store.
-        - C(profiles.clock), whether a VM's clock is right: registries refuse one that stood still while the laptop slept.
-        - C(profiles.memory), whether a VM has memory left.
-        - C(docker.config), whether docker's config.json can be read, and holds nothing that a removed Docker Desktop left.
-        - C(docker.plugins), whether docker finds its plugins buildx and compose.
-        - C(docker.context), whether a docker context is there, with the address of its profile.
-        - C(docker.current), whether docker uses the context that it should.
-        - C(docker.variables), whether DOCKER_HOST or DOCKER_CONTEXT overrules the current context, and where it is set.
-        - C(docker.engine), whether the engine of a profile answers on its socket.
-        - C(docker.api), whether the docker command and the engine have a version of the API in common.
-        - C(docker.emulation), whether a VM really runs programs of the other architecture (Rosetta, binfmt), asked in it.
-        - C(builders.builder), whether a builder is there with its nodes and settings, and is the one that docker uses.
-        - C(builders.nodes), whether the engines behind the nodes of a builder answer.
-        - C(builders.stale), whether there are other builders whose engine is gone: C(docker buildx ls) waits for them.
-        - C(kubernetes.context), whether the kube context of a profile is there, and is that of the k3s in it.
-        - C(kubernetes.current), whether kubectl has a current context that exists.
-        - C(kubernetes.api), whether the API server answers to the kubeconfig's credentials.
-        - C(kubernetes.certificates), how long the certificates of the API server and of the kubeconfig are valid.
-        - C(kubernetes.node), whether the node is ready.
-        - C(kubernetes.runtime), whether the node runs pods on containerd itself, not through a shim to docker.
-        - C(kubernetes.pods), whether a docker engine is free of the cluster's containers, which would fill C(docker ps).
-        - C(kubernetes.skew), whether kubectl is at most one minor version from the server.
-        - C(registries.secret), whether the pull secret is in each namespace, with its hours left.
-        - C(registries.accounts), whether the service accounts of a namespace pull with the secret.
-        - C(registries.access), whether the registry takes what is stored in the pull secret: a request of its own, with the
-          secret.
-        - C(registries.login), whether docker and nerdctl are logged in as the settings ask.
-        - C(registries.cluster), whether the cluster that the pull secret goes to answers.
-        - C(registries.credentials), whether AWS credentials are there for each registry, and until when.
-        - C(timers.installed), whether the timer is installed as the settings ask, and its service manager runs it.
-        - C(timers.last_run), when the timer ran last, when it runs next, and what its last failure was.
-        - C(network.proxy), whether the proxy of the environment answers.
-        - C(network.authority), whether files of certificate authorities that variables name are there, readable and valid.
-        - C(network.names), whether the laptop resolves the names of the registries, where no proxy does it.
-        - C(network.guest_names), whether a VM resolves names, asked in it.
-        - C(network.guest_authority), whether a VM knows an authority of its own where the laptop needs one.
-        - C(leftovers.docker_desktop), whether Docker Desktop is installed beside the workstation.
-        - C(leftovers.profile), whether there are profiles that the settings do not have.
-        - C(leftovers.disk), whether a data disk belongs to no profile, and what it takes.
-        - C(leftovers.context), whether docker contexts lead to profiles that are gone.
-        - C(leftovers.kube_context), whether kube contexts lead to profiles that are gone.
-        - C(leftovers.notes), whether the collection's own notes can be read.
-        - C(leftovers.aside), whether repairs have put files aside.
+        - "C(tools.program), whether a program that the settings need is installed."
+        - "C(tools.colima), whether colima has a version that this collection knows."
+        - "C(tools.machine), whether a program is made for this machine, not for one that is emulated."
+        - "C(tools.shadowed), whether another program comes before the one of that name that Homebrew keeps up to date."
+        - "C(tools.nerdctl), whether the command nerdctl is there, bound to its profile."
+        - "C(profiles.settings), whether a run would accept the settings of the profiles."
+        - "C(profiles.health), whether the VM of a profile is there, and runs where it should."
+        - "C(profiles.engine), whether the container engine in a running VM answers."
+        - "C(profiles.drift), whether a profile has the settings that are asked for."
+        - "C(profiles.pending), whether changes of a profile wait for a restart."
+        - "C(profiles.address), whether a profile that is to have a reachable address has one."
+        - "C(profiles.interrupted), whether a run was ended while it made a profile again."
+        - "C(profiles.room), whether the running VMs fit the laptop's CPUs and memory, those beside the settings too."
+        - "C(profiles.disk), how full a profile's disk is, and what it takes of the laptop's."
+        - "C(profiles.mount), whether the data disk is mounted in the VM, under what the engine stores."
+        - "C(profiles.lock), whether the data disk is marked as in use although no VM runs."
+        - "C(profiles.format), whether colima knows that the data disk holds data, so that no start formats it."
+        - "C(profiles.space), whether the laptop's own disk has room for what the profiles may still store."
+        - "C(profiles.clock), whether a VM's clock is right: registries refuse one that stood still while the laptop slept."
+        - "C(profiles.memory), whether a VM has memory left."
+        - "C(docker.config), whether docker's config.json can be read, and holds nothing that a removed Docker Desktop left."
+        - "C(docker.plugins), whether docker finds its plugins buildx and compose."
+        - "C(docker.context), whether a docker context is there, with the address of its profile."
+        - "C(docker.current), whether docker uses the context that it should."
+        - "C(docker.variables), whether DOCKER_HOST or DOCKER_CONTEXT overrules the current context, and where it is set."
+        - "C(docker.engine), whether the engine of a profile answers on its socket."
+        - "C(docker.api), whether the docker command and the engine have a version of the API in common."
+        - "C(docker.emulation), whether a VM really runs programs of the other architecture (Rosetta, binfmt), asked in it."
+        - "C(builders.builder), whether a builder is there with its nodes and settings, and is the one that docker uses."
+        - "C(builders.nodes), whether the engines behind the nodes of a builder answer."
+        - "C(builders.stale), whether there are other builders whose engine is gone: C(docker buildx ls) waits for them."
+        - "C(kubernetes.context), whether the kube context of a profile is there, and is that of the k3s in it."
+        - "C(kubernetes.current), whether kubectl has a current context that exists."
+        - "C(kubernetes.api), whether the API server answers to the kubeconfig's credentials."
+        - "C(kubernetes.certificates), how long the certificates of the API server and of the kubeconfig are valid."
+        - "C(kubernetes.node), whether the node is ready."
+        - "C(kubernetes.runtime), whether the node runs pods on containerd itself, not through a shim to docker."
+        - "C(kubernetes.pods), whether a docker engine is free of the cluster's containers, which would fill C(docker ps)."
+        - "C(kubernetes.skew), whether kubectl is at most one minor version from the server."
+        - "C(registries.secret), whether the pull secret is in each namespace, with its hours left."
+        - "C(registries.accounts), whether the service accounts of a namespace pull with the secret."
+        - "C(registries.access), whether the registry takes what is stored in the pull secret: a request of its own, with the
+          secret."
+        - "C(registries.login), whether docker and nerdctl are logged in as the settings ask."
+        - "C(registries.cluster), whether the cluster that the pull secret goes to answers."
+        - "C(registries.credentials), whether AWS credentials are there for each registry, and until when."
+        - "C(timers.installed), whether the timer is installed as the settings ask, and its service manager runs it."
+        - "C(timers.last_run), when the timer ran last, when it runs next, and what its last failure was."
+        - "C(network.proxy), whether the proxy of the environment answers."
+        - "C(network.authority), whether files of certificate authorities that variables name are there, readable and valid."
+        - "C(network.names), whether the laptop resolves the names of the registries, where no proxy does it."
+        - "C(network.guest_names), whether a VM resolves names, asked in it."
+        - "C(network.guest_authority), whether a VM knows an authority of its own where the laptop needs one."
+        - "C(leftovers.docker_desktop), whether Docker Desktop is installed beside the workstation."
+        - "C(leftovers.profile), whether there are profiles that the settings do not have."
+        - "C(leftovers.disk), whether a data disk belongs to no profile, and what it takes."
+        - "C(leftovers.context), whether docker contexts lead to profiles that are gone."
+        - "C(leftovers.kube_context), whether kube contexts lead to profiles that are gone."
+        - "C(leftovers.notes), whether the collection's own notes can be read."
+        - "C(leftovers.aside), whether repairs have put files aside."
     group:
       description: The group, with which the id begins.
       type: str
