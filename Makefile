@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge doctor stop start docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge doctor stop start support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -105,6 +105,9 @@ doctor: $(VENV)/.lab ## Look at the whole workstation and say what helps; REPORT
 
 stop: $(VENV)/.lab ## Stop the VMs in which nothing of yours runs
 	@$(ANSIBLE) playbooks/stop.yml $(ARGS)
+
+support: $(VENV)/.lab ## Write what helps to find a fault into one file, without secrets
+	@$(ANSIBLE) playbooks/support.yml $(ARGS)
 
 start: $(VENV)/.lab ## Start the VMs, and renew pull secrets that became due
 	@$(ANSIBLE) playbooks/start.yml $(ARGS)

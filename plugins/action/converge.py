@@ -40,6 +40,7 @@ SUBJECTS = {
     "docker_socket_link": "docker.socket_link",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
+    "support_bundle": "support.task",
     "user_timer": "timer.task",
     "workstation_info": "doctor.task",
 }

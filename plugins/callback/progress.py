@@ -107,10 +107,10 @@ class CallbackModule(CallbackBase):
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
             return
-        self.roles += [name for name in dict.fromkeys(map(role_of, tasks)) if name and name not in self.roles]
         self._refuse(unknown_tags(tasks, context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ()))
-        reached = (str(task.action) for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {}))
-        modules = {action.removeprefix(OURS) for action in reached if action.startswith(OURS)}
+        reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
+        self.roles += [name for name in dict.fromkeys(map(role_of, reached)) if name and name not in self.roles]
+        modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
@@ -186,7 +186,8 @@ class CallbackModule(CallbackBase):
             return
         if self.doctor.results:
             self._show_examination(stats)
-            return
+            if not any(host.actions for host in self.hosts.values()):
+                return
         for name in sorted(stats.processed):
             host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")

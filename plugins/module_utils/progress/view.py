@@ -155,6 +155,10 @@ def hints_of(answer: dict[str, Any]) -> list[str]:
             kubernetes = profile.get("kubernetes")
             if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
                 hints.append(f"kubectl --context {profile.get('instance')} get pods")
+    if answer.get("files") and answer.get("path"):
+        # A bundle: what is in it is for its owner to know before it goes anywhere.
+        hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
+        hints.append(f"look through it, then attach it: {answer['path']}")
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
     return [*hints, *_secrets(answer.get("secrets") or [])]

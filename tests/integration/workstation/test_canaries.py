@@ -143,6 +143,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+OPTIONS["support_bundle"] = {"path": f"/nowhere/{CANARY}.tar.gz", "report": {"checks": [{"found": PROXY}]}}
+
 # It examines what other modules are asked for.
 OPTIONS["workstation_info"] = {
     **{module: OPTIONS[module] for module in ("colima_profile", "docker_context")},

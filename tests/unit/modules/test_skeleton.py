@@ -116,6 +116,7 @@ SCENARIOS = {
             ]
         },
     ),
+    "support_bundle": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
     "user_timer": Scenario(
         lambda home: service_manager.install(home / "bin"),
         lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bundle as a subject: what goes into it, and one step that writes it. It is never written over a file that is there."""
+
+from __future__ import annotations
+
+import getpass
+import gzip
+import io
+import json
+import os
+import platform
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from ..colima_paths import resolve
+from ..core.errors import InputError, RefusedStep
+from ..core.plan import Plan, Step
+from ..core.subject import Outcome, Subject
+from ..core.system.files import replace_if_unchanged
+from ..core.system.home import home
+from .collect import collected
+from .redact import Owner, redact
+
+_FOLDER = "support"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Where the bundle goes, and the doctor's result that goes into it."""
+
+    path: Path
+    report: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The texts of the bundle by their names in it; taken: whether there is a file in its place that is not ours."""
+
+    texts: Mapping[str, str]
+    taken: bool
+    written: bool
+
+
+@dataclass(frozen=True)
+class Write(Step):
+    """Write the bundle."""
+
+    path: Path = Path()
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class SupportBundle(Subject[Request, Found]):
+    """One bundle of one laptop."""
+
+    spec = {
+        "path": {"type": "path"},
+        "report": {"type": "dict", "default": {}},
+    }
+    work = "write the support bundle"
+
+    written = False
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+        """Return what is asked for. Raises InputError."""
+        del check_mode
+        named = params["path"] or f"{home()}/laptop.containers-support-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
+        path = Path(named)
+        if not path.is_absolute() or not path.parent.is_dir():
+            reason = "it is not absolute" if not path.is_absolute() else f"there is no directory '{path.parent}'"
+            raise InputError(f"write the support bundle '{path}'", reason, "Give an absolute path in a directory that is there.")
+        return Request(path, params["report"])
+
+    def read(self, desired: Request) -> Found:
+        """Return what would go into the bundle; once it is written, only that."""
+        if self.written:
+            return Found({}, taken=False, written=True)
+        hide = partial(redact, owner=Owner(home(), getpass.getuser(), platform.node()))
+        # JSON, so that a key is a name and its value can be hidden like any other.
+        report = {"doctor.json": hide(json.dumps(desired.report, indent=1) + "\n")} if desired.report else {}
+        texts = {**report, **collected(resolve(os.environ, platform.system()), hide)}
+        return Found(texts, taken=os.path.lexists(desired.path), written=False)
+
+    def plan(self, desired: Request, current: Found) -> Plan:
+        """Return the step that writes it."""
+        if current.written:
+            return Plan()
+        if current.taken:
+            what = f"write the support bundle '{desired.path}'"
+            return Plan(refusals=(RefusedStep(what, "there is a file of that name", "Choose another O(path)."),))
+        count = len(current.texts)
+        step = Write("write", f"support bundle '{desired.path}'", f"{count} files", path=desired.path, texts=current.texts)
+        return Plan((step,), {}, {"files": sorted(current.texts)})
+
+    def apply(self, step: Step) -> None:
+        """Write the bundle, readable by its owner only."""
+        write = cast(Write, step)
+        if not replace_if_unchanged(write.path, _packed(write.texts), 0o600, None):
+            raise RefusedStep(self.work, f"'{write.path}' was made by another program meanwhile", "Run again.")
+        self.written = True
+
+    def public(self, outcome: Outcome[Request, Found]) -> dict[str, Any]:
+        """Return the path, and what is in it."""
+        texts = outcome.before.texts
+        files = [{"name": name, "bytes": len(text.encode())} for name, text in sorted(texts.items())]
+        return {"path": str(outcome.desired.path), "files": files}
+
+
+def _packed(texts: Mapping[str, str]) -> bytes:
+    """Return a tar.gz without owners and times."""
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped, tarfile.open(fileobj=zipped, mode="w") as archive:
+        for name, text in sorted(texts.items()):
+            content = text.encode()
+            member = tarfile.TarInfo(f"{_FOLDER}/{name}")
+            member.size, member.mode = len(content), 0o600
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+SUBJECT = SupportBundle
