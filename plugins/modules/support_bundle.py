@@ -19,7 +19,8 @@ description:
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   path:
-    description: The file, absolute. By default C(~/laptop.containers-support-TIME.tar.gz).
+    description:
+      - The file, absolute. By default C(~/laptop.containers-support-TIME.tar.gz). A bundle that is there stays.
     type: path
   report:
     description: The result of M(laptop.containers.workstation_info), which goes into it as C(doctor.json).

@@ -87,7 +87,7 @@ def test_a_word_that_is_not_a_state_of_the_role_is_refused_by_its_module(role: P
     word = f"{role.name}_state"
     for task in yaml.safe_load((role / "tasks" / "main.yml").read_text()):
         options = next(value for key, value in task.items() if "." in key)
-        for option, value in options.items():
+        for option, value in options.items() if isinstance(options, dict) else ():
             if option == "state":
                 assert value == f"{{{{ {word} }}}}"
             elif word in str(value):

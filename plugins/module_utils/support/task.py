@@ -39,11 +39,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Found:
-    """The texts of the bundle by their names in it; taken: whether there is a file in its place that is not ours."""
+    """The texts of the bundle by their names in it; foreign: a file in its place is not a bundle; bundle: it is one."""
 
     texts: Mapping[str, str]
-    taken: bool
-    written: bool
+    foreign: bool
+    bundle: bool
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,6 @@ class SupportBundle(Subject[Request, Found]):
     }
     work = "write the support bundle"
 
-    written = False
-
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
         """Return what is asked for. Raises InputError."""
         del check_mode
@@ -76,20 +74,29 @@ class SupportBundle(Subject[Request, Found]):
         return Request(path, params["report"])
 
     def read(self, desired: Request) -> Found:
-        """Return what would go into the bundle; once it is written, only that."""
-        if self.written:
-            return Found({}, taken=False, written=True)
+        """Return what would go into the bundle; where there is one already, only that."""
+        if _is_bundle(desired.path):
+            return Found({}, foreign=False, bundle=True)
         hide = partial(redact, owner=Owner(home(), getpass.getuser(), platform.node()))
         # JSON, so that a key is a name and its value can be hidden like any other.
         report = {"doctor.json": hide(json.dumps(desired.report, indent=1) + "\n")} if desired.report else {}
-        texts = {**report, **collected(resolve(os.environ, platform.system()), hide)}
-        return Found(texts, taken=os.path.lexists(desired.path), written=False)
+        about = {
+            "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "system": platform.platform(),
+            "python": platform.python_version(),
+        }
+        texts = {
+            "about.json": hide(json.dumps(about) + "\n"),
+            **report,
+            **collected(resolve(os.environ, platform.system()), hide),
+        }
+        return Found(texts, foreign=os.path.lexists(desired.path), bundle=False)
 
     def plan(self, desired: Request, current: Found) -> Plan:
         """Return the step that writes it."""
-        if current.written:
+        if current.bundle:
             return Plan()
-        if current.taken:
+        if current.foreign:
             what = f"write the support bundle '{desired.path}'"
             return Plan(refusals=(RefusedStep(what, "there is a file of that name", "Choose another O(path)."),))
         count = len(current.texts)
@@ -101,13 +108,22 @@ class SupportBundle(Subject[Request, Found]):
         write = cast(Write, step)
         if not replace_if_unchanged(write.path, _packed(write.texts), 0o600, None):
             raise RefusedStep(self.work, f"'{write.path}' was made by another program meanwhile", "Run again.")
-        self.written = True
 
     def public(self, outcome: Outcome[Request, Found]) -> dict[str, Any]:
         """Return the path, and what is in it."""
-        texts = outcome.before.texts
+        path, texts = outcome.desired.path, outcome.before.texts
         files = [{"name": name, "bytes": len(text.encode())} for name, text in sorted(texts.items())]
-        return {"path": str(outcome.desired.path), "files": files}
+        old = [f"'{path}' is the bundle of an earlier run, and stays. For a new one give another O(path)."]
+        return {"path": str(path), "files": files, "warnings": old if outcome.before.bundle else []}
+
+
+def _is_bundle(path: Path) -> bool:
+    try:
+        with tarfile.open(path) as archive:
+            first = archive.next()
+    except (OSError, EOFError, tarfile.TarError):
+        return False
+    return first is not None and first.name.startswith(f"{_FOLDER}/")
 
 
 def _packed(texts: Mapping[str, str]) -> bytes:
