@@ -105,7 +105,7 @@ def _options(role: str, module: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_the_role_hands_over_what_the_other_roles_give_to_their_modules(module: str) -> None:
-    task = yaml.safe_load((ROOT / "roles" / "doctor" / "tasks" / "main.yml").read_text())[0]
+    task = yaml.safe_load((ROOT / "roles" / "doctor" / "tasks" / "examine.yml").read_text())[0]
     given = task["laptop.containers.workstation_info"][module]
     if isinstance(given, str):
         given = next(task["vars"][name] for name in task["vars"] if name in given)
