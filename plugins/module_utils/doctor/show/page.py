@@ -37,6 +37,8 @@ def _summary(laptops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         ("waiting for a restart", [one["name"] for one in reached if one["waits"]]),
         (f"oldest colima ({oldest})", [name for name, version in versions.items() if version == oldest]),
     )
+    if len(set(versions.values())) == 1:
+        lists = (*lists[:-1], ("colima", [f"{oldest} everywhere"]))
     return {"title": f"{len(laptops)} laptops, {len(broken)} broken", "lists": [(one, _some(names)) for one, names in lists]}
 
 
