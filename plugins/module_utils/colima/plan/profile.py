@@ -16,9 +16,10 @@ from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Desired, Policy, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
 from ..model.settings import SETTINGS
-from ..model.state import BROKEN, RUNNING, Current
+from ..model.state import BROKEN, Current
 from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
+from .clients import client_repairs, context_after_start
 from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, idle_too_short
 from .recreate import Verdict, how_to_recreate
@@ -174,7 +175,7 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
         change = kind = "stop"
         actions += idle_notes(current, case.policy, case.facts.busy.get(str(current.name), ""))
     pending = Pending(f"profile '{current.name}'", change, *reason, kind=kind)
-    return replace(plan, actions=(*actions, *_client_repairs(case)), pending=(pending,), will_be_up=True)
+    return replace(plan, actions=(*actions, *client_repairs(case.current, case.target)), pending=(pending,), will_be_up=True)
 
 
 def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
@@ -197,7 +198,7 @@ def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(case, "start" if current.exists else "create", new_disk))
     elif case.want_up:
-        return plan.adding(actions=(*actions, *_settled(current, actions), *_client_repairs(case)))
+        return plan.adding(actions=(*actions, *_settled(current, actions), *client_repairs(case.current, case.target)))
     return plan.adding(actions=(*actions, *_settled(current, actions)))
 
 
@@ -216,7 +217,7 @@ def _start(case: _Case, verb: str, new_disk: bool) -> list[Action]:
     actions = [act(Do.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
     if new_disk and target["runtime"] != "none":
         actions.insert(0, act(Do.FRESH, current.name, "note the new data disk of", silent=True))
-    return [*actions, *_context_after_start(current, target)]
+    return [*actions, *context_after_start(current, target)]
 
 
 def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
@@ -247,44 +248,3 @@ def _settled(current: Current, actions: list[Action]) -> list[Action]:
     """Forget a stale note of a new data disk, unless a start is about to make it true again."""
     stale = current.note_is_stale and not any(action.kind is Do.FRESH for action in actions)
     return [forget_note(current)] if stale else []
-
-
-def _client_repairs(case: _Case) -> list[Action]:
-    """Return what a running profile needs on the host and gets without a restart."""
-    current, applied = case.current, case.current.applied or {}
-    if current.health != RUNNING:
-        return []
-    kube = _kubeconfig(case) if current.live.get("kubernetes") and applied.get("kubernetes.enabled") else []
-    return [*kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
-
-
-def _kubeconfig(case: _Case) -> list[Action]:
-    name, clients = case.current.name, case.current.clients
-    target, activate = f"kubeconfig entry '{name.id}'", bool(case.target["auto_activate"])
-    if clients.kube_entry != "present":
-        detail = "it is of another k3s" if clients.kube_entry == "stale" else "from the running k3s"
-        return [act(Do.KUBECONFIG, name, "repair", detail, target, activate=activate)]
-    if clients.kube_current_dangling and activate:
-        return [act(Do.KUBECONFIG, name, "make current", "the current context is not there", target, activate=True)]
-    return []
-
-
-def _context(current: Current) -> list[Action]:
-    """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
-    there = current.clients.docker_context
-    if not there or there == current.docker_socket:
-        return []
-    detail = f"{there} -> {current.docker_socket}"
-    return [act(Do.CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
-
-
-def _context_after_start(current: Current, target: Config) -> list[Action]:
-    if target["runtime"] != "docker":
-        return []
-    # A proper stop removes the context, and the start makes it again, but current only where the settings ask for that.
-    removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
-    if not removed:
-        return _context(current)
-    if target["auto_activate"] or not current.clients.docker_current:
-        return []
-    return [act(Do.USE_CONTEXT, current.name, "make current again", "", f"docker context '{current.name.id}'")]

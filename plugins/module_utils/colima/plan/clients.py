@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the host's clients of a profile need: its entry in the kubeconfig, and colima's docker context. Pure."""
+
+from __future__ import annotations
+
+from ..model.config import Config
+from ..model.state import RUNNING, Current
+from .action import Action, Do, act
+
+
+def client_repairs(current: Current, target: Config) -> list[Action]:
+    """Return what a running profile needs on the host and gets without a restart."""
+    applied = current.applied or {}
+    if current.health != RUNNING:
+        return []
+    kube = _kubeconfig(current, target) if current.live.get("kubernetes") and applied.get("kubernetes.enabled") else []
+    return [*kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
+
+
+def _kubeconfig(current: Current, target: Config) -> list[Action]:
+    name, clients = current.name, current.clients
+    entry, activate = f"kubeconfig entry '{name.id}'", bool(target["auto_activate"])
+    if clients.kube_entry != "present":
+        detail = "it is of another k3s" if clients.kube_entry == "stale" else "from the running k3s"
+        return [act(Do.KUBECONFIG, name, "repair", detail, entry, activate=activate)]
+    if clients.kube_current_dangling and activate:
+        return [act(Do.KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
+    return []
+
+
+def _context(current: Current) -> list[Action]:
+    """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
+    there = current.clients.docker_context
+    if not there or there == current.docker_socket:
+        return []
+    detail = f"{there} -> {current.docker_socket}"
+    return [act(Do.CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
+
+
+def context_after_start(current: Current, target: Config) -> list[Action]:
+    """Return what colima's docker context needs when the profile was started."""
+    if target["runtime"] != "docker":
+        return []
+    # A proper stop removes the context, and the start makes it again, but current only where the settings ask for that.
+    removed = current.health == RUNNING and (current.applied or {}).get("runtime") == "docker"
+    if not removed:
+        return _context(current)
+    if target["auto_activate"] or not current.clients.docker_current:
+        return []
+    return [act(Do.USE_CONTEXT, current.name, "make current again", "", f"docker context '{current.name.id}'")]
