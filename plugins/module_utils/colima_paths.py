@@ -69,6 +69,10 @@ class Paths:
         """The settings for the next start."""
         return self.base / name.name / "colima.yaml"
 
+    def buildkit(self, name: Name) -> Path:
+        """The settings of BuildKit in a containerd VM, where the profile has its own."""
+        return self.base / name.name / "containerd" / "buildkitd.toml"
+
     def instance(self, name: Name) -> Path:
         """Lima's directory of the VM."""
         return self.lima / name.id
@@ -97,6 +101,10 @@ class Paths:
     def journal(self, name: Name) -> Path:
         """The settings of a profile that is being recreated, from its deletion until it is there again."""
         return self.own / f"{name.id}.json"
+
+    def saved_buildkit(self, name: Name) -> Path:
+        """The profile's settings of BuildKit, while it is being recreated."""
+        return self.own / f"{name.id}.buildkitd.toml"
 
     def fresh(self, name: Name) -> Path:
         """Our note that a data disk is being made, from before its first start until that is over."""

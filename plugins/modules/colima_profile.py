@@ -91,6 +91,14 @@ options:
             - The VM reads C(~/.aws), which must be mounted under its own path, as it is by default. At each start it downloads
               the program when it is missing; a run that starts the VM warns when that failed.
           type: str
+        build:
+          description:
+            - Whether builds go straight into the images that the cluster sees, with no registry between. Only with runtime
+              V(containerd) and a colima of 0.10.2 or newer.
+            - Writes C(containerd/buildkitd.toml) into the profile's directory, which repeats the one that all profiles share and
+              lets BuildKit work in containerd's namespace C(k8s.io), with a cache of its own; V(false) takes it away again. A
+              file of your own stays as it is, and is refused where it builds elsewhere. Needs a restart.
+          type: bool
         port:
           description:
             - Port of the API server on the host; V(0) picks a free one.

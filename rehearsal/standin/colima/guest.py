@@ -74,11 +74,11 @@ class Guest:
         except OSError:
             return None
 
-    def write(self, name: str, text: str) -> None:
+    def write(self, name: str, content: str | bytes) -> None:
         """Write a file of the guest."""
         file = self.path(name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def known(self) -> dict[str, str]:
         """Return what colima recorded in the guest, empty while the guest is unreachable."""

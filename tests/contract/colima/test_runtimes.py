@@ -146,6 +146,21 @@ def test_nerdctl_runs_in_the_guest_of_a_containerd_profile(rig: Rig) -> None:
     assert "unknown" in rig.colima("nerdctl", "-p", "labc", "ps", "--all").fatal
 
 
+def test_files_of_the_profile_go_before_those_that_all_profiles_share(rig: Rig) -> None:
+    own = rig.base / "labc" / "containerd" / "buildkitd.toml"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"# of the profile\r\ndebug = true\r\n")
+    rig.started("labc", "--runtime", "containerd", "--mount", "none")
+    in_guest = rig.instance("labc") / "root/etc/buildkit/buildkitd.toml"
+    assert in_guest.read_bytes() == own.read_bytes()
+    settings = rig.home / ".config"
+    assert (settings / "containerd" / "config.toml").exists() and not (settings / "buildkit").exists()
+    rig.colima("stop", "labc")
+    own.unlink()
+    rig.colima("start", "labc")
+    assert in_guest.read_bytes() == (settings / "buildkit" / "buildkitd.toml").read_bytes()
+
+
 def test_update_of_docker_finds_nothing_and_others_refuse(docker: Rig) -> None:
     result = docker.colima("update", "lab")
     assert result.rc == 0

@@ -24,7 +24,7 @@ from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
 from ..plan.action import Action, Do, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
-from . import clients
+from . import buildkit, clients
 from .progress import Progress
 from .start import run_staggered, start
 
@@ -242,6 +242,7 @@ class Applier:
     def forget(self, action: Action) -> None:
         """Forget the settings that were kept."""
         self.colima.paths.journal(action.name).unlink(missing_ok=True)
+        self.colima.paths.saved_buildkit(action.name).unlink(missing_ok=True)
 
     def write(self, action: Action) -> None:
         """Write the complete colima.yaml."""
@@ -298,5 +299,9 @@ _DO: dict[Do, Callable[[Applier, Action], None]] = {
     Do.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
     Do.KUBECONFIG: Applier.kubeconfig,
     Do.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
+    Do.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
+    Do.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
+    Do.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),
+    Do.REMOVE_BUILDKIT: lambda self, action: buildkit.remove(self.colima.paths, action.name),
     Do.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
 }

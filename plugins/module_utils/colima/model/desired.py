@@ -42,12 +42,14 @@ class Desired:
     """One profile as asked for. stated holds only the options that were given: what is left out stays as it is.
 
     ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. It becomes settings with the plan.
+    build: whether BuildKit builds into the images of the cluster. It becomes a file of its own.
     """
 
     name: Name
     state: str = "started"
     stated: Mapping[str, Any] = field(default_factory=dict)
     ecr_profile: str | None = None
+    build: bool | None = None
 
 
 @dataclass(frozen=True)

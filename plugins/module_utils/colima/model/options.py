@@ -13,6 +13,7 @@ from typing import Any
 from ...colima_paths import parse_name
 from ...core.durations import duration_from
 from ...core.errors import InputError
+from .cluster_builds import build_problems
 from .config import Host, architecture
 from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
 from .ecr_credentials import check_profile
@@ -43,7 +44,7 @@ def profile_options(name_required: bool) -> dict[str, Any]:
         for part in parents:
             place = place.setdefault(part, {"type": "dict", "options": {}})["options"]
         place[last] = _option(setting)
-    result["kubernetes"]["options"]["ecr_profile"] = {"type": "str"}
+    result["kubernetes"]["options"].update(ecr_profile={"type": "str"}, build={"type": "bool"})
     result["weight"] = {"type": "float"}
     result["state"] = {"type": "str", "choices": STATES}
     return result
@@ -109,10 +110,13 @@ def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desi
         twin = seen.setdefault(name.name.lower(), text)
         if len(seen) == len(result):
             raise InputError(f"plan profile '{text}'", f"'{twin}' is the same profile to colima", "Name each profile once.")
-        ecr_profile = (params.get("kubernetes") or {}).get("ecr_profile")
+        kubernetes = params.get("kubernetes") or {}
+        ecr_profile = kubernetes.get("ecr_profile")
         check_profile(text, ecr_profile or "")
-        desired = Desired(name, params.get("state") or "started", stated_from(params), ecr_profile)
+        desired = Desired(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
         check(desired, host)
+        for problem in build_problems(desired, desired.stated):
+            raise InputError(*problem)
         result.append(desired)
     return result
 

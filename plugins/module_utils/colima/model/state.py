@@ -13,6 +13,7 @@ from typing import Any
 from ...colima_paths import Name
 from . import go_yaml
 from .answers import K3s, Row, Store
+from .cluster_builds import BuildkitFiles
 from .config import Config
 
 # Health of a profile.
@@ -98,6 +99,7 @@ class Current:
     docker_socket: str = ""
     # For how long nothing of the user's was seen to run in it, in seconds; None: there is no note of that.
     idle_seconds: float | None = None
+    buildkit: BuildkitFiles = field(default_factory=BuildkitFiles)
     # How colima's list contradicts Lima's files or the guest; empty when they agree.
     contradiction: str = ""
     # Lima's definition of the VM (lima.yaml) as text; None while there is none.

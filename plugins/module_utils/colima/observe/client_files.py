@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,13 +16,15 @@ from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
 from ...docker.client import context_host, current_context, docker_directory
 from ...kube import kubeconfig
+from ..model.cluster_builds import COLIMAS_OWN, BuildkitFiles
 from ..model.state import Clients, Shared
 
 _WRAPPER_BYTES = 4096
+BUILDKIT = "buildkit/buildkitd.toml"
 # What a start with containerd writes below ~/.config where there is nothing.
 DEFAULTS = {
     "containerd/config.toml": "[grpc]\ngid = 1000\n",
-    "buildkit/buildkitd.toml": "[worker.oci]\nenabled = false\n\n[worker.containerd]\nenabled = true\n\n[grpc]\ngid = 1000\n",
+    BUILDKIT: COLIMAS_OWN,
 }
 _SERVER_PORT = re.compile(r":(\d{1,5})/?$")
 
@@ -39,8 +42,9 @@ class ClientFiles:
         self.with_wrappers = with_wrappers
         self.paths = paths
         self.problems: list[str] = []
-        home = Path(environment.get("HOME") or "~").expanduser()
-        self._docker = docker_directory(environment, str(home))
+        self._home = Path(environment.get("HOME") or "~").expanduser()
+        self._settings = Path(environment.get("XDG_CONFIG_HOME") or self._home / ".config")
+        self._docker = docker_directory(environment, str(self._home))
         self._docker_current = ""
         with contextlib.suppress(InputError):
             self._docker_current = current_context(self._docker)
@@ -94,14 +98,26 @@ class ClientFiles:
 
     def shared(self) -> Shared:
         """Return the traces of colima that belong to no profile."""
-        home = Path(self.environment.get("HOME") or "~").expanduser()
         theirs = str(self.paths.base / "ssh_config")
-        lines = (text_of(home / ".ssh" / "config") or "").splitlines()
-        settings = Path(self.environment.get("XDG_CONFIG_HOME") or home / ".config")
+        lines = (text_of(self._home / ".ssh" / "config") or "").splitlines()
         return Shared(
             ssh_include=theirs if any(line.split() == ["Include", theirs] for line in lines) else "",
-            files=tuple(str(settings / name) for name, text in DEFAULTS.items() if holds_default(settings / name, text)),
+            files=tuple(
+                str(self._settings / name) for name, text in DEFAULTS.items() if holds_default(self._settings / name, text)
+            ),
         )
+
+    def buildkit(self, name: Name) -> BuildkitFiles:
+        """Return what configures BuildKit in the profile's VM, where it has a file of its own or may get one."""
+        file, saved = self.paths.buildkit(name), self.paths.saved_buildkit(name)
+        shared = self._settings / BUILDKIT
+        there = file if os.path.lexists(file) or not os.path.lexists(saved) else saved
+        # One that can't be read is still somebody's.
+        own = (text_of(there) or "") if os.path.lexists(there) else None
+        unread = False
+        with contextlib.suppress(OSError):
+            unread = file.stat().st_mtime_ns > self.paths.applied(name).stat().st_mtime_ns
+        return BuildkitFiles(str(file), own, str(shared), text_of(shared), os.path.lexists(saved), unread)
 
     def _wrappers(self, name: Name) -> tuple[str, ...]:
         """Return the scripts on PATH that are colima's own to the letter: a script that only calls one is the user's own."""

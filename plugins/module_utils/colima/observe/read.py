@@ -19,6 +19,7 @@ from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
 from ..client.programs import Colima
 from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
+from ..model.cluster_builds import BuildkitFiles
 from ..model.config import Config, config_from
 from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Clients, Current, DataDisk, Files, Shared, contradiction_of, verdict
 from ..model.yaml_text import parse
@@ -83,6 +84,7 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
             disk=answers.get("disks", {}).get(name.id),
             said=answers.get(f"guest {name}") or Said(),
             clients=clients.of(name, answers.get(f"k3s {name}") or {}, by_name.get(name.name, Row("")).address),
+            buildkit=clients.buildkit(name),
         )
         for name in wanted
     }
@@ -159,7 +161,15 @@ def _known(paths: Paths) -> list[Name]:
 
 
 def _current(
-    paths: Paths, name: Name, *, row: Row | None, listed: bool, disk: DataDisk | None, said: Said, clients: Clients
+    paths: Paths,
+    name: Name,
+    *,
+    row: Row | None,
+    listed: bool,
+    disk: DataDisk | None,
+    said: Said,
+    clients: Clients,
+    buildkit: BuildkitFiles,
 ) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _error = _config(paths.applied(name))
@@ -189,6 +199,7 @@ def _current(
         clients=clients,
         idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),
+        buildkit=buildkit,
         contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
         definition=text_of(instance / "lima.yaml"),
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model.desired import Desired, Policy, Refusal
-from ..model.state import DEFINED, LEFTOVER, Current, Shared
+from ..model.state import ABSENT, DEFINED, LEFTOVER, Current, Shared
 from .action import Action, Do, ProfilePlan, act, delete_with_data, forget_note
 from .heal import aside_early
 
@@ -29,6 +29,10 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     if current.interrupted is not None:
         # A killed run may have come as far as the deletion itself. Nothing may bring these settings back.
         actions.append(act(Do.FORGET, name, "forget the settings of", silent=True))
+    if current.health == ABSENT and current.buildkit.is_ours:
+        # All else of the profile was removed by hand; colima's own deletion takes the file along.
+        file = current.buildkit.path
+        actions.append(act(Do.REMOVE_BUILDKIT, name, "remove", "", f"'{file}'", files=(file,)))
     copies = ", ".join(current.clients.kube_backups_kept)
     return plan.adding(actions=actions, warnings=[_COPIES.format(name=name, files=copies)] if copies and actions else [])
 

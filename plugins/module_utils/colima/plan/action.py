@@ -58,6 +58,10 @@ class Do(Enum):
     KUBECONFIG = "kubeconfig"
     CONTEXT = "context"
     USE_CONTEXT = "use_context"
+    SAVE_BUILDKIT = "save_buildkit"  # keep the profile's buildkitd.toml where a deletion does not reach it
+    RESTORE_BUILDKIT = "restore_buildkit"
+    WRITE_BUILDKIT = "write_buildkit"
+    REMOVE_BUILDKIT = "remove_buildkit"
 
 
 _FILES = (
@@ -72,6 +76,9 @@ _FILES = (
     Do.FORGET,
     Do.NOTE_IDLE,
     Do.FORGET_IDLE,
+    Do.RESTORE_BUILDKIT,
+    Do.WRITE_BUILDKIT,
+    Do.REMOVE_BUILDKIT,
 )
 _CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT)
 _PHASE_OF = {
@@ -100,6 +107,8 @@ class Action(Step):
     # The kube context that becomes current instead of the profile's.
     context: str = field(default="", kw_only=True)
     files: tuple[str, ...] = field(default=(), kw_only=True)
+    # What is written into a file that holds no settings of colima's.
+    text: str = field(default="", kw_only=True)
 
     @property
     def phase(self) -> Phase:
@@ -188,6 +197,9 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
             before[option], after[option] = shown(option, there.get(option)), shown(option, value)
         elif there.get(option) != value:
             before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
+    for action in plan.actions:
+        if action.kind in (Do.WRITE_BUILDKIT, Do.REMOVE_BUILDKIT):
+            before["buildkitd.toml"], after["buildkitd.toml"] = current.buildkit.own or "", action.text
     return before, after
 
 

@@ -9,9 +9,10 @@ warnings are collected, and one of three ways is taken: hold back, recreate, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...core.plan import Pending
+from ..model.cluster_builds import build_refusals
 from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Desired, Policy, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
@@ -19,6 +20,7 @@ from ..model.settings import SETTINGS
 from ..model.state import BROKEN, Current
 from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
+from .builds import Builds, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, idle_too_short
@@ -41,6 +43,7 @@ class _Case:
     gap: Gap
     verdict: Verdict
     repair: Repair
+    builds: Builds = field(default_factory=Builds)
 
     @property
     def want_up(self) -> bool:
@@ -55,7 +58,8 @@ class _Case:
     @property
     def stops(self) -> bool:
         """Whether a running VM must be stopped for what is wanted."""
-        return self.current.up and bool(self.gap.restart or self.verdict.recreate or self.repair.restart)
+        why = (self.gap.restart, self.builds.change, self.verdict.recreate, self.repair.restart)
+        return self.current.up and any(why)
 
     @property
     def only_if_idle(self) -> bool:
@@ -102,7 +106,8 @@ def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts:
         target = {**target, **verdict.keep}
         gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
     case = _Case(current, desired, policy, host, facts, target, gap, verdict, Repair())
-    return replace(case, repair=repairs(current, target, facts.version, case.want_up, going_away=verdict.recreate))
+    builds = Builds() if _no_builds(case) else plan_builds(current, desired)
+    return replace(case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=verdict.recreate))
 
 
 def _outdated(case: _Case) -> Iterable[Refusal]:
@@ -128,6 +133,10 @@ def _no_ecr(case: _Case) -> Iterable[Refusal]:
         yield Refusal(what, "its VM does not have ~/.aws", "Add '~/.aws' to its mounts, or leave it out.")
 
 
+def _no_builds(case: _Case) -> list[Refusal]:
+    return build_refusals(case.desired, case.target, case.current.buildkit, case.facts.version)
+
+
 # In the order in which a user sees them.
 _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
     _outdated,
@@ -136,6 +145,7 @@ _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
     lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
     _older_k3s,
     _no_ecr,
+    _no_builds,
     lambda case: case.repair.refusals,
 )
 
@@ -170,7 +180,7 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
         detail = changes(current, target, gap.live)
         actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
-    change, kind = changes(current, target, wanted) or f"a restart ({case.repair.restart})", "restart"
+    change, kind = _applied(case, wanted) or f"a restart ({case.repair.restart})", "restart"
     if case.desired.state == "stopped":
         change = kind = "stop"
         actions += idle_notes(current, case.policy, case.facts.busy.get(str(current.name), ""))
@@ -184,7 +194,7 @@ def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
     restart = case.stops and case.want_up
     actions: list[Action] = []
     if restart or (current.up and not case.want_up):
-        why = f"to apply {changes(current, target, gap.restart)}" if restart else idle_long(current, case.policy)
+        why = f"to apply {_applied(case, gap.restart)}" if restart else idle_long(current, case.policy)
         actions.append(_stop(current, repair.restart or why))
     start = case.want_up and (restart or not current.up)
     if start:
@@ -194,12 +204,18 @@ def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
         detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
         created = not current.exists and case.want_up
         actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=target, silent=created))
+    actions.extend(case.builds.actions)
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(case, "start" if current.exists else "create", new_disk))
     elif case.want_up:
         return plan.adding(actions=(*actions, *_settled(current, actions), *client_repairs(case.current, case.target)))
     return plan.adding(actions=(*actions, *_settled(current, actions)))
+
+
+def _applied(case: _Case, options: tuple[str, ...]) -> str:
+    """Return in words what a restart applies."""
+    return ", ".join(filter(None, (changes(case.current, case.target, options), case.builds.change)))
 
 
 def _stop(current: Current, why: str) -> Action:
@@ -227,6 +243,7 @@ def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
     why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
     actions = [_stop(current, why)] if current.up else []
     actions.append(act(Do.JOURNAL, name, "note the settings of", config=target, silent=True))
+    actions.extend(saved(current))
     if current.lock_is_stale:
         actions.append(act(Do.UNLOCK, name, "unlock the data disk of", early=True))
     # colima can't delete what was never finished.
@@ -239,6 +256,7 @@ def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
         # colima does not look at the size of a data disk that it finds.
         actions.append(enlarge(current, target))
     actions.append(act(Do.WRITE, name, "write the settings of", changes(current, target, gap.file), config=target))
+    actions.extend((*restored(current), *(action for action in case.builds.actions if action.kind is not Do.RESTORE_BUILDKIT)))
     if case.want_up:
         actions.extend(_start(case, "create", new_disk=with_data or current.disk is None))
     return plan.adding(actions=(*actions, *_settled(current, actions)))

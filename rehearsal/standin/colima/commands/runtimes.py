@@ -98,7 +98,7 @@ class Engine:
                 central.parent.mkdir(parents=True, exist_ok=True)
                 central.write_text(DEFAULTS[name], encoding="utf-8")
             guest = "/etc/containerd/config.toml" if name == "config.toml" else "/etc/buildkit/buildkitd.toml"
-            self.guest.write(guest, (own if own.exists() else central).read_text(encoding="utf-8"))
+            self.guest.write(guest, (own if own.exists() else central).read_bytes())
 
     def start(self, config: Config) -> None:
         """Start the engine."""

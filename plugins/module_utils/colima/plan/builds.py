@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done to the buildkitd.toml of a profile: written for builds into its cluster, taken away, or saved. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..model.cluster_builds import OPTION
+from ..model.desired import Desired
+from ..model.state import Current
+from .action import Action, Do, act
+
+
+@dataclass(frozen=True)
+class Builds:
+    """The actions, and in words what a VM that runs needs a restart for; empty: nothing."""
+
+    change: str = ""
+    actions: tuple[Action, ...] = ()
+
+
+def plan_builds(current: Current, desired: Desired) -> Builds:
+    """Return what is to be done. It must have been found possible."""
+    files, name = current.buildkit, current.name
+    again = restored(current) if files.saved else ()
+    target = f"'{files.path}'"
+    if desired.build is False and files.is_ours:
+        gone = act(Do.REMOVE_BUILDKIT, name, "remove", "builds go where colima puts them", target, files=(files.path,))
+        return Builds(f"{OPTION} on -> off", (*again, gone))
+    if desired.build and (files.own is None or files.is_ours):
+        text = files.rendered()
+        if text != files.own:
+            change = f"{OPTION} off -> on" if files.own is None else "buildkitd.toml changed"
+            written = act(Do.WRITE_BUILDKIT, name, "write", "builds go into the cluster", target, files=(files.path,), text=text)
+            return Builds(change, (*again, written))
+    return Builds("buildkitd.toml changed" if desired.build and files.unread else "", again)
+
+
+def saved(current: Current) -> tuple[Action, ...]:
+    """Return what saves the file from a deletion of the profile, which takes its whole directory."""
+    if current.buildkit.own is None or current.buildkit.saved:
+        return ()
+    return (act(Do.SAVE_BUILDKIT, current.name, "save the buildkitd.toml of", silent=True, files=(current.buildkit.path,)),)
+
+
+def restored(current: Current) -> tuple[Action, ...]:
+    """Return what brings a saved file back."""
+    if current.buildkit.own is None:
+        return ()
+    return (act(Do.RESTORE_BUILDKIT, current.name, "restore the buildkitd.toml of", silent=True, files=(current.buildkit.path,)),)
