@@ -34,9 +34,9 @@ options:
           - V(docker-container) runs buildkit in a container, V(remote) uses a buildkitd that runs already, V(kubernetes) runs
             buildkit in pods of a cluster.
           - V(docker) is the builder that each docker context is by itself; it can only be made the default.
+          - Without it V(docker-container), or with O(builders[].profile) V(remote).
         type: str
         choices: [docker-container, docker, remote, kubernetes]
-        default: docker-container
       endpoint:
         description:
           - Where the builder runs, for a builder with one node. For V(docker-container) the name of a docker context or a docker
@@ -44,6 +44,11 @@ options:
           - For V(kubernetes) the path of a kubeconfig file; buildx always uses the context that is current in it. Without it, a
             builder stays where it is, and a new one goes where E(KUBECONFIG) points, or to the one that kubectl would use.
             C(kubernetes:///NAME?kubeconfig=PATH), as buildx shows it, is understood as well.
+        type: str
+      profile:
+        description:
+          - A colima profile with runtime V(containerd), whose BuildKit the builder uses. With C(kubernetes.build) in that profile
+            it builds straight into the images of its cluster. Instead of O(builders[].endpoint).
         type: str
       nodes:
         description: The builder's nodes, where there are several (for instance one native engine per architecture).
@@ -162,6 +167,12 @@ EXAMPLES = r"""
 - name: Report dead builders, and forget those whose docker context is gone
   laptop.containers.buildx_builder:
     prune_stale: gone
+
+- name: Build straight into the cluster of colima profile k8s
+  laptop.containers.buildx_builder:
+    builders:
+      - name: k8s
+        profile: k8s
 
 - name: Remove a builder and its cache
   laptop.containers.buildx_builder:

@@ -60,7 +60,7 @@ def _docker_contexts(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[A
         nodes = [one for one in entry.get("nodes") or () if isinstance(one, Mapping)]
         for endpoint in (entry.get("endpoint"), *(node.get("endpoint") for node in nodes)):
             # Anything else is an address, or a node in pods.
-            if endpoint and "://" not in str(endpoint) and entry.get("driver", "docker-container") == "docker-container":
+            if endpoint and "://" not in str(endpoint) and (entry.get("driver") or "docker-container") == "docker-container":
                 yield endpoint, f"of builder '{entry.get('name')}'"
 
 
@@ -90,6 +90,8 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
         endpoint = entry.get("docker")
         if isinstance(endpoint, Mapping):
             yield endpoint.get("profile"), f"of docker context '{entry.get('name')}'"
+    for entry in _entries(works, "buildx_builder", "builders"):
+        yield entry.get("profile"), f"of builder '{entry.get('name')}'"
     for profile in works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ():
         yield profile, "in secret_refresh_nerdctl_profiles"
 

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..colima_paths import parse_name, resolve
 from ..core.entries import STATE
+from ..core.errors import InputError
 from ..docker.context.model import BUILT_IN
 from .config import config_from
 from .model import Builder, Node, Wanted, check_endpoint, normal_platform
@@ -21,7 +25,8 @@ _NODE_OPTIONS: dict[str, Any] = {
 _PLATFORMS: dict[str, Any] = {"type": "list", "elements": "str"}
 _BUILDER_OPTIONS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "driver": {"type": "str", "choices": ["docker-container", "docker", "remote", "kubernetes"], "default": "docker-container"},
+    "driver": {"type": "str", "choices": ["docker-container", "docker", "remote", "kubernetes"]},
+    "profile": {"type": "str"},
     "nodes": {
         "type": "list",
         "elements": "dict",
@@ -41,7 +46,7 @@ SPEC: dict[str, Any] = {
         "elements": "dict",
         "default": [],
         "options": _BUILDER_OPTIONS,
-        "mutually_exclusive": [("endpoint", "nodes")],
+        "mutually_exclusive": [("endpoint", "nodes", "profile")],
     },
     "state": STATE,
     "recreate": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
@@ -52,6 +57,9 @@ SPEC: dict[str, Any] = {
 
 def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
     """Return what the user asks of one builder."""
+    if options["profile"] is not None:
+        options = {**options, **_of_profile(options)}
+    options = {**options, "driver": options["driver"] or "docker-container"}
     name, driver = options["name"].lower(), options["driver"]
     listed = options["nodes"] or [{"name": None, "platforms": None, **{key: options[key] for key in _NODE_OPTIONS}}]
     # Of a builder that goes, certificates may have gone before.
@@ -68,6 +76,16 @@ def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
         bootstrap=options["bootstrap"],
         keep_state=options["keep_state"],
     )
+
+
+def _of_profile(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return driver and endpoint of a builder that is the BuildKit of a colima profile."""
+    driver = options["driver"] or "remote"
+    if driver != "remote":
+        reason = f"driver {driver} starts a BuildKit of its own, and the profile's runs already"
+        raise InputError(f"plan builder '{options['name']}'", reason, "Leave out driver, or profile.")
+    paths = resolve(os.environ, platform.system())
+    return {"driver": driver, "endpoint": paths.socket(parse_name(options["profile"]), "buildkitd")}
 
 
 def _node(options: Mapping[str, Any], item: Mapping[str, Any], current_context: str) -> Node:

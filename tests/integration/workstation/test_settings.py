@@ -121,6 +121,22 @@ BY_HAND = {
         "Could not use docker context 'colima-bildx' of builder 'multi-platform': docker_context_contexts does not have it. "
         "Did you mean 'colima-buildx'?",
     ),
+    "a builder of another profile": Mistake(
+        {"buildx_builders": [{"name": "k8s", "profile": "k9s"}]},
+        "Could not use profile 'k9s' of builder 'k8s': colima_profiles does not have it. Did you mean 'k8s'?",
+    ),
+    "a builder with two places": Mistake(
+        {"buildx_builders": [{"name": "k8s", "profile": "k8s", "endpoint": "colima-buildx"}]}, "mutually exclusive"
+    ),
+    "a builder that would start a BuildKit beside the profile's": Mistake(
+        {"buildx_builders": [{"name": "k8s", "profile": "k8s", "driver": "docker-container"}]},
+        "Could not plan builder 'k8s': driver docker-container starts a BuildKit of its own, and the profile's runs already. "
+        "Leave out driver, or profile.",
+    ),
+    "builds into the cluster without one": Mistake(
+        {"colima_profiles": [{"name": "k8s", "runtime": "docker", "kubernetes": {"build": True}}, {"name": "docker-buildx"}]},
+        "Could not set 'kubernetes.build' of profile 'k8s': its runtime is docker.",
+    ),
     "secrets in another cluster": Mistake(
         {"secret_refresh_context": "colima-k9s", "secret_refresh_registries": [REGISTRY]},
         "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. Did you mean 'k8s'?",
