@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -16,17 +17,26 @@ from rehearsal.services.in_realm import InRealm
 
 NEEDS = "containerd"
 READY_SECONDS = 120.0
+# Where BuildKit keeps its data in a virtual machine.
+BUILDKIT_ROOT = "/var/lib/buildkit"
 
 
 class Containerd(InRealm):
     """containerd (and buildkitd) with a directory for its state; data and sockets can be elsewhere."""
 
-    def __init__(self, directory: Path, sockets_in: Path | None = None, data: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sockets_in: Path | None = None,
+        data: Path | None = None,
+        buildkitd_toml: Path | None = None,
+    ) -> None:
         self.directory = directory
         home = sockets_in or directory
         self.socket = home / "containerd.sock"
         self.buildkit_socket = home / "buildkitd.sock"
         self.data = data or directory / "data"
+        self.buildkitd_toml = buildkitd_toml
         self.realm = Realm("containerd", directory)
 
     @property
@@ -64,9 +74,13 @@ class Containerd(InRealm):
         return self
 
     def _buildkit(self, program: Path) -> Program:
+        config = self.buildkitd_toml if self.buildkitd_toml and self.buildkitd_toml.exists() else None
+        settings = tomllib.loads(config.read_text()) if config else {}
+        below = str(settings.get("root", BUILDKIT_ROOT)).removeprefix(BUILDKIT_ROOT).strip("/")
         argv = (
             str(program),
-            f"--root={self.data / 'buildkit'}",
+            *((f"--config={config}",) if config else ()),
+            f"--root={self.data / 'buildkit' / below}",
             f"--addr=unix://{self.buildkit_socket}",
             "--oci-worker=false",
             "--containerd-worker=true",

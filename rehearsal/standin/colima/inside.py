@@ -75,7 +75,8 @@ class Guest:
         """The containerd of this instance."""
         from rehearsal.services.containerd import Containerd
 
-        return Containerd(self.state / "containerd", self.profile, self.disk / "containerd")
+        settings = self.root / "etc" / "buildkit" / "buildkitd.toml"
+        return Containerd(self.state / "containerd", self.profile, self.disk / "containerd", settings)
 
     def kubernetes(self) -> Any:
         """The Kubernetes API of this instance."""
