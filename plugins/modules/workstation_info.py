@@ -176,6 +176,7 @@ checks:
         - "C(leftovers.kube_context), whether kube contexts lead to profiles that are gone."
         - "C(leftovers.notes), whether the collection's own notes can be read."
         - "C(leftovers.aside), whether repairs have put files aside."
+        - "C(leftovers.failure), whether the last run that set out to change something failed, and with what."
     group:
       description: The group, with which the id begins.
       type: str

@@ -2,8 +2,8 @@
 """What runs did, for the doctor and for support: one small file per run in the user's state directory, the newest 20 of them.
 
 Each task that set out to change something adds a line to the file of its run. One that found nothing to do, or was refused, adds
-none: it leaves a laptop as it was, and an hourly look does not push out what matters. On a laptop that is reached over SSH each
-task is a run of its own, as nothing there knows of the others.
+none: it leaves a laptop as it was, and an hourly look does not push out what matters. Only after a failure it says that nothing
+is left to do. On a laptop that is reached over SSH each task is a run of its own, as nothing there knows of the others.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def keep(task: str, began: datetime, result: Mapping[str, Any], plan: Iterable[s
     result: without anything that may not be shown; plan: what it had set out to do.
     """
     steps = list(plan)
-    if not (result.get("changed") or steps):
+    if not (result.get("changed") or steps) and (result.get("failed") or not _failed_last(task)):
         return []
     line = {
         "time": f"{began:%Y-%m-%dT%H:%M:%SZ}",
@@ -66,6 +66,15 @@ def records(place: Path) -> list[dict[str, Any]]:
                     if isinstance(row, dict):
                         found.append(row)
     return found
+
+
+def last_of_each(place: Path) -> dict[str, dict[str, Any]]:
+    """Return the last line of each task."""
+    return {str(row.get("task")): row for row in records(place)}
+
+
+def _failed_last(task: str) -> bool:
+    return bool(last_of_each(directory()).get(task, {}).get("failed"))
 
 
 def _append(place: Path, began: datetime, line: str) -> None:

@@ -51,6 +51,7 @@ class State:
 
 NOT_READY = [{"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}]
 LAPTOP = {"system": "Darwin", "arch": "aarch64", "cpus": 12, "memory_mib": 36864}
+FAILED_RUN = {"time": "2026-11-26T08:00:00Z", "task": "docker_context", "failed": True, "msg": "Could not do it: no."}
 FAILED = {"time": "2026-11-26T10:00:00Z", "result": "failed", "message": "AWS did not answer", "failures": 3, "login": ""}
 OLD_KUBECTL = b'#!/bin/sh\necho \'{"clientVersion": {"gitVersion": "v1.29.0"}}\'\n'
 # Made for the machine that this one is not.
@@ -108,6 +109,9 @@ ON_THE_LAPTOP = [
           copy_kube_context("colima-gone"), "colima-gone"),
     State("the collection's notes are damaged", "leftovers.notes", "warning",
           run("echo '{' > $XDG_STATE_HOME/laptop.containers/docker_context.json")),
+    State("the last run failed", "leftovers.failure", "warning",
+          run(f"mkdir -p $XDG_STATE_HOME/laptop.containers/runs && echo '{json.dumps(FAILED_RUN)}' >"
+              " $XDG_STATE_HOME/laptop.containers/runs/$(date -u +%Y%m%dT%H%M%SZ)-1-x.jsonl && sleep 1"), "docker_context"),
     State("a repair has put a directory aside", "leftovers.aside", "note",
           run("mkdir -p ~/.colima/_lima/_laptop.containers/aside/colima-k8s")),
 ]  # fmt: skip

@@ -80,3 +80,10 @@ def test_a_link_in_the_files_place_is_not_followed(place: Path, tmp_path: Path) 
     os.symlink(target, place / "20261126T080000Z-7-abc.jsonl")  # noqa: PTH211
     assert keep("colima_profile", BEGAN, DONE)
     assert target.read_text() == "mine"
+
+
+def test_a_run_that_finds_nothing_to_do_after_a_failure_says_so_once(place: Path) -> None:
+    keep("docker_context", BEGAN, {"changed": False, "failed": True, "msg": "Could not."}, ["use it"])
+    for task in ("colima_profile", "docker_context", "docker_context"):
+        keep(task, BEGAN + timedelta(hours=1), {"changed": False})
+    assert [(row["task"], row["failed"]) for row in records(place)] == [("docker_context", True), ("docker_context", False)]

@@ -12,12 +12,14 @@ from pathlib import Path
 from ...colima.model.state import GIB
 from ...colima_paths import parse_name
 from ...core.errors import InputError, WorkstationError
+from ...core.records import directory, last_of_each
 from ...core.system.home import home, state_directory
 from ...docker.client import docker_directory
 from ...docker.config.surroundings import desktop_is_installed
 from ...kube.kubeconfig import load, path_from
 from ..laptop import Laptop
 from ..model import Check, Kind
+from ..settings import MODULES
 
 DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
 PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
@@ -26,7 +28,8 @@ CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles th
 KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
 NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
 ASIDE = Kind("leftovers.aside", "whether repairs have put files aside")
-KINDS = (DESKTOP, PROFILE, DISK, CONTEXT, KUBE, NOTES, ASIDE)
+FAILURE = Kind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
+KINDS = (DESKTOP, PROFILE, DISK, CONTEXT, KUBE, NOTES, ASIDE, FAILURE)
 
 
 def examine(laptop: Laptop) -> Iterator[Check]:
@@ -38,6 +41,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         else (DESKTOP.ok("it is not installed"))
     )
     yield from _notes(laptop)
+    yield from _failures(laptop)
     if laptop.has("colima_profile"):
         wanted = {str(name) for name in laptop.profiles()}
         there = _known(laptop)
@@ -124,6 +128,17 @@ def _is_json(file: Path) -> bool:
         return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
     except (OSError, ValueError):
         return False
+
+
+def _failures(laptop: Laptop) -> Iterator[Check]:
+    last = last_of_each(directory(laptop.environment))
+    failed = {task: row for task, row in last.items() if row.get("failed") and task in MODULES}
+    for task, row in failed.items():
+        role = MODULES[task][0]
+        found = f"it failed at {row.get('time')}: {' '.join(str(row.get('msg') or 'it gave no reason').split())}"
+        yield FAILURE.warning(found, laptop.converge(role), role)
+    if not failed:
+        yield FAILURE.ok("none")
 
 
 def _aside(laptop: Laptop) -> Check:
