@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...colima.model.config import Host, differences
+from ...colima.model.settings import BY_OPTION
+from ...colima.model.shown import shown
 from ...colima.model.state import ABSENT, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, Current
-from ...colima.plan.action import ProfilePlan, states
+from ...colima.plan.action import Do, ProfilePlan
 from ...core.errors import WorkstationError
 from ..laptop import Laptop
 from ..model import Check, Kind
@@ -35,11 +38,11 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         yield SETTINGS.broken(error.message, "Correct the settings that it names.")
         return
     for plan in look.plan.profiles:
-        yield from _profile(laptop, plan)
+        yield from _profile(laptop, plan, look.desired.host)
     yield from _together(look)
 
 
-def _profile(laptop: Laptop, plan: ProfilePlan) -> Iterator[Check]:
+def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
     current, name = plan.current, str(plan.desired.name)
     converge = laptop.converge(TAG)
     yield _health(current, plan.desired.state, converge)
@@ -53,8 +56,8 @@ def _profile(laptop: Laptop, plan: ProfilePlan) -> Iterator[Check]:
     elif current.exists:
         yield PENDING.ok("nothing waits", name)
     if current.health in (RUNNING, STOPPED):
-        differs = _differences(plan)
-        yield DRIFT.warning(f"{differs}", converge, name) if differs else DRIFT.ok("as the settings ask", name)
+        differs = _differences(plan, host)
+        yield DRIFT.warning(differs, converge, name) if differs else DRIFT.ok("as the settings ask", name)
     if current.lacks_address:
         yield ADDRESS.warning("colima could not set up the network for its address", f"colima restart {name}", name)
     elif (current.applied or {}).get("network.address"):
@@ -86,16 +89,20 @@ def _health(current: Current, state: str, converge: str) -> Check:
     return HEALTH.broken(said.get(health, f"its VM is {health}"), converge, name)
 
 
-def _differences(plan: ProfilePlan) -> str:
-    """Return what a run would do to a profile that is well, in words; what waits or is only bookkeeping does not count."""
+def _differences(plan: ProfilePlan, host: Host) -> str:
+    """Return how a profile that is well differs from its settings, in words; what waits, and a mere start, does not count."""
     if plan.refusals:
         return "; ".join(f"a run could not {refusal.what}: {refusal.reason}" for refusal in plan.refusals)
-    if plan.pending or not plan.shown:
+    current, target = plan.current, plan.target
+    known = current.applied or current.configured
+    if plan.pending or not plan.shown or known is None or target is None:
         return ""
-    before, after = states(plan)
-    changed = [f"{key}: {before.get(key, '-')} -> {value}" for key, value in after.items() if before.get(key) != value]
-    starts = plan.current.health == STOPPED and changed == ["state: stopped -> running"]
-    return "" if starts else "; ".join(changed) or "; ".join(map(str, plan.shown))
+    # Of the disk's size only Lima tells the truth.
+    there = {**known, "disk": current.disk_gib or known["disk"]}
+    options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
+    changed = [f"{one}: {shown(one, there[one])} -> {shown(one, target[one])}" for one in options]
+    others = [str(action) for action in plan.shown if action.kind not in (Do.START, Do.STOP, Do.WRITE)]
+    return "; ".join([*changed, *others])
 
 
 def _together(look: Look) -> Iterator[Check]:
