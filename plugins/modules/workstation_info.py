@@ -114,6 +114,7 @@ checks:
   elements: dict
   contains:
     id:
+      type: str
       description:
         - The kind of check.
         - "C(tools.program), whether a program that the settings need is installed."

@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
 from typing import Any
 
 from ..core.errors import WorkstationError
@@ -62,7 +61,24 @@ def kinds() -> list[Kind]:
 
 
 def _file(name: str) -> Any:
-    return import_module(f"..groups.{name}", __name__)
+    """Return a file of a group. Import statements, because Ansible sends to another laptop only what they name."""
+    from .groups import (
+        builders,
+        credentials,
+        disks,
+        docker,
+        engines,
+        kubernetes,
+        leftovers,
+        network,
+        profiles,
+        registries,
+        timers,
+        tools,
+    )
+
+    files = (builders, credentials, disks, docker, engines, kubernetes, leftovers, network, profiles, registries, timers, tools)
+    return next(file for file in files if file.__name__.rpartition(".")[2] == name)
 
 
 def _collect(key: tuple[str, str], one: Examine, laptop: Any, into: list[Check]) -> None:

@@ -66,6 +66,11 @@ class Laptop:
             raise self._answers[key]
         return cast(Answer, self._answers[key])
 
+    def known(self, key: Hashable) -> Any:
+        """Return an answer that there is already, without asking or waiting; None for a failure."""
+        found = self._answers.get(key)
+        return None if isinstance(found, WorkstationError) else found
+
     def converge(self, tag: str, *variables: str) -> str:
         """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
         return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
@@ -131,7 +136,8 @@ class Laptop:
 
     def engine(self, path: str) -> dict[str, Any]:
         """Return what a docker engine says of itself (/version). Raises Silent."""
-        return dict(self.get(path, "/version") or {})
+        found = self.get(path, "/version")
+        return found if isinstance(found, dict) else {}
 
     def get(self, path: str, target: str) -> Any:
         """Return the answer of a docker engine on a unix socket. Raises Silent; one that was silent once is not asked again."""

@@ -3,25 +3,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from ..colima.model.config import has_kubernetes
 from ..colima.model.state import GIB, RUNNING, Current
-from ..core.errors import WorkstationError
 from .groups.disks import occupied
 from .laptop import Laptop
 
 
 def rows(laptop: Laptop) -> list[dict[str, Any]]:
-    """Return a row for each profile of the settings; none where they could not be read."""
-    if not laptop.has("colima_profile"):
-        return []
-    try:
-        return [_row(laptop, current) for current in laptop.profiles().values()]
-    except WorkstationError:
-        # Why they could not be read is a check of its own.
-        return []
+    """Return a row for each profile of the settings; none where they were not read, or could not be."""
+    look = laptop.known("colima_profile")
+    return [] if look is None else [_row(laptop, current) for current in look.current.snapshot.profiles.values()]
 
 
 def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
@@ -40,10 +33,9 @@ def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
         "uptime_seconds": None,
         "address": row.address if running and row else "",
     }
-    with contextlib.suppress(WorkstationError):
-        told = laptop.told(current.name) if running else None
-        if told is not None:
-            usage = told.disks.get(f"/mnt/lima-{current.name.id}") or told.disks.get("/")
-            shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)
-            shown["uptime_seconds"] = round(told.uptime)
+    told = laptop.known(("told", current.name)) if running else None
+    if told is not None:
+        usage = told.disks.get(f"/mnt/lima-{current.name.id}") or told.disks.get("/")
+        shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)
+        shown["uptime_seconds"] = round(told.uptime)
     return shown

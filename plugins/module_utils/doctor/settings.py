@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 from ..core.defaults import complete
@@ -47,8 +46,17 @@ class Look:
 
 
 def subject_of(module: str) -> Subject[Any, Any]:
-    """Return the subject of a module."""
-    found: Subject[Any, Any] = import_module(f"...{MODULES[module][1]}", __name__).SUBJECT()
+    """Return the subject of a module. Import statements, because Ansible sends to another laptop only what they name."""
+    from ..buildx import task as buildx
+    from ..colima import task as colima
+    from ..docker.config import task as config
+    from ..docker.context import task as context
+    from ..nerdctl import task as nerdctl
+    from ..pull_secret import task as pull_secret
+    from ..timer import task as timer
+
+    files = (buildx, colima, config, context, nerdctl, pull_secret, timer)
+    found: Subject[Any, Any] = next(one for one in files if one.__name__.endswith(f".{MODULES[module][1]}")).SUBJECT()
     return found
 
 

@@ -43,7 +43,8 @@ class Workstation(Reader[Question, Examination]):
     """The whole workstation."""
 
     spec = {
-        **{module: {"type": "dict", "default": {}} for module in MODULES},
+        # By its name Ansible takes one of them for a secret.
+        **{module: {"type": "dict", "default": {}, "no_log": False} for module in MODULES},
         "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
         "play": {"type": "str", "default": "ansible-playbook playbooks/workstation.yml"},
         "timer_directory": {"type": "path"},

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.patient import Patient
+from tests.support.patient import VENV, Patient
 
 from .states import TO_READ, State
 from .ways import hang_engine
@@ -51,6 +52,17 @@ def test_a_healthy_laptop_has_no_finding(patient: Patient) -> None:
     screen = patient.output.partition("PLAY RECAP")[2]
     assert "rehearsal: the workstation is well (all " in screen
     assert len(screen.splitlines()) < 24 and "\x1b[" not in screen
+
+
+def test_on_another_laptop_the_module_finds_the_same(patient: Patient) -> None:
+    here = patient.examine()
+    # Another path of the interpreter counts as another one, so Ansible packs the module and sends it.
+    patient.variables["ansible_python_interpreter"] = str(VENV / f"python3.{sys.version_info.minor}")
+    elsewhere = patient.examine()
+    ids = [[(check["id"], check["about"], check["status"]) for check in laptop["checks"]] for laptop in (here, elsewhere)]
+    assert ids[0] == ids[1]
+    patient.play("doctor", "-vvv", "--tags", "tools")
+    assert " EXEC " in patient.output and "AnsiballZ_workstation_info.py" in patient.output
 
 
 def test_all_checks_are_shown_on_request(patient: Patient) -> None:

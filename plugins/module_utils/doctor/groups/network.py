@@ -49,8 +49,10 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 
 def _proxies(proxies: Mapping[str, str]) -> Iterator[Check]:
+    # Of several variables for one proxy the first.
+    variables = {address: name for name, address in reversed([*proxies.items()])}
     for address in dict.fromkeys(proxies.values()):
-        variable = next(name for name in proxies if proxies[name] == address)
+        variable = variables[address]
         shown, parts = without_logins(address), urlsplit(address if "://" in address else f"http://{address}")
         try:
             with socket.create_connection((parts.hostname or "", parts.port or 8080), timeout=SOCKET_SECONDS):
