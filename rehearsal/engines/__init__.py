@@ -26,7 +26,10 @@ class Engine:
     package: str = ""
     module: str = ""
     go_package: str = ""
-    other: str = ""
+    # The variable that a release sets to its version, with its form.
+    version: str = ""
+    # A folder of the module that the program looks for beside itself, and where it does.
+    data: tuple[str, str] = ("", "")
     root: bool = False
 
     @property
@@ -34,9 +37,7 @@ class Engine:
         """One line that says how to get it."""
         if self.package:
             return f"run 'make engines' as root, or: apt-get install {self.package}"
-        if self.module:
-            return f"run 'make engines' (needs Go; builds {self.go_package})"
-        return self.other
+        return f"run 'make engines' (needs Go; builds {self.go_package})"
 
 
 _DOCKER_GO = "github.com/docker/buildx/cmd/buildx"
@@ -63,8 +64,21 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "nerdctl", "the containerd command line", module="nerdctl", go_package="github.com/containerd/nerdctl/v2/cmd/nerdctl"
         ),
-        Engine("colima", "the virtual machines", other="brew install colima (needs a machine that can run virtual machines)"),
-        Engine("limactl", "the virtual machines", other="brew install lima (needs a machine that can run virtual machines)"),
+        Engine(
+            "colima",
+            "the contract of the stand-in",
+            module="colima",
+            go_package="github.com/abiosoft/colima/cmd/colima",
+            version="github.com/abiosoft/colima/config.appVersion=v{}",
+        ),
+        Engine(
+            "limactl",
+            "the contract of the stand-in",
+            module="lima",
+            go_package="github.com/lima-vm/lima/v2/cmd/limactl",
+            version="github.com/lima-vm/lima/v2/pkg/version.Version={}",
+            data=("templates", "share/lima/templates"),
+        ),
     )
 }
 # What tests and the lab ask for: a service and the programs that it needs.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rehearsal.engines import ENGINES, Engine, caches, find
@@ -127,7 +128,7 @@ def build(go: str, engine: Engine) -> str | None:
     for file in sources(engine):
         shutil.copy(file, work / file.name)
     part = target / f".{engine.name}.part"
-    argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", "-s -w", "-o", str(part), engine.go_package]
+    argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", f"-s -w{version_flag(engine)}", "-o", str(part), engine.go_package]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     # Modules come over the network, and a second attempt continues where the first one failed.
     for _ in range(2):
@@ -139,10 +140,38 @@ def build(go: str, engine: Engine) -> str | None:
     else:
         lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("go: downloading")]
         return f"{engine.name}: 'go build' failed: {' | '.join(lines[-3:])}"
+    if engine.data[0]:
+        put_data(go, engine, work, environment)
     part.replace(target / engine.name)
     stamp(engine).write_text(fingerprint(engine))
     say(f"built {engine.name} in {time.monotonic() - started:.0f} s")
     return None
+
+
+def put_data(go: str, engine: Engine, work: Path, environment: Mapping[str, str]) -> None:
+    """Put the files that a program looks for into their place beside it."""
+    argv = [go, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", requirement(engine)[0]]
+    module = subprocess.run(argv, cwd=work, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+    source, place = Path(module) / engine.data[0], caches()[0].parent / engine.data[1]
+    shutil.rmtree(place, ignore_errors=True)
+    # Go's own copies may not be written to.
+    shutil.copytree(source, place, copy_function=shutil.copyfile)
+    for path in (place, *place.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def requirement(engine: Engine) -> tuple[str, str]:
+    """Return the module that an engine is built from, and its version without the v."""
+    text = (HERE / engine.module / "go.mod").read_text()
+    found = re.search(r"^require (\S+) v(\S+)$", text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{engine.module}/go.mod requires no single module")
+    return found[1], found[2]
+
+
+def version_flag(engine: Engine) -> str:
+    """Return the linker's flag for an engine that is to know its version: that of its go.mod."""
+    return f" -X {engine.version.format(requirement(engine)[1])}" if engine.version else ""
 
 
 def say(text: str) -> None:

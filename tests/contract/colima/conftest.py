@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One suite, three subjects: the stand-in, the real colima on the stand-in limactl, and the real colima on the real limactl.
 
-The real colima is looked for in the directory that LAPTOP_REAL_COLIMA names, else on PATH. limactl refuses root, so as
-root the third subject runs as the user 'nobody'.
+The real colima is looked for in the directory that LAPTOP_REAL_COLIMA names, else on PATH, else among the engines that 'make
+engines' has built. limactl refuses root, so as root the third subject runs as the user 'nobody'.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 import yaml
 
+from rehearsal.engines import caches, find
 from rehearsal.processes.system import comes_true
 from rehearsal.standin import colima as vm
 from rehearsal.standin.colima.lima.instances import alive
@@ -243,7 +244,7 @@ class Rig:
 
 def _real_directory() -> Path | None:
     named = os.environ.get("LAPTOP_REAL_COLIMA")
-    found = shutil.which("colima", path=named) if named else shutil.which("colima")
+    found = shutil.which("colima", path=named) if named else find("colima")
     return Path(found).parent if found else None
 
 
@@ -263,10 +264,20 @@ def programs() -> Iterator[dict[str, Path]]:
             found[REAL] = place / "real"
             found[REAL].mkdir()
             (found[REAL] / "colima").symlink_to(real / "colima")
-            for name in ("limactl", "lima"):
-                # limactl finds its templates beside itself: a script, not a link.
-                (found[REAL] / name).write_text(f'#!/bin/sh\nexec "{real / name}" "$@"\n')
-                (found[REAL] / name).chmod(0o755)
+            if real in caches():
+                # Below the home of root, where 'nobody' can't go.
+                for name in ("colima", "limactl"):
+                    (found[REAL] / name).unlink(missing_ok=True)
+                    shutil.copy(real / name, found[REAL] / name)
+                shutil.copytree(real.parent / "share", place / "share")
+                # A script in Lima's releases; colima only looks whether it is there.
+                (found[REAL] / "lima").write_text('#!/bin/sh\nexec limactl shell "${LIMA_INSTANCE:-default}" "$@"\n')
+                (found[REAL] / "lima").chmod(0o755)
+            else:
+                for name in ("limactl", "lima"):
+                    # limactl finds its templates beside itself: a script, not a link.
+                    (found[REAL] / name).write_text(f'#!/bin/sh\nexec "{real / name}" "$@"\n')
+                    (found[REAL] / name).chmod(0o755)
     for directory in found.values():
         # colima on Linux wants to see one; nothing here uses it.
         (directory / "qemu-img").write_text("#!/bin/sh\nexit 0\n")
@@ -285,7 +296,7 @@ def programs() -> Iterator[dict[str, Path]]:
 def _rig(subject: str, programs: dict[str, Path]) -> Iterator[Rig]:
     if subject not in programs:
         what = "limactl beside it" if subject == REAL and COLIMA in programs else "real colima 0.10"
-        pytest.skip(f"no {what}: set LAPTOP_REAL_COLIMA to a directory that holds them, or put them on PATH")
+        pytest.skip(f"no {what}: run 'make engines', put them on PATH, or set LAPTOP_REAL_COLIMA to a directory that holds them")
     place = Path(tempfile.mkdtemp(prefix="c-", dir="/tmp"))
     place.chmod(0o755)
     rig = Rig(subject, place, programs[subject])
