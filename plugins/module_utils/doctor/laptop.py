@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import signal
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import WorkstationError
@@ -32,11 +34,26 @@ COMMAND_SECONDS = 12.0
 
 
 class Bounded(Cli):
-    """A command that is given less time than its caller would give it: an examination waits for nothing."""
+    """A command that is given less time than its caller would give it: an examination waits for nothing.
+
+    running: the processes that have not ended yet, each the first of its group.
+    """
+
+    running: ClassVar[set[int]] = set()
 
     def run(self, *args: str, **options: Any) -> Output:
         """Run the tool, within a bound."""
-        return super().run(*args, **{**options, "timeout": min(options.get("timeout") or COMMAND_SECONDS, COMMAND_SECONDS)})
+        timeout = min(options.get("timeout") or COMMAND_SECONDS, COMMAND_SECONDS)
+        started: list[int] = []
+
+        def begun(pid: int) -> None:
+            started.append(pid)
+            self.running.add(pid)
+
+        try:
+            return super().run(*args, **{**options, "timeout": timeout, "on_start": begun})
+        finally:
+            self.running.difference_update(started)
 
 
 class Laptop:
@@ -165,7 +182,10 @@ class Laptop:
         return self.once("pull secrets", ask)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end what was given up."""
+        for pid in [*Bounded.running]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
         for answer in self._answers.values():
             if isinstance(answer, Look):
                 answer.subject.close()

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import commands
 
 from tests.support.patient import VENV, Patient
 
@@ -99,6 +100,21 @@ def test_a_socket_that_hangs_costs_three_seconds_at_most(patient: Patient) -> No
     (engine,) = [check for check in laptop["checks"] if check["id"] == "docker.engine"]
     assert (engine["status"], "nothing answered within 2 s" in engine["found"]) == ("broken", True)
     patient.shell(engine["remedy"])
+
+
+def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
+    program = patient.lab.bin / "colima"
+    text = program.read_text()
+    program.write_text("#!/bin/sh\nexec sleep 7654\n")
+    began = time.monotonic()
+    patient.play("doctor", "--tags", "profiles,docker,leftovers", "-e", "doctor_timeout=3", "-e", "doctor_show=all")
+    took = time.monotonic() - began
+    program.write_text(text)
+    assert patient.code == 0 and took < 10, patient.output
+    assert "it did not end within 3 s" in patient.output
+    # What needs no colima is told all the same.
+    assert "docker.context (colima-buildx): unix://" in patient.output
+    assert not [words for words in commands().values() if words[:2] == ["sleep", "7654"]]
 
 
 def test_a_tag_examines_its_group_alone_and_a_misspelt_one_is_refused(patient: Patient) -> None:

@@ -10,7 +10,7 @@ from ...colima.model.settings import BY_OPTION
 from ...colima.model.shown import shown
 from ...colima.model.state import ABSENT, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, Current
 from ...colima.plan.action import Do, ProfilePlan
-from ...core.errors import WorkstationError
+from ...core.errors import InputError
 from ..laptop import Laptop
 from ..model import Check, Kind
 from ..settings import Look
@@ -34,9 +34,10 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         return
     try:
         look = laptop.look("colima_profile")
-    except WorkstationError as error:
+    except InputError as error:
         yield SETTINGS.broken(error.message, "Correct the settings that it names.")
         return
+    yield SETTINGS.ok("a run would accept them")
     for plan in look.plan.profiles:
         yield from _profile(laptop, plan, look.desired.host)
     yield from _together(look)

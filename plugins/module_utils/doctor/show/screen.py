@@ -109,7 +109,7 @@ def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Return the findings, the worst first, those together that say the same."""
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in sorted(rows, key=lambda one: -SEVERITY.index(Status(one["status"]))):
-        groups.setdefault((row["status"], row["found"], row["remedy"], row["group"]), []).append(row)
+        groups.setdefault((row["status"], row["found"], row["remedy"]), []).append(row)
     return list(groups.values())
 
 
