@@ -109,7 +109,9 @@ class CallbackModule(CallbackBase):
             return
         self._refuse(unknown_tags(tasks, context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ()))
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
-        self.roles += [name for name in dict.fromkeys(map(role_of, reached)) if name and name not in self.roles]
+        # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.
+        at_work = [task for task in reached if not str(task.action).endswith("meta")]
+        self.roles += [name for name in dict.fromkeys(map(role_of, at_work)) if name and name not in self.roles]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
