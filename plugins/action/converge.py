@@ -34,6 +34,7 @@ SUBJECTS = {
     "buildx_builder": "buildx.task",
     "colima_profile": "colima.task",
     "colima_profile_info": "colima.info",
+    "disk_reclaim": "reclaim.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
     "docker_context_info": "docker.context.info",

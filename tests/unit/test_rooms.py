@@ -20,7 +20,7 @@ FLOORS = (
     {"docker", "nerdctl", "network", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
-    {"doctor", "migration", "support"},
+    {"doctor", "migration", "reclaim", "support"},
     {"progress"},
 )
 # These know less than their floor allows.

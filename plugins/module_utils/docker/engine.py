@@ -14,6 +14,7 @@ from typing import Any
 # Requests are HTTP/1.0, so that the engine closes at the end and never answers in chunks; http.client would cost 15 ms of
 # imports.
 _LONGEST_ANSWER = 1 << 20
+_NO_CONTENT = 204
 
 
 class Silent(Exception):
@@ -56,11 +57,20 @@ def engine_from_version(answer: Any) -> Engine:
 
 def get_unix(path: str, target: str, seconds: float) -> tuple[int, Any]:
     """Return status and decoded JSON of a GET on the unix socket. Raises Silent with the reason when nothing answers."""
-    raw = exchange_unix(path, f"GET {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds)
+    return request_unix(path, "GET", target, seconds)
+
+
+def request_unix(path: str, method: str, target: str, seconds: float, longest: int = _LONGEST_ANSWER) -> tuple[int, Any]:
+    """Return status and decoded JSON of a request without a body on the unix socket; None where the answer has none.
+
+    longest: how many bytes of it are read. Raises Silent with the reason when nothing usable answers.
+    """
+    raw = exchange_unix(path, f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds, longest)
     head, _blank, body = raw.partition(b"\r\n\r\n")
     status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
     try:
-        return int(status.split()[1]), json.loads(body)
+        number = int(status.split()[1])
+        return number, None if number == _NO_CONTENT else json.loads(body)
     except (ValueError, IndexError, RecursionError):
         raise Silent(f"what answers is not a docker engine ({status[:60]})" if status else "it hung up") from None
 

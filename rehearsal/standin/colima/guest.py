@@ -298,6 +298,13 @@ class Guest:
             return Answer(0 if self.kubernetes_up else 3)
         return self._do_systemctl([rest[1], rest[0]], None) or Answer() if len(rest) > 1 else Answer()
 
+    def _do_df(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
+        return Answer(0, guest_reads.answers(self, " ".join(["df", *rest]))) if rest[:1] == ["-Pk"] else None
+
+    def _do_fstrim(self, _rest: list[str], _stdin: bytes | None) -> Answer:
+        disk_named(self.instance.lima, self.instance.name).trim()
+        return Answer()
+
     def _do_docker(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
         if rest[:2] == ["system", "prune"] and guest_reads.pruned(self):
             return Answer(0, "Total reclaimed space: 90GB\n")
@@ -306,7 +313,9 @@ class Guest:
     def _do_kubectl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
         return Answer(0 if self.kubernetes_up else 1) if rest == ["cluster-info"] else None
 
-    def _do_k3s(self, _rest: list[str], _stdin: bytes | None) -> Answer:
+    def _do_k3s(self, rest: list[str], _stdin: bytes | None) -> Answer:
+        if rest[:1] == ["crictl"]:
+            return Answer(*guest_reads.crictl(self, rest[1:])) if self.kubernetes_up else Answer(1, "", "connect: no such file\n")
         version = self.instance.notes().get("k3s_version")
         return Answer(0, f"k3s version {version} (rehearsal)\n") if version else Answer(127, "", "k3s: command not found\n")
 
@@ -333,4 +342,6 @@ class Guest:
         if self.settings.guest:
             return None
         words = [word for word in rest if not word.startswith("-")]
+        if words[:2] == ["namespace", "ls"]:
+            return Answer(0, "k8s.io\n" if self.kubernetes_up else "")
         return Answer(0, "CONTAINER ID    IMAGE    COMMAND    CREATED    STATUS    PORTS    NAMES\n" if "ps" in words else "")

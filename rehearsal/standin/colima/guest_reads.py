@@ -6,6 +6,7 @@ A test breaks a guest by what it writes to these files, as an accident would.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # How many seconds the clock is ahead; whether names are lost; how many KiB of the data disk are used, where that is not a few.
 CLOCK, LOST_NAMES, USED = (f"/var/lib/rehearsal/{name}" for name in ("clock", "lost-names", "used"))
+CRICTL = "/var/lib/rehearsal/crictl-{}.json"
 MOUNTS, MEMORY, BINFMT = "/proc/mounts", "/proc/meminfo", "/proc/sys/fs/binfmt_misc"
 EMULATORS = {"aarch64": "qemu-x86_64", "x86_64": "qemu-aarch64"}
 # What colima puts on the data disk for each runtime.
@@ -104,6 +106,17 @@ _PROGRAMS: dict[str, Callable[[Guest, list[str]], str]] = {
     "grep": _grep,
     "ls": _ls,
 }
+
+
+def crictl(guest: Guest, rest: list[str]) -> tuple[int, str]:
+    """Return what the kubelet's client answers: its lists are files that a test writes, and an image that goes leaves one."""
+    listed = {"images": '{"images": []}', "ps": '{"containers": []}'}
+    if rest[:1] == ["rmi"]:
+        found = json.loads(guest.read(CRICTL.format("images")) or listed["images"])["images"]
+        left = [one for one in found if one["id"] not in rest[1:]]
+        guest.write(CRICTL.format("images"), json.dumps({"images": left}))
+        return 0 if len(found) - len(left) == len(rest) - 1 else 1, ""
+    return 0, guest.read(CRICTL.format(rest[0])) or listed[rest[0]]
 
 
 def pruned(guest: Guest) -> bool:

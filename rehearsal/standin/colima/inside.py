@@ -216,10 +216,14 @@ def _nerdctl(guest: Guest, arguments: list[str]) -> int:
         "ps": "CONTAINER ID    IMAGE    COMMAND    CREATED    STATUS    PORTS    NAMES",
         "images": "REPOSITORY    TAG    IMAGE ID    CREATED    PLATFORM    SIZE    BLOB SIZE",
         "namespace": "NAME    CONTAINERS    IMAGES    VOLUMES    LABELS",
+        "volume": "VOLUME NAME    DIRECTORY",
     }
     verb = next((word for word in arguments if word in {*heads, "version", "info", "--version"}), "")
+    if verb == "namespace" and {"-q", "--quiet"} & set(arguments):
+        sys.stdout.write("k8s.io\n" if guest.environ.get("REHEARSAL_KUBERNETES") == "1" else "")
+        return 0
     if verb in heads:
-        quiet = "-q" in arguments or "--quiet" in arguments
+        quiet = bool({"-q", "--quiet", "--format"} & set(arguments))
         sys.stdout.write("" if quiet else f"{heads[verb]}\n")
         return 0
     if verb:

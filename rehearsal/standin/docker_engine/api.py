@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from . import disk
 from .state import State
 
 API_VERSION = "1.51"
@@ -124,7 +125,14 @@ class Api:
             "Created": time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(item["Created"])),
             "Path": path,
             "Args": args,
-            "State": {"Status": item["State"], "Running": running, "Paused": False, "Pid": 4242 if running else 0, "ExitCode": 0},
+            "State": {
+                "Status": item["State"],
+                "Running": running,
+                "Paused": False,
+                "Pid": 4242 if running else 0,
+                "ExitCode": 0,
+                "FinishedAt": item.get("FinishedAt", "0001-01-01T00:00:00Z"),
+            },
             "Image": item["ImageID"],
             "Name": item["Names"][0],
             "Mounts": item["Mounts"],
@@ -236,6 +244,9 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", r"/containers/([^/]+)/(start|stop|restart|kill)", Api.set_state),
     ("DELETE", r"/containers/([^/]+)", Api.remove_container),
     ("GET", r"/images/json", Api.list_images),
+    ("DELETE", r"/images/(.+)", disk.remove_image),
+    ("GET", r"/system/df", disk.usage),
+    ("POST", r"/build/prune", disk.prune_cache),
     ("GET", r"/volumes", Api.list_volumes),
     ("POST", r"/volumes/create", Api.create_volume),
     ("DELETE", r"/volumes/([^/]+)", Api.remove_volume),

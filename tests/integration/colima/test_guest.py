@@ -117,7 +117,7 @@ def test_an_unreachable_vm_is_restarted_only_when_allowed(lab: ColimaLab) -> Non
     inside(lab, "k8s").note(booted=False)
     for policy, reason in (
         ("if_idle", "it is unknown whether containers run in it"),
-        ("never", "restart is set to never"),
+        ("never", "O(restart) is set to never"),
     ):
         held = lab.converge(K8S, restart=policy)
         assert (held.actions, held.profiles[0]["status"], lab.machine("k8s")) == ((), "unreachable", machine)

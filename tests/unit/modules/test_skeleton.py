@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker import pl
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 
 from rehearsal.standin import brew, colima, docker_cli, service_manager
+from rehearsal.standin.colima import guest_reads
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
@@ -78,6 +80,17 @@ def known_profile(home: Path) -> None:
     (home / COLIMA / "known/colima.yaml").write_text("runtime: containerd\n")
 
 
+def old_images(home: Path) -> None:
+    """A cluster that runs, with an image that has lost its name to a newer one."""
+    known_profile(home)
+    program(home / "bin/kubectl")
+    start = [str(home / "bin/colima"), "start", "known", "--kubernetes"]
+    subprocess.run(start, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
+    images = home / COLIMA / "_lima/colima-known/root" / guest_reads.CRICTL.format("images").lstrip("/")
+    images.parent.mkdir(parents=True, exist_ok=True)
+    images.write_text(json.dumps({"images": [{"id": "sha256:1", "repoTags": [], "repoDigests": [], "size": "3000"}]}))
+
+
 def cluster(home: Path) -> KubeApi:
     return KubeApi(home / "cluster")
 
@@ -93,6 +106,7 @@ SCENARIOS = {
         lambda _home: {"name": "dev", "runtime": "containerd", "host": {"cpus": 8, "memory_mib": 16384, "system": "Darwin"}},
     ),
     "colima_profile_info": Scenario(known_profile, lambda _home: {}),
+    "disk_reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
     "docker_cli_config": Scenario(leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env"}),
     "docker_context": Scenario(
         lambda home: docker_cli.install(home / "bin"),

@@ -193,9 +193,9 @@ class Colima:
 
     # -- in the guest
 
-    def in_guest(self, name: Name, *command: str) -> str:
-        """Run a command in the VM and return its output."""
-        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=_READ_SECONDS).stdout
+    def in_guest(self, name: Name, *command: str, seconds: float = _READ_SECONDS) -> str:
+        """Run a command in the VM within the time, and return its output."""
+        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=seconds).stdout
 
     def answers(self, name: Name, *question: str) -> bool:
         """Whether a command in the VM succeeds; without one, whether the VM can be reached at all."""

@@ -14,6 +14,10 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*\Z")
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
+# What a new file system takes of the image.
+_WRITTEN = 2 << 20
+
+
 def check_identifier(name: str) -> None:
     """Refuse what Lima can't use as a name."""
     if len(name) > 76:
@@ -100,7 +104,14 @@ class Disk:
         self.contents.mkdir(mode=0o700)
         # After mkfs the image has real blocks; one that was only created has none.
         with self.file.open("r+b") as image:
-            image.write(b"\1" * (2 << 20))
+            image.write(b"\1" * _WRITTEN)
+
+    def trim(self) -> None:
+        """Give the laptop back what the file system does not use, as far as the image goes; its length stays."""
+        if self.exists and self.file.stat().st_blocks * 512 > _WRITTEN:
+            size = self.size
+            os.truncate(self.file, _WRITTEN)
+            os.truncate(self.file, size)
 
     @property
     def used(self) -> bool:

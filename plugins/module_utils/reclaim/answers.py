@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What docker, nerdctl, crictl and BuildKit say of what they keep, as items. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .model import Item, Kind
+
+KUBERNETES = "k8s.io"
+_NOTHING = ("<none>:<none>", "<none>@<none>")
+_STOPPED = ("exited", "created", "dead")
+# Kubernetes removes its containers itself, and a builder's container has its cache.
+_POD = "io.kubernetes.pod.namespace"
+_BUILDER = "/buildx_buildkit_"
+_SIZE = re.compile(r"([\d.]+)\s*([kKMGT]?)(i?)B$")
+_POWERS = "kMGT"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None]) -> Iterable[Item]:
+    """Yield the items of an answer to /system/df. stopped: when the stopped containers stopped, by id."""
+    containers = answer.get("Containers") or ()
+    for one in containers:
+        name, found = str((one.get("Names") or ["?"])[0]).lstrip("/"), str(one["Id"])
+        yield Item(Kind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=stopped.get(found))
+    for one in answer.get("Images") or ():
+        yield _docker_image(one, frozenset(str(box["Id"]) for box in containers if box.get("ImageID") == one["Id"]))
+    yield from cache_items(answer.get("BuildCache") or ())
+    for one in answer.get("Volumes") or ():
+        users = frozenset(str(box["Id"]) for box in containers if one["Name"] in _mounted(box))
+        size = max(int((one.get("UsageData") or {}).get("Size") or 0), 0)
+        yield Item(Kind.VOLUME, str(one["Name"]), str(one["Name"]), (str(one["Name"]),), size, users=users)
+
+
+def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
+    names = [str(name) for key in ("RepoTags", "RepoDigests") for name in one.get(key) or () if name not in _NOTHING]
+    tags = [name for name in names if "@" not in name]
+    # Other images keep the layers that they share with it.
+    size = int(one.get("Size") or 0) - max(int(one.get("SharedSize") or 0), 0)
+    found = str(one["Id"])
+    short = found.removeprefix("sha256:")[:12]
+    return Item(
+        Kind.IMAGE,
+        found,
+        (tags or names or [short])[0],
+        tuple(tags or names or [found]),
+        max(size, 0),
+        dangling=not names,
+        users=users,
+    )
+
+
+def nerdctl_items(
+    space: str,
+    boxes: Iterable[Mapping[str, Any]],
+    images: Iterable[Mapping[str, Any]],
+    volumes: Iterable[Mapping[str, Any]],
+    inspected: Iterable[Mapping[str, Any]],
+) -> Iterable[Item]:
+    """Yield the items of a namespace from what nerdctl prints of each as JSON."""
+    known = {str(one.get("Id")): one for one in inspected}
+    listed = list(boxes)
+    for box in listed:
+        found = str(box["ID"])
+        since = stopped_at(known[found]) if found in known else None
+        yield Item(Kind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
+    for one in images:
+        name = str(one.get("Name") or "")
+        users = frozenset(str(box["ID"]) for box in listed if box.get("Image") == name)
+        yield _nerdctl_image(space, one, name, users)
+    for one in volumes:
+        name = str(one["Name"])
+        users = frozenset(found for found, box in known.items() if name in _mounted(box))
+        yield Item(Kind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(one.get("Size"))), space, users=users)
+
+
+def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozenset[str]) -> Item:
+    # A build without a tag is named after the snapshotter and its digest; one pulled by digest has a repository before it.
+    dangling = one.get("Tag") in ("", "<none>") and "/" not in name.partition("@")[0]
+    size = bytes_of(str(one.get("Size"))) + bytes_of(str(one.get("BlobSize")))
+    short = str(one.get("ID") or "").removeprefix("sha256:")[:12]
+    shown = short if dangling else name
+    return Item(Kind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
+
+
+def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
+    """Yield the images of Kubernetes that nobody can name any more, from crictl's lists; the rest the kubelet looks after."""
+    used = {
+        str(name) for box in boxes for name in (box.get("imageRef"), box.get("imageId"), (box.get("image") or {}).get("image"))
+    }
+    for one in images:
+        found = str(one["id"])
+        if not (one.get("repoTags") or one.get("repoDigests") or one.get("pinned") or found in used):
+            short = found.removeprefix("sha256:")[:12]
+            size = int(one.get("size") or 0)
+            yield Item(Kind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
+
+
+def bytes_of(text: str) -> int:
+    """Return the bytes of a size as nerdctl prints it, such as 23.99MB or 4.1 KiB; 0 for none."""
+    found = _SIZE.match(text.strip())
+    if not found:
+        return 0
+    power = _POWERS.index(found[2].replace("K", "k")) + 1 if found[2] else 0
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+
+
+def cache_items(records: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
+    """Yield the build cache from BuildKit's records; docker writes their keys with capitals, and buildctl without."""
+    listed = [{key.lower(): value for key, value in one.items()} for one in records]
+    children: dict[str, set[str]] = {}
+    for one in listed:
+        for parent in one.get("parents") or ([one["parent"]] if one.get("parent") else []):
+            children.setdefault(str(parent), set()).add(str(one["id"]))
+    for one in listed:
+        found = str(one["id"])
+        used = None if one.get("inuse") else seconds_of(str(one.get("lastusedat") or one.get("createdat") or ""))
+        # What an image shares with it stays with that image.
+        size = 0 if one.get("shared") else int(one.get("size") or 0)
+        name = str(one.get("description") or found)
+        yield Item(Kind.CACHE, found, name, (), size, since=used, children=frozenset(children.get(found, ())))
+
+
+def _mounted(container: Mapping[str, Any]) -> set[str]:
+    return {str(mount.get("Name")) for mount in container.get("Mounts") or () if mount.get("Type") == "volume"}
+
+
+def may_go(container: Mapping[str, Any]) -> bool:
+    """Whether a container of docker's list does not run, and is nobody's to remove but the user's."""
+    names = container.get("Names") or ()
+    kept = _POD in (container.get("Labels") or {}) or any(str(name).startswith(_BUILDER) for name in names)
+    return container.get("State") in _STOPPED and not kept
+
+
+def stopped_at(inspected: Mapping[str, Any]) -> float | None:
+    """Return when a container stopped, of an inspection by docker or nerdctl; one that never ran counts from its creation."""
+    state = inspected.get("State") or {}
+    if state.get("Running") or state.get("Status") not in _STOPPED:
+        return None
+    finished = seconds_of(str(state.get("FinishedAt") or ""))
+    created = seconds_of(str(inspected.get("Created") or ""))
+    return finished if finished and finished > 0 else created
+
+
+def seconds_of(text: str) -> float | None:
+    """Return the seconds since the epoch of a time as Go writes it, with up to nine digits of a second; None for no time."""
+    found = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$", text)
+    if not found:
+        return None
+    moment = datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00"))
+    return (moment - _EPOCH).total_seconds()

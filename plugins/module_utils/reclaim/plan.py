@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What may go of what was found, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..colima.model.state import EXISTS, RUNNING
+from ..core.plan import Pending, Plan, Step, merge
+from .model import Found, Item, Kind, Remove, Trim, Wish, in_words
+
+_NOUNS = {
+    Kind.CONTAINER: ("stopped container", "stopped containers"),
+    Kind.IMAGE: ("image", "images"),
+    Kind.CACHE: ("piece of build cache", "pieces of build cache"),
+    Kind.VOLUME: ("volume", "volumes"),
+}
+_MOST_NAMES = 3
+
+
+def plan_all(profiles: Iterable[Found], wish: Wish, now: float) -> Plan:
+    """Return the plan for all profiles. now: seconds since the epoch."""
+    return merge(plan_profile(found, wish, now) for found in profiles)
+
+
+def plan_profile(found: Found, wish: Wish, now: float) -> Plan:
+    """Return what goes from one profile: all of it, or nothing while its engine is silent or at work for the user."""
+    if found.state not in EXISTS:
+        return Plan()
+    if found.state != RUNNING:
+        return Plan(pending=(_waits(found, f"it is {found.state}", "Start it with playbooks/start.yml, and run again."),))
+    if found.problem:
+        return Plan(pending=(_waits(found, found.problem, "Examine it with playbooks/doctor.yml."),))
+    chosen = choose(found.items, wish, now)
+    steps = _removals(found, chosen)
+    if found.at_work and (steps or wish.trim):
+        reason = f"a build or transfer is at work in it ({', '.join(found.at_work)})"
+        return Plan(pending=(_waits(found, reason, "Run again when it has ended."),), warnings=found.notes)
+    trim: list[Step] = [Trim("trim", f"the disks of profile '{found.name}'", silent=True, name=found.name)] if wish.trim else []
+    key = str(found.name)
+    return Plan(
+        (*steps, *trim),
+        {key: _shown(found.items)},
+        {key: _shown(item for item in found.items if item not in chosen)},
+        _in_use(found, wish, chosen),
+        found.notes,
+    )
+
+
+def _waits(found: Found, reason: str, remedy: str) -> Pending:
+    return Pending(f"profile '{found.name}'", "freeing disk space", reason, remedy, kind="reclaim")
+
+
+def choose(items: Sequence[Item], wish: Wish, now: float) -> list[Item]:
+    """Return what may go, in the order of its removal."""
+    containers = [item for item in items if item.kind is Kind.CONTAINER and _stopped_long(item, wish, now)]
+    gone = {item.id for item in containers}
+    images = [item for item in items if item.kind is Kind.IMAGE and _image_goes(item, wish) and item.users <= gone]
+    cache = _cache([item for item in items if item.kind is Kind.CACHE], wish, now)
+    volumes = [item for item in items if item.kind is Kind.VOLUME and item.name in wish.volumes and item.users <= gone]
+    return [*containers, *images, *cache, *volumes]
+
+
+def _stopped_long(item: Item, wish: Wish, now: float) -> bool:
+    return bool(wish.containers_age) and item.since is not None and now - item.since >= wish.containers_age
+
+
+def _image_goes(item: Item, wish: Wish) -> bool:
+    return wish.images == "unused" or (wish.images == "dangling" and item.dangling)
+
+
+def _cache(items: Sequence[Item], wish: Wish, now: float) -> list[Item]:
+    """Return the cache that goes: what is old, unless something younger rests on it."""
+    age = {"keep": None, "all": 0.0, "older": wish.cache_age}[wish.cache]
+    if age is None:
+        return []
+    old = {item.id: item for item in items if item.since is not None and now - item.since >= age}
+    known = {item.id for item in items}
+    while kept := [one for one, item in old.items() if not (item.children & known) <= set(old)]:
+        for one in kept:
+            del old[one]
+    return list(old.values())
+
+
+def _removals(found: Found, chosen: Sequence[Item]) -> list[Step]:
+    steps: list[Step] = []
+    for kind in Kind:
+        items = tuple(item for item in chosen if item.kind is kind)
+        if items:
+            target = f"{_counted(kind, items)} of profile '{found.name}'"
+            steps.append(Remove("remove", target, _detail(kind, items), kind=kind, name=found.name, items=items))
+    return steps
+
+
+def _counted(kind: Kind, items: Sequence[Item]) -> str:
+    dangling = "dangling " if kind is Kind.IMAGE and all(item.dangling for item in items) else ""
+    return f"{len(items)} {dangling}{_NOUNS[kind][len(items) != 1]}"
+
+
+def _detail(kind: Kind, items: Sequence[Item]) -> str:
+    """Return how much it is, and the names that a person knows. Of containerd's images the layers are told, shared or not."""
+    size = sum(item.size for item in items)
+    shared = kind is Kind.IMAGE and any(item.namespace for item in items)
+    amount = f"{'up to ' if shared and size else ''}{in_words(size)}" if size or kind is not Kind.CONTAINER else ""
+    names = [] if kind is Kind.CACHE else [item.name for item in items]
+    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    listed = ", ".join([*names[:_MOST_NAMES], *more])
+    return ": ".join(filter(None, (amount, listed)))
+
+
+def _in_use(found: Found, wish: Wish, chosen: Sequence[Item]) -> tuple[Pending, ...]:
+    names = {item.id: item.name for item in found.items if item.kind is Kind.CONTAINER}
+    held = [item for item in found.items if item.kind is Kind.VOLUME and item.name in wish.volumes and item not in chosen]
+    return tuple(
+        Pending(
+            f"volume '{item.name}' of profile '{found.name}'",
+            "its removal",
+            f"it is used by {', '.join(sorted(names.get(user, user[:12]) for user in item.users))}",
+            "Remove what uses it, or leave it out of O(volumes).",
+            kind="reclaim",
+        )
+        for item in held
+    )
+
+
+def _shown(items: Iterable[Item]) -> dict[str, object]:
+    """Return how much there is of each kind, for a diff."""
+    listed = list(items)
+    counts = {kind: [item for item in listed if item.kind is kind] for kind in Kind}
+    return {f"{_NOUNS[kind][1]}": f"{len(some)}, {in_words(sum(one.size for one in some))}" for kind, some in counts.items()}

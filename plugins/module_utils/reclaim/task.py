@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Freeing disk space in running profiles as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ..colima.client.at_work import Alone
+from ..colima.client.programs import Colima
+from ..colima.model.state import Current
+from ..colima.observe.builds import at_work
+from ..colima.observe.read import read, together
+from ..colima.observe.space import on_laptop
+from ..colima_paths import Name, parse_name, resolve
+from ..core.durations import duration_from
+from ..core.errors import CommandFailed, WorkstationError
+from ..core.plan import Plan, Step
+from ..core.subject import Outcome, Subject
+from ..docker.engine import Silent
+from .containerd import ContainerdDisk
+from .docker import DockerDisk
+from .model import Found, Inventory, Item, Kind, Remove, Trim, Wish, in_words
+from .plan import plan_all
+
+_WAIT_SECONDS = 600.0
+_TRIM_SECONDS = 600.0
+# A VM at rest writes a little all the time; less than this tells nothing.
+_LEAST_BYTES = 1 << 20
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which profiles, None for all that colima knows, and what may go."""
+
+    names: tuple[Name, ...] | None
+    wish: Wish
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found, and when, in seconds since the epoch."""
+
+    profiles: tuple[Found, ...]
+    now: float
+
+
+class Reclaimer(Subject[Asked, Reading]):
+    """What the running profiles of one user could do without."""
+
+    spec = {
+        "names": {"type": "list", "elements": "str"},
+        "images": {"type": "str", "choices": ["dangling", "unused", "keep"], "default": "dangling"},
+        "build_cache": {"type": "str", "choices": ["older", "all", "keep"], "default": "older"},
+        "build_cache_older_than": {"type": "str", "default": "7d"},
+        "containers_older_than": {"type": "str", "default": ""},
+        "volumes": {"type": "list", "elements": "str", "default": []},
+        "trim": {"type": "bool", "default": True},
+    }
+    work = "free disk space in the profiles"
+
+    # What was removed: what came meanwhile is not left over.
+    removed: frozenset[str] | None = None
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Asked:
+        """Return what may go, and where. Raises InputError."""
+        del check_mode
+        self.colima = Colima(resolve(os.environ, os.uname().sysname))
+        containers = params["containers_older_than"]
+        names = params["names"]
+        self.wish = Wish(
+            params["images"],
+            params["build_cache"],
+            duration_from(params["build_cache_older_than"], "build_cache_older_than").total_seconds(),
+            duration_from(containers, "containers_older_than").total_seconds() if containers else 0.0,
+            frozenset(params["volumes"]),
+            params["trim"],
+        )
+        return Asked(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.wish)
+
+    def programs(self, desired: Asked) -> tuple[str, ...]:
+        """Return colima, through which the VMs are asked."""
+        del desired
+        return ("colima",)
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep runs out that would stop or start a VM."""
+        return Alone(self.colima.paths.own, _WAIT_SECONDS)
+
+    def read(self, desired: Asked) -> Reading:
+        """Ask all profiles that run, side by side; a stopped one is left alone."""
+        profiles = read(self.colima, desired.names).profiles
+        found = together({name: partial(self._ask, current) for name, current in profiles.items()})
+        return Reading(tuple(found.values()), time.time())
+
+    def _ask(self, current: Current) -> Found:
+        name, runtime = current.name, str(current.live.get("runtime") or "")
+        found = Found(name, current.health, runtime, on_laptop=on_laptop(self.colima.paths, name))
+        if not current.live:
+            return found
+        disk = self._disk(name, runtime)
+        try:
+            inventory = disk.inventory(self.wish) if disk else Inventory()
+            building = () if self.removed is not None else tuple(at_work(self.colima, current, runtime))
+            used = self._used(name)
+        except (WorkstationError, Silent, ValueError) as error:
+            reason = error.reason if isinstance(error, WorkstationError) else str(error)
+            if self.removed is not None:
+                raise CommandFailed(f"look at profile '{name}' again", reason, "Run again.") from error
+            return replace(found, problem=f"its engine does not say what it keeps ({reason})")
+        items = [item for item in inventory.items if self.removed is None or item.id in self.removed]
+        return replace(found, items=tuple(items), notes=inventory.notes, at_work=building, used=used)
+
+    def _disk(self, name: Name, runtime: str) -> DockerDisk | ContainerdDisk | None:
+        if runtime == "docker":
+            return DockerDisk(self.colima.paths.socket(name, "docker").removeprefix("unix://"), name.name)
+        return ContainerdDisk(self.colima, name) if runtime == "containerd" else None
+
+    def _used(self, name: Name) -> int | None:
+        """Return how many bytes of the data disk are used, as the VM sees it; None where it does not tell."""
+        with contextlib.suppress(CommandFailed):
+            rows = [line.split() for line in self.colima.in_guest(name, "df", "-Pk", f"/mnt/lima-{name.id}").splitlines()]
+            return next((int(row[2]) * _KIB for row in rows if len(row) == 6 and row[2].isdigit()), None)
+        return None
+
+    def plan(self, desired: Asked, current: Reading) -> Plan:
+        """Return what goes."""
+        self.planned = {found.name: found for found in current.profiles}
+        return plan_all(current.profiles, desired.wish, current.now)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out the plan, and tell what the laptop gets back."""
+        self.before, self.removed = self.planned, frozenset(item.id for item in _items(plan.steps))
+        for step in plan.steps:
+            self.apply(step)
+            if isinstance(step, Trim):
+                freed = self.before[step.name].on_laptop - on_laptop(self.colima.paths, step.name)
+                if freed >= _LEAST_BYTES:
+                    tell(f"give {in_words(freed)} of profile '{step.name}' back to the laptop")
+            else:
+                tell(str(step))
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if isinstance(step, Trim):
+            self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
+        elif isinstance(step, Remove) and (disk := self._disk(step.name, self.before[step.name].runtime)):
+            if step.kind is Kind.CACHE:
+                disk.prune_cache(self.wish.cache_age if self.wish.cache == "older" else 0.0)
+            else:
+                disk.remove(step.kind, step.items)
+
+    def public(self, outcome: Outcome[Asked, Reading]) -> dict[str, Any]:
+        """Return for each profile what goes, or would go, and what it takes before and after."""
+        after = {found.name: found for found in outcome.after.profiles}
+        return {
+            "profiles": [_shown(found, after[found.name], outcome.plan.steps) for found in outcome.before.profiles],
+        }
+
+
+SUBJECT = Reclaimer
+
+
+def _items(steps: Sequence[Step]) -> list[Item]:
+    return [item for step in steps if isinstance(step, Remove) for item in step.items]
+
+
+def _shown(before: Found, after: Found, steps: Sequence[Step]) -> dict[str, Any]:
+    mine = [step for step in steps if isinstance(step, Remove) and step.name == before.name]
+    return {
+        "name": str(before.name),
+        "state": before.state,
+        "runtime": before.runtime,
+        "reclaimed": [
+            {"kind": item.kind.value, "name": item.name, "bytes": item.size, "namespace": item.namespace} for item in _items(mine)
+        ],
+        "used_bytes": {"before": before.used, "after": after.used},
+        "on_laptop_bytes": {"before": before.on_laptop, "after": after.on_laptop},
+    }
