@@ -69,6 +69,14 @@ def spoil(lab: ColimaLab, name: Name, text: str) -> None:
         lab.paths.configured(name).write_text(text)
 
 
+def own_buildkit(lab: ColimaLab, name: Name) -> None:
+    """Write what a user may keep there, whether it builds into the cluster or not."""
+    file = lab.paths.buildkit(name)
+    if file.parents[1].is_dir():
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b'# mine\r\n[worker.containerd]\r\nnamespace = "k8s.io"\r\n')
+
+
 def start(*flags: str) -> Mishap:
     return lambda lab, name: lab.run("colima", "start", name.name, *flags)
 
@@ -102,6 +110,7 @@ _ALL: dict[str, Mishap] = {
     "colima upgraded": lambda lab, _: lab.settings.update(COLIMA_VERSION="0.10.3"),
     "interrupted creation": interrupted_creation,
     "interrupted disk": interrupted_disk,
+    "own buildkitd.toml": own_buildkit,
 }
 MISHAPS = tuple(_ALL)
 

@@ -118,6 +118,8 @@ class World:
             live={},
             clients=clients,
             definition=None,
+            # It is in the profile's directory.
+            buildkit=replace(self.current.buildkit, own=self.current.buildkit.own if self.current.buildkit.saved else None),
         )
 
     def delete_data(self, action: Action) -> None:
@@ -150,6 +152,18 @@ class World:
             configured=config, configured_problem="", health=DEFINED if self.current.health == ABSENT else self.current.health
         )
 
+    def save_buildkit(self, _action: Action) -> None:
+        self.change(buildkit=replace(self.current.buildkit, saved=True))
+
+    def restore_buildkit(self, _action: Action) -> None:
+        self.change(buildkit=replace(self.current.buildkit, saved=False))
+
+    def write_buildkit(self, action: Action) -> None:
+        self.change(buildkit=replace(self.current.buildkit, own=action.text))
+
+    def remove_buildkit(self, _action: Action) -> None:
+        self.change(buildkit=replace(self.current.buildkit, own=None))
+
     def fresh(self, _action: Action) -> None:
         assert self.current.disk is None or not self.current.disk.written, "there may be data on it"
         self.change(fresh=True)
@@ -158,7 +172,8 @@ class World:
         self.change(fresh=False)
 
     def forget(self, _action: Action) -> None:
-        self.change(interrupted=None)
+        own = None if self.current.buildkit.saved else self.current.buildkit.own
+        self.change(interrupted=None, buildkit=replace(self.current.buildkit, own=own, saved=False))
 
     def start(self, _action: Action) -> None:
         now = self.current

@@ -62,10 +62,13 @@ class Life:
 
 @st.composite
 def runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
+    build = draw(st.sampled_from([None, None, True, False]))
     if first:
-        desired = Desired(NAME, "started", draw(made(host, without=WITHOUT)))
+        # With others it is refused.
+        needed = {"runtime": "containerd", "kubernetes.enabled": True} if build else {}
+        desired = Desired(NAME, "started", {**draw(made(host, without=WITHOUT)), **needed}, build=build)
     else:
-        desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)))
+        desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)), build=build)
     return Run(desired, draw(policies(NAME)))
 
 
@@ -113,9 +116,10 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
 
 def _run(lab: ProcessLab, run: Run) -> Any:
     """Run once, and check what is left. Returns the result."""
-    request, had_marker = Request((run.desired,), run.policy, lab.host), _has_marker(lab)
+    request, had_marker, own = Request((run.desired,), run.policy, lab.host), _has_marker(lab), _own_buildkit(lab)
     said = _unlucky(lab, run, request) if run.failure or run.killed_at else _lucky(lab, run, request)
     assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "the user's data is lost"
+    assert own in (b"", _own_buildkit(lab)) or run.desired.state == "absent", "the user's buildkitd.toml is lost"
     return said
 
 
@@ -198,6 +202,7 @@ def seen(lab: ProcessLab, current: Current) -> dict[str, Any]:
         "kubernetes": bool(current.live.get("kubernetes")),
         "kubeconfig": current.clients.kube_entry,
         "docker context": current.clients.docker_context.removeprefix(f"unix://{lab.root}"),
+        "buildkit": (current.buildkit.own, current.buildkit.saved),
         "notes": (current.fresh, current.interrupted is not None, current.disk_unfinished),
     }
 
@@ -226,6 +231,12 @@ def _put_marker(lab: ProcessLab) -> None:
         if guest.get("booted") and guest.get("runtime_up"):
             used = "additionalDisks" in spec
             (disk if used else lab.paths.instance(NAME)).joinpath("marker").write_text("a user's volume")
+
+
+def _own_buildkit(lab: ProcessLab) -> bytes:
+    """Return the user's own settings of BuildKit, wherever they are at the moment."""
+    places = (lab.paths.buildkit(NAME), lab.paths.saved_buildkit(NAME))
+    return next((file.read_bytes() for file in places if file.exists() and b"kubernetes.build" not in file.read_bytes()), b"")
 
 
 def _has_marker(lab: ProcessLab) -> bool:
