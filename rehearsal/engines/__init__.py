@@ -54,6 +54,7 @@ ENGINES: dict[str, Engine] = {
         Engine(
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"
         ),
+        Engine("kubelet", "pods of a node", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubelet", root=True),
         Engine("kubectl", "the Kubernetes command line", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubectl"),
         Engine("kubeconfig-reader", "kubectl's view of a kubeconfig", module="kubeconfig-reader", go_package="."),
         Engine("docker-buildx", "builds for several platforms", module="buildx", go_package=_DOCKER_GO),
@@ -87,6 +88,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "docker": ("dockerd", "containerd", "runc", "docker"),
     "containerd": ("containerd", "runc", "nerdctl"),
     "buildkit": ("buildkitd", "buildctl", "runc"),
+    "kubelet": ("kubelet", "containerd", "runc"),
     "buildx": ("docker-buildx", "docker"),
     "kubernetes": ("kube-apiserver", "etcd"),
     "kube-apiserver": ("kube-apiserver", "etcd"),

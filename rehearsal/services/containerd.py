@@ -30,6 +30,7 @@ class Containerd(InRealm):
         sockets_in: Path | None = None,
         data: Path | None = None,
         buildkitd_toml: Path | None = None,
+        pause: str = "",
     ) -> None:
         self.directory = directory
         home = sockets_in or directory
@@ -37,6 +38,8 @@ class Containerd(InRealm):
         self.buildkit_socket = home / "buildkitd.sock"
         self.data = data or directory / "data"
         self.buildkitd_toml = buildkitd_toml
+        # The image that holds a pod together; with it a kubelet can use this containerd.
+        self.pause = pause
         self.realm = Realm("containerd", directory)
 
     @property
@@ -56,8 +59,7 @@ class Containerd(InRealm):
             "version = 2\n"
             f'root = "{self.data / "containerd"}"\n'
             f'state = "{self.directory / "state"}"\n'
-            # k3s has its own network plugins; the CRI plugin would look for networks of the host.
-            'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+            f"{self._cri()}"
             f'[grpc]\naddress = "{self.socket}"\n'
         )
         programs = [Program((str(program), f"--config={settings}"), self.directory / "containerd-engine.log", self.socket)]
@@ -72,6 +74,17 @@ class Containerd(InRealm):
             self.kill()
             raise LabError(f"{error} See {self.directory}.") from None
         return self
+
+    def _cri(self) -> str:
+        if not self.pause:
+            # k3s has its own network plugins; the CRI plugin would look for networks of the host.
+            return 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        return f"""[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "{self.pause}"
+disable_apparmor = true
+restrict_oom_score_adj = true
+tolerate_missing_hugetlb_controller = true
+"""
 
     def _buildkit(self, program: Path) -> Program:
         config = self.buildkitd_toml if self.buildkitd_toml and self.buildkitd_toml.exists() else None
@@ -120,6 +133,8 @@ class Containerd(InRealm):
         for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
             place.unlink(missing_ok=True)
         remove_container_cgroups(self.data)
+        if self.pause:
+            remove_cgroups("k8s.io")
 
 
 def remove_container_cgroups(data: Path) -> None:

@@ -23,7 +23,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config im
 
 from rehearsal.standin import docker_cli
 from rehearsal.standin.service_manager import install as install_service_manager
-from tests.support.buildkit_endpoint import answering
+from tests.support.builds.buildkit_endpoint import answering
 from tests.support.simultaneous_runs import Run, together
 
 ROUNDS = 100 if os.environ.get("LAPTOP_LONG") else 10

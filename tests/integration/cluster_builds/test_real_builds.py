@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from rehearsal.lab.laptop import Lab
+from tests.support.builds.images import context_of
 from tests.support.lab_playbooks import play, tool
 
 pytestmark = pytest.mark.real("docker-cli", "containerd", "kubernetes", "buildx", "buildkit")
@@ -74,26 +75,13 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     """A build context whose image says its words, in a layer of their own."""
-    folder = tmp_path / "app"
-    cat = Path(shutil.which("cat") or "/bin/cat").resolve()
-    needed = [word for line in _output("ldd", str(cat)).splitlines() for word in line.split() if word.startswith("/")]
-    for file in (str(cat), *needed):
-        target = folder / "root" / file.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
-    (folder / "words").write_text("one")
-    (folder / "Dockerfile").write_text(f'FROM scratch\nCOPY root /\nCOPY words /words\nENTRYPOINT ["{cat}"]\n')
-    return folder
+    return context_of(tmp_path / "app", "cat")
 
 
 def documented(language: str, holds: str) -> str:
     """The first snippet of the page in a language that holds a text."""
     blocks = PAGE.read_text().split(f"```{language}\n")[1:]
     return next(text for block in blocks if holds in (text := block.partition("```")[0]))
-
-
-def _output(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def test_what_is_built_runs_in_the_cluster_without_a_registry_and_so_does_what_is_edited(cluster: Cluster, app: Path) -> None:

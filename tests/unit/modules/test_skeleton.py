@@ -32,7 +32,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config im
 from rehearsal.standin import brew, colima, docker_cli, service_manager
 from rehearsal.standin.colima import guest_reads
 from rehearsal.standin.kube_api import KubeApi
-from tests.support.buildkit_endpoint import answering
+from tests.support.builds.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
 from tests.support.in_process_module import ModuleRun, messages
 from tests.support.pull_secret.scenario import HOST
