@@ -45,6 +45,14 @@ options:
     description: The options of M(laptop.containers.user_timer).
     type: dict
     default: {}
+  autostart_timer:
+    description: The options of M(laptop.containers.user_timer) with which VMs are started at log-in.
+    type: dict
+    default: {}
+  idle_stop_timer:
+    description: The options of M(laptop.containers.user_timer) with which idle VMs are stopped.
+    type: dict
+    default: {}
   groups:
     description: The groups of checks to make.
     type: list
@@ -163,8 +171,8 @@ checks:
         - "C(registries.login), whether docker and nerdctl are logged in as the settings ask."
         - "C(registries.cluster), whether the cluster that the pull secret goes to answers."
         - "C(registries.credentials), whether AWS credentials are there for each registry, and until when."
-        - "C(timers.installed), whether the timer is installed as the settings ask, and its service manager runs it."
-        - "C(timers.last_run), when the timer ran last, when it runs next, and what its last failure was."
+        - "C(timers.installed), whether a timer is installed as the settings ask, and its service manager runs it."
+        - "C(timers.last_run), when a timer ran last, when it runs next, and what its last failure was."
         - "C(network.proxy), whether the proxy of the environment answers."
         - "C(network.authority), whether files of certificate authorities that variables name are there, readable and valid."
         - "C(network.names), whether the laptop resolves the names of the registries, where no proxy does it."

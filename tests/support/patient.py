@@ -29,7 +29,14 @@ class Patient:
         self.inside = dict(environment)
         # As a team's inventory would have it.
         self.settings = lab.directory / "settings"
-        self.variables: dict[str, Any] = {"workstation_refresh_timer": True, "refresh_timer_manager": "systemd"}
+        self.variables: dict[str, Any] = {
+            "workstation_refresh_timer": True,
+            "refresh_timer_manager": "systemd",
+            "workstation_autostart": True,
+            "autostart_manager": "systemd",
+            "workstation_idle_stop": "2h",
+            "idle_stop_manager": "systemd",
+        }
         self.output, self.code = "", 0
 
     @property

@@ -12,7 +12,7 @@ from ..core.errors import InputError, in_words
 from ..core.options import problems
 from ..core.subject import Subject
 
-# Role and subject of each module that an examination looks at.
+# Role and subject of each module that an examination looks at; of the timers, one is called by the name of its module.
 MODULES: Mapping[str, tuple[str, str]] = {
     "colima_profile": ("colima", "colima.task"),
     "nerdctl_wrapper": ("nerdctl", "nerdctl.task"),
@@ -21,6 +21,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "buildx_builder": ("buildx", "buildx.task"),
     "ecr_pull_secret": ("secret_refresh", "pull_secret.task"),
     "user_timer": ("refresh_timer", "timer.task"),
+    "autostart_timer": ("autostart", "timer.task"),
+    "idle_stop_timer": ("idle_stop", "timer.task"),
 }
 # Variables whose names do not follow from the option's.
 _VARIABLES = {

@@ -96,7 +96,10 @@ ON_THE_LAPTOP = [
     State("the timer's file is changed", "timers.installed", "warning",
           edit(".config/systemd/user/laptop-containers-refresh.timer", lambda text: text.replace("Persistent=true", ""))),
     State("the timer is gone", "timers.installed", "broken",
-          run("systemctl --user disable --now laptop-containers-refresh.timer; rm -r $XDG_CONFIG_HOME/systemd; true")),
+          run("systemctl --user disable --now laptop-containers-refresh.timer; rm $XDG_CONFIG_HOME/systemd/user/*refresh*")),
+    State("the start at log-in is gone", "timers.installed", "broken",
+          run("systemctl --user disable --now laptop-containers-autostart.timer; rm $XDG_CONFIG_HOME/systemd/user/*autostart*"),
+          "autostart"),
     State("the timer's last run failed", "timers.last_run", "broken",
           run(f"mkdir -p $XDG_STATE_HOME/laptop.containers && echo '{json.dumps(FAILED)}' >"
               " $XDG_STATE_HOME/laptop.containers/refresh.json")),

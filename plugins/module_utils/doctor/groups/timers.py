@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timer that renews pull secrets: whether it is there and runs, and how its last run ended."""
+"""The timers that renew pull secrets, start VMs and stop idle ones: whether they are there, and how their last runs ended."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ...core.system.home import state_directory
 from ...timer.model import Start, Write
 from ..laptop import Laptop
 from ..model import Check, Kind
+from ..settings import MODULES, Look
 
-INSTALLED = Kind("timers.installed", "whether the timer is installed as the settings ask, and its service manager runs it")
-LAST_RUN = Kind("timers.last_run", "when the timer ran last, when it runs next, and what its last failure was")
+INSTALLED = Kind("timers.installed", "whether a timer is installed as the settings ask, and its service manager runs it")
+LAST_RUN = Kind("timers.last_run", "when a timer ran last, when it runs next, and what its last failure was")
 KINDS = (INSTALLED, LAST_RUN)
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -27,35 +28,39 @@ _LATE = timedelta(hours=26)
 
 def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
-    if not laptop.has("user_timer"):
-        return
-    look = laptop.look("user_timer")
-    converge, name = laptop.converge("refresh_timer"), str(look.desired.timer.name)
+    for part in ("user_timer", "autostart_timer", "idle_stop_timer"):
+        if laptop.has(part):
+            yield from _timer(laptop, laptop.look(part), MODULES[part][0])
+
+
+def _timer(laptop: Laptop, look: Look, role: str) -> Iterator[Check]:
+    timer, converge = look.desired.timer, laptop.converge(role)
     kinds = {type(step) for step in look.plan.steps}
     if not look.current.anything:
-        yield INSTALLED.broken("it is not installed", converge, name)
+        yield INSTALLED.broken("it is not installed", converge, timer.name)
         return
     if Write in kinds:
-        yield INSTALLED.warning("what it runs differs from the settings", converge, name)
+        yield INSTALLED.warning("what it runs differs from the settings", converge, timer.name)
     elif Start in kinds:
-        yield INSTALLED.broken("its service manager does not run it", converge, name)
+        yield INSTALLED.broken("its service manager does not run it", converge, timer.name)
     else:
-        yield INSTALLED.ok(f"every {look.desired.timer.minutes} minutes", name)
-    yield _last(laptop, look.desired.timer, _status(laptop))
+        yield INSTALLED.ok(f"every {timer.minutes} minutes" if timer.minutes else "at log-in", timer.name)
+    yield _last(laptop, look.desired.timer, role)
 
 
-def _status(laptop: Laptop) -> Mapping[str, Any]:
-    """Return what the last run noted (refresh.py of the role)."""
+def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
+    """Return what the last run of a timer noted (refresh.py of the role refresh_timer)."""
     place = Path(laptop.timer_directory).expanduser() if laptop.timer_directory else state_directory(laptop.environment)
     try:
-        status = json.loads(text_of(place / "refresh.json") or "{}")
+        status = json.loads(text_of(place / f"{name}.json") or "{}")
     except ValueError:
         return {}
     return status if isinstance(status, dict) else {}
 
 
-def _last(laptop: Laptop, timer: Any, status: Mapping[str, Any]) -> Check:
+def _last(laptop: Laptop, timer: Any, role: str) -> Check:
     name, now = str(timer.name), datetime.now(UTC)
+    status = _status(laptop, name)
     ran = _moment(status.get("time"))
     if ran is None:
         return LAST_RUN.ok("it has not run yet", name)
@@ -64,8 +69,10 @@ def _last(laptop: Laptop, timer: Any, status: Mapping[str, Any]) -> Check:
         login = str(status.get("login") or "")
         found = f"its last run, {ago}, failed: {status.get('message', '')}"
         return LAST_RUN.broken(found, f"{login} && {_now(timer)}" if login else _now(timer), name)
+    if not timer.minutes:
+        return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')})", name)
     if now - ran > _LATE:
-        return LAST_RUN.warning(f"it ran last {ago}", laptop.converge("refresh_timer"), name)
+        return LAST_RUN.warning(f"it ran last {ago}", laptop.converge(role), name)
     following = max(ran + timedelta(minutes=timer.minutes), now)
     return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')}), next about {following.astimezone():%H:%M}", name)
 
