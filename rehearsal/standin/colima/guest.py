@@ -306,7 +306,7 @@ class Guest:
         return Answer()
 
     def _do_docker(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        if rest[:2] == ["system", "prune"] and guest_reads.pruned(self):
+        if rest[:2] == ["builder", "prune"] and guest_reads.pruned(self):
             return Answer(0, "Total reclaimed space: 90GB\n")
         return Answer(0 if self.runtime_up else 1) if rest == ["info"] else None
 
@@ -337,7 +337,7 @@ class Guest:
     def _do_nerdctl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
         if rest == ["info"]:
             return Answer(0 if self.runtime_up else 1)
-        if rest[:2] == ["system", "prune"] and guest_reads.pruned(self):
+        if rest[:2] == ["builder", "prune"] and guest_reads.pruned(self):
             return Answer(0, "Total reclaimed space: 90GB\n")
         if self.settings.guest:
             return None

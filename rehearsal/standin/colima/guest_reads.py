@@ -120,7 +120,7 @@ def crictl(guest: Guest, rest: list[str]) -> tuple[int, str]:
 
 
 def pruned(guest: Guest) -> bool:
-    """Free what `system prune` frees on a full disk. Returns whether anything was there to be freed."""
+    """Free what `builder prune` frees on a full disk. Returns whether anything was there to be freed."""
     full = guest.path(USED).exists()
     guest.path(USED).unlink(missing_ok=True)
     return full

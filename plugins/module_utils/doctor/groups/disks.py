@@ -100,7 +100,8 @@ def _disk(laptop: Laptop, name: str, current: Current, told: Told) -> Check:
     runtime = str((current.applied or {}).get("runtime") or "docker")
     if usage.share < NEARLY_FULL:
         return DISK.ok(found, name)
-    prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} system prune --force"
+    # Of all that can be freed, build cache alone is nobody's work. reclaim.yml goes further.
+    prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --force"
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
 
 
