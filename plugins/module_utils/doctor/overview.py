@@ -7,7 +7,7 @@ from typing import Any
 
 from ..colima.model.config import has_kubernetes
 from ..colima.model.state import GIB, RUNNING, Current
-from .groups.disks import occupied
+from ..colima.observe.space import on_laptop
 from .laptop import Laptop
 
 
@@ -29,7 +29,7 @@ def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
         "memory_gib": row.memory / GIB if running and row and row.memory else config.get("memory"),
         "disk_gib": current.disk_gib or config.get("disk"),
         "disk_used_gib": None,
-        "disk_on_laptop_gib": round(occupied(laptop.colima.paths, current) / GIB, 1),
+        "disk_on_laptop_gib": round(on_laptop(laptop.colima.paths, current.name) / GIB, 1),
         "uptime_seconds": None,
         "address": row.address if running and row else "",
     }

@@ -11,14 +11,14 @@ from ...colima_paths import Name, Paths
 
 def on_laptop(paths: Paths, name: Name) -> int:
     """Return how many bytes of the laptop's disk a profile takes."""
-    places = (paths.instance(name), paths.data_disk(name))
-    return sum(_blocks(file) for place in places for file in _files(place))
+    return taken_by(paths.instance(name)) + taken_by(paths.data_disk(name))
 
 
-def _files(place: Path) -> list[Path]:
+def taken_by(directory: Path) -> int:
+    """Return how many bytes the files in a directory really take; what can't be seen takes none."""
     with contextlib.suppress(OSError):
-        return [file for file in place.iterdir() if not file.is_symlink()]
-    return []
+        return sum(_blocks(file) for file in directory.iterdir() if file.is_file() and not file.is_symlink())
+    return 0
 
 
 def _blocks(file: Path) -> int:

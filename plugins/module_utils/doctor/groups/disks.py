@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from ...colima.model.state import GIB, RUNNING, Current
-from ...colima_paths import Paths
+from ...colima.observe.space import on_laptop
 from ...core.errors import CommandFailed
 from ..guest import Told
 from ..laptop import Laptop
@@ -93,7 +91,7 @@ def _disk(laptop: Laptop, name: str, current: Current, told: Told) -> Check:
     usage = told.disks.get(place) or told.disks.get("/")
     if usage is None:
         return DISK.unknown("the VM does not tell", "", name)
-    taken = occupied(laptop.colima.paths, current)
+    taken = on_laptop(laptop.colima.paths, current.name)
     found = f"{usage.used / GIB:.1f} of {usage.size / GIB:.0f} GiB used" + (
         f", {taken / GIB:.1f} GiB on the laptop" if taken else ""
     )
@@ -126,20 +124,3 @@ def _space(laptop: Laptop) -> Check:
     if free < LEAST_GIB:
         return SPACE.broken(found, remedy)
     return SPACE.warning(found, remedy) if free < FEW_GIB else SPACE.ok(found)
-
-
-def occupied(paths: Paths, current: Current) -> int:
-    """Return how many bytes of the laptop's disk a profile takes: its VM and its data disk, which are sparse files."""
-    return sum(_blocks(file) for place in (paths.instance(current.name), paths.data_disk(current.name)) for file in _files(place))
-
-
-def _files(place: Path) -> list[Path]:
-    with contextlib.suppress(OSError):
-        return [file for file in place.iterdir() if not file.is_symlink()]
-    return []
-
-
-def _blocks(file: Path) -> int:
-    with contextlib.suppress(OSError):
-        return file.stat().st_blocks * 512
-    return 0

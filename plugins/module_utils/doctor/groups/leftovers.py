@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...colima.model.state import GIB
+from ...colima.observe.space import taken_by
 from ...colima_paths import parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.records import directory, last_of_each
@@ -76,7 +77,7 @@ def _profiles(others: set[str]) -> Iterator[Check]:
 def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
     lost = [place for place in (laptop.colima.paths.lima / "_disks").glob("colima*") if _short(place.name) not in known]
     for place in lost:
-        taken = sum(file.stat().st_blocks * 512 for file in place.iterdir() if file.is_file() and not file.is_symlink())
+        taken = taken_by(place)
         found = f"it belongs to no profile, and takes {taken / GIB:.1f} GiB; a profile of its name would use it again"
         yield DISK.note(
             found, f"LIMA_HOME={shlex.quote(str(laptop.colima.paths.lima))} limactl disk delete --force {place.name}", place.name
