@@ -33,6 +33,7 @@ options:
     default: dangling
   build_cache:
     description: V(older) is what nothing has used for O(build_cache_older_than). V(all) is all that no build at work uses.
+      - It is that of the engine, and with docker that of every builder whose container runs.
     type: str
     choices: [older, all, keep]
     default: older

@@ -109,8 +109,11 @@ def bytes_of(text: str) -> int:
     return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
-def cache_items(records: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
-    """Yield the build cache from BuildKit's records; docker writes their keys with capitals, and buildctl without."""
+def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iterable[Item]:
+    """Yield the build cache from BuildKit's records; docker writes their keys with capitals, and buildctl without.
+
+    builder: the container of the builder that has it, where it is not the engine's own.
+    """
     listed = [{key.lower(): value for key, value in one.items()} for one in records]
     children: dict[str, set[str]] = {}
     for one in listed:
@@ -122,11 +125,18 @@ def cache_items(records: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
         # What an image shares with it stays with that image.
         size = 0 if one.get("shared") else int(one.get("size") or 0)
         name = str(one.get("description") or found)
-        yield Item(Kind.CACHE, found, name, (), size, since=used, children=frozenset(children.get(found, ())))
+        yield Item(Kind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
 
 
 def _mounted(container: Mapping[str, Any]) -> set[str]:
     return {str(mount.get("Name")) for mount in container.get("Mounts") or () if mount.get("Type") == "volume"}
+
+
+def builders(answer: Mapping[str, Any]) -> list[str]:
+    """Return the containers of builders that run, from an answer to /system/df."""
+    running = [one for one in answer.get("Containers") or () if one.get("State") == "running"]
+    names = (str(name) for one in running for name in one.get("Names") or ())
+    return [name.lstrip("/") for name in names if name.startswith(_BUILDER)]
 
 
 def may_go(container: Mapping[str, Any]) -> bool:

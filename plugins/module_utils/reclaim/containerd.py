@@ -82,8 +82,9 @@ class ContainerdDisk:
             for start in range(0, len(handles), _MOST):
                 self._sudo(*tool, *words, *handles[start : start + _MOST])
 
-    def prune_cache(self, age: float) -> None:
+    def prune_cache(self, age: float, items: Iterable[Item]) -> None:
         """Remove the build cache that nothing has used for so many seconds. Raises CommandFailed."""
+        del items
         self._sudo("buildctl", "prune", "--all", "--keep-duration", f"{age:.0f}s", seconds=_PRUNE_SECONDS)
 
     def _sudo(self, *command: str, seconds: float = _SECONDS) -> str:

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from ..core.errors import CommandFailed
+from ..core.errors import CommandFailed, WorkstationError
+from ..docker.client import docker_cli
 from ..docker.engine import Silent, get_unix, request_unix
-from .answers import docker_items, may_go, stopped_at
+from .answers import builders, cache_items, docker_items, may_go, stopped_at
 from .model import Inventory, Item, Kind, Wish
 
 # The last version of the engine's interface that tells everything in one answer of this form.
@@ -48,7 +49,14 @@ class DockerDisk:
             raise Silent(f"it does not tell what it keeps ({_message(answer, status)})")
         asked = [str(one["Id"]) for one in answer.get("Containers") or () if wish.containers_age and may_go(one)]
         stopped = {container: self._stopped_at(container) for container in asked}
-        return Inventory(tuple(docker_items(answer, stopped)))
+        notes, cache = list[str](), list[Item]()
+        for builder in builders(answer):
+            try:
+                records = json.loads(self._exec(builder, _QUICK_SECONDS, "buildctl", "du", "--format", "{{json .}}")) or ()
+                cache.extend(cache_items(records, builder))
+            except (WorkstationError, ValueError):
+                notes.append(f"Build cache in container '{builder}' was left alone: it does not tell what it keeps.")
+        return Inventory((*docker_items(answer, stopped), *cache), tuple(notes))
 
     def _stopped_at(self, container: str) -> float | None:
         """Return when a container stopped; None for one that is gone or runs again."""
@@ -62,8 +70,18 @@ class DockerDisk:
                 target = f"/{kind.value}s/{quote(handle, safe='/:@')}"
                 self._change("DELETE", target, f"remove {kind.value} '{item.name}'", _SECONDS)
 
-    def prune_cache(self, age: float) -> None:
-        """Remove the build cache that nothing has used for so many seconds. Raises CommandFailed."""
+    def _exec(self, container: str, seconds: float, *command: str) -> str:
+        return docker_cli().run("-H", f"unix://{self.socket}", "exec", container, *command, timeout=seconds).stdout
+
+    def prune_cache(self, age: float, items: Iterable[Item]) -> None:
+        """Remove the build cache that nothing has used for so many seconds, where these items are. Raises CommandFailed."""
+        for builder in dict.fromkeys(item.namespace for item in items):
+            if builder:
+                self._exec(builder, _PRUNE_SECONDS, "buildctl", "prune", "--all", "--keep-duration", f"{age:.0f}s")
+            else:
+                self._prune_own(age)
+
+    def _prune_own(self, age: float) -> None:
         until = f"&filters={quote(json.dumps({'until': [f'{age:.0f}s']}))}" if age else ""
         self._change("POST", f"/build/prune?all=1{until}", "remove build cache", _PRUNE_SECONDS)
 

@@ -152,7 +152,7 @@ class Reclaimer(Subject[Asked, Reading]):
             self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
         elif isinstance(step, Remove) and (disk := self._disk(step.name, self.before[step.name].runtime)):
             if step.kind is Kind.CACHE:
-                disk.prune_cache(self.wish.cache_age if self.wish.cache == "older" else 0.0)
+                disk.prune_cache(self.wish.cache_age if self.wish.cache == "older" else 0.0, step.items)
             else:
                 disk.remove(step.kind, step.items)
 

@@ -108,9 +108,10 @@ def test_what_it_gave_up_is_gone_and_all_else_is_there(disk: Disk) -> None:
     chosen = choose(before, wish, time.time())
     for kind in (Kind.IMAGE, Kind.VOLUME):
         disk.client.remove(kind, [item for item in chosen if item.kind is kind])
-    disk.client.prune_cache(DAY)
+    cache = [item for item in chosen if item.kind is Kind.CACHE]
+    disk.client.prune_cache(DAY, cache)
     assert len(disk.items(Kind.CACHE)) == len([item for item in before if item.kind is Kind.CACHE])
-    disk.client.prune_cache(0)
+    disk.client.prune_cache(0, cache)
 
     after = disk.client.inventory(ASKED).items
     assert {item.id for item in before} - {item.id for item in after} == {item.id for item in chosen}

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, Kind, Wish
 
 from rehearsal import engines
 from rehearsal.processes.system import comes_true
@@ -400,6 +402,26 @@ def test_a_multi_platform_image_is_built_by_the_default_builder(run: ModuleRun, 
             f"{item['platform']['os']}/{item['platform']['architecture']}" for item in read(f"blobs/{index}")["manifests"]
         }
     assert {"linux/amd64", "linux/arm64"} <= platforms
+
+
+def test_the_cache_in_a_builders_container_goes_by_its_age(run: ModuleRun, with_context: Path, lab: Any, tmp_path: Path) -> None:
+    rhythm(run, with_context, builders=[{"name": "full", "endpoint": "colima-buildx", "driver_opts": IN_LAB, "bootstrap": True}])
+    (tmp_path / "hello").write_text("hello")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY hello /hello\n")
+    docker("buildx", "build", "--builder", "full", str(tmp_path))
+    disk = DockerDisk(str(lab.socket), "docker-buildx")
+
+    def cache() -> list[Item]:
+        return [item for item in disk.inventory(Wish()).items if item.namespace == "buildx_buildkit_full0"]
+
+    before = cache()
+    assert before and {item.kind for item in before} == {Kind.CACHE} and sum(item.size for item in before)
+    disk.prune_cache(86400, before)
+    assert cache() == before
+    disk.prune_cache(0, before)
+    assert cache() == []
+    docker("stop", "buildx_buildkit_full0")
+    assert disk.inventory(Wish()).notes == ()
 
 
 def volumes(name: str) -> list[str]:
