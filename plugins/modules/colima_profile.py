@@ -273,8 +273,8 @@ options:
     description:
       - With O(stop=if_idle), for how long nothing of the user's must have run in a VM before it is stopped, such as V(2h) or
         V(90m). Empty stops at once what is idle.
-      - Since when that is so, runs with this option note for each other, so let them run every quarter of an hour. It counts anew
-        for a VM that was started since, and after an hour in which no run looked.
+      - Runs with this option note since when that is so, so let them run every quarter of an hour. The time starts again for a VM
+        that was started since, and after an hour in which no run looked.
     type: str
     default: ""
   on_fixed_change:

@@ -44,7 +44,7 @@ options:
   idle_for:
     description:
       - Of a command that stops VMs in which nothing has run for so long, that time, as in M(laptop.containers.colima_profile).
-        What is no time is refused here, and not by each run.
+        A text that is not a time is refused here, and not by each run.
     type: str
   environment:
     description:

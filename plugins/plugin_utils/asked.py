@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of a run beside its settings: tags, laptops and groups, each with the known ones where there is no such one."""
+"""What is asked of a run beside its settings: tags, laptops and groups. An unknown one is refused with the known ones."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _NAME = "settings.yml"
 
 
 def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield a sentence for what is wrong with the file that a play reads on this machine; what is no YAML, Ansible says."""
+    """Yield a sentence for what is wrong with the file that a play reads on this machine; Ansible itself refuses broken YAML."""
     if VARIABLE not in str(play.vars_files) or variables.get("ansible_connection", "local") != "local":
         return
     if VARIABLE in variables:

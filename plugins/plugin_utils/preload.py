@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Imports what the tasks of a play will need, once, before Ansible forks a worker for each of them.
 
-A worker that imports it itself starts anew in every task, and Ansible's loader of collections keeps no bytecode: compiling took
+A worker that imports it itself does so in every task, and Ansible's loader of collections keeps no bytecode: compiling took
 a fifth of a run that had nothing to do.
 """
 

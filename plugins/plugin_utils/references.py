@@ -97,7 +97,7 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
 
 
 def _contexts(work: Mapping[str, Any], known: Collection[str], environment: Mapping[str, str]) -> Iterator[tuple[Any, str]]:
-    """Yield the kube contexts that only a profile of colima's can bring, and that nobody has made yet."""
+    """Yield the kube contexts that only a profile of colima's can bring, and that does not exist yet."""
     for context in work.get("contexts") or () if work.get("state") != "absent" else ():
         if str(context).startswith("colima-") and _short(context) not in known:
             try:

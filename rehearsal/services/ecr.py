@@ -157,7 +157,7 @@ class _Tokens:
         if code == "hang":
             time.sleep(HANG_SECONDS)
         status = 500 if code.startswith(("Server", "Internal", "hang")) else 400
-        answer = {"__type": code, "message": f"The rehearsal was told to answer {code}"}
+        answer = {"__type": code, "message": f"The rehearsal is set to answer {code}"}
         return Response(json.dumps(answer), status=status, mimetype="application/x-amz-json-1.1")
 
     def rotate(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node that k3s would register: in a lab no kubelet runs, and the API server keeps what it is told."""
+"""The node that k3s would register: in a lab no kubelet runs, and the API server keeps what it is given."""
 
 from __future__ import annotations
 

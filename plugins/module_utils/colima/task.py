@@ -161,7 +161,7 @@ class Profiles(Subject[Request, Reading]):
         carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
-        # What no start has changed was told before, and asking a VM takes a second.
+        # Without a start nothing has changed since the last warning, and asking a VM takes a second.
         provider = provider_notes(self.colima, [one for one in after if self._restarted(one)])
         lacking = [str(one.current.name) for one in after if one.current.lacks_address]
         return {

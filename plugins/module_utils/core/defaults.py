@@ -60,6 +60,6 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "int": int,
     "float": float,
     "bool": lambda value: value if isinstance(value, bool) else str(value).lower() in _TRUE,
-    "path": lambda value: os.path.expanduser(os.path.expandvars(_text(value))),  # noqa: PTH111 - also of what is no path
+    "path": lambda value: os.path.expanduser(os.path.expandvars(_text(value))),  # noqa: PTH111 - also where it is not a path
     "raw": lambda value: value,
 }

@@ -153,7 +153,7 @@ def hiding_names(result: Mapping[str, Any], secrets: Collection[str]) -> dict[st
             return {hidden(str(name)): named(item) for name, item in value.items()}
         return [named(item) for item in value] if isinstance(value, list | tuple) else value
 
-    # before and after are no names.
+    # before and after are not names.
     sides = result.get("diff") if secrets else None
     return {**result, "diff": {side: named(states) for side, states in sides.items()}} if sides else dict(result)
 

@@ -33,9 +33,9 @@ def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
         "uptime_seconds": None,
         "address": row.address if running and row else "",
     }
-    told = laptop.known(("told", current.name)) if running else None
-    if told is not None:
-        usage = told.disks.get(f"/mnt/lima-{current.name.id}") or told.disks.get("/")
+    guest = laptop.known(("told", current.name)) if running else None
+    if guest is not None:
+        usage = guest.disks.get(f"/mnt/lima-{current.name.id}") or guest.disks.get("/")
         shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)
-        shown["uptime_seconds"] = round(told.uptime)
+        shown["uptime_seconds"] = round(guest.uptime)
     return shown

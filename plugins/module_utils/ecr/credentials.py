@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which AWS credentials an identity has, and until when, as far as that can be told without asking AWS."""
+"""Which AWS credentials an identity has, and until when, as far as that is known without asking AWS."""
 
 from __future__ import annotations
 

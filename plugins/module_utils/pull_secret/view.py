@@ -39,7 +39,7 @@ class View:
     refused says why a namespace could not be read, unlinked why its service accounts could not. complete is false when secrets
     outside the scope could not be seen.
     idle_parts are what of the scope finds nothing. unreachable says why the cluster does not answer, failed why it can't be used.
-    comes says why that is no trouble: the same run makes the cluster, or starts it.
+    comes says why that does no harm: the same run makes the cluster, or starts it.
     """
 
     context: str

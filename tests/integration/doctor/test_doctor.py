@@ -112,7 +112,7 @@ def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
     program.write_text(text)
     assert patient.code == 0 and took < 10, patient.output
     assert "it did not end within 3 s" in patient.output
-    # What needs no colima is told all the same.
+    # What needs no colima is examined all the same.
     assert "docker.context (colima-buildx): unix://" in patient.output
     assert not [words for words in commands().values() if words[:2] == ["sleep", "7654"]]
 

@@ -87,7 +87,7 @@ def test_vms_are_stopped_by_the_look_after_two_idle_hours(lab: Lab) -> None:
     assert "stop profile 'k8s' (nothing has run in it for 120 minutes)" in second["message"]
     assert running(lab) == set()
 
-    # What is stopped stays so, and a VM that somebody starts has two hours again.
+    # What is stopped stays so, and a VM that is started by hand has two hours again.
     assert look(lab)["result"] == "fresh"
     play(lab, "playbooks/start.yml", "--tags", "colima")
     assert look(lab)["result"] == "waiting"

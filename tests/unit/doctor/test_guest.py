@@ -46,8 +46,8 @@ def test_all_answers_are_read() -> None:
 
 
 def test_what_a_vm_does_not_have_is_left_empty() -> None:
-    told = told_from("== clock\n== uptime\n== names\n== authorities\n", 0.0)
-    assert told == Told(resolves=False)
+    guest = told_from("== clock\n== uptime\n== names\n== authorities\n", 0.0)
+    assert guest == Told(resolves=False)
 
 
 def test_one_script_asks_everything_of_the_profile() -> None:

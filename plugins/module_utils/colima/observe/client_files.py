@@ -112,7 +112,7 @@ class ClientFiles:
         file, saved = self.paths.buildkit(name), self.paths.saved_buildkit(name)
         shared = self._settings / BUILDKIT
         there = file if os.path.lexists(file) or not os.path.lexists(saved) else saved
-        # One that can't be read is still somebody's.
+        # One that can't be read still belongs to another program.
         own = (text_of(there) or "") if os.path.lexists(there) else None
         unread = False
         with contextlib.suppress(OSError):

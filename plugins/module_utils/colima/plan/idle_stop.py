@@ -18,7 +18,7 @@ def idle_too_short(current: Current, policy: Policy) -> str:
 
 
 def idle_long(current: Current, policy: Policy) -> str:
-    """Return why a VM is stopped that was idle for long enough; empty where nobody asked for that."""
+    """Return why a VM is stopped that was idle for long enough; empty where that was not asked for."""
     asked = policy.stop == "if_idle" and policy.idle_for
     return f"nothing has run in it for {_minutes(current.idle_seconds)}" if asked else ""
 

@@ -62,33 +62,33 @@ def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
 def _inside(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     """Yield what the VM itself tells."""
     try:
-        told = laptop.told(current.name)
+        guest = laptop.told(current.name)
     except CommandFailed as error:
         for kind in (DISK, MOUNT, CLOCK, MEMORY):
             yield kind.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
         return
-    if told is None:
+    if guest is None:
         return
-    yield _disk(laptop, name, current, told)
-    yield _mount(name, current, told)
+    yield _disk(laptop, name, current, guest)
+    yield _mount(name, current, guest)
     restart = f"colima restart {name}"
-    off = abs(told.clock)
+    off = abs(guest.clock)
     if off > SKEW_SECONDS:
-        way = "behind" if told.clock < 0 else "ahead of"
+        way = "behind" if guest.clock < 0 else "ahead of"
         yield CLOCK.warning(f"its clock is {off:.0f} s {way} the laptop's", restart, name)
     else:
         yield CLOCK.ok("right", name)
-    free = f"{told.memory_free:.0%} of its memory is free"
+    free = f"{guest.memory_free:.0%} of its memory is free"
     yield (
         MEMORY.warning(free, f"colima ssh --profile {name} -- ps aux", name)
-        if told.memory_free < LEAST_MEMORY
+        if guest.memory_free < LEAST_MEMORY
         else MEMORY.ok(free, name)
     )
 
 
-def _disk(laptop: Laptop, name: str, current: Current, told: Told) -> Check:
+def _disk(laptop: Laptop, name: str, current: Current, guest: Told) -> Check:
     place = f"/mnt/lima-{current.name.id}"
-    usage = told.disks.get(place) or told.disks.get("/")
+    usage = guest.disks.get(place) or guest.disks.get("/")
     if usage is None:
         return DISK.unknown("the VM does not tell", "", name)
     taken = on_laptop(laptop.colima.paths, current.name)
@@ -98,17 +98,17 @@ def _disk(laptop: Laptop, name: str, current: Current, told: Told) -> Check:
     runtime = str((current.applied or {}).get("runtime") or "docker")
     if usage.share < NEARLY_FULL:
         return DISK.ok(found, name)
-    # Of all that can be freed, build cache alone is nobody's work. reclaim.yml goes further.
+    # Of all that can be freed, only build cache is not the user's work. reclaim.yml goes further.
     prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --force"
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
 
 
-def _mount(name: str, current: Current, told: Told) -> Check:
+def _mount(name: str, current: Current, guest: Told) -> Check:
     if current.disk is None or current.why_data_is_inside:
         return MOUNT.ok("images and volumes are in the VM itself", name)
     runtime = str((current.applied or {}).get("runtime") or "")
     wanted = (f"/mnt/lima-{current.name.id}", *_STORED.get(runtime, ()))
-    missing = [place for place in wanted if place not in told.mounts]
+    missing = [place for place in wanted if place not in guest.mounts]
     if missing:
         lost = " and ".join(missing)
         return MOUNT.broken(f"{lost} is not mounted: what is stored now goes with the VM", f"colima restart {name}", name)

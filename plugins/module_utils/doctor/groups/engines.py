@@ -82,17 +82,17 @@ def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     if machine not in _OTHER or not (wants_rosetta or settings.get("binfmt", True)) or settings.get("runtime") == "none":
         return
     try:
-        told = laptop.told(current.name)
+        guest = laptop.told(current.name)
     except CommandFailed as error:
         yield EMULATION.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
         return
     platform, handler = _OTHER[machine]
     restart = f"colima restart {name}"
-    if told is None:
+    if guest is None:
         return
-    if wants_rosetta and "rosetta" not in told.emulators:
+    if wants_rosetta and "rosetta" not in guest.emulators:
         yield EMULATION.warning("Rosetta is asked for, and is off in the VM", restart, name)
-    elif not told.emulators & {handler, "rosetta"}:
+    elif not guest.emulators & {handler, "rosetta"}:
         yield EMULATION.warning(f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings", restart, name)
     else:
-        yield EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in told.emulators else 'QEMU'}", name)
+        yield EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in guest.emulators else 'QEMU'}", name)

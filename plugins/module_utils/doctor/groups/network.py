@@ -98,13 +98,13 @@ def _names(laptop: Laptop) -> Iterator[Check]:
 def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Iterator[Check]:
     # That the VM does not answer, the group profiles says.
     with contextlib.suppress(CommandFailed):
-        told = laptop.told(profile)
-        if told is None:
+        guest = laptop.told(profile)
+        if guest is None:
             return
         restart = f"colima restart {name}"
-        yield GUEST_NAMES.ok("it does", name) if told.resolves else GUEST_NAMES.broken("it resolves no name", restart, name)
-        if has_authority and not told.authorities:
+        yield GUEST_NAMES.ok("it does", name) if guest.resolves else GUEST_NAMES.broken("it resolves no name", restart, name)
+        if has_authority and not guest.authorities:
             found = "the laptop has an authority of its own, and the VM has none: through a proxy that looks into TLS, pulls fail"
             yield GUEST_AUTHORITY.note(found, "", name)
         elif has_authority:
-            yield GUEST_AUTHORITY.ok(f"{len(told.authorities)} of its own", name)
+            yield GUEST_AUTHORITY.ok(f"{len(guest.authorities)} of its own", name)

@@ -14,7 +14,7 @@ GONE = "gone"
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return each check whose status differs: laptop, id, about, the status before and after, and what is found now.
 
-    A check that one of the two did not make counts as gone there, but only a finding is told: healthy ones come and go.
+    A check that one of the two did not make counts as gone there, but only a finding is shown: healthy ones come and go.
     """
     old, new = _checks(before), _checks(after)
     found = []
