@@ -141,4 +141,6 @@ def remove_container_cgroups(data: Path) -> None:
     """nerdctl puts containers into NAMESPACE/ID; the namespace's own group is removed when it is unused."""
     for container in data.glob("nerdctl/*/containers/*/*"):
         remove_cgroups(f"{container.parent.name}/{container.name}")
-        remove_cgroups(container.parent.name)
+    # It also outlives containers that removed themselves.
+    for namespace in data.glob("nerdctl/*/containers/*"):
+        remove_cgroups(namespace.name)
