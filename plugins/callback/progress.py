@@ -45,7 +45,7 @@ from ..module_utils.doctor.show.run import Doctor
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
-from ..plugin_utils.plays import OURS, role_of, tasks_of
+from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of
 from ..plugin_utils.preload import preload
 
 _PREFIX = "laptop-containers-"
@@ -67,6 +67,8 @@ class Host:
         # Role (or task) and sentence of the failure, and whether the steps before it are unknown.
         self.failure: tuple[str, str, bool] | None = None
         self.reached: set[str] = set()
+        # Ansible's own object of it.
+        self.host: Any = None
 
 
 class CallbackModule(CallbackBase):
@@ -82,7 +84,8 @@ class CallbackModule(CallbackBase):
         self.path: Path | None = None
         self.follower: Follower | None = None
         self.hosts: dict[str, Host] = {}
-        self.roles: list[str] = []
+        # The tasks that tags let run, with their plays.
+        self.tasks: list[tuple[Any, Any]] = []
         self.checked = bool(context.CLIARGS.get("check"))
         self.doctor = Doctor()
         self.ours = False
@@ -110,8 +113,7 @@ class CallbackModule(CallbackBase):
         self._refuse(unknown_tags(tasks, context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ()))
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.
-        at_work = [task for task in reached if not str(task.action).endswith("meta")]
-        self.roles += [name for name in dict.fromkeys(map(role_of, at_work)) if name and name not in self.roles]
+        self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
 
@@ -159,7 +161,9 @@ class CallbackModule(CallbackBase):
         self._host(result).failure = ("connection", _sentence(result.result), False)
 
     def _host(self, result: Any) -> Host:
-        return self.hosts.setdefault(result.host.get_name(), Host())
+        host = self.hosts.setdefault(result.host.get_name(), Host())
+        host.host = result.host
+        return host
 
     def _keep(self, result: Any, failed: bool = False) -> None:
         host, answer = self._host(result), result.result
@@ -202,7 +206,8 @@ class CallbackModule(CallbackBase):
             self._block("use it", list(dict.fromkeys(host.hints)))
             if host.failure:
                 role, sentence, unknown = host.failure
-                missed = [one for one in self.roles if one not in host.reached]
+                left = [(play, task) for play, task in self.tasks if role_of(task) not in host.reached]
+                missed = dict.fromkeys(role_of(task) for play, task in left if is_wanted(task, play, host.host))
                 self._block("not reached", [", ".join(missed)] if missed else [])
                 note = " What it did before that is not known." if unknown else ""
                 self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)

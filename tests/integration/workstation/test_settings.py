@@ -344,3 +344,10 @@ def test_an_unknown_tag_is_refused_with_the_known_ones(tmp_path: Path, option: s
     near = {"colma": "colima", "bildx": "buildx"}[word]
     assert f"Could not use tag '{word}': no task has it. Did you mean '{near}'? Known: autostart, buildx," in printed
     assert not written(tmp_path)
+
+
+@pytest.mark.parametrize(("wanted", "missed"), [(False, "buildx\n"), (True, "buildx, autostart\n")])
+def test_what_is_off_is_not_named_among_what_was_not_reached(tmp_path: Path, wanted: bool, missed: str) -> None:
+    settings = {"colima_restrat": "never", "workstation_autostart": wanted}
+    _, printed = run(tmp_path, {"laptop": {}}, "-e", json.dumps(settings))
+    assert f"not reached    nerdctl, docker_cli, docker_context, {missed}" in printed
