@@ -100,7 +100,18 @@ def context_directory(directory: Path, name: str) -> Path:
 
 def context_host(directory: Path, name: str) -> str:
     """Return the address of a context's engine; empty for an unknown context, or one without an address."""
+    return _entry(context_directory(directory, name))[1]
+
+
+def context_hosts(directory: Path) -> dict[str, str]:
+    """Return the address of each context's engine, by the context's name; what can't be read is left out."""
+    entries = map(_entry, (directory / "contexts" / "meta").glob("*"))
+    return {name: host for name, host in entries if name}
+
+
+def _entry(place: Path) -> tuple[str, str]:
+    """Return name and engine's address in the entry of a context; empty where it does not tell."""
     with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
-        data = json.loads((context_directory(directory, name) / "meta.json").read_text(errors="replace"))
-        return str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
-    return ""
+        data = json.loads((place / "meta.json").read_text(errors="replace"))
+        return str(data.get("Name") or ""), str((data.get("Endpoints") or {}).get("docker", {}).get("Host") or "")
+    return "", ""

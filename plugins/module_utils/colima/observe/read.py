@@ -66,12 +66,12 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
 
     if _is_there(paths.lima) and colima.installed:
         asked = {"rows": spared(colima.rows, None), "disks": spared(colima.disks, {})}
-        candidates = names if names is not None else _known(paths)
+        candidates = names if names is not None else known_profiles(paths)
         started = [name for name in candidates if colima.looks_started(name)]
         entries = {f"k3s {name}": partial(_entry, colima, name) for name in started if clients.names(name)}
         answers = together({**asked, **guests(started), **entries})
     rows: list[Row] | None = answers.get("rows")
-    wanted = names if names is not None else sorted({*_known(paths), *_named(rows or ())})
+    wanted = names if names is not None else sorted({*known_profiles(paths), *_named(rows or ())})
     by_name = {row.name: row for row in rows or ()}
     running = [name for name in wanted if by_name.get(name.name, Row("")).status == "Running"]
     answers.update(together(guests(name for name in running if f"guest {name}" not in answers)))
@@ -120,7 +120,7 @@ def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Calla
 
 
 def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Run the calls side by side and return their answers. The first failure is raised when all have ended."""
+    """Run the calls side by side and return their answers, in this order. The first failure is raised when all have ended."""
     answers: dict[str, Any] = {}
     failures: list[BaseException] = []
 
@@ -137,7 +137,7 @@ def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         thread.join()
     if failures:
         raise failures[0]
-    return answers
+    return {key: answers[key] for key in calls}
 
 
 def _named(rows: Iterable[Row]) -> list[Name]:
@@ -148,10 +148,12 @@ def _named(rows: Iterable[Row]) -> list[Name]:
     return result
 
 
-def _known(paths: Paths) -> list[Name]:
-    """Return the profiles that have settings, a VM or a data disk."""
+def known_profiles(paths: Paths, *, with_disks: bool = True) -> list[Name]:
+    """Return the profiles that have settings, a VM or (with_disks) a data disk."""
     found = set()
-    traces = (("*/colima.yaml", paths.base), ("colima*/lima.yaml", paths.lima), ("_disks/colima*/datadisk", paths.lima))
+    traces = [("*/colima.yaml", paths.base), ("colima*/lima.yaml", paths.lima)]
+    if with_disks:
+        traces.append(("_disks/colima*/datadisk", paths.lima))
     for pattern, base in traces:
         for file in base.glob(pattern):
             if not file.parent.name.startswith("_"):

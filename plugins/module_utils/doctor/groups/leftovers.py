@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from ...colima.model.state import GIB
+from ...colima.observe.read import known_profiles
 from ...colima.observe.space import taken_by
 from ...colima_paths import parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.records import directory, last_of_each
 from ...core.system.home import home, state_directory
-from ...docker.client import docker_directory
+from ...docker.client import context_hosts, docker_directory
 from ...docker.config.surroundings import desktop_is_installed
 from ...kube.kubeconfig import load, path_from
 from ..laptop import Laptop
@@ -45,19 +45,12 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     yield from _failures(laptop)
     if laptop.has("colima_profile"):
         wanted = {str(name) for name in laptop.profiles()}
-        there = _known(laptop)
+        there = {name.name for name in known_profiles(laptop.colima.paths, with_disks=False)}
         yield from _profiles(there - wanted)
         yield from _disks(laptop, there | wanted)
         yield from _docker_contexts(laptop, there | wanted)
         yield from _kube_contexts(laptop, there | wanted)
         yield _aside(laptop)
-
-
-def _known(laptop: Laptop) -> set[str]:
-    """Return the profiles that have settings or a VM, in colima's short form."""
-    paths = laptop.colima.paths
-    files = [*paths.base.glob("*/colima.yaml"), *paths.lima.glob("colima*/lima.yaml")]
-    return {_short(file.parent.name) for file in files if not file.parent.name.startswith("_")} - {""}
 
 
 def _short(name: str) -> str:
@@ -87,13 +80,10 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
 
 
 def _docker_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
-    base, lost = f"unix://{laptop.colima.paths.base}/", dict[str, str]()
-    for file in (docker_directory(laptop.environment, home()) / "contexts" / "meta").glob("*/meta.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            entry = json.loads(file.read_text(encoding="utf-8"))
-            host = str(entry["Endpoints"]["docker"]["Host"])
-            if host.startswith(base) and _short(host.removeprefix(base).partition("/")[0]) not in known:
-                lost[str(entry["Name"])] = host
+    base = f"unix://{laptop.colima.paths.base}/"
+    hosts = context_hosts(docker_directory(laptop.environment, home()))
+    ours = {name: host for name, host in hosts.items() if host.startswith(base)}
+    lost = {name: host for name, host in ours.items() if _short(host.removeprefix(base).partition("/")[0]) not in known}
     for name, host in lost.items():
         yield CONTEXT.note(f"it leads to {host}, whose profile is gone", f"docker context rm --force {name}", name)
     if not lost:
