@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..colima.observe.space import Usage, usages
 from ..colima_paths import Name
 from ..core.errors import CommandFailed
 
@@ -23,20 +24,6 @@ _QUESTIONS = {
     "names": "getent hosts host.lima.internal",
     "authorities": "ls /usr/local/share/ca-certificates",
 }
-_KIB = 1024
-
-
-@dataclass(frozen=True)
-class Usage:
-    """How full a file system is, in bytes."""
-
-    size: int
-    used: int
-
-    @property
-    def share(self) -> float:
-        """The used part, 0 to 1."""
-        return self.used / self.size if self.size else 0.0
 
 
 @dataclass(frozen=True)
@@ -82,17 +69,12 @@ def told_from(text: str, now: float) -> Told:
         clock=clock - now if clock else 0.0,
         uptime=uptime,
         memory_free=memory.get("MemAvailable:", 1) / (memory.get("MemTotal:", 0) or 1),
-        disks={row[5]: Usage(int(row[1]) * _KIB, int(row[2]) * _KIB) for row in _rows(lines["disks"])},
+        disks=usages(lines["disks"]),
         mounts=frozenset(row[1] for row in map(str.split, lines["mounts"]) if len(row) > 1),
         emulators=frozenset(path.rpartition("/")[2] for path in lines["emulators"]),
         resolves=bool(lines["names"]),
         authorities=tuple(name for name in lines["authorities"] if name.endswith(".crt")),
     )
-
-
-def _rows(lines: list[str]) -> list[list[str]]:
-    """Return the rows of df, without its heading."""
-    return [row for row in (line.split(None, 5) for line in lines) if len(row) == 6 and row[1].isdigit() and row[2].isdigit()]
 
 
 def _number(lines: list[str]) -> float:

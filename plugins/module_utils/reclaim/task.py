@@ -16,7 +16,7 @@ from ..colima.client.programs import Colima
 from ..colima.model.state import Current
 from ..colima.observe.builds import at_work
 from ..colima.observe.read import read, together
-from ..colima.observe.space import on_laptop
+from ..colima.observe.space import on_laptop, usages
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
 from ..core.errors import CommandFailed, WorkstationError
@@ -32,7 +32,6 @@ _WAIT_SECONDS = 600.0
 _TRIM_SECONDS = 600.0
 # A VM at rest writes a little all the time; less than this tells nothing.
 _LEAST_BYTES = 1 << 20
-_KIB = 1024
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ class Reclaimer(Subject[Asked, Reading]):
     def _used(self, name: Name) -> int | None:
         """Return how many bytes of the data disk are used, as the VM sees it; None where it does not tell."""
         with contextlib.suppress(CommandFailed):
-            rows = [line.split() for line in self.colima.in_guest(name, "df", "-Pk", f"/mnt/lima-{name.id}").splitlines()]
-            return next((int(row[2]) * _KIB for row in rows if len(row) == 6 and row[2].isdigit()), None)
+            found = usages(self.colima.in_guest(name, "df", "-Pk", f"/mnt/lima-{name.id}").splitlines())
+            return next((usage.used for usage in found.values()), None)
         return None
 
     def plan(self, desired: Asked, current: Reading) -> Plan:

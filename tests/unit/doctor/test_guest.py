@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.space import Usage
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.guest import Told, Usage, script_for, told_from
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.guest import Told, script_for, told_from
 
 ANSWERS = """== clock
 1000

@@ -1,12 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a profile takes of the laptop's own disk: its VM and its data disk are sparse files, which take less than their size."""
+"""What a profile takes: of the laptop's own disk, where its files are sparse, and of the file systems in its VM, as df tells."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...colima_paths import Name, Paths
+
+_KIB = 1024
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How full a file system is, in bytes."""
+
+    size: int
+    used: int
+
+    @property
+    def share(self) -> float:
+        """The used part, 0 to 1."""
+        return self.used / self.size if self.size else 0.0
+
+
+def usages(lines: Iterable[str]) -> dict[str, Usage]:
+    """Return how full file systems are, by mount point, from what `df -Pk` prints; anything else in it is passed over."""
+    rows = (line.split(None, 5) for line in lines)
+    return {
+        row[5]: Usage(int(row[1]) * _KIB, int(row[2]) * _KIB)
+        for row in rows
+        if len(row) == 6 and row[1].isdigit() and row[2].isdigit()
+    }
 
 
 def on_laptop(paths: Paths, name: Name) -> int:
