@@ -9,6 +9,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..colima_paths import Name, Paths, parse_name, resolve
@@ -139,7 +140,7 @@ class Laptop:
 
         Whoever needs them asks before the profiles are read: a socket that hangs then costs its time once.
         """
-        from concurrent.futures import ThreadPoolExecutor
+        from ..colima.observe.read import together
 
         def ask(path: str) -> dict[str, Any] | Silent:
             try:
@@ -147,9 +148,7 @@ class Laptop:
             except Silent as silent:
                 return silent
 
-        sockets = self.docker_sockets()
-        with ThreadPoolExecutor(max_workers=max(1, len(sockets))) as pool:
-            return dict(zip(sockets, pool.map(ask, sockets.values()), strict=True))
+        return together({profile: partial(ask, path) for profile, path in self.docker_sockets().items()})
 
     def engine(self, path: str) -> dict[str, Any]:
         """Return what a docker engine says of itself (/version). Raises Silent."""

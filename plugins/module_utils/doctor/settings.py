@@ -57,8 +57,16 @@ def subject_of(module: str) -> Subject[Any, Any]:
     from ..pull_secret import task as pull_secret
     from ..timer import task as timer
 
-    files = (buildx, colima, config, context, nerdctl, pull_secret, timer)
-    found: Subject[Any, Any] = next(one for one in files if one.__name__.endswith(f".{MODULES[module][1]}")).SUBJECT()
+    files = {
+        "buildx.task": buildx,
+        "colima.task": colima,
+        "docker.config.task": config,
+        "docker.context.task": context,
+        "nerdctl.task": nerdctl,
+        "pull_secret.task": pull_secret,
+        "timer.task": timer,
+    }
+    found: Subject[Any, Any] = files[MODULES[module][1]].SUBJECT()
     return found
 
 
