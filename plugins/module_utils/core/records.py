@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,15 +57,7 @@ def keep(task: str, began: datetime, result: Mapping[str, Any], plan: Iterable[s
 
 def records(place: Path) -> list[dict[str, Any]]:
     """Return the lines of all records, the oldest first. What can't be read, such as a half-written line, is left out."""
-    found = []
-    for file in sorted(place.glob(f"*{_SUFFIX}")):
-        with contextlib.suppress(OSError):
-            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-                with contextlib.suppress(ValueError):
-                    row = json.loads(line)
-                    if isinstance(row, dict):
-                        found.append(row)
-    return found
+    return [row for file in _files(place) for row in _rows(file)]
 
 
 def last_of_each(place: Path) -> dict[str, dict[str, Any]]:
@@ -74,7 +66,24 @@ def last_of_each(place: Path) -> dict[str, dict[str, Any]]:
 
 
 def _failed_last(task: str) -> bool:
-    return bool(last_of_each(directory()).get(task, {}).get("failed"))
+    for file in reversed(_files(directory())):
+        mine = [row for row in _rows(file) if row.get("task") == task]
+        if mine:
+            return bool(mine[-1].get("failed"))
+    return False
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(place.glob(f"*{_SUFFIX}"))
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    with contextlib.suppress(OSError):
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    yield row
 
 
 def _append(place: Path, began: datetime, line: str) -> None:
@@ -86,7 +95,7 @@ def _append(place: Path, began: datetime, line: str) -> None:
     number = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     with os.fdopen(number, "a", encoding="utf-8") as handle:
         handle.write(line)
-    for old in sorted(place.glob(f"*{_SUFFIX}"))[:-KEPT]:
+    for old in _files(place)[:-KEPT]:
         old.unlink(missing_ok=True)
 
 
