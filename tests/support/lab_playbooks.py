@@ -1,17 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Playbooks of this project, and programs of its laptop, against a lab that is up."""
+"""A lab that is up, and in it playbooks of this project, programs of its laptop, and what its service manager runs."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import plistlib
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rehearsal.lab.laptop import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def light_lab() -> Iterator[Lab]:
+    """A lab of grade light. Its directory is short: sockets in it must fit into their addresses."""
+    with tempfile.TemporaryDirectory(prefix="ll-", dir="/tmp") as folder:
+        lab = Lab(Path(folder) / "lab")
+        lab.up("light")
+        try:
+            yield lab
+        finally:
+            lab.down()
 
 
 def play(lab: Lab, playbook: str, *arguments: str) -> str:
@@ -37,3 +55,41 @@ def tool(lab: Lab, *argv: str) -> str:
     done = subprocess.run([path, *argv[1:]], env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def statuses(lab: Lab) -> dict[str, str]:
+    """Return colima's word for each profile."""
+    rows = map(json.loads, tool(lab, "colima", "list", "--json").splitlines())
+    return {row["name"]: row["status"] for row in rows}
+
+
+def running(lab: Lab) -> set[str]:
+    """Return the profiles that run."""
+    return {name for name, status in statuses(lab).items() if status == "Running"}
+
+
+def agent(lab: Lab, job: str) -> dict[str, Any]:
+    """Return what launchd was given for a timer."""
+    file = lab.home / "Library" / "LaunchAgents" / f"laptop.containers.{job}.plist"
+    found: dict[str, Any] = plistlib.loads(file.read_bytes())
+    return found
+
+
+def run_agent(lab: Lab, job: str) -> tuple[int, dict[str, Any]]:
+    """Run what launchd runs, with nothing of a shell around it; return its exit status and the status file."""
+    found = agent(lab, job)
+    # The lab is found by its own variables, as a laptop's files are by HOME.
+    around = {name: value for name, value in lab.environment.items() if name.startswith("REHEARSAL_")}
+    own = {"HOME": str(lab.home), "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
+    done = subprocess.run(
+        found["ProgramArguments"],
+        cwd=found["WorkingDirectory"],
+        env={**around, **found["EnvironmentVariables"], **own},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.stdout + done.stderr == ""
+    (status,) = lab.home.rglob(f"{job}.json")
+    return done.returncode, json.loads(status.read_text())

@@ -3,31 +3,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import light_lab
 from tests.support.patient import AUTHORITIES, Patient
 
 
 @pytest.fixture(scope="module")
 def converged() -> Iterator[tuple[Lab, Mapping[str, str]]]:
     """A light lab in which the workstation is converged, with the timer; and its environment."""
-    with tempfile.TemporaryDirectory(prefix="ld-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        with pytest.MonkeyPatch.context() as patch:
-            for name in AUTHORITIES:
-                patch.delenv(name, raising=False)
-            lab.up("light")
-            try:
-                environment = lab.environment
-                Patient(lab, environment).converge()
-                yield lab, environment
-            finally:
-                lab.down()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in AUTHORITIES:
+            patch.delenv(name, raising=False)
+        with light_lab() as lab:
+            environment = lab.environment
+            Patient(lab, environment).converge()
+            yield lab, environment
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PUBLIC_HOSTS, domains, parse_host
 
 from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import light_lab
 
 ROOT = Path(__file__).resolve().parents[3]
 PLACE = "/usr/local/lib/ecr-credential-provider"
@@ -33,13 +33,8 @@ ACCOUNT = "123456789012"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="lp-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        yield lab
 
 
 def play(lab: Lab, ecr_profile: str | None, *flags: str, fails: bool = False, **profile: object) -> str:

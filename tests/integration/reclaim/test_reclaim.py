@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.colima import guest_reads
-from tests.support.lab_playbooks import play, tool
+from tests.support.lab_playbooks import light_lab, play, tool
 
 MIB = 1 << 20
 DAY = 86400
@@ -24,14 +23,9 @@ PLAYBOOK = "playbooks/reclaim.yml"
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="lr-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            play(lab, "playbooks/workstation.yml", "--tags", "colima")
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        play(lab, "playbooks/workstation.yml", "--tags", "colima")
+        yield lab
 
 
 @pytest.fixture

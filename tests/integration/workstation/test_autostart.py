@@ -3,64 +3,21 @@
 
 from __future__ import annotations
 
-import json
-import plistlib
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import play, tool
+from tests.support.lab_playbooks import light_lab, play, run_agent, running
 
 AUTOSTART = ("--tags", "autostart", "-e", "workstation_autostart=true", "-e", "autostart_manager=launchd")
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="la-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            play(lab, "playbooks/workstation.yml")
-            yield lab
-        finally:
-            lab.down()
-
-
-def agent(lab: Lab) -> dict[str, Any]:
-    file = lab.home / "Library" / "LaunchAgents" / "laptop.containers.autostart.plist"
-    found: dict[str, Any] = plistlib.loads(file.read_bytes())
-    return found
-
-
-def log_in(lab: Lab) -> tuple[int, dict[str, Any]]:
-    """Run what launchd runs, with nothing of a shell around it; return its exit status and the status file."""
-    job = agent(lab)
-    # The lab is found by its own variables, as a laptop's files are by HOME.
-    around = {name: value for name, value in lab.environment.items() if name.startswith("REHEARSAL_")}
-    environment = {**around, **job["EnvironmentVariables"], "HOME": str(lab.home), "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
-    done = subprocess.run(
-        job["ProgramArguments"],
-        cwd=job["WorkingDirectory"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.stdout + done.stderr == ""
-    (status,) = lab.home.rglob("autostart.json")
-    found: dict[str, Any] = json.loads(status.read_text())
-    return done.returncode, found
-
-
-def running(lab: Lab) -> set[str]:
-    rows = map(json.loads, tool(lab, "colima", "list", "--json").splitlines())
-    return {row["name"] for row in rows if row["status"] == "Running"}
+    with light_lab() as lab:
+        play(lab, "playbooks/workstation.yml")
+        yield lab
 
 
 def test_it_is_off_until_it_is_wanted(lab: Lab) -> None:
@@ -85,12 +42,12 @@ def test_a_log_in_starts_what_a_shutdown_has_stopped(lab: Lab) -> None:
     play(lab, "playbooks/stop.yml")
     assert running(lab) == set()
 
-    code, status = log_in(lab)
+    code, status = run_agent(lab, "autostart")
 
     assert (code, status["result"], status["failures"]) == (0, "done", 0), status
     assert "start profile 'k8s'" in status["message"]
     assert running(lab) == {"k8s", "docker-buildx"}
-    assert log_in(lab)[1]["result"] == "fresh"
+    assert run_agent(lab, "autostart")[1]["result"] == "fresh"
 
 
 def test_a_start_that_keeps_failing_is_given_up_with_a_note(lab: Lab) -> None:
@@ -101,7 +58,7 @@ def test_a_start_that_keeps_failing_is_given_up_with_a_note(lab: Lab) -> None:
     broken.unlink()
     broken.mkdir()
     try:
-        code, status = log_in(lab)
+        code, status = run_agent(lab, "autostart")
     finally:
         broken.rmdir()
         broken.write_text(text)
@@ -109,5 +66,5 @@ def test_a_start_that_keeps_failing_is_given_up_with_a_note(lab: Lab) -> None:
     assert (code, status["result"], status["attempts"]) == (1, "failed", 4), status
     assert "colima.yaml" in status["message"]
     # The next log-in is a new beginning.
-    assert log_in(lab)[:1] == (0,)
+    assert run_agent(lab, "autostart")[:1] == (0,)
     assert running(lab) == {"k8s", "docker-buildx"}

@@ -4,26 +4,19 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import play, tool
+from tests.support.lab_playbooks import light_lab, play, statuses, tool
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="ld-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            play(lab, "playbooks/workstation.yml")
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        play(lab, "playbooks/workstation.yml")
+        yield lab
 
 
 def contexts(lab: Lab) -> tuple[str, str]:
@@ -32,21 +25,16 @@ def contexts(lab: Lab) -> tuple[str, str]:
     return docker, tool(lab, "kubectl", "config", "current-context").strip()
 
 
-def running(lab: Lab) -> dict[str, str]:
-    rows = map(json.loads, tool(lab, "colima", "list", "--json").splitlines())
-    return {row["name"]: row["status"] for row in rows}
-
-
 def test_a_night_changes_no_context_and_the_morning_finds_everything(lab: Lab) -> None:
     before = contexts(lab)
     assert before == ("colima-buildx", "colima-k8s")
 
     assert "changed=1" in play(lab, "playbooks/stop.yml")
-    assert running(lab) == {"k8s": "Stopped", "docker-buildx": "Stopped"}
+    assert statuses(lab) == {"k8s": "Stopped", "docker-buildx": "Stopped"}
     assert "changed=0" in play(lab, "playbooks/stop.yml")
 
     assert "changed=1" in play(lab, "playbooks/start.yml")
-    assert running(lab) == {"k8s": "Running", "docker-buildx": "Running"}
+    assert statuses(lab) == {"k8s": "Running", "docker-buildx": "Running"}
     assert contexts(lab) == before
     # Nothing is left for the playbook that keeps all of it.
     assert "changed=0" in play(lab, "playbooks/workstation.yml")
@@ -54,14 +42,14 @@ def test_a_night_changes_no_context_and_the_morning_finds_everything(lab: Lab) -
 
 def test_check_mode_stops_nothing(lab: Lab) -> None:
     assert "would change   stop profile 'k8s'" in play(lab, "playbooks/stop.yml", "--check")
-    assert running(lab) == {"k8s": "Running", "docker-buildx": "Running"}
+    assert statuses(lab) == {"k8s": "Running", "docker-buildx": "Running"}
 
 
 def test_start_also_starts_what_the_settings_keep_stopped(lab: Lab) -> None:
     settings = {"colima_profiles": [{"name": "docker-buildx", "runtime": "docker", "auto_activate": False, "state": "stopped"}]}
     assert "changed=1" in play(lab, "playbooks/workstation.yml", "--tags", "colima", "-e", json.dumps(settings))
-    assert running(lab)["docker-buildx"] == "Stopped"
+    assert statuses(lab)["docker-buildx"] == "Stopped"
 
     assert "changed=1" in play(lab, "playbooks/start.yml", "--tags", "colima", "-e", json.dumps(settings))
 
-    assert running(lab)["docker-buildx"] == "Running"
+    assert statuses(lab)["docker-buildx"] == "Running"

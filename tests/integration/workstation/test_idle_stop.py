@@ -5,18 +5,14 @@ from __future__ import annotations
 
 import json
 import os
-import plistlib
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import play, tool
+from tests.support.lab_playbooks import agent, light_lab, play, run_agent, running
 
 IDLE_STOP = ("--tags", "idle_stop", "-e", "workstation_idle_stop=2h", "-e", "idle_stop_manager=launchd")
 HOUR = 3600
@@ -24,52 +20,28 @@ HOUR = 3600
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="li-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            play(lab, "playbooks/workstation.yml")
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        play(lab, "playbooks/workstation.yml")
+        yield lab
 
 
 def look(lab: Lab) -> dict[str, Any]:
-    """Run what launchd runs, with nothing of a shell around it; return the status file."""
-    job = plistlib.loads((lab.home / "Library" / "LaunchAgents" / "laptop.containers.idle-stop.plist").read_bytes())
-    assert job["StartCalendarInterval"] == [{"Minute": minute} for minute in (0, 15, 30, 45)]
-    # The lab is found by its own variables, as a laptop's files are by HOME.
-    around = {name: value for name, value in lab.environment.items() if name.startswith("REHEARSAL_")}
-    environment = {**around, **job["EnvironmentVariables"], "HOME": str(lab.home), "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
-    done = subprocess.run(
-        job["ProgramArguments"],
-        cwd=job["WorkingDirectory"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
-    (status,) = lab.home.rglob("idle-stop.json")
-    found: dict[str, Any] = json.loads(status.read_text())
-    return found
+    """Run what launchd runs every quarter of an hour; return the status file."""
+    assert agent(lab, "idle-stop")["StartCalendarInterval"] == [{"Minute": minute} for minute in (0, 15, 30, 45)]
+    code, status = run_agent(lab, "idle-stop")
+    assert code == 0
+    return status
 
 
 def pass_two_hours(lab: Lab) -> None:
     """Set back what was written before: the VMs run for longer, and were last looked at a quarter of an hour ago."""
     lima = lab.home / ".colima" / "_lima"
-    for agent in lima.glob("colima-*/ha.pid"):
-        before = agent.stat().st_mtime - 2 * HOUR
-        os.utime(agent, (before, before))
+    for pid_file in lima.glob("colima-*/ha.pid"):
+        before = pid_file.stat().st_mtime - 2 * HOUR
+        os.utime(pid_file, (before, before))
     for note in (lima / "_laptop.containers").glob("*.idle"):
         since = json.loads(note.read_text())["since"] - 2 * HOUR
         note.write_text(json.dumps({"since": since, "seen": time.time() - HOUR / 4}))
-
-
-def running(lab: Lab) -> set[str]:
-    rows = map(json.loads, tool(lab, "colima", "list", "--json").splitlines())
-    return {row["name"] for row in rows if row["status"] == "Running"}
 
 
 def test_vms_are_stopped_by_the_look_after_two_idle_hours(lab: Lab) -> None:

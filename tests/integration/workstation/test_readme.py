@@ -7,13 +7,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import light_lab
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
@@ -40,13 +40,8 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="ld-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        yield lab
 
 
 def test_every_command_works_in_its_order(lab: Lab) -> None:

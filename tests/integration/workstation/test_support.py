@@ -6,29 +6,23 @@ from __future__ import annotations
 import getpass
 import json
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import play
+from tests.support.lab_playbooks import light_lab, play
 
 CANARY = "c4naryS3cret"
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with tempfile.TemporaryDirectory(prefix="ls-", dir="/tmp") as folder:
-        lab = Lab(Path(folder) / "lab")
-        lab.up("light")
-        try:
-            profile = {"name": "docker-buildx", "runtime": "docker", "env": {"DEPLOY_TOKEN": CANARY, "PLAIN": CANARY}}
-            play(lab, "playbooks/workstation.yml", "--tags", "colima", "-e", json.dumps({"colima_profiles": [profile]}))
-            yield lab
-        finally:
-            lab.down()
+    with light_lab() as lab:
+        profile = {"name": "docker-buildx", "runtime": "docker", "env": {"DEPLOY_TOKEN": CANARY, "PLAIN": CANARY}}
+        play(lab, "playbooks/workstation.yml", "--tags", "colima", "-e", json.dumps({"colima_profiles": [profile]}))
+        yield lab
 
 
 @pytest.fixture(scope="module")
