@@ -45,7 +45,7 @@ from ..module_utils.doctor.show.run import Doctor
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
-from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of
+from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
 from ..plugin_utils.preload import preload
 
 _PREFIX = "laptop-containers-"
@@ -207,7 +207,7 @@ class CallbackModule(CallbackBase):
             if host.failure:
                 role, sentence, unknown = host.failure
                 left = [(play, task) for play, task in self.tasks if role_of(task) not in host.reached]
-                missed = dict.fromkeys(role_of(task) for play, task in left if is_wanted(task, play, host.host))
+                missed = dict.fromkeys(role_of(task) for play, task in left if is_wanted(task, templar_of(play, host.host, task)))
                 self._block("not reached", [", ".join(missed)] if missed else [])
                 note = " What it did before that is not known." if unknown else ""
                 self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)

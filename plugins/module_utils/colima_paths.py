@@ -52,6 +52,14 @@ def parse_name(text: str) -> Name:
     return Name(name, f"colima-{name}")
 
 
+def short_name(text: object) -> str:
+    """Return colima's short name of a profile; empty for what can't be one."""
+    try:
+        return parse_name(text).name if isinstance(text, str) and text else ""
+    except InputError:
+        return ""
+
+
 @dataclass(frozen=True)
 class Paths:
     """Where colima and Lima keep what belongs to this user."""

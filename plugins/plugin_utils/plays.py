@@ -21,15 +21,19 @@ def role_of(task: Any) -> str:
     return str(task._role.get_name(include_role_fqcn=False)) if task._role else ""
 
 
-def is_wanted(task: Any, play: Any, host: Any) -> bool:
-    """Whether the conditions of a task hold on a host, as far as that is known without running what comes before it."""
-    from ansible.template import Templar
-
+def is_wanted(task: Any, templar: Any) -> bool:
+    """Whether a task's conditions hold, as far as that is known without running what comes before it."""
     with contextlib.suppress(Exception):
-        variables = play.get_variable_manager().get_vars(play=play, host=host, task=task)
-        templar = Templar(loader=play.get_loader(), variables=variables)
         return all(templar.evaluate_conditional(condition) for condition in task.when)
     return True
+
+
+def templar_of(play: Any, host: Any, task: Any) -> Any:
+    """Return what reads templates as a task on a host does."""
+    from ansible.template import Templar
+
+    variables = play.get_variable_manager().get_vars(play=play, host=host, task=task)
+    return Templar(loader=play.get_loader(), variables=variables)
 
 
 def _inside(block: Any) -> Iterator[Any]:

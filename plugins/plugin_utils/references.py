@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..module_utils.colima_paths import parse_name, resolve
+from ..module_utils.colima_paths import resolve, short_name
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.system.home import home
@@ -24,12 +24,12 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     profiles = works.get("colima_profile", {}).get("profiles")
     if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
         return
-    known = {_short(one["name"]) for one in profiles if one.get("name")}
+    known = {short_name(one["name"]) for one in profiles if one.get("name")}
     host = works["colima_profile"].get("host")
     system = host.get("system") if isinstance(host, Mapping) else None
     paths = resolve(environment, str(system or platform.system()))
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
-        short = _short(value)
+        short = short_name(value)
         if short and short not in known and not (paths.base / short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
@@ -44,7 +44,11 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
         return
     entries = _entries(works, "docker_context", "contexts")
     profiles = _entries(works, "colima_profile", "profiles")
-    known = {"default", *(str(one.get("name")) for one in entries), *(f"colima-{_short(one.get('name'))}" for one in profiles)}
+    known = {
+        "default",
+        *(str(one.get("name")) for one in entries),
+        *(f"colima-{short_name(one.get('name'))}" for one in profiles),
+    }
     directory = docker_directory(environment, home())
     for value, where in _docker_contexts(works):
         if isinstance(value, str) and value not in known and not context_directory(directory, value).is_dir():
@@ -99,7 +103,7 @@ def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str
 def _contexts(work: Mapping[str, Any], known: Collection[str], environment: Mapping[str, str]) -> Iterator[tuple[Any, str]]:
     """Yield the kube contexts that only a profile of colima's can bring, and that does not exist yet."""
     for context in work.get("contexts") or () if work.get("state") != "absent" else ():
-        if str(context).startswith("colima-") and _short(context) not in known:
+        if str(context).startswith("colima-") and short_name(context) not in known:
             try:
                 find_entry(context, kubeconfig_paths(str(work.get("kubeconfig") or ""), environment))
             except WorkstationError as error:
@@ -112,11 +116,3 @@ def _entries(works: Mapping[str, Mapping[str, Any]], module: str, option: str) -
     found = work.get(option) if work.get("state") != "absent" else None
     entries = found if isinstance(found, list | tuple) else ()
     return [entry for entry in entries if isinstance(entry, Mapping) and entry.get("state", "present") == "present"]
-
-
-def _short(name: object) -> str:
-    """Return colima's short name of a profile; empty for what its own module refuses."""
-    try:
-        return parse_name(name).name if isinstance(name, str) and name else ""
-    except WorkstationError:
-        return ""

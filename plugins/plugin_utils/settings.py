@@ -24,7 +24,7 @@ from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
-from .plays import OURS, role_of, tasks_of
+from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import unknown_docker_contexts, unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
@@ -152,9 +152,8 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
     """Return a task with its options, templated by a templar of its own. None where its condition does not hold."""
     options: dict[str, Any] = {}
     complete = True
-    with contextlib.suppress(Exception):
-        if not all(own.evaluate_conditional(condition) for condition in task.when):
-            return None
+    if not is_wanted(task, own):
+        return None
     for option, raw in task.args.items():
         try:
             if isinstance(raw, Unread):

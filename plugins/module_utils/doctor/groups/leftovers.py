@@ -11,8 +11,8 @@ from pathlib import Path
 from ...colima.model.state import GIB
 from ...colima.observe.read import known_profiles
 from ...colima.observe.space import taken_by
-from ...colima_paths import parse_name
-from ...core.errors import InputError, WorkstationError
+from ...colima_paths import short_name
+from ...core.errors import WorkstationError
 from ...core.records import directory, last_of_each
 from ...core.system.home import home, state_directory
 from ...docker.client import context_hosts, docker_directory
@@ -53,13 +53,6 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         yield _aside(laptop)
 
 
-def _short(name: str) -> str:
-    try:
-        return parse_name(name).name
-    except InputError:
-        return ""
-
-
 def _profiles(others: set[str]) -> Iterator[Check]:
     for name in sorted(others):
         yield PROFILE.note("the settings do not have it", f"colima delete --force --profile {name}", name)
@@ -68,7 +61,7 @@ def _profiles(others: set[str]) -> Iterator[Check]:
 
 
 def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
-    lost = [place for place in (laptop.colima.paths.lima / "_disks").glob("colima*") if _short(place.name) not in known]
+    lost = [place for place in (laptop.colima.paths.lima / "_disks").glob("colima*") if short_name(place.name) not in known]
     for place in lost:
         taken = taken_by(place)
         found = f"it belongs to no profile, and takes {taken / GIB:.1f} GiB; a profile of its name would use it again"
@@ -83,7 +76,7 @@ def _docker_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
     base = f"unix://{laptop.colima.paths.base}/"
     hosts = context_hosts(docker_directory(laptop.environment, home()))
     ours = {name: host for name, host in hosts.items() if host.startswith(base)}
-    lost = {name: host for name, host in ours.items() if _short(host.removeprefix(base).partition("/")[0]) not in known}
+    lost = {name: host for name, host in ours.items() if short_name(host.removeprefix(base).partition("/")[0]) not in known}
     for name, host in lost.items():
         yield CONTEXT.note(f"it leads to {host}, whose profile is gone", f"docker context rm --force {name}", name)
     if not lost:
@@ -97,7 +90,7 @@ def _kube_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
         yield KUBE.unknown(f"could not {error.what}: {error.reason}", error.remedy)
         return
     listed = [str(item.get("name")) for item in config.get("contexts") or () if isinstance(item, dict)]
-    lost = [name for name in listed if (name == "colima" or name.startswith("colima-")) and _short(name) not in known]
+    lost = [name for name in listed if (name == "colima" or name.startswith("colima-")) and short_name(name) not in known]
     for name in lost:
         remove = " && ".join(f"kubectl config {verb} {name}" for verb in ("delete-context", "delete-cluster", "delete-user"))
         yield KUBE.note("its profile is gone", remove, name)
