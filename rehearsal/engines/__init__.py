@@ -31,10 +31,14 @@ class Engine:
     # A folder of the module that the program looks for beside itself, and where it does.
     data: tuple[str, str] = ("", "")
     root: bool = False
+    # The package starts a service that other machines can reach: never installed where a service manager would do so.
+    serves: bool = False
 
     @property
     def how(self) -> str:
         """One line that says how to get it."""
+        if self.serves:
+            return f"apt-get install {self.package}, which starts its service"
         if self.package:
             return f"run 'make engines' as root, or: apt-get install {self.package}"
         return f"run 'make engines' (needs Go; builds {self.go_package})"
@@ -50,6 +54,7 @@ ENGINES: dict[str, Engine] = {
         Engine("containerd", "containers of the containerd profile", package="docker.io", root=True),
         Engine("runc", "runs the containers of both", package="docker.io", root=True),
         Engine("etcd", "storage of the Kubernetes API", package="etcd-server"),
+        Engine("sshd", "a docker engine behind ssh://", package="openssh-server", root=True, serves=True),
         Engine("docker-registry", "the registry that asks for ECR's token", package="docker-registry"),
         Engine(
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"

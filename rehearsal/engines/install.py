@@ -24,13 +24,17 @@ HERE = Path(__file__).resolve().parent
 OTHER_PACKAGES = {"iptables": "iptables", "debootstrap": "debootstrap"}
 # Seconds before the next attempt.
 PAUSES = (10, 30, 60, 0)
+# There while systemd manages the machine's services.
+SYSTEMD = Path("/run/systemd/system")
 # Debian 13 has the command line in a package of its own.
 SPLIT_PACKAGES = {"docker": "docker-cli"}
 
 
 def packages_wanted() -> list[str]:
     """The system packages whose programs are missing."""
-    programs = {engine.name: engine.package for engine in ENGINES.values() if engine.package} | OTHER_PACKAGES
+    started = SYSTEMD.exists()
+    ours = {engine.name: engine.package for engine in ENGINES.values() if engine.package and not (engine.serves and started)}
+    programs = ours | OTHER_PACKAGES
     return sorted({package for program, package in programs.items() if find(program) is None})
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import select
@@ -16,7 +15,7 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -25,8 +24,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, Kind, Wish
 
-from rehearsal import engines
 from rehearsal.processes.system import comes_true
+from tests.support.builds.engine_with_buildkit import IN_LAB
 from tests.support.in_process_module import ModuleRun, messages
 from tests.support.processes import standing_still
 from tests.support.time_limits import in_time
@@ -35,51 +34,15 @@ if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.containerd import Containerd
 
-# A privileged container asks for every capability there is; a root that lacks one (in a container, say) can't give it.
-RUNC = '''#!/usr/bin/env python3
-import json, os, sys
-args, path = sys.argv[1:], ""
-if "create" in args and "--bundle" in args:
-    path = os.path.join(args[args.index("--bundle") + 1], "config.json")
-elif "exec" in args and "--process" in args:
-    path = args[args.index("--process") + 1]
-if path:
-    with open(path) as file:
-        spec = json.load(file)
-    with open("/proc/self/status") as file:
-        have = int(next(line.split()[1] for line in file if line.startswith("CapBnd")), 16)
-    names = """CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE
-    NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT
-    SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG
-    WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE""".split()
-    allowed = {"CAP_" + name for number, name in enumerate(names) if have >> number & 1}
-    granted = (spec.get("process") or spec).get("capabilities") or {}
-    for kind in granted:
-        granted[kind] = [name for name in granted[kind] if name in allowed]
-    with open(path, "w") as file:
-        json.dump(spec, file)
-os.execvp("runc", ["runc", *args])
-'''
 # buildx waits at least as long for an engine that does not answer, whatever it is asked to do.
 WAIT_OF_BUILDX = 20.0
 # An engine that answers may take its time on a busy machine. The tests that need it set how soon a dead one is given up.
 ALIVE: dict[str, Any] = {"timeout": 30.0}
-IMAGE = "buildkit:packed"
-IN_LAB = {"image": IMAGE, "network": "host"}
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
     return ModuleRun(capsys)
-
-
-@pytest.fixture
-def buildx(home: Path, engine: Callable[[str], Path]) -> Path:
-    """docker with the buildx plugin, in the home of the test."""
-    place = home / ".docker/cli-plugins"
-    place.mkdir(parents=True)
-    (place / "docker-buildx").symlink_to(engine("docker-buildx"))
-    return home
 
 
 def docker(*args: str, check: bool = True) -> str:
@@ -313,43 +276,6 @@ def test_a_builder_is_not_torn_down_when_its_new_engine_is_dead(
 
 
 # --- a real dockerd ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def lab(short_path: Path, engine: Callable[[str], Path]) -> Iterator[Any]:
-    """A dockerd that holds BuildKit as an image; its runtime gives privileged containers what this machine has to give."""
-    for name in ("docker", "buildx", "buildkit"):
-        engine(name)
-    from rehearsal.services.dockerd import Dockerd
-
-    wrapper = short_path / "runc-here"
-    wrapper.write_text(RUNC)
-    wrapper.chmod(0o755)
-    configuration = {"runtimes": {"here": {"path": str(wrapper)}}, "default-runtime": "here", "storage-driver": "vfs"}
-    with Dockerd(short_path / "buildx-dockerd", configuration=configuration) as running:
-        packed = pack_buildkit()
-        change = ["--change", 'ENTRYPOINT ["/usr/bin/buildkitd"]', "--change", "ENV PATH=/usr/bin"]
-        subprocess.run(
-            ["docker", "-H", running.host, "import", *change, "-", IMAGE], input=packed, check=True, capture_output=True
-        )
-        yield running
-
-
-def pack_buildkit() -> bytes:
-    """Return the file system of an image with buildkitd, buildctl and runc."""
-    programs = [engines.find(name) for name in ("buildkitd", "buildctl", "runc")]
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        directory = tarfile.TarInfo("tmp")
-        directory.type, directory.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(directory)
-        for program in programs:
-            assert program is not None
-            tar.add(program.resolve(), f"usr/bin/{program.name}")
-            listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-            for library in sorted({word for word in listed.split() if word.startswith("/")}):
-                tar.add(Path(library).resolve(), library.lstrip("/"))
-    return packed.getvalue()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import engines
+from rehearsal.engines import install
 
 
 def program(path: Path, content: bytes = b"\x7fELF") -> Path:
@@ -74,3 +75,16 @@ def test_a_missing_engine_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_every_group_names_known_engines() -> None:
     assert {name for group in engines.GROUPS.values() for name in group} <= set(engines.ENGINES)
+
+
+@pytest.mark.parametrize(("systemd", "installed"), [("there", False), ("not there", True)])
+def test_an_ssh_server_is_not_installed_where_it_would_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: str, installed: bool
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(engines, "SYSTEM_PATH", str(tmp_path))
+    monkeypatch.setattr(install, "SYSTEMD", tmp_path / systemd)
+    wanted = install.packages_wanted()
+    assert ("openssh-server" in wanted) == installed
+    assert "docker.io" in wanted

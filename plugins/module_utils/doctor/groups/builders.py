@@ -11,7 +11,7 @@ from ...buildx.store import Buildx, buildx_directory
 from ...core.errors import InputError
 from ...core.system.home import home
 from ...docker.client import docker_cli, docker_directory
-from ..laptop import Laptop
+from ..laptop import COMMAND_SECONDS, Laptop
 from ..model import Check, Kind
 from ..settings import Look
 
@@ -34,7 +34,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     for item in look.desired.wanted:
         yield _builder(laptop, look, item)
         if item.name in state.builders:
-            yield _nodes(laptop, state, item)
+            yield _nodes(laptop, look, item)
     wanted = {item.name for item in look.desired.wanted}
     stale = [name for name in state.builders if name not in wanted and state.dead_nodes(name)]
     for name in stale:
@@ -72,10 +72,10 @@ def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
     return BUILDER.ok("as the settings ask", item.name)
 
 
-def _nodes(laptop: Laptop, state: State, item: Wanted) -> Check:
+def _nodes(laptop: Laptop, look: Look, item: Wanted) -> Check:
+    state: State = look.current
     if not state.dead_nodes(item.name):
-        shown = {state.status(item.name, node) for node in state.builders[item.name].nodes}
-        return NODES.ok("running" if shown == {"running"} else "ready; the first build starts it", item.name)
+        return _living_nodes(look, state, item.name)
     profiles = laptop.profiles() if laptop.has("colima_profile") else {}
     down = [name for name, one in profiles.items() if one.health == "stopped"]
     if down:
@@ -85,3 +85,14 @@ def _nodes(laptop: Laptop, state: State, item: Wanted) -> Check:
     behind = next((sockets[host] for host in hosts if host in sockets), "")
     remedy = f"colima restart {behind}" if behind else laptop.converge("docker_context,buildx")
     return NODES.broken(state.reasons(item.name), remedy, item.name)
+
+
+def _living_nodes(look: Look, state: State, name: str) -> Check:
+    shown = {node.name: state.status(name, node) for node in state.builders[name].nodes}
+    if "unknown" in shown.values():
+        # An engine behind ssh, say: only buildx can ask it, and says nothing of one that does not answer.
+        told = look.subject.buildx.statuses(name, COMMAND_SECONDS)
+        if silent := [f"'{node}'" for node, status in shown.items() if status == "unknown" and node not in told]:
+            return NODES.broken(f"no answer to buildx from node {' and '.join(silent)}", f"docker buildx inspect {name}", name)
+        shown |= told
+    return NODES.ok("running" if set(shown.values()) == {"running"} else "ready; the first build starts it", name)
