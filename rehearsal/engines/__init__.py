@@ -60,8 +60,22 @@ ENGINES: dict[str, Engine] = {
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"
         ),
         Engine("kubelet", "pods of a node", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubelet", root=True),
+        Engine("kube-scheduler", "pods find a node", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-scheduler"),
+        Engine(
+            "kube-controller-manager",
+            "Deployments, accounts and volumes of a cluster",
+            module="kube-apiserver",
+            go_package="k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
         Engine("kubectl", "the Kubernetes command line", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubectl"),
         Engine("kubeconfig-reader", "kubectl's view of a kubeconfig", module="kubeconfig-reader", go_package="."),
+        Engine("helm", "charts with pull secrets", module="helm", go_package="helm.sh/helm/v4/cmd/helm"),
+        Engine(
+            "ecr-credential-provider",
+            "the kubelet's own credentials",
+            module="ecr-credential-provider",
+            go_package="k8s.io/cloud-provider-aws/cmd/ecr-credential-provider",
+        ),
         Engine("docker-buildx", "builds for several platforms", module="buildx", go_package=_DOCKER_GO),
         Engine(
             "buildkitd", "builds in the containerd profile", module="buildkit", go_package=f"{_BUILDKIT}/buildkitd", root=True
@@ -93,7 +107,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "docker": ("dockerd", "containerd", "runc", "docker"),
     "containerd": ("containerd", "runc", "nerdctl"),
     "buildkit": ("buildkitd", "buildctl", "runc"),
-    "kubelet": ("kubelet", "containerd", "runc"),
+    "node": (
+        *("kubelet", "containerd", "runc"),
+        *("kube-apiserver", "etcd", "kube-scheduler", "kube-controller-manager", "kubectl"),
+    ),
     "buildx": ("docker-buildx", "docker"),
     "kubernetes": ("kube-apiserver", "etcd"),
     "kube-apiserver": ("kube-apiserver", "etcd"),
