@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A kube-apiserver with etcd: RBAC on, its own certificates, no other part of Kubernetes."""
+"""A kube-apiserver with etcd: RBAC on, its own certificates; other parts of Kubernetes can join it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,15 @@ class ApiServer:
         port: int | None = None,
         name: str = "colima-k8s",
         controllers: bool = False,
+        *,
+        complete: bool = False,
     ) -> None:
         self.directory = directory
         self.data = data or directory / "data"
         self.name = name
         self.controllers = Daemon("controllers", directory) if controllers else None
+        # Whether a controller manager and nodes join it.
+        self.complete = complete
         self.etcd = Daemon("etcd", directory)
         self.daemon = Daemon("kube-apiserver", directory)
         self._ports = directory / "ports.json"
@@ -113,13 +117,14 @@ class ApiServer:
             f"--tls-cert-file={self.data / 'server.crt'}",
             f"--tls-private-key-file={server_key}",
             f"--client-ca-file={self.data / 'ca.crt'}",
-            "--authorization-mode=RBAC",
+            f"--authorization-mode={'Node,' if self.complete else ''}RBAC",
             f"--service-account-signing-key-file={server_key}",
             f"--service-account-key-file={server_key}",
             "--service-account-issuer=https://kubernetes.default.svc",
             "--service-cluster-ip-range=10.43.0.0/16",
-            # No controller manager makes the accounts that this plugin waits for, and no node can be reached.
-            "--disable-admission-plugins=ServiceAccount",
+            # Without a controller manager nothing makes the accounts that this plugin waits for.
+            *(() if self.complete else ("--disable-admission-plugins=ServiceAccount",)),
+            # The address is the loopback's, which no endpoint may have.
             "--endpoint-reconciler-type=none",
             # As k3s has it; buildkit in pods asks for it.
             "--allow-privileged=true",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -19,6 +19,8 @@ NEEDS = "containerd"
 READY_SECONDS = 120.0
 # Where BuildKit keeps its data in a virtual machine.
 BUILDKIT_ROOT = "/var/lib/buildkit"
+# k3s has its own network plugins; the CRI plugin would look for networks of the host.
+_NO_CRI = 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
 
 
 class Containerd(InRealm):
@@ -30,7 +32,9 @@ class Containerd(InRealm):
         sockets_in: Path | None = None,
         data: Path | None = None,
         buildkitd_toml: Path | None = None,
-        pause: str = "",
+        *,
+        cri: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         home = sockets_in or directory
@@ -38,8 +42,10 @@ class Containerd(InRealm):
         self.buildkit_socket = home / "buildkitd.sock"
         self.data = data or directory / "data"
         self.buildkitd_toml = buildkitd_toml
-        # The image that holds a pod together; with it a kubelet can use this containerd.
-        self.pause = pause
+        # Settings of the plugin that a kubelet talks to; without them there is none.
+        self.cri = cri
+        # What the daemons get beside the environment of this process.
+        self.environment = dict(environment or {})
         self.realm = Realm("containerd", directory)
 
     @property
@@ -59,14 +65,14 @@ class Containerd(InRealm):
             "version = 2\n"
             f'root = "{self.data / "containerd"}"\n'
             f'state = "{self.directory / "state"}"\n'
-            f"{self._cri()}"
+            f"{self.cri or _NO_CRI}"
             f'[grpc]\naddress = "{self.socket}"\n'
         )
         programs = [Program((str(program), f"--config={settings}"), self.directory / "containerd-engine.log", self.socket)]
         buildkit = find("buildkitd")
         if buildkit is not None:
             programs.append(self._buildkit(buildkit))
-        self.realm.start(programs)
+        self.realm.start(programs, {**os.environ, **self.environment})
         last = programs[-1].socket
         try:
             self.realm.daemon.wait_until(lambda: listens(self.socket) and listens(last), READY_SECONDS)
@@ -74,17 +80,6 @@ class Containerd(InRealm):
             self.kill()
             raise LabError(f"{error} See {self.directory}.") from None
         return self
-
-    def _cri(self) -> str:
-        if not self.pause:
-            # k3s has its own network plugins; the CRI plugin would look for networks of the host.
-            return 'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
-        return f"""[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "{self.pause}"
-disable_apparmor = true
-restrict_oom_score_adj = true
-tolerate_missing_hugetlb_controller = true
-"""
 
     def _buildkit(self, program: Path) -> Program:
         config = self.buildkitd_toml if self.buildkitd_toml and self.buildkitd_toml.exists() else None
@@ -133,7 +128,7 @@ tolerate_missing_hugetlb_controller = true
         for place in (self.socket, Path(f"{self.socket}.ttrpc"), self.buildkit_socket):
             place.unlink(missing_ok=True)
         remove_container_cgroups(self.data)
-        if self.pause:
+        if self.cri:
             remove_cgroups("k8s.io")
 
 

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts beside the API server that Deployments, service accounts and volumes need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rehearsal.engines import find
+from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.system import LabError, free_port
+from rehearsal.services.apiserver import ApiServer
+
+
+class ControlPlane:
+    """kube-scheduler and kube-controller-manager of an API server."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self.api = api
+        self.scheduler = Daemon("kube-scheduler", api.directory)
+        self.controllers = Daemon("kube-controller-manager", api.directory)
+
+    def start(self) -> None:
+        """Start both; the API server must run. They need no one to wait for them. Raises LabError."""
+        key, authority = self.api.data / "server.key", self.api.data / "ca.crt"
+        accounts = [f"--service-account-private-key-file={key}", f"--root-ca-file={authority}"]
+        # It would make the folder of that name on this machine.
+        plugins = f"--flex-volume-plugin-dir={self.api.directory / 'plugins'}"
+        self._spawn(self.scheduler)
+        self._spawn(self.controllers, *accounts, plugins)
+
+    def _spawn(self, daemon: Daemon, *flags: str) -> None:
+        program = find(daemon.name)
+        if program is None:
+            raise LabError(f"Could not start {daemon.name}: it is not installed. Run 'make engines'.")
+        daemon.spawn([str(program), *self._shared(self.api.kubeconfig), *flags])
+
+    @staticmethod
+    def _shared(kubeconfig: Path) -> list[str]:
+        # There is one of each, and nobody asks them anything.
+        return [
+            f"--kubeconfig={kubeconfig}",
+            "--leader-elect=false",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={free_port()}",
+            "--profiling=false",
+        ]
+
+    def kill(self) -> None:
+        """End both at once."""
+        self.scheduler.kill()
+        self.controllers.kill()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real node beside a laptop: what is built on it, pushed to ECR's registry, and pulled again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.cluster_builds import BuildkitFiles
+
+from rehearsal.services.cluster.cluster import Cluster
+from rehearsal.services.cluster.kubelet import FLAGS
+from tests.support.builds.images import context_of
+from tests.support.pull_secret.ecr_proxy import Front
+from tests.support.pull_secret.scenario import HOST
+
+if TYPE_CHECKING:
+    from rehearsal.services.ecr import Ecr
+
+PAUSE = "docker.io/library/pause:dev"
+
+
+def machine() -> dict[str, str]:
+    """Return what a kubelet would change outside of its own directory."""
+    flags = {flag: file.read_text() for flag in FLAGS if (file := Path("/proc/sys", flag)).exists()}
+    places = {place: str(Path(place).exists()) for place in ("/var/lib/kubelet", "/var/log/pods", "/usr/libexec/kubernetes")}
+    save = shutil.which("iptables-save")
+    rules = subprocess.run([save], capture_output=True, text=True, check=True).stdout if save else ""
+    return {**flags, **places, "rules": "\n".join(line for line in rules.splitlines() if "KUBE-" in line)}
+
+
+class Node:
+    """A cluster, a builder on its BuildKit, and the way from both to the registry of HOST."""
+
+    def __init__(self, place: Path, home: Path, ecr: Ecr, registry: str, buildx: Path) -> None:
+        self.before = machine()
+        self.home = home
+        self.ecr = ecr
+        self.front = Front(place / "front", registry, HOST)
+        self.docker_config = home / ".docker" / "config.json"
+        plugins = home / ".docker" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "docker-buildx").symlink_to(buildx)
+        (place / "buildkitd.toml").write_text(BuildkitFiles().rendered())
+        self.cluster = Cluster(place, PAUSE, place / "buildkitd.toml", self.front.environment)
+
+    def start(self) -> None:
+        """Start the cluster, and build the image that holds its pods together."""
+        self.cluster.start()
+        socket = self.cluster.kubelet.containerd.buildkit_socket
+        self._buildx("create", "--name", "k8s", "--driver", "remote", f"unix://{socket}")
+        self.build(PAUSE, context_of(self.home / "pause", "sleep", ["infinity"]))
+
+    def build(self, image: str, context: Path) -> None:
+        """Build an image straight into the cluster."""
+        self._build(image, context, "type=image,unpack=true")
+
+    def push(self, image: str) -> None:
+        """Build an image that sleeps into ECR's registry, and not into the cluster. Its content is like no other's."""
+        context = context_of(self.home / image.replace("/", "-"), "sleep", ["infinity"])
+        (context / "words").write_text(image)
+        login = base64.b64encode(f"AWS:{self.ecr.token()}".encode()).decode()
+        self.docker_config.write_text(json.dumps({"auths": {HOST: {"auth": login}}}))
+        self._build(image, context, "type=image,push=true,store=false")
+        self.docker_config.unlink()
+
+    def _build(self, image: str, context: Path, output: str) -> None:
+        self._buildx("build", "--builder", "k8s", "--output", output, "--tag", image, str(context))
+
+    def _buildx(self, *argv: str) -> None:
+        environment = {**os.environ, "HOME": str(self.home), "DOCKER_CONFIG": str(self.docker_config.parent)}
+        done = subprocess.run(
+            ["docker", "buildx", *argv], env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+
+    def forget(self, image: str) -> None:
+        """Remove an image from the node."""
+        ctr = self.cluster.kubelet.containerd.inside(["ctr", "--namespace", "k8s.io", "images", "remove", "--sync", image])
+        subprocess.run(ctr, capture_output=True, check=True)
+
+    def runs(self, name: str, namespace: str) -> None:
+        """Wait until the pods of a Deployment run."""
+        self.cluster.kubectl("rollout", "status", f"deployment/{name}", f"--namespace={namespace}", "--timeout=90s")
+
+    def refusal(self, namespace: str) -> str:
+        """Wait until no pod of a namespace gets its image; return the events of that."""
+        reason = "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull"
+        self.cluster.kubectl("wait", "pods", "--all", f"--namespace={namespace}", reason, "--timeout=90s")
+        return self.cluster.kubectl("get", "events", f"--namespace={namespace}", "--field-selector=reason=Failed")
+
+    def stop(self) -> None:
+        """End everything."""
+        self.cluster.stop()
+        self.front.close()
