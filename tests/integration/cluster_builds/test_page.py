@@ -10,15 +10,13 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.cluster_builds import SINCE, BuildkitFiles
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import text_of
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "build-into-the-cluster.md").read_text()
+from tests.support.pages import snippets
 
-
-def snippets(language: str) -> list[str]:
-    return [block.partition("```")[0] for block in PAGE.split(f"```{language}\n")[1:]]
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "build-into-the-cluster.md"
 
 
 def test_the_tiltfile_calls_what_tilt_has_with_the_name_that_tilt_gives() -> None:
-    (tiltfile,) = snippets("python")
+    (tiltfile,) = snippets(PAGE, "python")
     calls = [node for node in ast.walk(ast.parse(tiltfile)) if isinstance(node, ast.Call)]
     (build,) = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "custom_build")
     assert {word.arg for word in build.keywords} == {"deps", "skips_local_docker", "disable_push"}
@@ -26,12 +24,13 @@ def test_the_tiltfile_calls_what_tilt_has_with_the_name_that_tilt_gives() -> Non
 
 
 def test_every_yaml_file_can_be_read() -> None:
-    found = [yaml.safe_load(text) for text in snippets("yaml")]
+    found = [yaml.safe_load(text) for text in snippets(PAGE, "yaml")]
     (skaffold,) = (one for one in found if one.get("kind") == "Config")
     before = skaffold["deploy"]["kubectl"]["hooks"]["before"][0]["host"]["command"]
     assert before[:3] == ["nerdctl", "--namespace", "k8s.io"]
 
 
 def test_the_page_names_the_version_and_the_place_that_the_code_has() -> None:
-    assert f"A colima before {text_of(SINCE)} does not read the file" in PAGE
-    assert 'root = "/var/lib/buildkit/k8s.io"' in BuildkitFiles().rendered() and "`/var/lib/buildkit/k8s.io`" in PAGE
+    page = PAGE.read_text()
+    assert f"A colima before {text_of(SINCE)} does not read the file" in page
+    assert 'root = "/var/lib/buildkit/k8s.io"' in BuildkitFiles().rendered() and "`/var/lib/buildkit/k8s.io`" in page

@@ -16,6 +16,7 @@ import yaml
 from rehearsal.lab.laptop import Lab
 from tests.support.builds.images import context_of
 from tests.support.lab_playbooks import play, tool
+from tests.support.pages import snippet
 
 pytestmark = pytest.mark.real("docker-cli", "containerd", "kubernetes", "buildx", "buildkit")
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "build-into-the-cluster.md"
@@ -78,12 +79,6 @@ def app(tmp_path: Path) -> Path:
     return context_of(tmp_path / "app", "cat")
 
 
-def documented(language: str, holds: str) -> str:
-    """The first snippet of the page in a language that holds a text."""
-    blocks = PAGE.read_text().split(f"```{language}\n")[1:]
-    return next(text for block in blocks if holds in (text := block.partition("```")[0]))
-
-
 def test_what_is_built_runs_in_the_cluster_without_a_registry_and_so_does_what_is_edited(cluster: Cluster, app: Path) -> None:
     cluster.converge(True)
     assert "changed=0" in cluster.converge(True)
@@ -115,14 +110,14 @@ def test_a_cache_of_before_does_not_break_the_builds_of_either_side(cluster: Clu
 @pytest.mark.parametrize(("language", "name"), [("hcl", "docker-bake.hcl"), ("yaml", "compose.yaml")])
 def test_a_file_holds_what_the_command_line_would(cluster: Cluster, app: Path, language: str, name: str) -> None:
     cluster.converge(True)
-    (app / name).write_text(documented(language, "me/app:dev").replace("me/app:dev", f"me/{language}:dev"))
+    (app / name).write_text(snippet(PAGE, language, "me/app:dev").replace("me/app:dev", f"me/{language}:dev"))
     bake = 'export BUILDX_BUILDER=k8s && cd "$0" && docker buildx bake'
     cluster.type("sh", "-c", bake, str(app))
     assert cluster.says(f"docker.io/me/{language}:dev") == "one"
 
 
 def test_the_settings_of_the_page_are_taken(cluster: Cluster) -> None:
-    page = yaml.safe_load(documented("yaml", "colima_profiles"))
+    page = yaml.safe_load(snippet(PAGE, "yaml", "colima_profiles"))
     plan = play(cluster.lab, "playbooks/workstation.yml", "--tags", "colima,buildx", "--check", "-e", json.dumps(page))
     assert "create builder 'multi-platform'" in plan
 

@@ -14,36 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.pull_secret.refresh import PLAYBOOK, ROOT, Refresh
 from tests.support.pull_secret.scenario import HOST, age, password, read
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.ecr import Ecr
 
-ROOT = Path(__file__).resolve().parents[3]
-PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 Play = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def play(home: Path, apiserver: ApiServer, ecr: Ecr) -> Play:
     """Run workstation.yml with the tag, on this cluster."""
-    inventory = home / "inventory.yml"
-    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory.write_text(json.dumps({"laptops": {"hosts": {"me": own}}}))
-    (home / "tmp").mkdir()
-
-    def run(*flags: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-        given = {"secret_refresh_registries": [HOST], "secret_refresh_kubeconfig": str(apiserver.kubeconfig), **variables}
-        command = [PLAYBOOK, "-i", str(inventory), "playbooks/workstation.yml", "--tags", "secret_refresh"]
-        return subprocess.run(
-            [*command, "-e", json.dumps(given), *flags],
-            cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-            env={**os.environ, **ecr.environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "TMPDIR": str(home / "tmp"),
-                 "ANSIBLE_LOCAL_TEMP": str(home / "tmp"), "ANSIBLE_REMOTE_TEMP": str(home / "tmp")},
-        )  # fmt: skip
-
-    return run
+    return Refresh(home, apiserver, ecr)
 
 
 def test_check_apply_check_apply_with_one_task_each(play: Play, apiserver: ApiServer) -> None:
