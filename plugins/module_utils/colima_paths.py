@@ -122,6 +122,10 @@ class Paths:
         """Our note of the kube context that was current before colima made the profile's own current."""
         return self.own / f"{name.id}.kube"
 
+    def kube_entry(self, name: Name) -> Path:
+        """Our note of the profile's entry in the kubeconfig, as it was compared with its k3s."""
+        return self.own / f"{name.id}.kube-entry"
+
     def idle(self, name: Name) -> Path:
         """Our note of since when nothing of the user's was seen to run in a profile."""
         return self.own / f"{name.id}.idle"

@@ -10,11 +10,12 @@ from typing import Any
 
 from ..core.errors import RefusedStep
 from ..core.plan import Plan, merge
+from ..core.system.together import together
 from .client.programs import Colima
 from .model.config import Host
 from .model.desired import Desired, Limits, Policy, Refusal
 from .observe.idle import busy
-from .observe.read import Snapshot, read, together
+from .observe.read import Snapshot, read
 from .plan.absent import with_last_traces
 from .plan.action import Facts, Phase, ProfilePlan
 from .plan.profile import plan_profile

@@ -140,7 +140,7 @@ class Laptop:
 
         Whoever needs them asks before the profiles are read: a socket that hangs then costs its time once.
         """
-        from ..colima.observe.read import together
+        from ..core.system.together import together
 
         def ask(path: str) -> dict[str, Any] | Silent:
             try:

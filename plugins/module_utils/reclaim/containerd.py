@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from ..colima.client.programs import Colima
-from ..colima.observe.read import together
 from ..colima_paths import Name
 from ..core.errors import WorkstationError
+from ..core.system.together import together
 from .answers import KUBERNETES, cache_items, cluster_items, nerdctl_items
 from .model import Inventory, Item, Kind, Wish
 

@@ -15,13 +15,14 @@ from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
 from ..colima.model.state import Current
 from ..colima.observe.builds import at_work
-from ..colima.observe.read import read, together
+from ..colima.observe.read import read
 from ..colima.observe.space import on_laptop, usages
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
 from ..core.errors import CommandFailed, WorkstationError
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
+from ..core.system.together import together
 from ..docker.engine import Silent
 from .containerd import ContainerdDisk
 from .docker import DockerDisk

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,11 @@ class Guest:
         file = self.path(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def take_time(self, words: int = 1) -> None:
+        """Take as long as so many words with a real guest."""
+        if self.settings.word_seconds:
+            time.sleep(words * self.settings.word_seconds)
 
     def known(self) -> dict[str, str]:
         """Return what colima recorded in the guest, empty while the guest is unreachable."""

@@ -18,6 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
 
+from rehearsal.standin.colima.lima.instances import Instance
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.processes import standing_still_until
 
@@ -130,7 +131,9 @@ def test_a_start_that_stays_in_the_foreground_is_over_once_the_vm_is_up(lab: Col
             assert lab.converge(DEV).actions == ()
         assert [call[1] for call in changes(lab)] == ["start"]
         # What is in the VM dies, and the process stays.
-        (lab.paths.instance(NAME) / "root/etc/colima/colima.json").unlink()
+        machine = Instance(lab.paths.instance(NAME))
+        machine.note(runtime_up=False)
+        (machine.root / "etc/colima/colima.json").unlink()
         done = lab.converge(DEV, timeout=60)
         assert done.actions[0] == "stop profile 'dev' (its last start did not finish)"
         assert theirs.poll() is None

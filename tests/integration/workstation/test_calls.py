@@ -85,6 +85,12 @@ def test_a_task_with_nothing_to_do_asks_nothing_twice(laptop: Laptop, role: str)
     assert repeated == {}
 
 
+def test_a_run_with_nothing_to_do_asks_nothing_in_a_vm(laptop: Laptop) -> None:
+    calls = laptop.calls()
+    assert "colima list --json" in calls
+    assert [call for call in calls if call.startswith(("colima ssh", "colima status", "limactl shell"))] == []
+
+
 @pytest.mark.parametrize(
     ("role", "settings"),
     [

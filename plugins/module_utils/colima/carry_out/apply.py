@@ -23,6 +23,7 @@ from ..model.settings import DATA_DISK_SINCE
 from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
+from ..observe.kube_entry import note_entry
 from ..plan.action import Action, Do, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from . import buildkit, clients
 from .progress import Progress
@@ -147,6 +148,7 @@ class Applier:
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
         if plan.desired.state == "absent":
             self.colima.paths.former_kube_context(name).unlink(missing_ok=True)
+            self.colima.paths.kube_entry(name).unlink(missing_ok=True)
             self.colima.paths.idle(name).unlink(missing_ok=True)
         if started:
             self.progress.say(str(name), "ready", done=True)
@@ -295,6 +297,7 @@ _DO: dict[Do, Callable[[Applier, Action], None]] = {
     Do.FRESH: Applier.fresh,
     Do.SETTLE: Applier.settle,
     Do.FORGET: Applier.forget,
+    Do.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
     Do.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
     Do.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
     Do.KUBECONFIG: Applier.kubeconfig,

@@ -18,6 +18,7 @@ from ...kube.lock import locked
 from ..client.programs import Colima
 from ..observe.client_files import DEFAULTS, holds_default
 from ..observe.kube_context import former_context
+from ..observe.kube_entry import digest_of, note_entry
 
 
 def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
@@ -29,7 +30,9 @@ def repair_kubeconfig(colima: Colima, name: Name, make_current: bool) -> bool:
     path = kubeconfig.path_from(colima.environment)
     with locked(path):
         current = name.id if make_current and kubeconfig.is_dangling(kubeconfig.load(path)) else None
-        return kubeconfig.rewrite(path, kubeconfig.Change(name.id, entry, current))
+        repaired = kubeconfig.rewrite(path, kubeconfig.Change(name.id, entry, current))
+        note_entry(colima.paths, name, digest_of(kubeconfig.parts(kubeconfig.load(path), name.id)))
+    return repaired
 
 
 def _address(colima: Colima, name: Name) -> str:

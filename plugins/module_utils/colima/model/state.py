@@ -51,6 +51,7 @@ class Clients:
     kube_port: int = 0  # of the server in that entry; 0: none
     kube_current: str = ""
     kube_current_dangling: bool = False
+    kube_to_note: str = ""  # the digest of an entry that was just found to be that of the running k3s
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
     # What follows is only looked for where profiles go.
     kube_former: str = ""  # the context to go back to, where the profile's own is current

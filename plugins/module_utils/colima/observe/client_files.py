@@ -18,6 +18,7 @@ from ...docker.client import context_host, current_context, docker_directory
 from ...kube import kubeconfig
 from ..model.cluster_builds import COLIMAS_OWN, BuildkitFiles
 from ..model.state import Clients, Shared
+from .kube_entry import digest_of, is_noted
 
 _WRAPPER_BYTES = 4096
 BUILDKIT = "buildkit/buildkitd.toml"
@@ -52,23 +53,35 @@ class ClientFiles:
         self._kube_text = text_of(self._kube) or ""
         self._kube_config: dict[str, Any] | None = None
 
-    def names(self, name: Name) -> bool:
+    def _names(self, name: Name) -> bool:
         """Whether the kubeconfig may have an entry of the profile."""
         return name.id in self._kube_text
 
+    def compared(self, name: Name) -> Mapping[str, Any] | None:
+        """Return a profile's entry that was compared with its k3s, empty where there is none; None: it has to be compared."""
+        if not self._names(name):
+            return {}
+        with contextlib.suppress(WorkstationError):
+            entry = kubeconfig.parts(self._kube_parsed(), name.id)
+            return entry if not entry or is_noted(self.paths, name, entry) else None
+        return None
+
     def of(self, name: Name, k3s: Mapping[str, Any], address: str) -> Clients:
-        """Return what the clients know. k3s: the kubeconfig of the k3s in the VM; address: the VM's own."""
-        entry, port, current, dangling = "", 0, "", False
-        if self.names(name):
+        """Return what the clients know. k3s: the kubeconfig of the k3s in the VM, if it was asked; address: the VM's own."""
+        entry, port, current, dangling, digest = "", 0, "", False, ""
+        if self._names(name):
             try:
                 config = self._kube_parsed()
                 found = kubeconfig.parts(config, name.id)
                 entry = _state_of(config, name, k3s, address) if found else ""
                 port = _port_of(found)
                 current, dangling = str(config.get("current-context") or ""), kubeconfig.is_dangling(config)
+                if k3s and entry == "present" and not is_noted(self.paths, name, found):
+                    digest = digest_of(found)
             except WorkstationError as error:
                 self.problems.append(error.message)
-        clients = Clients(context_host(self._docker, name.id), self._docker_current == name.id, entry, port, current, dangling)
+        docker = (context_host(self._docker, name.id), self._docker_current == name.id)
+        clients = Clients(*docker, entry, port, current, dangling, digest)
         return self._with_traces(name, clients) if self.with_wrappers else clients
 
     def _with_traces(self, name: Name, clients: Clients) -> Clients:

@@ -7,35 +7,55 @@ no process listens, or that closes without a word, does when it stays so.
 
 from __future__ import annotations
 
-import socket
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from ...colima_paths import Name
+from ...core.errors import WorkstationError
+from ...core.system.together import together
 from ..client.programs import Colima
+from .glance import GREETINGS, glance, greet
 
-# The engine's own socket on the laptop, as `colima status` names it, and what makes an engine say something.
-_HTTP = b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n"
-_GRPC = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_GREETINGS = {"docker": _HTTP, "containerd": _GRPC, "incus": _HTTP}
 _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
-_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Said:
-    """live: what colima found in the VM, nothing if its set-up never finished; reached: the VM answered at all."""
+    """live: what colima found in the VM, nothing if its set-up never finished; reached: the VM answered at all.
+
+    k3s: the kubeconfig of the k3s in it, where the user's entry has to be compared with it, and it told.
+    """
 
     live: Mapping[str, Any] = field(default_factory=dict)
     reached: bool = True
     dead_engine: str = ""
+    k3s: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def ask(colima: Colima, name: Name) -> Said:
-    """Ask a VM that runs, or seems to."""
+def ask(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> Said:
+    """Look at a VM that runs, or seems to, and ask in it what that leaves open. entry: as in glance()."""
+    live = glance(colima.paths, name, entry)
+    if live:
+        return Said(live)
+    # An entry that was compared is compared again: the server that it names did not answer.
+    k3s = partial(_k3s, colima, name) if entry is None or entry else dict
+    answers = together({"said": partial(_ask, colima, name), "k3s": k3s})
+    said: Said = answers["said"]
+    return replace(said, k3s=answers["k3s"])
+
+
+def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
+    """Return the kubeconfig of a VM's k3s; empty where it has none, or does not tell."""
+    with contextlib.suppress(WorkstationError):
+        return colima.kubeconfig(name)
+    return {}
+
+
+def _ask(colima: Colima, name: Name) -> Said:
     live = colima.status(name)
     if not live:
         if not colima.answers(name):
@@ -61,7 +81,7 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
     """
     runtime = str(live.get("runtime") or "")
     path = str(live.get(f"{runtime}_socket") or "").removeprefix("unix://")
-    greeting = _GREETINGS.get(runtime)
+    greeting = GREETINGS.get(runtime)
     if not path or greeting is None:
         return ""
     for pause in (*pauses, 0.0):
@@ -74,11 +94,7 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
 
 def _sign_of_death(path: str, greeting: bytes) -> str:
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_SECONDS)
-            connection.connect(path)
-            connection.sendall(greeting)
-            return "" if connection.recv(1) else "its socket closes at once"
+        return "" if greet(path, greeting) else "its socket closes at once"
     except ConnectionRefusedError:
         return "no process listens on its socket"
     except (BrokenPipeError, ConnectionResetError):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +16,11 @@ from typing import Any
 from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
+from ...core.system.together import together
 from ..client.programs import Colima
 from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
-from ..model.cluster_builds import BuildkitFiles
 from ..model.config import Config, config_from
-from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Clients, Current, DataDisk, Files, Shared, contradiction_of, verdict
+from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Current, DataDisk, Files, Shared, contradiction_of, verdict
 from ..model.yaml_text import parse
 from .client_files import ClientFiles
 from .guest import Said, ask
@@ -42,9 +41,9 @@ class Snapshot:
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
     """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
 
-    One `colima list`, one `limactl disk list` and, for each running profile, one `colima status` and a word with its engine, side
-    by side; more only to a VM that leaves a question open. No command where colima has never been used, because even a read would
-    make its directories. What contradicts itself may have changed between two answers, so it is read once more.
+    One `colima list`, one `limactl disk list` and, for each running profile, a word with its engine and its API server, side by
+    side; `colima status` and more only for a VM that leaves a question open. No command where colima has never been used, because
+    even a read would make its directories. What contradicts itself may have changed between two answers, so it is read once more.
     """
     wanted = None if names is None else sorted(names)
     found = _read(colima, wanted, with_wrappers, tolerant)
@@ -62,14 +61,14 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
         return _spared(call, instead, problems) if tolerant else call
 
     def guests(which: Iterable[Name]) -> dict[str, Callable[[], Any]]:
-        return {f"guest {name}": spared(partial(ask, colima, name), Said(reached=False)) for name in which}
+        asked = {name: partial(ask, colima, name, clients.compared(name)) for name in which}
+        return {f"guest {name}": spared(call, Said(reached=False)) for name, call in asked.items()}
 
     if _is_there(paths.lima) and colima.installed:
         asked = {"rows": spared(colima.rows, None), "disks": spared(colima.disks, {})}
         candidates = names if names is not None else known_profiles(paths)
         started = [name for name in candidates if colima.looks_started(name)]
-        entries = {f"k3s {name}": partial(_entry, colima, name) for name in started if clients.names(name)}
-        answers = together({**asked, **guests(started), **entries})
+        answers = together({**asked, **guests(started)})
     rows: list[Row] | None = answers.get("rows")
     wanted = names if names is not None else sorted({*known_profiles(paths), *_named(rows or ())})
     by_name = {row.name: row for row in rows or ()}
@@ -83,8 +82,7 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
             listed=rows is not None,
             disk=answers.get("disks", {}).get(name.id),
             said=answers.get(f"guest {name}") or Said(),
-            clients=clients.of(name, answers.get(f"k3s {name}") or {}, by_name.get(name.name, Row("")).address),
-            buildkit=clients.buildkit(name),
+            clients=clients,
         )
         for name in wanted
     }
@@ -101,13 +99,6 @@ def _is_there(directory: Path) -> bool:
         return False
 
 
-def _entry(colima: Colima, name: Name) -> dict[str, Any]:
-    """Return the kubeconfig of a VM's k3s; empty where it has none, or does not tell."""
-    with contextlib.suppress(WorkstationError):
-        return colima.kubeconfig(name)
-    return {}
-
-
 def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Callable[[], Any]:
     def spared() -> Any:
         try:
@@ -117,27 +108,6 @@ def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Calla
             return instead
 
     return spared
-
-
-def together(calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Run the calls side by side and return their answers, in this order. The first failure is raised when all have ended."""
-    answers: dict[str, Any] = {}
-    failures: list[BaseException] = []
-
-    def run(key: str, call: Callable[[], Any]) -> None:
-        try:
-            answers[key] = call()
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in calls.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return {key: answers[key] for key in calls}
 
 
 def _named(rows: Iterable[Row]) -> list[Name]:
@@ -170,8 +140,7 @@ def _current(
     listed: bool,
     disk: DataDisk | None,
     said: Said,
-    clients: Clients,
-    buildkit: BuildkitFiles,
+    clients: ClientFiles,
 ) -> Current:
     configured, problem = _config(paths.configured(name))
     applied, _error = _config(paths.applied(name))
@@ -198,10 +167,10 @@ def _current(
         unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
         live=said.live,
         dead_engine=said.dead_engine,
-        clients=clients,
+        clients=clients.of(name, said.k3s, row.address if row else ""),
         idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),
-        buildkit=buildkit,
+        buildkit=clients.buildkit(name),
         contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
         definition=text_of(instance / "lima.yaml"),
     )

@@ -52,6 +52,7 @@ class Do(Enum):
     FRESH = "fresh"  # note that a first start is about to make the data disk
     SETTLE = "settle"  # remove that note
     FORGET = "forget"  # remove the settings that were kept
+    NOTE_ENTRY = "note_entry"  # note that the kubeconfig's entry is that of the running k3s
     NOTE_IDLE = "note_idle"  # note that nothing runs in it
     FORGET_IDLE = "forget_idle"  # remove that note
     START = "start"
@@ -74,6 +75,7 @@ _FILES = (
     Do.FRESH,
     Do.SETTLE,
     Do.FORGET,
+    Do.NOTE_ENTRY,
     Do.NOTE_IDLE,
     Do.FORGET_IDLE,
     Do.RESTORE_BUILDKIT,

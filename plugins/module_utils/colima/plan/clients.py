@@ -25,6 +25,8 @@ def _kubeconfig(current: Current, target: Config) -> list[Action]:
         return [act(Do.KUBECONFIG, name, "repair", detail, entry, activate=activate)]
     if clients.kube_current_dangling and activate:
         return [act(Do.KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
+    if clients.kube_to_note:
+        return [act(Do.NOTE_ENTRY, name, "note", "", entry, text=clients.kube_to_note, silent=True)]
     return []
 
 

@@ -78,7 +78,7 @@ def _shown(version: tuple[int, ...]) -> str:
 
 def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     settings = current.applied or {}
-    machine, wants_rosetta = str(current.live.get("arch") or ""), bool(settings.get("rosetta"))
+    machine, wants_rosetta = current.row.arch if current.row else "", bool(settings.get("rosetta"))
     if machine not in _OTHER or not (wants_rosetta or settings.get("binfmt", True)) or settings.get("runtime") == "none":
         return
     try:

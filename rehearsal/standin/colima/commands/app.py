@@ -202,6 +202,7 @@ class App:
     def status(self) -> dict[str, Any]:
         """Describe the running profile. Raises Fatal when it is not running or not usable."""
         runtime = self.current_runtime()
+        self.machine.guest.take_time(words=5)
         state = config_file.load_or_zero(self.profile.state_file)
         driver = {"vz": "macOS Virtualization.Framework", "krunkit": "Krunkit"}.get(state["vmType"], "QEMU")
         found: dict[str, Any] = {"display_name": self.profile.display, "driver": driver if self.settings.darwin else "QEMU"}

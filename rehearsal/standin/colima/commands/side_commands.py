@@ -30,6 +30,7 @@ def _in_guest(call: Call, app: App, words: list[str]) -> int:
     if not app.machine.instance.reachable:
         call.process.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
         raise Fatal("exit status 255")
+    app.machine.guest.take_time()
     answer = app.machine.guest.shell(words, inherit=True)
     call.process.stdout.write(answer.out)
     call.process.stderr.write(answer.err)

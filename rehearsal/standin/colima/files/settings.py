@@ -41,6 +41,7 @@ class Settings:
         self.failures = frozenset(part.strip() for part in text("FAIL", "").split(",") if part.strip())
         self.refuse_root = text("REFUSE_ROOT", "0") == "1"
         self.address = text("ADDRESS", "192.168.64.2")
+        self.word_seconds = float(text("WORD_SECONDS", "0"))
         self.calls = text("CALLS", "")
         self.guest = text("GUEST", "")
 

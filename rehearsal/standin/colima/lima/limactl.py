@@ -139,8 +139,9 @@ class Limactl:
         if not instance.reachable:
             self.process.stderr.write("kex_exchange_identification: read: Connection reset by peer\n")
             return 255
-        words = parsed.words[1:]
-        answer = Guest(self.settings, instance).shell(words[1:] if words[:1] == ["--"] else words, inherit=True)
+        words, guest = parsed.words[1:], Guest(self.settings, instance)
+        guest.take_time()
+        answer = guest.shell(words[1:] if words[:1] == ["--"] else words, inherit=True)
         self.process.stdout.write(answer.out)
         self.process.stderr.write(answer.err)
         return answer.code
