@@ -12,6 +12,8 @@ from typing import Any
 
 from .errors import WorkstationError
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -92,3 +94,11 @@ def merge(plans: Iterable[Plan]) -> Plan:
         warnings=tuple(dict.fromkeys(item for part in parts for item in part.warnings)),
         refusals=tuple(item for part in parts for item in part.refusals),
     )
+
+
+def size_in_words(size: float) -> str:
+    """Return a size, in bytes, as people read it in a step."""
+    unit = 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.0f} {_UNITS[unit]}" if unit < 3 else f"{size:.1f} {_UNITS[unit]}"

@@ -94,14 +94,3 @@ class Trim(Step):
     """Have the VM tell the laptop which blocks of its disks it no longer uses. Silent: what it frees is known only afterwards."""
 
     name: Name = field(kw_only=True)
-
-
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-
-
-def in_words(size: float) -> str:
-    """Return a size as people read it."""
-    unit = 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.0f} {_UNITS[unit]}" if unit < 3 else f"{size:.1f} {_UNITS[unit]}"

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..colima.model.state import EXISTS, RUNNING
-from ..core.plan import Pending, Plan, Step, merge
-from .model import Found, Item, Kind, Remove, Trim, Wish, in_words
+from ..core.plan import Pending, Plan, Step, merge, size_in_words
+from .model import Found, Item, Kind, Remove, Trim, Wish
 
 _NOUNS = {
     Kind.CONTAINER: ("stopped container", "stopped containers"),
@@ -101,7 +101,7 @@ def _detail(kind: Kind, items: Sequence[Item]) -> str:
     """Return how much it is, and the names that a person knows. Of containerd's images the layers are told, shared or not."""
     size = sum(item.size for item in items)
     shared = kind is Kind.IMAGE and any(item.namespace for item in items)
-    amount = f"{'up to ' if shared and size else ''}{in_words(size)}" if size or kind is not Kind.CONTAINER else ""
+    amount = f"{'up to ' if shared and size else ''}{size_in_words(size)}" if size or kind is not Kind.CONTAINER else ""
     names = [] if kind is Kind.CACHE else [item.name for item in items]
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     listed = ", ".join([*names[:_MOST_NAMES], *more])
@@ -127,4 +127,4 @@ def _shown(items: Iterable[Item]) -> dict[str, object]:
     """Return how much there is of each kind, for a diff."""
     listed = list(items)
     counts = {kind: [item for item in listed if item.kind is kind] for kind in Kind}
-    return {f"{_NOUNS[kind][1]}": f"{len(some)}, {in_words(sum(one.size for one in some))}" for kind, some in counts.items()}
+    return {f"{_NOUNS[kind][1]}": f"{len(some)}, {size_in_words(sum(one.size for one in some))}" for kind, some in counts.items()}

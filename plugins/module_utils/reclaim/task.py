@@ -20,13 +20,13 @@ from ..colima.observe.space import on_laptop, usages
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
 from ..core.errors import CommandFailed, WorkstationError
-from ..core.plan import Plan, Step
+from ..core.plan import Plan, Step, size_in_words
 from ..core.subject import Outcome, Subject
 from ..core.system.together import together
 from ..docker.engine import Silent
 from .containerd import ContainerdDisk
 from .docker import DockerDisk
-from .model import Found, Inventory, Item, Kind, Remove, Trim, Wish, in_words
+from .model import Found, Inventory, Item, Kind, Remove, Trim, Wish
 from .plan import plan_all
 
 _WAIT_SECONDS = 600.0
@@ -142,7 +142,7 @@ class Reclaimer(Subject[Asked, Reading]):
             if isinstance(step, Trim):
                 freed = self.before[step.name].on_laptop - on_laptop(self.colima.paths, step.name)
                 if freed >= _LEAST_BYTES:
-                    tell(f"give {in_words(freed)} of profile '{step.name}' back to the laptop")
+                    tell(f"give {size_in_words(freed)} of profile '{step.name}' back to the laptop")
             else:
                 tell(str(step))
 

@@ -3,7 +3,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Pending, Plan, Step, merge
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import (
+    Pending,
+    Plan,
+    Step,
+    merge,
+    size_in_words,
+)
 
 WAITS = Pending("profile 'k8s'", "cpu 2 -> 4", "2 containers run", "Stop them, or set restart to always.")
 
@@ -32,3 +39,10 @@ def test_merged_plans_keep_their_order_and_warn_once() -> None:
 def test_a_pending_change_says_why_and_how() -> None:
     assert str(WAITS) == "profile 'k8s': cpu 2 -> 4 is pending because 2 containers run. Stop them, or set restart to always."
     assert WAITS.public()["reason"] == "2 containers run"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(0, "0 bytes"), (1023, "1023 bytes"), (1 << 20, "1 MiB"), (3 << 29, "1.5 GiB"), (1 << 50, "1024.0 TiB")]
+)
+def test_sizes_in_words(size: int, words: str) -> None:
+    assert size_in_words(size) == words

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Found, Item, Kind, Trim, Wish, in_words
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Found, Item, Kind, Trim, Wish
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.plan import choose, plan_all
 
 NOW, HOUR, DAY = 1_800_000_000.0, 3600.0, 86400.0
@@ -120,10 +120,3 @@ def test_a_named_volume_in_use_is_pending_with_its_users() -> None:
         "volume 'data' of profile 'dev': its removal is pending because it is used by c. "
         "Remove what uses it, or leave it out of O(volumes)."
     )
-
-
-@pytest.mark.parametrize(
-    ("size", "words"), [(0, "0 bytes"), (1023, "1023 bytes"), (1 << 20, "1 MiB"), (3 << 29, "1.5 GiB"), (1 << 50, "1024.0 TiB")]
-)
-def test_sizes_in_words(size: int, words: str) -> None:
-    assert in_words(size) == words
