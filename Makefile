@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge doctor stop start reclaim support docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge doctor stop start reclaim migrate support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ start: $(VENV)/.lab ## Start the VMs, and renew pull secrets that became due
 
 reclaim: $(VENV)/.lab ## Free disk space in the running VMs; ARGS=--check shows first what goes
 	@$(ANSIBLE) playbooks/reclaim.yml $(ARGS)
+
+migrate: $(VENV)/.lab ## Move in from another docker engine; SOURCE=its context, ARGS=--check shows first what goes where
+	@$(ANSIBLE) playbooks/migrate.yml $(if $(SOURCE),-e migrate_source="$(SOURCE)") $(ARGS)
 
 docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal
 	@$(RUN) docs.record

@@ -38,6 +38,8 @@ SUBJECTS = {
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
     "docker_context_info": "docker.context.info",
+    "docker_migration": "migration.task",
+    "docker_migration_info": "migration.info",
     "docker_socket_link": "docker.socket_link",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from . import disk
+from . import disk, move
 from .state import State
 
 API_VERSION = "1.51"
@@ -244,6 +244,10 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", r"/containers/([^/]+)/(start|stop|restart|kill)", Api.set_state),
     ("DELETE", r"/containers/([^/]+)", Api.remove_container),
     ("GET", r"/images/json", Api.list_images),
+    ("GET", r"/images/get", move.save),
+    ("POST", r"/images/load", move.load),
+    ("GET", r"/images/(.+)/json", move.inspect),
+    ("GET", r"/(?:networks|plugins)", move.nothing),
     ("DELETE", r"/images/(.+)", disk.remove_image),
     ("GET", r"/system/df", disk.usage),
     ("POST", r"/build/prune", disk.prune_cache),

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 from .api import API_VERSION, Api, Refusal
 from .state import VERSION, State
 
+ARCHIVE = "application/x-tar"
+
 
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
@@ -30,17 +32,31 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         path = re.sub(r"^/v1\.\d+(?=/)", "", parts.path)
-        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        length = int(self.headers.get("Content-Length") or 0)
-        payload = self.rfile.read(length) if length else b""
+        # Only the names of images come more than once.
+        query = {key: "\n".join(values) if key == "names" else values[-1] for key, values in parse_qs(parts.query).items()}
+        payload = self._payload()
         if path == "/_ping":
             self._reply(200, b"OK", "text/plain; charset=utf-8")
             return
         try:
-            status, answer = self.api.answer(self.command, path, query, json.loads(payload or b"{}"))
+            archive = self.headers.get("Content-Type") == ARCHIVE
+            status, answer = self.api.answer(self.command, path, query, payload if archive else json.loads(payload or b"{}"))
         except Refusal as refusal:
             status, answer = refusal.status, {"message": str(refusal)}
-        self._reply(status, b"" if answer is None else json.dumps(answer).encode() + b"\n", "application/json")
+        if isinstance(answer, bytes):
+            self._reply(status, answer, ARCHIVE)
+        else:
+            self._reply(status, b"" if answer is None else json.dumps(answer).encode() + b"\n", "application/json")
+
+    def _payload(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
 
     def _reply(self, status: int, content: bytes, kind: str) -> None:
         self.send_response(status)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config im
 
 from rehearsal.standin import brew, colima, docker_cli, service_manager
 from rehearsal.standin.colima import guest_reads
+from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.builds.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
@@ -91,6 +93,19 @@ def old_images(home: Path) -> None:
     images.write_text(json.dumps({"images": [{"id": "sha256:1", "repoTags": [], "repoDigests": [], "size": "3000"}]}))
 
 
+def two_engines(home: Path) -> None:
+    """An engine with an image that the other one lacks."""
+    for name in ("old", "new"):
+        server = Server(home / name, home / ".rehearsal" / name)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    image = {"Id": f"sha256:{'1' * 64}", "RepoTags": ["web:1"], "Size": 5000, "Created": 1700000000}
+    (home / ".rehearsal/old/images.json").write_text(json.dumps([image]))
+
+
+def migration(home: Path) -> Options:
+    return {"source": f"unix://{home}/old", "target": f"unix://{home}/new"}
+
+
 def cluster(home: Path) -> KubeApi:
     return KubeApi(home / "cluster")
 
@@ -113,6 +128,8 @@ SCENARIOS = {
         lambda _home: {"name": "work", "docker": {"host": "unix:///w.sock"}, "current": "always", "probe_timeout": 0},
     ),
     "docker_context_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
+    "docker_migration": Scenario(two_engines, migration),
+    "docker_migration_info": Scenario(two_engines, migration),
     "docker_socket_link": Scenario(
         lambda home: (home / "docker.sock").symlink_to("/desktop.sock"),
         lambda home: {"path": f"{home}/docker.sock", "target": "/ours.sock"},

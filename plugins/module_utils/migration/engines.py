@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds the two engines that the options name, what runs helpers on them, and the room that the target has."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..colima.client.programs import Colima
+from ..colima.observe.space import usages
+from ..colima_paths import Name, parse_name, resolve
+from ..core.errors import CommandFailed, InputError
+from ..core.system.command import Cli
+from ..core.system.home import home
+from ..docker.client import context_hosts, docker_directory
+from ..docker.stream import Api
+from .transfer.helper import PACK, HelperImage
+from .transfer.sides import Side
+from .transfer.volumes import Place
+
+_UNIX = "unix://"
+_PACK_SECONDS = 60.0
+# What options of both modules have in common.
+OPTIONS: dict[str, Any] = {
+    "source": {"type": "str", "required": True},
+    "target": {"type": "str", "default": "docker-buildx"},
+    "timeout": {"type": "float", "default": 120.0},
+}
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two engines. profile: of the target, None where it is no profile of colima's."""
+
+    source: Place
+    target: Place
+    profile: Name | None
+
+
+def ends_from(params: Mapping[str, Any]) -> Ends:
+    """Return the engines. Raises InputError."""
+    target, profile = _target(params["target"])
+    source = _source(params["source"])
+    if os.path.realpath(source) == os.path.realpath(target):
+        raise InputError("move from an engine to itself", f"both are '{source}'", "Name another one as O(source).")
+    sides = (
+        Side(Api(source, params["timeout"]), f"the source '{params['source']}'"),
+        Side(Api(target, params["timeout"]), f"the target '{params['target']}'"),
+    )
+
+    def archive() -> bytes:
+        return _archive(profile)
+
+    places = [Place(side, HelperImage(side.api, archive)) for side in sides]
+    return Ends(places[0], places[1], profile)
+
+
+def _source(text: str) -> str:
+    """Return the socket of a source: an address, or the name of a docker context."""
+    hosts = context_hosts(docker_directory(os.environ, home()))
+    host = text if "://" in text else hosts.get(text, "")
+    if not host:
+        known = ", ".join(sorted(hosts)) or "there is none"
+        raise InputError(
+            f"move from '{text}'", "no docker context has that name", f"Use one of these as O(source), or unix:///path: {known}."
+        )
+    if not host.startswith(_UNIX):
+        raise InputError(
+            f"move from '{text}'", f"its address '{host}' is no unix socket", "Use an engine on this laptop as O(source)."
+        )
+    return _path(host)
+
+
+def _target(text: str) -> tuple[str, Name | None]:
+    if text.startswith(_UNIX):
+        return _path(text), None
+    name = parse_name(text)
+    return resolve(os.environ, platform.system()).socket(name, "docker").removeprefix(_UNIX), name
+
+
+def _path(address: str) -> str:
+    return str(Path(address.removeprefix(_UNIX)).expanduser())
+
+
+def _archive(profile: Name | None) -> bytes:
+    """Return the programs of helpers, out of the target's VM, or on Linux of the laptop."""
+    try:
+        if profile:
+            text = Colima(resolve(os.environ, platform.system())).in_guest(profile, "sh", "-c", PACK, seconds=_PACK_SECONDS)
+        else:
+            text = Cli("sh").run("-c", PACK, timeout=_PACK_SECONDS).stdout
+        return base64.b64decode(text, validate=False)
+    except (CommandFailed, ValueError) as error:
+        where = f"the VM of profile '{profile}'" if profile else "this laptop"
+        raise CommandFailed("read volumes", f"{where} does not give GNU tar", "Start the profile, and run again.") from error
+
+
+def free_bytes(profile: Name | None, root: str) -> int | None:
+    """Return the free space where an engine keeps its data; None where nobody tells."""
+    try:
+        if profile is None:
+            return shutil.disk_usage(root).free
+        colima = Colima(resolve(os.environ, platform.system()))
+        found = usages(colima.in_guest(profile, "df", "-Pk", root).splitlines())
+    except (OSError, CommandFailed):
+        return None
+    return next((usage.size - usage.used for usage in found.values()), None)

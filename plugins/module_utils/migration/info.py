@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What two engines keep, and whether what was moved is still the same on both, as a subject that only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core.errors import NotVerified
+from ..core.plan import Plan
+from ..core.subject import Outcome, Reader
+from . import inventory
+from .engines import OPTIONS, Ends, ends_from
+from .model import Inventory, same, shown
+from .record import Record
+from .transfer import volumes
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Both engines. equal: whether a thing that both have is the same, by kind and name, where that was asked for."""
+
+    source: Inventory
+    target: Inventory
+    equal: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+
+
+class MoveReader(Reader[bool, Compared]):
+    """Two docker engines."""
+
+    spec = {**OPTIONS, "compare": {"type": "bool", "default": False}}
+    work = "compare two docker engines"
+
+    ends: Ends
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> bool:
+        """Return whether to compare. Raises InputError."""
+        del check_mode
+        self.ends = ends_from(params)
+        return bool(params["compare"])
+
+    def read(self, desired: bool) -> Compared:
+        """Return what both engines keep, and with what the target's copies compare."""
+        source, target = self.ends.source, self.ends.target
+        with source.side.trouble(self.work):
+            here = inventory.read(source.side.api)
+        with target.side.trouble(self.work):
+            there = inventory.read(target.side.api)
+        return Compared(here, there, self._equal(here, there) if desired else {})
+
+    def _equal(self, here: Inventory, there: Inventory) -> dict[tuple[str, str], bool]:
+        source, target = self.ends.source, self.ends.target
+        names = {tag: image for image in there.images for tag in image.tags}
+        found = {("image", tag): same(image, names[tag]) for image in here.images for tag in image.tags if tag in names}
+        record = Record((here.engine, source.side.api.path), (there.engine, target.side.api.path))
+        moved = record.moved().keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}
+        for name in sorted(moved):
+            doing = f"compare volume '{name}'"
+            sides = [volumes.contents(place, name, doing) for place in (source, target)]
+            found["volume", name] = sides[0] == sides[1]
+        return found
+
+    def plan(self, desired: bool, current: Compared) -> Plan:
+        """Return an empty plan, or one that refuses to call a different copy a copy."""
+        del desired
+        reason = "the one at the source is another, or one of them was changed since it was copied"
+        remedy = "Look at both. To copy it once more, name it in O(replace)."
+        differ = [f"{kind} '{name}'" for (kind, name), equal in current.equal.items() if not equal]
+        return Plan(refusals=tuple(NotVerified(f"verify the copy of {one}", reason, remedy) for one in differ))
+
+    def close(self) -> None:
+        """Take the helpers away from both engines."""
+        for place in (self.ends.source, self.ends.target) if hasattr(self, "ends") else ():
+            place.image.remove()
+
+    def public(self, outcome: Outcome[bool, Compared]) -> dict[str, Any]:
+        """Return what both keep, and what was found to be equal."""
+        found = outcome.after
+        equal = [{"kind": kind, "name": name} for kind, name in found.equal]
+        return {"source": shown(found.source), "target": shown(found.target), "equal": equal}
+
+
+SUBJECT = MoveReader

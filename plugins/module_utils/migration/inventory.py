@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads what an engine keeps, over its own interface. Changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from ..docker.engine import Silent
+from ..docker.stream import Api, Refused
+from .model import LABEL, Container, Image, Inventory, Volume
+
+# The newest version of the interface whose answers are known.
+_NEWEST = (1, 51)
+# The engine counts the files of every volume.
+_COUNT_SECONDS = 900.0
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+_OWN_NETWORKS = ("bridge", "host", "none")
+
+
+def negotiate(api: Api) -> None:
+    """Speak a version of the interface that both sides know. Raises Silent."""
+    found = re.match(r"(\d+)\.(\d+)", str((api.ask("GET", "/version") or {}).get("ApiVersion", "")))
+    if not found:
+        raise Silent("what answers is not a docker engine")
+    api.prefix = "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST))
+
+
+def read(api: Api, *, sizes: bool = True) -> Inventory:
+    """Return what the engine keeps. sizes: whether to have volumes counted, which takes long. Raises Silent, Refused."""
+    negotiate(api)
+    info = api.ask("GET", "/info")
+    drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
+    used = api.ask("GET", "/system/df", seconds=_COUNT_SECONDS) if sizes else {}
+    networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in _OWN_NETWORKS]
+    return Inventory(
+        engine=str(info.get("ID") or info.get("Name") or ""),
+        version=str(info.get("ServerVersion") or ""),
+        architecture=str(info.get("Architecture") or ""),
+        contents=any("containerd.snapshotter" in driver for driver in drivers),
+        root=str(info.get("DockerRootDir") or ""),
+        images=tuple(_images(api)),
+        volumes=tuple(_volumes(api, used)),
+        containers=tuple(sorted(map(_container, _containers(api)), key=lambda one: one.name)),
+        networks=tuple(sorted(str(one.get("Name")) for one in networks)),
+        plugins=tuple(sorted(str(one.get("Name")) for one in api.ask("GET", "/plugins") or ())),
+        swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
+        layers_size=int(used.get("LayersSize") or 0),
+    )
+
+
+def _images(api: Api) -> Iterator[Image]:
+    for one in sorted(api.ask("GET", "/images/json") or (), key=lambda one: str(one["Id"])):
+        if LABEL in (one.get("Labels") or {}):
+            continue
+        # One that was removed a moment ago is no longer there.
+        with contextlib.suppress(Refused):
+            yield image_of(api.ask("GET", f"/images/{quote(one['Id'])}/json"))
+
+
+def image_of(answer: Mapping[str, Any]) -> Image:
+    """Return the image that the engine describes."""
+    platform = "/".join(filter(None, (answer.get("Os"), answer.get("Architecture"), answer.get("Variant"))))
+    return Image(
+        id=str(answer["Id"]),
+        tags=tuple(sorted(tag for tag in answer.get("RepoTags") or () if not tag.startswith("<none>"))),
+        layers=tuple((answer.get("RootFS") or {}).get("Layers") or ()),
+        size=int(answer.get("Size") or 0),
+        platform=platform,
+        created=_seconds(answer.get("Created")),
+        labels=(answer.get("Config") or {}).get("Labels") or {},
+    )
+
+
+def _volumes(api: Api, used: Mapping[str, Any]) -> Iterator[Volume]:
+    sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size") for one in used.get("Volumes") or ()}
+    for one in sorted((api.ask("GET", "/volumes") or {}).get("Volumes") or (), key=lambda one: str(one["Name"])):
+        labels = one.get("Labels") or {}
+        if LABEL in labels:
+            continue
+        size = sizes.get(one["Name"])
+        yield Volume(
+            name=one["Name"],
+            size=size if isinstance(size, int) and size >= 0 else None,
+            created=_seconds(one.get("CreatedAt")),
+            labels=labels,
+            anonymous=_ANONYMOUS_LABEL in labels or bool(_ANONYMOUS.fullmatch(one["Name"])),
+            outside=one.get("Driver") != "local" or bool(one.get("Options")),
+            mountpoint=str(one.get("Mountpoint") or ""),
+        )
+
+
+def _containers(api: Api) -> list[Mapping[str, Any]]:
+    return [one for one in api.ask("GET", "/containers/json?all=1") or () if LABEL not in (one.get("Labels") or {})]
+
+
+def _container(one: Mapping[str, Any]) -> Container:
+    labels = one.get("Labels") or {}
+    mounts = [mount for mount in one.get("Mounts") or () if mount.get("Type") == "volume" and mount.get("Name")]
+    return Container(
+        id=str(one["Id"]),
+        name=next(iter(one.get("Names") or ()), one["Id"][:12]).lstrip("/"),
+        image=str(one.get("Image") or ""),
+        image_id=str(one.get("ImageID") or ""),
+        state=str(one.get("State") or ""),
+        writes=frozenset(mount["Name"] for mount in mounts if mount.get("RW")),
+        volumes=frozenset(mount["Name"] for mount in mounts),
+        project=str(labels.get("com.docker.compose.project") or ""),
+        directory=str(labels.get("com.docker.compose.project.working_dir") or ""),
+    )
+
+
+def _seconds(value: object) -> float:
+    """Return a time in seconds since the epoch, 0 for none."""
+    if isinstance(value, int | float):
+        return float(value)
+    # The engine writes nanoseconds, of which Python takes six digits.
+    text = re.sub(r"(\.\d{6})\d*", r"\1", str(value or ""))
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(text).timestamp()
+    return 0.0

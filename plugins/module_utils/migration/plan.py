@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes from one engine to the other, what can't, and in which portions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from ..core.errors import RefusedStep
+from ..core.plan import Pending, Plan, Step, size_in_words
+from .model import Container, CopyImages, CopyVolume, Found, Image, Unpause, Volume, Wish, same
+
+# A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
+_BATCH_BYTES = 2 << 30
+_MOST_NAMES = 3
+
+
+def plan_move(found: Found, wish: Wish) -> Plan:
+    """Return the steps, images first: a volume is of use with the image that it belongs to."""
+    images, kept_images = _images(found, wish)
+    volumes, kept_volumes = _volumes(found, wish)
+    batches = [_batch(some) for some in in_batches(images)]
+    stuck = [one for one in found.source.containers if one.id in found.paused and one.state == "paused"]
+    unpause = [Unpause("unpause", f"container '{one.name}' of the source", container=one.id) for one in stuck]
+    needed = _needed(images, [step.volume for step in volumes], found)
+    refusals = []
+    if found.free is not None and needed > found.free:
+        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.free)} are free at the target"
+        refusals.append(
+            RefusedStep("move all of it", reason, "Enlarge the profile's disk, or choose less with O(images), O(volumes).")
+        )
+    steps: tuple[Step, ...] = (*unpause, *batches, *volumes)
+    return Plan(
+        steps,
+        _counts(found.target.images, found.target.volumes),
+        _counts((*found.target.images, *images), (*found.target.volumes, *(step.volume for step in volumes))),
+        (*kept_images, *kept_volumes),
+        tuple(_left_behind(found, wish)),
+        tuple(refusals),
+    )
+
+
+def _images(found: Found, wish: Wish) -> tuple[list[Image], list[Pending]]:
+    """Return the images to copy, with the tags that they may have at the target, and those that are kept back."""
+    there = {image.id: image for image in found.target.images}
+    names = {tag: image for image in found.target.images for tag in image.tags}
+    chosen, kept = list[Image](), list[Pending]()
+    for image in found.source.images:
+        if not (image.tags or wish.dangling) or not _wanted(image.tags or (image.name,), image, wish.images, wish, found.now):
+            continue
+        taken = {tag for tag in image.tags if tag in names and not same(names[tag], image)}
+        for tag in sorted(taken - wish.replace):
+            kept.append(_kept("image", tag))
+        tags = tuple(tag for tag in image.tags if tag not in taken or tag in wish.replace)
+        missing = tuple(tag for tag in tags if tag not in names or tag in taken)
+        copy = there.get(image.id) or next((one for one in found.target.images if same(one, image)), None)
+        if missing or (not image.tags and copy is None):
+            chosen.append(Image(**{**vars(image), "tags": missing}))
+    return chosen, kept
+
+
+def _volumes(found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]:
+    there = {volume.name for volume in found.target.volumes}
+    steps, kept = list[CopyVolume](), list[Pending]()
+    for volume in found.source.volumes:
+        if volume.outside or (volume.anonymous and not wish.anonymous):
+            continue
+        if not _wanted((volume.name,), volume, wish.volumes, wish, found.now):
+            continue
+        earlier = found.moved.get(volume.name)
+        unfinished = earlier is not None and bool(earlier.temporary)
+        if volume.name in there and not unfinished and volume.name not in wish.replace:
+            if earlier is None:
+                kept.append(_kept("volume", volume.name))
+            continue
+        writers = [one for one in found.source.containers if one.writing and volume.name in one.writes]
+        if writers and not wish.pause and not unfinished:
+            kept.append(_held(volume, writers))
+            continue
+        detail = "what an earlier run has copied" if unfinished else size_in_words(volume.size or 0)
+        paused = f"; pauses {_listed([one.name for one in writers])}" if writers and not unfinished else ""
+        replace = volume.name in there and volume.name in wish.replace and not unfinished
+        steps.append(
+            CopyVolume(
+                "replace" if replace else "copy",
+                f"volume '{volume.name}'",
+                detail + paused,
+                volume=volume,
+                pause=() if unfinished else tuple(one.id for one in writers),
+                replace=replace,
+            )
+        )
+    return steps, kept
+
+
+def _kept(noun: str, name: str) -> Pending:
+    reason = "the target has another one of that name, which is kept"
+    return Pending(f"{noun} '{name}'", "its copy", reason, "Rename one of them, or name it in O(replace).", kind="conflict")
+
+
+def _held(volume: Volume, writers: Sequence[Container]) -> Pending:
+    reason = f"{_listed([one.name for one in writers])} may write to it, and a copy would be torn"
+    return Pending(f"volume '{volume.name}'", "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
+
+
+def _wanted(names: Iterable[str], item: Image | Volume, patterns: Sequence[str], wish: Wish, now: float) -> bool:
+    named = any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+    young = wish.newer is None or now - item.created <= wish.newer
+    small = wish.largest is None or (item.size or 0) <= wish.largest
+    return named and young and small and all(_has_label(item.labels, label) for label in wish.labels)
+
+
+def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
+    key, equals, value = wanted.partition("=")
+    return key in labels and (not equals or labels[key] == value)
+
+
+def in_batches(images: Sequence[Image]) -> Iterator[tuple[Image, ...]]:
+    """Yield portions of images, those with a common base together: an engine packs a layer once for each portion."""
+    batch, size = list[Image](), 0
+    for image in sorted(images, key=lambda one: (one.layers, one.id)):
+        alone = bool(batch) and batch[-1].layers[:1] != image.layers[:1]
+        if batch and (alone or size + image.size > _BATCH_BYTES):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(image)
+        size += image.size
+    if batch:
+        yield tuple(batch)
+
+
+def _batch(images: tuple[Image, ...]) -> CopyImages:
+    size = sum(one.size for one in images)
+    names = [image.name for image in images]
+    target = f"image '{names[0]}'" if len(names) == 1 else f"{len(names)} images"
+    detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {_listed(names)}"
+    asked = tuple(name for image in images for name in (image.tags or (image.id,)))
+    return CopyImages("copy", target, detail, images=images, names=asked)
+
+
+def _needed(images: Sequence[Image], volumes: Sequence[Volume], found: Found) -> int:
+    """Return how many bytes the target needs: no more for images than all layers of the source."""
+    layers = sum(image.size for image in images)
+    most = found.source.layers_size or layers
+    return min(layers, most) + sum(volume.size or 0 for volume in volumes if volume.name not in found.moved)
+
+
+def _left_behind(found: Found, wish: Wish) -> Iterator[str]:
+    """Yield what can't be moved, and what the user has to do about it."""
+    source = found.source
+    outside = [one.name for one in source.volumes if one.outside]
+    if outside:
+        yield f"Volumes with data outside the engine were not moved: {_listed(outside)}. Create them again, with their options."
+    anonymous = [one for one in source.volumes if one.anonymous]
+    if anonymous and not wish.anonymous:
+        yield f"Volumes without a name were not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
+    nameless = [one for one in source.images if not one.tags]
+    if nameless and not wish.dangling:
+        yield f"Images without a name were not moved ({len(nameless)}). Set O(dangling=true) to move them."
+    if source.swarm:
+        yield "The source is a swarm, whose services, secrets and configs were not moved. Deploy the stacks again."
+    if source.plugins:
+        yield f"Plugins were not moved: {_listed(source.plugins)}. Install them again."
+    projects = sorted({f"{one.project} ({one.directory})" for one in source.containers if one.project})
+    if projects:
+        yield f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."
+    single = [one.name for one in source.containers if not one.project]
+    if single:
+        yield f"Containers were not moved: {_listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return ", ".join([*names[:_MOST_NAMES], *more])
+
+
+def _counts(images: Sequence[Image], volumes: Sequence[Volume]) -> dict[str, int]:
+    return {"images": len({one.id for one in images}), "volumes": len({one.name for one in volumes})}

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving from one docker engine to another as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
+
+from ..core.durations import duration_from
+from ..core.errors import InputError
+from ..core.plan import Plan, Step
+from ..core.subject import Outcome, Subject
+from ..core.system.home import state_directory
+from ..core.system.lock import Lock
+from . import inventory
+from .engines import OPTIONS, Ends, ends_from, free_bytes
+from .model import CopyImages, CopyVolume, Found, Moved, Unpause, Wish, shown
+from .plan import plan_move
+from .record import Record
+from .transfer import images, volumes
+from .transfer.helper import sweep
+
+_WAIT_SECONDS = 5.0
+_GIB = 1 << 30
+
+
+class Mover(Subject[Wish, Found]):
+    """What one engine has and another one lacks."""
+
+    spec = {
+        **OPTIONS,
+        "images": {"type": "list", "elements": "str", "default": ["*"]},
+        "volumes": {"type": "list", "elements": "str", "default": ["*"]},
+        "labels": {"type": "list", "elements": "str", "default": []},
+        "newer_than": {"type": "str", "default": ""},
+        "largest_gib": {"type": "float", "default": 0.0},
+        "dangling": {"type": "bool", "default": False},
+        "anonymous": {"type": "bool", "default": False},
+        "pause": {"type": "bool", "default": False},
+        "replace": {"type": "list", "elements": "str", "default": []},
+        "parallel": {"type": "int", "default": 2},
+    }
+    work = "move images and volumes"
+    look = "Something at the source or the target was changed meanwhile; run again."
+
+    ends: Ends
+    record: Record
+    found: Found
+    # The first reading of a run counts sizes and free space; what came to the source meanwhile is left to the next run.
+    first: Found | None = None
+    carried_out = False
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+        """Return what to move. Raises InputError."""
+        del check_mode
+        if params["parallel"] < 1:
+            raise InputError(f"use {params['parallel']} as O(parallel)", "it is less than 1", "Set it to 1 or more.")
+        self.parallel = params["parallel"]
+        self.ends = ends_from(params)
+        newer = params["newer_than"]
+        return Wish(
+            tuple(params["images"]),
+            tuple(params["volumes"]),
+            tuple(params["labels"]),
+            duration_from(newer, "newer_than").total_seconds() if newer else None,
+            int(params["largest_gib"] * _GIB) or None,
+            params["dangling"],
+            params["anonymous"],
+            params["pause"],
+            frozenset(params["replace"]),
+        )
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other moves out."""
+        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+
+    def read(self, desired: Wish) -> Found:
+        """Return what both engines keep."""
+        del desired
+        again = self.first is not None
+        with self.ends.source.side.trouble(self.work):
+            source = inventory.read(self.ends.source.side.api, sizes=not again)
+        with self.ends.target.side.trouble(self.work):
+            target = inventory.read(self.ends.target.side.api, sizes=False)
+        self.record = Record((source.engine, self.ends.source.side.api.path), (target.engine, self.ends.target.side.api.path))
+        free = None if again else free_bytes(self.ends.profile, target.root)
+        self.found = Found(source, target, time.time(), free, self.record.moved(), self.record.paused())
+        if self.first is None:
+            self.first = self.found
+        else:
+            known = {one.id for one in self.first.source.images}, {one.name for one in self.first.source.volumes}
+            source = replace(
+                source,
+                images=tuple(one for one in source.images if one.id in known[0]),
+                volumes=tuple(one for one in source.volumes if one.name in known[1]),
+            )
+            self.found = replace(self.found, source=source)
+        return self.found
+
+    def plan(self, desired: Wish, current: Found) -> Plan:
+        """Return what goes where."""
+        # What has just been replaced is not to be replaced again.
+        return plan_move(current, replace(desired, replace=frozenset()) if self.carried_out else desired)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out the plan, some steps side by side. The first failure keeps further steps from beginning."""
+        for place in (self.ends.source, self.ends.target):
+            with place.side.trouble(self.work):
+                sweep(place.side.api)
+        waiting, running, failures = list(plan.steps), dict[Future[None], Step](), list[Exception]()
+        with ThreadPoolExecutor(self.parallel) as pool:
+            try:
+                while running or (waiting and not failures):
+                    while waiting and len(running) < self.parallel and not failures:
+                        step = waiting.pop(0)
+                        running[pool.submit(self.apply, step)] = step
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        step = running.pop(future)
+                        if isinstance(failure := future.exception(), Exception):
+                            failures.append(failure)
+                        else:
+                            future.result()
+                            tell(str(step))
+            except BaseException:
+                self._abort()
+                raise
+        if failures:
+            raise failures[0]
+        self.carried_out = True
+
+    def _abort(self) -> None:
+        for place in (self.ends.source, self.ends.target):
+            place.side.api.abort()
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if isinstance(step, CopyImages):
+            self._copy_images(step)
+        elif isinstance(step, CopyVolume):
+            self._copy_volume(step)
+        elif isinstance(step, Unpause):
+            with self.ends.source.side.trouble(str(step)):
+                volumes.unpause(self.ends.source.side, step.container)
+            self.record.note_paused([step.container], paused=False)
+
+    def _copy_images(self, step: CopyImages) -> None:
+        source, target = self.ends.source.side, self.ends.target.side
+        with target.trouble(str(step)):
+            # An earlier step may have brought what this one shares with it.
+            there = inventory.read(target.api, sizes=False)
+        known = images.known_blobs(there, step.images, self.record.blobs())
+        blobs = images.copy(source, target, step.images, step.names, known)
+        if there.contents:
+            self.record.note_blobs(blobs)
+
+    def _copy_volume(self, step: CopyVolume) -> None:
+        source, target, name = self.ends.source, self.ends.target, step.volume.name
+        earlier = self.found.moved.get(name)
+        moved: Any = earlier.manifest if earlier and earlier.temporary else ""
+        if not moved:
+            self.record.note_paused(step.pause, paused=True)
+            with volumes.paused(source.side, step.pause, str(step)):
+                moved = volumes.copy(source, target, step.volume)
+            self.record.note_paused(step.pause, paused=False)
+            self.record.note_volume(name, Moved(moved.digest, volumes.temporary(name)))
+        volumes.put_in_place(target, step.volume, moved, replace=step.replace)
+        self.record.note_volume(name, Moved(moved if isinstance(moved, str) else moved.digest))
+
+    def close(self) -> None:
+        """Take the helpers away from both engines."""
+        for place in (self.ends.source, self.ends.target) if hasattr(self, "ends") else ():
+            place.image.remove()
+
+    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+        """Return what the target has, and what was kept back."""
+        return {"source": shown(outcome.before.source), "target": shown(outcome.after.target)}
+
+
+SUBJECT = Mover

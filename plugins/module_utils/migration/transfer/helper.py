@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers that read and write volumes: GNU tar and its like, in an image of a few files that needs no registry.
+
+An engine's own archive interface loses extended attributes, holes, and who owns a volume's top directory. So the programs come
+from the target's VM (on Linux without one, from the laptop), and both engines get them as an image that is removed at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ...core.errors import CommandFailed
+from ...docker.engine import Silent
+from ...docker.stream import Api, Exchange, Refused
+from ..model import LABEL
+
+HELPER = "helper"
+# Reads every file, gives files to anybody, makes devices, and keeps capabilities of files and attributes of overlay file systems.
+_RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN")
+# Prints the programs and the libraries that they load, as an archive in base64, whose lines every terminal passes on.
+PACK = (
+    "set -e; programs=$(readlink -f /bin/tar /bin/mv /bin/df); "
+    "{ printf '%s\\n' $programs; ldd $programs | grep -o '/[^ :]*'; } | sort -u | sed 's,^/,,' | "
+    "tar --create --directory=/ --dereference --transform='s,^usr/bin/,bin/,' --files-from=- | base64"
+)
+_STDERR_KEPT = 4096
+# A file system may need so many times the patience to write what it has taken.
+_PATIENCE = 15
+
+
+class HelperImage:
+    """The image in one engine, made when it is first needed."""
+
+    def __init__(self, api: Api, archive: Callable[[], bytes]) -> None:
+        self.api, self._archive, self.id = api, archive, ""
+        self.lock = threading.Lock()
+
+    def make(self) -> str:
+        """Return the id of the image."""
+        with self.lock:
+            return self._made()
+
+    def _made(self) -> str:
+        if not self.id:
+            label = quote(f"LABEL {LABEL}={HELPER}")
+            with self.api.upload("POST", f"/images/create?fromSrc=-&changes={label}") as upload:
+                upload.write(self._archive())
+                lines = [json.loads(line) for line in upload.finish().splitlines() if line.strip()]
+            found = [line["status"] for line in lines if str(line.get("status", "")).startswith("sha256:")]
+            if not found:
+                reason = next((str(line["error"]) for line in lines if "error" in line), "it does not tell the id")
+                raise Refused(0, reason)
+            self.id = str(found[-1])
+        return self.id
+
+    def remove(self) -> None:
+        """Remove the image, if it was made. A run that follows removes what stays."""
+        if self.id:
+            with contextlib.suppress(Silent, Refused):
+                self.api.ask("DELETE", f"/images/{self.id}?force=1")
+
+
+class Helper:
+    """One container with volumes or directories, which runs one program without a network."""
+
+    def __init__(
+        self, image: HelperImage, command: Sequence[str], mounts: Sequence[Mapping[str, Any]], *, stdin: bool = False
+    ) -> None:
+        self.api, self.stdin = image.api, stdin
+        self.id = str(self.api.ask("POST", "/containers/create", _definition(image.make(), command, mounts, stdin))["Id"])
+        self.said = bytearray()
+        self.exchange: Exchange | None = None
+        self.listener: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the program; it gets input with feed(), or is listened to with output()."""
+        self.exchange = self.api.attach(self.id, stdin=self.stdin)
+        self.api.ask("POST", f"/containers/{self.id}/start")
+        if self.stdin:
+            # A program that nobody listens to would stop at its hundredth complaint.
+            self.listener = threading.Thread(target=self._listen, daemon=True)
+            self.listener.start()
+
+    def _listen(self) -> None:
+        # What ends the exchange, feed() and end() meet as well.
+        with contextlib.suppress(Silent):
+            for _nothing in self.output():
+                pass
+
+    def output(self) -> Iterator[bytes]:
+        """Yield what the program prints, and keep the end of its error output."""
+        for wrong, piece in self.exchange.frames() if self.exchange else ():
+            if wrong:
+                self.said = (self.said + piece)[-_STDERR_KEPT:]
+            else:
+                yield piece
+
+    def feed(self, piece: bytes, what: str) -> None:
+        """Give the program input. Raises CommandFailed where it has ended, with its reason."""
+        try:
+            if self.exchange:
+                self.exchange.send(piece)
+        except Silent:
+            self.end(what)
+            raise
+
+    def fed(self, what: str) -> None:
+        """End the input, and wait for the program's end."""
+        if self.exchange:
+            self.exchange.no_more()
+        self.end(what)
+
+    def end(self, what: str) -> None:
+        """Wait for the program's end. Raises CommandFailed for any other than a good one."""
+        code = int(self.api.ask("POST", f"/containers/{self.id}/wait", seconds=self.api.seconds * _PATIENCE)["StatusCode"])
+        if self.listener:
+            self.listener.join(self.api.seconds)
+        if code:
+            lines = self.said.decode(errors="replace").strip().splitlines()
+            said = [line.removeprefix("/bin/") for line in lines if "previous errors" not in line]
+            full = any("No space left on device" in line for line in lines)
+            remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
+            raise CommandFailed(what, (said or [f"it ended with {code}"])[-1], remedy, stderr="\n".join(lines), rc=code)
+
+    def close(self) -> None:
+        """End the program, finished or not, and remove its container."""
+        if self.exchange:
+            self.exchange.close()
+        # A run that follows removes what stays.
+        with contextlib.suppress(Silent, Refused):
+            self.api.ask("DELETE", f"/containers/{self.id}?force=1")
+
+
+def run(image: HelperImage, what: str, command: Sequence[str], mounts: Sequence[Mapping[str, Any]]) -> str:
+    """Run a program to its end and return what it prints. Raises CommandFailed."""
+    with contextlib.closing(Helper(image, command, mounts)) as helper:
+        helper.start()
+        text = b"".join(helper.output()).decode(errors="replace")
+        helper.end(what)
+    return text
+
+
+def sweep(api: Api) -> None:
+    """Remove the containers and images that helpers of a killed run have left."""
+    # All are asked for and looked at here: an engine that passes over a filter must not cost anybody an image.
+    for container in filter(_ours, api.ask("GET", "/containers/json?all=1") or ()):
+        api.ask("DELETE", f"/containers/{container['Id']}?force=1")
+    for image in filter(_ours, api.ask("GET", "/images/json?all=1") or ()):
+        with contextlib.suppress(Refused):
+            api.ask("DELETE", f"/images/{image['Id']}?force=1")
+
+
+def _ours(one: Mapping[str, Any]) -> bool:
+    return (one.get("Labels") or {}).get(LABEL) == HELPER
+
+
+def volume(name: str, *, read_only: bool) -> dict[str, Any]:
+    """Return a mount of a volume at /v, where nothing of the image is copied into it."""
+    return {"Type": "volume", "Source": name, "Target": "/v", "ReadOnly": read_only, "VolumeOptions": {"NoCopy": True}}
+
+
+def directory(path: str) -> dict[str, Any]:
+    """Return a mount of a directory of the engine's machine at /d."""
+    return {"Type": "bind", "Source": path, "Target": "/d"}
+
+
+def _definition(image: str, command: Sequence[str], mounts: Sequence[Mapping[str, Any]], stdin: bool) -> dict[str, Any]:
+    return {
+        "Image": image,
+        "Entrypoint": list(command[:1]),
+        "Cmd": list(command[1:]),
+        "User": "0:0",
+        "Env": ["LC_ALL=C", "PATH=/bin"],
+        "Labels": {LABEL: HELPER},
+        "NetworkDisabled": True,
+        "OpenStdin": stdin,
+        "StdinOnce": stdin,
+        "AttachStdin": stdin,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "HostConfig": {
+            "NetworkMode": "none",
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "CapAdd": list(_RIGHTS),
+            "LogConfig": {"Type": "none"},
+            "Mounts": list(mounts),
+        },
+    }

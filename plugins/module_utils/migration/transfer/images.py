@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies images from one engine to the other, in one stream and without a file in between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
+
+from ...core.errors import NotVerified
+from ...docker.stream import Refused
+from ..inventory import image_of
+from ..model import Image, Inventory, same
+from .image_stream import pass_on
+from .sides import Meter, Side
+
+# An engine packs images into a file of its own before it sends the first byte, and unpacks them after it has the last one.
+# Meanwhile it says nothing, so it gets so many times the patience.
+_PATIENCE = 15
+
+
+def copy(
+    source: Side, target: Side, images: Sequence[Image], names: Sequence[str], known: Collection[str]
+) -> dict[str, tuple[str, ...]]:
+    """Copy images, without the blobs that the target is known to have, and look at the copies.
+
+    Returns the blobs of their layers, by the images' ids at the target, as far as the archive names them.
+    """
+    what = f"copy image '{images[0].name}'" if len(images) == 1 else f"copy {len(images)} images"
+    meter = Meter(images[0].name.rpartition("/")[2], sum(image.size for image in images))
+    query = "&".join(f"names={quote(name, safe='')}" for name in names)
+    with source.trouble(what):
+        download = source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE)
+    with download:
+        with target.trouble(what):
+            upload = target.api.upload("POST", "/images/load?quiet=1")
+
+        def write(piece: bytes) -> None:
+            with target.trouble(what):
+                upload.write(piece)
+
+        with upload:
+            with source.trouble(what):
+                passed = pass_on(download.read, write, known, meter.add)
+            with target.trouble(what):
+                upload.patience(target.api.seconds * _PATIENCE)
+                _check_answer(upload.finish())
+    blobs = dict[str, tuple[str, ...]]()
+    with target.trouble(what):
+        for image in images:
+            for name, there in _checked(target, image):
+                if name in passed.layers:
+                    blobs[there.id] = passed.layers[name]
+    meter.done()
+    return blobs
+
+
+def known_blobs(target: Inventory, images: Sequence[Image], noted: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Return the blobs that need not be sent. noted: those of images that earlier runs have copied, by the image's id.
+
+    Docker's own store knows a layer by all layers below it, and keeps it unpacked; containerd's keeps what came, as it came.
+    """
+    if target.contents:
+        there = {image.id for image in target.images}
+        return frozenset(blob for image, blobs in noted.items() if image in there for blob in blobs)
+    chains = {image.layers[:depth] for image in target.images for depth in range(1, len(image.layers) + 1)}
+    used: dict[str, list[bool]] = {}
+    for image in images:
+        for depth, layer in enumerate(image.layers, 1):
+            used.setdefault(layer, []).append(image.layers[:depth] in chains)
+    return frozenset(layer for layer, there_everywhere in used.items() if all(there_everywhere))
+
+
+def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
+    """Look at a copy, under each of its names, and yield what is there. Raises NotVerified."""
+    for name in image.tags or (image.id,):
+        found = image_of(target.api.ask("GET", f"/images/{quote(name, safe='/:@')}/json"))
+        if not same(found, image):
+            reason = f"the target has {found.id[:19]} under that name, the source {image.id[:19]}"
+            raise NotVerified(f"verify the copy of image '{name}'", reason, "Run again: it is copied again.")
+        yield name, found
+
+
+def _check_answer(text: str) -> None:
+    """Raise Refused for an engine that says in a good answer that it has failed."""
+    for line in text.splitlines():
+        try:
+            error = json.loads(line).get("error")
+        except (ValueError, AttributeError):
+            continue
+        if error:
+            raise Refused(0, str(error))

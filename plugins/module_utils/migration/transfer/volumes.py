@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copies a volume: into one with a name of ours, then compared with what left the source, and only then under its own name.
+
+A volume can't be renamed. So its own one is created empty, and the directory with the data takes the place of the empty one: the
+system does that at once, and refuses it where the other is not empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from ...core.errors import CommandFailed, NotVerified
+from ...docker.stream import Refused
+from ..model import LABEL, Volume
+from .contents import Contents, Pieces, contents_of
+from .helper import Helper, HelperImage, directory, run, volume
+from .sides import Meter, Side
+
+_KEPT = ("--xattrs", "--acls", "--numeric-owner")
+# Sorted, so that both sides tell the same in the same order, and of hard links the same one first.
+READ = (
+    "/bin/tar", "--create", "--directory=/v", "--sparse", *_KEPT, "--xattrs-exclude=security.selinux", "--sort=name",
+    "--format=posix", "--pax-option=delete=atime,delete=ctime", ".",
+)  # fmt: skip
+WRITE = (
+    "/bin/tar", "--extract", "--directory=/v", *_KEPT, "--xattrs-include=*", "--preserve-permissions", "--same-owner",
+    "--delay-directory-restore",
+)  # fmt: skip
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Place:
+    """One engine with its helpers."""
+
+    side: Side
+    image: HelperImage
+
+
+def temporary(name: str) -> str:
+    """Return the name under which a volume is filled."""
+    return f"laptop.containers.moving-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def copy(source: Place, target: Place, what: Volume) -> Contents:
+    """Fill a volume of a temporary name, and compare it with what left the source. Returns its contents."""
+    name, doing = temporary(what.name), f"copy volume '{what.name}'"
+    with target.side.trouble(doing):
+        remove(target, name)
+        target.side.api.ask("POST", "/volumes/create", {"Name": name, "Labels": {LABEL: what.name}})
+    sent = _stream(source, target, what, name, doing)
+    arrived = contents(target, name, doing)
+    if arrived != sent:
+        reason = f"{arrived.files} files of {arrived.size} bytes arrived, and not as the {sent.files} of {sent.size} bytes were"
+        raise NotVerified(f"verify the copy of volume '{what.name}'", reason, "Run again: it is copied again.")
+    return sent
+
+
+def _stream(source: Place, target: Place, what: Volume, name: str, doing: str) -> Contents:
+    """Read the one volume into the other. Returns what has left the source."""
+    meter = Meter(what.name, what.size or 0)
+    with source.side.trouble(doing):
+        reader = Helper(source.image, READ, [volume(what.name, read_only=True)])
+    with contextlib.ExitStack() as opened:
+        opened.callback(reader.close)
+        with target.side.trouble(doing):
+            writer = Helper(target.image, WRITE, [volume(name, read_only=False)], stdin=True)
+            opened.callback(writer.close)
+            writer.start()
+
+        def write(piece: bytes) -> None:
+            meter.add(len(piece))
+            with target.side.trouble(doing):
+                writer.feed(piece, doing)
+
+        with source.side.trouble(doing):
+            reader.start()
+            found = _read(reader, doing, write)
+        with target.side.trouble(doing):
+            writer.fed(doing)
+    meter.done()
+    return found
+
+
+def contents(place: Place, name: str, doing: str) -> Contents:
+    """Return what is in a volume, reading all of it."""
+    with place.side.trouble(doing):
+        reader = Helper(place.image, READ, [volume(name, read_only=True)])
+        with contextlib.closing(reader):
+            reader.start()
+            return _read(reader, doing)
+
+
+def _read(reader: Helper, doing: str, also: Callable[[bytes], object] = lambda _: None) -> Contents:
+    try:
+        found = contents_of(Pieces(reader.output(), also))
+    except ValueError as error:
+        # Where tar or the engine can tell why, they do.
+        reader.end(doing)
+        raise CommandFailed(doing, str(error), "Run again: it is copied again.") from error
+    reader.end(doing)
+    return found
+
+
+def put_in_place(target: Place, what: Volume, moved: Contents | str, *, replace: bool) -> None:
+    """Give a filled volume its name. moved: its contents, or their digest from an earlier run, which may have come further."""
+    doing = f"copy volume '{what.name}'"
+    api = target.side.api
+    with target.side.trouble(doing):
+        if replace:
+            remove(target, what.name)
+        final = api.ask("POST", "/volumes/create", {"Name": what.name, "Labels": dict(what.labels)})
+        if isinstance(moved, str) and contents(target, what.name, doing).digest == moved:
+            remove(target, temporary(what.name))
+            return
+        # Both are directories of the engine's own, side by side.
+        volumes = PurePosixPath(final["Mountpoint"]).parent.parent
+        names = [f"/d/{name}/_data" for name in (temporary(what.name), what.name)]
+        run(target.image, doing, ["/bin/mv", "--no-target-directory", *names], [directory(str(volumes))])
+        remove(target, temporary(what.name))
+
+
+def remove(place: Place, name: str) -> None:
+    """Remove a volume; one that is gone is no failure."""
+    try:
+        place.side.api.ask("DELETE", f"/volumes/{quote(name)}")
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+
+
+@contextlib.contextmanager
+def paused(source: Side, containers: Sequence[str], doing: str) -> Iterator[None]:
+    """Keep containers from writing meanwhile."""
+    done = list[str]()
+    try:
+        for container in containers:
+            with source.trouble(doing):
+                source.api.ask("POST", f"/containers/{container}/pause")
+            done.append(container)
+        yield
+    finally:
+        for container in done:
+            with source.trouble(doing):
+                unpause(source, container)
+
+
+def unpause(source: Side, container: str) -> None:
+    """Let a container go on."""
+    source.api.ask("POST", f"/containers/{container}/unpause")

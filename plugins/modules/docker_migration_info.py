@@ -1,0 +1,76 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_migration_info
+short_description: Compare two docker engines before or after a move
+version_added: 0.2.0
+author: [The laptop.containers contributors (@laptop-containers)]
+description:
+  - Returns what two docker engines keep. On request reads everything that M(laptop.containers.docker_migration) has copied
+    on both sides again, and fails where it is not the same.
+extends_documentation_fragment: [laptop.containers.attributes.info]
+options:
+  source:
+    description: The engine to move from, on this laptop - the name of a docker context, or the address of a unix socket.
+    type: str
+    required: true
+  target:
+    description: The engine to move to - the name of a colima profile whose runtime is docker, or the address of a unix socket.
+    type: str
+    default: docker-buildx
+  compare:
+    description:
+      - Whether to compare images by their layers, and the volumes that were moved by names, owners, modes, times, attributes and
+        contents of all files. Volumes are read in containers of an image that is removed afterwards.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds for which an engine may send or take nothing. While it packs or unpacks images it gets 15 times as long.
+    type: float
+    default: 120
+seealso:
+  - module: laptop.containers.docker_migration
+"""
+
+EXAMPLES = r"""
+- name: See whether everything is still the same on both sides
+  laptop.containers.docker_migration_info:
+    source: desktop-linux
+    compare: true
+"""
+
+RETURN = r"""
+source:
+  description: What the source keeps - C(version), C(images), C(volumes), C(containers) and C(networks).
+  returned: always
+  type: dict
+target:
+  description: The same of the target.
+  returned: always
+  type: dict
+equal:
+  description: What was compared and is the same on both sides, each with C(kind) and C(name).
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ..module_utils.core.module import run_module
+
+
+def subject():
+    from ..module_utils.migration.info import SUBJECT
+
+    return SUBJECT
+
+
+def main():
+    run_module(subject)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine says of its images, and how it hands them over: the stand-in and a real dockerd, through our client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api, Refused
+from ansible_collections.laptop.containers.plugins.module_utils.migration import inventory
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer import images
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.sides import Side
+
+from tests.support.migration.engines import docker, two_engines
+from tests.support.migration.made_images import Layer, archive
+
+from .conftest import LightEngine
+
+TAGS = ("a:1", "b:1", "registry.example/a:2")
+
+
+@pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("docker"))])
+def sides(request: pytest.FixtureRequest) -> tuple[Side, Side]:
+    """An engine with two images, one of which has two names, and an empty engine."""
+    found: tuple[Side, Side] = request.getfixturevalue({"stand-in": "light", "real": "real"}[request.param])
+    return found
+
+
+@pytest.fixture
+def light(short_path: Path) -> Iterator[tuple[Side, Side]]:
+    engines = [LightEngine(short_path / f"move-{name}") for name in ("old", "new")]
+    engines[0].pretend(
+        "images",
+        [
+            {"Id": f"sha256:{'1' * 64}", "RepoTags": ["a:1", "registry.example/a:2"], "Size": 5, "Created": 5},
+            {"Id": f"sha256:{'2' * 64}", "RepoTags": ["b:1"], "Size": 7, "Created": 5},
+        ],
+    )
+    yield as_sides(*(str(engine.socket) for engine in engines))
+    for engine in engines:
+        engine.stop()
+
+
+@pytest.fixture
+def real(short_path: Path) -> Iterator[tuple[Side, Side]]:
+    with two_engines(short_path) as engines:
+        for tags, number in ((["a:1", "registry.example/a:2"], 1), (["b:1"], 2)):
+            docker(engines.source, "load", data=archive(tags, [Layer(number)]))
+        yield as_sides(*(str(engine.socket) for engine in (engines.source, engines.target)))
+
+
+def as_sides(old: str, new: str) -> tuple[Side, Side]:
+    return Side(Api(old, 20), "the source"), Side(Api(new, 20), "the target")
+
+
+def by_tag(side: Side) -> dict[str, Image]:
+    return {tag: image for image in inventory.read(side.api).images for tag in image.tags}
+
+
+def test_images_arrive_with_the_names_that_were_asked_for(sides: tuple[Side, Side]) -> None:
+    source, target = sides
+    there = by_tag(source)
+    assert sorted(there) == list(TAGS) and there["a:1"].id == there["registry.example/a:2"].id
+    assert by_tag(target) == {}
+    wanted = [Image(**{**vars(there["a:1"]), "tags": ("a:1",)}), there["b:1"]]
+    images.copy(source, target, wanted, ["a:1", "b:1"], known=())
+    arrived = by_tag(target)
+    assert sorted(arrived) == ["a:1", "b:1"]
+    assert {tag: (image.id, image.layers, image.platform, image.created) for tag, image in arrived.items()} == {
+        tag: (image.id, image.layers, image.platform, image.created) for tag, image in there.items() if tag in arrived
+    }
+    assert by_tag(source) == there
+
+
+def test_an_image_that_is_not_there_is_refused(sides: tuple[Side, Side]) -> None:
+    source, _target = sides
+    inventory.negotiate(source.api)
+    with pytest.raises(Refused):
+        source.api.download("/images/get?names=gone%3A1")
+
+
+def test_networks_and_plugins_are_lists(sides: tuple[Side, Side]) -> None:
+    found = inventory.read(sides[0].api)
+    assert (found.networks, found.plugins, found.volumes, found.containers) == ((), (), (), ())
+    assert found.engine and found.root

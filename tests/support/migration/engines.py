@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two real engines, and moves between them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
+from ansible_collections.laptop.containers.plugins.module_utils.migration.info import MoveReader
+from ansible_collections.laptop.containers.plugins.module_utils.migration.task import Mover
+
+from rehearsal.services.dockerd import Dockerd
+
+
+@dataclass(frozen=True)
+class Engines:
+    """A source and a target."""
+
+    source: Dockerd
+    target: Dockerd
+
+    def move(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Run the module."""
+        return run(Mover(), self.options(Mover.spec, options), check_mode=check)
+
+    def compare(self, **options: Any) -> dict[str, Any]:
+        """Run the module that reads."""
+        return run(MoveReader(), self.options(MoveReader.spec, {"compare": True, **options}), check_mode=False)
+
+    def options(self, spec: Any, options: dict[str, Any]) -> dict[str, Any]:
+        """Return all options of a module."""
+        ends = {"source": self.source.host, "target": self.target.host, "timeout": 20.0}
+        return {name: one.get("default") for name, one in spec.items()} | ends | options
+
+
+@contextmanager
+def two_engines(place: Path | None = None) -> Iterator[Engines]:
+    """Start two engines, and remove them and what they keep at the end."""
+    directory = Path(tempfile.mkdtemp(prefix="mig-", dir=place or "/tmp"))
+    try:
+        with Dockerd(directory / "old") as source, Dockerd(directory / "new") as target:
+            yield Engines(source, target)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def docker(engine: Dockerd, *arguments: str, data: bytes | None = None) -> str:
+    """Run the docker command on an engine."""
+    program = shutil.which("docker")
+    assert program
+    done = subprocess.run(
+        [program, "-H", engine.host, *arguments], input=data, env=dict(os.environ), capture_output=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()

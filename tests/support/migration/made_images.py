@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images made here, without a registry, as archives that `docker load` takes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, as an archive. Content that can't be compressed, the same for the same number."""
+
+    number: int
+    size: int = 4096
+
+    def archive(self) -> bytes:
+        data = random.Random(self.number).randbytes(self.size)  # noqa: S311 - not for secrets
+        return _tar({f"layer-{self.number}": data})
+
+
+def archive(tags: Sequence[str], layers: Sequence[Layer], architecture: str = "amd64", **config: object) -> bytes:
+    """Return an image as an archive."""
+    packed = [layer.archive() for layer in layers]
+    digests = [hashlib.sha256(one).hexdigest() for one in packed]
+    description = {
+        "architecture": architecture,
+        "os": "linux",
+        "created": "2026-01-02T03:04:05Z",
+        "config": {"Cmd": ["/none"], **config},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
+        "history": [{"created": "2026-01-02T03:04:05Z", "created_by": "made"} for _ in layers],
+    }
+    text = json.dumps(description).encode()
+    name = f"{hashlib.sha256(text).hexdigest()}.json"
+    files = [f"{digest}/layer.tar" for digest in digests]
+    listed = json.dumps([{"Config": name, "RepoTags": list(tags), "Layers": files}]).encode()
+    return _tar({**dict(zip(files, packed, strict=True)), name: text, "manifest.json": listed})
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as made:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            made.addfile(entry, io.BytesIO(data))
+    return buffer.getvalue()

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes from one engine to the other, what is kept, and what is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
+    Container,
+    CopyImages,
+    CopyVolume,
+    Found,
+    Image,
+    Inventory,
+    Moved,
+    Unpause,
+    Volume,
+    Wish,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.migration.plan import in_batches, plan_move
+
+GIB = 1 << 30
+DAY = 86400.0
+NOW = 1000 * DAY
+EMPTY = Inventory("t")
+
+
+def image(name: str, *layers: str, size: int = 10, **more: Any) -> Image:
+    return Image(f"sha256:{name}", (f"{name}:1",), layers or (f"layer-{name}",), size, **more)
+
+
+def container(name: str, *volumes: str, state: str = "running", **more: Any) -> Container:
+    return Container(f"id-{name}", name, "i", "sha256:i", state, frozenset(volumes), frozenset(volumes), **more)
+
+
+def found(*things: Image | Volume | Container, target: Sequence[Image | Volume] = (), **more: Any) -> Found:
+    def inventory(name: str, some: Sequence[object]) -> Inventory:
+        kinds = {Image: "images", Volume: "volumes", Container: "containers"}
+        fields: dict[str, Any] = {key: tuple(one for one in some if isinstance(one, kind)) for kind, key in kinds.items()}
+        return Inventory(name, **fields)
+
+    return Found(inventory("s", things), inventory("t", target), NOW, **more)
+
+
+def copied(plan: Plan) -> list[str]:
+    images = [name for step in plan.steps if isinstance(step, CopyImages) for name in step.names]
+    return [*images, *(step.volume.name for step in plan.steps if isinstance(step, CopyVolume))]
+
+
+def test_what_the_target_lacks_is_copied_images_first() -> None:
+    plan = plan_move(found(Volume("db", 5), image("a"), image("b"), target=[image("a")]), Wish())
+    assert copied(plan) == ["b:1", "db"]
+    assert plan.actions == ["copy image 'b:1' (10 bytes)", "copy volume 'db' (5 bytes)"]
+    assert (plan.diff["before"], plan.diff["after"]) == ({"images": 1, "volumes": 0}, {"images": 2, "volumes": 1})
+
+
+def test_an_image_that_another_store_gave_another_id_is_there() -> None:
+    one = Image("sha256:1", ("a:1",), ("x", "y"), platform="linux/arm64", created=5.0)
+    assert copied(plan_move(found(one, target=[replace(one, id="sha256:2")]), Wish())) == []
+    assert copied(plan_move(found(one, target=[replace(one, id="sha256:2", tags=())]), Wish())) == ["a:1"]
+
+
+@pytest.mark.parametrize("other", [image("b"), Image("sha256:2", ("b:1",), ("layer-a",), created=1.0)])
+def test_another_image_of_that_name_is_kept_unless_told(other: Image) -> None:
+    one = Image("sha256:a", ("b:1", "also:1"), ("layer-a",))
+    there = replace(other, tags=("b:1",), id="sha256:other")
+    plan = plan_move(found(one, target=[there]), Wish())
+    assert copied(plan) == ["also:1"]
+    assert [(item.target, item.kind) for item in plan.pending] == [("image 'b:1'", "conflict")]
+    assert copied(plan_move(found(one, target=[there]), Wish(replace=frozenset(["b:1"])))) == ["b:1", "also:1"]
+
+
+def test_a_volume_is_kept_unless_it_is_ours_or_named() -> None:
+    both = {"target": [Volume("db")]}
+    plan = plan_move(found(Volume("db"), **both), Wish())
+    assert (copied(plan), [item.kind for item in plan.pending]) == ([], ["conflict"])
+    again = plan_move(found(Volume("db"), **both, moved={"db": Moved("digest")}), Wish())
+    assert (copied(again), again.pending) == ([], ())
+    (step,) = plan_move(found(Volume("db"), **both), Wish(replace=frozenset(["db"]))).steps
+    assert isinstance(step, CopyVolume) and step.replace and str(step).startswith("replace volume 'db'")
+
+
+def test_a_volume_that_was_filled_and_not_named_is_continued_while_containers_write() -> None:
+    unfinished = {"moved": {"db": Moved("digest", "temporary")}}
+    for target in ([], [Volume("db")]):
+        (step,) = plan_move(found(Volume("db"), container("web", "db"), target=target, **unfinished), Wish()).steps
+        assert isinstance(step, CopyVolume) and not step.pause and not step.replace
+        assert str(step) == "copy volume 'db' (what an earlier run has copied)"
+
+
+@pytest.mark.parametrize(("state", "held"), [("running", True), ("restarting", True), ("paused", False), ("exited", False)])
+def test_a_volume_that_a_container_may_write_to_waits_or_is_paused(state: str, held: bool) -> None:
+    things = (Volume("db"), container("web", "db", state=state))
+    plan = plan_move(found(*things), Wish())
+    assert copied(plan) == ([] if held else ["db"])
+    assert [item.kind for item in plan.pending] == (["in_use"] if held else [])
+    (step,) = plan_move(found(*things), Wish(pause=True)).steps
+    assert isinstance(step, CopyVolume) and step.pause == (("id-web",) if held else ())
+
+
+def test_a_container_that_a_killed_run_has_paused_goes_on_first() -> None:
+    paused = frozenset(["id-web", "id-old"])
+    plan = plan_move(found(image("a"), container("web", state="paused"), container("old"), paused=paused), Wish())
+    assert [type(step) for step in plan.steps] == [Unpause, CopyImages]
+
+
+@pytest.mark.parametrize(
+    ("wish", "kept"),
+    [
+        (Wish(images=("we?:*",), volumes=()), ["web:1"]),
+        (Wish(images=(), volumes=("d*",)), ["db"]),
+        (Wish(labels=("team=a",)), ["web:1"]),
+        (Wish(labels=("team",)), ["web:1", "db"]),
+        (Wish(newer=DAY), ["db"]),
+        (Wish(largest=100), ["db"]),
+    ],
+)
+def test_filters(wish: Wish, kept: list[str]) -> None:
+    web = image("web", size=1000, created=NOW - 2 * DAY, labels={"team": "a"})
+    assert copied(plan_move(found(web, Volume("db", 5, NOW, {"team": "b"})), wish)) == kept
+
+
+def test_what_has_no_name_or_lives_elsewhere_is_left_behind_and_told() -> None:
+    nameless = Image("sha256:n", (), ("x",))
+    things = (nameless, Volume("f" * 64, anonymous=True), Volume("nfs", outside=True))
+    plan = plan_move(found(*things), Wish())
+    assert copied(plan) == []
+    assert len(plan.warnings) == 3 and "nfs" in plan.warnings[0]
+    assert copied(plan_move(found(*things), Wish(dangling=True, anonymous=True))) == ["sha256:n", "f" * 64]
+    assert copied(plan_move(found(nameless, target=[nameless]), Wish(dangling=True))) == []
+
+
+def test_containers_are_told_with_what_brings_them_back() -> None:
+    source = replace(found(container("one", state="exited"), container("two", project="shop", directory="/s")).source, swarm=True)
+    plan = plan_move(Found(source, EMPTY, NOW), Wish())
+    assert [word for word in ("swarm", "shop (/s)", "one") if any(word in line for line in plan.warnings)] == [
+        "swarm",
+        "shop (/s)",
+        "one",
+    ]
+
+
+def test_too_little_space_is_refused_with_both_numbers() -> None:
+    things = (image("a", size=3 * GIB), Volume("db", 2 * GIB))
+    assert plan_move(found(*things, free=5 * GIB), Wish()).refusals == ()
+    (refusal,) = plan_move(found(*things, free=5 * GIB - 1), Wish()).refusals
+    assert "it needs 5.0 GiB, and 5.0 GiB are free" in refusal.message
+    # Layers that images share are counted once.
+    shared = found(image("a", size=3 * GIB), image("b", size=3 * GIB), free=4 * GIB)
+    source = replace(shared.source, layers_size=4 * GIB)
+    assert plan_move(replace(shared, source=source), Wish()).refusals == ()
+
+
+def test_images_with_a_common_base_go_together_in_portions() -> None:
+    on_base = [image(f"a{number}", "base", f"l{number}", size=GIB) for number in range(3)]
+    batches = list(in_batches([*on_base, image("z", "other", size=1)]))
+    assert [[one.name for one in batch] for batch in batches] == [["a0:1", "a1:1"], ["a2:1"], ["z:1"]]
