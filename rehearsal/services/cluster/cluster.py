@@ -35,7 +35,7 @@ class Cluster:
         try:
             self.api.start()
             self.control_plane.start()
-            self.kubelet.containerd.start()
+            self.kubelet.start_engines()
             self.start_kubelet()
         except BaseException:
             self.stop()
@@ -50,7 +50,8 @@ class Cluster:
             raise LabError(f"Could not start node '{NODE}': it is not ready. {self.kubelet.daemon.last_words()}")
 
     def _ready(self) -> bool:
-        # A taint of a node that was not ready stays for a moment.
+        # A taint of a node that was not ready stays until the controllers take it away.
+        self.control_plane.require()
         status, node = self.api.request("GET", f"/api/v1/nodes/{NODE}")
         conditions = node["status"].get("conditions", []) if status == 200 else []
         ready = any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)

@@ -20,7 +20,7 @@ class ControlPlane:
         self.controllers = Daemon("kube-controller-manager", api.directory)
 
     def start(self) -> None:
-        """Start both; the API server must run. They need no one to wait for them. Raises LabError."""
+        """Start both and do not wait for them; the API server must run. Raises LabError."""
         key, authority = self.api.data / "server.key", self.api.data / "ca.crt"
         accounts = [f"--service-account-private-key-file={key}", f"--root-ca-file={authority}"]
         # It would make the folder of that name on this machine.
@@ -44,6 +44,12 @@ class ControlPlane:
             f"--secure-port={free_port()}",
             "--profiling=false",
         ]
+
+    def require(self) -> None:
+        """Raise LabError when one of them has ended."""
+        for daemon in (self.scheduler, self.controllers):
+            if daemon.pid is None:
+                raise LabError(f"Could not keep {daemon.name} running: it ended. {daemon.last_words()}")
 
     def kill(self) -> None:
         """End both at once."""

@@ -45,8 +45,13 @@ class Kubelet:
         self.daemon = Daemon("kubelet", directory)
         self.logs = directory / "logs"
 
+    def start_engines(self) -> None:
+        """Start containerd and BuildKit. Raises LabError."""
+        pods.install_network(self.directory)
+        self.containerd.start()
+
     def start(self, kubeconfig: Path, flags: Sequence[str] = ()) -> None:
-        """Start the kubelet with more flags; containerd must run. Raises LabError."""
+        """Start the kubelet with more flags; its engines must run. Raises LabError."""
         program = find("kubelet")
         if program is None:
             raise LabError("Could not start the kubelet: it is not installed. Run 'make engines'.")

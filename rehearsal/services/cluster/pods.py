@@ -31,12 +31,13 @@ esac
 """
 
 
-def settings(directory: Path, pause: str) -> str:
-    """Return the settings of containerd's CRI plugin; the network's files go into the directory.
+def _places(directory: Path) -> tuple[Path, Path]:
+    return directory / "cni" / "bin", directory / "cni" / "net.d"
 
-    pause is the image that holds a pod together.
-    """
-    plugins, networks = directory / "cni" / "bin", directory / "cni" / "net.d"
+
+def install_network(directory: Path) -> None:
+    """Write the network's plugins and its settings below a directory."""
+    plugins, networks = _places(directory)
     for place in (plugins, networks):
         place.mkdir(parents=True, exist_ok=True)
     for name in ("loopback", NETWORK):
@@ -44,6 +45,14 @@ def settings(directory: Path, pause: str) -> str:
         (plugins / name).chmod(0o755)
     network = {"cniVersion": "0.3.1", "name": NETWORK, "plugins": [{"type": NETWORK}]}
     (networks / f"{NETWORK}.conflist").write_text(json.dumps(network))
+
+
+def settings(directory: Path, pause: str) -> str:
+    """Return the settings of containerd's CRI plugin, with the network of the directory.
+
+    pause is the image that holds a pod together.
+    """
+    plugins, networks = _places(directory)
     return f"""[plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{pause}"
 disable_apparmor = true
