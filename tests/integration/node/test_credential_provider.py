@@ -25,7 +25,6 @@ from tests.support.pull_secret.scenario import HOST
 
 pytestmark = pytest.mark.real("node", "registry", "buildkit", "buildx", "ecr-credential-provider")
 PROFILE = "dev"
-IMAGE = f"{HOST}/provided:1"
 
 
 def with_aws(node: Node, home: Path) -> None:
@@ -56,11 +55,32 @@ def provided(node: Node, engine: Callable[[str], Path], tmp_path: Path) -> Itera
     node.cluster.start_kubelet()
 
 
+def run(node: Node, pod: str) -> None:
+    """Run a pod of an image that only the registry has, in a namespace of its own, which has no secret."""
+    image = f"{HOST}/{pod}:1"
+    node.push(image)
+    node.cluster.api.namespace(pod)
+    node.cluster.kubectl("run", pod, f"--namespace={pod}", f"--image={image}")
+
+
+def runs(node: Node, pod: str) -> None:
+    """Wait until the pod runs."""
+    node.cluster.kubectl("wait", f"pod/{pod}", f"--namespace={pod}", "--for=condition=Ready", "--timeout=90s")
+
+
 @pytest.mark.usefixtures("provided")
 def test_a_pod_without_a_secret_runs(node: Node) -> None:
-    node.push(IMAGE)
     asked = node.ecr.calls
-    node.cluster.kubectl("run", "provided", f"--image={IMAGE}")
-    node.cluster.kubectl("wait", "pod/provided", "--for=condition=Ready", "--timeout=90s")
+    run(node, "provided")
+    runs(node, "provided")
     assert node.ecr.calls == asked + 1
-    assert node.cluster.kubectl("get", "secrets", "--namespace=default", "--output=name") == ""
+    assert node.cluster.kubectl("get", "secrets", "--namespace=provided", "--output=name") == ""
+
+
+@pytest.mark.usefixtures("provided")
+def test_what_aws_refuses_shows_in_the_events_and_the_pod_runs_once_it_is_allowed(node: Node) -> None:
+    node.ecr.configure(fail="AccessDeniedException", times=100)
+    run(node, "denied")
+    assert "401 Unauthorized" in node.refusal("denied")
+    node.ecr.configure()
+    runs(node, "denied")

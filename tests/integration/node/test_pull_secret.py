@@ -55,7 +55,7 @@ def test_pods_pull_with_the_secret_until_its_token_ends_and_again_after_the_next
 ) -> None:
     node.push(WEB)
     for namespace in WAYS:
-        node.cluster.kubectl("create", "namespace", namespace)
+        node.cluster.api.namespace(namespace)
     refresh(secret_refresh_namespaces=[NAMED, CHART])
     refresh(secret_refresh_namespaces=[ACCOUNT], secret_refresh_service_accounts=["default"])
     apply(node, NAMED)
@@ -79,7 +79,7 @@ def test_pods_pull_with_the_secret_until_its_token_ends_and_again_after_the_next
 def test_a_pod_without_the_secret_gets_no_image_that_another_pulled_with_it(node: Node, refresh: Refresh) -> None:
     node.push(WEB)
     for namespace in ("with", "without"):
-        node.cluster.kubectl("create", "namespace", namespace)
+        node.cluster.api.namespace(namespace)
     refresh(secret_refresh_namespaces=["with"])
     apply(node, "with")
     node.runs("web", "with")
