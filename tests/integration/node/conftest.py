@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.builds.node import Node
+from rehearsal.services.registry import Registry
+from tests.support.builds.node import ABROAD, Node
 
 if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr
-    from rehearsal.services.registry import Registry
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +23,11 @@ def node(
     """A real node, with a builder on its BuildKit."""
     place = short_path / "node"
     place.mkdir()
-    node = Node(place, tmp_path_factory.mktemp("node"), ecr, registry.address, engine("docker-buildx"))
-    try:
-        node.start()
-        yield node
-    finally:
-        node.stop()
+    with Registry(place / "registry", ecr, region=ABROAD) as second:
+        addresses = (registry.address, second.address)
+        node = Node(place, tmp_path_factory.mktemp("node"), ecr, addresses, engine("docker-buildx"))
+        try:
+            node.start()
+            yield node
+        finally:
+            node.stop()

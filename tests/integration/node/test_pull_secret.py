@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from rehearsal.services.ecr import Ecr
-from tests.support.builds.node import Node
+from tests.support.builds.node import SECOND, Node
 from tests.support.pages import snippet
 from tests.support.pull_secret.refresh import ROOT, Refresh
 from tests.support.pull_secret.scenario import HOST, age
@@ -85,3 +85,16 @@ def test_a_pod_without_the_secret_gets_no_image_that_another_pulled_with_it(node
     node.runs("web", "with")
     apply(node, "without", named=False)
     assert "401 Unauthorized" in node.refusal("without")
+
+
+def test_one_secret_opens_registries_of_two_regions(node: Node, refresh: Refresh) -> None:
+    images = [f"{host}/regional:1" for host in (HOST, SECOND)]
+    for image in images:
+        node.push(image)
+    node.cluster.api.namespace("regions")
+    refresh(secret_refresh_namespaces=["regions"], secret_refresh_registries=[HOST, SECOND])
+    containers = [{"name": f"app{number}", "image": image} for number, image in enumerate(images)]
+    spec = {"imagePullSecrets": [{"name": "ecr-creds"}], "containers": containers}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "both"}, "spec": spec}
+    node.cluster.kubectl("apply", "--namespace=regions", "--filename=-", standard_input=json.dumps(pod))
+    node.cluster.kubectl("wait", "pod/both", "--namespace=regions", "--for=condition=Ready", "--timeout=90s")

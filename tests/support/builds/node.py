@@ -15,6 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.clu
 
 from rehearsal.services.cluster.cluster import Cluster
 from rehearsal.services.cluster.kubelet import FLAGS
+from rehearsal.services.ecr import REGION
 from tests.support.builds.images import context_of
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr
 
 PAUSE = "docker.io/library/pause:dev"
+ABROAD = "us-east-1"
+# A registry with a token of its own.
+SECOND = HOST.replace(REGION, ABROAD)
 
 
 def machine() -> dict[str, str]:
@@ -35,13 +39,13 @@ def machine() -> dict[str, str]:
 
 
 class Node:
-    """A cluster, a builder on its BuildKit, and the way from both to the registry of HOST."""
+    """A cluster, a builder on its BuildKit, and the way from both to the registries of HOST and SECOND."""
 
-    def __init__(self, place: Path, home: Path, ecr: Ecr, registry: str, buildx: Path) -> None:
+    def __init__(self, place: Path, home: Path, ecr: Ecr, registries: tuple[str, str], buildx: Path) -> None:
         self.before = machine()
         self.home = home
         self.ecr = ecr
-        self.front = Front(place / "front", registry, HOST)
+        self.front = Front(place / "front", registries[0], HOST, elsewhere={SECOND: registries[1]})
         self.docker_config = home / ".docker" / "config.json"
         plugins = home / ".docker" / "cli-plugins"
         plugins.mkdir(parents=True)
@@ -64,8 +68,9 @@ class Node:
         """Build an image that sleeps into ECR's registry, and not into the cluster. Its content is like no other's."""
         context = context_of(self.home / image.replace("/", "-"), "sleep", ["infinity"])
         (context / "words").write_text(image)
-        login = base64.b64encode(f"AWS:{self.ecr.token()}".encode()).decode()
-        self.docker_config.write_text(json.dumps({"auths": {HOST: {"auth": login}}}))
+        tokens = {HOST: self.ecr.token(), SECOND: self.ecr.token(region=ABROAD)}
+        logins = {host: {"auth": base64.b64encode(f"AWS:{token}".encode()).decode()} for host, token in tokens.items()}
+        self.docker_config.write_text(json.dumps({"auths": logins}))
         self._build(image, context, "type=image,push=true,store=false")
         self.docker_config.unlink()
 

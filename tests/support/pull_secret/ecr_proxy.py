@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ECR's own host names for the lab's registry: a proxy on the loopback, and TLS with a certificate of the lab.
+"""ECR's own host names for the lab's registries: a proxy on the loopback, and TLS with a certificate of the lab.
 
 Programs reach it as they reach AWS from a company's network: through HTTPS_PROXY, trusting what SSL_CERT_FILE holds.
 """
@@ -12,18 +12,23 @@ import socket
 import socketserver
 import ssl
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from rehearsal.services.certificates import Authority
 
 
 class Front:
-    """.environment for programs; .seen lists the hosts that were asked for."""
+    """.environment for programs; .seen lists the hosts that were asked for.
 
-    def __init__(self, directory: Path, address: str, *hosts: str) -> None:
+    All lead to the registry of one address, but those of elsewhere (host: address).
+    """
+
+    def __init__(self, directory: Path, address: str, *hosts: str, elsewhere: Mapping[str, str] | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         authority = Authority(directory)
-        pair = authority.issue("registry", server=True, hosts=hosts)
+        self.elsewhere = dict(elsewhere or {})
+        pair = authority.issue("registry", server=True, hosts=(*hosts, *self.elsewhere))
         (directory / "pair.pem").write_bytes(pair.certificate + pair.key)
         self.certificate = authority.certificate_file
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -59,10 +64,11 @@ class _Handler(socketserver.StreamRequestHandler):
         target = self.rfile.readline().split()[1].decode()
         while self.rfile.readline().strip():
             pass
-        front.seen.append(target.rpartition(":")[0])
+        name = target.rpartition(":")[0]
+        front.seen.append(name)
         self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         with contextlib.suppress(OSError), front.tls.wrap_socket(self.connection, server_side=True) as client:
-            host, _, port = front.address.partition(":")
+            host, _, port = front.elsewhere.get(name, front.address).partition(":")
             with socket.create_connection((host, int(port))) as registry:
                 _join(client, registry)
 
