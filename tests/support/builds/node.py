@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.cluster_builds import BuildkitFiles
 
+from rehearsal.processes.system import comes_true
 from rehearsal.services.cluster.cluster import Cluster
 from rehearsal.services.cluster.kubelet import FLAGS
 from rehearsal.services.ecr import REGION
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr
 
 PAUSE = "docker.io/library/pause:dev"
+SECONDS = 60.0
 ABROAD = "us-east-1"
 # A registry with a token of its own.
 SECOND = HOST.replace(REGION, ABROAD)
@@ -95,9 +97,16 @@ class Node:
 
     def refusal(self, namespace: str) -> str:
         """Wait until no pod of a namespace gets its image; return the events of that."""
+        # kubectl waits only for pods that are there.
+        assert comes_true(lambda: bool(self._pods(namespace)), SECONDS), f"no pod in namespace {namespace}"
         reason = "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull"
         self.cluster.kubectl("wait", "pods", "--all", f"--namespace={namespace}", reason, "--timeout=90s")
         return self.cluster.kubectl("get", "events", f"--namespace={namespace}", "--field-selector=reason=Failed")
+
+    def _pods(self, namespace: str) -> list[object]:
+        status, found = self.cluster.api.request("GET", f"/api/v1/namespaces/{namespace}/pods")
+        assert status == 200, found
+        return list(found["items"])
 
     def stop(self) -> None:
         """End everything."""
