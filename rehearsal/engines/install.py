@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rehearsal.engines import ENGINES, Engine, caches, find
+from rehearsal.engines import ENGINES, Engine, as_released, caches, find
 
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: tools for networks of dockerd and of pods, and a second Debian for the newer Python.
@@ -111,13 +111,24 @@ def builds_wanted() -> list[Engine]:
 def build_all() -> list[str]:
     """Build missing engines. Returns the failures."""
     wanted = builds_wanted()
-    if not wanted:
+    if not wanted and all(as_released.colima(version).built for version in as_released.OLDER):
         return []
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/opt/homebrew/bin:/usr/lib/go/bin")
     if go is None:
-        names = " ".join(engine.name for engine in wanted)
+        names = " ".join([*(engine.name for engine in wanted), "older colima"])
         return [f"{names}: Go is missing; install Go 1.26 or newer (https://go.dev/dl) and run 'make engines' again"]
-    return [problem for engine in wanted if (problem := build(go, engine))]
+    return [problem for engine in wanted if (problem := build(go, engine))] + build_older(go)
+
+
+def build_older(go: str) -> list[str]:
+    """Build older releases of colima. Returns the failures."""
+    problems = []
+    for version in as_released.OLDER:
+        try:
+            say(f"colima {version:<9} {as_released.colima(version).build(go)}")
+        except as_released.NotBuilt as error:
+            problems.append(f"colima {version}: {error}")
+    return problems
 
 
 def build(go: str, engine: Engine) -> str | None:

@@ -24,7 +24,7 @@ from .lima.instances import Instance
 BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
 COLIMA_JSON = "/etc/colima/colima.json"
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
-SERVICES = {"docker.service": "docker", "containerd.service": "containerd", "containerd": "containerd", "incus": "incus"}
+SERVICES = ("docker", "containerd", "incus")
 _WRITE = re.compile(r"cat > (\S+)\Z")
 _EXIT = re.compile(r"exit (\d+)\Z")
 _K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
@@ -282,8 +282,9 @@ class Guest:
             return (
                 self.start_kubernetes(notes.get("k3s_version", ""), notes.get("k3s_port", 6443)) if verb == "start" else Answer()
             )
-        mine = SERVICES.get(unit)
-        if mine is None or mine != self.runtime_of_instance():
+        # colima before 0.9 leaves out the suffix, with the command service.
+        mine = unit.removesuffix(".service")
+        if mine not in SERVICES or mine != self.runtime_of_instance():
             return Answer()
         if verb == "is-active":
             return Answer(0 if self.runtime_up else 3)
@@ -294,7 +295,7 @@ class Guest:
     def runtime_of_instance(self) -> str:
         """The runtime that the forwarded sockets belong to."""
         ends = " ".join(self.sockets())
-        for word, runtime in (("docker.sock", "docker"), ("buildkit", "containerd"), ("incus", "incus")):
+        for word, runtime in (("docker.sock", "docker"), ("containerd.sock", "containerd"), ("incus", "incus")):
             if word in ends:
                 return runtime
         return "none"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real colima of any version, as far as it runs without a VM: what it says of itself, and its downloads as if done."""
+"""A real colima of any version, as far as it runs without a VM: its downloads as if done, and a laptop with it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.colima.standin_laptop import ColimaLab
 
 # Each colima has the list of its images in itself.
 _IMAGES = re.compile(rb"https://github\.com/abiosoft/colima-core/releases/download/[\w./-]+")
@@ -58,3 +60,20 @@ class Release:
             if url.endswith(".qcow2"):
                 # As qemu-img would have converted it.
                 kept.with_name(f"{kept.name}.raw").write_text(text)
+
+
+class RealColimaLab(ColimaLab):
+    """A laptop with a real colima, which can be exchanged as an upgrade does. The machines are those of the stand-in limactl."""
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        super().__init__(root, SYSTEM=platform.system(), ARCH=platform.machine(), **settings)
+        # colima on Linux wants to see one; nothing here uses it.
+        (self.bin / "qemu-img").write_text("#!/bin/sh\n")
+        (self.bin / "qemu-img").chmod(0o755)
+
+    def install(self, colima: Path) -> None:
+        """Put this colima in the place of the one before."""
+        (self.bin / "colima").unlink()
+        (self.bin / "colima").symlink_to(colima)
+        cache = "Library/Caches/colima" if platform.system() == "Darwin" else ".cache/colima"
+        Release.of(colima).put_downloads(self.home / cache / "caches")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..model.config import Config, has_kubernetes
 from ..model.desired import Refusal
-from ..model.settings import INCUS_KEEPS_DATA_SINCE, Version, text_of
+from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
 from .action import Action, Do, act
 
@@ -28,6 +28,14 @@ def unreadable(current: Current) -> tuple[Refusal, ...]:
         remedy = "Run 'colima list' by hand, repair what it shows, and run again."
         return (Refusal(f"plan profile '{current.name}'", current.contradiction, remedy),)
     return ()
+
+
+def leaves_disk_out(current: Current, version: Version | None) -> list[Refusal]:
+    """Return why this colima must not start a profile: it would do so without the data disk that a newer one made for it."""
+    if version is None or version >= DATA_DISK_SINCE or current.disk is None or current.fresh:
+        return []
+    reason = f"its images and volumes are on a data disk, which a colima before {text_of(DATA_DISK_SINCE)} leaves out"
+    return [Refusal(f"start profile '{current.name}' with colima {text_of(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
 def runs_unseen(current: Current) -> tuple[Refusal, ...]:

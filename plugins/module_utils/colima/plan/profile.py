@@ -22,7 +22,7 @@ from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
 from .builds import Builds, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
-from .heal import Repair, enlarge, repairs, runs_unseen, unreadable
+from .heal import Repair, enlarge, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, idle_too_short
 from .recreate import Verdict, how_to_recreate
 from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
@@ -111,7 +111,9 @@ def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts:
 
 
 def _outdated(case: _Case) -> Iterable[Refusal]:
-    return too_old(case.facts.version) or version_problems(case.desired, case.facts.version)
+    starts = case.want_up and (case.stops or not case.current.up)
+    without = leaves_disk_out(case.current, case.facts.version) if starts else []
+    return too_old(case.facts.version) or version_problems(case.desired, case.facts.version) or without
 
 
 def _older_k3s(case: _Case) -> Iterable[Refusal]:
