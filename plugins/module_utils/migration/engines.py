@@ -66,10 +66,10 @@ def _source(text: str) -> str:
     hosts = context_hosts(docker_directory(os.environ, home()))
     host = text if "://" in text else hosts.get(text, "")
     if not host:
-        known = ", ".join(sorted(hosts)) or "there is none"
-        raise InputError(
-            f"move from '{text}'", "no docker context has that name", f"Use one of these as O(source), or unix:///path: {known}."
-        )
+        known = ", ".join(sorted(hosts)) or "none"
+        what = f"find the engine '{text}'" if text else "find the engine to move from"
+        reason = "no docker context has that name" if text else "it is not named"
+        raise InputError(what, reason, f"Name a docker context, or the address of a socket, as O(source). There are: {known}.")
     if not host.startswith(_UNIX):
         raise InputError(
             f"move from '{text}'", f"its address '{host}' is no unix socket", "Use an engine on this laptop as O(source)."

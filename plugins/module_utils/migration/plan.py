@@ -150,23 +150,23 @@ def _left_behind(found: Found, wish: Wish) -> Iterator[str]:
     source = found.source
     outside = [one.name for one in source.volumes if one.outside]
     if outside:
-        yield f"Volumes with data outside the engine were not moved: {_listed(outside)}. Create them again, with their options."
+        yield f"Volumes with data outside the engine are not moved: {_listed(outside)}. Create them again, with their options."
     anonymous = [one for one in source.volumes if one.anonymous]
     if anonymous and not wish.anonymous:
-        yield f"Volumes without a name were not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
+        yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
     nameless = [one for one in source.images if not one.tags]
     if nameless and not wish.dangling:
-        yield f"Images without a name were not moved ({len(nameless)}). Set O(dangling=true) to move them."
+        yield f"Images without a name are not moved ({len(nameless)}). Set O(dangling=true) to move them."
     if source.swarm:
-        yield "The source is a swarm, whose services, secrets and configs were not moved. Deploy the stacks again."
+        yield "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again."
     if source.plugins:
-        yield f"Plugins were not moved: {_listed(source.plugins)}. Install them again."
+        yield f"Plugins are not moved: {_listed(source.plugins)}. Install them again."
     projects = sorted({f"{one.project} ({one.directory})" for one in source.containers if one.project})
     if projects:
         yield f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."
     single = [one.name for one in source.containers if not one.project]
     if single:
-        yield f"Containers were not moved: {_listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
+        yield f"Containers are not moved: {_listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
 
 
 def _listed(names: Sequence[str]) -> str:

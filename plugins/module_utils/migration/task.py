@@ -111,6 +111,7 @@ class Mover(Subject[Wish, Found]):
         for place in (self.ends.source, self.ends.target):
             with place.side.trouble(self.work):
                 sweep(place.side.api)
+                volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
         waiting, running, failures = list(plan.steps), dict[Future[None], Step](), list[Exception]()
         with ThreadPoolExecutor(self.parallel) as pool:
             try:

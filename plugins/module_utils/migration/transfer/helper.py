@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -31,6 +32,8 @@ PACK = (
 _STDERR_KEPT = 4096
 # A file system may need so many times the patience to write what it has taken.
 _PATIENCE = 15
+_NOT_FOUND, _CONFLICT = 404, 409
+_ATTEMPTS, _ATTEMPT_SECONDS = 100, 0.2
 
 
 class HelperImage:
@@ -149,10 +152,24 @@ def sweep(api: Api) -> None:
     """Remove the containers and images that helpers of a killed run have left."""
     # All are asked for and looked at here: an engine that passes over a filter must not cost anybody an image.
     for container in filter(_ours, api.ask("GET", "/containers/json?all=1") or ()):
-        api.ask("DELETE", f"/containers/{container['Id']}?force=1")
+        _remove(api, str(container["Id"]))
     for image in filter(_ours, api.ask("GET", "/images/json?all=1") or ()):
         with contextlib.suppress(Refused):
             api.ask("DELETE", f"/images/{image['Id']}?force=1")
+
+
+def _remove(api: Api, container: str) -> None:
+    """Remove a container; one that is gone, or goes because a run before this one asked for it, is no failure."""
+    for _attempt in range(_ATTEMPTS):
+        try:
+            api.ask("DELETE", f"/containers/{container}?force=1")
+            return
+        except Refused as refused:
+            if refused.status == _NOT_FOUND:
+                return
+            if refused.status != _CONFLICT:
+                raise
+        time.sleep(_ATTEMPT_SECONDS)
 
 
 def _ours(one: Mapping[str, Any]) -> bool:

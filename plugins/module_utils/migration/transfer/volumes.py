@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -132,6 +132,13 @@ def remove(place: Place, name: str) -> None:
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
+
+
+def sweep(place: Place, complete: Collection[str]) -> None:
+    """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
+    for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ():
+        if LABEL in (one.get("Labels") or {}) and one["Name"] not in complete:
+            remove(place, one["Name"])
 
 
 @contextlib.contextmanager
