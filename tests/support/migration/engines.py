@@ -61,3 +61,8 @@ def docker(engine: Dockerd, *arguments: str, data: bytes | None = None) -> str:
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
+
+
+def place_of(engine: Dockerd, volume: str) -> Path:
+    """Return the directory of a volume."""
+    return Path(docker(engine, "volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())

@@ -10,6 +10,7 @@ import random
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,25 @@ def archive(tags: Sequence[str], layers: Sequence[Layer], architecture: str = "a
     return _tar({**dict(zip(files, packed, strict=True)), name: text, "manifest.json": listed})
 
 
+def waiting(tag: str, program: Path) -> bytes:
+    """Return an image whose containers wait for an hour. program: a buildctl that needs no library."""
+    command = ["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]
+    return archive([tag], [_Program(0, path=program)], Cmd=command)
+
+
+@dataclass(frozen=True)
+class _Program(Layer):
+    path: Path = Path()
+
+    def archive(self) -> bytes:
+        return _tar({"tool": self.path.read_bytes()})
+
+
 def _tar(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as made:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
-            entry.size = len(data)
+            entry.size, entry.mode = len(data), 0o755
             made.addfile(entry, io.BytesIO(data))
     return buffer.getvalue()

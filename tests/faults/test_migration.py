@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves that are killed, or whose engines stall, die, or have no room: nothing half has a name, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep
+
+from rehearsal.services.dockerd import Dockerd
+from tests.support.migration.engines import Engines, docker, place_of, two_engines
+from tests.support.migration.faults import enlarge, killed_after, small_disk, stalling
+from tests.support.migration.made_images import Layer, archive
+from tests.support.migration.trees import many_files, odd_tree, told
+
+pytestmark = pytest.mark.real("docker")
+MIB = 1 << 20
+VOLUMES = ("odd", "many", "large")
+KILLS = 20 if os.environ.get("LAPTOP_LONG") else 5
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    with two_engines() as engines:
+        for number in range(4):
+            docker(engines.source, "load", data=archive([f"app:{number}"], [Layer(1, 5 * MIB), Layer(10 + number, MIB)]))
+        for name in VOLUMES:
+            docker(engines.source, "volume", "create", name)
+        odd_tree(place_of(engines.source, "odd"))
+        many_files(place_of(engines.source, "many"), 2000)
+        (place_of(engines.source, "large") / "data").write_bytes(random.Random(1).randbytes(40 * MIB))  # noqa: S311
+        yield engines
+
+
+@pytest.fixture
+def empty(engines: Engines) -> Iterator[Engines]:
+    """The engines with nothing at the target."""
+    yield engines
+    for name in names(engines.target):
+        docker(engines.target, "volume", "rm", name)
+    images = docker(engines.target, "images", "--all", "--quiet").split()
+    if images:
+        docker(engines.target, "rmi", "--force", *dict.fromkeys(images))
+
+
+def names(engine: Dockerd) -> list[str]:
+    return docker(engine, "volume", "ls", "--quiet").split()
+
+
+def trees(engine: Dockerd) -> dict[str, list[bytes]]:
+    """Return the volumes that have their own names."""
+    return {name: told(place_of(engine, name)) for name in names(engine) if name in VOLUMES}
+
+
+def images(engine: Dockerd) -> list[str]:
+    return sorted(docker(engine, "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").splitlines())
+
+
+def whole(engines: Engines) -> None:
+    """Check that a run completes the move, and that nothing else is left."""
+    engines.move()
+    assert trees(engines.target) == trees(engines.source)
+    assert images(engines.target) == images(engines.source)
+    assert sorted(names(engines.target)) == sorted(VOLUMES)
+    assert not engines.move()["changed"]
+    for engine in (engines.source, engines.target):
+        assert docker(engine, "ps", "--all", "--quiet") == ""
+
+
+def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: Engines) -> None:
+    before, there = trees(empty.source), images(empty.source)
+    draw = random.Random(os.environ.get("LAPTOP_SEED", "moves"))  # noqa: S311
+    complete: set[str] = set()
+    for _ in range(KILLS):
+        if not killed_after(empty, draw.uniform(0.3, 4.0)):
+            break
+        found = trees(empty.target)
+        for name, rows in found.items():
+            # An own volume is made a moment before its data takes its place.
+            assert rows == before[name] or not list(place_of(empty.target, name).iterdir())
+        assert complete <= {name for name, rows in found.items() if rows == before[name]}
+        complete = {name for name, rows in found.items() if rows == before[name]}
+        assert not [row for row in images(empty.target) if row not in there and "<none>" not in row]
+    whole(empty)
+    assert (trees(empty.source), images(empty.source)) == (before, there)
+
+
+@pytest.mark.parametrize("after", [20_000, 10 * MIB, 30 * MIB])
+def test_a_socket_that_stalls_ends_the_run_in_bounded_time(empty: Engines, after: int) -> None:
+    path = empty.source.directory / "stalls.sock"
+    with stalling(path, empty.source.socket, after):
+        began = time.monotonic()
+        with pytest.raises(CommandFailed, match=r"does not answer: nothing came for [0-9.]+ s\. Start it, and run again"):
+            empty.move(source=f"unix://{path}", timeout=0.5)
+        assert time.monotonic() - began < 60
+    whole(empty)
+
+
+def test_a_source_that_dies_ends_the_run_and_the_next_one_goes_on(empty: Engines) -> None:
+    timer = threading.Timer(1.2, empty.source.kill)
+    timer.start()
+    try:
+        with pytest.raises(CommandFailed, match=r"the source .* does not answer"):
+            while True:
+                empty.move()
+    finally:
+        timer.join()
+        empty.source.start()
+    whole(empty)
+
+
+def test_a_full_disk_is_named_and_the_next_run_goes_on() -> None:
+    place = Path(tempfile.mkdtemp(prefix="full-", dir="/tmp"))
+    try:
+        with (
+            small_disk(place / "disk", 30) as disk,
+            Dockerd(place / "old") as source,
+            Dockerd(place / "new", data=disk) as target,
+        ):
+            engines = Engines(source, target)
+            docker(source, "volume", "create", "many")
+            # Small files take more of the disk than the engine counts.
+            many_files(place_of(source, "many"), 9000)
+            with pytest.raises(CommandFailed, match=r"many'.*No space left on device\. Free some disk space there"):
+                engines.move()
+            assert "many" not in names(target)
+            enlarge(disk, 200)
+            engines.move()
+            assert told(place_of(target, "many")) == told(place_of(source, "many"))
+            docker(source, "load", data=archive(["large:1"], [Layer(5, 100 * MIB)]))
+            enlarge(disk, 130)
+            with pytest.raises(RefusedStep, match=r"it needs 100 MiB, and .* are free"):
+                engines.move()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Volumes from one real engine to another, as the system's own tools see them; what is in use, taken or outside is left alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import NotVerified
+
+from rehearsal.services.dockerd import Dockerd
+from tests.support.migration.engines import Engines, docker, place_of, two_engines
+from tests.support.migration.made_images import waiting
+from tests.support.migration.trees import many_files, occupied, odd_tree, sparse_file, told
+
+pytestmark = pytest.mark.real("docker", "buildkit")
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def engines(engine: Callable[[str], Path]) -> Iterator[Engines]:
+    with two_engines() as engines:
+        docker(engines.source, "load", data=waiting("waits:1", engine("buildctl")))
+        yield engines
+
+
+def volume(engine: Dockerd, name: str, *options: str) -> Path:
+    docker(engine, "volume", "create", *options, name)
+    return place_of(engine, name)
+
+
+def test_every_kind_of_file_arrives_as_it_was(engines: Engines) -> None:
+    odd_tree(volume(engines.source, "odd", "--label", "com.docker.compose.volume=db"))
+    many_files(volume(engines.source, "many"), 10_000)
+    sparse_file(volume(engines.source, "sparse") / "disk.img", 128 * MIB, 0, 64 * MIB, 128 * MIB - 4)
+    volume(engines.source, "nothing")
+    before = {name: told(place_of(engines.source, name)) for name in ("odd", "many", "sparse", "nothing")}
+    done = engines.move(images=[])
+    assert len(done["actions"]) == 4
+    for name, rows in before.items():
+        assert told(place_of(engines.target, name)) == rows == told(place_of(engines.source, name))
+    assert occupied(place_of(engines.target, "sparse")) < MIB
+    labels = json.loads(docker(engines.target, "volume", "inspect", "odd"))[0]["Labels"]
+    assert labels == {"com.docker.compose.volume": "db"}
+    assert not engines.move(images=[])["changed"]
+    assert {one["name"] for one in engines.compare()["equal"]} == set(before)
+    (place_of(engines.target, "many") / "0042" / "4242").write_bytes(b"other")
+    with pytest.raises(NotVerified, match="verify the copy of volume 'many'"):
+        engines.compare()
+
+
+def test_a_volume_of_that_name_is_kept_until_it_is_named(engines: Engines) -> None:
+    (volume(engines.source, "db") / "data").write_text("theirs")
+    (volume(engines.target, "db") / "data").write_text("mine")
+    kept = engines.move(images=[], volumes=["db"])
+    assert [(item["target"], item["kind"]) for item in kept["pending"]] == [("volume 'db'", "conflict")]
+    assert (place_of(engines.target, "db") / "data").read_text() == "mine"
+    assert engines.move(images=[], volumes=["db"], replace=["db"])["actions"] == ["replace volume 'db' (6 bytes)"]
+    assert (place_of(engines.target, "db") / "data").read_text() == "theirs"
+
+
+def test_what_a_container_writes_to_waits_or_is_paused_and_goes_on(engines: Engines) -> None:
+    volume(engines.source, "busy")
+    docker(engines.source, "run", "--detach", "--net", "none", "--name", "writer", "--volume", "busy:/v", "waits:1")
+    held = engines.move(images=[], volumes=["busy"])
+    assert [(item["target"], item["kind"]) for item in held["pending"]] == [("volume 'busy'", "in_use")]
+    assert "busy" not in docker(engines.target, "volume", "ls", "--quiet").split()
+    assert engines.move(images=[], volumes=["busy"], pause=True)["actions"] == ["copy volume 'busy' (0 bytes; pauses writer)"]
+    assert docker(engines.source, "inspect", "--format", "{{.State.Status}}", "writer").strip() == "running"
+    docker(engines.source, "rm", "--force", "writer")
+
+
+def test_a_volume_with_its_data_elsewhere_is_told_and_left(engines: Engines, tmp_path: Path) -> None:
+    volume(engines.source, "bound", "--opt", "type=none", "--opt", "o=bind", "--opt", f"device={tmp_path}")
+    done = engines.move(images=[], volumes=["bound"])
+    assert not done["changed"] and any("bound" in line for line in done["warnings"])
+
+
+def test_helpers_leave_nothing_behind(engines: Engines) -> None:
+    for engine in (engines.source, engines.target):
+        assert docker(engine, "ps", "--all", "--quiet") == ""
+        assert docker(engine, "images", "--all", "--quiet", "--filter", "label=laptop.containers.migration") == ""
+        assert docker(engine, "volume", "ls", "--quiet", "--filter", "label=laptop.containers.migration") == ""
+        assert not list((engine.data / "volumes").glob("*moving*"))
