@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge doctor stop start reclaim migrate support docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge settings doctor stop start reclaim migrate support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -99,6 +99,9 @@ check: $(VENV)/.lab ## Show what a run would change on this laptop
 
 converge: $(VENV)/.lab ## Converge this laptop
 	@$(ANSIBLE) playbooks/workstation.yml $(ARGS)
+
+settings: $(VENV)/.lab ## Show what is set on this laptop, and in which line of which file
+	@$(ANSIBLE) playbooks/settings.yml $(ARGS)
 
 doctor: $(VENV)/.lab ## Look at the whole workstation and say what helps; REPORT=path writes JSON and HTML
 	@$(ANSIBLE) playbooks/doctor.yml $(if $(REPORT),-e doctor_report="$(REPORT)") $(ARGS)

@@ -26,6 +26,7 @@ step antsibull-docs antsibull-docs lint-collection-docs --plugin-docs .
 step syntax ansible-playbook --syntax-check playbooks/*.yml
 step changelog changelog
 step role-tables python tests/role_tables.py --check
+step schema python tests/settings_schema.py --check
 step yamllint yamllint --strict .
 step shellcheck shellcheck .ci/* tests/*.sh
 step ruff ruff check --quiet .

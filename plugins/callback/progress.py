@@ -51,6 +51,7 @@ from ..plugin_utils.preload import preload
 _PREFIX = "laptop-containers-"
 _SUFFIX = ".progress"
 _TITLE = 15
+_SHOWS_SETTINGS = f"{OURS}settings_report"
 _NOT_EXAMINED = ("", "it was not examined", False)
 _COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_WARN, "note": C.COLOR_VERBOSE, "ok": C.COLOR_OK}
 
@@ -88,6 +89,8 @@ class CallbackModule(CallbackBase):
         self.tasks: list[tuple[Any, Any]] = []
         self.checked = bool(context.CLIARGS.get("check"))
         self.doctor = Doctor()
+        # What settings_report found, by laptop.
+        self.settings: dict[str, Any] = {}
         self.ours = False
         # The play that has begun, if it uses this collection.
         self.play: Any = None
@@ -170,6 +173,9 @@ class CallbackModule(CallbackBase):
         host.reached.add(role_of(result.task))
         if self.doctor.takes(str(result.task.action), result.host.get_name(), answer):
             return
+        if str(result.task.action) == _SHOWS_SETTINGS and not failed:
+            self.settings[result.host.get_name()] = answer
+            return
         if not failed and str(result.task.action).startswith(OURS):
             # Workers inherit it: they need not check the settings again.
             os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
@@ -189,6 +195,10 @@ class CallbackModule(CallbackBase):
         self._stop()
         self._forget(os.getpid())
         if not self.ours:
+            return
+        for name, found in sorted(self.settings.items()):
+            self._show_settings(name, found)
+        if self.settings:
             return
         if self.doctor.results:
             self._show_examination(stats)
@@ -216,6 +226,12 @@ class CallbackModule(CallbackBase):
         lost = {name: self.hosts[name].failure or _NOT_EXAMINED for name in sorted(stats.processed) if name in self.hosts}
         for line in self.doctor.lines({name: failure[1] for name, failure in lost.items()}, self._width()):
             self._display.display(line.text, color=_COLORS.get(line.tone))
+
+    def _show_settings(self, name: str, found: Any) -> None:
+        from ..module_utils.progress.settings import settings_lines
+
+        for line in settings_lines(name, found["settings"], everything=found["show"] == "all", width=self._width()):
+            self._display.display(line)
 
     def _stop(self) -> None:
         if self.follower is not None:

@@ -24,6 +24,7 @@ from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
+from .layers import origin
 from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import unknown_docker_contexts, unknown_profiles, unreadable_files
 from .templates import Unread, unread
@@ -215,19 +216,6 @@ def variables_of(task: Any) -> dict[str, str]:
 
 
 def _origin(value: Any, project: str) -> str:
-    """Return "file:line" of a value, the file below the project as a relative path. Empty where Ansible does not know it."""
-    try:
-        # Of ansible-core's internals: where they change, messages lose their place and nothing else.
-        from ansible._internal._datatag._tags import Origin
-
-        origin = Origin.get_tag(value)
-    except Exception:
-        return ""
-    if origin is None or not origin.path:
-        return str(origin.description or "").strip("<>") if origin else ""
-    path = str(origin.path)
-    if path.endswith("/defaults/main.yml"):
-        # The name is the role's own; who left its value out is not known.
-        return ""
-    shown = os.path.relpath(path, project) if path.startswith(f"{project}{os.sep}") else path
-    return f"{shown}:{origin.line_num}" if origin.line_num else shown
+    """Return the place of a value that a user has written. A default is the role's own; who left its value out is not known."""
+    found = origin(value, project)
+    return "" if "/defaults/main.yml:" in found else found

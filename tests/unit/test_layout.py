@@ -105,7 +105,8 @@ def test_the_action_plugin_knows_every_module_with_a_subject() -> None:
     assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
     subjects = ast.literal_eval(assigned["SUBJECTS"])
     # Not by a route in meta/runtime.yml: Ansible asks only an action plugin of the module's own name how to read the options.
-    assert {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")} == {*subjects, "converge", "doctor_report"}
+    there = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}
+    assert there == {*subjects, "converge", "doctor_report", "settings_report"}
     for name, subject in subjects.items():
         assert "from .converge import ActionModule\n" in (ROOT / "plugins/action" / f"{name}.py").read_text()
         # The module runs the same subject, so that both give the same answer.

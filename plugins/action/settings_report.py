@@ -1,0 +1,81 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says what each setting is on a laptop, and where that comes from; see the module of the same name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils.colima.model.shown import NOT_SHOWN, hidden
+from ..plugin_utils.layers import Place, layers_of, places_of
+from ..plugin_utils.settings import OF_PLAYBOOKS
+from ..plugin_utils.templates import unread
+
+_ROLES = Path(__file__).resolve().parents[2] / "roles"
+# What a user puts a secret into, whatever its name.
+_SECRET = ("env", "script")
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the settings, and whether the defaults are to be shown as well."""
+        super().run(tmp, task_vars)
+        _spec, options = self.validate_argument_spec(
+            {"show": {"type": "str", "choices": ["set", "all"], "default": "set"}},
+        )
+        return {"changed": False, "show": options["show"], "settings": list(self._settings(task_vars or {}))}
+
+    def _settings(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        play, project = self._task.get_play(), str(Path.cwd())
+        manager = play.get_variable_manager()
+        layers = layers_of(play, manager._inventory.get_host(variables["inventory_hostname"]), self._templar)
+        roles = {role.name: self._of_role(role) for role in sorted(_ROLES.iterdir()) if role.is_dir()}
+        defaults = {name: value for values in roles.values() for name, value in values["defaults"].items()}
+        private = {name: value for values in roles.values() for name, value in values["vars"].items()}
+        templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables, **private})
+        for role, names in {**{role: values["defaults"] for role, values in roles.items()}, "workstation": OF_PLAYBOOKS}.items():
+            for name in names:
+                places = places_of(name, layers, project)
+                if places or name in defaults:
+                    yield {"role": role, "name": name, **_value(name, templar, {**defaults, **variables}[name]), **_from(places)}
+
+    def _of_role(self, role: Path) -> dict[str, dict[str, Any]]:
+        files = {kind: role / kind / "main.yml" for kind in ("defaults", "vars")}
+        return {kind: (self._loader.load_from_file(str(file)) or {}) if file.exists() else {} for kind, file in files.items()}
+
+
+def _value(name: str, templar: Any, raw: Any) -> dict[str, Any]:
+    """Return a value as it counts, without what could be a secret; or why it can't be read."""
+    try:
+        value = json.loads(json.dumps(templar.template(raw), default=lambda _vaulted: NOT_SHOWN))
+    except Exception as error:
+        sentence, _text = unread(name, error, templar.available_variables, OF_PLAYBOOKS)
+        return {"value": None, "problem": sentence}
+    return {"value": _without_secrets(value), "problem": ""}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _closed(item) if key in _SECRET else _without_secrets(item) for key, item in hidden(value).items()}
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else hidden(value)
+
+
+def _closed(value: Any) -> Any:
+    return dict.fromkeys(value, NOT_SHOWN) if isinstance(value, dict) else NOT_SHOWN
+
+
+def _from(places: list[Place]) -> dict[str, Any]:
+    if not places:
+        return {"layer": "default", "at": "", "instead_of": []}
+    first, *others = places
+    return {"layer": first.layer, "at": first.at, "instead_of": [one.at or one.layer for one in others]}

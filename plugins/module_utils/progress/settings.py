@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings of a laptop as lines: file by file what is set there, as YAML that can be copied. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_STRENGTH = ("command line", "your own settings", "playbook", "laptop", "group", "team", "default")
+
+
+def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: bool, width: int | None) -> Iterator[str]:
+    """Yield what is printed of a laptop's settings. everything: the defaults as well; width: of the terminal, None: unknown."""
+    there: dict[tuple[int, str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        file, _colon, _line = row["at"].rpartition(":")
+        there.setdefault((_rank(row["layer"]), row["layer"], file), []).append(row)
+    defaults = [row for row in rows if row["layer"] == "default"]
+    yield f"{name}: {len(rows) - len(defaults)} of {len(rows)} settings are not the default"
+    for (_strength, layer, file), found in sorted(there.items(), key=lambda item: item[0]):
+        if layer == "default" and not everything:
+            continue
+        yield ""
+        yield f"{layer} ({file})" if file else layer
+        for row in sorted(found, key=_line_of):
+            yield from _setting(row, width)
+    if defaults and not everything:
+        yield ""
+        yield "The defaults, too: -e settings_show=all"
+
+
+def _rank(layer: str) -> int:
+    return _STRENGTH.index(layer if layer in _STRENGTH else layer.partition(" ")[0])
+
+
+def _line_of(row: Mapping[str, Any]) -> int:
+    return int(row["at"].rpartition(":")[2] or 0)
+
+
+def _setting(row: Mapping[str, Any], width: int | None) -> Iterator[str]:
+    import yaml
+
+    if row["problem"]:
+        text = f"{row['name']}:  # {row['problem']}"
+    else:
+        room = (width or 130) - 7
+        text = yaml.safe_dump({row["name"]: row["value"]}, sort_keys=False, allow_unicode=True, width=room).rstrip()
+    number = row["at"].rpartition(":")[2]
+    for index, line in enumerate(text.splitlines()):
+        yield f"{number if index == 0 else '':>5}  {line}".rstrip()
+    if row["instead_of"]:
+        yield f"       # instead of {', '.join(row['instead_of'])}"
