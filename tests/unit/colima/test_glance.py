@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be told of a running VM without a word in it: only what plainly runs, never what is in doubt."""
+"""What the laptop alone shows of a running VM: what plainly runs, and never what is in doubt."""
 
 from __future__ import annotations
 

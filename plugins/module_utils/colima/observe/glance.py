@@ -26,7 +26,7 @@ GREETINGS = {
 }
 _OK = b" 200 "
 SECONDS = 2.0
-# An API server that lets nobody in without a name still shows that it is up, and who it is.
+# An API server that refuses anonymous requests is up all the same, and its certificate says who it is.
 _ALIVE = (200, 401, 403)
 
 

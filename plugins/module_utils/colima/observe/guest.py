@@ -27,7 +27,7 @@ _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus",
 class Said:
     """live: what colima found in the VM, nothing if its set-up never finished; reached: the VM answered at all.
 
-    k3s: the kubeconfig of the k3s in it, where the user's entry has to be compared with it, and it told.
+    k3s: the kubeconfig of the k3s in it, if the user's entry had to be compared with it and it could be read.
     """
 
     live: Mapping[str, Any] = field(default_factory=dict)
