@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines setup check converge settings doctor stop start reclaim migrate support docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines machines setup check converge settings doctor stop start reclaim migrate support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -63,8 +63,8 @@ $(VENV)/.dev: requirements/dev.lock | $(BASE)
 
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
 
-rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; DIR=/short/path says where
-	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR")
+rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; DIR=/short/path says where, GRADE=machines starts VMs
+	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE")
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
@@ -93,6 +93,9 @@ bench: $(VENV)/.dev ## Measure the speed goals as ratios; writes bench/results.j
 
 engines: $(VENV)/.lab ## Install and build the real engines where this machine can have them
 	@$(RUN) rehearsal.engines.install
+
+machines: engines ## Bring what real virtual machines need: Lima's guest agent and an image (root, Go; not needed on a Mac)
+	@$(RUN) rehearsal.machines.install
 
 check: $(VENV)/.lab ## Show what a run would change on this laptop
 	@$(ANSIBLE) playbooks/workstation.yml --check --diff $(ARGS)

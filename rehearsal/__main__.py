@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rehearsal import machines
+from rehearsal.engines import ROOT
 from rehearsal.lab.laptop import Lab, default_directory
 from rehearsal.processes.system import LabError
 from rehearsal.services import grades
@@ -64,6 +67,11 @@ def _end(_number: int, _frame: object) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     options = parser().parse_args(arguments)
+    if getattr(options, "grade", "") == "machines" and (prefix := machines.as_owner()):
+        # limactl refuses root.
+        os.chdir(ROOT)
+        words = sys.argv[1:] if arguments is None else arguments
+        os.execvp(prefix[0], [*prefix, sys.executable, "-m", "rehearsal", *words])  # noqa: S606 - there is no shell to want
     lab = Lab(options.dir or default_directory())
     # SIGTERM and SIGHUP (a closed terminal) clean up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
     for number in ENDS:

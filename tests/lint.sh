@@ -28,7 +28,7 @@ step changelog changelog
 step role-tables python tests/role_tables.py --check
 step schema python tests/settings_schema.py --check
 step yamllint yamllint --strict .
-step shellcheck shellcheck .ci/* tests/*.sh
+step shellcheck shellcheck .ci/* tests/*.sh rehearsal/machines/{as-owner,qemu-tcg} rehearsal/machines/guest/usr/lib/machine/* rehearsal/machines/guest/usr/local/bin/*
 step ruff ruff check --quiet .
 step ruff-format ruff format --quiet --check plugins rehearsal tests bench
 

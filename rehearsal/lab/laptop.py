@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import shutil
 import signal
 import stat
@@ -14,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from rehearsal import engines
+from rehearsal import engines, machines
 from rehearsal.processes.daemon import Daemon
 from rehearsal.processes.realm import remove_cgroups
 from rehearsal.processes.system import LabError, comes_true, command_of, processes
@@ -27,6 +28,7 @@ from rehearsal.services.registry import Registry
 LONGEST_PATH = 32
 SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
+COLIMA_CACHE = Path("Library/Caches/colima")
 _AT_WORK = "another rehearsal is at work there. Wait until it has ended, or use --dir."
 
 
@@ -121,7 +123,11 @@ class Lab:
         from rehearsal.standin import colima as vm
         from rehearsal.standin.program import write_program
 
-        vm.install(self.bin)
+        if real["colima"]:
+            machines.link_programs(self.bin)
+            machines.put_image_into_cache(self.home / COLIMA_CACHE / "caches")
+        else:
+            vm.install(self.bin)
         brew.install(self.bin)
         service_manager.install(self.bin)
         docker_cli.install(self.bin)
@@ -158,7 +164,7 @@ class Lab:
             "PATH": os.pathsep.join([str(self.bin), str(home / ".local" / "bin"), engines.SYSTEM_PATH]),
             "TMPDIR": str(self.directory / "tmp"),
             "COLIMA_HOME": str(home / ".colima"),
-            "COLIMA_CACHE_HOME": str(home / "Library" / "Caches" / "colima"),
+            "COLIMA_CACHE_HOME": str(home / COLIMA_CACHE),
             "DOCKER_CONFIG": str(home / ".docker"),
             "KUBECONFIG": str(home / ".kube" / "config"),
             "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
@@ -172,10 +178,7 @@ class Lab:
             "REHEARSAL_ENGINES": str(
                 next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
             ),
-            "REHEARSAL_SYSTEM": "Darwin",
-            "REHEARSAL_ARCH": "aarch64",
-            "REHEARSAL_CPUS": str(CPUS),
-            "REHEARSAL_MEMORY_GIB": str(MEMORY_GIB),
+            **self._facts(),
             "REHEARSAL_CALLS": str(self.directory / "logs" / "calls.jsonl"),
             # Everything in a lab is on the loopback.
             "NO_PROXY": "127.0.0.1,localhost",
@@ -185,6 +188,13 @@ class Lab:
         foreign = ("COLIMA_PROFILE", "LIMA_HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "BUILDX_BUILDER", "AWS_SESSION_TOKEN")
         proxies = [name for name in os.environ if name.lower() in ("http_proxy", "https_proxy", "all_proxy")]
         return {**dict.fromkeys((*foreign, *proxies), ""), **ours}
+
+    def _facts(self) -> dict[str, str]:
+        """What the stand-ins take the laptop for: with virtual machines, what it is."""
+        if grades.real_parts(self.directory)["colima"]:
+            return {"REHEARSAL_SYSTEM": platform.system(), "REHEARSAL_ARCH": platform.machine()}
+        pretended = {"SYSTEM": "Darwin", "ARCH": "aarch64", "CPUS": str(CPUS), "MEMORY_GIB": str(MEMORY_GIB)}
+        return {f"REHEARSAL_{name}": value for name, value in pretended.items()}
 
     def down(self) -> None:
         """End every process of the lab and remove it, also an incomplete one."""

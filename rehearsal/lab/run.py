@@ -22,7 +22,7 @@ from rehearsal.services import grades
 
 PLAYBOOK = "playbooks/workstation.yml"
 EXAMINATION = "playbooks/doctor.yml"
-INVENTORY = "inventory/rehearsal"
+INVENTORY, MACHINES_INVENTORY = "inventory/rehearsal", "inventory/machines"
 SECRET = "ecr-creds"  # the name of a secret, not one
 
 
@@ -76,10 +76,13 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
         # A cached fact of another laptop of that name would be wrong.
         "ANSIBLE_CACHE_PLUGIN": "memory",
     }
+    if not os.access(ROOT, os.W_OK):
+        # Where ansible.cfg has its own files.
+        own["ANSIBLE_HOME"] = str(lab.directory / "tmp" / "ansible")
     if sys.stdout.isatty():
         own["ANSIBLE_FORCE_COLOR"] = "1"
     # Not the script ansible-playbook: its first line breaks on some folder names.
-    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(ROOT / INVENTORY), str(ROOT / playbook), *arguments]
+    argv = [sys.executable, "-m", "ansible", "playbook", "-i", str(ROOT / inventory(lab)), str(ROOT / playbook), *arguments]
     changed = 0
     with subprocess.Popen(argv, cwd=ROOT, env=own, stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL) as playing:
         assert playing.stdout is not None
@@ -92,6 +95,11 @@ def _play(lab: Lab, playbook: str, arguments: Sequence[str]) -> tuple[int, int]:
             end_tree(playing, 10)
             raise
     return playing.returncode, changed
+
+
+def inventory(lab: Lab) -> str:
+    """Return the inventory with the settings of this lab."""
+    return MACHINES_INVENTORY if grades.real_parts(lab.directory).get("colima") else INVENTORY
 
 
 def summary(lab: Lab) -> list[str]:
@@ -157,6 +165,8 @@ def _until(expiry: str) -> str:
 def _grade(lab: Lab) -> list[str]:
     """Return what was not real, and how to get it."""
     lacking = [choice for choice in grades.read(lab.directory) if not choice.real and choice.part not in ("colima", "ECR")]
+    if grades.real_parts(lab.directory)["colima"]:
+        return ["", "The profiles are virtual machines.", *(choice.line for choice in lacking)]
     if not lacking:
         return ["", "Engines behind the profiles are real; colima itself is a stand-in, no virtual machine was started."]
     return ["", "Not real in this run:", *(choice.line for choice in lacking)]

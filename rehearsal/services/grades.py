@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rehearsal import engines
+from rehearsal import engines, machines
 from rehearsal.processes.system import LabError
 
-GRADES = ("auto", "light", "real")
+GRADES = ("auto", "light", "real", "machines")
 MARKER = "lab.json"
 # Part of the lab -> (the engines that it needs, its stand-in).
 PARTS: dict[str, tuple[str, str]] = {
@@ -41,6 +41,8 @@ class Choice:
 
 def choose(grade: str) -> list[Choice]:
     """Decide every part. Raises LabError when grade 'real' is not possible."""
+    if grade == "machines":
+        return _machines()
     choices, lacking = [], []
     for part, (group, instead) in PARTS.items():
         reason = "grade light was asked for" if grade == "light" else engines.missing(group)
@@ -55,6 +57,20 @@ def choose(grade: str) -> list[Choice]:
     machine = "colima's and limactl's behaviour without a virtual machine; where engines are real, they run behind it"
     cloud = "moto's server on the loopback, tokens valid for 12 hours"
     return [Choice("colima", False, machine), *choices, Choice("ECR", False, cloud)]
+
+
+def _machines() -> list[Choice]:
+    """The parts of a lab whose profiles are virtual machines. Raises LabError where they can't be started."""
+    if reason := machines.missing():
+        raise LabError(f"Could not bring up the lab in grade machines: {reason}.")
+    inside = {part: Choice(part, True, "in the virtual machine") for part in ("docker", "containerd")}
+    inside["kubernetes"] = Choice("kubernetes", False, "none: colima downloads k3s at the first start")
+    inside["registry"] = Choice("registry", False, "none: no pull secret without Kubernetes")
+    others = {choice.part: choice for choice in choose("auto")}
+    return [
+        Choice("colima", True, f"virtual machines, by {machines.programs()}"),
+        *({**others, **inside}[part] for part in others if part != "colima"),
+    ]
 
 
 def write(lab: Path, grade: str, choices: list[Choice]) -> None:

@@ -34,7 +34,7 @@ COLIMA = ("model", "client", "observe", "plan", "carry_out")
 KNOWN: set[tuple[str, str]] = set()
 KNOWN_CIRCLES: set[frozenset[str]] = set()
 # The rooms of the lab.
-LAB_FLOORS = ("engines", "processes", "services", "standin", "lab", "__main__")
+LAB_FLOORS = ("engines", "machines", "processes", "services", "standin", "lab", "__main__")
 MOST_FILES = 12
 MOST_FILES_AT_THE_TOP = 5
 
