@@ -90,15 +90,19 @@ def _path(address: str) -> str:
 
 def _archive(profile: Name | None) -> bytes:
     """Return the programs of helpers, out of the target's VM, or on Linux of the laptop."""
+    where = f"the VM of profile '{profile}'" if profile else "this laptop"
+    failed = CommandFailed("read volumes", f"{where} does not give its GNU tar", "Restart the profile, and run again.")
     try:
         if profile:
             text = Colima(resolve(os.environ, platform.system())).in_guest(profile, "sh", "-c", PACK, seconds=_PACK_SECONDS)
         else:
             text = Cli("sh").run("-c", PACK, timeout=_PACK_SECONDS).stdout
-        return base64.b64decode(text, validate=False)
+        found = base64.b64decode(text)
     except (CommandFailed, ValueError) as error:
-        where = f"the VM of profile '{profile}'" if profile else "this laptop"
-        raise CommandFailed("read volumes", f"{where} does not give GNU tar", "Start the profile, and run again.") from error
+        raise failed from error
+    if not found:
+        raise failed
+    return found
 
 
 def free_bytes(profile: Name | None, root: str) -> int | None:

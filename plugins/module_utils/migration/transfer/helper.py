@@ -25,9 +25,8 @@ HELPER = "helper"
 _RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN")
 # Prints the programs and the libraries that they load, as an archive in base64, whose lines every terminal passes on.
 PACK = (
-    "set -e; programs=$(readlink -f /bin/tar /bin/mv /bin/df); "
-    "{ printf '%s\\n' $programs; ldd $programs | grep -o '/[^ :]*'; } | sort -u | sed 's,^/,,' | "
-    "tar --create --directory=/ --dereference --transform='s,^usr/bin/,bin/,' --files-from=- | base64"
+    "set -e; { echo /bin/tar; echo /bin/mv; ldd /bin/tar /bin/mv | sed -n 's,^[^/]*\\(/[^ :]*\\) (.*,\\1,p'; } | sort -u | "
+    "sed 's,^/,,' | tar --create --directory=/ --dereference --files-from=- | base64"
 )
 _STDERR_KEPT = 4096
 # A file system may need so many times the patience to write what it has taken.

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook that moves in, against the light lab: its plan, the copy, the switch, the comparison, and the way back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rehearsal.lab.laptop import Lab
+from rehearsal.standin.docker_engine.server import Server
+from tests.support.lab_playbooks import light_lab, play, tool
+
+PLAYBOOK = "playbooks/migrate.yml"
+OLD = ("-e", "migrate_source=desktop-linux")
+IMAGE = {"Id": f"sha256:{'1' * 64}", "RepoTags": ["web:1"], "Size": 5 << 20, "Created": 1700000000}
+LEFTOVERS = {"credsStore": "desktop", "currentContext": "desktop-linux", "psFormat": "kept"}
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Lab]:
+    with light_lab() as lab:
+        play(lab, "playbooks/workstation.yml", "--tags", "colima")
+        server = Server(lab.directory / "desktop.sock", lab.directory / "desktop")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (lab.directory / "desktop/images.json").write_text(json.dumps([IMAGE]))
+        tool(lab, "docker", "context", "create", "desktop-linux", "--docker", f"host=unix://{lab.directory}/desktop.sock")
+        yield lab
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def lab(up: Lab) -> Lab:
+    """The lab as the old engine's installer has left it."""
+    images(up).unlink(missing_ok=True)
+    (up.home / ".docker/config.json").write_text(json.dumps(LEFTOVERS))
+    return up
+
+
+def images(lab: Lab) -> Path:
+    return lab.home / ".colima/_lima/_disks/colima-docker-buildx/data/engine/images.json"
+
+
+def config(lab: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((lab.home / ".docker/config.json").read_text())
+    return found
+
+
+def test_check_mode_is_the_plan(lab: Lab) -> None:
+    printed = play(lab, PLAYBOOK, "--check", *OLD)
+    assert "copy image 'web:1' (5 MiB)" in printed
+    assert config(lab) == LEFTOVERS and not images(lab).exists()
+
+
+def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
+    play(lab, PLAYBOOK, *OLD)
+    (arrived,) = json.loads(images(lab).read_text())
+    assert (arrived["Id"], arrived["RepoTags"]) == (IMAGE["Id"], ["web:1"])
+    after = config(lab)
+    assert (after["currentContext"], after["psFormat"]) == ("colima-buildx", "kept")
+    assert "changed=0" in play(lab, PLAYBOOK, *OLD)
+    assert "changed=0" in play(lab, PLAYBOOK, "--tags", "verify", *OLD)
+    play(lab, PLAYBOOK, "--tags", "rollback", *OLD)
+    back = config(lab)
+    assert (back["currentContext"], back["psFormat"]) == ("desktop-linux", "kept")
+    # Its program is not there: docker would fail on it.
+    assert "credsStore" not in after and "credsStore" not in back
+    assert json.loads(images(lab).read_text()) == [arrived]
