@@ -38,7 +38,7 @@ class ActionModule(ActionBase):
     def _settings(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         play, project = self._task.get_play(), str(Path.cwd())
         manager = play.get_variable_manager()
-        layers = layers_of(play, manager._inventory.get_host(variables["inventory_hostname"]), self._templar)
+        layers = layers_of(play, manager._inventory.get_host(variables["inventory_hostname"]))
         roles = {role.name: self._of_role(role) for role in sorted(_ROLES.iterdir()) if role.is_dir()}
         defaults = {name: value for values in roles.values() for name, value in values["defaults"].items()}
         private = {name: value for values in roles.values() for name, value in values["vars"].items()}
@@ -51,7 +51,10 @@ class ActionModule(ActionBase):
 
     def _of_role(self, role: Path) -> dict[str, dict[str, Any]]:
         files = {kind: role / kind / "main.yml" for kind in ("defaults", "vars")}
-        return {kind: (self._loader.load_from_file(str(file)) or {}) if file.exists() else {} for kind, file in files.items()}
+        return {kind: self._loaded(file) if file.exists() else {} for kind, file in files.items()}
+
+    def _loaded(self, file: Path) -> dict[str, Any]:
+        return self._loader.load_from_file(str(file), trusted_as_template=True) or {}
 
 
 def _value(name: str, templar: Any, raw: Any) -> dict[str, Any]:

@@ -232,6 +232,7 @@ class CallbackModule(CallbackBase):
 
         for line in settings_lines(name, found["settings"], everything=found["show"] == "all", width=self._width()):
             self._display.display(line)
+        self._display.display("")
 
     def _stop(self) -> None:
         if self.follower is not None:

@@ -18,6 +18,8 @@ from ansible.inventory.helpers import sort_groups
 from ansible.inventory.host import Host
 from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_path
 
+from .plays import templar_of
+
 _LINE = re.compile(r":\d+$")
 
 
@@ -29,7 +31,7 @@ class Place:
     at: str = ""
 
 
-def layers_of(play: Any, host: Any, templar: Any) -> list[tuple[str, Mapping[str, Any]]]:
+def layers_of(play: Any, host: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the layers of settings of a laptop, the weakest first, each with its name in words. Facts are none."""
     manager = play.get_variable_manager()
     loader, inventory = play.get_loader(), manager._inventory
@@ -40,7 +42,8 @@ def layers_of(play: Any, host: Any, templar: Any) -> list[tuple[str, Mapping[str
     for group in (every, *own):
         found += _files(group, loader, inventory)
     found += [(_name(host), _of_host(host)), *_files(host, loader, inventory), ("playbook", play.get_vars())]
-    found += [("your own settings", values) for values in _vars_files(play, templar, loader)]
+    # Ansible chooses these files before it knows any task.
+    found += [("your own settings", values) for values in _vars_files(play, templar_of(play, host, None), loader)]
     return [*found, ("command line", manager.extra_vars)]
 
 
@@ -67,7 +70,7 @@ def _vars_files(play: Any, templar: Any, loader: Any) -> Iterator[Mapping[str, A
             file = Path(os.path.expanduser(str(templar.template(name))))  # noqa: PTH111 - raises for no unknown user
             found = next((one for one in (Path(loader.get_basedir(), one, file) for one in ("", "vars")) if one.is_file()), None)
             if found is not None:
-                yield loader.load_from_file(str(found)) or {}
+                yield loader.load_from_file(str(found), trusted_as_template=True) or {}
                 break
 
 

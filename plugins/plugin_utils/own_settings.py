@@ -9,14 +9,15 @@ from typing import Any
 
 import yaml
 
-# The variable that names another file, and the file itself (playbooks/workstation.yml has the same).
+# The variable that names another file, and the file itself; and what playbooks/vars/own.yml makes of them.
 VARIABLE = "workstation_settings"
 _NAME = "settings.yml"
+_FILE, _NONE = "__own_settings", "vars/none.yml"
 
 
 def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for what is wrong with the file that a play reads on this machine; Ansible itself refuses broken YAML."""
-    if VARIABLE not in str(play.vars_files) or variables.get("ansible_connection", "local") != "local":
+    if _FILE not in str(play.vars_files) or templar.template(variables[_FILE]) == _NONE:
         return
     if VARIABLE in variables:
         given = str(templar.template(variables[VARIABLE]))

@@ -111,3 +111,16 @@ def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert "would change   create profile 'k8s'" in done.stdout
     assert list((empty / "home").iterdir()) == []
+
+
+def test_own_settings_are_not_those_of_a_laptop_that_is_reached_by_ssh(folder: Path) -> None:
+    (folder / "hosts.yml").write_text(HOST.replace("hosts: {", "hosts: {other: {ansible_host: 192.0.2.1}, "))
+    settings = folder / "home" / ".config" / "laptop.containers" / "settings.yml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("colima_restart: never\n")
+    config = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    done = play(folder, str(ROOT / "playbooks" / "settings.yml"), "-i", str(folder / "hosts.yml"), **config)
+    assert (done.returncode, done.stderr) == (0, "")
+    own, other = done.stdout.partition("other: ")[::2]
+    assert "colima_restart: never" in own
+    assert "colima_restart" not in other
