@@ -9,25 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..k3s_yaml import k3s_yaml
-from . import guest_reads
 from .files.settings import Settings
 from .lima.disks import disk_named
 from .lima.instances import Instance
 
-BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
 COLIMA_JSON = "/etc/colima/colima.json"
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
-SERVICES = ("docker", "containerd", "incus")
-_WRITE = re.compile(r"cat > (\S+)\Z")
-_EXIT = re.compile(r"exit (\d+)\Z")
-_K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
 
 
 class Answer:
@@ -184,113 +177,11 @@ class Guest:
             "REHEARSAL_DAEMON_JSON": str(self.path("/etc/docker/daemon.json")),
         }
 
-    def shell(self, argv: Sequence[str], stdin: bytes | None = None, inherit: bool = False) -> Answer:
-        """Run a command in the guest."""
-        words = list(argv)
-        while words[:1] == ["sudo"]:
-            words = words[1:]
-        name, rest = (words[0], words[1:]) if words else ("", [])
-        handler = getattr(self, "_do_" + name.replace("-", "_").replace(".", "_"), None)
-        answer: Answer | None = handler(rest, stdin) if handler else None
-        if answer is None:
-            answer = self.outside("exec", "--", *argv, stdin=stdin, inherit=inherit)
-        return answer if answer is not None else self._builtin(name, rest)
-
-    @staticmethod
-    def _builtin(name: str, rest: list[str]) -> Answer:
-        """The few programs that a guest without engines has. Unknown ones succeed silently, as set-up commands should."""
-        fixed = {"false": Answer(1), "echo": Answer(0, " ".join(rest) + "\n"), "whoami": Answer(0, "rehearsal\n")}
-        return fixed.get(name, Answer())
-
-    def _do_cat(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        text = self.read(rest[0]) if rest else ""
-        if text is not None:
-            return Answer(0, text)
-        if self.settings.guest:
-            return None
-        return Answer(1, "", f"cat: {rest[0]}: No such file or directory\n")
-
-    def _do_test(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        if rest[:1] not in (["-e"], ["-f"], ["-x"]):
-            return None
-        return Answer(0 if self.path(rest[-1]).exists() else 1)
-
-    def _do_sh(self, rest: list[str], stdin: bytes | None) -> Answer | None:
-        script = rest[1] if rest[:1] == ["-c"] and len(rest) > 1 else ""
-        if found := _WRITE.match(script):
-            self.write(found[1], (stdin if stdin is not None else self.settings.process.stdin.buffer.read()).decode())
-            return Answer()
-        if script.startswith("echo == "):
-            return Answer(0, guest_reads.answers(self, script))
-        if found := _EXIT.match(script):
-            return Answer(int(found[1]))
-        if found := _K3S_PORT.search(script):
-            self.instance.note(k3s_port=int(found[1]))
-            return Answer()
-        # The questions that colima itself asks a guest; dnsmasq is not installed, and nothing can be upgraded.
-        answers = {
-            "ip -4 addr show": Answer(0, (self.address if "col0" in script else "192.168.5.1") + "\n"),
-            "host.lima.internal": Answer(0, "192.168.5.2\n"),
-            "apt list": Answer(1),
-            "docker ps --format": Answer(1),
-            "binfmt --install": Answer(0, BINFMT),
-        }
-        return next((answer for part, answer in answers.items() if part in script), None)
-
     @property
     def address(self) -> str:
         """The reachable address, if the instance has the interface for one."""
         networks: list[dict[str, Any]] = (self.instance.spec or {}).get("networks") or []
         return self.settings.address if any(one.get("interface") == "col0" for one in networks) else ""
-
-    def _do_ps(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        # The processes of every guest, and those that a test recorded.
-        listed = (self.read("/var/lib/rehearsal/processes") or "").splitlines()
-        lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *listed]
-        if "comm=" in rest:
-            lines = [line.split()[0].rpartition("/")[2].rstrip(":")[:15] for line in lines]
-        return Answer(0, "".join(f"{line}\n" for line in lines))
-
-    def _do_uname(self, _rest: list[str], _stdin: bytes | None) -> Answer:
-        return Answer(0, str((self.instance.spec or {}).get("arch") or self.settings.arch) + "\n")
-
-    def _do_mkdir(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        self.path(rest[-1]).mkdir(parents=True, exist_ok=True)
-        return Answer()
-
-    def _do_rm(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        self.path(rest[-1]).unlink(missing_ok=True)
-        return Answer()
-
-    def _do_install(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        text = self.read(rest[0]) or ""
-        self.write(rest[-1], text)
-        if rest[-1].endswith("/k3s") and text.startswith("v"):
-            # As k3s a test puts a file with nothing but its version into colima's cache.
-            self.instance.note(k3s_version=text.strip())
-        return Answer()
-
-    def _do_command(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        wants_k3s = rest[-1:] == ["k3s-uninstall.sh"]
-        return Answer(0 if not wants_k3s or self.instance.notes().get("k3s_version") else 1)
-
-    def _do_systemctl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        verb = next((word for word in rest if not word.startswith("-")), "")
-        unit = rest[-1] if rest else ""
-        if unit.startswith("k3s"):
-            notes = self.instance.notes()
-            return (
-                self.start_kubernetes(notes.get("k3s_version", ""), notes.get("k3s_port", 6443)) if verb == "start" else Answer()
-            )
-        # colima before 0.9 leaves out the suffix, with the command service.
-        mine = unit.removesuffix(".service")
-        if mine not in SERVICES or mine != self.runtime_of_instance():
-            return Answer()
-        if verb == "is-active":
-            return Answer(0 if self.runtime_up else 3)
-        if verb in ("start", "restart"):
-            return self.start_runtime(mine)
-        return self.stop_runtime() if verb in ("stop", "kill") else Answer()
 
     def runtime_of_instance(self) -> str:
         """The runtime that the forwarded sockets belong to."""
@@ -300,55 +191,8 @@ class Guest:
                 return runtime
         return "none"
 
-    def _do_service(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        if rest[:2] == ["k3s", "status"]:
-            return Answer(0 if self.kubernetes_up else 3)
-        return self._do_systemctl([rest[1], rest[0]], None) or Answer() if len(rest) > 1 else Answer()
+    def shell(self, argv: Sequence[str], stdin: bytes | None = None, inherit: bool = False) -> Answer:
+        """Run a command in the guest."""
+        from .guest_shell import run
 
-    def _do_df(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        return Answer(0, guest_reads.answers(self, " ".join(["df", *rest]))) if rest[:1] == ["-Pk"] else None
-
-    def _do_fstrim(self, _rest: list[str], _stdin: bytes | None) -> Answer:
-        disk_named(self.instance.lima, self.instance.name).trim()
-        return Answer()
-
-    def _do_docker(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        if rest[:2] == ["builder", "prune"] and guest_reads.pruned(self):
-            return Answer(0, "Total reclaimed space: 90GB\n")
-        return Answer(0 if self.runtime_up else 1) if rest == ["info"] else None
-
-    def _do_kubectl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        return Answer(0 if self.kubernetes_up else 1) if rest == ["cluster-info"] else None
-
-    def _do_k3s(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        if rest[:1] == ["crictl"]:
-            return Answer(*guest_reads.crictl(self, rest[1:])) if self.kubernetes_up else Answer(1, "", "connect: no such file\n")
-        version = self.instance.notes().get("k3s_version")
-        return Answer(0, f"k3s version {version} (rehearsal)\n") if version else Answer(127, "", "k3s: command not found\n")
-
-    def _do_k3s_killall_sh(self, _rest: list[str], _stdin: bytes | None) -> Answer:
-        return self.stop_kubernetes()
-
-    def _do_k3s_uninstall_sh(self, _rest: list[str], _stdin: bytes | None) -> Answer:
-        answer = self.stop_kubernetes()
-        import shutil
-
-        shutil.rmtree(self.path("/etc/rancher"), ignore_errors=True)
-        self.instance.note(k3s_version="")
-        return answer
-
-    def _do_incus(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        # A test records what runs in it.
-        return Answer(0, self.read("/var/lib/rehearsal/incus.json") or "[]\n") if rest[:1] == ["list"] else None
-
-    def _do_nerdctl(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
-        if rest == ["info"]:
-            return Answer(0 if self.runtime_up else 1)
-        if rest[:2] == ["builder", "prune"] and guest_reads.pruned(self):
-            return Answer(0, "Total reclaimed space: 90GB\n")
-        if self.settings.guest:
-            return None
-        words = [word for word in rest if not word.startswith("-")]
-        if words[:2] == ["namespace", "ls"]:
-            return Answer(0, "k8s.io\n" if self.kubernetes_up else "")
-        return Answer(0, "CONTAINER ID    IMAGE    COMMAND    CREATED    STATUS    PORTS    NAMES\n" if "ps" in words else "")
+        return run(self, argv, stdin, inherit=inherit)

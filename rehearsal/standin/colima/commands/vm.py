@@ -17,7 +17,8 @@ from ..files.config_file import Config
 from ..files.places import Profile, cache_directory
 from ..files.settings import Settings
 from ..files.store import Store, remember
-from ..guest import BINFMT, Guest
+from ..guest import Guest
+from ..guest_shell import BINFMT
 from ..host_tools import HostTools
 from ..lima.disks import Disk, bytes_of, check_identifier, disk_named, size_shown
 from ..lima.instances import Instance, all_instances, instance_named
