@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.registry_login.m
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
 
 from rehearsal import engines
+from tests.support.pull_secret.canaries import forms_of, traced
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST, Result, read, run
 
@@ -483,7 +483,7 @@ def test_the_role_logs_in_and_no_token_shows_at_the_highest_verbosity(laptop: La
         assert done.returncode == 0 and f"changed={changed} " in done.stdout, done.stdout + done.stderr
         assert done.stdout.count("TASK [") == changed
         token = ecr.token()
-        for form in (token, base64.b64encode(f"AWS:{token}".encode()).decode()):
+        for form in forms_of(token):
             assert form not in done.stdout + done.stderr
             # docker's own file is the one place on the laptop where the user wanted it.
             holding = {path for path in laptop.home.rglob("*") if path.is_file() and form.encode() in path.read_bytes()}
@@ -491,13 +491,11 @@ def test_the_role_logs_in_and_no_token_shows_at_the_highest_verbosity(laptop: La
     assert laptop.password() == token
 
 
-def test_no_process_has_the_token_among_its_arguments(laptop: Laptop, ecr: Ecr, tmp_path: Path) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed: apt-get install strace")
+def test_no_process_has_the_token_among_its_arguments_or_in_its_environment(laptop: Laptop, ecr: Ecr, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
-    prefix = ("strace", "-f", "-qq", "-s", "65536", "-e", "trace=execve", "-o", str(trace))
+    prefix = traced(trace)
     done = play(laptop, prefix=prefix, secret_refresh_docker_login=True)
     assert "changed=1" in done.stdout, done.stdout + done.stderr
     calls = trace.read_text(errors="replace")
-    assert "--password-stdin" in calls and laptop.password() == ecr.token()
-    assert ecr.token() not in calls
+    assert "--password-stdin" in calls and f"HOME={laptop.home}" in calls and laptop.password() == ecr.token()
+    assert not [form for form in forms_of(ecr.token()) if form in calls]

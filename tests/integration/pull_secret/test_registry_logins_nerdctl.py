@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from rehearsal.lab.laptop import Lab
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.pull_secret.canaries import files_with, forms_of, traced
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST, Result, run
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.ecr import Ecr
 
+ROOT = Path(__file__).resolve().parents[3]
 LOGIN = ["nerdctl", "--profile", "k8s", "--", "login", "--username", "AWS", "--password-stdin", HOST]
 LOGOUT = ["nerdctl", "--profile", "k8s", "--", "logout", HOST]
 
@@ -213,6 +216,39 @@ def test_root_in_the_guest_pulls_and_pushes_with_the_login_until_it_is_taken_bac
     assert states(run(apiserver.kubeconfig, state="absent", registries=[])) == {"k8s": "logged_out"}
     engines.nerdctl("rmi", "--force", image)
     assert engines.nerdctl("pull", "--quiet", image).returncode != 0
+
+
+@pytest.mark.real("docker", "containerd", "kubernetes", "registry", "buildx", "buildkit", "kubectl")
+def test_a_login_that_succeeds_leaves_the_token_in_the_guest_alone(
+    engines: Engines, apiserver: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    (tmp_path / "inventory.yml").write_text(json.dumps({"laptops": {"hosts": {"me": own}}}))
+    given = {
+        "secret_refresh_registries": [HOST],
+        "secret_refresh_kubeconfig": str(apiserver.kubeconfig),
+        "secret_refresh_nerdctl_profiles": ["k8s"],
+    }
+    playbook = str(Path(sys.executable).with_name("ansible-playbook"))
+    temporary = dict.fromkeys(("TMPDIR", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TEMP"), str(tmp_path))
+    command = (playbook, "-vvvv", "--diff", "-i", str(tmp_path / "inventory.yml"), "playbooks/workstation.yml")
+    environment = {**engines.environment, **temporary, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    done = subprocess.run(
+        [*traced(tmp_path / "trace"), *command, "--tags", "secret_refresh", "-e", json.dumps(given)],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and "log nerdctl" in done.stdout, done.stdout[-3000:] + done.stderr
+    forms = forms_of(engines.lab.ecr.token())
+    calls = (tmp_path / "trace").read_text(errors="replace")
+    assert "--password-stdin" in calls
+    assert not [form for form in forms if form in done.stdout + done.stderr + calls]
+    # Root's own file in the guest is the one place where nerdctl needs it.
+    (kept,) = files_with(forms, engines.lab.directory, tmp_path)
+    assert kept.parts[-3:] == ("root", ".docker", "config.json"), kept
+    for name, value in engines.environment.items():
+        monkeypatch.setenv(name, value)
+    assert states(run(apiserver.kubeconfig, state="absent", registries=[])) == {"k8s": "logged_out"}
+    assert files_with(forms, engines.lab.directory) == set()
 
 
 @pytest.mark.real("docker", "containerd", "kubernetes", "registry", "buildx", "buildkit", "kubectl")
