@@ -6,13 +6,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import guest_reads
 from .guest import Answer, Guest
 from .lima.disks import disk_named
 
 BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
-SERVICES = {"docker.service": "docker", "containerd.service": "containerd", "containerd": "containerd", "incus": "incus"}
+SERVICES = ("docker", "containerd", "incus")
 _WRITE = re.compile(r"cat > (\S+)\Z")
 _EXIT = re.compile(r"exit (\d+)\Z")
 _K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
@@ -103,6 +104,13 @@ class Commands:
         if rest[-1].endswith("/k3s") and text.startswith("v"):
             # As k3s a test puts a file with nothing but its version into colima's cache.
             self.guest.instance.note(k3s_version=text.strip())
+        return Answer()
+
+    def do_cp(self, rest: list[str], _stdin: bytes | None) -> Answer | None:
+        # colima before 0.10.2 copies its downloads from the laptop's cache, which it mounts in the same place.
+        if len(rest) != 2 or not Path(rest[0]).is_file():
+            return None
+        self.guest.write(rest[1], Path(rest[0]).read_bytes())
         return Answer()
 
     def do_command(self, rest: list[str], _stdin: bytes | None) -> Answer:

@@ -19,6 +19,7 @@ from tests.support.colima.standin_laptop import lab_of
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S: dict[str, Any] = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 2, "memory": 4}
+NEWER_K3S = "v1.36.9+k3s1"
 NEWEST = "newest"
 RELEASES = (*as_released.OLDER, NEWEST)
 
@@ -42,15 +43,20 @@ def program(release: str) -> Path:
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("wish", [DEV, K8S], ids=["docker", "Kubernetes"])
 def test_a_profile_lives_on_a_release_as_on_any_other(lab: RealColimaLab, release: str, wish: dict[str, Any]) -> None:
-    lab.install(program(release))
+    lab.install(program(release), k3s=[NEWER_K3S])
     name = wish["name"]
     first = lab.converge(wish)
     assert first.profiles[0]["status"] == "running"
     assert lab.converge(wish).actions == ()
     grown = {**wish, "cpu": 3, "disk": 120}
+    if "kubernetes" in wish:
+        grown["kubernetes"] = {"enabled": True, "version": NEWER_K3S}
     done = lab.converge(grown, restart="always")
     assert (done.profiles[0]["cpu"], done.profiles[0]["disk"]) == (3, 120)
     assert lab.converge(grown).actions == ()
+    if "kubernetes" in wish:
+        guest = ("limactl", "shell", "--workdir", "/", f"colima-{name}", "k3s", "--version")
+        assert NEWER_K3S in lab.run("env", f"LIMA_HOME={lab.paths.lima}", *guest).stdout
     lab.converge({**grown, "state": "stopped"})
     assert lab.converge({**grown, "state": "stopped"}).actions == ()
     again = lab.converge(grown)

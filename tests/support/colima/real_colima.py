@@ -71,9 +71,9 @@ class RealColimaLab(ColimaLab):
         (self.bin / "qemu-img").write_text("#!/bin/sh\n")
         (self.bin / "qemu-img").chmod(0o755)
 
-    def install(self, colima: Path) -> None:
-        """Put this colima in the place of the one before."""
+    def install(self, colima: Path, k3s: Iterable[str] = ()) -> None:
+        """Put this colima in the place of the one before. k3s: releases to have beside its usual one."""
         (self.bin / "colima").unlink()
         (self.bin / "colima").symlink_to(colima)
         cache = "Library/Caches/colima" if platform.system() == "Darwin" else ".cache/colima"
-        Release.of(colima).put_downloads(self.home / cache / "caches")
+        Release.of(colima).put_downloads(self.home / cache / "caches", k3s)
