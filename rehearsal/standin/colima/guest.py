@@ -16,20 +16,12 @@ from typing import Any
 
 from ..k3s_yaml import k3s_yaml
 from .files.settings import Settings
+from .guest_shell import Answer, run
 from .lima.disks import disk_named
 from .lima.instances import Instance
 
 COLIMA_JSON = "/etc/colima/colima.json"
 K3S_YAML = "/etc/rancher/k3s/k3s.yaml"
-
-
-class Answer:
-    """What a command in the guest gave back."""
-
-    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
-        self.code = code
-        self.out = out
-        self.err = err
 
 
 class Guest:
@@ -193,6 +185,4 @@ class Guest:
 
     def shell(self, argv: Sequence[str], stdin: bytes | None = None, inherit: bool = False) -> Answer:
         """Run a command in the guest."""
-        from .guest_shell import run
-
         return run(self, argv, stdin, inherit=inherit)

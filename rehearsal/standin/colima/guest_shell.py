@@ -7,16 +7,28 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import guest_reads
-from .guest import Answer, Guest
 from .lima.disks import disk_named
+
+if TYPE_CHECKING:
+    from .guest import Guest
 
 BINFMT = '{"supported":["linux/amd64","linux/386"],"emulators":[]}\n'
 SERVICES = ("docker", "containerd", "incus")
 _WRITE = re.compile(r"cat > (\S+)\Z")
 _EXIT = re.compile(r"exit (\d+)\Z")
 _K3S_PORT = re.compile(r"k3s-install\.sh .*--https-listen-port (\d+)")
+
+
+class Answer:
+    """What a command in the guest gave back."""
+
+    def __init__(self, code: int = 0, out: str = "", err: str = "") -> None:
+        self.code = code
+        self.out = out
+        self.err = err
 
 
 def run(guest: Guest, argv: Sequence[str], stdin: bytes | None, *, inherit: bool) -> Answer:

@@ -15,7 +15,8 @@ from ..files.config_file import Config
 from ..files.kubeconfig import Kubeconfig
 from ..files.places import cache_directory
 from ..files.store import Store
-from ..guest import Answer, Guest
+from ..guest import Guest
+from ..guest_shell import Answer
 from ..host_tools import HostTools
 from ..lima.downloads import cached, k3s_url
 from .vm import Machine
