@@ -111,7 +111,7 @@ def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts:
 
 
 def _outdated(case: _Case) -> Iterable[Refusal]:
-    starts = case.want_up and (case.stops or not case.current.up)
+    starts = case.want_up and (case.stops or not case.current.up) and not case.verdict.with_data
     without = leaves_disk_out(case.current, case.facts.version) if starts else []
     return too_old(case.facts.version) or version_problems(case.desired, case.facts.version) or without
 
