@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Where systemd itself is: on no PATH.
+SYSTEMD_PATH = "/lib/systemd"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ ENGINES: dict[str, Engine] = {
         Engine("containerd", "containers of the containerd profile", package="docker.io", root=True),
         Engine("runc", "runs the containers of both", package="docker.io", root=True),
         Engine("etcd", "storage of the Kubernetes API", package="etcd-server"),
+        Engine("systemd", "a user's timers", package="systemd", root=True),
         Engine("sshd", "a docker engine behind ssh://", package="openssh-server", root=True, serves=True),
         Engine("docker-registry", "the registry that asks for ECR's token", package="docker-registry"),
         Engine(
@@ -166,7 +169,7 @@ def find(name: str) -> Path | None:
     places = []
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         places.append(Path(assets))
-    path = os.environ.get("PATH", "") + os.pathsep + SYSTEM_PATH
+    path = os.pathsep.join([os.environ.get("PATH", ""), SYSTEM_PATH, SYSTEMD_PATH])
     places += [Path(part) for part in path.split(os.pathsep) if part and not _is_rehearsal(part)]
     places += caches()
     for place in places:

@@ -117,6 +117,7 @@ class Systemd(Manager):
 
     def __init__(self, home: Path, environment: Mapping[str, str], uid: int) -> None:
         self.config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        self.data = Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share")
         # A login over SSH often lacks this variable, though the user's own manager runs.
         runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}"
         self.cli = Cli("systemctl", "This system has no systemd; renew by hand or with cron.", {"XDG_RUNTIME_DIR": runtime})
@@ -149,6 +150,8 @@ class Systemd(Manager):
         # What runs does not end with its timer, and would go on to write what is being removed.
         self.cli.run("--user", "stop", f"{timer.unit}.service", check=False, timeout=ENDED_WITHIN)
         self._link(timer).unlink(missing_ok=True)
+        # When it last ran, which is what Persistent rests on. A later timer of this name is another one.
+        (self.data / "systemd" / "timers" / f"stamp-{self._unit(timer)}").unlink(missing_ok=True)
 
     def forget(self, timer: Timer) -> None:
         """Tell systemd that the files are gone; a last failure would be listed for ever."""
