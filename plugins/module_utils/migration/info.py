@@ -57,8 +57,7 @@ class MoveReader(Reader[bool, Compared]):
         moved = record.moved().keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}
         for name in sorted(moved):
             doing = f"compare volume '{name}'"
-            sides = [volumes.contents(place, name, doing) for place in (source, target)]
-            found["volume", name] = sides[0] == sides[1]
+            found["volume", name] = volumes.same(source, target, name, doing)
         return found
 
     def plan(self, desired: bool, current: Compared) -> Plan:

@@ -79,7 +79,7 @@ def _volumes(found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]
             continue
         detail = "what an earlier run has copied" if unfinished else size_in_words(volume.size or 0)
         paused = f"; pauses {_listed([one.name for one in writers])}" if writers and not unfinished else ""
-        replace = volume.name in there and volume.name in wish.replace and not unfinished
+        replace = volume.name in there and volume.name in wish.replace
         steps.append(
             CopyVolume(
                 "replace" if replace else "copy",

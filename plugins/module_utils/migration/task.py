@@ -161,15 +161,17 @@ class Mover(Subject[Wish, Found]):
     def _copy_volume(self, step: CopyVolume) -> None:
         source, target, name = self.ends.source, self.ends.target, step.volume.name
         earlier = self.found.moved.get(name)
-        moved: Any = earlier.manifest if earlier and earlier.temporary else ""
-        if not moved:
+        again = earlier is not None and bool(earlier.temporary)
+        if earlier and again:
+            moved = earlier.manifest
+        else:
             self.record.note_paused(step.pause, paused=True)
             with volumes.paused(source.side, step.pause, str(step)):
                 moved = volumes.copy(source, target, step.volume)
             self.record.note_paused(step.pause, paused=False)
-            self.record.note_volume(name, Moved(moved.digest, volumes.temporary(name)))
-        volumes.put_in_place(target, step.volume, moved, replace=step.replace)
-        self.record.note_volume(name, Moved(moved if isinstance(moved, str) else moved.digest))
+            self.record.note_volume(name, Moved(moved, volumes.temporary(name)))
+        volumes.put_in_place(target, step.volume, moved, replace=step.replace, again=again)
+        self.record.note_volume(name, Moved(moved))
 
     def close(self) -> None:
         """Take the helpers away from both engines."""

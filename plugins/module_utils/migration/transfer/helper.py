@@ -25,7 +25,8 @@ HELPER = "helper"
 _RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN")
 # Prints the programs and the libraries that they load, as an archive in base64, whose lines every terminal passes on.
 PACK = (
-    "set -e; { echo /bin/tar; echo /bin/mv; ldd /bin/tar /bin/mv | sed -n 's,^[^/]*\\(/[^ :]*\\) (.*,\\1,p'; } | sort -u | "
+    "set -e; programs='/bin/sh /bin/tar /bin/mv /bin/b2sum'; "
+    "{ printf '%s\\n' $programs; ldd $programs | sed -n 's,^[^/]*\\(/[^ :]*\\) (.*,\\1,p'; } | sort -u | "
     "sed 's,^/,,' | tar --create --directory=/ --dereference --files-from=- | base64"
 )
 _STDERR_KEPT = 4096
