@@ -20,7 +20,7 @@ FLOORS = (
     {"docker", "nerdctl", "network", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
-    {"doctor", "migration", "reclaim", "support"},
+    {"doctor", "migration", "reclaim", "snapshot", "support"},
     {"progress"},
 )
 # These know less than their floor allows.

@@ -82,6 +82,13 @@ def known_profile(home: Path) -> None:
     (home / COLIMA / "known/colima.yaml").write_text("runtime: containerd\n")
 
 
+def stopped_profile(home: Path) -> None:
+    known_profile(home)
+    for verb in ("start", "stop"):
+        argv = [str(home / "bin/colima"), verb, "known"]
+        subprocess.run(argv, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
+
+
 def old_images(home: Path) -> None:
     """A cluster that runs, with an image that has lost its name to a newer one."""
     known_profile(home)
@@ -116,6 +123,9 @@ SCENARIOS = {
         lambda home: brew.install(home / "bin"), lambda _home: {"brewfile": 'brew "colima"\ncask "iterm2"\n'}
     ),
     "buildx_builder": Scenario(buildx, lambda home: {"builders": [{**BUILDER, "endpoint": f"unix://{home}/s"}], "timeout": 30}),
+    "colima_disk_snapshot": Scenario(
+        stopped_profile, lambda home: {"profile": "known", "name": "now", "directory": f"{home}/kept"}
+    ),
     "colima_profile": Scenario(
         known_profile,
         lambda _home: {"name": "dev", "runtime": "containerd", "host": {"cpus": 8, "memory_mib": 16384, "system": "Darwin"}},

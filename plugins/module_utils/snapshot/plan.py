@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a snapshot, or the way back to one, takes. Pure."""
+
+from __future__ import annotations
+
+from ..colima.model.state import STOPPED
+from ..core.errors import InputError, RefusedStep, WorkstationError
+from ..core.plan import Plan, Step, size_in_words
+from .model import PART, Found, Make, Remove, Restore, Wish
+
+
+def plan_snapshot(found: Found, wish: Wish) -> Plan:
+    """Return the steps."""
+    return _plan_restore(found, wish) if wish.restore else _plan_make(found, wish)
+
+
+def _plan_make(found: Found, wish: Wish) -> Plan:
+    before = [one.name for one in found.snapshots]
+    steps: list[Step] = []
+    if wish.name not in before:
+        if problem := _not_at_rest(found, wish, "take a snapshot of"):
+            return Plan(refusals=(problem,))
+        target = f"the data disk of profile '{wish.profile}' as '{wish.name}'"
+        steps.append(Make("copy", target, size_in_words(found.disk.occupied), path=wish.place / wish.name))
+    # The one of this name is the newest, or was just asked for.
+    others = [name for name in before if name != wish.name]
+    surplus = others[: max(0, len(others) - wish.keep + 1)] if wish.keep else []
+    if surplus:
+        listed = ", ".join(f"'{name}'" for name in surplus)
+        paths = tuple(wish.place / name for name in surplus)
+        steps.append(Remove("remove", f"old snapshots of profile '{wish.profile}'", listed, paths=paths))
+    if found.partial:
+        steps.insert(0, Remove("remove", "what a killed run has left", paths=found.partial, silent=True))
+    after = sorted({*before, wish.name} - set(surplus))
+    return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after})
+
+
+def _plan_restore(found: Found, wish: Wish) -> Plan:
+    snapshot = next((one for one in found.snapshots if one.name == wish.name), None)
+    what = f"restore the data disk of profile '{wish.profile}'"
+    if snapshot is None:
+        known = ", ".join(one.name for one in found.snapshots) or "none"
+        reason = f"there is no snapshot '{wish.name}'"
+        return Plan(refusals=(InputError(what, reason, f"Choose another one with O(name). There are: {known}."),))
+    if found.disk.digest == snapshot.digest:
+        return Plan()
+    if problem := _not_at_rest(found, wish, "restore"):
+        return Plan(refusals=(problem,))
+    if wish.confirm != wish.profile.name:
+        reason = "everything that is on it now would be lost"
+        return Plan(refusals=(RefusedStep(what, reason, f"Take a snapshot of it, then run with E(confirm={wish.profile})."),))
+    detail = f"as of {snapshot.made}, {size_in_words(snapshot.occupied)}"
+    target = f"the data disk of profile '{wish.profile}' from '{wish.name}'"
+    shown = {"digest": found.disk.digest}, {"digest": snapshot.digest}
+    return Plan((Restore("restore", target, detail, snapshot=snapshot),), *shown)
+
+
+def _not_at_rest(found: Found, wish: Wish, verb: str) -> WorkstationError | None:
+    """Return why the disk can't be touched, if it can't."""
+    what = f"{verb} the data disk of profile '{wish.profile}'"
+    if not found.disk.exists:
+        return InputError(what, f"there is no '{found.disk.path}'", "Check the profile's name.")
+    if found.disk.health != STOPPED:
+        return RefusedStep(what, f"the profile is {found.disk.health}", "Stop it with playbooks/stop.yml, and run again.")
+    return None
+
+
+def is_part(name: str) -> bool:
+    """Whether this is the name of a snapshot that is being made."""
+    return name.startswith(".") and name.endswith(PART)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots of a data disk as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..colima.client.at_work import Alone
+from ..colima.client.programs import Colima
+from ..colima.observe.read import read
+from ..colima_paths import parse_name, resolve
+from ..core.errors import CommandFailed, InputError, NotVerified, file_trouble
+from ..core.plan import Plan, Step, size_in_words
+from ..core.progress import tell
+from ..core.subject import Outcome, Subject
+from ..core.system.files import make_directory, rename_new, write_atomically
+from . import sparse
+from .model import DISK, MANIFEST, PART, Disk, Found, Make, Remove, Restore, Snapshot, Wish, snapshots_in
+from .plan import is_part, plan_snapshot
+
+_WAIT_SECONDS = 600.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+_RESTORING = "datadisk.restoring"
+
+
+class DiskSnapshot(Subject[Wish, Found]):
+    """The data disk of one profile."""
+
+    spec = {
+        "profile": {"type": "str", "required": True},
+        "name": {"type": "str", "required": True},
+        "directory": {"type": "path", "default": "~/.local/share/laptop.containers/snapshots"},
+        "keep": {"type": "int", "default": 0},
+        "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+        "confirm": {"type": "str", "default": ""},
+    }
+    work = "look after snapshots of a data disk"
+    look = "The profile was started meanwhile; stop it, and run again."
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+        """Return what is asked for. Raises InputError."""
+        del check_mode
+        name, profile = params["name"], parse_name(params["profile"])
+        if not _NAME.fullmatch(name):
+            raise InputError(f"use '{name}' as O(name)", "it is no plain name of a file", "Use one such as 2026-11-26.")
+        if params["keep"] < 0:
+            raise InputError(f"use {params['keep']} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
+        self.colima = Colima(resolve(os.environ, os.uname().sysname))
+        place = Path(params["directory"]) / profile.name
+        restore = params["state"] == "restored"
+        self.wish = Wish(profile, name, place, restore, params["keep"], params["confirm"])
+        return self.wish
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep runs out that would start the VM."""
+        return Alone(self.colima.paths.own, _WAIT_SECONDS)
+
+    def read(self, desired: Wish) -> Found:
+        """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""
+        path = self.colima.paths.data_disk(desired.profile) / "datadisk"
+        current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
+        snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
+        partial = tuple(one for one in desired.place.iterdir() if is_part(one.name)) if desired.place.is_dir() else ()
+        if not path.is_file():
+            return Found(Disk(path, current.health), snapshots, partial)
+        # One that is in use changes while it is read.
+        compare = desired.restore and not current.live
+        digest = sparse.digest(path) if compare else ""
+        return Found(Disk(path, current.health, True, sparse.occupied(path), digest), snapshots, partial)
+
+    def plan(self, desired: Wish, current: Found) -> Plan:
+        """Return the steps."""
+        self.found = current
+        return plan_snapshot(current, desired)
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if isinstance(step, Make):
+            self._make(step.path)
+        elif isinstance(step, Restore):
+            self._restore(step.snapshot)
+        elif isinstance(step, Remove):
+            for path in step.paths:
+                shutil.rmtree(path)
+
+    def _make(self, path: Path) -> None:
+        disk = self.found.disk
+        part = path.with_name(f".{path.name}{PART}")
+        make_directory(path.parent)
+        part.mkdir(0o700)
+        self._copied(disk.path, part / DISK, str(path))
+        digest = sparse.digest(disk.path)
+        self._check(part / DISK, digest, f"take snapshot '{path.name}'")
+        made = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        said = {"digest": digest, "bytes": disk.path.stat().st_size, "occupied_bytes": disk.occupied, "made": made}
+        write_atomically(part / MANIFEST, json.dumps({"profile": self.wish.profile.name, **said}, indent=1))
+        rename_new(part, path)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        target = self.found.disk.path
+        new = target.with_name(_RESTORING)
+        new.unlink(missing_ok=True)
+        try:
+            self._copied(self.wish.place / snapshot.name / DISK, new, str(target))
+            self._check(new, snapshot.digest, f"restore snapshot '{snapshot.name}'")
+            new.chmod(target.stat().st_mode & 0o777)
+            new.replace(target)
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _copied(self, source: Path, target: Path, shown: str) -> None:
+        """Make a clone, or a copy without holes being filled, for which there must be room."""
+        if sparse.clone(source, target):
+            return
+        needed, free = sparse.occupied(source), shutil.disk_usage(target.parent).free
+        what = f"copy the data disk to '{shown}'"
+        if needed > free:
+            reason = f"it needs {size_in_words(needed)}, and {size_in_words(free)} are free there"
+            raise CommandFailed(what, reason, "Free some disk space, and run again.")
+        written = 0
+
+        def count(size: int) -> None:
+            nonlocal written
+            written += size
+            if written % (1 << 28) < size:
+                tell(
+                    profile=self.wish.profile.name,
+                    phase=f"{size_in_words(written)} of {size_in_words(needed)} copied",
+                    done=False,
+                )
+
+        with _trouble(what):
+            sparse.copy(source, target, count)
+
+    @staticmethod
+    def _check(path: Path, digest: str, what: str) -> None:
+        if sparse.digest(path) != digest:
+            raise NotVerified(what, "the copy is not what the original is", "Check the disk that it is on, and run again.")
+
+    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+        """Return where snapshots are, and which there are."""
+        found = outcome.after
+        return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in found.snapshots]}
+
+
+SUBJECT = DiskSnapshot
+
+
+@contextlib.contextmanager
+def _trouble(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise file_trouble(what, error) from error

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a snapshot and the way back take, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import (
+    Disk,
+    Found,
+    Make,
+    Remove,
+    Restore,
+    Snapshot,
+    Wish,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.plan import plan_snapshot
+
+PLACE = Path("/kept/dev")
+WISH = Wish(Name("dev", "colima-dev"), "new", PLACE)
+BACK = replace(WISH, name="b", restore=True)
+DISK = Disk(Path("/disk"), STOPPED, True, 5 << 20, "now")
+
+
+def found(*names: str, disk: Disk = DISK, partial: tuple[Path, ...] = ()) -> Found:
+    return Found(disk, tuple(Snapshot(name, f"digest-{name}", 9, 5, f"2026-{name}") for name in names), partial)
+
+
+def test_a_snapshot_that_is_there_stays_as_it_is_also_while_the_profile_runs() -> None:
+    assert plan_snapshot(found("new", disk=replace(DISK, health=RUNNING)), WISH).steps == ()
+
+
+def test_one_that_is_missing_is_made() -> None:
+    plan = plan_snapshot(found("a"), WISH)
+    assert plan.actions == ["copy the data disk of profile 'dev' as 'new' (5 MiB)"]
+    assert [type(step) for step in plan.steps] == [Make]
+    assert plan.diff == {"before": {"snapshots": ["a"]}, "after": {"snapshots": ["a", "new"]}}
+
+
+@pytest.mark.parametrize(("keep", "gone"), [(0, ""), (1, "abc"), (2, "ab"), (3, "a"), (4, ""), (9, "")])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_oldest_go(keep: int, gone: str, there: bool) -> None:
+    names = ["a", "b", "c", *(["new"] if there else [])]
+    plan = plan_snapshot(found(*names), replace(WISH, keep=keep))
+    assert [path.name for step in plan.steps if isinstance(step, Remove) for path in step.paths] == list(gone)
+
+
+def test_what_a_killed_run_has_left_goes_first_and_unseen() -> None:
+    plan = plan_snapshot(found(partial=(PLACE / ".old.part",)), WISH)
+    assert [type(step) for step in plan.steps] == [Remove, Make] and len(plan.actions) == 1
+
+
+@pytest.mark.parametrize("health", [RUNNING, HALF, ABSENT])
+@pytest.mark.parametrize("wish", [WISH, replace(BACK, confirm="dev")])
+def test_only_the_disk_of_a_stopped_profile_is_touched(health: str, wish: Wish) -> None:
+    plan = plan_snapshot(found("b", disk=replace(DISK, health=health)), wish)
+    assert plan.steps == () and f"the profile is {health}" in plan.refusals[0].message
+    missing = plan_snapshot(found("b", disk=Disk(Path("/disk"), health)), wish)
+    assert "there is no '/disk'" in missing.refusals[0].message
+
+
+def test_the_way_back_needs_the_profiles_name() -> None:
+    for confirm in ("", "k8s", "colima-dev"):
+        (refusal,) = plan_snapshot(found("b"), replace(BACK, confirm=confirm)).refusals
+        assert "E(confirm=dev)" in refusal.remedy
+    (step,) = plan_snapshot(found("a", "b"), replace(BACK, confirm="dev")).steps
+    assert isinstance(step, Restore) and step.snapshot.name == "b"
+
+
+def test_a_disk_that_is_the_same_needs_nothing_and_no_name() -> None:
+    plan = plan_snapshot(found("b", disk=replace(DISK, digest="digest-b")), BACK)
+    assert (plan.steps, plan.refusals) == ((), ())
+
+
+def test_an_unknown_snapshot_is_refused_with_those_that_there_are() -> None:
+    (refusal,) = plan_snapshot(found("a", "c"), BACK).refusals
+    assert "there is no snapshot 'b'" in refusal.message and "There are: a, c." in refusal.remedy
