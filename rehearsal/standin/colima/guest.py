@@ -82,7 +82,7 @@ class Guest:
 
     def remember(self, **changes: str) -> None:
         """Record something in the guest."""
-        self.write(COLIMA_JSON, json.dumps({**self.known(), **changes}, sort_keys=True))
+        self.write(COLIMA_JSON, json.dumps({**self.known(), **changes}, sort_keys=True, separators=(",", ":")))
 
     # Services.
 

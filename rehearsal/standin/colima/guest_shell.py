@@ -142,14 +142,14 @@ class Commands:
         if mine not in SERVICES or mine != self.guest.runtime_of_instance():
             return Answer()
         if verb == "is-active":
-            return Answer(0 if self.guest.runtime_up else 3)
+            return Answer(0, "active\n") if self.guest.runtime_up else Answer(3, "inactive\n")
         if verb in ("start", "restart"):
             return self.guest.start_runtime(mine)
         return self.guest.stop_runtime() if verb in ("stop", "kill") else Answer()
 
     def do_service(self, rest: list[str], _stdin: bytes | None) -> Answer:
         if rest[:2] == ["k3s", "status"]:
-            return Answer(0 if self.guest.kubernetes_up else 3)
+            return Answer(0, "active\n") if self.guest.kubernetes_up else Answer(3, "inactive\n")
         return self.do_systemctl([rest[1], rest[0]], None) or Answer() if len(rest) > 1 else Answer()
 
     def do_df(self, rest: list[str], _stdin: bytes | None) -> Answer | None:

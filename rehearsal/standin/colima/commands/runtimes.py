@@ -83,7 +83,8 @@ class Engine:
         if self.settings.fails(f"{self.name}-provision", profile.name):
             raise Fatal("exit status 1")
         if self.name == "docker":
-            self.guest.write("/etc/docker/daemon.json", json.dumps(daemon_json(config, self.settings.environ), indent=2))
+            text = json.dumps(daemon_json(config, self.settings.environ), indent=2, sort_keys=True)
+            self.guest.write("/etc/docker/daemon.json", text)
             self.tools.create_docker_context(config_file.auto_activate(config))
         elif self.name == "containerd":
             self._containerd_files()
@@ -211,7 +212,7 @@ class Kubernetes:
         listen = int(known.get("k3s_listen_port") or 0) or port or free_port()
         self.guest.instance.note(k3s_version=version, k3s_port=listen)
         wanted = remembered or _json_of(config, version)
-        self.guest.remember(k3s_listen_port=str(listen), kubernetes_config=json.dumps(wanted))
+        self.guest.remember(k3s_listen_port=str(listen), kubernetes_config=json.dumps(wanted, separators=(",", ":")))
 
     def _install(self, stage: str, version: str) -> None:
         self.log.info(f"{stage} ...")
