@@ -242,15 +242,21 @@ class Lab:
             for pid in dict.fromkeys((*bells, *agents))
             if any(word in command_of(pid) for word in (str(self.directory), "sleep 2000000000"))
         ]
+        if grades.real_parts(self.directory).get("colima"):
+            # Lima's network between machines, and masters of ssh connections.
+            ended += [pid for pid in self._processes() if pid not in ended]
         for pid in ended:
             _kill(pid)
         # The signal is only on its way.
         comes_true(lambda: not any(command_of(pid) for pid in ended), SECONDS_TO_END)
 
     def leftovers(self) -> list[str]:
-        """Return the processes that name this lab, for tests and for the end of a run."""
+        """Return the commands of processes that name this lab, for tests and for the end of a run."""
+        return list(self._processes().values())
+
+    def _processes(self) -> dict[int, str]:
         found = {pid: command for pid, command in processes().items() if f"{self.directory}/" in command}
-        return [command for pid, command in found.items() if pid != os.getpid()]
+        return {pid: command for pid, command in found.items() if pid != os.getpid()}
 
 
 def _kill(pid: int) -> None:
