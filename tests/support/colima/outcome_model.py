@@ -227,6 +227,9 @@ class World:
             definition=None,
         )
 
+    def note_entry(self, _action: Action) -> None:
+        self.change(clients=replace(self.current.clients, kube_to_note=""))
+
     def kubeconfig(self, action: Action) -> None:
         dangling = self.current.clients.kube_current_dangling and not action.activate
         self.change(
