@@ -20,8 +20,15 @@ from pathlib import Path
 from rehearsal.engines import ENGINES, Engine, as_released, caches, find
 
 HERE = Path(__file__).resolve().parent
-# Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python.
-OTHER_PACKAGES = {"iptables": "iptables", "ip": "iproute2", "debootstrap": "debootstrap", "strace": "strace"}
+# Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python,
+# and a file system that can clone files.
+OTHER_PACKAGES = {
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "debootstrap": "debootstrap",
+    "strace": "strace",
+    "mkfs.xfs": "xfsprogs",
+}
 # Seconds before the next attempt.
 PAUSES = (10, 30, 60, 0)
 # There while systemd manages the machine's services.

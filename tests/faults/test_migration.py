@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -44,11 +45,15 @@ def engines() -> Iterator[Engines]:
 def empty(engines: Engines) -> Iterator[Engines]:
     """The engines with nothing at the target."""
     yield engines
-    for name in names(engines.target):
-        docker(engines.target, "volume", "rm", name)
-    images = docker(engines.target, "images", "--all", "--quiet").split()
-    if images:
-        docker(engines.target, "rmi", "--force", *dict.fromkeys(images))
+    wipe(engines.target)
+
+
+def wipe(engine: Dockerd) -> None:
+    for name in names(engine):
+        docker(engine, "volume", "rm", name)
+    there = docker(engine, "images", "--all", "--quiet").split()
+    if there:
+        docker(engine, "rmi", "--force", *dict.fromkeys(there))
 
 
 def names(engine: Dockerd) -> list[str]:
@@ -81,7 +86,8 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: E
     complete: set[str] = set()
     for _ in range(KILLS):
         if not killed_after(empty, draw.uniform(0.3, 4.0)):
-            break
+            wipe(empty.target)
+            complete = set()
         found = trees(empty.target)
         for name, rows in found.items():
             # An own volume is made a moment before its data takes its place.
@@ -91,6 +97,12 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: E
         assert not [row for row in images(empty.target) if row not in there and "<none>" not in row]
     whole(empty)
     assert (trees(empty.source), images(empty.source)) == (before, there)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
+def test_a_run_that_is_told_to_end_does_so_soon(empty: Engines, seconds: float) -> None:
+    killed_after(empty, seconds, signal.SIGTERM)
+    whole(empty)
 
 
 @pytest.mark.parametrize("after", [20_000, 10 * MIB, 30 * MIB])

@@ -37,9 +37,11 @@ class Api:
         self.path, self.seconds = path, seconds
         self.prefix = ""
         self.open: set[socket.socket] = set()
+        self.ended = False
 
     def abort(self) -> None:
-        """End every exchange, whoever waits in it."""
+        """End every exchange, whoever waits in it; from then on only small requests are made, with which things are put right."""
+        self.ended = True
         for connection in list(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -60,7 +62,7 @@ class Api:
     def download(self, target: str, *, first: float | None = None) -> Exchange:
         """Return an exchange from which the answer is read. first: seconds until its first byte."""
         # An engine closes an answer of HTTP/1.0 at its end; the archive itself tells whether that was the end.
-        exchange = Exchange(self, first)
+        exchange = self._long(first)
         try:
             exchange.send(exchange.head("GET", target, version="1.0"))
             exchange.answer()
@@ -72,7 +74,7 @@ class Api:
 
     def upload(self, method: str, target: str) -> Exchange:
         """Return an exchange to which an archive of unknown length is written; finish() ends it."""
-        exchange = Exchange(self)
+        exchange = self._long()
         try:
             framing = "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
             exchange.send(exchange.head(method, target, framing))
@@ -83,7 +85,7 @@ class Api:
 
     def attach(self, container: str, *, stdin: bool) -> Exchange:
         """Return the input and output of a container that was not started yet."""
-        exchange = Exchange(self)
+        exchange = self._long()
         try:
             wanted = "stream=1&stdout=1&stderr=1" + ("&stdin=1" if stdin else "")
             exchange.send(
@@ -94,6 +96,11 @@ class Api:
             exchange.close()
             raise
         return exchange
+
+    def _long(self, seconds: float | None = None) -> Exchange:
+        if self.ended:
+            raise Silent("this run was told to end")
+        return Exchange(self, seconds)
 
 
 class Exchange:

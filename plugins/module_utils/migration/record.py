@@ -42,10 +42,9 @@ class Record:
         for image, found in blobs.items():
             self._put("blobs", image, sorted(found))
 
-    def note_paused(self, containers: Iterable[str], *, paused: bool) -> None:
-        """Note that containers are about to be paused, or go on."""
-        for container in containers:
-            self._put("paused", container, True if paused else None)
+    def note_paused(self, container: str, paused: bool) -> None:
+        """Note that a container is about to be paused, or goes on."""
+        self._put("paused", container, True if paused else None)
 
     def _read(self, kind: str) -> dict[str, Any]:
         pair = self.notes.read().get(self.key)

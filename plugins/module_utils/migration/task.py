@@ -146,7 +146,7 @@ class Mover(Subject[Wish, Found]):
         elif isinstance(step, Unpause):
             with self.ends.source.side.trouble(str(step)):
                 volumes.unpause(self.ends.source.side, step.container)
-            self.record.note_paused([step.container], paused=False)
+            self.record.note_paused(step.container, False)
 
     def _copy_images(self, step: CopyImages) -> None:
         source, target = self.ends.source.side, self.ends.target.side
@@ -165,10 +165,8 @@ class Mover(Subject[Wish, Found]):
         if earlier and again:
             moved = earlier.manifest
         else:
-            self.record.note_paused(step.pause, paused=True)
-            with volumes.paused(source.side, step.pause, str(step)):
+            with volumes.paused(source.side, step.pause, str(step), self.record.note_paused):
                 moved = volumes.copy(source, target, step.volume)
-            self.record.note_paused(step.pause, paused=False)
             self.record.note_volume(name, Moved(moved, volumes.temporary(name)))
         volumes.put_in_place(target, step.volume, moved, replace=step.replace, again=again)
         self.record.note_volume(name, Moved(moved))

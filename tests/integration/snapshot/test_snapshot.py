@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot import sparse
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.task import DiskSnapshot
 
 from rehearsal.lab.laptop import Lab
@@ -139,3 +141,24 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(lab: Lab, sta
     assert content(disk(lab)) == before == content(kept(lab) / "one" / "disk")
     assert [path.name for path in kept(lab).iterdir()] == ["one"]
     assert not (disk(lab).parent / "datadisk.restoring").exists()
+
+
+@pytest.mark.skipif(shutil.which("mkfs.xfs") is None or os.geteuid() != 0, reason="mkfs.xfs is missing: apt-get install xfsprogs")
+def test_a_file_system_that_can_clone_gives_no_block_for_a_snapshot(tmp_path: Path) -> None:
+    image, place = tmp_path / "image", tmp_path / "xfs"
+    with image.open("wb") as file:
+        file.truncate(512 * MIB)
+    place.mkdir()
+    subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        source = place / "disk"
+        source.write_bytes(random.Random(1).randbytes(200 * MIB))  # noqa: S311 - not for secrets
+        before = shutil.disk_usage(place).free
+        assert sparse.clone(source, place / "copy")
+        assert before - shutil.disk_usage(place).free < MIB
+        with source.open("r+b") as file:
+            file.write(b"changed")
+        assert sparse.digest(place / "copy") != sparse.digest(source)
+    finally:
+        subprocess.run(["umount", place], check=True)

@@ -26,8 +26,8 @@ engines.move(parallel=2)
 """
 
 
-def killed_after(engines: Engines, seconds: float) -> bool:
-    """Run a move in a process of its own, and kill it with SIGKILL. Returns False where it was faster."""
+def killed_after(engines: Engines, seconds: float, number: int = signal.SIGKILL) -> bool:
+    """Run a move in a process of its own, and send it a signal. Returns False where it was faster."""
     places = [str(engine.directory) for engine in (engines.source, engines.target)]
     process = subprocess.Popen(
         [sys.executable, "-c", _RUN, *places], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True
@@ -35,8 +35,8 @@ def killed_after(engines: Engines, seconds: float) -> bool:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(process.pid, number)
+        process.wait(30)
         return True
     assert process.returncode == 0
     return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -155,19 +155,25 @@ def sweep(place: Place, complete: Collection[str]) -> None:
 
 
 @contextlib.contextmanager
-def paused(source: Side, containers: Sequence[str], doing: str) -> Iterator[None]:
-    """Keep containers from writing meanwhile."""
-    done = list[str]()
-    try:
+def paused(source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]) -> Iterator[None]:
+    """Keep containers from writing meanwhile. note gets each before it is paused, and after it goes on."""
+
+    def go_on(container: str) -> None:
+        with source.trouble(doing):
+            unpause(source, container)
+        note(container, False)
+
+    with contextlib.ExitStack() as stack:
         for container in containers:
-            with source.trouble(doing):
-                source.api.ask("POST", f"/containers/{container}/pause")
-            done.append(container)
+            note(container, True)
+            try:
+                with source.trouble(doing):
+                    source.api.ask("POST", f"/containers/{container}/pause")
+            except CommandFailed:
+                note(container, False)
+                raise
+            stack.callback(go_on, container)
         yield
-    finally:
-        for container in done:
-            with source.trouble(doing):
-                unpause(source, container)
 
 
 def unpause(source: Side, container: str) -> None:
