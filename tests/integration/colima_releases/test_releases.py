@@ -73,7 +73,10 @@ def started_again(lab: RealColimaLab, wish: dict[str, Any]) -> None:
     mark.write_text("mine")
     assert lab.converge(wish).actions == ()
     lab.converge({**wish, "state": "stopped"})
-    assert len(lab.converge(wish).actions) == 1
+    again = lab.converge(wish)
+    assert len(again.actions) == 1
+    # A start changes nothing else, and colima's own entry for the host is none of the user's.
+    assert again.diff == {"before": {wish["name"]: {"state": "stopped"}}, "after": {wish["name"]: {"state": "running"}}}
     more = {**wish, "cpu": wish["cpu"] + 1}
     assert lab.converge(more, restart="always").profiles[0]["cpu"] == more["cpu"]
     assert lab.converge(more).actions == ()

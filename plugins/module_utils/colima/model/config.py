@@ -134,15 +134,18 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
             result[setting.option] = float(value)
     result["network.interface"] = result["network.interface"] or ("en0" if host.can(MACOS) else "")
     result["network.gateway_address"] = result.get("network.gateway_address") or "192.168.5.2"
-    hosts = dict(result.get("network.dns_hosts") or {})
-    if hosts.get(_IMPLICIT_HOST[0]) == _IMPLICIT_HOST[1]:
-        del hosts[_IMPLICIT_HOST[0]]
-    result["network.dns_hosts"] = hosts
+    result["network.dns_hosts"] = own_hosts(result)
     result["mounts"] = canonical_mounts(result.get("mounts"), host.home)
     result["provision"] = [
         (item.get("mode") or "system", str(item.get("script") or "").rstrip()) for item in result.get("provision") or []
     ]
     return result
+
+
+def own_hosts(config: Config) -> dict[str, Any]:
+    """Return the host names in the VM, without the one that colima adds by itself."""
+    hosts = dict(config.get("network.dns_hosts") or {})
+    return {name: address for name, address in hosts.items() if (name, address) != _IMPLICIT_HOST}
 
 
 def canonical_mounts(mounts: Any, home: str) -> list[tuple[str, str, bool]] | None:

@@ -11,7 +11,7 @@ from typing import Any
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
 from ..model.answers import K3s
-from ..model.config import Config, has_kubernetes
+from ..model.config import Config, has_kubernetes, own_hosts
 from ..model.desired import Desired, Refusal
 from ..model.settings import Version
 from ..model.shown import NOT_SHOWN, shown
@@ -192,7 +192,11 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
     written = next((action.config for action in plan.actions if action.kind is Do.WRITE), None)
-    for option, value in (written or (target if plan.actions and there else {}) or {}).items():
+    wanted = dict(written or (target if plan.actions and there else {}) or {})
+    for config in (there, wanted):
+        if "network.dns_hosts" in config:
+            config["network.dns_hosts"] = own_hosts(config)
+    for option, value in wanted.items():
         if not there:
             after[option] = shown(option, value)
         elif shown(option, there.get(option)) != shown(option, value):
