@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines machines setup check converge settings doctor stop start reclaim migrate snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate snapshot restore support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ engines: $(VENV)/.lab ## Install and build the real engines where this machine c
 
 machines: engines ## Bring what real virtual machines need: Lima's guest agent and an image (root, Go; not needed on a Mac)
 	@$(RUN) rehearsal.machines.install
+
+radar: $(VENV)/.dev ## Try releases of colima, old and new, and renew docs/supported-versions.md; VERSIONS="0.9.1" tries some
+	@$(WITH_PATH) $(RUN) tests.radar $(VERSIONS)
 
 check: $(VENV)/.lab ## Show what a run would change on this laptop
 	@$(ANSIBLE) playbooks/workstation.yml --check --diff $(ARGS)
