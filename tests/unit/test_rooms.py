@@ -20,6 +20,7 @@ FLOORS = (
     {"docker", "nerdctl", "network", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
+    {"policy"},
     {"doctor", "migration", "reclaim", "snapshot", "support"},
     {"progress"},
 )
