@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -25,7 +26,8 @@ from ansible.plugins.action.normal import ActionModule as Normal
 from ..module_utils.core.errors import WorkstationError, hiding_names, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
-from ..module_utils.core.subject import Subject, run
+from ..module_utils.core.subject import Reader, Subject, run
+from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.templates import Unread
 
 # Where the subject of each module is, as the name SUBJECT.
@@ -71,6 +73,10 @@ class ActionModule(Normal):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the result of the task. With invalid options nothing runs, and all of them are named."""
         subject = subject_of(self._task.action.rpartition(".")[2])
+        try:
+            self.policy = self._policy(subject, task_vars or {})
+        except WorkstationError as error:
+            return self._failed(subject, {"kind": "policy", **error.result})
         invalid, warnings = self._settings(task_vars or {})
         for option in self._task.args.values() if not invalid else ():
             if isinstance(option, Unread):
@@ -78,6 +84,18 @@ class ActionModule(Normal):
         invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
             found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
+            return self._failed(subject, {"changed": False, "actions": [], **found})
+        written = self._task.args
+        if self.policy is not None:
+            # What is judged now is what runs, also should a template in a list answer otherwise when it is read again.
+            self._task.args = json.loads(json.dumps(written, default=str))
+        refused = self._against_policy(self._task, subject, self._task.args, task_vars or {}, self._templar, written=written)
+        if sentences := list(dict.fromkeys(refused)):
+            found = {
+                "kind": "policy",
+                "problems": len(sentences),
+                "msg": _list(sentences, "the policy; this task changed nothing"),
+            }
             return self._failed(subject, {"changed": False, "actions": [], **found})
         result = self._result(tmp, task_vars or {})
         return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
@@ -90,6 +108,38 @@ class ActionModule(Normal):
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
 
+    def _policy(self, subject: Subject[Any, Any], task_vars: Mapping[str, Any]) -> Any:
+        """Return the team's policy for a task that changes something; None for another, or where there is none."""
+        files = policy_files(self._task.get_play())
+        if not files:
+            return None
+        from ..plugin_utils.policy.tasks import Policy, for_doctor
+
+        if isinstance(subject, Reader):
+            if "policy" in subject.spec:
+                self._task.args["policy"] = for_doctor(files, self._loader, known_subject, task_vars, self._templar)
+            return None
+        return Policy(files, self._loader, known_subject)
+
+    def _against_policy(
+        self,
+        task: Any,
+        subject: Subject[Any, Any],
+        options: Mapping[str, Any],
+        variables: Mapping[str, Any],
+        templar: Any,
+        *,
+        written: Mapping[str, Any] | None = None,
+    ) -> Iterator[str]:
+        """Yield a sentence for all that a task of this run would do against the policy."""
+        if self.policy is None or isinstance(subject, Reader):
+            return
+        from ..plugin_utils.policy.tasks import Work
+        from ..plugin_utils.policy.versions import tool_version
+
+        work = Work(task, subject, options, options if written is None else written, variables, templar)
+        yield from self.policy.broken_by(work, partial(tool_version, self))
+
     def _settings(self, task_vars: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Return what is wrong with the settings of the whole run, and warnings; asked once for each laptop and play."""
         if self._task._role is None or f"{task_vars.get('inventory_hostname')}:" in os.environ.get(CHECKED, ""):
@@ -100,7 +150,7 @@ class ActionModule(Normal):
         # Ansible has read that file with its own environment, not the task's.
         own = list(own_settings(self._task.get_play(), task_vars, self._templar, os.environ))
         with self._environment():
-            found = check_settings(self._task, task_vars, self._templar, _known_subject)
+            found = check_settings(self._task, task_vars, self._templar, known_subject, self._against_policy)
         return [*own, *found.lines], found.warnings
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
@@ -161,13 +211,14 @@ def subject_of(module: str) -> Subject[Any, Any]:
     return found
 
 
-def _known_subject(module: str) -> Subject[Any, Any] | None:
+def known_subject(module: str) -> Subject[Any, Any] | None:
+    """Return the subject of a module; None where it has none."""
     return subject_of(module) if module in SUBJECTS else None
 
 
-def _list(sentences: list[str]) -> str:
+def _list(sentences: list[str], where: str = "the settings; nothing was changed") -> str:
     """Return several sentences as one message: one as it is, more as a list."""
     if len(sentences) == 1:
         return sentences[0]
     lines = "".join(f"\n  {number}. {sentence}" for number, sentence in enumerate(sentences, 1))
-    return f"Found {len(sentences)} problems in the settings; nothing was changed:{lines}"
+    return f"Found {len(sentences)} problems in {where}:{lines}"

@@ -266,8 +266,11 @@ def _text_of(warning: Any) -> str:
 def _failure_of(result: Any) -> tuple[str, str]:
     """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
     if result.result.get("problems", 0) > 1:
-        return "settings", f"{result.result['problems']} problems, listed above; nothing was changed."
-    where = "settings" if result.result.get("kind") == "settings" else role_of(result.task) or result.task.get_name()
+        where = "policy" if result.result.get("kind") == "policy" else "settings"
+        left = "this task changed nothing" if where == "policy" else "nothing was changed"
+        return where, f"{result.result['problems']} problems, listed above; {left}."
+    kind = result.result.get("kind")
+    where = kind if kind in ("settings", "policy") else role_of(result.task) or result.task.get_name()
     return where, _sentence(result.result)
 
 

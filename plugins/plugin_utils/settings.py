@@ -73,11 +73,16 @@ class Findings:
 
 
 def check_settings(
-    task: Any, variables: Mapping[str, Any], templar: Any, subject_of: Callable[[str], Subject[Any, Any] | None]
+    task: Any,
+    variables: Mapping[str, Any],
+    templar: Any,
+    subject_of: Callable[[str], Subject[Any, Any] | None],
+    against_policy: Callable[..., Iterable[str]] = lambda *_work: (),
 ) -> Findings:
     """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks.
 
-    subject_of: the subject of a module, None where it has none.
+    subject_of: the subject of a module, None where it has none; against_policy: what a task, given with its subject, options,
+    variables and templar, would do against the team's policy, in sentences.
     """
     play = task.get_play()
     tasks = tasks_of(play)
@@ -98,6 +103,8 @@ def check_settings(
             if work is not None:
                 works.append(work)
                 _check_options(findings, work, task.check_mode)
+                for sentence in against_policy(one, subject, work.options, mine, own):
+                    findings.add(sentence)
     options = {work.name: work.options for work in works}
     for sentence, at in (*unknown_profiles(options, os.environ), *unknown_docker_contexts(options, os.environ)):
         findings.add(sentence, at)
