@@ -12,9 +12,14 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 
 from ..module_utils.colima.model.shown import NOT_SHOWN, hidden
+from ..module_utils.core.errors import WorkstationError
+from ..module_utils.policy.judge import Violation, demands
+from ..module_utils.policy.rules import Rule
 from ..plugin_utils.layers import Place, layers_of, places_of
+from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.settings import OF_PLAYBOOKS
 from ..plugin_utils.templates import unread
+from .converge import known_subject
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 # What a user puts a secret into, whatever its name.
@@ -33,7 +38,11 @@ class ActionModule(ActionBase):
         _spec, options = self.validate_argument_spec(
             {"show": {"type": "str", "choices": ["set", "all"], "default": "set"}},
         )
-        return {"changed": False, "show": options["show"], "settings": list(self._settings(task_vars or {}))}
+        try:
+            return {"changed": False, "show": options["show"], "settings": list(self._settings(task_vars or {}))}
+        except WorkstationError as error:
+            # A broken policy; of settings, the problem is in their row.
+            return {"failed": True, **error.result}
 
     def _settings(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         play, project = self._task.get_play(), str(Path.cwd())
@@ -43,11 +52,29 @@ class ActionModule(ActionBase):
         defaults = {name: value for values in roles.values() for name, value in values["defaults"].items()}
         private = {name: value for values in roles.values() for name, value in values["vars"].items()}
         templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables, **private})
+        policy = self._policy({**defaults, **variables}, templar)
         for role, names in {**{role: values["defaults"] for role, values in roles.items()}, "workstation": OF_PLAYBOOKS}.items():
             for name in names:
                 places = places_of(name, layers, project)
                 if places or name in defaults:
-                    yield {"role": role, "name": name, **_value(name, templar, {**defaults, **variables}[name]), **_from(places)}
+                    yield {
+                        "role": role,
+                        "name": name,
+                        **_value(name, templar, {**defaults, **variables}[name]),
+                        **_from(places),
+                        "policy": policy.get(name, []),
+                    }
+
+    def _policy(self, variables: Mapping[str, Any], templar: Any) -> dict[str, list[dict[str, Any]]]:
+        """Return what the team's policy says of settings. Raises WorkstationError for one that is broken."""
+        files = policy_files(self._task.get_play())
+        found: dict[str, list[dict[str, Any]]] = {}
+        if files:
+            from ..plugin_utils.policy.tasks import Policy
+
+            for rule, broken in Policy(files, self._loader, known_subject).kept(variables, templar):
+                found.setdefault(rule.subject, []).append(_of_rule(rule, broken))
+        return found
 
     def _of_role(self, role: Path) -> dict[str, dict[str, Any]]:
         files = {kind: role / kind / "main.yml" for kind in ("defaults", "vars")}
@@ -55,6 +82,17 @@ class ActionModule(ActionBase):
 
     def _loaded(self, file: Path) -> dict[str, Any]:
         return self._loader.load_from_file(str(file), trusted_as_template=True) or {}
+
+
+def _of_rule(rule: Rule, broken: list[Violation]) -> dict[str, Any]:
+    return {
+        "of": str(rule.path),
+        "demand": demands(rule),
+        "reason": rule.reason,
+        "contact": rule.contact,
+        "at": rule.at,
+        "broken": [one.found for one in broken],
+    }
 
 
 def _value(name: str, templar: Any, raw: Any) -> dict[str, Any]:

@@ -75,6 +75,30 @@ settings:
       description: The places that this one overrules, the strongest first.
       type: list
       elements: str
+    policy:
+      description: The rules of the team's policy about it.
+      type: list
+      elements: dict
+      contains:
+        of:
+          description: What in the setting the rule is about.
+          type: str
+        demand:
+          description: What it asks, in words.
+          type: str
+        reason:
+          description: Why it is there.
+          type: str
+        contact:
+          description: Whom to ask.
+          type: str
+        at:
+          description: The file and line of the rule.
+          type: str
+        broken:
+          description: What breaks it; empty where nothing does.
+          type: list
+          elements: str
   sample:
     - role: docker_context
       name: docker_context_current
@@ -83,4 +107,5 @@ settings:
       layer: team
       at: inventory/group_vars/all.yml:14
       instead_of: []
+      policy: []
 """

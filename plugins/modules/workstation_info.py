@@ -57,12 +57,19 @@ options:
     description: The groups of checks to make.
     type: list
     elements: str
-    choices: [tools, profiles, docker, builders, kubernetes, registries, timers, network, leftovers]
-    default: [tools, profiles, docker, builders, kubernetes, registries, timers, network, leftovers]
+    choices: [tools, profiles, docker, builders, kubernetes, registries, timers, network, policy, leftovers]
+    default: [tools, profiles, docker, builders, kubernetes, registries, timers, network, policy, leftovers]
   play:
     description: How the workstation is converged, for remedies, which add C(--tags).
     type: str
     default: ansible-playbook playbooks/workstation.yml
+  policy:
+    description:
+      - The team's policy, and what of the settings breaks it.
+      - Not for playbooks to give. Where there are policy files, what they say replaces it.
+    type: dict
+    default: {}
+    version_added: 0.2.0
   timer_directory:
     description: Where the timer notes how its last run ended. Without it, the state directory of this collection.
     type: path
@@ -178,6 +185,10 @@ checks:
         - "C(network.names), whether the laptop resolves the names of the registries, where no proxy does it."
         - "C(network.guest_names), whether a VM resolves names, asked in it."
         - "C(network.guest_authority), whether a VM knows an authority of its own where the laptop needs one."
+        - "C(policy.file), whether the policy of the team can be read."
+        - "C(policy.settings), whether the settings keep the policy."
+        - "C(policy.profile), whether a profile is in truth as the policy allows."
+        - "C(policy.tool), whether a program has a version that the policy allows."
         - "C(leftovers.docker_desktop), whether Docker Desktop is installed beside the workstation."
         - "C(leftovers.profile), whether there are profiles that the settings do not have."
         - "C(leftovers.disk), whether a data disk belongs to no profile, and what it takes."

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.errors import WorkstationError
 from .model import GROUPS, Check, Kind, Status
 
-# The files of each group below groups/. Each has KINDS, and examine(laptop), which yields checks.
+# The files of each group, below groups/ or here. Each has KINDS, and examine(laptop), which yields checks.
 FILES: Mapping[str, tuple[str, ...]] = {
     "tools": ("tools",),
     "profiles": ("profiles", "disks"),
@@ -21,6 +21,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "registries": ("registries", "credentials"),
     "timers": ("timers",),
     "network": ("network",),
+    "policy": ("compliance",),
     "leftovers": ("leftovers",),
 }
 
@@ -62,6 +63,7 @@ def kinds() -> list[Kind]:
 
 def _file(name: str) -> Any:
     """Return a file of a group. Import statements, because Ansible sends to another laptop only what they name."""
+    from . import compliance
     from .groups import (
         builders,
         credentials,
@@ -77,7 +79,21 @@ def _file(name: str) -> Any:
         tools,
     )
 
-    files = (builders, credentials, disks, docker, engines, kubernetes, leftovers, network, profiles, registries, timers, tools)
+    files = (
+        builders,
+        compliance,
+        credentials,
+        disks,
+        docker,
+        engines,
+        kubernetes,
+        leftovers,
+        network,
+        profiles,
+        registries,
+        timers,
+        tools,
+    )
     return next(file for file in files if file.__name__.rpartition(".")[2] == name)
 
 

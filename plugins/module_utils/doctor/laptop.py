@@ -60,8 +60,12 @@ class Bounded(Cli):
 class Laptop:
     """Everything that checks are made of. Threads share it."""
 
-    def __init__(self, settings: Mapping[str, Mapping[str, Any]], play: str, timer_directory: str) -> None:
+    def __init__(
+        self, settings: Mapping[str, Mapping[str, Any]], play: str, timer_directory: str, policy: Mapping[str, Any] | None = None
+    ) -> None:
         self.settings = settings
+        # The team's, as the action plugin has read it; empty without one.
+        self.policy = policy or {}
         self.timer_directory = timer_directory
         self.environment = dict(os.environ)
         self.path = complete_path(self.environment.get("PATH", ""))

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 # In the order in which they are shown. Each is a tag of doctor.yml.
-GROUPS = ("tools", "profiles", "docker", "builders", "kubernetes", "registries", "timers", "network", "leftovers")
+GROUPS = ("tools", "profiles", "docker", "builders", "kubernetes", "registries", "timers", "network", "policy", "leftovers")
 
 
 class Status(StrEnum):

@@ -21,13 +21,14 @@ from .settings import MODULES, subject_of
 @dataclass(frozen=True)
 class Question:
     """What to examine: the settings by module, the groups, how remedies call the playbook, where the timer
-    notes its runs, and the bound in seconds."""
+    notes its runs, the bound in seconds, and the team's policy."""
 
     settings: Mapping[str, Mapping[str, Any]]
     groups: tuple[str, ...]
     play: str
     timer_directory: str
     seconds: float
+    policy: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Workstation(Reader[Question, Examination]):
         **{module: {"type": "dict", "default": {}, "no_log": False} for module in MODULES},
         "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
         "play": {"type": "str", "default": "ansible-playbook playbooks/workstation.yml"},
+        "policy": {"type": "dict", "default": {}},
         "timer_directory": {"type": "path"},
         "timeout": {"type": "float", "default": 20.0},
     }
@@ -64,12 +66,19 @@ class Workstation(Reader[Question, Examination]):
         """Return what to examine. Settings that a run would refuse are findings."""
         del check_mode
         settings = {module: params[module] or {} for module in MODULES}
-        return Question(settings, tuple(params["groups"]), params["play"], params["timer_directory"] or "", params["timeout"])
+        return Question(
+            settings,
+            tuple(params["groups"]),
+            params["play"],
+            params["timer_directory"] or "",
+            params["timeout"],
+            params["policy"] or {},
+        )
 
     def read(self, desired: Question) -> Examination:
         """Return what was found."""
         began = time.monotonic()
-        self.laptop = Laptop(desired.settings, desired.play, desired.timer_directory)
+        self.laptop = Laptop(desired.settings, desired.play, desired.timer_directory, desired.policy)
         checks = examine(self.laptop, desired.groups, desired.seconds)
         return Examination(tuple(checks), tuple(rows(self.laptop)), time.monotonic() - began)
 

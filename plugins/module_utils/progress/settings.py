@@ -17,8 +17,10 @@ def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: 
         there.setdefault((_rank(row["layer"]), row["layer"], file), []).append(row)
     defaults = [row for row in rows if row["layer"] == "default"]
     yield f"{name}: {len(rows) - len(defaults)} of {len(rows)} settings are not the default"
-    for (_strength, layer, file), found in sorted(there.items(), key=lambda item: item[0]):
-        if layer == "default" and not everything:
+    for (_strength, layer, file), rows_there in sorted(there.items(), key=lambda item: item[0]):
+        # Of the defaults at least those that the team's policy does not allow.
+        found = [row for row in rows_there if everything or layer != "default" or any(rule["broken"] for rule in row["policy"])]
+        if not found:
             continue
         yield ""
         yield f"{layer} ({file})" if file else layer
@@ -48,5 +50,9 @@ def _setting(row: Mapping[str, Any], width: int | None) -> Iterator[str]:
     number = row["at"].rpartition(":")[2]
     for index, line in enumerate(text.splitlines()):
         yield f"{number if index == 0 else '':>5}  {line}".rstrip()
+    for rule in row["policy"]:
+        yield f"       # policy: {rule['of']}: it {rule['demand']} ({rule['at']})"
+        for found in rule["broken"]:
+            yield f"       # BROKEN: {found.partition(';')[0]}. Reason: {rule['reason'].rstrip('.')}. Contact: {rule['contact']}"
     if row["instead_of"]:
         yield f"       # instead of {', '.join(row['instead_of'])}"

@@ -7,6 +7,8 @@ import json
 import platform
 from dataclasses import dataclass
 
+from tests.support.patient import Patient
+
 from .ways import (
     Break,
     all_of,
@@ -47,6 +49,17 @@ class State:
     status: str
     happens: Break
     about: str = ""
+
+
+def policy(**rule: object) -> Break:
+    """The team gets a policy with this rule."""
+    text = json.dumps({"contact": "Ann", "rules": [{**rule, "reason": "Because."}]})
+
+    def happens(patient: Patient) -> None:
+        patient.settings.mkdir(exist_ok=True)
+        (patient.settings / "policy.yml").write_text(text)
+
+    return happens
 
 
 NOT_READY = [{"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}]
@@ -192,4 +205,9 @@ TO_READ = [
           lambda patient: patient.inside.update(SSL_CERT_FILE=str(patient.cluster.data / "ca.crt"))),
     State("Docker Desktop is installed", "leftovers.docker_desktop", "note",
           run("cd ~/.local/bin && printf '#!/bin/sh\\n' > docker-credential-desktop && chmod +x docker-credential-desktop")),
+    State("the policy is broken", "policy.file", "broken", policy(setting="colima_restart")),
+    State("the settings break the policy", "policy.settings", "broken", policy(setting="colima_restart", value="never")),
+    State("a profile is larger than the policy allows", "policy.profile", "broken",
+          policy(setting="colima_profiles[name=k8s].memory", maximum=0.5), "k8s"),
+    State("a program is older than the policy allows", "policy.tool", "broken", policy(tool="colima", minimum="99.0"), "colima"),
 ]  # fmt: skip

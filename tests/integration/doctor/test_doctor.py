@@ -164,3 +164,4 @@ def test_what_only_the_user_can_change_is_found_and_told(patient: Patient, state
     assert [check["status"] for check in found][:1] == [state.status], patient.output
     assert found[0]["remedy"] or state.status == "note"
     patient.shell("rm -f ~/.local/bin/docker-credential-desktop")
+    (patient.settings / "policy.yml").unlink(missing_ok=True)

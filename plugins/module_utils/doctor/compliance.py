@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the laptop keeps the team's policy: its settings, and what its profiles and programs really are."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..core.errors import WorkstationError
+from ..policy.judge import Violation, violations, wrong_version
+from ..policy.rules import Rule, rule_of
+from ..policy.tools import ASK
+from .laptop import Bounded, Laptop
+from .model import Check, Kind
+
+FILE = Kind("policy.file", "whether the policy of the team can be read")
+SETTINGS = Kind("policy.settings", "whether the settings keep the policy")
+LIVE = Kind("policy.profile", "whether a profile is in truth as the policy allows")
+TOOLS = Kind("policy.tool", "whether a program has a version that the policy allows")
+KINDS = (FILE, SETTINGS, LIVE, TOOLS)
+
+_PROFILES = "colima_profiles"
+
+
+def examine(laptop: Laptop) -> Iterator[Check]:
+    """Yield the checks; none without a policy."""
+    policy = laptop.policy
+    if policy.get("problem"):
+        yield FILE.broken(policy["problem"], "Correct the file: until then runs change nothing.")
+        return
+    rules = [rule_of(one) for one in policy.get("rules", ())]
+    if not rules:
+        return
+    for one in policy["settings"]:
+        yield SETTINGS.broken(one["found"], one["remedy"])
+    if not policy["settings"]:
+        yield SETTINGS.ok(f"they keep {len(rules)} rule{'s' if len(rules) > 1 else ''}")
+    yield from _tools(laptop, [rule for rule in rules if rule.tool])
+    of_profiles = [rule for rule in rules if rule.path and rule.path.setting == _PROFILES and rule.path.parts]
+    if of_profiles and laptop.has("colima_profile"):
+        yield from _profiles(laptop, of_profiles)
+
+
+def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
+    try:
+        profiles = laptop.profiles()
+    except WorkstationError as error:
+        yield LIVE.unknown(error.message, error.remedy)
+        return
+    for name, current in profiles.items():
+        known = current.applied or current.configured
+        if not current.exists or known is None:
+            continue
+        # Of the disk's size only Lima tells the truth.
+        there = {**nested(known), "name": str(name), "disk": current.disk_gib or known.get("disk")}
+        broken = [found for rule in rules for found in violations(rule, [there])]
+        for found in broken:
+            yield LIVE.broken(found.found, _remedy(laptop, found), str(name))
+        if not broken:
+            yield LIVE.ok("as the policy allows", str(name))
+
+
+def _tools(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
+    for rule in rules:
+        program, *words = ASK[rule.tool]
+        if shutil.which(program, path=laptop.path) is None:
+            continue
+        try:
+            said = ".".join(map(str, laptop.once("colima version", laptop.colima.version) or ())) if program == "colima" else ""
+            said = said or Bounded(program).run(*words, check=False).stdout
+        except WorkstationError as error:
+            yield TOOLS.unknown(error.message, error.remedy, rule.tool)
+            continue
+        broken = [*wrong_version(rule, said)]
+        for found in broken:
+            yield TOOLS.broken(found.found, found.remedy, rule.tool)
+        if not broken:
+            yield TOOLS.ok("a version that the policy allows", rule.tool)
+
+
+def _remedy(laptop: Laptop, found: Violation) -> str:
+    return f"{found.remedy} {laptop.converge('colima')}"
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings whose names have dots as mappings in mappings."""
+    result: dict[str, Any] = {}
+    for name, value in settings.items():
+        *parents, last = name.split(".")
+        place = result
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return result
