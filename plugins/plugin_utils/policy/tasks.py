@@ -27,6 +27,7 @@ from .settings import ROLES, Setting, Settings
 # Whose version counts for a module. Homebrew's has to run where one is wrong.
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "buildx_builder": ("docker", "docker-buildx"),
+    "colima_disk_snapshot": ("colima", "limactl"),
     "colima_profile": ("colima", "limactl"),
     "disk_reclaim": ("colima", "limactl"),
     "docker_cli_config": ("docker",),

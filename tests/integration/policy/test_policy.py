@@ -236,6 +236,7 @@ def test_the_doctor_says_whether_it_is_kept(project: Project) -> None:
     code, output, rows = project.run("ansible-playbook", *run, "-e", "colima_restart=always")
     assert (code, checks(rows)) == (2, {"policy.settings": "broken"})
     assert f"Contact: {CONTACT}" in output
+    project.write("beside/hosts.yml", HOST)
     project.write("beside/policy.yml", "rules:")
     code, output, rows = project.run("ansible-playbook", "-i", "beside/hosts.yml", *run)
     assert (code, checks(rows)) == (2, {"policy.file": "broken"})
