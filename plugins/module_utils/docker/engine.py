@@ -18,11 +18,11 @@ _NO_CONTENT = 204
 
 
 class Silent(Exception):
-    """Nothing usable answered on a socket; the text says why. absent: the socket does not exist."""
+    """Nothing usable answered on a socket; the text says why. absent: the socket does not exist; slow: no answer came in time."""
 
-    def __init__(self, reason: str, absent: bool = False) -> None:
+    def __init__(self, reason: str, absent: bool = False, slow: bool = False) -> None:
         super().__init__(reason)
-        self.absent = absent
+        self.absent, self.slow = absent, slow
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def exchange_unix(path: str, request: bytes, seconds: float, longest: int = _LON
     try:
         return _exchange(path, request, time.monotonic() + seconds, longest)
     except TimeoutError:
-        raise Silent(f"nothing answered within {seconds:g} s") from None
+        raise Silent(f"nothing answered within {seconds:g} s", slow=True) from None
     except OSError as error:
         raise Silent((error.strerror or str(error)).lower()) from error
 

@@ -156,7 +156,7 @@ IN_THE_VMS = [
     State("a VM's clock stood still", "profiles.clock", "warning", in_guest("k8s", "/var/lib/rehearsal/clock", "-3600"), "k8s"),
     State("the engine's socket is gone", "docker.engine", "broken",
           lambda patient: (patient.colima / "docker-buildx/docker.sock").unlink(), "docker-buildx"),
-    State("the engine hangs", "docker.engine", "broken", hang_engine, "docker-buildx"),
+    State("the engine hangs", "docker.engine", "warning", hang_engine, "docker-buildx"),
     State("nothing runs other platforms", "docker.emulation", "warning",
           in_guest("docker-buildx", "/proc/sys/fs/binfmt_misc/qemu-x86_64", None), "docker-buildx"),
     State("the builder's engine is gone", "builders.nodes", "broken",

@@ -36,6 +36,10 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 
 def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Iterator[Check]:
+    if isinstance(answer, Silent) and answer.slow:
+        found = f"{answer}: it is busy, or it hangs. A restart ends its containers, so look again first"
+        yield ENGINE.warning(found, f"colima restart {name}", name)
+        return
     if isinstance(answer, Silent):
         yield ENGINE.broken(f"it does not answer: {answer}", f"colima restart {name}", name)
         return

@@ -12,7 +12,7 @@ from ...colima.model.state import ABSENT, DEFINED, GIB, HALF, RUNNING, SILENT, S
 from ...colima.plan.action import Do, ProfilePlan
 from ...core.errors import InputError
 from ..laptop import Laptop
-from ..model import Check, Kind
+from ..model import Check, Kind, Status
 from ..settings import Look
 
 SETTINGS = Kind("profiles.settings", "whether a run would accept the settings of the profiles")
@@ -46,7 +46,11 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
     current, name = plan.current, str(plan.desired.name)
     converge = laptop.converge(TAG)
-    yield _health(current, plan.desired.state, converge)
+    health = _health(current, plan.desired.state, converge)
+    if health.status is Status.BROKEN and (process := laptop.colima.being_started([current.name]).get(current.name)):
+        yield HEALTH.note(f"it is being started (process {process})", about=name)
+        return
+    yield health
     if current.dead_engine:
         yield ENGINE.broken(current.dead_engine, converge, name)
     elif current.health == RUNNING:
