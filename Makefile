@@ -11,7 +11,7 @@ WITH_PATH := PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Most tests wait for processes, so a few run at a time also on two cores; a file of tests at a time, so that engines are shared
 # within a file.
 WORKERS ?= 3
-PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile
+PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --ignore tests/machines
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate snapshot restore support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property,
 
 test-long: $(VENV)/.dev ## The long form of property and fault tests
 	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker
+
+test-machines: machines $(VENV)/.dev ## Life on two real virtual machines; SHORT=1 takes a third of the time
+	@$(RUN) rehearsal.machines $(VENV)/bin/python -m pytest -q --durations=8 -p no:cacheprovider $(if $(SHORT),-m "not long") tests/machines
 
 unit: $(VENV)/.dev ## Only the fast tests
 	@$(RUN) pytest -q tests/unit

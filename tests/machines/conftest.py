@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two virtual machines for all tests of this folder: started once, by the workstation's playbook. Run by `make test-machines`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal import machines
+from rehearsal.lab.laptop import Lab
+from tests.support.colima.real_machines import Machines, Played
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab of grade machines. Its directory is short: sockets in it must fit into their addresses."""
+    if reason := machines.missing():
+        pytest.skip(reason)
+    if os.geteuid() == 0:
+        pytest.skip("limactl refuses root: run 'make test-machines'")
+    place = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
+    lab = Lab(place / "l")
+    try:
+        lab.up("machines")
+        yield lab
+    finally:
+        lab.down()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def empty(lab: Lab) -> Machines:
+    """The laptop; whether its machines exist depends on what ran before."""
+    return Machines(lab)
+
+
+@pytest.fixture(scope="session")
+def first_run(empty: Machines) -> Played:
+    """The first run of the workstation's playbook."""
+    return empty.play("playbooks/workstation.yml")
+
+
+@pytest.fixture(scope="session")
+def laptop(empty: Machines, first_run: Played) -> Machines:
+    """The laptop with both machines running."""
+    assert first_run.changed
+    return empty

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workstation's playbooks on two virtual machines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.colima.real_machines import Machines, Played
+
+WORKSTATION = "playbooks/workstation.yml"
+SOCKET = "unix://{home}/.colima/docker-buildx/docker.sock"
+
+
+def contexts(laptop: Machines) -> dict[str, tuple[str, bool]]:
+    """docker's contexts: endpoint, and whether it is the current one."""
+    rows = map(json.loads, laptop.run("docker", "context", "ls", "--format", "{{json .}}").splitlines())
+    return {row["Name"]: (row["DockerEndpoint"], row["Current"]) for row in rows}
+
+
+def test_a_first_run_brings_both_machines_up(laptop: Machines, first_run: Played) -> None:
+    print(f"first run: {first_run.seconds:.0f} s")
+    assert laptop.statuses() == {"docker-buildx": "Running", "k8s": "Running"}
+    assert contexts(laptop)["colima-buildx"] == (SOCKET.format(home=laptop.lab.home), True)
+    assert laptop.run("docker", "version", "--format", "{{.Server.Os}}").strip() == "linux"
+    assert "containerd" in laptop.run("nerdctl", "version")
+
+
+def test_a_second_run_changes_nothing(laptop: Machines) -> None:
+    before = laptop.tree()
+    again = laptop.play(WORKSTATION)
+    print(f"no-op: {again.seconds:.1f} s")
+    assert again.changed == 0
+    changed = {name for name, content in laptop.tree().items() if before.get(name) != content}
+    assert {name for name in changed if not name.startswith(".colima/ssh_config")} == set()
+
+
+def test_contexts_that_were_moved_come_back(laptop: Machines) -> None:
+    laptop.run("docker", "context", "use", "default")
+    laptop.run("docker", "context", "update", "colima-buildx", "--docker", "host=unix:///nowhere.sock")
+    assert laptop.play(WORKSTATION).changed == 1
+    assert contexts(laptop)["colima-buildx"] == (SOCKET.format(home=laptop.lab.home), True)
+
+
+def test_check_mode_says_what_is_due_and_writes_nothing(laptop: Machines) -> None:
+    before = laptop.tree()
+    played = laptop.play(WORKSTATION, "--check", "-e", json.dumps({"colima_profiles": [{"name": "k8s", "memory": 2}]}))
+    assert played.changed
+    assert laptop.tree() == before
+
+
+# It gives an engine two seconds, and an emulated one that shares a busy host's CPUs may need more.
+@pytest.mark.long
+def test_the_doctor_finds_both_guests_well(laptop: Machines) -> None:
+    report = laptop.lab.directory / "tmp" / "report"
+    laptop.play("playbooks/doctor.yml", "-e", f"doctor_report={report}")
+    (found,) = json.loads(report.with_suffix(".json").read_text())["laptops"]
+    assert found["reached"], found
+    assert [check for check in found["checks"] if check["status"] not in ("ok", "note")] == []
+
+
+def test_reclaim_trims_the_disks_of_both_machines(laptop: Machines) -> None:
+    laptop.inside("docker-buildx", "sudo", "sh", "-c", "head -c 200M /dev/urandom >/var/lib/docker/big && sync")
+    disk = laptop.paths.lima / "_disks" / "colima-docker-buildx" / "datadisk"
+    large = disk.stat().st_blocks
+    laptop.inside("docker-buildx", "sudo", "sh", "-c", "rm /var/lib/docker/big && sync")
+    laptop.play("playbooks/reclaim.yml")
+    assert disk.stat().st_blocks < large - (150 << 20) // 512
+
+
+@pytest.mark.long
+def test_teardown_keeps_the_data_and_takes_it_only_by_name(laptop: Machines) -> None:
+    laptop.inside("docker-buildx", "sudo", "sh", "-c", "echo mine >/var/lib/docker/marker && sync")
+    laptop.play("playbooks/teardown.yml")
+    assert laptop.statuses() == {}
+    assert set(contexts(laptop)) == {"default"}
+    laptop.play(WORKSTATION)
+    assert laptop.inside("docker-buildx", "sudo", "cat", "/var/lib/docker/marker").strip() == "mine"
+    wanted = {"colima_delete_data": True, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
+    laptop.play("playbooks/teardown.yml", "-e", json.dumps(wanted))
+    assert list((laptop.paths.lima / "_disks").iterdir()) == []
