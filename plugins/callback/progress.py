@@ -39,13 +39,15 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..action.converge import CHECKED, SUBJECTS
+from ..action.converge import CHECKED, SUBJECTS, known_subject
+from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.doctor.show.run import Doctor
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
 from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
+from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
 
 _PREFIX = "laptop-containers-"
@@ -119,6 +121,13 @@ class CallbackModule(CallbackBase):
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
+        with contextlib.suppress(WorkstationError):
+            # What a policy needs of the roles' files, Ansible keeps for the workers; a broken one is refused by the first task.
+            if files := policy_files(play):
+                preload(["plugin_utils.policy.versions"])
+                from ..plugin_utils.policy.tasks import Policy
+
+                Policy(files, play.get_loader(), known_subject)
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""

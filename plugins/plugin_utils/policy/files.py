@@ -40,8 +40,9 @@ def read(file: Path) -> tuple[Any, tuple[int, ...]]:
     loader = _strict()
     try:
         text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=loader)
-        document = yaml.load(text, Loader=loader)  # noqa: S506 - made of yaml.SafeLoader
+        opened = loader(text)
+        node = opened.get_single_node()
+        document = opened.construct_document(node) if node is not None else None
     except OSError as error:
         raise file_trouble(f"read policy '{file}'", error, "Make it readable: until then nothing is changed.") from error
     except (ValueError, yaml.YAMLError) as error:
