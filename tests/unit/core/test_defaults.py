@@ -20,6 +20,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "builders": [{"name": "a", "platforms": ["linux/amd64"], "default": "yes", "nodes": [{"endpoint": "x"}]}],
         "timeout": "3",
     },
+    "colima_disk_snapshot": {"profile": "a", "name": "before"},
     "colima_profile": {
         "profiles": [{"name": "a", "cpu": "2", "memory": 4, "kubernetes": {"enabled": "true"}, "mounts": [{"location": "~/x"}]}],
         "host": {"cpus": "4", "memory_mib": 8192},
@@ -30,6 +31,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": []},
     "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
     "docker_context_info": {},
+    "docker_migration": {"source": "desktop-linux", "largest_gib": "1.5", "volumes": "a,b", "pause": "yes"},
+    "docker_migration_info": {"source": "desktop-linux"},
     "docker_socket_link": {"target": "~/x.sock"},
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
