@@ -31,7 +31,7 @@ class _WithBytecode(MetaPathFinder):
 
 
 def preload(names: Iterable[str]) -> None:
-    """Import modules, given by their names below "plugins". Nothing of them is garbage, so nobody looks for any meanwhile."""
+    """Import modules, given by their names below "plugins". Nothing of them is garbage, so collection is off meanwhile."""
     if not any(isinstance(finder, _WithBytecode) for finder in sys.meta_path):
         sys.meta_path.insert(0, _WithBytecode())
     collects = gc.isenabled()

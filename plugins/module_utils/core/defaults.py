@@ -42,7 +42,7 @@ def _value(spec: Spec, value: Any, option: str) -> Any:
     try:
         return _PLAIN[kind](value)
     except (TypeError, ValueError):
-        raise InputError(f"use '{value}' as '{option}'", f"it is no {kind}", "Correct it.") from None
+        raise InputError(f"use '{value}' as '{option}'", f"it is not of type {kind}", "Correct it.") from None
 
 
 def _mapping(value: Any, option: str) -> Mapping[str, Any]:

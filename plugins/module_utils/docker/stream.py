@@ -31,7 +31,7 @@ class Refused(Exception):
 
 
 class Api:
-    """One engine behind a unix socket. seconds: how long it may be silent, with each piece anew."""
+    """One engine behind a unix socket. seconds: how long it may be silent, counted from the last piece."""
 
     def __init__(self, path: str, seconds: float) -> None:
         self.path, self.seconds = path, seconds
@@ -40,7 +40,7 @@ class Api:
         self.ended = False
 
     def abort(self) -> None:
-        """End every exchange, whoever waits in it; from then on only small requests are made, with which things are put right."""
+        """End every exchange, one that waits too; from then on only small requests are made, with which things are put right."""
         self.ended = True
         for connection in list(self.open):
             with contextlib.suppress(OSError):
@@ -175,7 +175,7 @@ class Exchange:
             raise _silent(error, self.seconds) from error
 
     def answer(self) -> None:
-        """Read the head of the answer. Raises Refused for one that is no success."""
+        """Read the head of the answer. Raises Refused for any but a success."""
         while b"\r\n\r\n" not in self.buffer:
             piece = self._receive()
             if not piece or len(self.buffer) > _LONGEST_HEAD:

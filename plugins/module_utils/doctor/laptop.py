@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The laptop under examination: its settings, and what several groups need of it, each read once, whoever asks first."""
+"""The laptop under examination: its settings, and what several groups need of it, each read once."""
 
 from __future__ import annotations
 

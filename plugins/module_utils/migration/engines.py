@@ -36,7 +36,7 @@ OPTIONS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Ends:
-    """The two engines. profile: of the target, None where it is no profile of colima's."""
+    """The two engines. profile: of the target, None for an engine that is not a colima profile."""
 
     source: Place
     target: Place
@@ -72,7 +72,7 @@ def _source(text: str) -> str:
         raise InputError(what, reason, f"Name a docker context, or the address of a socket, as O(source). There are: {known}.")
     if not host.startswith(_UNIX):
         raise InputError(
-            f"move from '{text}'", f"its address '{host}' is no unix socket", "Use an engine on this laptop as O(source)."
+            f"move from '{text}'", f"its address '{host}' is not a unix socket", "Use an engine on this laptop as O(source)."
         )
     return _path(host)
 
@@ -106,7 +106,7 @@ def _archive(profile: Name | None) -> bytes:
 
 
 def free_bytes(profile: Name | None, root: str) -> int | None:
-    """Return the free space where an engine keeps its data; None where nobody tells."""
+    """Return the free space where an engine keeps its data; None where it is not known."""
     try:
         if profile is None:
             return shutil.disk_usage(root).free

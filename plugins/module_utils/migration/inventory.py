@@ -58,7 +58,7 @@ def _images(api: Api) -> Iterator[Image]:
     for one in sorted(api.ask("GET", "/images/json") or (), key=lambda one: str(one["Id"])):
         if LABEL in (one.get("Labels") or {}):
             continue
-        # One that was removed a moment ago is no longer there.
+        # One that was removed a moment ago is not there any more.
         with contextlib.suppress(Refused):
             yield image_of(api.ask("GET", f"/images/{quote(one['Id'])}/json"))
 

@@ -117,7 +117,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Found:
-    """Both engines, and what earlier runs have noted. free: bytes at the target, None where nobody tells. now: since the epoch.
+    """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
     moved: volumes by name. paused: containers of the source that a killed run has left paused, by id.
     """

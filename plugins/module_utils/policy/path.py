@@ -80,7 +80,7 @@ def path_from(text: str) -> Path:
     parts = [*_PART.finditer(match[2])] if match else []
     if match is None or "".join(part[0] for part in parts) != match[2]:
         remedy = "Write it like colima_profiles[].memory or colima_profiles[runtime=docker].docker."
-        raise InputError(f"read setting '{text}'", "it is no path", remedy)
+        raise InputError(f"read setting '{text}'", "it is not a path", remedy)
     return Path(match[1], tuple(Key(part[1]) if part[1] else Entries(part[2] or "", part[3] or "") for part in parts))
 
 

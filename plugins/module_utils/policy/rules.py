@@ -127,9 +127,9 @@ def _condition(name: str, value: Any, *, of_tool: bool) -> Iterator[str]:
     elif of_tool:
         for one in value if name == "allowed" else [value]:
             if version_of(str(one)) is None or isinstance(one, float):
-                yield f"'{name}' {one} is no version such as \"1.2.3\" in quotes"
+                yield f"'{name}' {one} is not a version such as \"1.2.3\" in quotes"
     elif name in ("minimum", "maximum") and number_of(value) is None:
-        yield f"'{name}' {value} is no number"
+        yield f"'{name}' {value} is not a number"
 
 
 def _unknown(given: Mapping[Any, Any], known: tuple[str, ...], where: str) -> Iterator[str]:

@@ -88,7 +88,7 @@ def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozens
 
 
 def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
-    """Yield the images of Kubernetes that nobody can name any more, from crictl's lists; the rest the kubelet looks after."""
+    """Yield the images of Kubernetes that have no name any more, from crictl's lists; the rest the kubelet looks after."""
     used = {
         str(name) for box in boxes for name in (box.get("imageRef"), box.get("imageId"), (box.get("image") or {}).get("image"))
     }

@@ -64,7 +64,7 @@ class DockerDisk:
         return stopped_at(answer) if status == 200 and isinstance(answer, dict) else None
 
     def remove(self, kind: Kind, items: Iterable[Item]) -> None:
-        """Remove containers, images or volumes. One that is gone is no failure. Raises CommandFailed."""
+        """Remove containers, images or volumes. One that is gone already is fine. Raises CommandFailed."""
         for item in items:
             for handle in item.handles:
                 target = f"/{kind.value}s/{quote(handle, safe='/:@')}"

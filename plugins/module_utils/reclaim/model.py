@@ -55,7 +55,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Found:
-    """One profile: its state, what its engine keeps, and what it takes. None: nobody was asked.
+    """One profile: its state, what its engine keeps, and what it takes. None: it was not asked.
 
     problem: why its engine could not be asked. at_work: builds and transfers. used: of the data disk, as the VM sees it;
     on_laptop: of the laptop's own disk. notes: what was left out, and why.

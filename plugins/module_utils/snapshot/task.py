@@ -50,7 +50,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         del check_mode
         name, profile = params["name"], parse_name(params["profile"])
         if not _NAME.fullmatch(name):
-            raise InputError(f"use '{name}' as O(name)", "it is no plain name of a file", "Use one such as 2026-11-26.")
+            raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")
         if params["keep"] < 0:
             raise InputError(f"use {params['keep']} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
         self.colima = Colima(resolve(os.environ, os.uname().sysname))

@@ -52,7 +52,7 @@ def read(file: Path) -> tuple[Any, tuple[int, ...]]:
 
 
 def _folder(source: Any) -> Path:
-    # What was typed as a list of laptops ends in a comma, and is no file.
+    # What was typed as a list of laptops ends in a comma, and is not a file.
     path = Path(str(source)).absolute()
     return path if path.is_dir() else path.parent
 

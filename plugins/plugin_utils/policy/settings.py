@@ -101,12 +101,12 @@ class Settings:
             is_list = spec.get("type") == "list"
             if isinstance(part, Entries):
                 if not is_list:
-                    yield f"'{shown}' is no list, so it has no entries"
+                    yield f"'{shown}' is not a list, so it has no entries"
                     return
                 spec, shown = {**spec, "type": spec.get("elements", "str")}, f"{shown}[]"
                 inside = spec.get("options")
                 if part.key and inside and part.key not in inside:
-                    yield f"'{part.key}' is no key of '{shown}'.{suggestion(part.key, inside)}"
+                    yield f"'{part.key}' is not a key of '{shown}'.{suggestion(part.key, inside)}"
                 continue
             yield from _key_mistakes(spec, part, shown, is_list=is_list)
             spec, shown = (spec.get("options") or {}).get(part.name, {"type": "raw"}), f"{shown}.{part.name}"
@@ -157,4 +157,4 @@ def _key_mistakes(spec: Mapping[str, Any], part: Key, shown: str, *, is_list: bo
     elif spec.get("type", "str") not in ("dict", "raw"):
         yield f"'{shown}' has no keys"
     elif spec.get("options") and part.name not in spec["options"]:
-        yield f"'{part.name}' is no key of '{shown}'.{suggestion(part.name, spec['options'])}"
+        yield f"'{part.name}' is not a key of '{shown}'.{suggestion(part.name, spec['options'])}"

@@ -36,7 +36,7 @@ class ControlPlane:
 
     @staticmethod
     def _shared(kubeconfig: Path) -> list[str]:
-        # There is one of each, and nobody asks them anything.
+        # There is one of each, and they serve no requests.
         return [
             f"--kubeconfig={kubeconfig}",
             "--leader-elect=false",

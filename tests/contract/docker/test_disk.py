@@ -116,7 +116,7 @@ def test_what_it_gave_up_is_gone_and_all_else_is_there(disk: Disk) -> None:
     after = disk.client.inventory(ASKED).items
     assert {item.id for item in before} - {item.id for item in after} == {item.id for item in chosen}
     assert sorted(item.name for item in after) == ["keep", "mine", "other:2"]
-    # What is gone already is no failure.
+    # What is gone already is fine.
     disk.client.remove(Kind.IMAGE, [item for item in chosen if item.kind is Kind.IMAGE])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make setup` behind a proxy that looks into TLS: a package index on the loopback with an authority that nobody knows."""
+"""`make setup` behind a proxy that looks into TLS: a package index on the loopback with an unknown authority."""
 
 from __future__ import annotations
 

@@ -166,5 +166,5 @@ PLAYS: Mapping[str, str] = {
     "the host option": _CALL
     + "    stop: if_idle\n    name: a\n    runtime: containerd\n    memory: 2\n    host: {reserve_memory_mib: 0}\n",
 }
-# What weaker layers say, the role's own defaults and the laptop's settings overrule; the last is no role of this collection.
+# What weaker layers say, the role's own defaults and the laptop's settings overrule; the last is not a role of this collection.
 WITHOUT_EFFECT = ("defaults of one's own role", "a role of the same name")

@@ -73,9 +73,9 @@ def test_settings_become_options(settings: Settings, name: str, options: list[tu
         ("made_up", "setting 'made_up' is unknown."),
         ("colima_profiles[].memroy", "Did you mean 'memory'?"),
         ("colima_profiles[rutime=docker].memory", "Did you mean 'runtime'?"),
-        ("colima_profiles[].kubernetes.on", "'on' is no key of 'colima_profiles[].kubernetes'."),
+        ("colima_profiles[].kubernetes.on", "'on' is not a key of 'colima_profiles[].kubernetes'."),
         ("colima_profiles.memory", "write colima_profiles[].memory"),
-        ("colima_restart[]", "is no list"),
+        ("colima_restart[]", "is not a list"),
         ("colima_restart.x", "has no keys"),
     ],
 )

@@ -49,7 +49,7 @@ class BuildkitFiles:
 
     @property
     def builds_into_cluster(self) -> bool:
-        """Whether the profile's file lets BuildKit work where the kubelet looks, whoever wrote it."""
+        """Whether the profile's file lets BuildKit work where the kubelet looks, even if the user wrote it."""
         try:
             worker = _parsed(self.own or "").get("worker", {}).get("containerd", {})
             return worker.get("namespace") == _NAMESPACE and worker.get("enabled") is not False
@@ -77,7 +77,7 @@ class BuildkitFiles:
 
 
 def build_problems(desired: Desired, settings: Mapping[str, Any]) -> list[Refusal]:
-    """Return why a profile with these settings can't build into its cluster. What they leave out is no problem."""
+    """Return why a profile with these settings can't build into its cluster. What they leave out is fine."""
     if not desired.build:
         return []
     runtime = settings.get("runtime", "containerd")

@@ -57,7 +57,7 @@ def target_of(current: Current, desired: Desired, host: Host, version: Version |
 
 
 def settings_known(current: Current, host: Host) -> dict[str, Any]:
-    """Return a copy of the settings that a profile has, whoever tells them; colima's defaults where nothing does."""
+    """Return a copy of the settings that a profile has, from any source; colima's defaults where nothing does."""
     return dict(current.configured or current.interrupted or current.applied or defaults(host))
 
 

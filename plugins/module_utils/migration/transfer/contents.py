@@ -35,7 +35,7 @@ class Contents:
 
 
 class Pieces:
-    """An archive in pieces as they come; each is first given to somebody else."""
+    """An archive in pieces as they come; each is first passed on."""
 
     def __init__(self, pieces: Iterable[bytes], also: Callable[[bytes], object] = lambda _: None) -> None:
         self.pieces, self.also, self.left = iter(pieces), also, memoryview(b"")
@@ -65,7 +65,7 @@ class Pieces:
 
 
 def contents_of(source: Pieces) -> Contents:
-    """Return what the archive holds, reading all of it. Raises ValueError for what is no archive, or ends too early."""
+    """Return what the archive holds, reading all of it. Raises ValueError for what is not an archive, or ends too early."""
     total, files, size = hashlib.sha256(), 0, 0
     records: dict[bytes, bytes] = {}
     while (header := source.exactly(_BLOCK)) != _END:

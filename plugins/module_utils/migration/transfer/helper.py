@@ -85,7 +85,7 @@ class Helper:
         self.exchange = self.api.attach(self.id, stdin=self.stdin)
         self.api.ask("POST", f"/containers/{self.id}/start")
         if self.stdin:
-            # A program that nobody listens to would stop at its hundredth complaint.
+            # A program whose output is not read would stop at its hundredth complaint.
             self.listener = threading.Thread(target=self._listen, daemon=True)
             self.listener.start()
 
@@ -159,7 +159,7 @@ def sweep(api: Api) -> None:
 
 
 def _remove(api: Api, container: str) -> None:
-    """Remove a container; one that is gone, or goes because a run before this one asked for it, is no failure."""
+    """Remove a container; one that is gone already, or that an earlier run is removing, is fine."""
     for _attempt in range(_ATTEMPTS):
         try:
             api.ask("DELETE", f"/containers/{container}?force=1")

@@ -94,7 +94,7 @@ def _size(header: bytes) -> int:
     try:
         return int.from_bytes(field_[1:], "big") if field_[0] & 0x80 else int(field_.rstrip(b" \0") or b"0", 8)
     except ValueError:
-        raise Silent("what it sends is no archive") from None
+        raise Silent("what it sends is not an archive") from None
 
 
 def _layers(text: bytes) -> dict[str, tuple[str, ...]]:

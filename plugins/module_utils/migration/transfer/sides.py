@@ -40,7 +40,7 @@ class Side:
 
 
 class Meter:
-    """Tells how far the copying of one thing is, at most once a second. total: bytes, 0 where nobody knows."""
+    """Tells how far the copying of one thing is, at most once a second. total: bytes, 0 where it is not known."""
 
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total, self.passed = name, total, 0

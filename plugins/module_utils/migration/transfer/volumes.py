@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies a volume: into one with a name of ours, then compared with what left the source, and only then under its own name.
+"""Copies a volume: into one with a temporary name, then compared with what left the source, and only then under its own name.
 
 A volume can't be renamed. So its own one is created empty, and the directory with the data takes the place of the empty one: the
 system does that at once, and refuses it where the other is not empty.
@@ -139,7 +139,7 @@ def _exists(place: Place, name: str) -> bool:
 
 
 def remove(place: Place, name: str) -> None:
-    """Remove a volume; one that is gone is no failure."""
+    """Remove a volume; one that is gone already is fine."""
     try:
         place.side.api.ask("DELETE", f"/volumes/{quote(name)}")
     except Refused as refused:
