@@ -63,5 +63,5 @@ def test_an_archive_that_ends_early_is_noticed_wherever_it_ends() -> None:
 
 
 def test_what_is_no_archive_is_noticed() -> None:
-    with pytest.raises(Silent, match="no archive"):
+    with pytest.raises(Silent, match="not an archive"):
         passed(b"!" * 2048)
