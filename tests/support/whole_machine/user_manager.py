@@ -73,7 +73,13 @@ class UserManager:
         """End the manager and all that it runs."""
         self.daemon.kill()
         shutil.rmtree(self.runtime / "systemd", ignore_errors=True)
+        # The kernel keeps a group until the last process in it is gone.
+        assert comes_true(self._left_no_group, READY_SECONDS)
+
+    def _left_no_group(self) -> bool:
         remove_cgroups(self.cgroup)
+        top = Path("/sys/fs/cgroup")
+        return not any(place.exists() for place in (top / self.cgroup, top / "systemd" / self.cgroup))
 
     def _script(self) -> str:
         # systemd looks whether the machine has booted with it, and where it may have control groups.
