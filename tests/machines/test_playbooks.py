@@ -67,16 +67,3 @@ def test_reclaim_trims_the_disks_of_both_machines(laptop: Machines) -> None:
     laptop.inside("docker-buildx", "sudo", "sh", "-c", "rm /var/lib/docker/big && sync")
     laptop.play("playbooks/reclaim.yml")
     assert disk.stat().st_blocks < large - (150 << 20) // 512
-
-
-@pytest.mark.long
-def test_teardown_keeps_the_data_and_takes_it_only_by_name(laptop: Machines) -> None:
-    laptop.inside("docker-buildx", "sudo", "sh", "-c", "echo mine >/var/lib/docker/marker && sync")
-    laptop.play("playbooks/teardown.yml")
-    assert laptop.statuses() == {}
-    assert set(contexts(laptop)) == {"default"}
-    laptop.play(WORKSTATION)
-    assert laptop.inside("docker-buildx", "sudo", "cat", "/var/lib/docker/marker").strip() == "mine"
-    wanted = {"colima_delete_data": True, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
-    laptop.play("playbooks/teardown.yml", "-e", json.dumps(wanted))
-    assert list((laptop.paths.lima / "_disks").iterdir()) == []
