@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import json
+import statistics
+from pathlib import Path
 
 import pytest
 
+from bench.playbooks import PING
 from tests.support.colima.real_machines import Machines, Played
 
 WORKSTATION = "playbooks/workstation.yml"
+# One `colima status` alone costs more than two pings: it asks the guest five times.
+NOTHING_ASKED_IN_A_VM = 3.0
 SOCKET = "unix://{home}/.colima/docker-buildx/docker.sock"
 
 
@@ -34,6 +39,14 @@ def test_a_second_run_changes_nothing(laptop: Machines) -> None:
     assert again.changed == 0
     changed = {name for name, content in laptop.tree().items() if before.get(name) != content}
     assert {name for name in changed if not name.startswith(".colima/ssh_config")} == set()
+
+
+def test_a_run_with_nothing_to_do_costs_little_more_than_ansible(laptop: Machines, tmp_path: Path) -> None:
+    ping = tmp_path / "ping.yml"
+    ping.write_text(PING)
+    ratios = [laptop.play(WORKSTATION).seconds / laptop.play(str(ping)).seconds for _ in range(5)]
+    print(f"no-op / ping: {', '.join(f'{ratio:.2f}' for ratio in sorted(ratios))}")
+    assert statistics.median(ratios) < NOTHING_ASKED_IN_A_VM
 
 
 def test_contexts_that_were_moved_come_back(laptop: Machines) -> None:

@@ -51,7 +51,9 @@ def test_a_disk_that_the_vm_does_not_use_keeps_nothing_of_it(
     lab.converge(ABSENT)
     assert lab.paths.data_disk(NAME).is_dir()
     lab.settings["COLIMA_VERSION"] = "0.8.4"
-    lab.converge(DEV)
+    with pytest.raises(RefusedStep, match="on a data disk, which a colima before 0"):
+        lab.converge(DEV)
+    assert lab.run("colima", "start", "dev", "--cpu", "2", "--memory", "4", "--disk", "20").returncode == 0
     lab.settings["COLIMA_VERSION"] = version
     with pytest.raises(RefusedStep, match="made by a colima that had no data disk"):
         lab.converge(wish, restart="always", **policy)

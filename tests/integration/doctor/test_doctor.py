@@ -122,7 +122,8 @@ def test_a_profile_that_another_program_is_starting_is_not_called_broken(patient
 def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
     program = patient.lab.bin / "colima"
     text = program.read_text()
-    program.write_text("#!/bin/sh\nexec sleep 7654\n")
+    seconds = f"7{os.getpid()}"
+    program.write_text(f"#!/bin/sh\nexec sleep {seconds}\n")
     began = time.monotonic()
     patient.play("doctor", "--tags", "profiles,docker,leftovers", "-e", "doctor_timeout=3", "-e", "doctor_show=all")
     took = time.monotonic() - began
@@ -131,7 +132,7 @@ def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
     assert "it did not end within 3 s" in patient.output
     # What needs no colima is examined all the same.
     assert "docker.context (colima-buildx): unix://" in patient.output
-    assert not [words for words in commands().values() if words[:2] == ["sleep", "7654"]]
+    assert not [words for words in commands().values() if words[:2] == ["sleep", seconds]]
 
 
 def test_a_tag_examines_its_group_alone_and_a_misspelt_one_is_refused(patient: Patient) -> None:

@@ -53,6 +53,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "prune_stale": "never",
         "timeout": 0.1,
     },
+    "colima_disk_snapshot": {
+        "profile": "lab",
+        "name": "before",
+        "directory": "/nowhere",
+        "keep": 2,
+        "state": "restored",
+        "confirm": "lab",
+    },
     "colima_profile": {
         "profiles": [
             {
@@ -101,6 +109,27 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "probe_timeout": 0,
     },
     "docker_context_info": {"names": ["far"], "reachability": False, "timeout": 0.1},
+    "docker_migration": {
+        "source": f"tcp://me:{CANARY}@far:2376",
+        "target": "docker-buildx",
+        "timeout": 0.1,
+        "images": ["*"],
+        "volumes": ["*"],
+        "labels": ["keep"],
+        "newer_than": "2h",
+        "largest_gib": 1.5,
+        "dangling": True,
+        "anonymous": True,
+        "pause": False,
+        "replace": ["mine"],
+        "parallel": 1,
+    },
+    "docker_migration_info": {
+        "source": f"tcp://me:{CANARY}@far:2376",
+        "target": "docker-buildx",
+        "timeout": 0.1,
+        "compare": True,
+    },
     "docker_socket_link": {"path": "~/docker.sock", "target": "/far.sock", "state": "present"},
     "ecr_pull_secret": {
         "name": "ecr-creds",

@@ -34,6 +34,9 @@ def leaves_disk_out(current: Current, version: Version | None) -> list[Refusal]:
     """Return why this colima must not start a profile: it would do so without the data disk that a newer one made for it."""
     if version is None or version >= DATA_DISK_SINCE or current.disk is None or current.fresh:
         return []
+    if current.exists and current.why_data_is_inside:
+        # Its VM does not use that disk.
+        return []
     reason = f"its images and volumes are on a data disk, which a colima before {text_of(DATA_DISK_SINCE)} leaves out"
     return [Refusal(f"start profile '{current.name}' with colima {text_of(version)}", reason, "Run 'brew upgrade colima'.")]
 
