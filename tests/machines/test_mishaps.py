@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import yaml
@@ -76,6 +78,10 @@ def said(text: str) -> Callable[[Machines], bool]:
     return heard
 
 
+def has_come_or_ended(moment: Callable[[Machines], bool], laptop: Machines, playing: subprocess.Popen[str]) -> bool:
+    return moment(laptop) or playing.poll() is not None
+
+
 @pytest.mark.long
 def test_a_first_start_that_is_killed_again_and_again_succeeds_in_the_end(laptop: Machines) -> None:
     late = {"name": "late", "runtime": "containerd", "cpu": 1, "memory": 1, "disk": 5, "binfmt": False}
@@ -93,7 +99,7 @@ def test_a_first_start_that_is_killed_again_and_again_succeeds_in_the_end(laptop
         laptop.run("colima", "stop", name)
     for moment in moments:
         with laptop.play_started(*arguments) as playing:
-            assert comes_true(lambda at=moment, run=playing: at(laptop) or run.poll() is not None, 600)
+            assert comes_true(partial(has_come_or_ended, moment, laptop, playing), 600)
             assert playing.poll() is None, playing.communicate()[0]
             os.killpg(playing.pid, signal.SIGKILL)
             playing.communicate()
