@@ -4,33 +4,25 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from rehearsal import machines
 from rehearsal.lab.laptop import Lab
 from tests.support.colima.real_machines import Machines, Played
+from tests.support.lab_playbooks import lab_of_grade
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A lab of grade machines. Its directory is short: sockets in it must fit into their addresses."""
+    """A lab of grade machines."""
     if reason := machines.missing():
         pytest.skip(reason)
     if os.geteuid() == 0:
         pytest.skip("limactl refuses root: run 'make test-machines'")
-    place = Path(tempfile.mkdtemp(prefix="m-", dir="/tmp"))
-    lab = Lab(place / "l")
-    try:
-        lab.up("machines")
+    with lab_of_grade("machines") as lab:
         yield lab
-    finally:
-        lab.down()
-        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -21,15 +21,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextlib.contextmanager
-def light_lab() -> Iterator[Lab]:
-    """A lab of grade light. Its directory is short: sockets in it must fit into their addresses."""
-    with tempfile.TemporaryDirectory(prefix="ll-", dir="/tmp") as folder:
+def lab_of_grade(grade: str) -> Iterator[Lab]:
+    """A lab that is up. Its directory is short: sockets in it must fit into their addresses."""
+    with tempfile.TemporaryDirectory(prefix="l-", dir="/tmp") as folder:
         lab = Lab(Path(folder) / "lab")
-        lab.up("light")
         try:
+            lab.up(grade)
             yield lab
         finally:
             lab.down()
+
+
+def light_lab() -> contextlib.AbstractContextManager[Lab]:
+    """A lab of grade light."""
+    return lab_of_grade("light")
 
 
 def play(lab: Lab, playbook: str, *arguments: str) -> str:

@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import yaml
 
 from rehearsal.lab.laptop import Lab
 from tests.support.builds.images import context_of
-from tests.support.lab_playbooks import play, tool
+from tests.support.lab_playbooks import lab_of_grade, play, tool
 from tests.support.pages import snippet
 
 pytestmark = pytest.mark.real("docker-cli", "containerd", "kubernetes", "buildx", "buildkit")
@@ -63,14 +61,8 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    place = Path(tempfile.mkdtemp(prefix="cb-", dir="/tmp"))
-    lab = Lab(place / "lab")
-    try:
-        lab.up("real")
+    with lab_of_grade("real") as lab:
         yield Cluster(lab)
-    finally:
-        lab.down()
-        shutil.rmtree(place)
 
 
 @pytest.fixture

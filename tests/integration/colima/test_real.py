@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,20 +21,15 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 
 from rehearsal.lab.laptop import Lab
 from tests.support.colima.standin_laptop import Result, converge
+from tests.support.lab_playbooks import lab_of_grade
 
 pytestmark = pytest.mark.real("docker", "containerd", "buildkit")
 
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    place = Path(tempfile.mkdtemp(prefix="cr-", dir="/tmp"))
-    lab = Lab(place / "lab")
-    try:
-        lab.up("real")
+    with lab_of_grade("real") as lab:
         yield lab
-    finally:
-        lab.down()
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def wish(lab: Lab, runtime: str, cpu: int) -> Result:

@@ -8,14 +8,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import play
+from tests.support.lab_playbooks import lab_of_grade, play
 
 ROOT = Path(__file__).resolve().parents[3]
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -60,18 +59,12 @@ class Workstation:
 @pytest.fixture(scope="module")
 def workstation() -> Iterator[Workstation]:
     """One lab for this file."""
-    place = Path(tempfile.mkdtemp(prefix="lw-", dir="/tmp"))
-    lab = Lab(place / "lab")
-    try:
-        lab.up("real")
+    with lab_of_grade("real") as lab:
         # Tokens of one hour, so that a refresh "2h" before their end is due at once.
         lab.ecr.configure(hours=1)
         converged = Workstation(lab)
         converged.play()
         yield converged
-    finally:
-        lab.down()
-        shutil.rmtree(place)
 
 
 def test_a_container_runs_through_the_context(workstation: Workstation, image: Path) -> None:

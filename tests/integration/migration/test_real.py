@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
@@ -17,6 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.task i
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.services.dockerd import Dockerd
+from tests.support.lab_playbooks import lab_of_grade
 from tests.support.migration.engines import docker, place_of
 from tests.support.migration.made_images import Layer, archive
 from tests.support.migration.trees import odd_tree, told
@@ -26,14 +25,8 @@ pytestmark = pytest.mark.real("docker")
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    place = Path(tempfile.mkdtemp(prefix="mr-", dir="/tmp"))
-    lab = Lab(place / "lab")
-    try:
-        lab.up("real")
+    with lab_of_grade("real") as lab:
         yield lab
-    finally:
-        lab.down()
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def test_a_profile_gets_what_another_engine_has(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.task import Reclaimer
 
 from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import lab_of_grade
 
 pytestmark = pytest.mark.real("docker", "containerd", "buildkit", "buildx")
 MIB = 1 << 20
@@ -25,16 +25,10 @@ RUNTIMES = ("docker", "containerd")
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    place = Path(tempfile.mkdtemp(prefix="rr-", dir="/tmp"))
-    lab = Lab(place / "lab")
-    try:
-        lab.up("real")
+    with lab_of_grade("real") as lab:
         for runtime in RUNTIMES:
             tool(lab, "colima", "start", "--profile", runtime, "--runtime", runtime)
         yield lab
-    finally:
-        lab.down()
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def tool(lab: Lab, *argv: str, **more: str) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin import brew
 from tests.support.in_process_module import ModuleRun
-from tests.support.lab_playbooks import play
+from tests.support.lab_playbooks import light_lab, play
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = "playbooks/toolchain.yml"
@@ -22,12 +20,8 @@ NAMES = ["colima", "docker", "docker-buildx", "docker-compose", "kubernetes-cli"
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    place = Path(tempfile.mkdtemp(prefix="lt-", dir="/tmp"))
-    up = Lab(place / "lab")
-    up.up("light")
-    yield up
-    up.down()
-    shutil.rmtree(place)
+    with light_lab() as lab:
+        yield lab
 
 
 def test_a_new_laptop_gets_its_programs(lab: Lab) -> None:
