@@ -62,45 +62,38 @@ class Api:
     def download(self, target: str, *, first: float | None = None) -> Exchange:
         """Return an exchange from which the answer is read. first: seconds until its first byte."""
         # An engine closes an answer of HTTP/1.0 at its end; the archive itself tells whether that was the end.
-        exchange = self._long(first)
-        try:
+        with self._begun(first) as exchange:
             exchange.send(exchange.head("GET", target, version="1.0"))
             exchange.answer()
             exchange.patience(self.seconds)
-        except BaseException:
-            exchange.close()
-            raise
         return exchange
 
     def upload(self, method: str, target: str) -> Exchange:
         """Return an exchange to which an archive of unknown length is written; finish() ends it."""
-        exchange = self._long()
-        try:
-            framing = "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+        framing = "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+        with self._begun() as exchange:
             exchange.send(exchange.head(method, target, framing))
-        except BaseException:
-            exchange.close()
-            raise
         return exchange
 
     def attach(self, container: str, *, stdin: bool) -> Exchange:
         """Return the input and output of a container that was not started yet."""
-        exchange = self._long()
-        try:
-            wanted = "stream=1&stdout=1&stderr=1" + ("&stdin=1" if stdin else "")
-            exchange.send(
-                exchange.head("POST", f"/containers/{container}/attach?{wanted}", "Connection: Upgrade\r\nUpgrade: tcp\r\n")
-            )
+        target = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1" + ("&stdin=1" if stdin else "")
+        with self._begun() as exchange:
+            exchange.send(exchange.head("POST", target, "Connection: Upgrade\r\nUpgrade: tcp\r\n"))
             exchange.answer()
+        return exchange
+
+    @contextlib.contextmanager
+    def _begun(self, seconds: float | None = None) -> Iterator[Exchange]:
+        """Open an exchange that goes on after the block, unless the block fails."""
+        if self.ended:
+            raise Silent("this run was told to end")
+        exchange = Exchange(self, seconds)
+        try:
+            yield exchange
         except BaseException:
             exchange.close()
             raise
-        return exchange
-
-    def _long(self, seconds: float | None = None) -> Exchange:
-        if self.ended:
-            raise Silent("this run was told to end")
-        return Exchange(self, seconds)
 
 
 class Exchange:
