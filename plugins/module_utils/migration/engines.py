@@ -42,6 +42,16 @@ class Ends:
     target: Place
     profile: Name | None
 
+    @property
+    def places(self) -> tuple[Place, Place]:
+        """Both of them."""
+        return self.source, self.target
+
+    def close(self) -> None:
+        """Take the helpers away from both engines."""
+        for place in self.places:
+            place.image.remove()
+
 
 def ends_from(params: Mapping[str, Any]) -> Ends:
     """Return the engines. Raises InputError."""

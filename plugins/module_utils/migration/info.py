@@ -70,8 +70,8 @@ class MoveReader(Reader[bool, Compared]):
 
     def close(self) -> None:
         """Take the helpers away from both engines."""
-        for place in (self.ends.source, self.ends.target) if hasattr(self, "ends") else ():
-            place.image.remove()
+        if hasattr(self, "ends"):
+            self.ends.close()
 
     def public(self, outcome: Outcome[bool, Compared]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""

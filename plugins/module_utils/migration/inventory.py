@@ -44,7 +44,7 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
         architecture=str(info.get("Architecture") or ""),
         contents=any("containerd.snapshotter" in driver for driver in drivers),
         root=str(info.get("DockerRootDir") or ""),
-        images=tuple(_images(api)),
+        images=tuple(images(api)),
         volumes=tuple(_volumes(api, used)),
         containers=tuple(sorted(map(_container, _containers(api)), key=lambda one: one.name)),
         networks=tuple(sorted(str(one.get("Name")) for one in networks)),
@@ -54,7 +54,8 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     )
 
 
-def _images(api: Api) -> Iterator[Image]:
+def images(api: Api) -> Iterator[Image]:
+    """Yield the images of an engine whose version of the interface is settled. Raises Silent, Refused."""
     for one in sorted(api.ask("GET", "/images/json") or (), key=lambda one: str(one["Id"])):
         if LABEL in (one.get("Labels") or {}):
             continue

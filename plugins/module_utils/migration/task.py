@@ -108,7 +108,7 @@ class Mover(Subject[Wish, Found]):
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, some steps side by side. The first failure keeps further steps from beginning."""
-        for place in (self.ends.source, self.ends.target):
+        for place in self.ends.places:
             with place.side.trouble(self.work):
                 sweep(place.side.api)
                 volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
@@ -134,7 +134,7 @@ class Mover(Subject[Wish, Found]):
         self.carried_out = True
 
     def _abort(self) -> None:
-        for place in (self.ends.source, self.ends.target):
+        for place in self.ends.places:
             place.side.api.abort()
 
     def apply(self, step: Step) -> None:
@@ -152,7 +152,7 @@ class Mover(Subject[Wish, Found]):
         source, target = self.ends.source.side, self.ends.target.side
         with target.trouble(str(step)):
             # An earlier step may have brought what this one shares with it.
-            there = inventory.read(target.api, sizes=False)
+            there = replace(self.found.target, images=tuple(inventory.images(target.api)))
         known = images.known_blobs(there, step.images, self.record.blobs())
         blobs = images.copy(source, target, step.images, step.names, known)
         if there.contents:
@@ -173,8 +173,8 @@ class Mover(Subject[Wish, Found]):
 
     def close(self) -> None:
         """Take the helpers away from both engines."""
-        for place in (self.ends.source, self.ends.target) if hasattr(self, "ends") else ():
-            place.image.remove()
+        if hasattr(self, "ends"):
+            self.ends.close()
 
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
         """Return what the target has, and what was kept back."""
