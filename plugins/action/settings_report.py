@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.colima.model.shown import NOT_SHOWN, hidden
+from ..module_utils.colima.model.shown import NOT_SHOWN, without_secrets
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.policy.judge import Violation, demands
 from ..module_utils.policy.rules import Rule
@@ -22,8 +22,6 @@ from ..plugin_utils.templates import unread
 from .converge import known_subject
 
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
-# What a user puts a secret into, whatever its name.
-_SECRET = ("env", "script")
 
 
 class ActionModule(ActionBase):
@@ -51,8 +49,9 @@ class ActionModule(ActionBase):
         roles = {role.name: self._of_role(role) for role in sorted(_ROLES.iterdir()) if role.is_dir()}
         defaults = {name: value for values in roles.values() for name, value in values["defaults"].items()}
         private = {name: value for values in roles.values() for name, value in values["vars"].items()}
-        templar = self._templar.copy_with_new_env(available_variables={**defaults, **variables, **private})
-        policy = self._policy({**defaults, **variables}, templar)
+        known = {**defaults, **variables}
+        templar = self._templar.copy_with_new_env(available_variables={**known, **private})
+        policy = self._policy(known, templar)
         for role, names in {**{role: values["defaults"] for role, values in roles.items()}, "workstation": OF_PLAYBOOKS}.items():
             for name in names:
                 places = places_of(name, layers, project)
@@ -60,7 +59,7 @@ class ActionModule(ActionBase):
                     yield {
                         "role": role,
                         "name": name,
-                        **_value(name, templar, {**defaults, **variables}[name]),
+                        **_value(name, templar, known[name]),
                         **_from(places),
                         "policy": policy.get(name, []),
                     }
@@ -102,17 +101,7 @@ def _value(name: str, templar: Any, raw: Any) -> dict[str, Any]:
     except Exception as error:
         sentence, _text = unread(name, error, templar.available_variables, OF_PLAYBOOKS)
         return {"value": None, "problem": sentence}
-    return {"value": _without_secrets(value), "problem": ""}
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _closed(item) if key in _SECRET else _without_secrets(item) for key, item in hidden(value).items()}
-    return [_without_secrets(item) for item in value] if isinstance(value, list) else hidden(value)
-
-
-def _closed(value: Any) -> Any:
-    return dict.fromkeys(value, NOT_SHOWN) if isinstance(value, dict) else NOT_SHOWN
+    return {"value": without_secrets(value), "problem": ""}
 
 
 def _from(places: list[Place]) -> dict[str, Any]:

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..colima.model.shown import hidden
+from ..colima.model.shown import CLOSED, hidden
 from .compare import contains, holds_anywhere, number_of, same, version_of
 from .path import LEFT_OUT, Found, find
 from .rules import Rule
 
 # Longer ones make a sentence unreadable.
 _LONGEST = 60
-# What users put secrets into, whatever the names.
-_CLOSED = ("env", "script")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Violation:
             return self.value if self.rule.tool else _value(self.value)
         key = next((str(one) for one in reversed(self.way) if isinstance(one, str)), "")
         text = _value(hidden({key: self.value})[key])
-        return "this value" if len(text) > _LONGEST or any(one in _CLOSED for one in self.way) else text
+        return "this value" if len(text) > _LONGEST or any(one in CLOSED for one in self.way) else text
 
 
 def violations(rule: Rule, value: Any) -> Iterator[Violation]:

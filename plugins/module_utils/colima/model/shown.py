@@ -12,6 +12,8 @@ from urllib.parse import unquote
 from .settings import BY_OPTION, UNKNOWN
 
 NOT_SHOWN = "(not shown)"
+# What users put secrets into, whatever the names in it.
+CLOSED = ("env", "script")
 _NAME = re.compile(r"token|passw|passphrase|secret|credential|key|auth(?!or)", re.IGNORECASE)
 # Up to the last @ of an address: a password may hold one itself.
 _IN_URL = re.compile(r"(?<=//)[^/\s]+(?=@)")
@@ -53,6 +55,17 @@ def hidden(value: Any, named: bool = False) -> Any:
     if not isinstance(value, str):
         return value
     return NOT_SHOWN if named else _IN_URL.sub(NOT_SHOWN, value)
+
+
+def without_secrets(value: Any) -> Any:
+    """Return the settings of a role as they may be printed: also without what users put secrets into, whatever its name."""
+    if isinstance(value, Mapping):
+        return {key: _closed(item) if key in CLOSED else without_secrets(item) for key, item in hidden(value).items()}
+    return [without_secrets(item) for item in value] if isinstance(value, list) else hidden(value)
+
+
+def _closed(value: Any) -> Any:
+    return dict.fromkeys(value, NOT_SHOWN) if isinstance(value, Mapping) else NOT_SHOWN
 
 
 def shown(option: str, value: Any) -> Any:
