@@ -8,7 +8,7 @@ from typing import Any
 
 from ..colima_paths import Paths
 from ..core.plan import Pending
-from .model.config import Config, Host, canonical, differences, has_kubernetes
+from .model.config import Config, Host, canonical, differences, has_kubernetes, nested
 from .model.settings import BY_OPTION, LIVE
 from .model.shown import shown
 from .model.state import GIB, RUNNING, Current
@@ -69,9 +69,9 @@ def full_profile(paths: Paths, current: Current, host: Host) -> dict[str, Any]:
                 }
             )
     result.update(
-        configured=_nested(current.configured),
+        configured=_shown(current.configured),
         configured_problem=current.configured_problem if current.health != "absent" else "",
-        applied=_nested(current.applied),
+        applied=_shown(current.applied),
         drift=drift,
         data_disk={
             "size": current.disk.size,
@@ -87,16 +87,9 @@ def full_profile(paths: Paths, current: Current, host: Host) -> dict[str, Any]:
     return result
 
 
-def _nested(config: Config | None) -> dict[str, Any]:
-    """Return settings as colima.yaml nests them, unknown keys under a name of their own."""
-    result: dict[str, Any] = {}
-    for option, value in (config or {}).items():
-        *parents, last = option.split(".")
-        place = result
-        for part in parents:
-            place = place.setdefault(part, {})
-        place[last] = shown(option, value)
-    return result
+def _shown(config: Config | None) -> dict[str, Any]:
+    """Return settings as people may see them, nested as in colima.yaml."""
+    return nested({option: shown(option, value) for option, value in (config or {}).items()})
 
 
 def _problems(current: Current) -> list[str]:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from ..colima.model.config import nested
 from ..core.errors import WorkstationError
 from ..policy.judge import Violation, violations, wrong_version
 from ..policy.rules import Rule, rule_of
@@ -49,11 +49,9 @@ def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
         yield LIVE.unknown(error.message, error.remedy)
         return
     for name, current in profiles.items():
-        known = current.applied or current.configured
-        if not current.exists or known is None:
+        if not current.exists or current.known is None:
             continue
-        # Of the disk's size only Lima tells the truth.
-        there = {**nested(known), "name": str(name), "disk": current.disk_gib or known.get("disk")}
+        there = {**nested(current.known), "name": str(name)}
         broken = [found for rule in rules for found in violations(rule, [there])]
         for found in broken:
             yield LIVE.broken(found.found, _remedy(laptop, found), str(name))
@@ -81,15 +79,3 @@ def _tools(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
 
 def _remedy(laptop: Laptop, found: Violation) -> str:
     return f"{found.remedy} {laptop.converge('colima')}"
-
-
-def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings whose names have dots as mappings in mappings."""
-    result: dict[str, Any] = {}
-    for name, value in settings.items():
-        *parents, last = name.split(".")
-        place = result
-        for part in parents:
-            place = place.setdefault(part, {})
-        place[last] = value
-    return result

@@ -67,6 +67,18 @@ def has_kubernetes(config: Config) -> bool:
     return bool(config["kubernetes.enabled"]) and config["runtime"] in ("docker", "containerd")
 
 
+def nested(config: Config) -> dict[str, Any]:
+    """Return settings as colima.yaml nests them, unknown keys under a name of their own."""
+    result: dict[str, Any] = {}
+    for option, value in config.items():
+        *parents, last = option.split(".")
+        place = result
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return result
+
+
 def architecture(word: str) -> str:
     """Return colima's word for a machine type."""
     return _ARCHITECTURES.get(word, word)

@@ -145,6 +145,12 @@ class Current:
         return None if self.disk is None else self.disk.size // GIB
 
     @property
+    def known(self) -> Config | None:
+        """What it runs with, else what it is set to; None if neither can be read. Lima tells the true size of the disk."""
+        settings = self.applied or self.configured
+        return None if settings is None else {**settings, "disk": self.disk_gib or settings["disk"]}
+
+    @property
     def why_data_is_inside(self) -> str:
         """Why images and volumes are in the VM itself, and go with it; empty when they are on a data disk."""
         if self.disk is None:

@@ -99,11 +99,9 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
     if plan.refusals:
         return "; ".join(f"a run could not {refusal.what}: {refusal.reason}" for refusal in plan.refusals)
     current, target = plan.current, plan.target
-    known = current.applied or current.configured
-    if plan.pending or not plan.shown or known is None or target is None:
+    there = current.known
+    if plan.pending or not plan.shown or there is None or target is None:
         return ""
-    # Of the disk's size only Lima tells the truth.
-    there = {**known, "disk": current.disk_gib or known["disk"]}
     options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
     changed = [f"{one}: {shown(one, there[one])} -> {shown(one, target[one])}" for one in options]
     others = [str(action) for action in plan.shown if action.kind not in (Do.START, Do.STOP, Do.WRITE)]
