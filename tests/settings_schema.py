@@ -18,6 +18,10 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.laptop.containers.plugins.plugin_utils.settings import OF_PLAYBOOKS
+
 SCHEMA = ROOT / "docs" / "settings.schema.json"
 MARKUP = re.compile(r"\b(?:O|V|C|E|M|RV|P)\(((?:[^()\\]|\\.)*)\)")
 TYPES = {
@@ -31,18 +35,6 @@ TYPES = {
 }
 # Any value may be computed.
 TEMPLATE = {"type": "string", "pattern": r"\{\{"}
-# Variables of the playbooks themselves.
-OF_PLAYBOOKS = {
-    "workstation_autostart": {"type": "bool", "description": "Whether the profiles start at log-in."},
-    "workstation_environment": {"type": "dict", "description": "Variables of the environment that every task gets."},
-    "workstation_hosts": {"type": "str", "description": "The laptops or groups that a playbook runs on."},
-    "workstation_idle_stop": {
-        "type": "str",
-        "description": "For how long nothing runs in a VM before it is stopped, such as V(2h).",
-    },
-    "workstation_refresh_timer": {"type": "bool", "description": "Whether a timer renews the pull secrets."},
-    "workstation_settings": {"type": "path", "description": "The file of your own settings."},
-}
 
 
 def main(arguments: list[str]) -> int:

@@ -90,6 +90,12 @@ def origin(value: Any, project: str) -> str:
     return f"{shown}:{found.line_num}" if found.line_num else shown
 
 
+def written_at(value: Any, project: str) -> str:
+    """Return the place of a value that a user has written. A default is the role's own; who left its value out is not known."""
+    found = origin(value, project)
+    return "" if "/defaults/main.yml:" in found else found
+
+
 def places_of(name: str, layers: list[tuple[str, Mapping[str, Any]]], project: str) -> list[Place]:
     """Return where a setting stands, the place that counts first, then those that it overrules."""
     return [Place(layer, _at(name, values, project)) for layer, values in reversed(layers) if name in values]

@@ -24,20 +24,28 @@ from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
-from .layers import origin
+from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import unknown_docker_contexts, unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
-# Variables of the playbooks themselves.
-OF_PLAYBOOKS = (
-    "workstation_autostart",
-    "workstation_environment",
-    "workstation_hosts",
-    "workstation_idle_stop",
-    "workstation_refresh_timer",
-    "workstation_settings",
-)
+# Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
+OF_PLAYBOOKS: Mapping[str, Mapping[str, Any]] = {
+    "workstation_autostart": {"type": "bool", "default": False, "description": "Whether the profiles start at log-in."},
+    "workstation_environment": {
+        "type": "dict",
+        "default": {},
+        "description": "Variables of the environment that every task gets.",
+    },
+    "workstation_hosts": {"type": "str", "description": "The laptops or groups that a playbook runs on."},
+    "workstation_idle_stop": {
+        "type": "str",
+        "default": "",
+        "description": "For how long nothing must run in a VM before it is stopped: V(2h).",
+    },
+    "workstation_refresh_timer": {"type": "bool", "default": False, "description": "Whether a timer renews the pull secrets."},
+    "workstation_settings": {"type": "path", "description": "The file of your own settings."},
+}
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
@@ -66,7 +74,7 @@ class Findings:
 
     def add(self, sentence: str, at: Any = None) -> None:
         """Add a sentence, with the place that the value comes from, once."""
-        place = _origin(at, self.project)
+        place = written_at(at, self.project)
         line = f"{sentence} ({place})" if place else sentence
         if line not in self.lines:
             self.lines.append(line)
@@ -220,9 +228,3 @@ def variables_of(task: Any) -> dict[str, str]:
     words = {option: _words(raw) for option, raw in given.items() if isinstance(raw, str)}
     found = {option: variable(some) or some[0] for option, some in words.items() if some}
     return {option: name for option, name in found.items() if not name.startswith("__")}
-
-
-def _origin(value: Any, project: str) -> str:
-    """Return the place of a value that a user has written. A default is the role's own; who left its value out is not known."""
-    found = origin(value, project)
-    return "" if "/defaults/main.yml:" in found else found

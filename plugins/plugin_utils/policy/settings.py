@@ -15,15 +15,11 @@ from ...module_utils.core.subject import Subject
 from ...module_utils.policy.path import LEFT_OUT, Entries, Key
 from ...module_utils.policy.path import Path as Way
 from ..plays import OURS
+from ..settings import OF_PLAYBOOKS
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
-# Their defaults are in the playbooks, which use them in conditions.
-PLAYBOOK_DEFAULTS: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
-    "workstation_autostart": (False, {"type": "bool"}),
-    "workstation_environment": ({}, {"type": "dict"}),
-    "workstation_idle_stop": ("", {"type": "str"}),
-    "workstation_refresh_timer": (False, {"type": "bool"}),
-}
+# Only what has a default is a setting; the others say where a run takes place and what it reads.
+PLAYBOOK_SETTINGS = {name: spec for name, spec in OF_PLAYBOOKS.items() if "default" in spec}
 _PLAIN = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 # Settings that become an option together with something else: module, option, and the key inside.
 _MIXED: Mapping[str, tuple[str, str, str]] = {
@@ -114,12 +110,12 @@ class Settings:
     @cached_property
     def _names(self) -> list[str]:
         roles = (role for role in ROLES.iterdir() if role.is_dir())
-        return sorted({*PLAYBOOK_DEFAULTS, *(name for role in roles for name in self._load(role / "defaults" / "main.yml"))})
+        return sorted({*PLAYBOOK_SETTINGS, *(name for role in roles for name in self._load(role / "defaults" / "main.yml"))})
 
     def _find(self, name: str) -> Setting | None:
-        if name in PLAYBOOK_DEFAULTS:
-            default, of_playbook = PLAYBOOK_DEFAULTS[name]
-            return Setting(name, "workstation", of_playbook, default)
+        if name in PLAYBOOK_SETTINGS:
+            of_playbook = {"type": PLAYBOOK_SETTINGS[name]["type"]}
+            return Setting(name, "workstation", of_playbook, PLAYBOOK_SETTINGS[name]["default"])
         roles = [role for role in ROLES.iterdir() if name.startswith(f"{role.name}_")]
         role = max(roles, key=lambda one: len(one.name), default=None)
         defaults = self._load(role / "defaults" / "main.yml") if role else {}

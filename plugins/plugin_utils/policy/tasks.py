@@ -20,7 +20,7 @@ from ...module_utils.core.subject import Subject
 from ...module_utils.policy.judge import Violation, violations, wrong_version
 from ...module_utils.policy.path import LEFT_OUT
 from ...module_utils.policy.rules import Rule, rules_from
-from ..layers import origin
+from ..layers import origin, written_at
 from .files import read
 from .settings import ROLES, Setting, Settings
 
@@ -153,8 +153,8 @@ class Policy:
         return LEFT_OUT if found is None else found, value
 
     def _sentence(self, found: Violation, source: Any, key: Any) -> str:
-        places = (origin(one, self.project) for one in (*_along(source, found.way), key))
-        place = next((one for one in places if one and "/defaults/main.yml:" not in one), "")
+        places = (written_at(one, self.project) for one in (*_along(source, found.way), key))
+        place = next(filter(None, places), "")
         return f"{found.sentence} ({place})" if place else found.sentence
 
 

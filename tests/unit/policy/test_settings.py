@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.policy.path import path_from
 from ansible_collections.laptop.containers.plugins.module_utils.policy.rules import rules_from
 from ansible_collections.laptop.containers.plugins.plugin_utils.policy.files import read
-from ansible_collections.laptop.containers.plugins.plugin_utils.policy.settings import PLAYBOOK_DEFAULTS, Settings
+from ansible_collections.laptop.containers.plugins.plugin_utils.policy.settings import PLAYBOOK_SETTINGS, Settings
 from ansible_collections.laptop.containers.plugins.plugin_utils.settings import OF_PLAYBOOKS
 
 # By its name: an action plugin extends a class that has no types.
@@ -34,7 +34,7 @@ def settings() -> Settings:
     return Settings(DataLoader(), known_subject)
 
 
-@pytest.mark.parametrize("name", [*DEFAULTS, *PLAYBOOK_DEFAULTS])
+@pytest.mark.parametrize("name", [*DEFAULTS, *PLAYBOOK_SETTINGS])
 def test_every_setting_is_known_and_its_options_exist(settings: Settings, name: str) -> None:
     setting = settings[name]
     for option in setting.options:
@@ -45,7 +45,7 @@ def test_every_setting_is_known_and_its_options_exist(settings: Settings, name: 
 
 
 def test_the_settings_of_playbooks_are_theirs() -> None:
-    assert PLAYBOOK_DEFAULTS.keys() <= {*OF_PLAYBOOKS}
+    assert PLAYBOOK_SETTINGS.keys() <= {*OF_PLAYBOOKS}
 
 
 @pytest.mark.parametrize(
