@@ -24,6 +24,11 @@ class NotBuilt(Exception):
     """A release could not be built; the text says why."""
 
 
+def go_environment() -> dict[str, str]:
+    """Return the environment in which Go builds the same for everyone."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
+
+
 @dataclass(frozen=True)
 class Released:
     """A program of a module, and the variable there that a release sets to its version."""
@@ -74,9 +79,8 @@ class Released:
         return Path(json.loads(said)["Dir"])
 
     def _go(self, argv: list[str], folder: Path) -> str:
-        environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
         done = subprocess.run(
-            argv, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            argv, cwd=folder, env=go_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             lines = [line for line in (done.stderr or done.stdout).strip().splitlines() if not line.startswith("go: downloading")]

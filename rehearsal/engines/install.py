@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal.engines import ENGINES, Engine, as_released, caches, find
+from rehearsal.engines.as_released import go_environment
 
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python,
@@ -120,7 +121,7 @@ def build_all() -> list[str]:
     wanted = builds_wanted()
     if not wanted and all(as_released.colima(version).built for version in as_released.OLDER):
         return []
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/opt/homebrew/bin:/usr/lib/go/bin")
+    go = find_go()
     if go is None:
         names = " ".join([*(engine.name for engine in wanted), "older colima"])
         return [f"{names}: Go is missing; install Go 1.26 or newer (https://go.dev/dl) and run 'make engines' again"]
@@ -138,24 +139,32 @@ def build_older(go: str) -> list[str]:
     return problems
 
 
+def find_go() -> str | None:
+    """Return the path of Go."""
+    return shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/opt/homebrew/bin:/usr/lib/go/bin")
+
+
+def work_folder(engine: Engine) -> Path:
+    """Return a folder with what a build starts from: resolving modules writes into go.mod and go.sum, so not in the work tree."""
+    work = caches()[0].parent / "build" / engine.module
+    work.mkdir(parents=True, exist_ok=True)
+    for file in sources(engine):
+        shutil.copy(file, work / file.name)
+    return work
+
+
 def build(go: str, engine: Engine) -> str | None:
     """Build one engine into the cache. Returns the failures."""
     started = time.monotonic()
     say(f"building {engine.name} ({engine.go_package}) ...")
-    target = caches()[0]
-    # Resolving modules writes into go.mod and go.sum: not in the work tree.
-    work = target.parent / "build" / engine.module
-    work.mkdir(parents=True, exist_ok=True)
+    target, work = caches()[0], work_folder(engine)
     target.mkdir(parents=True, exist_ok=True)
-    for file in sources(engine):
-        shutil.copy(file, work / file.name)
     part = target / f".{engine.name}.part"
     argv = [go, "build", "-mod=mod", "-trimpath", "-ldflags", f"-s -w{version_flag(engine)}", "-o", str(part), engine.go_package]
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     # Modules come over the network, and a second attempt continues where the first one failed.
     for _ in range(2):
         done = subprocess.run(
-            argv, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            argv, cwd=work, env=go_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
             break
@@ -163,22 +172,27 @@ def build(go: str, engine: Engine) -> str | None:
         lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("go: downloading")]
         return f"{engine.name}: 'go build' failed: {' | '.join(lines[-3:])}"
     if engine.data[0]:
-        put_data(go, engine, work, environment)
+        take_data(go, engine, engine.data[0], target.parent / engine.data[1])
     part.replace(target / engine.name)
     stamp(engine).write_text(fingerprint(engine))
     say(f"built {engine.name} in {time.monotonic() - started:.0f} s")
     return None
 
 
-def put_data(go: str, engine: Engine, work: Path, environment: Mapping[str, str]) -> None:
-    """Put the files that a program looks for into their place beside it."""
-    argv = [go, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", requirement(engine)[0]]
-    module = subprocess.run(argv, cwd=work, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    source, place = Path(module) / engine.data[0], caches()[0].parent / engine.data[1]
-    shutil.rmtree(place, ignore_errors=True)
+def take_data(go: str, engine: Engine, source: str, target: Path) -> None:
+    """Copy a file or folder of a program's module to its place."""
+    work, module = work_folder(engine), requirement(engine)[0]
+    for verb in (["mod", "download", module], ["list", "-mod=mod", "-m", "-f", "{{.Dir}}", module]):
+        done = subprocess.run([go, *verb], cwd=work, env=go_environment(), capture_output=True, text=True, check=True)
+    found = Path(done.stdout.strip()) / source
+    target.parent.mkdir(parents=True, exist_ok=True)
     # Go's own copies may not be written to.
-    shutil.copytree(source, place, copy_function=shutil.copyfile)
-    for path in (place, *place.rglob("*")):
+    if found.is_file():
+        shutil.copyfile(found, target)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(found, target, copy_function=shutil.copyfile)
+    for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
 

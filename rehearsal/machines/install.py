@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rehearsal import machines
-from rehearsal.engines import ENGINES, Engine, caches, find
+from rehearsal.engines import ENGINES, caches, find
 from rehearsal.engines import install as engines
 from rehearsal.machines import guest_image, kvm
 
@@ -111,9 +111,9 @@ def lay_out_programs() -> None:
         program = find(name)
         assert program is not None
         shutil.copy(program, place / "bin" / name)
-    take_data(ENGINES["colima"], "embedded/images", place / "share/colima/images")
-    take_data(ENGINES["limactl"], "templates", place / "share/lima/templates")
-    take_data(ENGINES["limactl"], "cmd/lima", place / "bin/lima")
+    engines.take_data(go(), ENGINES["colima"], "embedded/images", place / "share/colima/images")
+    engines.take_data(go(), ENGINES["limactl"], "templates", place / "share/lima/templates")
+    engines.take_data(go(), ENGINES["limactl"], "cmd/lima", place / "bin/lima")
     (place / "bin/lima").chmod(0o755)
     if problem := engines.build(go(), agent):
         raise Failed(problem)
@@ -125,28 +125,10 @@ def lay_out_programs() -> None:
 
 def go() -> str:
     """Return the path of Go."""
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    found = engines.find_go()
     if found is None:
         raise Failed("Go is missing; install Go 1.26 or newer (https://go.dev/dl)")
     return found
-
-
-def take_data(engine: Engine, source: str, target: Path) -> None:
-    """Copy a file or folder of a program's module."""
-    work = caches()[0].parent / "build" / engine.module
-    work.mkdir(parents=True, exist_ok=True)
-    for file in engines.sources(engine):
-        shutil.copy(file, work / file.name)
-    argv = [go(), "list", "-mod=mod", "-m", "-f", "{{.Dir}}", engines.requirement(engine)[0]]
-    subprocess.run([go(), "mod", "download", engines.requirement(engine)[0]], cwd=work, check=True, capture_output=True)
-    module = Path(subprocess.run(argv, cwd=work, capture_output=True, text=True, check=True).stdout.strip())
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if (module / source).is_file():
-        shutil.copyfile(module / source, target)
-        return
-    shutil.copytree(module / source, target, copy_function=shutil.copyfile)
-    for path in (target, *target.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def make_image() -> None:
