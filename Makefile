@@ -68,7 +68,7 @@ rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; 
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
-	@$(PYTEST)
+	@$(PYTEST) || $(RUN) tests.alone $$?
 
 test-long: $(VENV)/.dev ## The long form of property and fault tests
 	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker

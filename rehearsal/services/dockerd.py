@@ -56,8 +56,9 @@ class Dockerd(InRealm):
             f"--pidfile={self.directory / 'inner.pid'}",
             f"--host={self.host}",
         )
-        # A pid file of a killed daemon names a process of another realm.
-        (self.directory / "inner.pid").unlink(missing_ok=True)
+        # A pid file of a killed daemon names a process of another realm: dockerd would take it for its own or its containerd.
+        for pid_file in ("inner.pid", "exec/containerd/containerd.pid"):
+            (self.directory / pid_file).unlink(missing_ok=True)
         self.realm.start([Program(argv, self.log, self.socket)])
         try:
             self.realm.daemon.wait_until(lambda: get_unix(self.socket, "/_ping") == "OK", READY_SECONDS)

@@ -225,7 +225,7 @@ def pods_in_docker(patient: Patient) -> None:
     body = json.dumps({"Image": "pause", "Labels": {"io.kubernetes.pod.name": "web"}})
     for target, text in (("/containers/create?name=k8s_web", body), ("/containers/k8s_web/start", "")):
         head = f"POST {target} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {len(text)}\r\n\r\n"
-        exchange_unix(str(path), (head + text).encode(), 5.0)
+        exchange_unix(str(path), (head + text).encode(), 60.0)
 
 
 def expiring_certificate(patient: Patient) -> None:
