@@ -47,6 +47,7 @@ SUBJECTS = {
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
     "support_bundle": "support.task",
+    "toolchain_info": "toolchain.info",
     "user_timer": "timer.task",
     "workstation_info": "doctor.task",
 }

@@ -133,7 +133,8 @@ checks:
       description:
         - The kind of check.
         - "C(tools.program), whether a program that the settings need is installed."
-        - "C(tools.colima), whether colima has a version that this collection knows."
+        - "C(tools.colima), whether colima has a version that is known to work, or known to break."
+        - "C(tools.version), whether the same is so of Lima, docker and buildx."
         - "C(tools.machine), whether a program is made for this machine, not for one that is emulated."
         - "C(tools.shadowed), whether another program comes before the one of that name that Homebrew keeps up to date."
         - "C(tools.nerdctl), whether the command nerdctl is there, bound to its profile."

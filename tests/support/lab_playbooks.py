@@ -37,8 +37,8 @@ def light_lab() -> contextlib.AbstractContextManager[Lab]:
     return lab_of_grade("light")
 
 
-def play(lab: Lab, playbook: str, *arguments: str) -> str:
-    """Run a playbook that must succeed; return what it printed."""
+def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
+    """Run a playbook that must end with this exit code; return what it printed."""
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", playbook, *arguments],
         cwd=ROOT,
@@ -48,7 +48,7 @@ def play(lab: Lab, playbook: str, *arguments: str) -> str:
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from functools import partial
 
 from ..colima.model.config import nested
 from ..core.errors import WorkstationError
 from ..policy.judge import Violation, violations, wrong_version
 from ..policy.rules import Rule, rule_of
-from ..policy.tools import ASK
+from ..toolchain.read import said
 from .laptop import Bounded, Laptop
 from .model import Check, Kind
 
@@ -61,16 +61,14 @@ def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
 
 def _tools(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
     for rule in rules:
-        program, *words = ASK[rule.tool]
-        if shutil.which(program, path=laptop.path) is None:
-            continue
         try:
-            said = ".".join(map(str, laptop.once("colima version", laptop.colima.version) or ())) if program == "colima" else ""
-            said = said or Bounded(program).run(*words, check=False).stdout
+            answer = laptop.once(("version", rule.tool), partial(said, rule.tool, Bounded))
         except WorkstationError as error:
             yield TOOLS.unknown(error.message, error.remedy, rule.tool)
             continue
-        broken = [*wrong_version(rule, said)]
+        if not answer:
+            continue
+        broken = [*wrong_version(rule, answer)]
         for found in broken:
             yield TOOLS.broken(found.found, found.remedy, rule.tool)
         if not broken:

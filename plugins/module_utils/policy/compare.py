@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _TRUE = frozenset(("y", "yes", "on", "true", "t"))
 _FALSE = frozenset(("n", "no", "off", "false", "f"))
-_VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def number_of(value: Any) -> float | None:
@@ -22,12 +20,6 @@ def number_of(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def version_of(text: str) -> tuple[int, ...] | None:
-    """Return the first version in a text; None where there is none."""
-    found = _VERSION.search(text)
-    return tuple(int(part or 0) for part in found.groups()) if found else None
 
 
 def same(one: Any, other: Any) -> bool:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..colima.model.shown import CLOSED, hidden
-from .compare import contains, holds_anywhere, number_of, same, version_of
+from ..toolchain.programs import version_of
+from .compare import contains, holds_anywhere, number_of, same
 from .path import LEFT_OUT, Found, find
 from .rules import Rule
 

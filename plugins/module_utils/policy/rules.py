@@ -10,9 +10,9 @@ from typing import Any
 from ..core.entries import kind_of
 from ..core.errors import InputError, WorkstationError
 from ..core.options import suggestion
-from .compare import number_of, version_of
+from ..toolchain.programs import ASK, version_of
+from .compare import number_of
 from .path import Path, path_from
-from .tools import ASK
 
 CONDITIONS = ("value", "minimum", "maximum", "allowed", "must_contain", "forbidden")
 _OF_TOOLS = ("value", "minimum", "maximum", "allowed")

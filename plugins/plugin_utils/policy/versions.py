@@ -7,7 +7,7 @@ import shlex
 from typing import Any
 
 from ...module_utils.core.system.command import USUAL_DIRECTORIES
-from ...module_utils.policy.tools import ASK
+from ...module_utils.toolchain.programs import ASK
 
 # colima and limactl would make their directories in the user's home even for this.
 _SCRIPT = """\

@@ -168,6 +168,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "completion": [],
         "colima": "/bin/true",
     },
+    "toolchain_info": {"known_to_break": "refuse"},
     "user_timer": {
         "name": "refresh",
         "command": ["/bin/true", PROXY],

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,8 +38,22 @@ def test_a_new_laptop_gets_its_programs(lab: Lab) -> None:
 
 
 def test_the_daily_run_does_not_ask_homebrew() -> None:
-    assert "toolchain" not in (ROOT / "playbooks/workstation.yml").read_text()
+    workstation = (ROOT / "playbooks/workstation.yml").read_text()
+    # Of this role, only the look at the versions, and that only on request.
+    assert workstation.count("containers.toolchain\n") == workstation.count("tasks_from: versions\n") == 1
     assert (ROOT / "Brewfile").resolve() == ROOT / "roles/toolchain/files/Brewfile"
+
+
+def test_what_is_known_to_break_is_refused_before_the_first_step(lab: Lab) -> None:
+    refuse = ("-e", "toolchain_versions=refuse")
+    old = json.dumps({"workstation_environment": {**lab.environment, "REHEARSAL_LIMA_VERSION": "1.0.0"}})
+    said = play(lab, "playbooks/workstation.yml", *refuse, "-e", old, "--check", code=2)
+    assert "Could not accept limactl 1.0.0: it loses forwarded ports" in said
+    assert "https://github.com/lima-vm/lima/pull/2864" in said and "Use 1.0.1 or newer" in said
+    assert "known to break" not in play(lab, "playbooks/workstation.yml", *refuse, "--check", "--tags", "toolchain")
+    # A warning unless it is asked for, and then only where the programs are looked after.
+    assert "loses forwarded ports" in play(lab, PLAYBOOK, "-e", old)
+    assert "Look at the versions" not in play(lab, "playbooks/workstation.yml", "-e", old, "--check", "--tags", "docker_cli")
 
 
 @pytest.fixture

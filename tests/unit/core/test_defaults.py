@@ -37,6 +37,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
     "support_bundle": {"path": "~/support.tar.gz", "report": {"schema": 1}},
+    "toolchain_info": {"known_to_break": "ignore"},
     "user_timer": {"name": "refresh", "command": ["/bin/true"], "every": "30", "environment": {"A": "b"}},
     "workstation_info": {"groups": "tools,docker", "timeout": 3},
 }

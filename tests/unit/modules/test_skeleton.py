@@ -158,6 +158,7 @@ SCENARIOS = {
         },
     ),
     "support_bundle": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
+    "toolchain_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
     "user_timer": Scenario(
         lambda home: service_manager.install(home / "bin"),
         lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},

@@ -13,6 +13,8 @@ from ...colima.model.state import RUNNING, Current
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
 from ...core.install import install_command
 from ...docker.engine import Silent
+from ...toolchain.judge import findings
+from ...toolchain.programs import in_digits, version_of
 from ..cluster import Cluster
 from ..laptop import Bounded, Laptop
 from ..model import Check, Kind
@@ -89,10 +91,20 @@ def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     except WorkstationError as error:
         yield API.broken(error.reason or error.message, laptop.restart(name), context)
         return
-    yield API.ok(f"{version} answers", context)
+    yield answers(version, context)
     yield _certificates(laptop, cluster, name, context)
     yield from _nodes(cluster, name, context)
     yield _skew(laptop, version, context)
+
+
+def answers(version: str, context: str) -> Check:
+    """Return that an API server of a version answers, and whether this version is known to break."""
+    number = version_of(version)
+    for one in findings({"k3s": number} if number else {}):
+        if one.fault is not None:
+            newer = f"Set 'version' below 'kubernetes' of the profile to {in_digits(one.fault.fixed)} or newer."
+            return API.warning(f"{version} answers, and {one.fault.says}", newer, context)
+    return API.ok(f"{version} answers", context)
 
 
 def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> Check:

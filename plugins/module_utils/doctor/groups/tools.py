@@ -9,21 +9,27 @@ import shlex
 import shutil
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from ...colima.model.settings import OLDEST
-from ...core.errors import CommandFailed, WorkstationError
+from ...core.errors import WorkstationError
 from ...core.install import how_to_install, install_command
-from ..laptop import Laptop
+from ...toolchain.judge import findings
+from ...toolchain.matrix import ON_THE_LAPTOP
+from ...toolchain.programs import Version, version_of
+from ...toolchain.read import said
+from ..laptop import Bounded, Laptop
 from ..model import Check, Kind
 from ..settings import Look
+from ..versions import judged
 
 PROGRAM = Kind("tools.program", "whether a program that the settings need is installed")
-COLIMA = Kind("tools.colima", "whether colima has a version that this collection knows")
+COLIMA = Kind("tools.colima", "whether colima has a version that is known to work, or known to break")
+VERSION = Kind("tools.version", "whether the same is so of Lima, docker and buildx")
 MACHINE = Kind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
 SHADOWED = Kind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
 NERDCTL = Kind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
-KINDS = (PROGRAM, COLIMA, MACHINE, SHADOWED, NERDCTL)
+KINDS = (PROGRAM, COLIMA, VERSION, MACHINE, SHADOWED, NERDCTL)
 
 # The CPU that a program is made for: in the head of an ELF file, and of a Mach-O file.
 _ELF = {0x3E: "x86_64", 0xB7: "aarch64"}
@@ -47,8 +53,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             again = install_command(program, search=path, verb="reinstall")
             yield MACHINE.warning(f"{found} is made for {made_for}", again, program)
         yield _shadowed(program, found, path)
-    if laptop.settings.get("colima_profile") and shutil.which("colima", path=path):
-        yield _colima(laptop)
+    yield from _versions(laptop)
     if laptop.has("nerdctl_wrapper"):
         yield from _nerdctl(laptop)
 
@@ -86,20 +91,26 @@ def _shadowed(program: str, found: str, path: str) -> Check:
     return SHADOWED.ok("the first of its name", program)
 
 
-def _colima(laptop: Laptop) -> Check:
-    try:
-        version = laptop.once("colima version", laptop.colima.version)
-    except CommandFailed as error:
-        return COLIMA.unknown(error.reason, "colima version")
-    if version is None:
-        return COLIMA.ok("a build without a number")
-    shown = ".".join(map(str, version))
-    if version < OLDEST:
-        return COLIMA.broken(
-            f"it is {shown}, and {'.'.join(map(str, OLDEST))} or newer is needed",
-            install_command("colima", verb="upgrade", search=laptop.path),
-        )
-    return COLIMA.ok(shown)
+def _versions(laptop: Laptop) -> Iterator[Check]:
+    there: dict[str, Version] = {}
+    for tool in ON_THE_LAPTOP:
+        kind, about = _kind(tool)
+        try:
+            answer = laptop.once(("version", tool), partial(said, tool, Bounded))
+        except WorkstationError as error:
+            yield kind.unknown(error.message, error.remedy, about)
+            continue
+        version = version_of(answer)
+        if version is not None:
+            there[tool] = version
+        elif answer:
+            yield kind.ok("a build without a number", about)
+    for one in findings(there):
+        yield judged(*_kind(one.tool), one, laptop.path)
+
+
+def _kind(tool: str) -> tuple[Kind, str]:
+    return (COLIMA, "") if tool == "colima" else (VERSION, tool)
 
 
 def _nerdctl(laptop: Laptop) -> Iterator[Check]:

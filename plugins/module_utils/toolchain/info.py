@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The versions of the programs as a subject that only reads, and refuses those that are known to break where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.plan import Plan
+from ..core.subject import Outcome, Reader
+from .judge import Finding, State, findings, refusals
+from .programs import in_digits
+from .read import versions
+
+IGNORE, WARN, REFUSE = "ignore", "warn", "refuse"
+
+
+class Toolchain(Reader[str, list[Finding]]):
+    """What is known of the programs on this laptop."""
+
+    spec = {"known_to_break": {"type": "str", "choices": [WARN, REFUSE, IGNORE], "default": WARN}}
+    work = "look at the versions of the programs"
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> str:
+        """Return what is done about a version that is known to break."""
+        del check_mode
+        answer: str = params["known_to_break"]
+        return answer
+
+    def read(self, desired: str) -> list[Finding]:
+        """Return what is known of each program."""
+        del desired
+        return findings(versions())
+
+    def plan(self, desired: str, current: list[Finding]) -> Plan:
+        """Return an empty plan, with warnings or refusals."""
+        if desired == REFUSE:
+            return Plan(refusals=tuple(refusals(current)))
+        broken = [one for one in current if one.state == State.BREAKS] if desired == WARN else []
+        return Plan(warnings=tuple(f"{one.sentence} {one.remedy}" for one in broken))
+
+    def public(self, outcome: Outcome[str, list[Finding]]) -> dict[str, Any]:
+        """Return all of them."""
+        return {
+            "programs": [
+                {
+                    "name": one.tool,
+                    "version": in_digits(one.version),
+                    "state": str(one.state),
+                    "sentence": one.sentence,
+                    "remedy": one.remedy,
+                }
+                for one in outcome.after
+            ]
+        }
+
+
+SUBJECT = Toolchain

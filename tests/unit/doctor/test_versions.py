@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the doctor says of versions: silent about good ones, a note about an untried colima, a finding about one that breaks."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.groups.kubernetes import answers
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import Kind
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.versions import judged
+from ansible_collections.laptop.containers.plugins.module_utils.toolchain.judge import findings
+
+KIND = Kind("tools.version", "versions")
+
+
+@pytest.mark.parametrize(
+    ("tool", "version", "status", "found"),
+    [
+        ("colima", (0, 10, 3), "ok", "0.10.3"),
+        ("colima", (0, 11, 0), "note", "0.11.0: newer than 0.10.3, the newest that was tried"),
+        ("limactl", (0, 20, 1), "note", "0.20.1: nobody has tried it with this collection"),
+        ("docker", (29, 1, 0), "ok", "29.1.0: newer than 28.2.2, the newest that was tried"),
+        ("limactl", (0, 17, 2), "broken", "0.17.2 is refused by colima, which needs Lima 0.18.0 or newer"),
+    ],
+)
+def test_a_version_is_a_check(tool: str, version: tuple[int, ...], status: str, found: str) -> None:
+    (one,) = findings({tool: version})
+    check = judged(KIND, tool, one, "/nowhere")
+    assert (check.status, check.found, check.about) == (status, found, tool)
+    assert bool(check.remedy) == (status == "broken")
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "found"),
+    [
+        ("v1.35.0+k3s1", "ok", "v1.35.0+k3s1 answers"),
+        ("v1.40.1+k3s1", "ok", "v1.40.1+k3s1 answers"),
+        ("", "ok", " answers"),
+        ("v1.24.3+k3s1", "warning", "v1.24.3+k3s1 answers, and gets no node in a profile with runtime docker"),
+    ],
+)
+def test_a_k3s_that_is_known_to_break_is_told(version: str, status: str, found: str) -> None:
+    check = answers(version, "colima-k8s")
+    assert (check.status, check.found, check.about) == (status, found, "colima-k8s")
+    assert ("1.24.4" in check.remedy) == (status == "warning")
