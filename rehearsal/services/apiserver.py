@@ -124,6 +124,7 @@ class ApiServer:
             "--service-cluster-ip-range=10.43.0.0/16",
             # Without a controller manager nothing makes the accounts that this plugin waits for.
             *(() if self.complete else ("--disable-admission-plugins=ServiceAccount",)),
+            *(("--kubelet-preferred-address-types=Hostname",) if self.complete else ()),
             # The address is the loopback's, which no endpoint may have.
             "--endpoint-reconciler-type=none",
             # As k3s has it; buildkit in pods asks for it.

@@ -17,7 +17,8 @@ from rehearsal.services.cluster import pods
 from rehearsal.services.containerd import Containerd
 
 READY_SECONDS = 120.0
-NODE = "lab"
+# The API server finds the kubelet by this name, and it listens on the loopback alone.
+NODE = "localhost"
 _STARTED = "Started kubelet"
 # A kubelet has fixed places below these, and sets these flags of the kernel. Here it gets its own, and the machine keeps its.
 _PLACES = ("/var/lib", "/var/log")
@@ -32,7 +33,7 @@ FLAGS = (
 
 
 class Kubelet:
-    """The kubelet of the node 'lab'. pause is the image that holds a pod together; it must be on the node by the first pod."""
+    """The kubelet of the only node. pause is the image that holds a pod together; it must be on the node by the first pod."""
 
     def __init__(
         self, directory: Path, pause: str, buildkitd_toml: Path | None = None, environment: Mapping[str, str] | None = None

@@ -53,11 +53,11 @@ def engine_with_buildkit(directory: Path) -> Iterator[Dockerd]:
     with Dockerd(directory, configuration=configuration) as running:
         change = ["--change", 'ENTRYPOINT ["/usr/bin/buildkitd"]', "--change", "ENV PATH=/usr/bin"]
         argv = ["docker", "-H", running.host, "import", *change, "-", IMAGE]
-        subprocess.run(argv, input=_packed(), check=True, capture_output=True)
+        subprocess.run(argv, input=packed(), check=True, capture_output=True)
         yield running
 
 
-def _packed() -> bytes:
+def packed() -> bytes:
     """Return the file system of an image with buildkitd, buildctl and runc."""
     programs = [engines.find(name) for name in ("buildkitd", "buildctl", "runc")]
     packed = io.BytesIO()
