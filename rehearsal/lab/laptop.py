@@ -125,7 +125,7 @@ class Lab:
 
         if real["colima"]:
             machines.link_programs(self.bin)
-            machines.put_image_into_cache(self.home / COLIMA_CACHE / "caches")
+            machines.fill_cache(self.home / COLIMA_CACHE / "caches")
         else:
             vm.install(self.bin)
         brew.install(self.bin)

@@ -41,6 +41,11 @@ def image() -> Path:
     return place() / "image.raw"
 
 
+def k3s_files() -> Path:
+    """Return the folder with what colima would download for Kubernetes (Linux only)."""
+    return place() / "k3s"
+
+
 def missing() -> str | None:
     """Return why no machine can be started here and how to change that. Returns None when one can."""
     if sys.platform == "darwin":
@@ -95,8 +100,10 @@ def link_programs(folder: Path) -> None:
             (folder / name).symlink_to(source / name)
 
 
-def put_image_into_cache(colima_cache: Path) -> None:
-    """Spare colima the download: it takes a file under the hash of the image's address for what it would have downloaded."""
+def fill_cache(colima_cache: Path) -> None:
+    """Spare colima its downloads: it takes a file under the hash of an address for what it would have downloaded."""
+    from rehearsal.machines.kubernetes import put_into_cache
+
     if sys.platform == "darwin":
         return
     colima_cache.mkdir(parents=True, exist_ok=True)
@@ -107,3 +114,4 @@ def put_image_into_cache(colima_cache: Path) -> None:
             for link in (colima_cache / name, colima_cache / f"{name}.raw"):
                 link.unlink(missing_ok=True)
                 link.symlink_to(image())
+    put_into_cache(k3s_files(), colima_cache)

@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 OVERLAY = HERE / "guest"
 DEFINITION: dict[str, Any] = tomllib.loads((HERE / "guest.toml").read_text())
 PROGRAMS = DEFINITION["programs"].split()
+KUBERNETES = DEFINITION["kubernetes"].split()
 # To the letter what `lima-guestagent install-systemd` writes; otherwise it is written again at each first start.
 AGENT_UNIT = """\
 [Unit]
@@ -44,6 +45,7 @@ class Contents:
     """What the image holds beside Debian and our own files."""
 
     programs: tuple[Path, ...]
+    kubernetes: tuple[Path, ...]
     agent: Path
     # Of the user whom the guest agent serves; for another one Lima sets the agent up again at the first start.
     uid: int
@@ -68,6 +70,7 @@ def build(image: Path, base: Path, work: Path, contents: Contents) -> None:
     early = keep_modules(root, version)
     shutil.copy(root / f"boot/vmlinuz-{version}", work / "linux")
     shutil.copy(root / "usr/lib/systemd/boot/efi/systemd-bootx64.efi", work / "loader.efi")
+    shutil.copy(root / BUSYBOX.removeprefix("/"), work / "busybox")
     (work / "initrd").write_bytes(archive(initrd(root, early, work / "initrd.d")))
     furnish(root, contents)
     leave_out(root)
@@ -128,10 +131,11 @@ def furnish(root: Path, contents: Contents) -> None:
     """Put our own files, programs and links in."""
     shutil.copytree(OVERLAY, root, dirs_exist_ok=True)
     (root / "etc/sudoers-rs").chmod(0o440)
-    for program in (*contents.programs, contents.agent):
-        target = root / "usr/local/bin" / program.name.partition(".")[0]
-        shutil.copy(program, target)
-        target.chmod(0o755)
+    for folder, programs in (("bin", (*contents.programs, contents.agent)), ("lib/kubernetes", contents.kubernetes)):
+        for program in programs:
+            target = root / "usr/local" / folder / program.name.partition(".")[0]
+            shutil.copy(program, target)
+            target.chmod(0o755)
     # As Lima does at a first start, so that the agent is up when the host first looks for it.
     (root / "etc/systemd/system/lima-guestagent.service").write_text(AGENT_UNIT.format(uid=contents.uid))
     links = {

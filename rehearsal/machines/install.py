@@ -20,7 +20,7 @@ from pathlib import Path
 from rehearsal import machines
 from rehearsal.engines import ENGINES, caches, find
 from rehearsal.engines import install as engines
-from rehearsal.machines import guest_image, kvm
+from rehearsal.machines import guest_image, kubernetes, kvm
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = {
@@ -33,7 +33,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "setpriv": "util-linux",
 }
-OUR_OWN = tuple(HERE / name for name in ("guest.toml", "guest_image.py", "disk.py"))
+OUR_OWN = tuple(HERE / name for name in ("guest.toml", "guest_image.py", "disk.py", "kubernetes.py", "k3s/k3s", "k3s/install.sh"))
 FIRMWARE = (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_CODE.fd"), "ovmf")
 HOME = f"/var/lib/{machines.USER}"
 AGENT = "lima-guestagent"
@@ -96,7 +96,7 @@ def add_user() -> None:
 
 def lay_out_programs() -> None:
     """Put colima and limactl where limactl finds its guest agent beside itself."""
-    for name in ("colima", "limactl", *guest_image.PROGRAMS):
+    for name in ("colima", "limactl", *guest_image.PROGRAMS, *guest_image.KUBERNETES):
         if find(name) is None:
             raise Failed(f"{name} is missing: run 'make engines' first")
     place, made_from = machines.place(), machines.place() / ".made-from"
@@ -135,10 +135,11 @@ def make_image() -> None:
     """Make the image, if what it is made from has changed."""
     place = machines.place()
     base = place / f"debian-{digest(*(guest_image.DEFINITION[name] for name in ('suite', 'packages')))}.tar"
-    programs = [path for name in guest_image.PROGRAMS if (path := find(name))]
+    programs, parts = (tuple(filter(None, map(find, names))) for names in (guest_image.PROGRAMS, guest_image.KUBERNETES))
     agent = place / AGENT_PLACE
     ours = [path for path in sorted(guest_image.OVERLAY.rglob("*")) if path.is_file()]
-    wanted = digest(base.name, str(machines.owner().pw_uid), *(content(path) for path in (*programs, agent, *ours, *OUR_OWN)))
+    files = (*programs, *parts, agent, *ours, *OUR_OWN)
+    wanted = digest(base.name, str(machines.owner().pw_uid), *map(content, files))
     made_from = place / ".image-made-from"
     if machines.image().exists() and made_from.exists() and made_from.read_text() == wanted:
         return
@@ -153,9 +154,11 @@ def make_image() -> None:
         base.with_suffix(".part").rename(base)
     say("making the image ...")
     part = machines.image().with_suffix(".part")
+    contents = guest_image.Contents(programs, parts, agent, machines.owner().pw_uid)
     with tempfile.TemporaryDirectory(dir=place) as work:
-        guest_image.build(part, base, Path(work), guest_image.Contents(tuple(programs), agent, machines.owner().pw_uid))
+        guest_image.build(part, base, Path(work), contents)
         shutil.copy(Path(work) / "linux", place / "linux")
+        kubernetes.make(machines.k3s_files(), Path(work) / "busybox")
     # Machines that run keep the file that they started from.
     part.rename(machines.image())
     made_from.write_text(wanted)

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import statistics
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from bench.playbooks import PING
+from rehearsal.processes.system import comes_true, free_port
 from tests.support.colima.real_machines import Machines, Played
 
 WORKSTATION = "playbooks/workstation.yml"
@@ -54,6 +57,24 @@ def test_contexts_that_were_moved_come_back(laptop: Machines) -> None:
     laptop.run("docker", "context", "update", "colima-buildx", "--docker", "host=unix:///nowhere.sock")
     assert laptop.play(WORKSTATION).changed == 1
     assert contexts(laptop)["colima-buildx"] == (SOCKET.format(home=laptop.lab.home), True)
+
+
+def test_what_listens_in_a_machine_is_reached_on_the_laptop(laptop: Machines) -> None:
+    port = free_port()
+    listen = f"busybox nc -lk -p {port} -e busybox echo from inside"
+    laptop.inside("docker-buildx", "sh", "-c", f"sudo systemd-run --quiet --unit listens {listen}")
+
+    def answer() -> str:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as client:
+            return client.recv(100).decode()
+        return ""
+
+    assert comes_true(lambda: answer() == "from inside\n", 120)
+    laptop.inside("docker-buildx", "sudo", "systemctl", "stop", "listens")
+
+
+def test_a_machine_runs_programs_of_another_architecture(laptop: Machines) -> None:
+    assert "enabled" in laptop.inside("docker-buildx", "cat", "/proc/sys/fs/binfmt_misc/qemu-aarch64")
 
 
 def test_check_mode_says_what_is_due_and_writes_nothing(laptop: Machines) -> None:

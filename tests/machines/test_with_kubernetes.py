@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kubernetes in a machine, set up by colima's own code. After the teardown, as two CPUs are few for three machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+
+from rehearsal.machines.kubernetes import PAUSES, VERSION
+from rehearsal.processes.system import comes_true
+from tests.support.colima.real_machines import Machines
+
+pytestmark = pytest.mark.long
+WORKSTATION = "playbooks/workstation.yml"
+# On a Mac colima downloads the k3s of its default version.
+KUBERNETES = {"enabled": True, **({"version": VERSION} if sys.platform == "linux" else {})}
+CLUSTER: dict[str, Any] = {"name": "k8s", "runtime": "containerd", "cpu": 2, "memory": 2, "disk": 10, "kubernetes": KUBERNETES}
+SETTINGS = {
+    "colima_profiles": [{**CLUSTER, "mounts": [{"location": "none"}], "binfmt": False}],
+    "secret_refresh_registries": [{"host": "123456789012.dkr.ecr.eu-central-1.amazonaws.com"}],
+    "secret_refresh_namespaces": ["default"],
+}
+SECONDS = 300
+
+
+def play(laptop: Machines, *arguments: str) -> int:
+    """Converge the cluster's machine and its pull secret; return the number of changes."""
+    return laptop.play(WORKSTATION, "--tags", "colima,secret_refresh", "-e", json.dumps(SETTINGS), *arguments).changed
+
+
+def asked(laptop: Machines, *words: str) -> Any:
+    return json.loads(laptop.run("kubectl", "--context", "colima-k8s", "get", *words, "--output", "json"))
+
+
+def is_ready(laptop: Machines) -> bool:
+    states = [{one["type"]: one["status"] for one in node["status"]["conditions"]} for node in asked(laptop, "nodes")["items"]]
+    return [state["Ready"] for state in states] == ["True"]
+
+
+def phase(laptop: Machines, pod: str) -> str:
+    return str(asked(laptop, "pod", pod)["status"].get("phase"))
+
+
+@pytest.fixture(scope="module")
+def laptop(empty: Machines) -> Machines:
+    """The laptop with nothing but a machine of that cluster."""
+    for name, status in empty.statuses().items():
+        if status == "Running":
+            empty.run("colima", "stop", name)
+    assert play(empty)
+    return empty
+
+
+def test_colima_sets_a_cluster_up_and_gives_it_a_context(laptop: Machines) -> None:
+    assert laptop.run("kubectl", "config", "current-context").strip() == "colima-k8s"
+    assert comes_true(lambda: is_ready(laptop), SECONDS)
+    (node,) = asked(laptop, "nodes")["items"]
+    assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://")
+    assert asked(laptop, "secret", "ecr-creds")["type"] == "kubernetes.io/dockerconfigjson"
+
+
+def test_a_second_run_changes_nothing_in_a_cluster(laptop: Machines) -> None:
+    assert play(laptop) == 0
+
+
+def test_a_pod_runs_in_it_and_is_seen_by_nerdctl(laptop: Machines) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "holds"},
+        "spec": {
+            "hostNetwork": True,
+            "nodeName": "colima-k8s",
+            "containers": [{"name": "one", "image": PAUSES[0], "imagePullPolicy": "Never"}],
+        },
+    }
+    laptop.run("kubectl", "--context", "colima-k8s", "apply", "--filename", "-", given=json.dumps(pod))
+    assert comes_true(lambda: phase(laptop, "holds") == "Running", SECONDS), asked(laptop, "events")
+    assert "holds" in laptop.inside("k8s", "sudo", "nerdctl", "--namespace", "k8s.io", "ps")
+
+
+def test_another_port_is_refused_as_the_guest_keeps_the_first(laptop: Machines) -> None:
+    with pytest.raises(RefusedStep, match="port"):
+        laptop.converge({**CLUSTER, "kubernetes": {**KUBERNETES, "port": 16443}})
+
+
+def test_a_cluster_outlives_its_machine(laptop: Machines) -> None:
+    server = laptop.run("kubectl", "config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}")
+    laptop.run("kubectl", "--context", "colima-k8s", "create", "configmap", "mine", "--from-literal=kept=yes")
+    laptop.run("colima", "stop", "k8s")
+    assert play(laptop)
+    assert laptop.run("kubectl", "config", "view", "--minify", "--output", "jsonpath={.clusters[0].cluster.server}") == server
+    assert asked(laptop, "configmap", "mine")["data"] == {"kept": "yes"}
+    assert comes_true(lambda: is_ready(laptop), SECONDS)
+
+
+def test_the_doctor_finds_the_cluster_well(laptop: Machines) -> None:
+    report = laptop.lab.directory / "tmp" / "cluster"
+    laptop.play("playbooks/doctor.yml", "-e", json.dumps({**SETTINGS, "doctor_report": str(report)}))
+    (found,) = json.loads(report.with_suffix(".json").read_text())["laptops"]
+    checks = [check for check in found["checks"] if check["group"] in ("profiles", "kubernetes", "registries")]
+    assert {check["group"] for check in checks} >= {"profiles", "kubernetes"}
+    assert [check for check in checks if check["status"] not in ("ok", "note")] == []
