@@ -48,6 +48,7 @@ SUBJECTS = {
     "nerdctl_wrapper": "nerdctl.task",
     "support_bundle": "support.task",
     "toolchain_info": "toolchain.info",
+    "toolchain_upgrade": "upgrade.task",
     "user_timer": "timer.task",
     "workstation_info": "doctor.task",
 }

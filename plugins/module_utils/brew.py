@@ -19,7 +19,7 @@ HOW_TO_INSTALL = (
     "and leave this role out."
 )
 # No question, no upgrade of Homebrew itself in between, no advertisement of settings.
-_QUIET = {"HOMEBREW_NO_AUTO_UPDATE": "1", "HOMEBREW_NO_ASK": "1", "HOMEBREW_NO_ENV_HINTS": "1", "NONINTERACTIVE": "1"}
+QUIET = {"HOMEBREW_NO_AUTO_UPDATE": "1", "HOMEBREW_NO_ASK": "1", "HOMEBREW_NO_ENV_HINTS": "1", "NONINTERACTIVE": "1"}
 # `→ Formula colima needs to be installed.`
 _MISSING = re.compile(r"^\W*(Tap|Formula|Cask) (\S+) needs to be", re.MULTILINE)
 _SECONDS_TO_CHECK = 120.0
@@ -46,7 +46,7 @@ class Homebrew:
 
     def __init__(self, brewfile: str) -> None:
         self.brewfile = brewfile
-        self.cli = Cli("brew", HOW_TO_INSTALL, _QUIET)
+        self.cli = Cli("brew", HOW_TO_INSTALL, QUIET)
 
     def missing(self) -> Missing:
         """Return what of the Brewfile is not installed."""
@@ -54,7 +54,7 @@ class Homebrew:
         done = self.cli.run(*arguments, stdin=self.brewfile, check=False, timeout=_SECONDS_TO_CHECK)
         found = missing_from(done.stdout + done.stderr)
         if done.rc != 0 and not found:
-            raise _failed("check the Brewfile", done, "Run 'brew bundle check --verbose' and repair what it reports.")
+            raise failed("check the Brewfile", done, "Run 'brew bundle check --verbose' and repair what it reports.")
         return found
 
     def install(self) -> None:
@@ -64,7 +64,7 @@ class Homebrew:
         )
         if done.rc != 0:
             remedy = "Repair what it names, then run again: what was installed stays."
-            raise _failed("install what the Brewfile lists", done, remedy)
+            raise failed("install what the Brewfile lists", done, remedy)
 
 
 class Bundle(Subject[Homebrew, Missing]):
@@ -116,7 +116,8 @@ class Bundle(Subject[Homebrew, Missing]):
 SUBJECT = Bundle
 
 
-def _failed(what: str, done: Output, remedy: str) -> CommandFailed:
+def failed(what: str, done: Output, remedy: str) -> CommandFailed:
+    """Return a failure of brew, with the last line that it printed as the reason."""
     reason = _last_line(done.stderr or done.stdout)
     return CommandFailed(what, reason, remedy, rc=done.rc, stdout=done.stdout, stderr=done.stderr)
 

@@ -134,7 +134,9 @@ def _check_names(
 ) -> None:
     """Find unknown names that look like settings of the reached roles, and settings without a value."""
     defaults = {name: value for role in roles.values() for name, value in role._default_vars.items()}
-    known = {*defaults, *(name for role in roles.values() for name in role._role_vars), *registered, *OF_PLAYBOOKS}
+    # What each role registers: an earlier play of the run may have left it.
+    results = {f"{name}_result" for name in roles}
+    known = {*defaults, *results, *(name for role in roles.values() for name in role._role_vars), *registered, *OF_PLAYBOOKS}
     prefixes = (*(f"{name}_" for name in reached), "workstation_")
     mentioned = _mentioned(variables, known)
     for name, value in variables.items():

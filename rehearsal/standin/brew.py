@@ -3,11 +3,13 @@
 
 As with the real one, a formula is installed when it has a folder in PREFIX/Cellar, a cask when it has one in PREFIX/Caskroom.
 PREFIX/Bottles/FORMULA/bin holds the programs that an installation brings.
+What is kept in PREFIX/var/homebrew/pinned is not upgraded, and an upgrade leaves the version before in the Cellar.
 REHEARSAL_BREW_MISSING names formulae that do not exist, REHEARSAL_BREW_OFFLINE=1 makes every installation fail.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -191,13 +193,54 @@ def _again(brew: Homebrew, arguments: list[str]) -> int:
     return 0
 
 
+def _outdated(brew: Homebrew, arguments: list[str]) -> int:
+    """Tell what has a newer version, as `brew outdated --json=v2` does."""
+    found = []
+    for name in brew.names("brew"):
+        newest, installed = VERSIONS.get(name, "1.0.0"), brew.versions("brew", name)
+        if newest not in installed:
+            pinned = (brew.prefix / "var/homebrew/pinned" / name).exists()
+            one = {"name": name, "installed_versions": installed, "current_version": newest, "pinned": pinned}
+            found.append({**one, "pinned_version": installed[-1] if pinned else None})
+    if "--json=v2" not in arguments:
+        sys.stdout.write("".join(f"{one['name']}\n" for one in found))
+    else:
+        sys.stdout.write(json.dumps({"formulae": found, "casks": []}, indent=2) + "\n")
+    return 0
+
+
+def _unlink(brew: Homebrew, arguments: list[str]) -> int:
+    """Take away a formula's links."""
+    for name in (word for word in arguments if not word.startswith("-")):
+        folder = brew.folder("brew", name)
+        for link in (path for place in ("bin", "lib/docker/cli-plugins") for path in (brew.prefix / place).glob("*")):
+            if link.is_symlink() and folder in link.readlink().parents:
+                link.unlink()
+    return 0
+
+
+def _cellar(brew: Homebrew, _arguments: list[str]) -> int:
+    sys.stdout.write(f"{brew.prefix}/Cellar\n")
+    return 0
+
+
+def _update(_brew: Homebrew, _arguments: list[str]) -> int:
+    if os.environ.get("REHEARSAL_BREW_OFFLINE") == "1":
+        raise Failed("Error: Failed to download https://formulae.brew.sh/api/formula.jws.json!\n")
+    return 0
+
+
 COMMANDS = {
+    "--cellar": _cellar,
     "--prefix": _prefix,
     "bundle": _bundle,
     "install": _install,
     "list": _list,
     "ls": _list,
+    "outdated": _outdated,
     "reinstall": _again,
+    "unlink": _unlink,
+    "update": _update,
     "upgrade": _again,
 }
 

@@ -14,7 +14,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 # 297 without the doctor, whose ten groups of checks take 50. Tests and recordings would add hundreds.
-MOST_KIB = 500
+MOST_KIB = 510
 SHIPPED = {
     "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "meta", "playbooks", "plugins", "requirements.txt", "roles",

@@ -21,7 +21,7 @@ FLOORS = (
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
     {"policy"},
-    {"doctor", "migration", "reclaim", "snapshot", "support"},
+    {"doctor", "migration", "reclaim", "snapshot", "support", "upgrade"},
     {"progress"},
 )
 # These know less than their floor allows.

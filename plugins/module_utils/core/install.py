@@ -62,10 +62,15 @@ def install_command(*programs: str, system: str = "", search: str | None = None,
     verb: Homebrew's word for it; apt has one for installing and upgrading.
     """
     if (system or platform.system()) == "Darwin" or shutil.which("brew", path=search):
-        return f"brew {verb} {' '.join(_unique(_FORMULAE.get(program, program) for program in programs))}"
+        return f"brew {verb} {' '.join(_unique(map(formula_of, programs)))}"
     if shutil.which("apt-get", path=search) and all(program in _PACKAGES for program in programs):
         return f"sudo apt-get install {' '.join(_unique(_PACKAGES[program] for program in programs))}"
     return ""
+
+
+def formula_of(program: str) -> str:
+    """Return the name of a program's formula."""
+    return _FORMULAE.get(program, program)
 
 
 def missing(programs: Iterable[str], search: str | None = None) -> list[str]:

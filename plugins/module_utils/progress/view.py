@@ -144,7 +144,8 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
 
 
 def hints_of(answer: dict[str, Any]) -> list[str]:
-    """Return how to use what a result describes: profiles with sizes and sockets, the current context, secrets with expiry."""
+    """Return how to use what a result describes: profiles with sizes and sockets, the way back from upgrades, the current
+    context, secrets with expiry."""
     hints = []
     for profile in answer.get("profiles") or []:
         # One that is removed has no sizes.
@@ -159,6 +160,7 @@ def hints_of(answer: dict[str, Any]) -> list[str]:
         # A bundle: what is in it is for its owner to know before it goes anywhere.
         hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
         hints.append(f"look through it, then attach it: {answer['path']}")
+    hints += [f"back to {one['name']} {one['from']}: {one['back']}" for one in answer.get("upgraded") or []]
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
     return [*hints, *_secrets(answer.get("secrets") or [])]

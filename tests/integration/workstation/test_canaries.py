@@ -169,6 +169,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "colima": "/bin/true",
     },
     "toolchain_info": {"known_to_break": "refuse"},
+    "toolchain_upgrade": {"programs": ["colima"], "stop": True},
     "user_timer": {
         "name": "refresh",
         "command": ["/bin/true", PROXY],

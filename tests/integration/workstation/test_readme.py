@@ -22,7 +22,7 @@ ELSEWHERE = {
     "make rehearse": "tests/integration/lab/test_run.py",
     "make test": "runs this test",
     "make setup": "tests/integration/lab/test_make.py",
-    "brew bundle": "tests/integration/workstation/test_toolchain.py",
+    "brew bundle": "tests/integration/toolchain/test_toolchain.py",
     "git pull": "needs the repository",
     "git clone https://example.org/laptop/containers laptop.containers && cd laptop.containers": "needs the repository",
     "ansible-galaxy collection install laptop-containers-0.1.0.tar.gz": "tests/integration/workstation/test_own_settings.py",

@@ -38,6 +38,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
     "support_bundle": {"path": "~/support.tar.gz", "report": {"schema": 1}},
     "toolchain_info": {"known_to_break": "ignore"},
+    "toolchain_upgrade": {"programs": "colima,limactl", "stop": "yes"},
     "user_timer": {"name": "refresh", "command": ["/bin/true"], "every": "30", "environment": {"A": "b"}},
     "workstation_info": {"groups": "tools,docker", "timeout": 3},
 }

@@ -100,6 +100,12 @@ def old_images(home: Path) -> None:
     images.write_text(json.dumps({"images": [{"id": "sha256:1", "repoTags": [], "repoDigests": [], "size": "3000"}]}))
 
 
+def old_colima(home: Path) -> None:
+    """A Homebrew with a newer colima than it has installed."""
+    brew.install(home / "bin")
+    (home / "Cellar/colima/0.9.1").mkdir(parents=True)
+
+
 def two_engines(home: Path) -> None:
     """An engine with an image that the other one lacks."""
     for name in ("old", "new"):
@@ -159,6 +165,7 @@ SCENARIOS = {
     ),
     "support_bundle": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
     "toolchain_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
+    "toolchain_upgrade": Scenario(old_colima, lambda _home: {"programs": ["colima"]}),
     "user_timer": Scenario(
         lambda home: service_manager.install(home / "bin"),
         lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},

@@ -153,6 +153,8 @@ def test_hints_name_profiles_with_sizes_and_the_current_context() -> None:
 
 def test_a_profile_that_goes_is_told_without_its_sizes() -> None:
     assert progress.hints_of({"profiles": [{"name": "k8s", "status": "running", "disk": 100, "pending": []}]}) == []
+    upgraded = {"name": "colima", "from": "0.9.1", "to": "0.10.3", "back": "brew unlink colima"}
+    assert progress.hints_of({"upgraded": [upgraded]}) == ["back to colima 0.9.1: brew unlink colima"]
 
 
 def test_a_pending_change_is_one_sentence() -> None:

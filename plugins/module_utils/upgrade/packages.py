@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks Homebrew and apt what they have newer than what they installed, and has Homebrew upgrade it. apt is only asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..brew import QUIET, failed
+from ..core.errors import CommandFailed
+from ..core.install import formula_of
+from ..core.system.command import Cli
+from ..toolchain.programs import version_of
+from .model import By, Newer
+
+# Homebrew asks the network, and may have to wait for another brew.
+_SECONDS = 300.0
+_APT_SECONDS = 60.0
+_STALL_SECONDS = 600.0
+_INSTALLED = re.compile(r"^ *Installed: (\S+)$", re.MULTILINE)
+_CANDIDATE = re.compile(r"^ *Candidate: (\S+)$", re.MULTILINE)
+_NONE = "(none)"
+
+
+class Homebrew:
+    """The Homebrew of this laptop."""
+
+    def __init__(self) -> None:
+        # The version before is the way back, so it stays.
+        self.cli = Cli("brew", environment={**QUIET, "HOMEBREW_NO_INSTALL_CLEANUP": "1"})
+
+    def refresh(self) -> None:
+        """Have it learn which versions there are. Changes nothing but its own notes."""
+        if self.cli.installed:
+            done = self.cli.run("update", "--quiet", check=False, timeout=_SECONDS)
+            if done.rc != 0:
+                raise failed("ask Homebrew for new versions", done, "Run 'brew update', and repair what it names.")
+
+    def has(self, programs: Iterable[str]) -> list[str]:
+        """Return the programs that it has installed."""
+        if not self.cli.installed:
+            return []
+        listed = self.cli.run("list", "--formula", "-1", check=False, timeout=_SECONDS)
+        if listed.rc != 0:
+            raise failed("ask Homebrew what is installed", listed, "Run 'brew list', and repair what it names.")
+        names = set(listed.stdout.split())
+        return [program for program in programs if formula_of(program) in names]
+
+    def newer(self, programs: Sequence[str]) -> Iterator[Newer]:
+        """Yield those of its programs that it has a newer version of."""
+        if not programs:
+            return
+        done = self.cli.run("outdated", "--json=v2", "--formula", check=False, timeout=_SECONDS)
+        if done.rc != 0:
+            raise failed("ask Homebrew for what is outdated", done, "Run 'brew outdated', and repair what it names.")
+        outdated = {one["name"].rpartition("/")[2]: one for one in _formulae(done.stdout)}
+        for program in programs:
+            one = outdated.get(formula_of(program))
+            if one is not None:
+                # Earlier ones may be there, too.
+                installed = max(map(str, one["installed_versions"]), key=lambda version: version_of(version) or ())
+                candidate, pinned = str(one["current_version"]), bool(one.get("pinned"))
+                yield Newer(program, formula_of(program), By.HOMEBREW, installed, candidate, pinned)
+
+    def upgrade(self, formulae: Sequence[str]) -> None:
+        """Upgrade formulae, with what they need."""
+        done = self.cli.run("upgrade", "--formula", *formulae, check=False, stall=_STALL_SECONDS)
+        if done.rc != 0:
+            raise failed(f"upgrade {' and '.join(formulae)}", done, "Repair what it names, then run again.")
+
+
+class Apt:
+    """Debian's and Ubuntu's packages on this laptop."""
+
+    def __init__(self) -> None:
+        self.dpkg = Cli("dpkg-query")
+        self.apt = Cli("apt-cache")
+        self.mark = Cli("apt-mark")
+
+    def packages(self, paths: Mapping[str, Path]) -> dict[str, str]:
+        """Return the package of each program, given with where it is, that came with one."""
+        found = {program: self._package(path) for program, path in paths.items()}
+        return {program: package for program, package in found.items() if package}
+
+    def newer(self, packages: Mapping[str, str]) -> Iterator[Newer]:
+        """Yield those programs, given with their packages, that apt has a newer version of."""
+        held: set[str] | None = None
+        for program, package in packages.items():
+            answer = self.apt.run("policy", package, timeout=_APT_SECONDS).stdout
+            installed, candidate = (found[1] if (found := one.search(answer)) else _NONE for one in (_INSTALLED, _CANDIDATE))
+            if _NONE in (installed, candidate) or installed == candidate:
+                continue
+            if held is None:
+                held = set(self.mark.run("showhold", timeout=_APT_SECONDS).stdout.split())
+            yield Newer(program, package, By.APT, installed, candidate, package in held)
+
+    def _package(self, path: Path) -> str:
+        """Return the package that a file came with; '' where it came with none, or there is no dpkg."""
+        if not (self.dpkg.installed and self.apt.installed):
+            return ""
+        done = self.dpkg.run("--search", os.path.realpath(path), check=False, timeout=_APT_SECONDS)
+        # docker-cli: /usr/bin/docker, or with an architecture behind the name.
+        return done.stdout.partition(": ")[0].partition(":")[0] if done.rc == 0 else ""
+
+
+def _formulae(text: str) -> list[dict[str, Any]]:
+    try:
+        listed: list[dict[str, Any]] = json.loads(text)["formulae"]
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "Run 'brew outdated --json=v2', and look at what it says."
+        raise CommandFailed("read what Homebrew says is outdated", "it is not what brew prints", remedy, stdout=text) from error
+    return listed

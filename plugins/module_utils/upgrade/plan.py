@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade does, and what it leaves for later. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..core.plan import Pending, Plan, Step
+from ..toolchain.judge import State, crossed, findings
+from ..toolchain.programs import version_of
+from .model import UNDER_VMS, By, Found, Newer, Start, Stop, Upgrade, Wish
+
+
+def plan_upgrade(wish: Wish, found: Found) -> Plan:
+    """Return the steps: VMs stop only where something under them is upgraded, and start again after it."""
+    pending = {one.program: why for one in found.newer if (why := _held_back(one, wish, found))}
+    now = [one for one in found.newer if one.program not in pending]
+    stopped = found.running if UNDER_VMS & {one.program for one in now} else ()
+    steps: list[Step] = [
+        *(Stop("stop", f"profile '{profile}'", "everything in it stays", profile=profile) for profile in stopped),
+        *(Upgrade("upgrade", f"'{one.program}'", one.change, newer=one) for one in now),
+        *(Start("start", f"profile '{profile}'", profile=profile) for profile in stopped),
+    ]
+    return Plan(
+        tuple(steps),
+        {one.program: one.installed for one in now},
+        {one.program: one.candidate for one in now},
+        pending=tuple(pending.values()),
+        warnings=tuple(text for one in now for text in _warnings(one)),
+    )
+
+
+def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
+    """Return why a program is not upgraded now; None where it is."""
+
+    def because(reason: str, remedy: str, kind: str) -> Pending:
+        return Pending(f"'{one.program}'", f"the upgrade from {one.change}", reason, remedy, kind)
+
+    for known in findings({one.program: version}) if (version := version_of(one.candidate)) else ():
+        if known.fault is not None:
+            return because(f"the new one {known.fault.says} ({known.fault.source})", known.remedy, "breaks")
+    if one.held:
+        release = f"brew unpin {one.package}" if one.by is By.HOMEBREW else f"sudo apt-mark unhold {one.package}"
+        return because(f"{one.by} was told to keep it", f"Run '{release}', then again.", "held")
+    if one.by is By.APT:
+        return because("apt asks for your password", f"Run 'sudo apt-get install --only-upgrade {one.package}'.", "password")
+    if one.program in UNDER_VMS and found.running and not wish.stop:
+        named = " and ".join(f"'{profile}'" for profile in found.running)
+        runs = f"profile {named} runs" if len(found.running) == 1 else f"profiles {named} run"
+        return because(f"{runs} on it", "To have them stopped and started for it, use E(stop=true).", "running")
+    return None
+
+
+def _warnings(one: Newer) -> Iterator[str]:
+    before, after = version_of(one.installed), version_of(one.candidate)
+    if before is None or after is None:
+        return
+    for crossing in crossed(one.program, before, after):
+        yield f"{one.program} from {one.change}: {crossing.means} ({crossing.source})"
+    for known in findings({one.program: after}):
+        if known.state == State.UNKNOWN and one.program in UNDER_VMS:
+            yield known.sentence

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The upgrade as a subject: reads versions and VMs, and carries the steps out so that a failure leaves the VMs as they were."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..colima.carry_out.progress import Progress
+from ..colima.carry_out.start import Job, run_staggered, start
+from ..colima.client.at_work import Alone
+from ..colima.client.programs import Colima
+from ..colima.model.desired import Limits
+from ..colima_paths import Name, parse_name, resolve
+from ..core.errors import CommandFailed, NotVerified, WorkstationError
+from ..core.plan import Plan
+from ..core.subject import Outcome, Subject
+from ..core.system.command import complete_path
+from ..core.system.home import home
+from ..docker.client import docker_directory
+from ..docker.plugins import find_plugin
+from .model import PROGRAMS, Found, Newer, Start, Stop, Upgrade, Wish
+from .packages import Apt, Homebrew
+from .plan import plan_upgrade
+
+# Another run may be starting VMs, which download images.
+_WAIT_SECONDS = 1800.0
+
+
+class Upgrades(Subject[Wish, Found]):
+    """The programs under the workstation."""
+
+    spec = {
+        "programs": {"type": "list", "elements": "str", "choices": list(PROGRAMS), "default": list(PROGRAMS)},
+        "stop": {"type": "bool", "default": False},
+    }
+    work = "upgrade the workstation's programs"
+    look = "Run 'brew outdated', and look at what it says."
+
+    def __init__(self) -> None:
+        self.homebrew = Homebrew()
+        self.progress, self.limits = Progress(), Limits()
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+        """Return what is asked for."""
+        self.colima = Colima(resolve(os.environ, os.uname().sysname))
+        self._refreshed = check_mode
+        self._others: tuple[tuple[Newer, ...], dict[str, str]] | None = None
+        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"])
+
+    def read(self, desired: Wish) -> Found:
+        """Return what is newer, and which VMs run. A check takes Homebrew's word for what is newest; a run has it look first."""
+        if not self._refreshed:
+            self.homebrew.refresh()
+            self._refreshed = True
+        brewed = self.homebrew.has(desired.programs)
+        if self._others is None:
+            # Not a second time, because nothing of it is going to change.
+            self._others = _others([program for program in desired.programs if program not in brewed])
+        packaged, by_hand = self._others
+        return Found((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima))
+
+    def plan(self, desired: Wish, current: Found) -> Plan:
+        """Return the steps."""
+        return plan_upgrade(desired, current)
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Return the lock of the Lima home, where there is one."""
+        there = self.colima.installed and self.colima.paths.lima.is_dir()
+        return Alone(self.colima.paths.own, _WAIT_SECONDS) if there else contextlib.nullcontext(True)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Stop, upgrade, start. A failure starts again what was stopped, and says so."""
+        upgrades = [step for step in plan.steps if isinstance(step, Upgrade)]
+        stops = [step for step in plan.steps if isinstance(step, Stop)]
+        stopped: list[str] = []
+        try:
+            for stop in stops:
+                stopped.append(stop.profile)
+                self._stop(parse_name(stop.profile))
+                tell(str(stop))
+            self._upgrade(upgrades, tell)
+        except WorkstationError as error:
+            raise self._started_again(error, stopped) from error
+        starts = [step for step in plan.steps if isinstance(step, Start)]
+        try:
+            self._start([step.profile for step in starts])
+        except WorkstationError as error:
+            back = "; ".join(step.newer.back for step in upgrades if step.newer is not None)
+            remedy = f"{error.remedy} To go back to the versions before: {back}; then run 'colima start' for each profile."
+            raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
+        for start_ in starts:
+            tell(str(start_))
+
+    def _upgrade(self, steps: Sequence[Upgrade], tell: Callable[[str], None]) -> None:
+        """Upgrade all with one command, because formulae need each other; after a failure tell what of it was done."""
+        left: set[str] = set()
+        wanted = [step.newer for step in steps if step.newer is not None]
+        if not wanted:
+            return
+        try:
+            self.homebrew.upgrade([one.package for one in wanted])
+        except WorkstationError:
+            left = {one.program for one in wanted}
+            with contextlib.suppress(WorkstationError):
+                left = {one.program for one in self.homebrew.newer([one.program for one in wanted])}
+            raise
+        finally:
+            for step in steps:
+                if step.newer is not None and step.newer.program not in left:
+                    tell(str(step))
+
+    def _started_again(self, error: WorkstationError, stopped: Sequence[str]) -> WorkstationError:
+        """Return the failure, with what became of the VMs that had been stopped for it."""
+        if not stopped:
+            return error
+        named = " and ".join(f"'{profile}'" for profile in stopped)
+        try:
+            self._start(stopped)
+        except WorkstationError as second:
+            remedy = f"{error.remedy} VMs stopped for it could not be started again: {second.message}"
+        else:
+            remedy = f"{error.remedy} What was stopped for it runs again: {named}."
+        return CommandFailed(error.what, error.reason, remedy.strip(), **error.context)
+
+    def _stop(self, name: Name) -> None:
+        self.progress.say(str(name), "stopping")
+        self.colima.stop(name, self.limits.stop)
+        if name.name in _running(self.colima):
+            look = f"Look at 'colima list', or end it with 'colima stop --force {name}', and run again."
+            raise NotVerified(f"stop profile '{name}'", "Lima still calls it running", look)
+        self.progress.say(str(name), "stopped", done=True)
+
+    def _start(self, profiles: Sequence[str]) -> None:
+        """Start VMs as they are configured, as far side by side as colima's races allow. One that runs stays as it is."""
+
+        def job(name: Name) -> Job:
+            def work(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
+                start(self.colima, name, self.limits, self.progress, past_race=past_race, on_start=on_start)
+                self.progress.say(str(name), "ready", done=True)
+
+            return work
+
+        wanted = set(profiles) - set(_running(self.colima)) if profiles else ()
+        run_staggered([(name, False, job(name)) for name in map(parse_name, sorted(wanted))])
+
+    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+        """Return what was upgraded with the way back, and what nobody can tell a newer version of."""
+        upgraded = [step.newer for step in outcome.plan.steps if isinstance(step, Upgrade) and step.newer is not None]
+        return {
+            "upgraded": [{"name": one.program, "from": one.installed, "to": one.candidate, "back": one.back} for one in upgraded],
+            "by_hand": dict(outcome.before.others),
+        }
+
+
+SUBJECT = Upgrades
+
+
+def _others(programs: Sequence[str]) -> tuple[tuple[Newer, ...], dict[str, str]]:
+    """Return what apt has a newer version of, and the paths of those programs that came with no package."""
+    apt = Apt()
+    paths = {program: path for program in programs if (path := _path_of(program))}
+    packages = apt.packages(paths)
+    return tuple(apt.newer(packages)), {program: str(path) for program, path in paths.items() if program not in packages}
+
+
+def _path_of(program: str) -> Path | None:
+    """Return where a program is; docker's plugins are where docker finds them."""
+    found = shutil.which(program, path=complete_path(os.environ.get("PATH", "")))
+    if found:
+        return Path(found)
+    return find_plugin(program, docker_directory(os.environ, home())) if program.startswith("docker-") else None
+
+
+def _running(colima: Colima) -> tuple[str, ...]:
+    if not colima.installed or not colima.paths.lima.is_dir():
+        return ()
+    return tuple(row.name for row in colima.rows() if row.status == "Running")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade does and what waits, by what is there: a plan, without any program."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.upgrade.model import PROGRAMS, By, Found, Newer, Wish
+from ansible_collections.laptop.containers.plugins.module_utils.upgrade.plan import plan_upgrade
+
+COLIMA = Newer("colima", "colima", By.HOMEBREW, "0.9.1", "0.10.3")
+LIMA = Newer("limactl", "lima", By.HOMEBREW, "1.2.2", "2.1.4_1")
+DOCKER = Newer("docker", "docker", By.HOMEBREW, "28.2.2", "29.1.0")
+PACKAGED = Newer("docker", "docker-cli", By.APT, "26.1.5+dfsg1-9", "26.1.5+dfsg1-10")
+ALLOWED, FORBIDDEN = Wish(PROGRAMS, True), Wish(PROGRAMS, False)
+
+
+def test_vms_are_stopped_only_with_the_word_for_it() -> None:
+    found = Found((LIMA, COLIMA, DOCKER), running=("docker-buildx", "k8s"))
+    without = plan_upgrade(FORBIDDEN, found)
+    assert without.actions == ["upgrade 'docker' (28.2.2 to 29.1.0)"]
+    assert [(one.target, one.kind) for one in without.pending] == [("'limactl'", "running"), ("'colima'", "running")]
+    assert "profiles 'docker-buildx' and 'k8s' run on it" in str(without.pending[0])
+    assert plan_upgrade(ALLOWED, found).actions == [
+        "stop profile 'docker-buildx' (everything in it stays)",
+        "stop profile 'k8s' (everything in it stays)",
+        "upgrade 'limactl' (1.2.2 to 2.1.4_1)",
+        "upgrade 'colima' (0.9.1 to 0.10.3)",
+        "upgrade 'docker' (28.2.2 to 29.1.0)",
+        "start profile 'docker-buildx'",
+        "start profile 'k8s'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        # Nothing under the VMs is upgraded.
+        Found((DOCKER,), running=("k8s",)),
+        # Nothing runs.
+        Found((COLIMA,)),
+        # What is under them is held back.
+        Found((replace(COLIMA, held=True), DOCKER), running=("k8s",)),
+    ],
+)
+def test_no_vm_is_stopped_for_nothing(found: Found) -> None:
+    plan = plan_upgrade(ALLOWED, found)
+    assert len(plan.steps) == 1 and plan.actions[0].startswith("upgrade")
+
+
+@pytest.mark.parametrize(
+    ("newer", "kind", "says"),
+    [
+        (replace(COLIMA, held=True), "held", "Run 'brew unpin colima', then again."),
+        (PACKAGED, "password", "Run 'sudo apt-get install --only-upgrade docker-cli'."),
+        (replace(PACKAGED, held=True), "held", "Run 'sudo apt-mark unhold docker-cli', then again."),
+        (replace(LIMA, installed="0.23.2", candidate="1.0.0"), "breaks", "https://github.com/lima-vm/lima/pull/2864"),
+    ],
+)
+def test_what_waits_says_why_and_what_helps(newer: Newer, kind: str, says: str) -> None:
+    plan = plan_upgrade(ALLOWED, Found((newer,)))
+    (one,) = plan.pending
+    assert (plan.actions, one.kind) == ([], kind)
+    assert says in str(one) and newer.change in str(one)
+
+
+def test_what_an_upgrade_crosses_is_told_before_it() -> None:
+    plan = plan_upgrade(ALLOWED, Found((replace(COLIMA, installed="0.8.1", candidate="0.11.0"), DOCKER)))
+    assert [text.split(":")[0] for text in plan.warnings] == [
+        "colima from 0.8.1 to 0.11.0",
+        "colima from 0.8.1 to 0.11.0",
+        "colima 0.11.0",
+    ]
+    assert plan_upgrade(ALLOWED, Found((COLIMA,))).warnings == ()
+    # Nothing is said of what is not going to be.
+    assert plan_upgrade(FORBIDDEN, Found((replace(COLIMA, installed="0.8.1"),), running=("k8s",))).warnings == ()
+
+
+def test_a_version_without_a_number_is_upgraded_all_the_same() -> None:
+    assert plan_upgrade(ALLOWED, Found((replace(COLIMA, installed="HEAD-1234", candidate="HEAD"),))).actions
+
+
+def test_the_way_back_is_a_command() -> None:
+    assert COLIMA.back == 'brew unlink colima && ln -s "$(brew --cellar)"/colima/0.9.1/bin/* "$(brew --prefix)"/bin/'
+    assert "lib/docker/cli-plugins/*" in replace(COLIMA, program="docker-buildx", package="docker-buildx").back
+    assert PACKAGED.back == "sudo apt-get install --allow-downgrades docker-cli=26.1.5+dfsg1-9"
