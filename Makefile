@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate upgrade snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -129,6 +129,9 @@ reclaim: $(VENV)/.lab ## Free disk space in the running VMs; ARGS=--check shows 
 
 migrate: $(VENV)/.lab ## Move in from another docker engine; SOURCE=its context, ARGS=--check shows first what goes where
 	@$(ANSIBLE) playbooks/migrate.yml $(if $(SOURCE),-e migrate_source="$(SOURCE)") $(ARGS)
+
+move: $(VENV)/.lab ## Let a VM with runtime docker go on with containerd; PROFILE=its name, ARGS=--check shows first what goes where
+	@$(ANSIBLE) playbooks/move.yml $(if $(PROFILE),-e move_profile="$(PROFILE)") $(ARGS)
 
 upgrade: $(VENV)/.lab ## Upgrade colima, Lima, docker and kubectl; ARGS=--check shows first from what to what
 	@$(ANSIBLE) playbooks/upgrade.yml $(ARGS)

@@ -37,6 +37,7 @@ SUBJECTS = {
     "colima_disk_snapshot": "snapshot.task",
     "colima_profile": "colima.task",
     "colima_profile_info": "colima.info",
+    "colima_runtime_move": "migration.runtime.task",
     "disk_reclaim": "reclaim.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",

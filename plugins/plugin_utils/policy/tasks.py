@@ -29,6 +29,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "buildx_builder": ("docker", "docker-buildx"),
     "colima_disk_snapshot": ("colima", "limactl"),
     "colima_profile": ("colima", "limactl"),
+    "colima_runtime_move": ("colima", "limactl"),
     "disk_reclaim": ("colima", "limactl"),
     "docker_cli_config": ("docker",),
     "docker_context": ("docker",),

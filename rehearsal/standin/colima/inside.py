@@ -21,6 +21,8 @@ from rehearsal.services import grades
 from rehearsal.services.node import register_node
 
 READY_SECONDS = 120.0
+# sh -c SCRIPT NAME, behind which files of the machine are named.
+SCRIPT_WORDS = 3
 # Settings that Debian's dockerd 20.10 refuses to start with; a newer one takes proxies from there, too.
 NEWER_THAN_DOCKERD_20 = ("proxies",)
 
@@ -55,6 +57,11 @@ class Guest:
     def state(self) -> Path:
         """Processes' records, logs and short-lived state."""
         return self.lab / "run" / self.instance
+
+    def file(self, name: str) -> Path:
+        """What stands for a file or directory of the machine: what colima keeps on the data disk is there."""
+        below = Path(name).relative_to("/")
+        return self.disk / Path(*below.parts[2:]) if below.parts[:2] == ("var", "lib") else self.root / below
 
     @property
     def runtime(self) -> str:
@@ -189,14 +196,19 @@ def run_inside(guest: Guest, argv: Sequence[str]) -> int:
         settings = ["--host", guest.docker().host] if name == "docker" else ["--kubeconfig", str(guest.k3s_yaml)]
         return _become([str(program), *settings, *rest])
     inside = name in ("ctr", "buildctl") and guest.containerd().running
-    if command := guest.containerd().inside(words) if inside else _of_this_machine(name, rest):
+    if command := guest.containerd().inside(words) if inside else _of_this_machine(guest, name, rest):
         return _become(command)
     # Set-up commands of images that this guest does not have.
     return 1 if name == "false" else 0
 
 
-def _of_this_machine(name: str, rest: Sequence[str]) -> list[str]:
-    """Return what answers for the guest: its programs and file systems are those of this machine, and only read."""
+def _of_this_machine(guest: Guest, name: str, rest: Sequence[str]) -> list[str]:
+    """Return what answers for the guest: its programs and file systems are those of this machine, and only read.
+
+    A script that is given files works on what stands for them.
+    """
+    if name == "sh" and len(rest) > SCRIPT_WORDS:
+        return ["/bin/sh", *rest[:SCRIPT_WORDS], *(str(guest.file(word)) for word in rest[SCRIPT_WORDS:])]
     packs = name == "sh" and "tar --create" in rest[-1]
     return [f"/bin/{name}", *rest] if packs or (name == "df" and Path(rest[-1]).exists()) else []
 

@@ -61,6 +61,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "state": "restored",
         "confirm": "lab",
     },
+    "colima_runtime_move": {
+        "profile": "lab",
+        "runtime": "containerd",
+        "phase": "leave",
+        "directory": "/nowhere",
+        "images": ["none"],
+        "namespaces": ["none"],
+        "secrets": True,
+        "stop": "always",
+        "confirm": "lab-docker",
+        "timeout": 0.1,
+        "ready_timeout": 0.1,
+    },
     "colima_profile": {
         "profiles": [
             {

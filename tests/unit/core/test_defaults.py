@@ -28,6 +28,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "delete_data": "no",
     },
     "colima_profile_info": {"names": ["a"]},
+    "colima_runtime_move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
     "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": []},
     "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
     "docker_context_info": {},

@@ -89,6 +89,15 @@ def stopped_profile(home: Path) -> None:
         subprocess.run(argv, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
 
 
+def kept_machine(home: Path) -> None:
+    """A VM that was set aside for one with another runtime."""
+    stopped_profile(home)
+    place = home / COLIMA / "_lima/_laptop.containers/kept/known-docker"
+    place.mkdir(parents=True)
+    said = {"name": place.name, "profile": "known", "runtime": "docker", "state": "kept", "parts": {}, "inodes": {}}
+    (place / "note.json").write_text(json.dumps(said))
+
+
 def old_images(home: Path) -> None:
     """A cluster that runs, with an image that has lost its name to a newer one."""
     known_profile(home)
@@ -137,6 +146,10 @@ SCENARIOS = {
         lambda _home: {"name": "dev", "runtime": "containerd", "host": {"cpus": 8, "memory_mib": 16384, "system": "Darwin"}},
     ),
     "colima_profile_info": Scenario(known_profile, lambda _home: {}),
+    "colima_runtime_move": Scenario(
+        kept_machine,
+        lambda home: {"profile": "known", "phase": "retire", "confirm": "known-docker", "directory": f"{home}/moves"},
+    ),
     "disk_reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
     "docker_cli_config": Scenario(leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env"}),
     "docker_context": Scenario(

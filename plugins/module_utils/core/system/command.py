@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ USUAL_DIRECTORIES = (
 )
 GRACE_SECONDS = 10.0
 _FOLLOW_SECONDS = 0.05
+_WATCH_SECONDS = 1.0
+_MOST_SAID = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,34 @@ class Cli:
             reader.join(timeout=1.0)
         return Output(argv, process.returncode, "".join(lines["stdout"]), "".join(lines["stderr"])), reason
 
+    def transfer(
+        self,
+        *args: str,
+        source: Path | None = None,
+        target: Path | None = None,
+        watch: Callable[[], object] = lambda: None,
+    ) -> Output:
+        """Run the tool with a file as its input, or as its output, whatever is in it. watch is called about once a second."""
+        argv, shown = (self.path, *args), " ".join((self.tool, *args))
+        with contextlib.ExitStack() as opened:
+            stdin = opened.enter_context(source.open("rb")) if source else subprocess.DEVNULL
+            out, err = (opened.enter_context(tempfile.TemporaryFile()) for _channel in "oe")
+            stdout = opened.enter_context(_new_file(target)) if target else out
+            process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=err, env=self.environment, start_new_session=True)
+            try:
+                while process.poll() is None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(_WATCH_SECONDS)
+                    watch()
+            except BaseException:
+                _end(process)
+                raise
+            output = Output(argv, process.returncode, *(_said(file) for file in (out, err)))
+        if output.rc != 0:
+            context: dict[str, Any] = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
+            raise CommandFailed(f"run '{shown}'", f"{_last_line(output)} (exit code {output.rc})", **context)
+        return output
+
     def json(self, *args: str, **options: Any) -> Any:
         """Run the tool and return its stdout decoded from JSON."""
         output = self.run(*args, **options)
@@ -229,6 +260,11 @@ def printed_to(into: Path) -> tuple[Path, Path]:
     return into.with_name(f"{into.name}.out"), into.with_name(f"{into.name}.err")
 
 
+def _said(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(_MOST_SAID).decode(errors="replace")
+
+
 def _new_file(path: Path) -> IO[bytes]:
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "wb")
@@ -267,7 +303,7 @@ def _feed(pipe: IO[str] | None, text: str) -> None:
             pipe.write(text)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[Any]) -> None:
     """End the process and its children, gently first."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):

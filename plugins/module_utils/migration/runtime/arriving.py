@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes to fill the new VM, to go back to the old one, and to give it up. Pure."""
+
+from __future__ import annotations
+
+from ...colima.model.state import RUNNING, STOPPED
+from ...core.errors import InputError, NotVerified, RefusedStep
+from ...core.plan import Plan, Step, size_in_words
+from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of
+from .model import Confirm, Create, Fill, Found, Load, Objects, Remove, Return, SetAside, Wish
+from .objects import key_of
+
+
+def plan_arriving(found: Found, wish: Wish) -> Plan:
+    """Return the steps: images, then the data of volumes, then the objects that use both."""
+    archive, what = found.archive, f"fill profile '{wish.profile}'"
+    if archive.arrived or (not found.kept and archive.sealed is None):
+        return Plan()
+    if archive.sealed is None:
+        return Plan(refusals=(RefusedStep(what, f"the archive '{wish.place}' is not complete", f"Run {PLAYBOOK} again."),))
+    if found.current.health != RUNNING or runtime_of(found) != wish.runtime:
+        reason = f"it does not run with {wish.runtime}"
+        return Plan(refusals=(RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),))
+    objects = archive.objects or Objects()
+    if objects.items and not found.current.live.get("kubernetes"):
+        return Plan(refusals=(RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),))
+    steps: list[Step] = [
+        Load("load", f"{len(one.images)} image{'s' if len(one.images) > 1 else ''}", size_in_words(one.size), saved=one)
+        for one in archive.images
+        if one.file not in found.arrived.files
+    ]
+    steps += [
+        Fill("fill", f"volume '{one.claim.claim}'", size_in_words(one.size), saved=one)
+        for one in archive.claims
+        if one.claim.volume not in found.arrived.volumes
+    ]
+    items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)
+    if items:
+        steps.append(Create("create", f"{len(items)} objects in the cluster", items=items))
+    return Plan(tuple(steps))
+
+
+def plan_ready(found: Found, wish: Wish) -> Plan:
+    """Return nothing to do, or what is not as it was in the old cluster."""
+    missing = plan_arriving(found, wish)
+    if missing.refusals or missing.steps:
+        left = missing.refusals[0].message if missing.refusals else f"it is left to {missing.steps[0]}"
+        return Plan(refusals=(NotVerified(f"verify profile '{wish.profile}'", left, f"Run {PLAYBOOK} again."),))
+    if found.arrived.waiting:
+        reason = f"{', '.join(found.arrived.waiting[:5])} {'is' if len(found.arrived.waiting) == 1 else 'are'} not ready"
+        remedy = f"See 'kubectl get pods --all-namespaces', and run again; {PLAYBOOK} with --tags back brings back the old VM."
+        return Plan(refusals=(NotVerified(f"verify profile '{wish.profile}'", reason, remedy),))
+    if found.archive.sealed is None or found.archive.arrived:
+        return Plan()
+    return Plan((Confirm("note", "that everything has arrived", silent=True),))
+
+
+def plan_return(found: Found, wish: Wish) -> Plan:
+    """Return the steps that let the old VM be the profile again. The new one is kept in its turn."""
+    what = f"bring back the old VM of profile '{wish.profile}'"
+    kept, runtime = kept_to_return(found, wish), runtime_of(found)
+    others = [one.name for one in found.kept if one.runtime != wish.runtime]
+    if kept is None:
+        if not others and runtime not in ("", wish.runtime):
+            return Plan()
+        known = ", ".join(others) or "none"
+        return Plan(refusals=(InputError(what, "it is not clear which", f"Name it as E(confirm). There are: {known}."),))
+    steps: list[Step] = [Return("bring back", f"the VM of profile '{wish.profile}'", f"kept as '{kept.name}'", kept=kept)]
+    if runtime and runtime == wish.runtime:
+        if found.current.health != STOPPED:
+            reason = f"the new one is {found.current.health}"
+            return Plan(refusals=(RefusedStep(what, reason, f"Stop it with 'colima stop {wish.profile}', and run again."),))
+        name = kept_name(wish, runtime)
+        if any(one.name == name for one in found.kept):
+            remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
+            return Plan(refusals=(RefusedStep(what, f"another one is still kept as '{name}'", remedy),))
+        target = f"the VM of profile '{wish.profile}'"
+        steps.insert(0, SetAside("keep", target, f"aside, as '{name}'", name=name, runtime=runtime))
+    return Plan(tuple(steps))
+
+
+def plan_retire(found: Found, wish: Wish) -> Plan:
+    """Return the steps that give up a kept VM and the archive. Only for who names it, and once the new one was found good."""
+    if not found.kept:
+        return Plan()
+    what, names = f"remove the old VM of profile '{wish.profile}'", [one.name for one in found.kept]
+    kept = next((one for one in found.kept if one.name == wish.confirm), None)
+    if kept is None:
+        return Plan(
+            refusals=(RefusedStep(what, "everything in it would be lost", f"Name it as E(confirm): {', '.join(names)}."),)
+        )
+    if kept.runtime != wish.runtime and found.archive.files and not found.archive.arrived:
+        reason = "the new one was not found to have all of it"
+        return Plan(refusals=(RefusedStep(what, reason, "Run the move again to its end, and then this."),))
+    target = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'"
+    return Plan((Remove("remove", target, "and the archive", name=kept.name),))

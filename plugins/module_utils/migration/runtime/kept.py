@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMs that were set aside: instance, disk, colima's note of it and settings, renamed away as they are, and renamed back.
+
+colima and Lima know nothing of it: to them the profile is absent. Back in their places, all files have the names that are
+written in them. The instance goes first and comes back last, so that what is half on its way is never taken for a VM, and
+colima's note goes before the disk: a disk without one is used by no start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ...colima_paths import Name, Paths
+from ...core.system.files import make_directory, rename_new, write_atomically
+from .model import KEPT, LEAVING, RETURNING, Kept
+
+_NOTE, _REMOVED = "note.json", ".removed"
+_ORDER = ("instance", "profile", "store", "disk")
+
+
+def directory(paths: Paths) -> Path:
+    """Return where kept VMs are."""
+    return paths.own / "kept"
+
+
+def read(paths: Paths, profile: Name) -> tuple[Kept, ...]:
+    """Return the kept VMs of a profile."""
+    return tuple(sorted(_read(paths, profile), key=lambda one: one.name))
+
+
+def _read(paths: Paths, profile: Name) -> Iterator[Kept]:
+    for note in directory(paths).glob(f"*/{_NOTE}"):
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
+            found = Kept(**json.loads(note.read_text(encoding="utf-8")))
+            if found.profile == profile.name:
+                yield found
+
+
+def homes(paths: Paths, name: Name) -> dict[str, Path]:
+    """Return where the parts of a profile are, in the order in which they leave."""
+    places = (paths.instance(name), paths.profile(name), paths.store(name), paths.data_disk(name))
+    return dict(zip(_ORDER, places, strict=True))
+
+
+def on_one_disk(paths: Paths, name: Name) -> bool:
+    """Whether all parts can be renamed into the directory of kept VMs."""
+    numbers = {path.stat().st_dev for path in (paths.lima, *homes(paths, name).values()) if path.exists()}
+    return len(numbers) <= 1
+
+
+def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
+    """Rename a stopped VM away, or go on with that."""
+    place = directory(paths) / called
+    kept = next((one for one in read(paths, name) if one.name == called), None)
+    if kept is None:
+        there = {part: path for part, path in homes(paths, name).items() if path.exists()}
+        inodes = {part: path.stat().st_ino for part, path in there.items()}
+        kept = Kept(called, name.name, runtime, LEAVING, {part: str(path) for part, path in there.items()}, inodes)
+        _note(place, kept)
+    for part, path in kept.parts.items():
+        # Another one under that name was made meanwhile, and stays.
+        if _inode(Path(path)) == kept.inodes[part]:
+            rename_new(Path(path), place / part)
+    for note in (paths.fresh(name), paths.kube_entry(name), paths.idle(name)):
+        note.unlink(missing_ok=True)
+    _note(place, replace(kept, state=KEPT))
+
+
+def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
+    """Rename a kept VM back, or go on with that. Its places must be free."""
+    place = directory(paths) / kept.name
+    _note(place, replace(kept, state=RETURNING))
+    for part, path in reversed(list(kept.parts.items())):
+        if (place / part).exists():
+            rename_new(place / part, Path(path))
+    for note in (paths.fresh(name), paths.kube_entry(name), paths.idle(name)):
+        note.unlink(missing_ok=True)
+    shutil.rmtree(place)
+
+
+def remove(paths: Paths, called: str) -> None:
+    """Remove a kept VM, and what a killed run has left of one."""
+    place = directory(paths)
+    if (place / called).exists():
+        rename_new(place / called, place / f".{called}{_REMOVED}")
+    for left in place.glob(f".*{_REMOVED}"):
+        shutil.rmtree(left)
+
+
+def _note(place: Path, kept: Kept) -> None:
+    make_directory(place)
+    write_atomically(place / _NOTE, json.dumps(asdict(kept), indent=1))
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0

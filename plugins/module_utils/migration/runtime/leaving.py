@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What it takes to get everything out of a profile, and its VM out of the way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from ...colima.model.state import RUNNING, STOPPED
+from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
+from ...core.plan import Plan, Step, size_in_words
+from ..model import Image, Inventory
+from ..plan import in_batches
+from . import archive
+from .model import (
+    CLUSTER,
+    KEPT,
+    LEAVING,
+    OWN,
+    RETURNING,
+    Claim,
+    Found,
+    Kept,
+    Objects,
+    SaveClaim,
+    SaveImages,
+    SaveObjects,
+    Seal,
+    SetAside,
+    StopCluster,
+    StopProfile,
+    Wish,
+)
+from .objects import familiar, images_of
+
+SOURCE = "docker"
+PLAYBOOK = "playbooks/move.yml"
+# Images that k3s brings along.
+_SYSTEM_IMAGES = "rancher/"
+# Containers of pods, and those in which buildx builds.
+_NOT_THE_USERS = ("k8s_", "buildx_buildkit_")
+
+
+def kept_name(wish: Wish, runtime: str) -> str:
+    """Return the name under which a VM is kept."""
+    return f"{wish.profile}-{runtime}"
+
+
+def runtime_of(found: Found) -> str:
+    """Return the runtime of the profile's VM; empty for a profile that has none."""
+    return str((found.current.known or {}).get("runtime") or "") if found.current.exists else ""
+
+
+def plan_leaving(found: Found, wish: Wish) -> Plan:
+    """Return the steps. Nothing is changed in the VM but that its cluster, and then itself, is stopped."""
+    half = next((one for one in found.kept if one.state == LEAVING), None)
+    if half:
+        return Plan((_set_aside(wish, half.name, half.runtime),))
+    there = runtime_of(found) == wish.runtime or (not found.current.exists and _has_left(found))
+    if there and wish.runtime != SOURCE:
+        return Plan()
+    name, what = kept_name(wish, SOURCE), f"move profile '{wish.profile}' to {wish.runtime}"
+    if problem := next(_problems(found, wish, what, name), None):
+        return Plan(refusals=(problem,))
+    if found.current.health == STOPPED:
+        return Plan((_set_aside(wish, name, SOURCE),))
+    return _plan_saving(found, wish, what, name)
+
+
+def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
+    objects = found.objects or found.archive.objects or Objects()
+    images, claims = list(_images(found, wish, objects)), list(_claims(found, objects))
+    if problem := _no_room(found, objects, images, claims, what):
+        return Plan(refusals=(problem,))
+    steps: list[Step] = [one for one in images if archive.images_file(one.images, one.namespace) not in _files(found)]
+    if found.objects is not None:
+        silent = not objects.items
+        steps.append(SaveObjects("save", f"{len(objects.items)} objects of the cluster", objects=found.objects, silent=silent))
+    if found.current.live.get("kubernetes"):
+        steps.append(StopCluster("stop", f"Kubernetes in profile '{wish.profile}'", "so that nothing writes to its volumes"))
+    steps += [SaveClaim("save", f"volume '{one.claim}'", size_in_words(one.size), claim=one) for one in claims]
+    files = {archive.images_file(one.images, one.namespace) for one in images}
+    files |= {archive.volume_file(one) for one in objects.claims}
+    steps += [
+        Seal("verify", "the archive", str(wish.place), boot=found.boot, files=frozenset(files)),
+        StopProfile("stop", f"profile '{wish.profile}'"),
+        _set_aside(wish, name, SOURCE),
+    ]
+    left = tuple(_left_behind(found, objects, name))
+    shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
+    return Plan(tuple(steps), *shown, warnings=left)
+
+
+def _set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
+    return SetAside("keep", f"the VM of profile '{wish.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
+
+
+def _has_left(found: Found) -> bool:
+    return any(one.state == KEPT for one in found.kept) and found.archive.sealed is not None
+
+
+def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[WorkstationError]:
+    """Yield why the move can't begin, or go on."""
+    current, archived, profile = found.current, found.archive, wish.profile
+    settings = current.known or {}
+    if wish.runtime == SOURCE:
+        yield InputError(what, f"its settings say runtime: {SOURCE}", "Let them say runtime: containerd, and run again.")
+    if any(one.state == RETURNING for one in found.kept):
+        yield RefusedStep(what, "its old VM is on the way back", f"Run {PLAYBOOK} with --tags back to its end.")
+    if not current.exists:
+        yield InputError(what, "there is no such profile", "Check its name.")
+    if runtime_of(found) != SOURCE:
+        reason = f"it has runtime {runtime_of(found) or 'unknown'}"
+        yield InputError(what, reason, f"Only profiles with runtime {SOURCE} can be moved.")
+    if any(one.name == name for one in found.kept):
+        remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
+        yield RefusedStep(what, f"a VM of an earlier move is still kept as '{name}'", remedy)
+    if not found.one_disk:
+        yield RefusedStep(what, "its VM and its settings are on different disks", "Let COLIMA_HOME and LIMA_HOME be on one disk.")
+    if current.health == STOPPED and (archived.sealed is None or archived.sealed != found.boot):
+        start = f"Start it with 'colima start {profile}', and run again."
+        yield RefusedStep(what, "it is stopped, and not all of it is in the archive", start)
+    if current.health not in (RUNNING, STOPPED):
+        yield RefusedStep(what, f"it is {current.health}", f"Repair it with 'colima stop --force {profile}', and start it again.")
+    saved = archived.objects is not None and archived.objects.boot == found.boot
+    if current.health == RUNNING and settings.get("kubernetes.enabled") and found.objects is None and not saved:
+        start = f"Start it with 'colima kubernetes start --profile {profile}', and run again."
+        yield CommandFailed(what, "its Kubernetes does not run", start)
+    busy = [one.name for one in (found.engine or Inventory("")).containers if one.writing and _is_the_users(one.name)]
+    if busy and not wish.stop:
+        reason = f"containers run in it ({', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''})"
+        yield RefusedStep(what, reason, "Stop them, or set E(stop=always).")
+
+
+def _is_the_users(container: str) -> bool:
+    return not container.startswith(_NOT_THE_USERS)
+
+
+def _files(found: Found) -> frozenset[str]:
+    return frozenset(one.file for one in found.archive.images)
+
+
+def _images(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
+    """Yield the files of images that the move needs, whether or not they are there."""
+    used, spaces = images_of(objects.items), dict[str, list[Image]]()
+    for image in (found.engine or Inventory("")).images:
+        if {familiar(tag) for tag in image.tags} & used:
+            spaces.setdefault(CLUSTER, []).append(image)
+        elif _is_wanted(image, wish):
+            spaces.setdefault(OWN, []).append(image)
+    for space, images in sorted(spaces.items(), reverse=True):
+        for batch in in_batches(images):
+            target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
+            whose = "the cluster's" if space == CLUSTER else "for nerdctl"
+            detail = f"{whose}, up to {size_in_words(sum(one.size for one in batch))}"
+            yield SaveImages("save", target, detail, images=batch, namespace=space)
+
+
+def _is_wanted(image: Image, wish: Wish) -> bool:
+    names = [tag for tag in image.tags if not tag.startswith(_SYSTEM_IMAGES)]
+    return any(fnmatchcase(name, pattern) for name in names for pattern in wish.images)
+
+
+def _claims(found: Found, objects: Objects) -> Iterator[Claim]:
+    """Yield the volumes to save: while the cluster has run, a file of one says nothing any more."""
+    saved = {one.claim.volume for one in found.archive.claims} if found.objects is None else set()
+    return (one for one in objects.claims if one.volume not in saved)
+
+
+def _no_room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim], what: str) -> WorkstationError | None:
+    """Return a refusal where not all fits: once into the archive, and once more into the disk of the new VM."""
+    there = _files(found)
+    missing = [one for one in images if archive.images_file(one.images, one.namespace) not in there]
+    layers = (found.engine or Inventory("")).layers_size
+
+    def size(some: list[SaveImages]) -> int:
+        whole = sum(image.size for one in some for image in one.images)
+        return min(whole, layers) if layers else whole
+
+    needed = size(images) + sum(one.size for one in objects.claims) + size(missing) + sum(one.size for one in claims)
+    if needed <= found.free:
+        return None
+    reason = f"it needs {size_in_words(needed)} of the laptop's disk, and {size_in_words(found.free)} are free"
+    return RefusedStep(what, reason, "Free some, or choose less with O(images) or another disk with O(directory).")
+
+
+def _left_behind(found: Found, objects: Objects, name: str) -> Iterator[str]:
+    """Yield what stays in the kept VM alone."""
+    yield from objects.left_out
+    engine = found.engine or Inventory("")
+    volumes = [one.name for one in engine.volumes if not one.anonymous]
+    if volumes:
+        yield f"Volumes of docker stay in '{name}': {', '.join(volumes[:5])}. playbooks/migrate.yml moves them, before this."
+    containers = [one.name for one in engine.containers if _is_the_users(one.name)]
+    if containers:
+        yield f"Containers stay in '{name}': {', '.join(containers[:5])}. Run them again."
+
+
+def kept_to_return(found: Found, wish: Wish) -> Kept | None:
+    """Return the kept VM that a way back is about."""
+    back = [one for one in found.kept if one.runtime != wish.runtime and wish.confirm in ("", one.name)]
+    return back[0] if len(back) == 1 else None

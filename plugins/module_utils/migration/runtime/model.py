@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a profile holds that goes on, where it waits meanwhile, and the steps of the move. Sizes are in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...colima.model.state import Current
+from ...colima_paths import Name
+from ...core.plan import Step
+from ..model import Image, Inventory
+
+# containerd's namespaces: the kubelet's, and the one that nerdctl works in.
+CLUSTER, OWN = "k8s.io", "default"
+# How far a kept VM is: its parts are on the way out, all there, or on the way back.
+LEAVING, KEPT, RETURNING = "leaving", "kept", "returning"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A persistent volume whose data is in the VM. claim: "namespace/name" of what it is bound to. path: in the VM."""
+
+    volume: str
+    claim: str
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What a cluster holds, ready to be created in another one. boot: the start of the VM in which it was read.
+
+    ready: the workloads that were, as "Kind namespace/name". left_out: what is not moved, and why.
+    """
+
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    claims: tuple[Claim, ...] = ()
+    ready: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    boot: int = 0
+
+
+@dataclass(frozen=True)
+class SavedImages:
+    """A complete file with images, for one of containerd's namespaces. digest: SHA-256 of the file."""
+
+    file: str
+    namespace: str
+    images: tuple[Image, ...]
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class SavedClaim:
+    """A complete file with the data of a volume. contents: a digest of what is in it. digest: SHA-256 of the file."""
+
+    file: str
+    claim: Claim
+    contents: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is in the directory of a move. sealed: the start of the VM after which all of it was written and read again.
+
+    arrived: a new VM was found to have all of it, and its workloads ready; from then on it is history. files: anything is there.
+    """
+
+    images: tuple[SavedImages, ...] = ()
+    claims: tuple[SavedClaim, ...] = ()
+    objects: Objects | None = None
+    sealed: int | None = None
+    arrived: bool = False
+    files: bool = False
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A VM that was set aside. name: of the directory. parts: where each belongs; inodes: which file each was when it left."""
+
+    name: str
+    profile: str
+    runtime: str
+    state: str
+    parts: Mapping[str, str]
+    inodes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run."""
+
+    phase: str
+    profile: Name
+    runtime: str
+    place: Path
+    images: tuple[str, ...] = ("*",)
+    namespaces: tuple[str, ...] = ("*",)
+    secrets: bool = False
+    stop: bool = False
+    confirm: str = ""
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What of an archive is in the new VM: files of images, volumes, and objects by their keys. waiting: workloads not ready."""
+
+    files: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
+    objects: frozenset[str] = frozenset()
+    waiting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
+
+    engine, objects: None where they could not be asked. free: at the archive's place.
+    """
+
+    current: Current
+    boot: int
+    archive: Archive
+    kept: tuple[Kept, ...] = ()
+    engine: Inventory | None = None
+    objects: Objects | None = None
+    arrived: Arrived = Arrived()
+    free: int = 0
+    one_disk: bool = True
+
+
+@dataclass(frozen=True)
+class SaveImages(Step):
+    """Write images into one file."""
+
+    images: tuple[Image, ...] = field(kw_only=True)
+    namespace: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class SaveObjects(Step):
+    """Write down what the cluster holds."""
+
+    objects: Objects = field(kw_only=True, repr=False)
+
+
+@dataclass(frozen=True)
+class StopCluster(Step):
+    """End the cluster and its pods, so that nothing writes to their volumes any more."""
+
+
+@dataclass(frozen=True)
+class SaveClaim(Step):
+    """Write the data of a volume into a file."""
+
+    claim: Claim = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Seal(Step):
+    """Read the whole archive again, and note that it is as it was written. files: those that belong to it; others go."""
+
+    boot: int = field(kw_only=True)
+    files: frozenset[str] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class StopProfile(Step):
+    """Stop the VM."""
+
+
+@dataclass(frozen=True)
+class SetAside(Step):
+    """Rename a stopped VM with its disk and settings away, as it is. name: under which it is kept."""
+
+    name: str = field(kw_only=True)
+    runtime: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Return(Step):
+    """Rename a kept VM back."""
+
+    kept: Kept = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Load(Step):
+    """Load a file of images into the new VM."""
+
+    saved: SavedImages = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Fill(Step):
+    """Give a volume its data in the new VM."""
+
+    saved: SavedClaim = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Create(Step):
+    """Create objects in the new cluster."""
+
+    items: tuple[Mapping[str, Any], ...] = field(kw_only=True, repr=False)
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Remove a kept VM, and the archive."""
+
+    name: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Confirm(Step):
+    """Note that the new VM has everything."""

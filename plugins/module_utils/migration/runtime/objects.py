@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of a cluster's objects goes on in another cluster, and in which form. Pure.
+
+What has an owner is left out, as its owner makes it again; so is what a new k3s brings with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .model import Claim, Objects
+
+SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
+# What a cluster says about itself, or makes out of other objects.
+DERIVED_GROUPS = frozenset(
+    (
+        "apiregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io",
+        "discovery.k8s.io", "events.k8s.io", "flowcontrol.apiserver.k8s.io", "helm.cattle.io", "internal.apiserver.k8s.io",
+        "k3s.cattle.io", "metrics.k8s.io", "node.k8s.io", "resource.k8s.io", "storagemigration.k8s.io",
+    )
+)  # fmt: skip
+_DERIVED = frozenset(
+    (
+        "ComponentStatus",
+        "ControllerRevision",
+        "CSINode",
+        "CSIStorageCapacity",
+        "Endpoints",
+        "Event",
+        "IPAddress",
+        "Node",
+        "ServiceCIDR",
+        "VolumeAttachment",
+    )
+)
+WORKLOADS = {"Deployment": "replicas", "StatefulSet": "replicas", "DaemonSet": "desiredNumberScheduled"}
+# What others need comes first; what is not named here comes before what runs.
+_FIRST = (
+    "Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "ClusterRole", "ClusterRoleBinding",
+    "ServiceAccount", "Role", "RoleBinding", "Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim", "Service",
+)  # fmt: skip
+_LAST = ("Pod", "CronJob", "DaemonSet", "StatefulSet", "Deployment", "HorizontalPodAutoscaler")
+_OF_THIS_CLUSTER = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/", "deployment.kubernetes.io/")
+# Secrets that only the cluster that made them can use.
+_OWN_SECRETS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
+
+
+def key_of(item: Mapping[str, Any]) -> str:
+    """Return what tells an object from all others."""
+    meta = item["metadata"]
+    return f"{item['apiVersion']} {item['kind']} {meta.get('namespace', '')}/{meta['name']}"
+
+
+def called(item: Mapping[str, Any]) -> str:
+    """Return what a person calls an object: "Deployment default/web"."""
+    namespace, name = item["metadata"].get("namespace"), item["metadata"]["name"]
+    return f"{item['kind']} {f'{namespace}/' if namespace else ''}{name}"
+
+
+def objects_of(
+    items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], mounted: Sequence[str], *, secrets: bool
+) -> Objects:
+    """Return what goes on, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
+    moved = [one for one in items if _moves(one, namespaces) and (secrets or one["kind"] != "Secret")]
+    bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
+    mine = {called(one).partition(" ")[2] for one in moved if one["kind"] == "PersistentVolumeClaim"}
+    moved = [one for one in moved if one["kind"] != "PersistentVolume" or (_claim_of(one) in (*mine, ""))]
+    claims, left = list[Claim](), list[str]()
+    for name in sorted(mine):
+        path = _path_of(bound[name]) if name in bound else ""
+        if path and not any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in mounted):
+            claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
+    hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
+    if hidden and not secrets:
+        left.append(f"Secrets are not moved: {_listed(hidden)}. Make them again, or set O(secrets=true).")
+    jobs = [called(one) for one in items if one["kind"] == "Job" and _in(one, namespaces) and not _owned(one)]
+    if jobs:
+        left.append(f"Jobs are not moved, as they would run once more: {_listed(jobs)}.")
+    ready = tuple(sorted(called(one) for one in moved if one["kind"] in WORKLOADS and is_ready(one)))
+    return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), tuple(claims), ready, tuple(left))
+
+
+def _moves(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
+    kind, meta = item["kind"], item["metadata"]
+    name, annotations = str(meta["name"]), meta.get("annotations") or {}
+    if (
+        _owned(item)
+        or kind in _DERIVED
+        or kind == "Job"
+        or any(one.startswith("objectset.rio.cattle.io/") for one in annotations)
+    ):
+        return False
+    if meta.get("deletionTimestamp") or not _in(item, namespaces):
+        return False
+    special = {
+        "Namespace": name not in (*SYSTEM, "default"),
+        "Pod": (item.get("status") or {}).get("phase") not in ("Succeeded", "Failed"),
+        "Secret": item.get("type") not in _OWN_SECRETS,
+        "ConfigMap": name != "kube-root-ca.crt",
+        "Service": (meta.get("namespace"), name) != ("default", "kubernetes"),
+        "ServiceAccount": name != "default" or bool(item.get("imagePullSecrets")),
+        "CustomResourceDefinition": not name.endswith(".cattle.io"),
+    }
+    system = not meta.get("namespace") and (
+        name.startswith("system") or "kubernetes.io/bootstrapping" in (meta.get("labels") or {})
+    )
+    return special.get(kind, True) and not system
+
+
+def _in(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:
+    namespace = item["metadata"]["name"] if item["kind"] == "Namespace" else item["metadata"].get("namespace", "")
+    return not namespace or (namespace not in SYSTEM and any(fnmatchcase(namespace, one) for one in namespaces))
+
+
+def _owned(item: Mapping[str, Any]) -> bool:
+    return bool(item["metadata"].get("ownerReferences"))
+
+
+def _claim_of(volume: Mapping[str, Any]) -> str:
+    claim = volume["spec"].get("claimRef") or {}
+    return f"{claim['namespace']}/{claim['name']}" if claim.get("name") else ""
+
+
+def _path_of(volume: Mapping[str, Any]) -> str:
+    spec = volume["spec"]
+    return str((spec.get("hostPath") or spec.get("local") or {}).get("path") or "").rstrip("/")
+
+
+def _order(item: Mapping[str, Any]) -> tuple[int, str]:
+    kind = item["kind"]
+    first = _FIRST.index(kind) if kind in _FIRST else len(_FIRST)
+    return (first + 1 + _LAST.index(kind) if kind in _LAST else first), key_of(item)
+
+
+def cleaned(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object as its author wrote it, without what the cluster added."""
+    meta = item["metadata"]
+    notes = {key: value for key, value in (meta.get("annotations") or {}).items() if not key.startswith(_OF_THIS_CLUSTER)}
+    kept = {key: meta[key] for key in ("name", "namespace", "labels") if meta.get(key)} | (
+        {"annotations": notes} if notes else {}
+    )
+    body = {key: value for key, value in item.items() if key not in ("metadata", "status", "secrets")}
+    spec = dict(body["spec"]) if isinstance(body.get("spec"), Mapping) else None
+    if spec is not None:
+        body["spec"] = _CLEAN.get(item["kind"], lambda one: one)(spec)
+    return {**body, "metadata": kept}
+
+
+def _service(spec: dict[str, Any]) -> dict[str, Any]:
+    if spec.get("clusterIP") != "None":
+        spec = {key: value for key, value in spec.items() if key not in ("clusterIP", "clusterIPs")}
+    return {key: value for key, value in spec.items() if key != "healthCheckNodePort"}
+
+
+def _volume(spec: dict[str, Any]) -> dict[str, Any]:
+    claim = {key: value for key, value in (spec.get("claimRef") or {}).items() if key not in ("uid", "resourceVersion")}
+    return {**spec, "claimRef": claim} if claim else spec
+
+
+def _pod(spec: dict[str, Any]) -> dict[str, Any]:
+    def without_token(one: Mapping[str, Any], part: str) -> dict[str, Any]:
+        return {**one, part: [each for each in one.get(part) or () if not each["name"].startswith("kube-api-access-")]}
+
+    mounted = {part: [without_token(one, "volumeMounts") for one in spec[part]] for part in _CONTAINERS if spec.get(part)}
+    return {key: value for key, value in {**without_token(spec, "volumes"), **mounted}.items() if key != "nodeName"}
+
+
+_CONTAINERS = ("initContainers", "containers")
+_CLEAN = {"Service": _service, "PersistentVolume": _volume, "Pod": _pod}
+
+
+def images_of(items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the images that workloads name, as docker calls them."""
+    return frozenset(familiar(str(one["image"])) for item in items for one in _containers(item.get("spec")) if one.get("image"))
+
+
+def _containers(spec: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the containers of a pod, or of the template of one, however deep it is."""
+    if not isinstance(spec, Mapping):
+        return
+    for part in _CONTAINERS:
+        for one in spec.get(part) or ():
+            if isinstance(one, Mapping):
+                yield one
+    for part in ("template", "jobTemplate", "spec"):
+        yield from _containers(spec.get(part))
+
+
+def familiar(image: str) -> str:
+    """Return an image's name in docker's short form, with its tag."""
+    name = image.removeprefix("docker.io/").removeprefix("library/")
+    return name if "@" in name or ":" in name.rpartition("/")[2] else f"{name}:latest"
+
+
+def is_ready(item: Mapping[str, Any]) -> bool:
+    """Whether all pods of a workload are ready, by what its controller last said of its newest form."""
+    status, meta = item.get("status") or {}, item["metadata"]
+    if int(status.get("observedGeneration") or 0) < int(meta.get("generation") or 0):
+        return False
+    if item["kind"] == "DaemonSet":
+        return int(status.get("numberReady") or 0) >= int(status.get("desiredNumberScheduled") or 0)
+    wanted = (item.get("spec") or {}).get("replicas")
+    return int(status.get("readyReplicas") or 0) >= (1 if wanted is None else int(wanted))
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
