@@ -39,20 +39,35 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def compare(
-    name: str, goal: float, ours: Callable[[], object], other: Callable[[], object], *, pairs: int = 5, warm_up: bool = True
+    name: str,
+    goal: float,
+    ours: Callable[[], object],
+    other: Callable[[], object],
+    *,
+    before: Callable[[], object] = lambda: None,
+    pairs: int = 5,
+    warm_up: bool = True,
 ) -> Row:
-    """Run both in turn and return the row. The order alternates, so that neither always has the warmer caches."""
+    """Run both in turn and return the row. The order alternates, so that neither always has the warmer caches.
+
+    before: what each of them finds; it is not measured.
+    """
+
+    def measure(work: Callable[[], object]) -> float:
+        before()
+        return seconds(work)
+
     if warm_up:
-        ours()
-        other()
+        measure(ours)
+        measure(other)
     measured: list[tuple[float, float]] = []
     for number in range(pairs):
         if number % 2:
-            second = seconds(other)
-            measured.append((seconds(ours), second))
+            second = measure(other)
+            measured.append((measure(ours), second))
         else:
-            first = seconds(ours)
-            measured.append((first, seconds(other)))
+            first = measure(ours)
+            measured.append((first, measure(other)))
     return Row(
         name,
         statistics.median(mine for mine, _ in measured),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results.json")
 # Every module here offers rows() -> list of Row.
-SUITES = ("playbooks", "pull_secret")
+SUITES = ("playbooks", "pull_secret", "moving")
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep
 
 from rehearsal.services.dockerd import Dockerd
-from tests.support.migration.engines import Engines, docker, place_of, two_engines
+from tests.support.migration.engines import Engines, docker, place_of, two_engines, volumes_of, wipe
 from tests.support.migration.faults import enlarge, killed_after, small_disk, stalling
 from tests.support.migration.made_images import Layer, archive
 from tests.support.migration.trees import many_files, odd_tree, told
@@ -48,21 +48,9 @@ def empty(engines: Engines) -> Iterator[Engines]:
     wipe(engines.target)
 
 
-def wipe(engine: Dockerd) -> None:
-    for name in names(engine):
-        docker(engine, "volume", "rm", name)
-    there = docker(engine, "images", "--all", "--quiet").split()
-    if there:
-        docker(engine, "rmi", "--force", *dict.fromkeys(there))
-
-
-def names(engine: Dockerd) -> list[str]:
-    return docker(engine, "volume", "ls", "--quiet").split()
-
-
 def trees(engine: Dockerd) -> dict[str, list[bytes]]:
     """Return the volumes that have their own names."""
-    return {name: told(place_of(engine, name)) for name in names(engine) if name in VOLUMES}
+    return {name: told(place_of(engine, name)) for name in volumes_of(engine) if name in VOLUMES}
 
 
 def images(engine: Dockerd) -> list[str]:
@@ -74,7 +62,7 @@ def whole(engines: Engines) -> None:
     engines.move()
     assert trees(engines.target) == trees(engines.source)
     assert images(engines.target) == images(engines.source)
-    assert sorted(names(engines.target)) == sorted(VOLUMES)
+    assert sorted(volumes_of(engines.target)) == sorted(VOLUMES)
     assert not engines.move()["changed"]
     for engine in (engines.source, engines.target):
         assert docker(engine, "ps", "--all", "--quiet") == ""
@@ -143,7 +131,7 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on() -> None:
             many_files(place_of(source, "many"), 9000)
             with pytest.raises(CommandFailed, match=r"many'.*No space left on device\. Free some disk space there"):
                 engines.move()
-            assert "many" not in names(target)
+            assert "many" not in volumes_of(target)
             enlarge(disk, 200)
             engines.move()
             assert told(place_of(target, "many")) == told(place_of(source, "many"))

@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from .engine import Silent
 
-PIECE = 1 << 20
+# About what a socket holds. Room for more is reserved for nothing, which costs more than to receive it.
+PIECE = 1 << 18
 _LONGEST_HEAD = 1 << 16
 _LONGEST_ANSWER = 64 << 20
-_FRAME = struct.Struct(">BxxxL")
-_STDERR = 2
 
 
 class Refused(Exception):
@@ -43,8 +41,7 @@ class Api:
         """End every exchange, one that waits too; from then on only small requests are made, with which things are put right."""
         self.ended = True
         for connection in list(self.open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _shut(connection)
 
     def ask(self, method: str, target: str, body: object = None, *, seconds: float | None = None) -> Any:
         """Return the decoded answer to a small request. Raises Refused and Silent."""
@@ -201,28 +198,20 @@ class Exchange:
             return piece
         return self._receive(most)
 
-    def frames(self) -> Iterator[tuple[bool, bytes]]:
-        """Yield what an attached container prints, piece by piece, and whether it is of its error output."""
-        while head := self._exactly(_FRAME.size):
-            kind, size = _FRAME.unpack(head)
-            yield kind == _STDERR, self._exactly(size)
-
-    def _exactly(self, size: int) -> bytes:
-        """Return so many bytes; fewer only at the end."""
-        pieces, missing = [], size
-        while missing:
-            piece = self.read(missing)
-            if not piece:
-                break
-            pieces.append(piece)
-            missing -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def hang_up(self) -> None:
+        """Wake whoever waits in this exchange: there is nothing more to come."""
+        _shut(self.socket)
 
     def _receive(self, most: int = PIECE) -> bytes:
         try:
             return self.socket.recv(most)
         except OSError as error:
             raise _silent(error, self.seconds) from error
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _silent(error: OSError, seconds: float) -> Silent:

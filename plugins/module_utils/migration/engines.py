@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..core.system.command import Cli
 from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
 from ..docker.stream import Api
-from .transfer.helper import PACK, HelperImage
+from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
 from .transfer.volumes import Place
 
@@ -47,6 +48,16 @@ class Ends:
         """Both of them."""
         return self.source, self.target
 
+    def prepare(self) -> None:
+        """Bring the helpers to both engines, side by side."""
+
+        def make(place: Place) -> None:
+            with place.side.trouble("read volumes"):
+                place.image.make()
+
+        with ThreadPoolExecutor(len(self.places)) as pool:
+            list(pool.map(make, self.places))
+
     def close(self) -> None:
         """Take the helpers away from both engines."""
         for place in self.places:
@@ -64,11 +75,16 @@ def ends_from(params: Mapping[str, Any]) -> Ends:
         Side(Api(target, params["timeout"]), f"the target '{params['target']}'"),
     )
 
-    def archive() -> bytes:
-        return _archive(profile)
-
-    places = [Place(side, HelperImage(side.api, archive)) for side in sides]
+    programs = Programs(lambda: _archive(profile))
+    places = [Place(side, HelperImage(side.api, programs)) for side in sides]
     return Ends(places[0], places[1], profile)
+
+
+def engine_from(text: str, called: str, seconds: float) -> tuple[Place, Name | None]:
+    """Return one engine by itself, and its profile, None for an engine that is not a colima profile. Raises InputError."""
+    socket, profile = _target(text)
+    side = Side(Api(socket, seconds), f"{called} '{text}'")
+    return Place(side, HelperImage(side.api, Programs(lambda: _archive(profile)))), profile
 
 
 def _source(text: str) -> str:

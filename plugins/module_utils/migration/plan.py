@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
@@ -20,8 +20,6 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     images, kept_images = _images(found, wish)
     volumes, kept_volumes = _volumes(found, wish)
     batches = [_batch(some) for some in in_batches(images)]
-    stuck = [one for one in found.source.containers if one.id in found.paused and one.state == "paused"]
-    unpause = [Unpause("unpause", f"container '{one.name}' of the source", container=one.id) for one in stuck]
     needed = _needed(images, [step.volume for step in volumes], found)
     refusals = []
     if found.free is not None and needed > found.free:
@@ -29,7 +27,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         refusals.append(
             RefusedStep("move all of it", reason, "Enlarge the profile's disk, or choose less with O(images), O(volumes).")
         )
-    steps: tuple[Step, ...] = (*unpause, *batches, *volumes)
+    steps: tuple[Step, ...] = (*unpause(found.source.containers, found.paused), *batches, *volumes)
     return Plan(
         steps,
         _counts(found.target.images, found.target.volumes),
@@ -38,6 +36,13 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         tuple(_left_behind(found, wish)),
         tuple(refusals),
     )
+
+
+def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterator[Unpause]:
+    """Yield steps that let containers go on that a killed run has left paused. paused: their ids, as it noted them."""
+    for one in containers:
+        if one.id in paused and one.state == "paused":
+            yield Unpause("unpause", f"container '{one.name}'", container=one.id)
 
 
 def _images(found: Found, wish: Wish) -> tuple[list[Image], list[Pending]]:

@@ -112,6 +112,8 @@ class Mover(Subject[Wish, Found]):
             with place.side.trouble(self.work):
                 sweep(place.side.api)
                 volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
+        if any(isinstance(step, CopyVolume) for step in plan.steps):
+            self.ends.prepare()
         waiting, running, failures = list(plan.steps), dict[Future[None], Step](), list[Exception]()
         with ThreadPoolExecutor(self.parallel) as pool:
             try:
@@ -168,7 +170,7 @@ class Mover(Subject[Wish, Found]):
             with volumes.paused(source.side, step.pause, str(step), self.record.note_paused):
                 moved = volumes.copy(source, target, step.volume)
             self.record.note_volume(name, Moved(moved, volumes.temporary(name)))
-        volumes.put_in_place(target, step.volume, moved, replace=step.replace, again=again)
+        volumes.put_in_place(target, step.volume, volumes.temporary(name), moved, replace=step.replace, again=again)
         self.record.note_volume(name, Moved(moved))
 
     def close(self) -> None:

@@ -66,3 +66,17 @@ def docker(engine: Dockerd, *arguments: str, data: bytes | None = None) -> str:
 def place_of(engine: Dockerd, volume: str) -> Path:
     """Return the directory of a volume."""
     return Path(docker(engine, "volume", "inspect", "--format", "{{.Mountpoint}}", volume).strip())
+
+
+def volumes_of(engine: Dockerd) -> list[str]:
+    """Return the names of its volumes."""
+    return docker(engine, "volume", "ls", "--quiet").split()
+
+
+def wipe(engine: Dockerd) -> None:
+    """Remove all volumes and images."""
+    for name in volumes_of(engine):
+        docker(engine, "volume", "rm", name)
+    there = docker(engine, "images", "--all", "--quiet").split()
+    if there:
+        docker(engine, "rmi", "--force", *dict.fromkeys(there))

@@ -8,7 +8,7 @@ Python's own tarfile takes longer for a small file than tar needs to read and wr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _BLOCK = 512
@@ -35,10 +35,10 @@ class Contents:
 
 
 class Pieces:
-    """An archive in pieces as they come; each is first passed on."""
+    """An archive in pieces as they come."""
 
-    def __init__(self, pieces: Iterable[bytes], also: Callable[[bytes], object] = lambda _: None) -> None:
-        self.pieces, self.also, self.left = iter(pieces), also, memoryview(b"")
+    def __init__(self, pieces: Iterable[bytes | memoryview]) -> None:
+        self.pieces, self.left = iter(pieces), memoryview(b"")
 
     def some(self, most: int) -> memoryview:
         """Return the next bytes, no more than so many. Raises ValueError at the end."""
@@ -46,7 +46,6 @@ class Pieces:
             piece = next(self.pieces, b"")
             if not piece:
                 raise ValueError("the archive of it ends too early")
-            self.also(piece)
             self.left = memoryview(piece)
         found, self.left = self.left[:most], self.left[most:]
         return found
@@ -59,9 +58,9 @@ class Pieces:
         return bytes(found)
 
     def drain(self) -> None:
-        """Pass on what comes behind the end."""
-        for piece in self.pieces:
-            self.also(piece)
+        """Take what comes behind the end."""
+        for _piece in self.pieces:
+            pass
 
 
 def contents_of(source: Pieces) -> Contents:

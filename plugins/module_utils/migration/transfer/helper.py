@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from ...core.errors import CommandFailed
 from ...docker.engine import Silent
+from ...docker.frames import frames
 from ...docker.stream import Api, Exchange, Refused
 from ..model import LABEL
 
@@ -29,18 +30,36 @@ PACK = (
     "{ printf '%s\\n' $programs; ldd $programs | sed -n 's,^[^/]*\\(/[^ :]*\\) (.*,\\1,p'; } | sort -u | "
     "sed 's,^/,,' | tar --create --directory=/ --dereference --files-from=- | base64"
 )
-_STDERR_KEPT = 4096
+_OUTPUT_KEPT = 4096
+# tar reads and writes so many blocks of 512 bytes at once, as many as a pipe holds.
+BLOCKS = 128
+# It prints a dot now and then, after 16 MiB, so that its silence means something.
+SIGNS_OF_LIFE = ("--checkpoint=256", "--checkpoint-action=dot")
+_SIGN = b"."
 # A file system may need so many times the patience to write what it has taken.
 _PATIENCE = 15
 _NOT_FOUND, _CONFLICT = 404, 409
 _ATTEMPTS, _ATTEMPT_SECONDS = 100, 0.2
 
 
+class Programs:
+    """The programs of helpers as an archive, which is fetched once."""
+
+    def __init__(self, fetch: Callable[[], bytes]) -> None:
+        self._fetch, self._archive, self.lock = fetch, b"", threading.Lock()
+
+    def archive(self) -> bytes:
+        """Return the archive. Raises CommandFailed."""
+        with self.lock:
+            self._archive = self._archive or self._fetch()
+            return self._archive
+
+
 class HelperImage:
     """The image in one engine, made when it is first needed."""
 
-    def __init__(self, api: Api, archive: Callable[[], bytes]) -> None:
-        self.api, self._archive, self.id = api, archive, ""
+    def __init__(self, api: Api, programs: Programs) -> None:
+        self.api, self.programs, self.id = api, programs, ""
         self.lock = threading.Lock()
 
     def make(self) -> str:
@@ -52,7 +71,7 @@ class HelperImage:
         if not self.id:
             label = quote(f"LABEL {LABEL}={HELPER}")
             with self.api.upload("POST", f"/images/create?fromSrc=-&changes={label}") as upload:
-                upload.write(self._archive())
+                upload.write(self.programs.archive())
                 lines = [json.loads(line) for line in upload.finish().splitlines() if line.strip()]
             found = [line["status"] for line in lines if str(line.get("status", "")).startswith("sha256:")]
             if not found:
@@ -76,7 +95,7 @@ class Helper:
     ) -> None:
         self.api, self.stdin = image.api, stdin
         self.id = str(self.api.ask("POST", "/containers/create", _definition(image.make(), command, mounts, stdin))["Id"])
-        self.said = bytearray()
+        self.said, self.printed, self.heard = bytearray(), bytearray(), time.monotonic()
         self.exchange: Exchange | None = None
         self.listener: threading.Thread | None = None
 
@@ -92,18 +111,19 @@ class Helper:
     def _listen(self) -> None:
         # What ends the exchange, feed() and end() meet as well.
         with contextlib.suppress(Silent):
-            for _nothing in self.output():
-                pass
+            for piece in self.output(forever=True):
+                self.printed = (self.printed + piece)[-_OUTPUT_KEPT:]
 
-    def output(self) -> Iterator[bytes]:
+    def output(self, *, forever: bool = False) -> Iterator[memoryview]:
         """Yield what the program prints, and keep the end of its error output."""
-        for wrong, piece in self.exchange.frames() if self.exchange else ():
+        for wrong, piece in frames(self.exchange, forever=forever) if self.exchange else ():
+            self.heard = time.monotonic()
             if wrong:
-                self.said = (self.said + piece)[-_STDERR_KEPT:]
+                self.said = (self.said + bytes(piece).lstrip(_SIGN))[-_OUTPUT_KEPT:]
             else:
                 yield piece
 
-    def feed(self, piece: bytes, what: str) -> None:
+    def feed(self, piece: bytes | memoryview, what: str) -> None:
         """Give the program input. Raises CommandFailed where it has ended, with its reason."""
         try:
             if self.exchange:
@@ -112,20 +132,24 @@ class Helper:
             self.end(what)
             raise
 
-    def fed(self, what: str) -> None:
-        """End the input, and wait for the program's end."""
+    def fed(self, what: str) -> str:
+        """End the input, wait for the program's end, and return what it has printed, without its signs of life."""
         if self.exchange:
             self.exchange.no_more()
         self.end(what)
+        return self.printed.lstrip(_SIGN).decode(errors="replace")
 
     def end(self, what: str) -> None:
         """Wait for the program's end. Raises CommandFailed for any other than a good one."""
-        code = int(self.api.ask("POST", f"/containers/{self.id}/wait", seconds=self.api.seconds * _PATIENCE)["StatusCode"])
-        if self.listener:
-            self.listener.join(self.api.seconds)
+        patience = self.api.seconds * _PATIENCE
+        while self.listener and self.listener.is_alive():
+            self.listener.join(min(patience, 1.0))
+            if time.monotonic() - self.heard > patience:
+                raise Silent(f"nothing came for {patience:g} s", slow=True)
+        code = int(self.api.ask("POST", f"/containers/{self.id}/wait", seconds=patience)["StatusCode"])
         if code:
             lines = self.said.decode(errors="replace").strip().splitlines()
-            said = [line.removeprefix("/bin/") for line in lines if "previous errors" not in line]
+            said = [line.lstrip(".").removeprefix("/bin/") for line in lines if "previous errors" not in line]
             full = any("No space left on device" in line for line in lines)
             remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
             raise CommandFailed(what, (said or [f"it ended with {code}"])[-1], remedy, stderr="\n".join(lines), rc=code)
@@ -133,6 +157,9 @@ class Helper:
     def close(self) -> None:
         """End the program, finished or not, and remove its container."""
         if self.exchange:
+            self.exchange.hang_up()
+            if self.listener:
+                self.listener.join()
             self.exchange.close()
         # A run that follows removes what stays.
         with contextlib.suppress(Silent, Refused):
@@ -148,12 +175,14 @@ def run(image: HelperImage, what: str, command: Sequence[str], mounts: Sequence[
     return text
 
 
-def sweep(api: Api) -> None:
-    """Remove the containers and images that helpers of a killed run have left."""
+def sweep(api: Api, but: str = "") -> None:
+    """Remove the containers and images that helpers of a killed run have left, but for the image of this run."""
     # All are asked for and looked at here: an engine that passes over a filter must not cost anybody an image.
     for container in filter(_ours, api.ask("GET", "/containers/json?all=1") or ()):
         _remove(api, str(container["Id"]))
     for image in filter(_ours, api.ask("GET", "/images/json?all=1") or ()):
+        if image["Id"] == but:
+            continue
         with contextlib.suppress(Refused):
             api.ask("DELETE", f"/images/{image['Id']}?force=1")
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...docker.engine import Silent
+from ...docker.stream import PIECE
 
 _BLOCK = 512
 _END = bytes(_BLOCK)
-_PIECE = 1 << 20
 _BLOBS = "blobs/sha256/"
 # Headers of tar that say something about the file behind them.
 _ABOUT_THE_NEXT = b"xgLK"
@@ -74,7 +74,7 @@ class _Source:
     def pieces(self, size: int) -> Iterator[bytes]:
         """Yield exactly so many bytes."""
         while size:
-            piece = self.read(min(size, _PIECE))
+            piece = self.read(min(size, PIECE))
             if not piece:
                 raise Silent("it hung up in the middle of an archive")
             size -= len(piece)
@@ -84,7 +84,7 @@ class _Source:
         return b"".join(self.pieces(size))
 
     def drain(self) -> None:
-        while self.read(_PIECE):
+        while self.read(PIECE):
             pass
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -18,21 +19,24 @@ from ...core.errors import CommandFailed, NotVerified
 from ...docker.stream import Refused
 from ..model import LABEL, Volume
 from .contents import Contents, Pieces, contents_of
-from .helper import Helper, HelperImage, directory, run, volume
+from .helper import BLOCKS, SIGNS_OF_LIFE, Helper, HelperImage, directory, run, volume
 from .sides import Meter, Side
 
-_KEPT = ("--xattrs", "--acls", "--numeric-owner")
+_KEPT = ("--xattrs", "--acls", "--numeric-owner", f"--blocking-factor={BLOCKS}")
 # Sorted, so that both sides tell the same in the same order, and of hard links the same one first.
 READ = (
     "/bin/tar", "--create", "--directory=/v", "--sparse", *_KEPT, "--xattrs-exclude=security.selinux", "--sort=name",
     "--format=posix", "--pax-option=delete=atime,delete=ctime", ".",
 )  # fmt: skip
+DIGEST = (*READ[:-1], "--use-compress-program=/bin/b2sum", *SIGNS_OF_LIFE, READ[-1])
 WRITE = (
     "/bin/tar", "--extract", "--directory=/v", *_KEPT, "--xattrs-include=*", "--preserve-permissions", "--same-owner",
-    "--delay-directory-restore",
+    "--delay-directory-restore", *SIGNS_OF_LIFE,
 )  # fmt: skip
-DIGEST = "/bin/b2sum"
+# What was written is read again in the same container.
+WRITE_AND_DIGEST = ("/bin/sh", "-c", f"{shlex.join(WRITE)} && exec {shlex.join(DIGEST)}")
 _NOT_FOUND = 404
+MOVING, RESTORING = "moving", "restoring"
 
 
 @dataclass(frozen=True)
@@ -43,56 +47,68 @@ class Place:
     image: HelperImage
 
 
-def temporary(name: str) -> str:
+def temporary(name: str, work: str = MOVING) -> str:
     """Return the name under which a volume is filled."""
-    return f"laptop.containers.moving-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"laptop.containers.{work}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def copy(source: Place, target: Place, what: Volume) -> str:
     """Fill a volume of a temporary name, and compare it with what left the source. Returns the copy's digest."""
     name, doing = temporary(what.name), f"copy volume '{what.name}'"
-    with target.side.trouble(doing):
-        remove(target, name)
-        target.side.api.ask("POST", "/volumes/create", {"Name": name, "Labels": {LABEL: what.name}})
-    sent = _stream(source, target, what, name, doing)
-    arrived = digest(target, name, doing)
+    meter, sent = Meter(what.name, what.size or 0), hashlib.blake2b()
+
+    def passing(pieces: Iterable[memoryview]) -> Iterator[memoryview]:
+        for piece in pieces:
+            meter.add(len(piece))
+            sent.update(piece)
+            yield piece
+
+    with reading(source, what.name, doing) as pieces:
+        arrived = fill(target, name, {LABEL: what.name}, passing(pieces), doing)
     # File systems that see holes in other places make another archive of the same files.
-    if arrived != sent and contents(source, what.name, doing) != contents(target, name, doing):
+    if arrived != sent.hexdigest() and contents(source, what.name, doing) != contents(target, name, doing):
         reason = "what arrived is not what the source has"
         raise NotVerified(f"verify the copy of volume '{what.name}'", reason, "Run again: it is copied again.")
+    meter.done()
     return arrived
 
 
-def _stream(source: Place, target: Place, what: Volume, name: str, doing: str) -> str:
-    """Read the one volume into the other. Returns the digest of what has left the source."""
-    meter, sent = Meter(what.name, what.size or 0), hashlib.blake2b()
-    with source.side.trouble(doing):
-        reader = Helper(source.image, READ, [volume(what.name, read_only=True)])
-    with contextlib.ExitStack() as opened:
-        opened.callback(reader.close)
-        with target.side.trouble(doing):
-            writer = Helper(target.image, WRITE, [volume(name, read_only=False)], stdin=True)
-            opened.callback(writer.close)
-            writer.start()
+@contextlib.contextmanager
+def reading(source: Place, name: str, doing: str) -> Iterator[Iterator[memoryview]]:
+    """Give a volume's archive, piece by piece."""
+
+    def pieces() -> Iterator[memoryview]:
         with source.side.trouble(doing):
             reader.start()
-            for piece in reader.output():
-                meter.add(len(piece))
-                sent.update(piece)
-                with target.side.trouble(doing):
-                    writer.feed(piece, doing)
+            yield from reader.output()
             reader.end(doing)
+
+    with source.side.trouble(doing):
+        reader = Helper(source.image, READ, [volume(name, read_only=True)])
+    with contextlib.closing(reader):
+        yield pieces()
+
+
+def fill(target: Place, name: str, labels: Mapping[str, str], pieces: Iterable[memoryview | bytes], doing: str) -> str:
+    """Make a volume, in place of one of that name, out of an archive. Returns the digest of what is in it then."""
+    with contextlib.ExitStack() as opened:
         with target.side.trouble(doing):
-            writer.fed(doing)
-    meter.done()
-    return sent.hexdigest()
+            remove(target, name)
+            target.side.api.ask("POST", "/volumes/create", {"Name": name, "Labels": dict(labels)})
+            writer = Helper(target.image, WRITE_AND_DIGEST, [volume(name, read_only=False)], stdin=True)
+            opened.callback(writer.close)
+            writer.start()
+        for piece in pieces:
+            with target.side.trouble(doing):
+                writer.feed(piece, doing)
+        with target.side.trouble(doing):
+            return writer.fed(doing).split()[0]
 
 
 def digest(place: Place, name: str, doing: str) -> str:
     """Return the digest of a volume's archive, which is made and digested beside it."""
     with place.side.trouble(doing):
-        command = (*READ[:-1], f"--use-compress-program={DIGEST}", READ[-1])
-        return run(place.image, doing, command, [volume(name, read_only=True)]).split()[0]
+        return run(place.image, doing, DIGEST, [volume(name, read_only=True)]).split()[0]
 
 
 def same(source: Place, target: Place, name: str, doing: str) -> bool:
@@ -104,34 +120,29 @@ def same(source: Place, target: Place, name: str, doing: str) -> bool:
 
 def contents(place: Place, name: str, doing: str) -> Contents:
     """Return what is in a volume, reading all of it here."""
-    with place.side.trouble(doing), contextlib.closing(Helper(place.image, READ, [volume(name, read_only=True)])) as reader:
-        reader.start()
+    with reading(place, name, doing) as pieces:
         try:
-            found = contents_of(Pieces(reader.output()))
+            return contents_of(Pieces(pieces))
         except ValueError as error:
-            # Where tar or the engine can tell why, they do.
-            reader.end(doing)
             raise CommandFailed(doing, str(error), "Run again: it is read again.") from error
-        reader.end(doing)
-        return found
 
 
-def put_in_place(target: Place, what: Volume, moved: str, *, replace: bool, again: bool) -> None:
+def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replace: bool, again: bool) -> None:
     """Give a filled volume its name. moved: its digest. again: an earlier run may have done so, and not lived to note it."""
     doing = f"copy volume '{what.name}'"
     api = target.side.api
     with target.side.trouble(doing):
         if again and _exists(target, what.name) and digest(target, what.name, doing) == moved:
-            remove(target, temporary(what.name))
+            remove(target, filled)
             return
         if replace:
             remove(target, what.name)
         final = api.ask("POST", "/volumes/create", {"Name": what.name, "Labels": dict(what.labels)})
         # Both are directories of the engine's own, side by side.
         volumes = PurePosixPath(final["Mountpoint"]).parent.parent
-        names = [f"/d/{name}/_data" for name in (temporary(what.name), what.name)]
+        names = [f"/d/{name}/_data" for name in (filled, what.name)]
         run(target.image, doing, ["/bin/mv", "--no-target-directory", *names], [directory(str(volumes))])
-        remove(target, temporary(what.name))
+        remove(target, filled)
 
 
 def _exists(place: Place, name: str) -> bool:
@@ -147,10 +158,11 @@ def remove(place: Place, name: str) -> None:
             raise
 
 
-def sweep(place: Place, complete: Collection[str]) -> None:
+def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> None:
     """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
     for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ():
-        if LABEL in (one.get("Labels") or {}) and one["Name"] not in complete:
+        ours = LABEL in (one.get("Labels") or {}) and one["Name"].startswith(f"laptop.containers.{work}-")
+        if ours and one["Name"] not in complete:
             remove(place, one["Name"])
 
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving in, compared with what a person would type: `docker save | docker load`, and tar in a container on both sides."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import PACK
+
+from bench.measure import Row, compare
+from tests.support.migration.engines import Engines, docker, place_of, two_engines, wipe
+from tests.support.migration.made_images import Layer, archive
+from tests.support.migration.trees import many_files, sparse_file
+
+MIB = 1 << 20
+IMAGES = [f"app:{number}" for number in range(12)]
+VOLUMES = [f"volume-{number}" for number in range(10)]
+# At least 0.9 of the other's speed, although copies are read again and compared.
+NEARLY_AS_FAST = 1.11
+PAIRS = 3
+
+
+def rows() -> list[Row]:
+    """Fill one engine, and move to another one again and again."""
+    with two_engines() as engines:
+        _fill(engines)
+
+        def empty() -> None:
+            wipe(engines.target)
+            # The other way needs tar at the target as well.
+            _tools(engines.target.host)
+
+        def with_base() -> None:
+            empty()
+            _piped(f"docker -H {engines.source.host} save app:0 | docker -H {engines.target.host} load")
+
+        def move_images() -> None:
+            engines.move(images=["app:*"], volumes=[])
+
+        def save_and_load() -> None:
+            _piped(f"docker -H {engines.source.host} save {' '.join(IMAGES)} | docker -H {engines.target.host} load")
+
+        def tar_and_tar() -> None:
+            for name in VOLUMES:
+                _tar(engines, name)
+
+        return [
+            compare("images / docker save | docker load", NEARLY_AS_FAST, move_images, save_and_load, before=empty, pairs=PAIRS),
+            # The source packs all layers whatever the target has, so there is little to win.
+            compare(
+                "images, 80 % of them there / the same", NEARLY_AS_FAST, move_images, save_and_load, before=with_base, pairs=PAIRS
+            ),
+            compare(
+                "10 volumes / tar | tar in containers",
+                NEARLY_AS_FAST,
+                lambda: engines.move(images=[]),
+                tar_and_tar,
+                before=empty,
+                pairs=PAIRS,
+            ),
+        ]
+
+
+def _fill(engines: Engines) -> None:
+    for number, name in enumerate(IMAGES):
+        layers = [Layer(1, 40 * MIB), Layer(2, 40 * MIB), Layer(3, 40 * MIB), Layer(10 + number, 3 * MIB)]
+        docker(engines.source, "load", data=archive([name], layers))
+    _tools(engines.source.host)
+    for number, name in enumerate(VOLUMES):
+        docker(engines.source, "volume", "create", name)
+        place = place_of(engines.source, name)
+        many_files(place, 500)
+        (place / "data").write_bytes(random.Random(number).randbytes(30 * MIB))  # noqa: S311 - not for secrets
+        sparse_file(place / "sparse", 64 * MIB, 0, 32 * MIB)
+
+
+def _tools(host: str) -> None:
+    _piped(f'sh -c "$0" | base64 --decode | docker -H {host} import - tools:1', PACK)
+
+
+def _tar(engines: Engines, name: str) -> None:
+    """Copy a volume, with what tar keeps on request."""
+    docker(engines.target, "volume", "create", name)
+    run = f"run --interactive --rm --net none --log-driver none --volume {name}:/v --entrypoint /bin/tar tools:1"
+    kept = "--directory /v --xattrs --acls --numeric-owner --sparse"
+    reader = f"docker -H {engines.source.host} {run} --create {kept} ."
+    _piped(f"{reader} | docker -H {engines.target.host} {run} --extract --same-owner {kept}")
+
+
+def _piped(command: str, argument: str = "") -> None:
+    shell = ["bash", "-c", f"set -o pipefail; {command}", argument]
+    subprocess.run(shell, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
