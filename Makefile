@@ -136,10 +136,10 @@ move: $(VENV)/.lab ## Let a VM with runtime docker go on with containerd; PROFIL
 upgrade: $(VENV)/.lab ## Upgrade colima, Lima, docker and kubectl; ARGS=--check shows first from what to what
 	@$(ANSIBLE) playbooks/upgrade.yml $(ARGS)
 
-snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM
+snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM, or volumes: ARGS="-e snapshot_volumes=db"
 	@$(ANSIBLE) playbooks/snapshot.yml $(ARGS)
 
-restore: $(VENV)/.lab ## Let the data disk of a stopped VM be what it was in the snapshot NAME
+restore: $(VENV)/.lab ## Let the data disk of a stopped VM, or volumes, be what they were in the snapshot NAME
 	@$(ANSIBLE) playbooks/restore.yml $(if $(NAME),-e snapshot_name="$(NAME)") $(ARGS)
 
 docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal

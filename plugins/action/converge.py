@@ -45,6 +45,7 @@ SUBJECTS = {
     "docker_migration": "migration.task",
     "docker_migration_info": "migration.info",
     "docker_socket_link": "docker.socket_link",
+    "docker_volume_snapshot": "migration.snapshots.task",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
     "support_bundle": "support.task",

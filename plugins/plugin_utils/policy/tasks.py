@@ -34,6 +34,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "docker_cli_config": ("docker",),
     "docker_context": ("docker",),
     "docker_migration": ("docker",),
+    "docker_volume_snapshot": ("docker",),
     "ecr_pull_secret": ("kubectl",),
     "nerdctl_wrapper": ("colima", "limactl"),
 }

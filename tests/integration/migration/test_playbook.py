@@ -57,6 +57,12 @@ def test_check_mode_is_the_plan(lab: Lab) -> None:
     assert config(lab) == LEFTOVERS and not images(lab).exists()
 
 
+def test_volumes_of_a_profile_get_snapshots(lab: Lab) -> None:
+    images(lab).with_name("volumes.json").write_text(json.dumps([{"Name": "db", "Driver": "local", "Mountpoint": "/v/db/_data"}]))
+    printed = play(lab, "playbooks/snapshot.yml", "--check", "-e", "snapshot_volumes=db", "-e", "snapshot_name=one")
+    assert "copy volume 'db' as 'one'" in printed
+
+
 def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
     play(lab, PLAYBOOK, *OLD)
     (arrived,) = json.loads(images(lab).read_text())

@@ -144,6 +144,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "compare": True,
     },
     "docker_socket_link": {"path": "~/docker.sock", "target": "/far.sock", "state": "present"},
+    "docker_volume_snapshot": {
+        "engine": "docker-buildx",
+        "volumes": ["db"],
+        "name": "before",
+        "directory": "/nowhere",
+        "keep": 2,
+        "state": "restored",
+        "confirm": ["db"],
+        "pause": False,
+        "anonymous": True,
+        "timeout": 0.1,
+    },
     "ecr_pull_secret": {
         "name": "ecr-creds",
         "registries": [

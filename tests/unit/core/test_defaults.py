@@ -34,6 +34,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "docker_context_info": {},
     "docker_migration": {"source": "desktop-linux", "largest_gib": "1.5", "volumes": "a,b", "pause": "yes"},
     "docker_migration_info": {"source": "desktop-linux"},
+    "docker_volume_snapshot": {"name": "before", "volumes": "a,b", "pause": "yes"},
     "docker_socket_link": {"target": "~/x.sock"},
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},

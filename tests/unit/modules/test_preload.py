@@ -48,7 +48,7 @@ def test_a_worker_has_nothing_of_a_subject_left_to_import(tmp_path: Path) -> Non
     answer = _run(tmp_path)
 
     assert answer["left"] == []
-    assert answer["subjects"] == 17
+    assert answer["subjects"] == len(list((ROOT / "plugins/modules").glob("*.py")))
     # What needs a registry is imported only where one is configured.
     assert answer["heavy"] == []
     kept = {file.name.partition(".")[0] for file in collection.rglob("*.pyc")}

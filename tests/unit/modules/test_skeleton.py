@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -124,6 +125,18 @@ def two_engines(home: Path) -> None:
     (home / ".rehearsal/old/images.json").write_text(json.dumps([image]))
 
 
+def kept_volume(home: Path) -> None:
+    """An engine with a volume, of which there are two snapshots."""
+    two_engines(home)
+    volume = {"Name": "db", "Driver": "local", "Labels": None, "Mountpoint": "/v/db/_data", "Options": None}
+    (home / ".rehearsal/old/volumes.json").write_text(json.dumps([volume]))
+    said = {"digest": "1", "contents": "2", "files": 1, "bytes": 0, "archive_bytes": 512, "labels": {}}
+    place = home / "kept" / hashlib.sha256(f"unix://{home}/old".encode()).hexdigest()[:16] / "db"
+    for name, made in (("first", "2026-11-01T00:00:00Z"), ("now", "2026-11-02T00:00:00Z")):
+        (place / name).mkdir(parents=True)
+        (place / name / "manifest.json").write_text(json.dumps({**said, "made": made}))
+
+
 def migration(home: Path) -> Options:
     return {"source": f"unix://{home}/old", "target": f"unix://{home}/new"}
 
@@ -159,6 +172,10 @@ SCENARIOS = {
     "docker_context_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
     "docker_migration": Scenario(two_engines, migration),
     "docker_migration_info": Scenario(two_engines, migration),
+    "docker_volume_snapshot": Scenario(
+        kept_volume,
+        lambda home: {"engine": f"unix://{home}/old", "name": "now", "keep": 1, "directory": f"{home}/kept"},
+    ),
     "docker_socket_link": Scenario(
         lambda home: (home / "docker.sock").symlink_to("/desktop.sock"),
         lambda home: {"path": f"{home}/docker.sock", "target": "/ours.sock"},

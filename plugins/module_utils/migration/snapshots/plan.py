@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What snapshots of volumes, or the way back to them, take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from ...core.errors import InputError, RefusedStep, WorkstationError
+from ...core.plan import Pending, Plan, Step, size_in_words
+from ..model import Container, Volume
+from ..plan import unpause
+from .model import Found, Keep, Kept, Remove, Restore, Wish
+
+
+def plan_snapshots(found: Found, wish: Wish) -> Plan:
+    """Return the steps."""
+    steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
+    if found.partial:
+        steps.append(Remove("remove", "what a killed run has left", paths=found.partial, silent=True))
+    rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
+    return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)
+
+
+def _plan_keep(found: Found, wish: Wish) -> Plan:
+    chosen = [one for one in found.engine.volumes if _wanted(one.name, wish) and (wish.anonymous or not one.anonymous)]
+    refusals: list[WorkstationError] = list(_unknown([one.name for one in found.engine.volumes], wish, "take a snapshot of"))
+    steps, pending, outside = list[Step](), list[Pending](), list[str]()
+    before = {(one.volume, one.name) for one in found.kept}
+    after = set(before)
+    for volume in chosen:
+        if volume.outside:
+            outside.append(volume.name)
+            continue
+        if (volume.name, wish.name) not in before:
+            writers = [one for one in _users(found, volume.name) if one.writing and volume.name in one.writes]
+            if writers and not wish.pause:
+                pending.append(_held(volume.name, writers))
+                continue
+            steps.append(_keep(volume, writers, wish))
+            after.add((volume.name, wish.name))
+        # The one of this name is the newest, or was just asked for.
+        others = [one.name for one in found.kept if one.volume == volume.name and one.name != wish.name]
+        surplus = others[: max(0, len(others) - wish.keep + 1)] if wish.keep else []
+        if surplus:
+            listed = ", ".join(f"'{name}'" for name in surplus)
+            paths = tuple(wish.place / volume.name / name for name in surplus)
+            steps.append(Remove("remove", f"old snapshots of volume '{volume.name}'", listed, paths=paths))
+            after -= {(volume.name, name) for name in surplus}
+    needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
+    if found.room is not None and needed > found.room:
+        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{wish.place}'"
+        refusals.append(RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes)."))
+    warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
+    return Plan(tuple(steps), _shown(before), _shown(after), tuple(pending), tuple(warnings), tuple(refusals))
+
+
+def _plan_restore(found: Found, wish: Wish) -> Plan:
+    known = [one for one in found.kept if one.name == wish.name]
+    refusals: list[WorkstationError] = list(_unknown([one.volume for one in known], wish, "restore"))
+    if not known:
+        names = ", ".join(sorted({one.name for one in found.kept})) or "none"
+        reason, remedy = f"there is no snapshot '{wish.name}'", f"Choose another one with O(name). There are: {names}."
+        refusals.append(InputError("restore volumes", reason, remedy))
+    there = {one.name for one in found.engine.volumes}
+    steps, pending, losing = list[Step](), list[Pending](), list[str]()
+    for one in known:
+        if not _wanted(one.volume, wish) or one.volume in found.same:
+            continue
+        if users := _users(found, one.volume):
+            pending.append(_used(one.volume, users))
+            continue
+        if one.volume in there and one.volume not in wish.confirm:
+            losing.append(one.volume)
+        steps.append(_restore(one, replace=one.volume in there))
+    if losing:
+        listed = ", ".join(f"volume '{name}'" for name in losing)
+        remedy = f"Take a snapshot, then run with E(confirm={','.join(losing)})."
+        refusals.append(RefusedStep(f"restore {listed}", "what is in there now would be lost", remedy))
+    needed = sum(step.kept.contents.size for step in steps if isinstance(step, Restore))
+    if found.room is not None and needed > found.room:
+        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in the engine"
+        refusals.append(RefusedStep("restore all of it", reason, "Enlarge the profile's disk, or choose less with O(volumes)."))
+    restored = [step.kept.volume for step in steps if isinstance(step, Restore)]
+    return Plan(
+        tuple(steps), {"volumes": sorted(there)}, {"volumes": sorted(there.union(restored))}, tuple(pending), (), tuple(refusals)
+    )
+
+
+def _keep(volume: Volume, writers: Sequence[Container], wish: Wish) -> Keep:
+    paused = f"; pauses {_names(writers)}" if writers else ""
+    return Keep(
+        "copy",
+        f"volume '{volume.name}' as '{wish.name}'",
+        size_in_words(volume.size or 0) + paused,
+        volume=volume,
+        path=wish.place / volume.name / wish.name,
+        pause=tuple(one.id for one in writers),
+    )
+
+
+def _restore(kept: Kept, *, replace: bool) -> Restore:
+    detail = f"as of {kept.made}, {size_in_words(kept.contents.size)}"
+    verb = "replace" if replace else "restore"
+    return Restore(verb, f"volume '{kept.volume}' from '{kept.name}'", detail, kept=kept, replace=replace)
+
+
+def _unknown(there: Iterable[str], wish: Wish, verb: str) -> Iterable[WorkstationError]:
+    """Yield a refusal for each name, not pattern, that nothing has."""
+    known = sorted(set(there))
+    for name in wish.volumes:
+        if not set(name) & set("*?[") and name not in known:
+            listed = ", ".join(known) or "none"
+            yield InputError(f"{verb} volume '{name}'", "there is none of that name", f"Correct O(volumes). There are: {listed}.")
+
+
+def _wanted(name: str, wish: Wish) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in wish.volumes)
+
+
+def _users(found: Found, volume: str) -> list[Container]:
+    return [one for one in found.engine.containers if volume in one.volumes]
+
+
+def _held(name: str, writers: Sequence[Container]) -> Pending:
+    reason = f"{_names(writers)} may write to it, and a copy would be torn"
+    return Pending(f"volume '{name}'", "its snapshot", reason, "Stop that, or set E(pause=true).", kind="in_use")
+
+
+def _used(name: str, users: Sequence[Container]) -> Pending:
+    remedy = "Remove what uses it ('docker compose down' keeps volumes), and run again."
+    return Pending(f"volume '{name}'", "its restoring", f"{_names(users)} holds on to it", remedy, kind="in_use")
+
+
+def _names(containers: Sequence[Container]) -> str:
+    return ", ".join(one.name for one in containers)
+
+
+def _shown(snapshots: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    return {"snapshots": sorted(f"{volume}/{name}" for volume, name in snapshots)}

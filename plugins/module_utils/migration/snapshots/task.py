@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots of volumes as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ...core.errors import InputError, NotVerified, file_trouble
+from ...core.plan import Plan, Step
+from ...core.subject import Outcome, Subject
+from ...core.system.files import make_directory, rename_new, write_atomically
+from ...core.system.home import state_directory
+from ...core.system.lock import Lock
+from ...docker.stream import PIECE
+from .. import inventory
+from ..engines import engine_from, free_bytes
+from ..model import LABEL, Unpause, Volume
+from ..record import Record
+from ..transfer import volumes
+from ..transfer.contents import Contents, Pieces, contents_of
+from ..transfer.helper import sweep
+from ..transfer.sides import Meter
+from .model import ARCHIVE, MANIFEST, PART, Found, Keep, Kept, Remove, Restore, Wish, kept_in, parts_in
+from .plan import plan_snapshots
+
+_WAIT_SECONDS = 5.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+
+
+class VolumeSnapshots(Subject[Wish, Found]):
+    """Volumes of one engine."""
+
+    spec = {
+        "engine": {"type": "str", "default": "docker-buildx"},
+        "volumes": {"type": "list", "elements": "str", "default": ["*"]},
+        "name": {"type": "str", "required": True},
+        "directory": {"type": "path", "default": "~/.local/share/laptop.containers/volumes"},
+        "keep": {"type": "int", "default": 0},
+        "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+        "confirm": {"type": "list", "elements": "str", "default": []},
+        "pause": {"type": "bool", "default": False},
+        "anonymous": {"type": "bool", "default": False},
+        "timeout": {"type": "float", "default": 120.0},
+    }
+    work = "look after snapshots of volumes"
+    look = "Something in the engine was changed meanwhile; run again."
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+        """Return what is asked for. Raises InputError."""
+        del check_mode
+        name = params["name"]
+        if not _NAME.fullmatch(name):
+            raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")
+        if params["keep"] < 0:
+            raise InputError(f"use {params['keep']} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
+        self.place, self.profile = engine_from(params["engine"], "engine", params["timeout"])
+        engine = self.profile.name if self.profile else hashlib.sha256(params["engine"].encode()).hexdigest()[:16]
+        self.restored: set[str] = set()
+        return Wish(
+            tuple(params["volumes"]),
+            name,
+            Path(params["directory"]) / engine,
+            params["state"] == "restored",
+            params["keep"],
+            params["pause"],
+            params["anonymous"],
+            frozenset(params["confirm"]),
+        )
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep moves and other snapshots out: they have helpers of their own."""
+        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+
+    def read(self, desired: Wish) -> Found:
+        """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""
+        with self.place.side.trouble(self.work):
+            engine = inventory.read(self.place.side.api)
+        self.record = Record((engine.engine, self.place.side.api.path))
+        kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
+        room = free_bytes(self.profile, engine.root) if desired.restore else _free(desired.place)
+        there = {one.name for one in engine.volumes}
+        compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
+        same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
+        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
+
+    def _same(self, kept: Kept) -> bool:
+        doing = f"compare volume '{kept.volume}'"
+        if volumes.digest(self.place, kept.volume, doing) == kept.digest:
+            return True
+        # Another release of tar may write another archive of the same.
+        return volumes.contents(self.place, kept.volume, doing) == kept.contents
+
+    def plan(self, desired: Wish, current: Found) -> Plan:
+        """Return the steps."""
+        self.wish = desired
+        return plan_snapshots(current, desired)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out the plan, after what a killed run has left is gone."""
+        with self.place.side.trouble(self.work):
+            sweep(self.place.side.api, self.place.image.id)
+            volumes.sweep(self.place, work=volumes.RESTORING)
+        super().carry_out(plan, tell)
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        if isinstance(step, Keep):
+            self._keep(step)
+        elif isinstance(step, Restore):
+            self._restore(step)
+        elif isinstance(step, Unpause):
+            with self.place.side.trouble(str(step)):
+                volumes.unpause(self.place.side, step.container)
+            self.record.note_paused(step.container, False)
+        elif isinstance(step, Remove):
+            for path in step.paths:
+                shutil.rmtree(path)
+
+    def _keep(self, step: Keep) -> None:
+        name, doing = step.volume.name, f"take snapshot '{step.path.name}' of volume '{step.volume.name}'"
+        part = step.path.with_name(f".{step.path.name}{PART}")
+        make_directory(part.parent)
+        part.mkdir(0o700)
+        with volumes.paused(self.place.side, step.pause, doing, self.record.note_paused):
+            sent, contents, size = self._written(step.volume, part / ARCHIVE, doing)
+            now = volumes.digest(self.place, name, doing)
+        if not sent == now == _digest(part / ARCHIVE):
+            reason = "the archive is not what the volume has"
+            raise NotVerified(doing, reason, "Look whether something writes to the volume, and run again.")
+        made = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        kept = Kept(name, step.path.name, sent, contents, size, made, step.volume.labels)
+        write_atomically(part / MANIFEST, kept.manifest())
+        rename_new(part, step.path)
+
+    def _written(self, volume: Volume, path: Path, doing: str) -> tuple[str, Contents, int]:
+        """Write the archive of a volume. Returns its digest, what is in it, and its size."""
+        meter, sent = Meter(volume.name, volume.size or 0), hashlib.blake2b()
+
+        def passing(pieces: Iterable[memoryview], file: BinaryIO) -> Iterator[memoryview]:
+            for piece in pieces:
+                meter.add(len(piece))
+                sent.update(piece)
+                file.write(piece)
+                yield piece
+
+        with _trouble(doing), volumes.reading(self.place, volume.name, doing) as pieces, path.open("xb") as file:
+            contents = contents_of(Pieces(passing(pieces, file)))
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        meter.done()
+        return sent.hexdigest(), contents, size
+
+    def _restore(self, step: Restore) -> None:
+        kept, doing = step.kept, f"restore volume '{step.kept.volume}'"
+        filled, meter = volumes.temporary(kept.volume, volumes.RESTORING), Meter(kept.volume, kept.size)
+
+        def passing() -> Iterator[bytes]:
+            with _trouble(doing), (self.wish.place / kept.volume / kept.name / ARCHIVE).open("rb") as file:
+                while piece := file.read(PIECE):
+                    meter.add(len(piece))
+                    yield piece
+
+        arrived = volumes.fill(self.place, filled, {LABEL: volumes.RESTORING}, passing(), doing)
+        if arrived != kept.digest and volumes.contents(self.place, filled, doing) != kept.contents:
+            volumes.remove(self.place, filled)
+            reason = "what arrived is not what the snapshot's manifest says"
+            raise NotVerified(doing, reason, "Check the disk that the snapshot is on, or choose another one with O(name).")
+        what = Volume(kept.volume, labels=kept.labels)
+        volumes.put_in_place(self.place, what, filled, kept.digest, replace=step.replace, again=False)
+        self.restored.add(kept.volume)
+        meter.done()
+
+    def close(self) -> None:
+        """Take the helpers away."""
+        if hasattr(self, "place"):
+            self.place.image.remove()
+
+    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+        """Return where snapshots are, and which there are."""
+        return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in outcome.after.kept]}
+
+
+SUBJECT = VolumeSnapshots
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
+
+
+def _free(place: Path) -> int:
+    there = next(one for one in (place, *place.parents) if one.is_dir())
+    return shutil.disk_usage(there).free
+
+
+@contextlib.contextmanager
+def _trouble(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise file_trouble(what, error) from error
+    except ValueError as error:
+        raise NotVerified(what, str(error), "Run again: it is read again.") from error
