@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -10,9 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.laptop.containers.plugins.action.converge import SUBJECTS
-
 ROOT = Path(__file__).resolve().parents[3]
+SUBJECTS = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 # Runs as the callback plugin does: through Ansible's loader of collections.
 PROGRAM = """
 import json, sys
