@@ -66,6 +66,10 @@ class Node:
         """Build an image straight into the cluster."""
         self._build(image, context, "type=image,unpack=true")
 
+    def save(self, image: str, context: Path, file: Path) -> None:
+        """Build an image into a file, as `docker load` takes it."""
+        self._build(image, context, f"type=docker,dest={file}")
+
     def push(self, image: str) -> None:
         """Build an image that sleeps into ECR's registry, and not into the cluster. Its content is like no other's."""
         context = context_of(self.home / image.replace("/", "-"), "sleep", ["infinity"])
