@@ -43,7 +43,8 @@ def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, po
         return Verdict(recreate=True, with_data=True)
     if policy.on_fixed_change == "warn":
         return _left_alone(current, fixed, what)
-    return Verdict(refusals=(_refusal(current, what, loss, policy),))
+    moves = "runtime" in fixed and (old_runtime(current), target["runtime"]) == ("docker", "containerd")
+    return Verdict(refusals=(_refusal(current, what, loss, policy, moves=moves),))
 
 
 def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
@@ -61,9 +62,13 @@ def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
     )
 
 
-def _refusal(current: Current, what: str, loss: str, policy: Policy) -> Refusal:
+def _refusal(current: Current, what: str, loss: str, policy: Policy, *, moves: bool) -> Refusal:
     name = current.name
     confirmed = f"O(confirm_data_loss=[{name}])"
+    if moves and policy.on_fixed_change != "recreate_with_data_loss":
+        keep = "Let playbooks/move.yml do it, which keeps everything"
+        lose = f"to lose its images and volumes, set O(on_fixed_change=recreate_with_data_loss) and {confirmed}"
+        return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"{keep}; {lose}.")
     if policy.on_fixed_change == "recreate_with_data_loss":
         reason = f"{loss}, so all its images and volumes would be lost"
         return Refusal(f"recreate profile '{name}' for {what}", reason, f"Set {confirmed} if you accept that.")
@@ -112,9 +117,14 @@ def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
     )
 
 
+def old_runtime(current: Current) -> str:
+    """Return the runtime that a profile has had so far."""
+    return str((current.applied or current.configured or {}).get("runtime") or current.disk_runtime)
+
+
 def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:
     """Return why the container data would not survive; empty when colima keeps it."""
-    old = (current.applied or current.configured or {}).get("runtime") or current.disk_runtime
+    old = old_runtime(current)
     if not current.exists and current.disk is None:
         return ""
     reasons = (

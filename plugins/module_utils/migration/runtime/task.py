@@ -30,7 +30,7 @@ from .arriving import plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
 from .guest import Inside
 from .images import save_images
-from .leaving import SOURCE, plan_leaving, runtime_of
+from .leaving import PLAYBOOK, SOURCE, plan_leaving, runtime_of
 from .model import (
     Arrived,
     Claim,
@@ -246,8 +246,11 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
         """Return where everything is."""
-        found = outcome.after
+        found, wish = outcome.after, outcome.desired
+        old = next((one.name for one in found.kept if one.runtime != wish.runtime), "")
+        remove = f"Remove it with {PLAYBOOK}, --tags retire and E(confirm={old})."
         return {
+            "warnings": [f"The old VM is kept as '{old}'. {remove}"] if old and wish.phase == "ready" else [],
             "archive": {
                 "directory": str(outcome.desired.place),
                 "complete": found.archive.sealed is not None,

@@ -7,12 +7,22 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Store
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, Current, DataDisk
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, RUNNING, Current, DataDisk
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.recreate import how_to_recreate
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
 HOST = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 UNUSED = "cpus: 2"
+
+
+@pytest.mark.parametrize("on_fixed_change", ["refuse", "recreate"])
+@pytest.mark.parametrize(("wanted", "moves"), [("containerd", True), ("incus", False)])
+def test_a_refused_change_to_containerd_names_the_move_that_loses_nothing(on_fixed_change: str, wanted: str, moves: bool) -> None:
+    disk, store = DataDisk(100 * GIB, written=True), Store(True, "docker")
+    current = Current(parse_name("dev"), RUNNING, applied=defaults(HOST), store=store, disk=disk, definition=UNUSED)
+    policy = Policy(on_fixed_change=on_fixed_change)
+    (refusal,) = how_to_recreate(current, ("runtime",), {**defaults(HOST), "runtime": wanted}, policy, None).refusals
+    assert ("playbooks/move.yml" in refusal.remedy) == moves
 
 
 @pytest.mark.parametrize("written", [False, True])
