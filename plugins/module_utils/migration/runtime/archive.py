@@ -91,7 +91,8 @@ def written(place: Path, file: str) -> Iterator[Path]:
 
 
 def note(place: Path, saved: SavedImages | SavedClaim) -> None:
-    """Write down what a file holds, before it gets its name."""
+    """Write down what a file holds, before it gets its name. What an older one of that name held, is no longer so."""
+    (place / saved.file).unlink(missing_ok=True)
     said = {key: value for key, value in dataclasses.asdict(saved).items() if key != "file"}
     write_atomically((place / saved.file).with_suffix(".json"), json.dumps(said))
 

@@ -34,7 +34,7 @@ def read(paths: Paths, profile: Name) -> tuple[Kept, ...]:
 
 
 def _read(paths: Paths, profile: Name) -> Iterator[Kept]:
-    for note in directory(paths).glob(f"*/{_NOTE}"):
+    for note in directory(paths).glob(f"[!.]*/{_NOTE}"):
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
             found = Kept(**json.loads(note.read_text(encoding="utf-8")))
             if found.profile == profile.name:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The archive of a move: what counts as complete, and what a file that has changed since is worth."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import NotVerified
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
+    OWN,
+    Claim,
+    Objects,
+    SavedClaim,
+    SavedImages,
+)
+
+IMAGES = (Image("sha256:1", ("web:1",), ("sha256:2",), 5, "linux/arm64", 1.0),)
+CLAIM = Claim("pvc-1", "shop/data", "/data", 4)
+
+
+def save(place: Path) -> frozenset[str]:
+    """Write two files, and return their names."""
+    digest = hashlib.sha256(b"content").hexdigest()
+    images, claim = archive.images_file(IMAGES, OWN), archive.volume_file(CLAIM)
+    for saved in (SavedImages(images, OWN, IMAGES, 7, digest), SavedClaim(claim, CLAIM, "c", 7, digest)):
+        with archive.written(place, saved.file) as part:
+            part.write_bytes(b"content")
+            archive.note(place, saved)
+    return frozenset((images, claim))
+
+
+def test_what_is_complete_is_read_as_it_was_written(tmp_path: Path) -> None:
+    objects = Objects(({"kind": "Pod"},), (CLAIM,), ("Deployment shop/web",), ("jobs",), 7)
+    archive.note_objects(tmp_path, objects)
+    files = save(tmp_path)
+    archive.seal(tmp_path, 7, files, lambda _: None)
+    found = archive.read(tmp_path)
+    assert (found.objects, found.sealed, found.arrived) == (objects, 7, False)
+    assert found.images[0].images == IMAGES and found.claims[0].claim == CLAIM
+    assert (tmp_path / "objects.json").stat().st_mode & 0o077 == 0
+    archive.confirm(tmp_path)
+    assert archive.read(tmp_path).arrived
+    archive.unseal(tmp_path)
+    assert (archive.read(tmp_path).sealed, archive.read(tmp_path).arrived) == (None, False)
+
+
+@pytest.mark.parametrize("what", ["images-*.tar", "volume-*.tar"])
+def test_a_file_that_has_changed_is_found_and_written_again(tmp_path: Path, what: str) -> None:
+    files = save(tmp_path)
+    (file,) = tmp_path.glob(what)
+    file.write_bytes(b"c0ntent")
+    with pytest.raises(NotVerified, match="it is not what was written"):
+        archive.seal(tmp_path, 7, files, lambda _: None)
+    found = archive.read(tmp_path)
+    assert found.sealed is None
+    assert file.name not in ({one.file for one in found.images} | {one.file for one in found.claims})
+
+
+def test_what_failed_has_no_name_and_an_older_one_counts_no_more(tmp_path: Path) -> None:
+    files = save(tmp_path)
+    with pytest.raises(ValueError, match="half"), archive.written(tmp_path, archive.volume_file(CLAIM)) as part:
+        part.write_bytes(b"ha")
+        archive.note(tmp_path, SavedClaim(archive.volume_file(CLAIM), CLAIM, "other", 2, "other"))
+        raise ValueError("half")
+    assert archive.read(tmp_path).claims == ()
+    assert {file.name for file in tmp_path.glob("*.tar*")} == files - {archive.volume_file(CLAIM)}
+
+
+def test_files_of_an_earlier_move_go(tmp_path: Path) -> None:
+    files = save(tmp_path)
+    kept = frozenset(name for name in files if name.startswith("images-"))
+    archive.seal(tmp_path, 7, kept, lambda _: None)
+    assert archive.read(tmp_path).claims == ()
