@@ -33,7 +33,7 @@ options:
     elements: str
     default: [docker-buildx, docker-compose]
   profile:
-    description: The colima profile whose engine RV(socket) and O(env_file) are about.
+    description: The colima profile whose engine RV(socket), O(env_file) and O(testcontainers) are about.
     type: str
     default: docker-buildx
   env_file:
@@ -41,6 +41,13 @@ options:
       - Path of an environment file with E(DOCKER_HOST) and the settings of testcontainers for O(profile). Not written by default.
       - A file that this module has not written is never overwritten or removed.
     type: path
+  testcontainers:
+    description:
+      - Whether C(~/.testcontainers.properties) names the engine of O(profile), as C(docker.host).
+      - The line is added behind what the file holds, all of which stays. It goes without this option, and with V(absent) in
+        O(state).
+    type: bool
+    default: false
   backup:
     description: Keep a copy of C(config.json) beside it, with date and time in its name, before it is changed.
     type: bool

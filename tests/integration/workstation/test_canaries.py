@@ -112,6 +112,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "plugins": ["docker-buildx"],
         "profile": "lab",
         "env_file": "~/docker.env",
+        "testcontainers": True,
         "backup": True,
     },
     "docker_context": {

@@ -29,7 +29,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     },
     "colima_profile_info": {"names": ["a"]},
     "colima_runtime_move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
-    "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": []},
+    "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": [], "testcontainers": "on"},
     "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
     "docker_context_info": {},
     "docker_migration": {"source": "desktop-linux", "largest_gib": "1.5", "volumes": "a,b", "pause": "yes"},

@@ -164,7 +164,9 @@ SCENARIOS = {
         lambda home: {"profile": "known", "phase": "retire", "confirm": "known-docker", "directory": f"{home}/moves"},
     ),
     "disk_reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
-    "docker_cli_config": Scenario(leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env"}),
+    "docker_cli_config": Scenario(
+        leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env", "testcontainers": True}
+    ),
     "docker_context": Scenario(
         lambda home: docker_cli.install(home / "bin"),
         lambda _home: {"name": "work", "docker": {"host": "unix:///w.sock"}, "current": "always", "probe_timeout": 0},

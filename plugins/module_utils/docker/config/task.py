@@ -24,6 +24,7 @@ from ..client import config_file, docker_directory, read_config
 from .env_file import RemoveEnv, WriteEnv, apply_env_file, plan_env_file
 from .file import ConfigFile
 from .plan import Edit, Facts, Forget, Link, Undo, edited, plan_config, plan_undo
+from .properties import NAME, WriteProperties, apply_properties, plan_properties, read_properties
 from .surroundings import apply_link, look_around, undo_facts
 
 _PLUGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
@@ -31,23 +32,25 @@ _PLUGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
 
 @dataclass(frozen=True)
 class Desired:
-    """What the options ask for. host: the address of the profile's socket."""
+    """What the options ask for. host: the address of the profile's socket; properties: that it stands in testcontainers' file."""
 
     present: bool
     repair: bool
     plugins: tuple[str, ...]
     host: str
     env_file: Path | None
+    properties: bool
     backup: bool
 
 
 @dataclass(frozen=True)
 class Current:
-    """What was found: docker's settings, what surrounds them (or what undoing needs to know), and the environment file."""
+    """What was found: docker's settings, what surrounds them (or what undoing needs to know), and the files for other tools."""
 
     config: Mapping[str, Any]
     facts: Facts | Undo
     env: FileState
+    properties: FileState
 
 
 class DockerConfig(Subject[Desired, Current]):
@@ -58,6 +61,7 @@ class DockerConfig(Subject[Desired, Current]):
         "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
         "profile": {"type": "str", "default": "docker-buildx"},
         "env_file": {"type": "path"},
+        "testcontainers": {"type": "bool", "default": False},
         "backup": {"type": "bool", "default": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
@@ -68,6 +72,7 @@ class DockerConfig(Subject[Desired, Current]):
     def __init__(self) -> None:
         self.directory = docker_directory(os.environ, home())
         self.file = ConfigFile(config_file(self.directory))
+        self.properties = Path(home()) / NAME
         self.notes = Notes("docker_cli_config")
         self.kept: Path | None = None
 
@@ -85,6 +90,7 @@ class DockerConfig(Subject[Desired, Current]):
             plugins=tuple(params["plugins"]),
             host=resolve(os.environ, platform.system()).socket(parse_name(params["profile"]), "docker"),
             env_file=Path(params["env_file"]) if params["env_file"] else None,
+            properties=params["testcontainers"],
             backup=params["backup"],
         )
         return self.asked
@@ -96,19 +102,21 @@ class DockerConfig(Subject[Desired, Current]):
     def read(self, desired: Desired) -> Current:
         """Return docker's settings and what surrounds them."""
         config = read_config(self.directory)
-        env = read_file(desired.env_file) if desired.env_file else FileState("absent")
+        others = (read_file(desired.env_file) if desired.env_file else FileState("absent"), read_properties(self.properties))
         if desired.present:
-            return Current(config, look_around(self.directory, config, desired.plugins, platform.system(), os.environ), env)
+            return Current(config, look_around(self.directory, config, desired.plugins, platform.system(), os.environ), *others)
         noted = tuple(_steps_of(self.notes.read().get(str(self.directory))))
-        return Current(config, undo_facts(self.directory, noted, os.environ), env)
+        return Current(config, undo_facts(self.directory, noted, os.environ), *others)
 
     def plan(self, desired: Desired, current: Current) -> Plan:
-        """Return the edits and links, then the environment file."""
+        """Return the edits and links, then the files for other tools."""
         facts = current.facts
         made = plan_undo(current.config, facts) if isinstance(facts, Undo) else plan_config(current.config, facts, desired.repair)
-        if desired.env_file is None:
-            return made
-        return merge([made, plan_env_file(desired.env_file, current.env, desired.host if desired.present else None)])
+        host = desired.host if desired.present else None
+        plans = [made, plan_properties(self.properties, current.properties, host if desired.properties else None)]
+        if desired.env_file is not None:
+            plans.append(plan_env_file(desired.env_file, current.env, host))
+        return merge(plans)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -123,6 +131,8 @@ class DockerConfig(Subject[Desired, Current]):
             apply_link(step)
         elif isinstance(step, WriteEnv | RemoveEnv):
             apply_env_file(step)
+        elif isinstance(step, WriteProperties):
+            apply_properties(step)
         elif isinstance(step, Forget):
             with self.notes.edit() as notes:
                 notes.pop(str(self.directory), None)

@@ -10,7 +10,7 @@ from ...core.errors import InputError
 from ...core.install import how_to_install, install_command
 from ...core.system.home import home
 from ...docker.client import config_file, docker_directory
-from ...docker.config.plan import Edit
+from ...docker.config.plan import Edit, Link
 from ...docker.context.model import BUILT_IN, ContextStep, Store, Wanted
 from ...docker.context.overrides import VARIABLES, find_settings, overriding, start_files
 from ..laptop import Laptop
@@ -54,6 +54,8 @@ def _config(laptop: Laptop) -> Iterator[Check]:
             yield PLUGINS.warning("docker does not look where its plugins are installed", converge, step.target)
         elif isinstance(step, Edit) and step.key == "currentContext":
             yield CONFIG.broken(f"its current context '{step.before}' is gone, so docker does nothing", converge)
+        elif not isinstance(step, Edit | Link):
+            yield CONFIG.warning(f"a run would {step}", converge)
         else:
             yield CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
     missing = [name for name, place in look.current.facts.plugins.items() if place is None]
