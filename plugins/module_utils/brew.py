@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .core.errors import CommandFailed, WorkstationError
+from .core.install import how_to_install, program_of
 from .core.plan import Plan, Step
 from .core.subject import Outcome, Subject
 from .core.system.command import Cli, Output
 
-HOW_TO_INSTALL = (
-    "Install Homebrew (https://brew.sh), or install what the Brewfile lists the way your system offers it "
-    "and leave this role out."
-)
 # No question, no upgrade of Homebrew itself in between, no advertisement of settings.
 QUIET = {"HOMEBREW_NO_AUTO_UPDATE": "1", "HOMEBREW_NO_ASK": "1", "HOMEBREW_NO_ENV_HINTS": "1", "NONINTERACTIVE": "1"}
 # `→ Formula colima needs to be installed.`
@@ -25,6 +22,12 @@ _MISSING = re.compile(r"^\W*(Tap|Formula|Cask) (\S+) needs to be", re.MULTILINE)
 _SECONDS_TO_CHECK = 120.0
 # Downloads, one after the other; without a line for ten minutes nothing comes any more.
 _STALL_SECONDS = 600.0
+
+# `brew "colima"`, with whatever options.
+_FORMULA = re.compile(r"""^\s*brew\s*\(?\s*["'](?:[^"']*/)?([^"'/]+)["']""", re.MULTILINE)
+
+# Not the system's own name: on a Mac the answer would be Homebrew again.
+_WITHOUT = "none"
 
 Missing = Sequence[tuple[str, str]]
 
@@ -41,12 +44,19 @@ def missing_from(text: str) -> list[tuple[str, str]]:
     return [(kind.lower(), name) for kind, name in _MISSING.findall(text)]
 
 
+def without_homebrew(brewfile: str) -> str:
+    """Return what to do where Homebrew is missing: install it, or what the Brewfile lists as this system offers it."""
+    programs = [program_of(formula) for formula in _FORMULA.findall(brewfile)]
+    instead = f" {how_to_install(*programs, system=_WITHOUT)}" if programs else ""
+    return f"Install Homebrew (https://brew.sh). Or leave this role out, and install what its Brewfile lists.{instead}"
+
+
 class Homebrew:
     """The Homebrew of this laptop, and one Brewfile."""
 
     def __init__(self, brewfile: str) -> None:
         self.brewfile = brewfile
-        self.cli = Cli("brew", HOW_TO_INSTALL, QUIET)
+        self.cli = Cli("brew", without_homebrew(brewfile), QUIET)
 
     def missing(self) -> Missing:
         """Return what of the Brewfile is not installed."""

@@ -137,6 +137,7 @@ checks:
         - "C(tools.version), whether the same is so of Lima, docker and buildx."
         - "C(tools.machine), whether a program is made for this machine, not for one that is emulated."
         - "C(tools.shadowed), whether another program comes before the one of that name that Homebrew keeps up to date."
+        - "C(tools.kvm), whether this user may use the virtualisation of a Linux laptop, where no VM runs already."
         - "C(tools.nerdctl), whether the command nerdctl is there, bound to its profile."
         - "C(profiles.settings), whether a run would accept the settings of the profiles."
         - "C(profiles.health), whether the VM of a profile is there, and runs where it should."

@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 # Homebrew's formulae, where their name is not the program's.
 _FORMULAE = {
@@ -18,14 +20,19 @@ _FORMULAE = {
     "docker-credential-osxkeychain": "docker-credential-helper",
     "docker-credential-secretservice": "docker-credential-helper",
 }
-# Debian's and Ubuntu's packages.
-_PACKAGES = {
+# Packages of Linux distributions. None has colima or Lima; their kubectl is too old for the clusters that colima makes.
+_EVERYWHERE = {"qemu-img": "qemu-utils", "docker-credential-ecr-login": "amazon-ecr-credential-helper"}
+_DEBIAN = {**_EVERYWHERE, "docker": "docker-cli", "docker-buildx": "docker-buildx", "docker-compose": "docker-compose"}
+# Its docker command comes with the engine, and its docker-compose is the old one, which is no plugin.
+_DEBIAN_12 = {**_EVERYWHERE, "docker": "docker.io"}
+_UBUNTU = {**_EVERYWHERE, "docker": "docker.io", "docker-buildx": "docker-buildx", "docker-compose": "docker-compose-v2"}
+_FEDORA = {
     "docker": "docker-cli",
     "docker-buildx": "docker-buildx",
     "docker-compose": "docker-compose",
-    "qemu-img": "qemu-utils",
-    "docker-credential-ecr-login": "amazon-ecr-credential-helper",
+    "qemu-img": "qemu-img",
 }
+RELEASE = Path("/etc/os-release")
 # Where their makers say how, for systems that do not offer them.
 _PAGES = {
     "colima": "https://github.com/abiosoft/colima/blob/main/docs/INSTALL.md",
@@ -33,20 +40,35 @@ _PAGES = {
     "lima": "https://lima-vm.io/docs/installation/",
     "kubectl": "https://kubernetes.io/docs/tasks/tools/",
     "docker": "https://docs.docker.com/engine/install/",
+    "docker-buildx": "https://docs.docker.com/engine/install/",
+    "docker-compose": "https://docs.docker.com/engine/install/",
     "brew": "https://brew.sh",
 }
 
 
+@dataclass(frozen=True)
+class Manager:
+    """A distribution's package manager: its command, and its packages by program."""
+
+    command: str
+    packages: Mapping[str, str]
+
+    def install(self, programs: Iterable[str]) -> str:
+        """Return the command that installs, or upgrades, programs that it has."""
+        return f"sudo {self.command} install {' '.join(_unique(self.packages[program] for program in programs))}"
+
+
 def how_to_install(*programs: str, system: str = "", search: str | None = None) -> str:
-    """Return what to run, or read, to install programs. search is a PATH in which brew and apt-get are looked for."""
+    """Return what to run, or read, to install programs. search is a PATH in which brew, apt-get and dnf are looked for."""
     command = install_command(*programs, system=system, search=search)
     if command.startswith("brew "):
         return f"Run '{command}'."
-    packaged = [program for program in programs if program in _PACKAGES] if shutil.which("apt-get", path=search) else []
+    manager = _manager(search)
+    packaged = [program for program in programs if manager is not None and program in manager.packages]
     others = [program for program in programs if program not in packaged]
     said = []
-    if packaged:
-        said.append(f"Run 'sudo apt-get install {' '.join(_unique(_PACKAGES[program] for program in packaged))}'.")
+    if manager is not None and packaged:
+        said.append(f"Run '{manager.install(packaged)}'.")
     if others:
         pages = [f"{program}: {_PAGES[program]}" for program in others if program in _PAGES]
         where = f" ({', '.join(_unique(pages))})" if pages else ""
@@ -57,20 +79,44 @@ def how_to_install(*programs: str, system: str = "", search: str | None = None) 
 
 
 def install_command(*programs: str, system: str = "", search: str | None = None, verb: str = "install") -> str:
-    """Return the command that installs programs with Homebrew or apt. Returns '' where neither has all of them.
+    """Return the command that installs programs with Homebrew or the distribution. Returns '' where neither has all of them.
 
-    verb: Homebrew's word for it; apt has one for installing and upgrading.
+    verb: Homebrew's word for it; a distribution has one for installing and upgrading.
     """
     if (system or platform.system()) == "Darwin" or shutil.which("brew", path=search):
         return f"brew {verb} {' '.join(_unique(map(formula_of, programs)))}"
-    if shutil.which("apt-get", path=search) and all(program in _PACKAGES for program in programs):
-        return f"sudo apt-get install {' '.join(_unique(_PACKAGES[program] for program in programs))}"
-    return ""
+    manager = _manager(search)
+    return manager.install(programs) if manager is not None and all(one in manager.packages for one in programs) else ""
+
+
+def _manager(search: str | None) -> Manager | None:
+    """Return the package manager of this distribution; None for one that is not known."""
+    release = _release()
+    family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
+    if shutil.which("apt-get", path=search):
+        if "ubuntu" in family:
+            return Manager("apt-get", _UBUNTU)
+        return Manager("apt-get", _DEBIAN_12 if release.get("VERSION_ID") == "12" else _DEBIAN)
+    return Manager("dnf", _FEDORA) if shutil.which("dnf", path=search) and "fedora" in family else None
+
+
+def _release() -> dict[str, str]:
+    """Return what the distribution says of itself; nothing where it says nothing."""
+    try:
+        lines = RELEASE.read_text().splitlines()
+    except OSError:
+        return {}
+    return {key: value.strip("\"'") for key, _sign, value in (line.partition("=") for line in lines)}
 
 
 def formula_of(program: str) -> str:
     """Return the name of a program's formula."""
     return _FORMULAE.get(program, program)
+
+
+def program_of(formula: str) -> str:
+    """Return a program that a formula brings."""
+    return next((program for program, name in _FORMULAE.items() if name == formula), formula)
 
 
 def missing(programs: Iterable[str], search: str | None = None) -> list[str]:

@@ -128,10 +128,15 @@ class Laptop:
         return self.once(("told", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
 
     @property
+    def system(self) -> str:
+        """The laptop's system: Darwin or Linux."""
+        given = (self.settings.get("colima_profile", {}).get("host") or {}).get("system")
+        return str(given or platform.system())
+
+    @property
     def colima(self) -> Colima:
         """The colima of this laptop, within the bounds of an examination."""
-        system = (self.settings.get("colima_profile", {}).get("host") or {}).get("system")
-        return self.once("colima", lambda: bounded(resolve(self.environment, str(system or platform.system()))))
+        return self.once("colima", lambda: bounded(resolve(self.environment, self.system)))
 
     def docker_sockets(self) -> Mapping[str, str]:
         """Return the docker sockets of the profiles that run docker, by profile, without asking colima."""

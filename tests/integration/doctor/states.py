@@ -187,6 +187,9 @@ IN_THE_VMS = [
 REGISTRY = {"host": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "endpoint_url": "http://registry.invalid:1"}
 LOW = "MemTotal: 12251412 kB\nMemFree: 1000 kB\nMemAvailable: 100000 kB\n"
 
+# What only another laptop can show, and the tests of it.
+ELSEWHERE = {"tools.kvm": "tests/unit/doctor/test_versions.py"}
+
 # What no single command heals, or only the user can: found, with words that say what to do.
 TO_READ = [
     State("colima is too old", "tools.colima", "broken", variable("REHEARSAL_COLIMA_VERSION", "0.7.0")),

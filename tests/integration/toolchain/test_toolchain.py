@@ -101,3 +101,5 @@ def test_without_homebrew_the_remedy_is_told(run: ModuleRun, home: Path, monkeyp
     missing = run("brew_bundle", check=True, brewfile=BREWFILE)
     assert missing["msg"].startswith("Could not find 'brew'")
     assert "leave this role out" in missing["msg"]
+    # What the Brewfile lists, by its makers' pages where nothing here has it.
+    assert "Install colima the way your system offers it (colima: https://" in missing["msg"]

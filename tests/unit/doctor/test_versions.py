@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the doctor says of versions: silent about good ones, a note about an untried colima, a finding about one that breaks."""
+"""What the doctor says of versions and of KVM: nothing of good ones, a note of an untried colima, a finding of what breaks."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.groups.kubernetes import answers
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.groups.tools import judged, kvm
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import Kind
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.versions import judged
 from ansible_collections.laptop.containers.plugins.module_utils.toolchain.judge import findings
 
 KIND = Kind("tools.version", "versions")
@@ -42,3 +45,20 @@ def test_a_k3s_that_is_known_to_break_is_told(version: str, status: str, found: 
     check = answers(version, "colima-k8s")
     assert (check.status, check.found, check.about) == (status, found, "colima-k8s")
     assert ("1.24.4" in check.remedy) == (status == "warning")
+
+
+def test_what_keeps_linux_from_starting_vms_is_told(tmp_path: Path) -> None:
+    device = tmp_path / "kvm"
+    missing = kvm(device)
+    assert (missing.status, missing.remedy[:13]) == ("broken", "sudo modprobe") and "no VM can start" in missing.found
+    device.touch()
+    assert kvm(device).status == "ok"
+
+
+def test_kvm_of_another_group_is_told_with_the_group_to_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = tmp_path / "kvm"
+    device.touch()
+    # Root may use everything, so the answer of the system is what is tried here.
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    forbidden = kvm(device)
+    assert forbidden.status == "broken" and 'usermod -aG kvm "$USER"' in forbidden.remedy

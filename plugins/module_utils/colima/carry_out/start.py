@@ -91,8 +91,8 @@ def _status(colima: Colima, name: Name) -> str:
 
 
 def _failed(colima: Colima, name: Name, error: CommandFailed) -> CommandFailed:
-    context = {**error.context, "ha_log": colima.host_agent_tail(name)}
-    return CommandFailed(error.what, error.reason, f"{hint_for(_said(error), name)}.", **context)
+    log = colima.host_agent_tail(name)
+    return CommandFailed(error.what, error.reason, f"{hint_for(_said(error), name, log)}.", **{**error.context, "ha_log": log})
 
 
 def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:

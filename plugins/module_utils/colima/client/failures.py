@@ -40,6 +40,10 @@ _HINTS = (
     (re.compile(r"not found, run '([^']+)'"), "Install it and run again"),
     (re.compile(r"file not found at"), "Check kubernetes.version"),
 )
+# What QEMU says on Linux without virtualisation.
+_NO_KVM = re.compile(r"Could not access KVM kernel module: ([\w ]+)")
+_MAY_NOT = "Run 'sudo usermod -aG kvm $USER', log out and in, and run again"
+_HAS_NOT = "Switch virtualisation (VT-x, AMD-V) on in the firmware, or run 'sudo modprobe kvm_intel' (kvm_amd), and run again"
 _LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
@@ -87,8 +91,11 @@ def _complaints(*texts: str) -> str:
     return "\n".join(line for text in texts for line in text.splitlines() if not _PASSING.search(line))
 
 
-def hint_for(output: str, name: Name) -> str:
-    """Return the next step for a failure that no repair helps."""
+def hint_for(output: str, name: Name, log: str = "") -> str:
+    """Return the next step for a failure that no repair helps. log: the end of Lima's log, where QEMU's words are in passing."""
+    no_kvm = _NO_KVM.search(log)
+    if no_kvm:
+        return _MAY_NOT if "ermission" in no_kvm[1] else _HAS_NOT
     found = _complaints(output)
     for pattern, hint in _HINTS:
         if pattern.search(found):

@@ -12,25 +12,28 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from ...colima.model.state import RUNNING
 from ...core.errors import WorkstationError
 from ...core.install import how_to_install, install_command
-from ...toolchain.judge import findings
+from ...toolchain.judge import Finding, State, findings, remedy_for
 from ...toolchain.matrix import ON_THE_LAPTOP
-from ...toolchain.programs import Version, version_of
+from ...toolchain.programs import Version, in_digits, version_of
 from ...toolchain.read import said
 from ..laptop import Bounded, Laptop
 from ..model import Check, Kind
 from ..settings import Look
-from ..versions import judged
 
 PROGRAM = Kind("tools.program", "whether a program that the settings need is installed")
 COLIMA = Kind("tools.colima", "whether colima has a version that is known to work, or known to break")
 VERSION = Kind("tools.version", "whether the same is so of Lima, docker and buildx")
 MACHINE = Kind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
 SHADOWED = Kind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
+KVM = Kind("tools.kvm", "whether this user may use the virtualisation of a Linux laptop, where no VM runs already")
 NERDCTL = Kind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
-KINDS = (PROGRAM, COLIMA, VERSION, MACHINE, SHADOWED, NERDCTL)
+KINDS = (PROGRAM, COLIMA, VERSION, MACHINE, SHADOWED, KVM, NERDCTL)
 
+# All VMs rest on these, so one that nobody has tried is worth knowing; of docker there is a newer one every month.
+_CORE = ("colima", "limactl")
 # The CPU that a program is made for: in the head of an ELF file, and of a Mach-O file.
 _ELF = {0x3E: "x86_64", 0xB7: "aarch64"}
 _MACHO = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
@@ -54,6 +57,8 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield MACHINE.warning(f"{found} is made for {made_for}", again, program)
         yield _shadowed(program, found, path)
     yield from _versions(laptop)
+    if laptop.has("colima_profile") and laptop.system == "Linux" and not _runs(laptop):
+        yield kvm()
     if laptop.has("nerdctl_wrapper"):
         yield from _nerdctl(laptop)
 
@@ -109,8 +114,38 @@ def _versions(laptop: Laptop) -> Iterator[Check]:
         yield judged(*_kind(one.tool), one, laptop.path)
 
 
+def _runs(laptop: Laptop) -> bool:
+    """Whether a VM runs: then there is nothing to ask."""
+    with contextlib.suppress(WorkstationError):
+        return any(current.health == RUNNING for current in laptop.profiles().values())
+    return False
+
+
+def kvm(device: Path = Path("/dev/kvm")) -> Check:
+    """Return whether this user may use KVM, without which Lima starts no VM on Linux."""
+    if not device.exists():
+        found = f"there is no {device}, so no VM can start"
+        firmware = "or switch virtualisation (VT-x, AMD-V) on in the firmware; in a VM, nested virtualisation"
+        return KVM.broken(found, f"sudo modprobe kvm_intel || sudo modprobe kvm_amd, {firmware}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        found = f"{device} is not yours to use, so no VM can start"
+        return KVM.broken(found, 'sudo usermod -aG kvm "$USER", then log out and in again')
+    return KVM.ok(str(device))
+
+
 def _kind(tool: str) -> tuple[Kind, str]:
     return (COLIMA, "") if tool == "colima" else (VERSION, tool)
+
+
+def judged(kind: Kind, about: str, one: Finding, path: str) -> Check:
+    """Return the check. path: the PATH in which a package manager is looked for."""
+    shown = in_digits(one.version)
+    if one.fault is not None:
+        return kind.broken(f"{shown} {one.fault.says}", remedy_for(one.fault, path), about)
+    if one.state == State.UNKNOWN:
+        found = f"{shown}: {one.more}"
+        return kind.note(found, "", about) if one.tool in _CORE else kind.ok(found, about)
+    return kind.ok(shown, about)
 
 
 def _nerdctl(laptop: Laptop) -> Iterator[Check]:

@@ -98,6 +98,12 @@ def test_a_failure_that_nothing_helps_names_the_next_step() -> None:
     assert "colima ssh -p dev" in hint_for("error starting docker: exit status 1", parse_name("dev"))
 
 
+@pytest.mark.parametrize(("why", "helps"), [("Permission denied", "usermod -aG kvm"), ("No such file or directory", "modprobe")])
+def test_a_start_without_kvm_says_what_helps_by_the_words_of_qemu_in_the_log(why: str, helps: str) -> None:
+    log = f'{{"level":"info","msg":"qemu[stderr]: qemu-system-x86_64: Could not access KVM kernel module: {why}"}}\n'
+    assert helps in hint_for("error starting vm: error at 'starting': exit status 1", parse_name("dev"), log)
+
+
 def test_the_reason_of_a_failure_is_found_on_either_channel() -> None:
     error = CommandFailed(
         "x",
