@@ -6,7 +6,7 @@ from __future__ import annotations
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep
 from ...core.plan import Plan, Step, size_in_words
-from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of
+from .leaving import PLAYBOOK, in_number, kept_name, kept_to_return, runtime_of
 from .model import Confirm, Create, Fill, Found, Load, Objects, Remove, Return, SetAside, Wish
 from .objects import key_of
 
@@ -25,7 +25,7 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
     if objects.items and not found.current.live.get("kubernetes"):
         return Plan(refusals=(RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),))
     steps: list[Step] = [
-        Load("load", f"{len(one.images)} image{'s' if len(one.images) > 1 else ''}", size_in_words(one.size), saved=one)
+        Load("load", in_number(len(one.images), "image"), size_in_words(one.size), saved=one)
         for one in archive.images
         if one.file not in found.arrived.files
     ]
@@ -36,7 +36,7 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
     ]
     items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)
     if items:
-        steps.append(Create("create", f"{len(items)} objects in the cluster", items=items))
+        steps.append(Create("create", f"{in_number(len(items), 'object')} in the cluster", items=items))
     return Plan(tuple(steps))
 
 

@@ -74,8 +74,8 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
         return Plan(refusals=(problem,))
     steps: list[Step] = [one for one in images if archive.images_file(one.images, one.namespace) not in _files(found)]
     if found.objects is not None:
-        silent = not objects.items
-        steps.append(SaveObjects("save", f"{len(objects.items)} objects of the cluster", objects=found.objects, silent=silent))
+        target = f"{in_number(len(objects.items), 'object')} of the cluster"
+        steps.append(SaveObjects("save", target, objects=found.objects, silent=not objects.items))
     if found.current.live.get("kubernetes"):
         steps.append(StopCluster("stop", f"Kubernetes in profile '{wish.profile}'", "so that nothing writes to its volumes"))
     steps += [SaveClaim("save", f"volume '{one.claim}'", size_in_words(one.size), claim=one) for one in claims]
@@ -89,6 +89,11 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     left = tuple(_left_behind(found, objects, name))
     shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
     return Plan(tuple(steps), *shown, warnings=left)
+
+
+def in_number(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _set_aside(wish: Wish, name: str, runtime: str) -> SetAside:

@@ -160,7 +160,8 @@ class RuntimeMove(Subject[Wish, Found]):
         there = [one for one in objects.claims if one.path in paths]
         sizes = self.inside.sizes([one.path for one in there])
         claims = tuple(replace(one, size=size) for one, size in zip(there, sizes, strict=True))
-        return replace(objects, claims=claims, boot=found.boot)
+        lost = tuple(f"The data of volume '{one.claim}' is not in the VM." for one in objects.claims if one not in there)
+        return replace(objects, claims=claims, boot=found.boot, left_out=(*objects.left_out, *lost))
 
     def _with_target(self, found: Found) -> Found:
         saved, phase = found.archive, self.wish.phase

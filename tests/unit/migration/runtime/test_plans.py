@@ -82,7 +82,7 @@ def test_images_come_first_then_the_cluster_rests_and_nothing_leaves_before_all_
     assert plan_leaving(FOUND, WISH).actions == [
         "save image 'web:1' (the cluster's, up to 5 MiB)",
         "save image 'tool:1' (for nerdctl, up to 5 MiB)",
-        "save 1 objects of the cluster",
+        "save 1 object of the cluster",
         "stop Kubernetes in profile 'k8s' (so that nothing writes to its volumes)",
         "save volume 'shop/data' (3 MiB)",
         "verify the archive (/moves/k8s)",
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_and_saves_nothing_twice() -> None:
 
 def test_what_was_saved_of_a_cluster_that_has_run_since_counts_no_more() -> None:
     plan = plan_leaving(replace(FOUND, archive=SEALED), replace(WISH, images=()))
-    assert "save volume 'shop/data' (3 MiB)" in plan.actions and "save 1 objects of the cluster" in plan.actions
+    assert "save volume 'shop/data' (3 MiB)" in plan.actions and "save 1 object of the cluster" in plan.actions
 
 
 def test_a_profile_that_has_the_runtime_needs_nothing() -> None:
@@ -163,7 +163,7 @@ def test_the_new_vm_gets_images_then_data_then_objects() -> None:
     assert [action.split(" (")[0] for action in plan_arriving(NEW, WISH).actions] == [
         "load 1 image",
         "fill volume 'shop/data'",
-        "create 1 objects in the cluster",
+        "create 1 object in the cluster",
     ]
 
 
