@@ -123,7 +123,11 @@ class ActionModule(Normal):
             if "policy" in subject.spec:
                 self._task.args["policy"] = for_doctor(files, self._loader, known_subject, task_vars, self._templar)
             return None
-        return Policy(files, self._loader, known_subject)
+        policy = Policy(files, self._loader, known_subject)
+        if "policy" in subject.spec:
+            # What it is about to install is nobody else's to judge.
+            self._task.args["policy"] = {"rules": [rule.public() for rule in policy.rules if rule.tool]}
+        return policy
 
     def _against_policy(
         self,

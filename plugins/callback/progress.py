@@ -96,9 +96,12 @@ class CallbackModule(CallbackBase):
         self.ours = False
         # The play that has begun, if it uses this collection.
         self.play: Any = None
+        # All of them, by which tags are known.
+        self.plays: list[Any] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
+        self.plays = playbook.get_plays()
         if VARIABLE not in os.environ:
             _remove_abandoned(Path(tempfile.gettempdir()))
             number, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)
@@ -115,7 +118,7 @@ class CallbackModule(CallbackBase):
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
             return
-        self._refuse(unknown_tags(tasks, context.CLIARGS.get("tags") or (), context.CLIARGS.get("skip_tags") or ()))
+        self._refuse_unknown_tags()
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
@@ -133,6 +136,13 @@ class CallbackModule(CallbackBase):
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""
         if self.play is not None:
             self._refuse(unknown_laptops(self.play))
+
+    def _refuse_unknown_tags(self) -> None:
+        """Refuse a tag that no task of any play has: of a playbook with several, one may be for a single play."""
+        wanted = [tag for tag in context.CLIARGS.get("tags") or () if tag != "all"]
+        left = context.CLIARGS.get("skip_tags") or ()
+        if wanted or left:
+            self._refuse(unknown_tags([task for play in self.plays for task in tasks_of(play)], wanted, left))
 
     def _refuse(self, sentences: Iterable[str]) -> None:
         """End the run with the first of the sentences, if there is one."""

@@ -29,6 +29,12 @@ options:
     description: Whether VMs may be stopped, with what runs in them, to upgrade what they rest on.
     type: bool
     default: false
+  policy:
+    description:
+      - The rules of the team about versions. Where the team has a policy, its file is read, whatever is given here.
+      - A version that would break it waits.
+    type: dict
+    default: {}
 seealso:
   - module: laptop.containers.toolchain_info
 """
@@ -49,7 +55,7 @@ actions:
 pending:
   description:
     - Upgrades that wait, with the reason and what applies them.
-    - C(kind) is V(running), V(held), V(password) or V(breaks).
+    - C(kind) is V(running), V(held), V(password), V(policy) or V(breaks).
   returned: success
   type: list
   elements: dict

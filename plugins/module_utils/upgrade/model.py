@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ..core.plan import Step
+from ..policy.rules import Rule
 
 # The programs of the workstation, and those of them on which a running VM rests.
 PROGRAMS = ("limactl", "colima", "docker", "docker-buildx", "docker-compose", "kubectl")
@@ -52,10 +53,11 @@ class Newer:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which programs to upgrade, and whether VMs may be stopped for it."""
+    """Which programs to upgrade, whether VMs may be stopped for it, and the team's rules about versions."""
 
     programs: tuple[str, ...]
     stop: bool
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..core.plan import Pending, Plan, Step
+from ..policy.judge import wrong_version
 from ..toolchain.judge import State, crossed, findings
 from ..toolchain.programs import version_of
 from .model import UNDER_VMS, By, Found, Newer, Start, Stop, Upgrade, Wish
@@ -39,6 +40,10 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
     for known in findings({one.program: version}) if (version := version_of(one.candidate)) else ():
         if known.fault is not None:
             return because(f"the new one {known.fault.says} ({known.fault.source})", known.remedy, "breaks")
+    for rule in wish.rules:
+        if rule.tool == one.program and not [*wrong_version(rule, one.installed)]:
+            for broken in wrong_version(rule, one.candidate):
+                return because(f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
     if one.held:
         release = f"brew unpin {one.package}" if one.by is By.HOMEBREW else f"sudo apt-mark unhold {one.package}"
         return because(f"{one.by} was told to keep it", f"Run '{release}', then again.", "held")

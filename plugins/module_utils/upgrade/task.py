@@ -23,6 +23,7 @@ from ..core.system.command import complete_path
 from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..docker.plugins import find_plugin
+from ..policy.rules import rule_of
 from .model import PROGRAMS, Found, Newer, Start, Stop, Upgrade, Wish
 from .packages import Apt, Homebrew
 from .plan import plan_upgrade
@@ -37,6 +38,7 @@ class Upgrades(Subject[Wish, Found]):
     spec = {
         "programs": {"type": "list", "elements": "str", "choices": list(PROGRAMS), "default": list(PROGRAMS)},
         "stop": {"type": "bool", "default": False},
+        "policy": {"type": "dict", "default": {}},
     }
     work = "upgrade the workstation's programs"
     look = "Run 'brew outdated', and look at what it says."
@@ -50,7 +52,8 @@ class Upgrades(Subject[Wish, Found]):
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self._refreshed = check_mode
         self._others: tuple[tuple[Newer, ...], dict[str, str]] | None = None
-        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"])
+        rules = tuple(rule_of(one) for one in (params["policy"] or {}).get("rules", ()))
+        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"], rules)
 
     def read(self, desired: Wish) -> Found:
         """Return what is newer, and which VMs run. A check takes Homebrew's word for what is newest; a run has it look first."""

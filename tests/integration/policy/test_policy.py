@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from rehearsal.standin import brew
+
 from .attempts import ATTEMPTS, BY_LAPTOP, CONTACT, GOOD, HOST, LARGE, PLAYS, POLICY, WITHOUT_EFFECT, Attempt
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -222,6 +224,25 @@ def test_the_version_of_a_tool(project: Project) -> None:
     assert code != 0
     assert "Could not work with colima 0.8.1: the policy asks for at least 0.9.0 (tools/policy.yml:3). Reason: Older" in output
     assert project.run("ansible-playbook", *run, "docker_cli", environment=path)[0] == 0
+
+
+def test_an_upgrade_stays_below_what_the_policy_allows(project: Project) -> None:
+    rule = 'contact: a\nrules:\n  - {tool: colima, maximum: "0.9.9", reason: We wait.}\n'
+    project.write("upgrade/policy.yml", rule)
+    project.write("upgrade/hosts.yml", HOST)
+    project.write("bin/colima", "#!/bin/sh\necho colima version 0.9.1\n")
+    (project.folder / "bin" / "colima").chmod(0o755)
+    brew.install(project.folder / "bin")
+    (project.folder / "Cellar/colima/0.9.1").mkdir(parents=True)
+    path = {"PATH": f"{project.folder}/bin:{Path(sys.executable).parent}:/usr/bin:/bin"}
+    only = ("-e", '{"upgrade_programs": ["colima"]}', "--check", "--tags", "upgrade")
+    code, output, rows = project.run(
+        "ansible-playbook", "-i", "upgrade/hosts.yml", "playbooks/upgrade.yml", *only, environment=path
+    )
+    assert code == 0, output
+    (waits,) = rows[0]["result"]["pending"]
+    assert (waits["kind"], rows[0]["result"]["upgraded"]) == ("policy", [])
+    assert "at most 0.9.9 (upgrade/policy.yml:3)" in waits["reason"]
 
 
 def checks(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.policy.rules import rule_of
 from ansible_collections.laptop.containers.plugins.module_utils.upgrade.model import PROGRAMS, By, Found, Newer, Wish
 from ansible_collections.laptop.containers.plugins.module_utils.upgrade.plan import plan_upgrade
 
@@ -63,6 +64,17 @@ def test_what_waits_says_why_and_what_helps(newer: Newer, kind: str, says: str) 
     (one,) = plan.pending
     assert (plan.actions, one.kind) == ([], kind)
     assert says in str(one) and newer.change in str(one)
+
+
+def test_a_version_that_the_policy_forbids_waits() -> None:
+    rule = rule_of({"tool": "colima", "maximum": "0.9.9", "reason": "We wait", "contact": "Ann", "at": "policy.yml:3"})
+    wish = replace(ALLOWED, rules=(rule,))
+    plan = plan_upgrade(wish, Found((COLIMA, DOCKER), running=("k8s",)))
+    (one,) = plan.pending
+    assert (plan.actions, one.kind) == (["upgrade 'docker' (28.2.2 to 29.1.0)"], "policy")
+    assert "at most 0.9.9 (policy.yml:3)" in str(one) and "Reason: We wait. Contact: Ann." in str(one)
+    # One that it forbids already is no reason to stay with it.
+    assert plan_upgrade(wish, Found((replace(COLIMA, installed="0.10.1"),))).actions
 
 
 def test_what_an_upgrade_crosses_is_told_before_it() -> None:
