@@ -87,8 +87,6 @@ def test_the_engine_is_started_with_its_places_and_stopped_before_the_machine(in
 
 
 def test_an_engine_that_does_not_start_fails_the_start(inside: Rig) -> None:
-    if inside.subject != "stand-in":
-        pytest.skip("the real colima waits a minute for docker")
     result = inside.colima("start", "lab", REHEARSAL_CODE="5")
     assert (result.rc, result.fatal) == (1, "error starting docker: exit status 5")
     assert "engine says hello" in result.out
