@@ -19,7 +19,7 @@ options:
     description:
       - What is done about a version that is known to break.
       - V(warn) warns of it, V(refuse) fails with it, V(ignore) only returns it.
-      - A version that nobody has tried is never refused.
+      - An untried version is never refused.
     type: str
     choices: [warn, refuse, ignore]
     default: warn

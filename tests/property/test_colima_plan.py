@@ -154,7 +154,7 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
         assert again.refusals or again.warnings or again.actions or again.pending or not wrong
         return
     assert again.shown == ()
-    # That it is still idle, each run notes anew.
+    # That it is still idle, each run notes again.
     assert [action for action in again.actions if action.kind is not Do.NOTE_IDLE] == []
     assert again.refusals == ()
     if desired.state == "absent":

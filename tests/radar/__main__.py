@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _newest(go: str) -> tuple[str, str]:
-    """Return a release that is newer than all of ours, and what to say of the newest one."""
+    """Return a release that is newer than all listed ones, and what to say of the newest one."""
     argv = [go, "list", "-m", "-f", "{{.Version}}", "github.com/abiosoft/colima@latest"]
     done = subprocess.run(argv, cwd=as_released.PINS, capture_output=True, text=True, check=False, timeout=120)
     day = f"{datetime.now(UTC):%Y-%m-%d}"

@@ -61,7 +61,7 @@ def suite_of(report: Path) -> Suite:
 
 
 def load() -> Results:
-    """Return what was kept, nothing where there is no file."""
+    """Return what was kept, nothing where the file is missing."""
     if not FILE.exists():
         return Results()
     kept = json.loads(FILE.read_text())

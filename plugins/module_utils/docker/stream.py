@@ -84,7 +84,7 @@ class Api:
     def _begun(self, seconds: float | None = None) -> Iterator[Exchange]:
         """Open an exchange that goes on after the block, unless the block fails."""
         if self.ended:
-            raise Silent("this run was told to end")
+            raise Silent("this run is being stopped")
         exchange = Exchange(self, seconds)
         try:
             yield exchange

@@ -127,7 +127,7 @@ def pending_line(item: Any) -> str:
 def wrapped(text: str, indent: int, width: int | None) -> str:
     """Return a text in lines of that width; never broken inside a word, such as a path.
 
-    Its first line is already indented so far; the others go further in, so that one text is told from the next.
+    Its first line is already indented so far; the others go further in, so that texts stay apart.
     """
     if width is None:
         return text

@@ -140,7 +140,7 @@ def builders(answer: Mapping[str, Any]) -> list[str]:
 
 
 def may_go(container: Mapping[str, Any]) -> bool:
-    """Whether a container of docker's list does not run, and is nobody's to remove but the user's."""
+    """Whether a container of docker's list does not run, and is the user's alone to remove."""
     names = container.get("Names") or ()
     kept = _POD in (container.get("Labels") or {}) or any(str(name).startswith(_BUILDER) for name in names)
     return container.get("State") in _STOPPED and not kept

@@ -98,7 +98,7 @@ def _counted(kind: Kind, items: Sequence[Item]) -> str:
 
 
 def _detail(kind: Kind, items: Sequence[Item]) -> str:
-    """Return how much it is, and the names that a person knows. Of containerd's images the layers are told, shared or not."""
+    """Return how much it is, and the names that a person knows. Of containerd's images it counts the layers, shared or not."""
     size = sum(item.size for item in items)
     shared = kind is Kind.IMAGE and any(item.namespace for item in items)
     amount = f"{'up to ' if shared and size else ''}{size_in_words(size)}" if size or kind is not Kind.CONTAINER else ""

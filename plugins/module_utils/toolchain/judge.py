@@ -86,9 +86,9 @@ def _finding(tool: str, version: Version, versions: Mapping[str, Version]) -> Fi
         return Finding(tool, version, State.WORKS)
     newest = max((last, *tested))
     newer = f"newer than {in_digits(newest)}, the newest that was tried"
-    return Finding(tool, version, State.UNKNOWN, more=newer if version > newest else "nobody has tried it with this collection")
+    return Finding(tool, version, State.UNKNOWN, more=newer if version > newest else "not tried with this collection yet")
 
 
 def _met(fault: Broken, versions: Mapping[str, Version]) -> bool:
-    """Whether the other tool that a fault needs is there; what is not known of it is no fault."""
+    """Whether the other tool that a fault needs is there; an unknown one does not count."""
     return fault.beside is None or versions.get(fault.beside[0], ()) >= fault.beside[1]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is known of the versions of each program: the one list that docs/supported-versions.md and the code are made from.
 
-Python, because Ansible sends nothing else of module_utils to a laptop. A row of BREAKS needs a source that somebody has read;
+Python, because Ansible sends nothing else of module_utils to a laptop. A row of BREAKS needs a source that was read;
 what is in none of the three lists is unknown. tests/unit/toolchain/ holds TESTED to what the tests really run on.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .programs import Version
 
-# Whose version is told by a program on the laptop, and those of what is inside a VM.
+# Whose version a program on the laptop tells, and those of what is inside a VM.
 ON_THE_LAPTOP = ("colima", "limactl", "docker", "docker-buildx")
 IN_A_VM = ("k3s", "docker engine", "containerd", "nerdctl")
 TOOLS = (*ON_THE_LAPTOP, *IN_A_VM)
@@ -80,7 +80,7 @@ BREAKS = (
         "limactl",
         (1, 0, 0),
         (1, 0, 1),
-        "loses forwarded ports: its new forwarder was taken back in the next release",
+        "loses forwarded ports: the next release went back to the old forwarder",
         f"{_LIMA}/pull/2864",
     ),
     Broken(

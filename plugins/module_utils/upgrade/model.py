@@ -27,7 +27,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True)
 class Newer:
-    """A program with a newer version at hand. package: its name there; held: whether somebody had it kept back there."""
+    """A program with a newer version at hand. package: its name there; held: whether it is held back there."""
 
     program: str
     package: str
@@ -62,7 +62,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Found:
-    """What is there: programs with a newer version, those that nobody can tell of with where they are, and the VMs that run."""
+    """What is there: programs with a newer version, those of unknown origin with where they are, and the VMs that run."""
 
     newer: tuple[Newer, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)

@@ -99,7 +99,7 @@ class Apt:
             yield Newer(program, package, By.APT, installed, candidate, package in held)
 
     def _package(self, path: Path) -> str:
-        """Return the package that a file came with; '' where it came with none, or there is no dpkg."""
+        """Return the package that a file came with; '' where it came with none, or dpkg is missing."""
         if not (self.dpkg.installed and self.apt.installed):
             return ""
         done = self.dpkg.run("--search", os.path.realpath(path), check=False, timeout=_APT_SECONDS)

@@ -152,7 +152,7 @@ class Upgrades(Subject[Wish, Found]):
         run_staggered([(name, False, job(name)) for name in map(parse_name, sorted(wanted))])
 
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
-        """Return what was upgraded with the way back, and what nobody can tell a newer version of."""
+        """Return what was upgraded with the way back, and the programs of unknown origin."""
         upgraded = [step.newer for step in outcome.plan.steps if isinstance(step, Upgrade) and step.newer is not None]
         return {
             "upgraded": [{"name": one.program, "from": one.installed, "to": one.candidate, "back": one.back} for one in upgraded],

@@ -85,9 +85,9 @@ def test_buildx_takes_names_as_they_are_and_nerdctl_completes_them(cluster: Clus
     cluster.converge(True)
     cluster.type(*STRAIGHT, "--tag", "me/trap:dev", str(app))
     assert "me/trap:dev" in cluster.images() and "docker.io/me/trap:dev" not in cluster.images()
-    told = cluster.nerdctl("build", "--progress", "plain", "--tag", "me/short:dev", str(app))
+    said = cluster.nerdctl("build", "--progress", "plain", "--tag", "me/short:dev", str(app))
     assert "docker.io/me/short:dev" in cluster.images()
-    assert cluster.says("me/short:dev") == "one", told
+    assert cluster.says("me/short:dev") == "one", said
 
 
 def test_a_cache_of_before_does_not_break_the_builds_of_either_side(cluster: Cluster, app: Path) -> None:

@@ -140,9 +140,9 @@ def test_dockers_figures_are_what_becomes_free(lab: Lab, context: Path, monkeypa
     before = occupied(disk)
     done = reclaim(lab, monkeypatch, names=["docker"], build_cache="all", trim=False)
     freed = before - occupied(disk)
-    told = sum(item["bytes"] for item in done["profiles"][0]["reclaimed"])
+    counted = sum(item["bytes"] for item in done["profiles"][0]["reclaimed"])
     assert [item["kind"] for item in cached["profiles"][0]["reclaimed"]] == ["image"]
-    assert 20 * MIB <= told == pytest.approx(freed, rel=0.1)
+    assert 20 * MIB <= counted == pytest.approx(freed, rel=0.1)
 
 
 def test_every_namespace_of_containerd_is_looked_into_and_that_of_kubernetes_left_alone(

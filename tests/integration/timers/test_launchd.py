@@ -16,7 +16,7 @@ from rehearsal.processes.system import comes_true
 from tests.support.in_process_module import ModuleRun
 
 pytestmark = pytest.mark.skipif(sys.platform != "darwin", reason="launchd is part of macOS; .github/workflows/mac.yml runs this")
-# Not a name of ours: agents of one desktop share their names, whatever HOME says.
+# A name that only this test uses: agents of one desktop share their names, whatever HOME says.
 NAME = f"trial-{os.getpid()}"
 
 

@@ -111,7 +111,7 @@ BY_HAND = {
         {"docker_context_contexts": [{"name": "colima-buildx", "docker": {"profile": "docker-bildx"}}]},
         "Did you mean 'docker-buildx'?",
     ),
-    "a current context that nobody makes": Mistake(
+    "a current context that is not made": Mistake(
         {"docker_context_current": "colima-buildxx"},
         "Could not use docker context 'colima-buildxx' as docker_context_current: docker_context_contexts does not have it. "
         "Did you mean 'colima-buildx'?",

@@ -20,7 +20,7 @@ KIND = Kind("tools.version", "versions")
     [
         ("colima", (0, 10, 3), "ok", "0.10.3"),
         ("colima", (0, 11, 0), "note", "0.11.0: newer than 0.10.3, the newest that was tried"),
-        ("limactl", (0, 20, 1), "note", "0.20.1: nobody has tried it with this collection"),
+        ("limactl", (0, 20, 1), "note", "0.20.1: not tried with this collection yet"),
         ("docker", (29, 1, 0), "ok", "29.1.0: newer than 28.2.2, the newest that was tried"),
         ("limactl", (0, 17, 2), "broken", "0.17.2 is refused by colima, which needs Lima 0.18.0 or newer"),
     ],

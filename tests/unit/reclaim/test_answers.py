@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What engines print, as items: what the cluster knows is never taken for nameless, and what is not told is not guessed."""
+"""What engines print, as items: what the cluster knows is never taken for nameless, and what they leave out is not guessed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.reclaim.answers 
 OLD, USED, PINNED, BY_DIGEST, TAGGED = ("sha256:" + letter * 64 for letter in "abcde")
 
 
-def test_of_a_clusters_images_only_those_go_that_nobody_can_name_or_uses() -> None:
+def test_of_a_clusters_images_only_those_without_name_and_use_go() -> None:
     """As `crictl images` and `crictl ps` print them."""
     nothing: dict[str, Any] = {"repoTags": [], "repoDigests": [], "size": "742092", "pinned": False}
     images = [

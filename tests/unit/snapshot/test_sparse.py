@@ -45,8 +45,8 @@ def test_a_copy_is_byte_equal_and_takes_no_more(case: str, tmp_path: Path) -> No
     target = tmp_path / "target"
     sparse.copy(source, target, written.append)
     assert filecmp.cmp(source, target, shallow=False) and target.stat().st_size == size
-    told = {at // MIB for begin, data in pieces if any(data) for at in range(begin, begin + len(data))}
-    assert sum(written) <= MIB * len(told)
+    filled = {at // MIB for begin, data in pieces if any(data) for at in range(begin, begin + len(data))}
+    assert sum(written) <= MIB * len(filled)
     assert sparse.occupied(target) <= sum(written) + 64 * 1024
     assert sparse.digest(target) == sparse.digest(source)
     assert target.stat().st_mode & 0o777 == 0o600

@@ -21,7 +21,7 @@ FILES = {"docker": "docker-cli", "kubectl": "kubernetes-client", "docker-compose
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Programs that came with packages, of which two have a newer version and one of these is held back; and one of nobody's."""
+    """Programs that came with packages, of which two have a newer version and one of these is held back; one came otherwise."""
     for place in ("bin", "dpkg/info", "state/lists/partial", "cache/archives/partial", "archive", "etc"):
         (tmp_path / place).mkdir(parents=True)
     paths = {name: tmp_path / "bin" / name for name in (*FILES, "limactl")}

@@ -41,7 +41,7 @@ def laptop(monkeypatch: pytest.MonkeyPatch) -> Iterator[BrewedLaptop]:
 
 
 class Upgrade:
-    """Runs of the module, for what Homebrew brought: nobody here asks the apt of this machine."""
+    """Runs of the module, for what Homebrew brought; the apt of this machine is not asked."""
 
     def __init__(self, run: ModuleRun) -> None:
         self._run = run
@@ -98,7 +98,7 @@ def test_an_upgrade_that_fails_leaves_vms_as_they_were(
     assert failed["failed"] and f'No available formula with the name "{lost}"' in failed["msg"]
     assert "What was stopped for it runs again: 'used'." in failed["msg"]
     assert laptop.running() == {"used"}
-    # What was upgraded before the failure is told.
+    # It says what was upgraded before the failure.
     assert failed["actions"] == [STEPS[0], *(STEPS[1:2] if lost == "colima" else [])]
     assert laptop.versions() == (OLD | {"lima": NEW["lima"]} if lost == "colima" else OLD)
     monkeypatch.delenv("REHEARSAL_BREW_MISSING")
@@ -137,7 +137,7 @@ def test_a_pinned_formula_stays(laptop: BrewedLaptop, upgrade: Upgrade) -> None:
     assert (done["changed"], done["pending"][0]["kind"], laptop.running()) == (False, "held", {"used"})
 
 
-def test_a_program_that_nobody_packaged_is_named(laptop: BrewedLaptop, upgrade: Upgrade) -> None:
+def test_a_program_of_no_package_is_named(laptop: BrewedLaptop, upgrade: Upgrade) -> None:
     tool = laptop.prefix / "bin/docker"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o755)

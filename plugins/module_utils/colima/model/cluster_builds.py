@@ -19,7 +19,7 @@ from .settings import Version, text_of
 
 OPTION = "kubernetes.build"
 SINCE: Version = (0, 10, 2)
-# What colima uses, and writes below ~/.config, where there is no file.
+# What colima uses, and writes below ~/.config, where a file is missing.
 COLIMAS_OWN = "[worker.oci]\nenabled = false\n\n[worker.containerd]\nenabled = true\n\n[grpc]\ngid = 1000\n"
 _OURS = "# laptop.containers writes this file for kubernetes.build. To keep one of your own, remove this line.\n"
 # containerd's namespace with the images that the kubelet sees.

@@ -98,7 +98,7 @@ class Current:
     k3s: K3s | None = None
     clients: Clients = Clients()
     docker_socket: str = ""
-    # For how long nothing of the user's was seen to run in it, in seconds; None: there is no note of that.
+    # For how long nothing of the user's was seen to run in it, in seconds; None: unknown.
     idle_seconds: float | None = None
     buildkit: BuildkitFiles = field(default_factory=BuildkitFiles)
     # How colima's list contradicts Lima's files or the guest; empty when they agree.

@@ -99,7 +99,7 @@ class Inside:
 
     def _images(self, namespace: str, names: Sequence[str]) -> Iterator[Image]:
         words = ("sudo", "nerdctl", "--namespace", namespace, "image", "inspect", *names)
-        # Names that it does not have make it fail, after it has told of the others.
+        # Names that it does not have make it fail, after it has listed the others.
         output = self.colima.cli.run("ssh", "--profile", self.name.name, "--", *words, check=False, timeout=_LONG_SECONDS)
         try:
             found = json.loads(output.stdout or "[]")

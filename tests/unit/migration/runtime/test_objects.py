@@ -54,7 +54,7 @@ def moved(*items: dict[str, Any], secrets: bool = False, namespaces: tuple[str, 
         thing("StorageClass", "local-path", "", metadata={"annotations": {"objectset.rio.cattle.io/id": ""}}),
         thing("Job", "once", version="batch/v1", spec={"template": {"spec": POD}}),
         thing("ConfigMap", "going", metadata={"deletionTimestamp": "now"}),
-        thing("PersistentVolume", "of-nobody", "", spec={"claimRef": {"namespace": "shop", "name": "gone"}}),
+        thing("PersistentVolume", "without-claim", "", spec={"claimRef": {"namespace": "shop", "name": "gone"}}),
     ],
     ids=called,
 )
