@@ -63,13 +63,18 @@ class Host:
 
     def __init__(self) -> None:
         self.actions: list[str] = []
+        # What tasks in check mode planned, in a run that is not.
+        self.planned: list[str] = []
         self.pending: list[str] = []
+        self.found: list[str] = []
         self.hints: list[str] = []
         # Of tasks that changed nothing: Ansible prints only those of the others.
         self.warnings: list[str] = []
         # Role (or task) and sentence of the failure, and whether the steps before it are unknown.
         self.failure: tuple[str, str, bool] | None = None
         self.reached: set[str] = set()
+        # Whether a task of this collection was more than a look.
+        self.acted = False
         # Ansible's own object of it.
         self.host: Any = None
 
@@ -198,9 +203,14 @@ class CallbackModule(CallbackBase):
         if not failed and str(result.task.action).startswith(OURS):
             # Workers inherit it: they need not check the settings again.
             os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
-        if not str(result.task.action).startswith(OURS) or (result.task.check_mode and not self.checked):
-            # A look before the real run is not news.
+        if not str(result.task.action).startswith(OURS):
             return
+        host.found.extend(map(str, answer.get("summary") or []))
+        if result.task.check_mode and not self.checked:
+            # A look before the real run is news only if there is none.
+            host.planned.extend(map(str, answer.get("actions") or []))
+            return
+        host.acted = True
         host.actions.extend(map(str, answer.get("actions") or []))
         if not failed and not answer.get("changed"):
             host.warnings.extend(map(_text_of, answer.get("warnings") or []))
@@ -226,10 +236,13 @@ class CallbackModule(CallbackBase):
         for name in sorted(stats.processed):
             host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")
-            nothing = [] if host.failure else ["nothing"]
+            self._block("found", host.found)
+            nothing = [] if host.failure or host.found else ["nothing"]
+            planned = host.actions if self.checked else [] if host.acted else host.planned
             # Where nothing is done, two tasks may plan the same.
-            actions = list(dict.fromkeys(host.actions)) if self.checked else host.actions
-            self._block("would change" if self.checked else "changed", actions or nothing)
+            self._block("would change", list(dict.fromkeys(planned)) or (nothing if self.checked else []))
+            if not self.checked:
+                self._block("changed", host.actions or ([] if planned else nothing))
             self._block("pending", host.pending)
             self._block("warning", list(dict.fromkeys(host.warnings)), color=C.COLOR_WARN)
             self._block("use it", list(dict.fromkeys(host.hints)))

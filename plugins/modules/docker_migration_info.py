@@ -52,6 +52,17 @@ target:
   description: The same of the target.
   returned: always
   type: dict
+docker:
+  description:
+    - What else of docker's is on the laptop, by name only - C(contexts), the C(current) one, C(builders), the C(helper) that
+      keeps all logins, C(helpers) of single registries, and registries with C(logins) in config.json.
+  returned: always
+  type: dict
+summary:
+  description: The source's inventory in sentences, with what a move leaves behind. Empty with O(compare=true).
+  returned: always
+  type: list
+  elements: str
 equal:
   description: What was compared and is the same on both sides, each with C(kind) and C(name).
   returned: always

@@ -22,13 +22,14 @@ from rehearsal.engines.as_released import go_environment
 
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python,
-# and a file system that can clone files.
+# a file system that can clone files, and what compares copied trees.
 OTHER_PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
     "debootstrap": "debootstrap",
     "strace": "strace",
     "mkfs.xfs": "xfsprogs",
+    "rsync": "rsync",
 }
 # Seconds before the next attempt.
 PAUSES = (10, 30, 60, 0)

@@ -52,6 +52,19 @@ def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
     return done.stdout
 
 
+def playing(lab: Lab, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a playbook in a process group of its own, whose number is the process's."""
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", playbook, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def tool(lab: Lab, *argv: str) -> str:
     """Run a program of the rehearsed laptop, as its user; return what it printed."""
     environment = {**os.environ, **lab.environment}

@@ -3,26 +3,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..buildx.store import buildx_directory
 from ..core.errors import NotVerified
 from ..core.plan import Plan
 from ..core.subject import Outcome, Reader
+from ..core.system.home import home
+from ..docker.client import docker_directory
 from . import inventory
+from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from
 from .model import Inventory, same, shown
 from .record import Record
+from .summary import summary
 from .transfer import volumes
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Both engines. equal: whether a thing that both have is the same, by kind and name, where that was asked for."""
+    """Both engines, and what else of docker's is on the laptop.
+
+    equal: whether a thing that both have is the same, by kind and name, where that was asked for.
+    """
 
     source: Inventory
     target: Inventory
+    belongings: Belongings
     equal: Mapping[tuple[str, str], bool] = field(default_factory=dict)
 
 
@@ -47,7 +57,9 @@ class MoveReader(Reader[bool, Compared]):
             here = inventory.read(source.side.api)
         with target.side.trouble(self.work):
             there = inventory.read(target.side.api)
-        return Compared(here, there, self._equal(here, there) if desired else {})
+        docker = docker_directory(os.environ, home())
+        belongings = read_belongings(docker, buildx_directory(os.environ, docker))
+        return Compared(here, there, belongings, self._equal(here, there) if desired else {})
 
     def _equal(self, here: Inventory, there: Inventory) -> dict[tuple[str, str], bool]:
         source, target = self.ends.source, self.ends.target
@@ -77,7 +89,13 @@ class MoveReader(Reader[bool, Compared]):
         """Return what both keep, and what was found to be equal."""
         found = outcome.after
         equal = [{"kind": kind, "name": name} for kind, name in found.equal]
-        return {"source": shown(found.source), "target": shown(found.target), "equal": equal}
+        return {
+            "source": shown(found.source),
+            "target": shown(found.target),
+            "docker": found.belongings.public(),
+            "summary": [] if outcome.desired else list(summary(found.source, found.belongings)),
+            "equal": equal,
+        }
 
 
 SUBJECT = MoveReader

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
 from ..core.plan import Pending, Plan, Step, size_in_words
-from .model import Container, CopyImages, CopyVolume, Found, Image, Unpause, Volume, Wish, same
+from .model import Container, CopyImages, CopyVolume, Found, Image, Inventory, Unpause, Volume, Wish, same
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
@@ -33,7 +33,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         _counts(found.target.images, found.target.volumes),
         _counts((*found.target.images, *images), (*found.target.volumes, *(step.volume for step in volumes))),
         (*kept_images, *kept_volumes),
-        tuple(_left_behind(found, wish)),
+        tuple(left_behind(found.source, wish)),
         tuple(refusals),
     )
 
@@ -83,7 +83,7 @@ def _volumes(found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]
             kept.append(_held(volume, writers))
             continue
         detail = "what an earlier run has copied" if unfinished else size_in_words(volume.size or 0)
-        paused = f"; pauses {_listed([one.name for one in writers])}" if writers and not unfinished else ""
+        paused = f"; pauses {listed([one.name for one in writers])}" if writers and not unfinished else ""
         replace = volume.name in there and volume.name in wish.replace
         steps.append(
             CopyVolume(
@@ -104,7 +104,7 @@ def _kept(noun: str, name: str) -> Pending:
 
 
 def _held(volume: Volume, writers: Sequence[Container]) -> Pending:
-    reason = f"{_listed([one.name for one in writers])} may write to it, and a copy would be torn"
+    reason = f"{listed([one.name for one in writers])} may write to it, and a copy would be torn"
     return Pending(f"volume '{volume.name}'", "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
 
 
@@ -138,7 +138,7 @@ def _batch(images: tuple[Image, ...]) -> CopyImages:
     size = sum(one.size for one in images)
     names = [image.name for image in images]
     target = f"image '{names[0]}'" if len(names) == 1 else f"{len(names)} images"
-    detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {_listed(names)}"
+    detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {listed(names)}"
     asked = tuple(name for image in images for name in (image.tags or (image.id,)))
     return CopyImages("copy", target, detail, images=images, names=asked)
 
@@ -150,12 +150,11 @@ def _needed(images: Sequence[Image], volumes: Sequence[Volume], found: Found) ->
     return min(layers, most) + sum(volume.size or 0 for volume in volumes if volume.name not in found.moved)
 
 
-def _left_behind(found: Found, wish: Wish) -> Iterator[str]:
+def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
     """Yield what can't be moved, and what the user has to do about it."""
-    source = found.source
     outside = [one.name for one in source.volumes if one.outside]
     if outside:
-        yield f"Volumes with data outside the engine are not moved: {_listed(outside)}. Create them again, with their options."
+        yield f"Volumes with data outside the engine are not moved: {listed(outside)}. Create them again, with their options."
     anonymous = [one for one in source.volumes if one.anonymous]
     if anonymous and not wish.anonymous:
         yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
@@ -165,16 +164,17 @@ def _left_behind(found: Found, wish: Wish) -> Iterator[str]:
     if source.swarm:
         yield "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again."
     if source.plugins:
-        yield f"Plugins are not moved: {_listed(source.plugins)}. Install them again."
+        yield f"Plugins are not moved: {listed(source.plugins)}. Install them again."
     projects = sorted({f"{one.project} ({one.directory})" for one in source.containers if one.project})
     if projects:
         yield f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."
     single = [one.name for one in source.containers if not one.project]
     if single:
-        yield f"Containers are not moved: {_listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
+        yield f"Containers are not moved: {listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     return ", ".join([*names[:_MOST_NAMES], *more])
 

@@ -51,10 +51,20 @@ def config(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def test_check_mode_is_the_plan(lab: Lab) -> None:
-    printed = play(lab, PLAYBOOK, "--check", *OLD)
+@pytest.mark.parametrize("how", [["--check"], ["--tags", "plan"]])
+def test_check_mode_and_its_tag_are_the_plan(lab: Lab, how: list[str]) -> None:
+    printed = play(lab, PLAYBOOK, *how, *OLD)
     assert "copy image 'web:1' (5 MiB)" in printed
     assert config(lab) == LEFTOVERS and not images(lab).exists()
+
+
+def test_the_inventory_tells_what_there_is_and_changes_nothing(lab: Lab) -> None:
+    settings = {**LEFTOVERS, "auths": {"registry.example": {"auth": "bWU6c2VjcmV0"}}}
+    (lab.home / ".docker/config.json").write_text(json.dumps(settings))
+    printed = play(lab, PLAYBOOK, "--tags", "inventory", *OLD)
+    for words in ("1 image (5 MiB)", "desktop-linux", "all with the helper 'desktop'", "registry.example in config.json"):
+        assert words in printed
+    assert "bWU6c2VjcmV0" not in printed and config(lab) == settings and not images(lab).exists()
 
 
 def test_volumes_of_a_profile_get_snapshots(lab: Lab) -> None:

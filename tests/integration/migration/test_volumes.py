@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,10 +15,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from rehearsal.services.dockerd import Dockerd
 from tests.support.migration.engines import Engines, docker, place_of, two_engines
 from tests.support.migration.made_images import waiting
-from tests.support.migration.trees import many_files, occupied, odd_tree, sparse_file, told
+from tests.support.migration.trees import differences, many_files, occupied, odd_tree, sparse_file, told
 
 pytestmark = pytest.mark.real("docker", "buildkit")
 MIB = 1 << 20
+# In each of ten volumes.
+FILES = 10_000 if os.environ.get("LAPTOP_LONG") else 100
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,24 @@ def test_every_kind_of_file_arrives_as_it_was(engines: Engines) -> None:
     (place_of(engines.target, "many") / "0042" / "4242").write_bytes(b"other")
     with pytest.raises(NotVerified, match="verify the copy of volume 'many'"):
         engines.compare()
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is missing: apt-get install rsync")
+def test_ten_volumes_are_the_same_for_another_program(engines: Engines) -> None:
+    names = [f"ten-{number}" for number in range(10)]
+    for name in names:
+        place = volume(engines.source, name)
+        many_files(place, FILES)
+        odd_tree(place)
+        sparse_file(place / "disk.img", 8 * MIB, 0, 4 * MIB)
+    engines.move(images=[], volumes=["ten-*"])
+    for name in names:
+        source, target = place_of(engines.source, name), place_of(engines.target, name)
+        assert differences(source, target) == []
+        assert occupied(target / "disk.img") < MIB
+    (place_of(engines.target, "ten-3") / "0000" / "42").write_bytes(b"other")
+    changed = differences(*(place_of(one, "ten-3") for one in (engines.source, engines.target)))
+    assert [line.rpartition(" ")[2] for line in changed] == ["0000/42"]
 
 
 def test_a_volume_of_that_name_is_kept_until_it_is_named(engines: Engines) -> None:

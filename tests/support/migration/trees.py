@@ -65,6 +65,13 @@ def told(place: Path) -> list[bytes]:
     return sorted([*rows, *sums, *_attributes(place), *_linked(inodes)])
 
 
+def differences(one: Path, other: Path) -> list[str]:
+    """Return what rsync would do to make a tree what another one is; files are compared by their content."""
+    kept = ["--archive", "--hard-links", "--acls", "--xattrs", "--numeric-ids", "--devices", "--specials"]
+    compare = ["rsync", "--dry-run", "--checksum", "--delete", "--itemize-changes", *kept, f"{one}/", f"{other}/"]
+    return subprocess.run(compare, capture_output=True, check=True).stdout.decode(errors="replace").splitlines()
+
+
 def occupied(place: Path) -> int:
     """Return how many bytes a tree takes on its disk."""
     return int(subprocess.run(["du", "-sk", place], capture_output=True, check=True).stdout.split()[0]) * 1024

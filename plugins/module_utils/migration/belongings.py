@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What else of docker's is on the laptop: contexts, builders, credentials. Names only, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import without_logins
+from ..docker.client import context_hosts, read_config
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """Names. helper: the program that keeps all logins; helpers: those that keep the logins of one registry, by its host."""
+
+    contexts: tuple[str, ...] = ()
+    current: str = ""
+    builders: tuple[str, ...] = ()
+    helper: str = ""
+    helpers: tuple[tuple[str, str], ...] = ()
+    logins: tuple[str, ...] = ()
+
+    def public(self) -> dict[str, Any]:
+        """Return the result form."""
+        return {**asdict(self), "helpers": dict(self.helpers)}
+
+
+def read_belongings(docker: Path, buildx: Path) -> Belongings:
+    """Return what there is. docker, buildx: their directories. Raises InputError for a config.json that can't be read."""
+    config = read_config(docker)
+    return Belongings(
+        tuple(sorted(context_hosts(docker))),
+        str(config.get("currentContext") or ""),
+        tuple(sorted(path.name for path in (buildx / "instances").glob("*"))),
+        str(config.get("credsStore") or ""),
+        tuple(sorted((without_logins(host), str(helper)) for host, helper in _table(config, "credHelpers").items())),
+        tuple(sorted(map(without_logins, _table(config, "auths")))),
+    )
+
+
+def _table(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = config.get(key)
+    return found if isinstance(found, dict) else {}
