@@ -18,9 +18,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     parser.add_argument("suites", nargs="*", choices=[*SUITES, []], help="which suites to run (default: all)")
     rows: list[dict[str, object]] = []
-    for name in parser.parse_args().suites or SUITES:
+    suites = parser.parse_args().suites
+    for name in suites or SUITES:
         rows += [row.public() for row in importlib.import_module(f"bench.{name}").rows()]
-    RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
+    # What other suites have measured stays.
+    others = json.loads(RESULTS.read_text()) if suites and RESULTS.exists() else []
+    names = {row["name"] for row in rows}
+    RESULTS.write_text(json.dumps([*(row for row in others if row["name"] not in names), *rows], indent=2) + "\n")
     width = max(len(str(row["name"])) for row in rows)
     print(f"{'':{width}}  {'ours s':>9} {'other s':>9} {'ratio':>7} {'goal':>6}")
     for row in rows:
