@@ -48,6 +48,7 @@ SUBJECTS = {
     "docker_volume_snapshot": "migration.snapshots.task",
     "ecr_pull_secret": "pull_secret.task",
     "nerdctl_wrapper": "nerdctl.task",
+    "python_environment": "bootstrap.task",
     "support_bundle": "support.task",
     "toolchain_info": "toolchain.info",
     "toolchain_upgrade": "upgrade.task",
@@ -172,7 +173,7 @@ class ActionModule(Normal):
         with self._environment():
             # Made here, because it looks for its programs and directories at once.
             module = self._task.action.rpartition(".")[2]
-            subject = subject_of(module)
+            subject = self._made(module)
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
             secrets = subject.secrets(options) | checked._no_log_values
@@ -187,8 +188,15 @@ class ActionModule(Normal):
             named = hiding_names(self._worded(result), secrets)
             plain: dict[str, Any] = remove_values(json.loads(json.dumps(named)), secrets)
             if not self._task.check_mode:
-                plain["warnings"] += keep(module, began, plain, remove_values(planned, secrets))
+                plain["warnings"] += self._recorded(module, began, plain, remove_values(planned, secrets))
         return plain
+
+    # The action of a subject that works on another machine replaces these two.
+    def _made(self, module: str) -> Subject[Any, Any]:
+        return subject_of(module)
+
+    def _recorded(self, *record: Any) -> list[str]:
+        return keep(*record)
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[None]:

@@ -194,6 +194,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "completion": [],
         "colima": "/bin/true",
     },
+    "python_environment": {
+        "requirements": f"--index-url https://me:{CANARY}@packages.example/simple\nwords==1.0\n",
+        "uv": "uv==1.0",
+        "directory": "/nowhere/data",
+        "python": "/nowhere/python3",
+        "fetch": False,
+        "state": "present",
+    },
     "toolchain_info": {"known_to_break": "refuse"},
     "toolchain_upgrade": {"programs": ["colima"], "stop": True},
     "user_timer": {

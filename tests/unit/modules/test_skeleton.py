@@ -145,6 +145,17 @@ def cluster(home: Path) -> KubeApi:
     return KubeApi(home / "cluster")
 
 
+# A Python as far as building an environment goes. It is newer than any that this machine may have.
+PYTHON = """\
+#!/bin/sh
+case "$1 $2" in
+  *os.replace*) exec mv -fT "$3" "$4" ;;
+  *ensurepip*) printf 'python\\t%s\\t3.14.99\\twhole\\t\\n' "$0" ;;
+  "-c "*) echo 3.14.99 ;;
+  "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+  "-m pip") mkdir -p "${0%/bin/python}/lib/words-1.0.dist-info" ;;
+esac
+"""
 BUILDER = {"name": "far", "driver": "remote", "default": True}
 SCENARIOS = {
     "brew_bundle": Scenario(
@@ -194,6 +205,10 @@ SCENARIOS = {
                 {"path": f"{home}/lab", "profile": "lab"},
             ]
         },
+    ),
+    "python_environment": Scenario(
+        lambda home: program(home / "bin/python3.14", PYTHON),
+        lambda home: {"requirements": "words==1.0", "directory": f"{home}/data/ours"},
     ),
     "support_bundle": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
     "toolchain_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),

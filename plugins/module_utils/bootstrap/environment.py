@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a laptop, what it should have, and the plan between them. Pure."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..core.errors import InputError, RefusedStep, WorkstationError
+from ..core.plan import Plan, Step
+
+# Those on which the modules are tested, or are known to run. The newest comes first.
+LOWEST, HIGHEST = (3, 11), (3, 14)
+# What is fetched where a laptop has none of them.
+FETCHED = "3.13"
+# The oldest Python that can install uv.
+_CAN_INSTALL_UV = (3, 8)
+
+
+@dataclass(frozen=True)
+class Python:
+    """A Python of the laptop. whole: whether it can make environments, which Debian packs separately."""
+
+    path: str
+    version: tuple[int, ...]
+    whole: bool
+
+    @property
+    def suits(self) -> bool:
+        """Whether the modules run on it."""
+        return LOWEST <= self.version[:2] <= HIGHEST
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the options ask for. digest is that of the lock; python is empty where one is to be searched."""
+
+    directory: str
+    digest: str
+    lock: str = field(repr=False)
+    uv_lock: str = field(repr=False)
+    python: str
+    fetch: bool
+    present: bool
+
+
+@dataclass(frozen=True)
+class Current:
+    """What was found. Where the environment is as it should be, Pythons were not searched."""
+
+    directory: str
+    # Of the environment that works; empty where none does.
+    digest: str = ""
+    version: str = ""
+    # Names of environments, the one in use among them.
+    made: tuple[str, ...] = ()
+    fetched: bool = False
+    foreign: bool = False
+    system: str = ""
+    brew: bool = False
+    uv: str = ""
+    pythons: tuple[Python, ...] = ()
+    unusable: str = ""
+
+    @property
+    def interpreter(self) -> str:
+        """The environment's Python, whether it is there or not."""
+        return f"{self.directory}/python/bin/python"
+
+    @property
+    def base(self) -> Python | None:
+        """The Python to build on: the newest that suits."""
+        return max((one for one in self.pythons if one.suits and one.whole), key=lambda one: one.version, default=None)
+
+
+@dataclass(frozen=True)
+class Fetch(Step):
+    """Fetch a Python with uv: the laptop's own, or one that a Python of the laptop installs for a moment."""
+
+    uv: str = ""
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class Build(Step):
+    """Build the environment on a Python; empty for the one that was just fetched."""
+
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Remove all that was built and fetched."""
+
+
+def parse(answer: str) -> Current:
+    """Return what the laptop's shell said."""
+    said: dict[str, list[list[str]]] = {}
+    for line in answer.splitlines():
+        kind, *words = line.rstrip("\t").split("\t")
+        said.setdefault(kind, []).append(words)
+
+    def word(kind: str, number: int = 0) -> str:
+        return said[kind][0][number] if kind in said else ""
+
+    pythons = {path: Python(path, version_of(version), whole == "whole") for path, version, whole in said.get("python", ())}
+    return Current(
+        directory=word("directory"),
+        digest=word("current"),
+        version=word("current", 1),
+        made=tuple(words[0] for words in said.get("made", ())),
+        fetched="fetched" in said,
+        foreign="foreign" in said,
+        system=word("system"),
+        brew="brew" in said,
+        uv=word("uv"),
+        pythons=tuple(pythons.values()),
+        unusable=word("unusable"),
+    )
+
+
+def version_of(text: str) -> tuple[int, ...]:
+    """Return a version as numbers."""
+    return tuple(int(part) for part in text.split("."))
+
+
+def new_name(digest: str) -> str:
+    """Return the name of an environment that is to be built; no two are alike, as two runs may build at once."""
+    return f"python-{digest}-{secrets.token_hex(3)}"
+
+
+def plan(desired: Desired, current: Current) -> Plan:
+    """Return what has to be done."""
+    target = f"Python environment '{current.directory}/python'"
+    before = {"python": f"{current.version}, libraries {current.digest}" if current.digest else ""}
+    if not desired.present:
+        there = bool(current.made or current.fetched)
+        return Plan((Remove("remove", target),), before, {"python": ""}) if there else Plan()
+    if current.foreign:
+        what = f"make {target}"
+        return Plan(refusals=(RefusedStep(what, "something else is there", "Move it away, or set O(directory)."),))
+    if current.digest == desired.digest:
+        return Plan()
+    base = current.base
+    if base is not None:
+        version = _words(base.version)
+        build = Build("update" if current.digest else "make", target, f"Python {version}", python=base.path)
+        return Plan((build,), before, {"python": f"{version}, libraries {desired.digest}"})
+    installer = next((one for one in current.pythons if one.whole and one.version >= _CAN_INSTALL_UV), None)
+    if not desired.fetch or desired.python or not (current.uv or installer):
+        return Plan(refusals=(_none_suits(desired, current, target),))
+    fetch = Fetch("fetch", f"Python {FETCHED} into '{current.directory}/fetched'", uv=current.uv)
+    if not current.uv and installer:
+        fetch = Fetch(fetch.verb, fetch.target, python=installer.path)
+    build = Build("update" if current.digest else "make", target, f"Python {FETCHED}")
+    return Plan((fetch, build), before, {"python": f"{FETCHED}, libraries {desired.digest}"})
+
+
+def _none_suits(desired: Desired, current: Current, target: str) -> WorkstationError:
+    """Return why there is nothing to build on, with the command that helps."""
+    wanted = f"{_words(LOWEST)} to {_words(HIGHEST)}"
+    partial = next((one for one in current.pythons if one.suits and not one.whole), None)
+    if partial is not None:
+        package = f"python{_words(partial.version[:2])}-venv"
+        reason, remedy = f"{partial.path} lacks the modules venv and ensurepip", f"Run 'sudo apt-get install {package}' there."
+    elif current.unusable:
+        reason, remedy = f"{current.unusable} does not run", "Correct O(python)."
+    elif desired.python and current.pythons:
+        reason = f"{desired.python} is Python {_words(current.pythons[0].version)}, and {wanted} are supported"
+        remedy = "Correct O(python), or leave it empty."
+    else:
+        found = _listed(f"{one.path} ({_words(one.version)})" for one in current.pythons)
+        reason = f"the laptop has no Python {wanted}" + (f", only {found}" if found else "")
+        remedy = f"{_how_to_install(current)}, or set O(fetch=true)." if not desired.fetch else f"{_how_to_install(current)}."
+    return InputError(f"make {target}", reason, remedy)
+
+
+def _how_to_install(current: Current) -> str:
+    if current.brew:
+        return f"Run 'brew install python@{FETCHED}' there"
+    if current.system == "Darwin":
+        return (
+            "Install Homebrew there, which asks for your password: "
+            '/bin/bash -c "$(curl -fsSL https://raw.githubusercontent.com/Homebrew/install/HEAD/install.sh)", '
+            f"then run 'brew install python@{FETCHED}'"
+        )
+    return "Install one there ('sudo apt-get install python3 python3-venv', 'sudo dnf install python3')"
+
+
+def _words(version: Iterable[int]) -> str:
+    return ".".join(map(str, version))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return " and ".join(words)
