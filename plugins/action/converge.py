@@ -158,8 +158,9 @@ class ActionModule(Normal):
 
         # Ansible has read that file with its own environment, not the task's.
         own = list(own_settings(self._task.get_play(), task_vars, self._templar, os.environ))
+        here = self._connection.transport == "local"
         with self._environment():
-            found = check_settings(self._task, task_vars, self._templar, known_subject, self._against_policy)
+            found = check_settings(self._task, task_vars, self._templar, known_subject, self._against_policy, here=here)
         return [*own, *found.lines], found.warnings
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:

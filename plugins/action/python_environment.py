@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..module_utils.core.progress import VARIABLE
@@ -35,6 +36,12 @@ class ActionModule(Converge):
         if self._far:
             subject.shell = _FarShell(self)
         return subject
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[None]:
+        """Give this process the task's environment, where it is that of this machine."""
+        with contextlib.nullcontext() if self._far else super()._environment():
+            yield
 
     def _recorded(self, *record: Any) -> list[str]:
         """Keep a record here of what was done here."""

@@ -86,11 +86,14 @@ def check_settings(
     templar: Any,
     subject_of: Callable[[str], Subject[Any, Any] | None],
     against_policy: Callable[..., Iterable[str]] = lambda *_work: (),
+    *,
+    here: bool = True,
 ) -> Findings:
     """Return everything that is wrong with the settings of a run, and what it will miss, seen from one of its tasks.
 
     subject_of: the subject of a module, None where it has none; against_policy: what a task, given with its subject, options,
-    variables and templar, would do against the team's policy, in sentences.
+    variables and templar, would do against the team's policy, in sentences; here: whether the laptop is this machine. What is on
+    another one, its own tasks find out.
     """
     play = task.get_play()
     tasks = tasks_of(play)
@@ -113,6 +116,13 @@ def check_settings(
                 _check_options(findings, work, task.check_mode)
                 for sentence in against_policy(one, subject, work.options, mine, own):
                     findings.add(sentence)
+    if here:
+        _check_laptop(findings, works, task.check_mode)
+    return findings
+
+
+def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) -> None:
+    """Find what settings mention and this machine does not have: profiles, contexts, readable files, programs."""
     options = {work.name: work.options for work in works}
     for sentence, at in (*unknown_profiles(options, os.environ), *unknown_docker_contexts(options, os.environ)):
         findings.add(sentence, at)
@@ -121,12 +131,11 @@ def check_settings(
     lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))
     if lacking:
         error = ToolMissing(*lacking)
-        if not task.check_mode:
+        if not check_mode:
             findings.add(error.message)
         elif "colima_profile" not in (work.name for work in works):
             # A check is right, as far as it can know, also where nothing is installed yet. colima_profile says it itself.
             findings.warnings.append(error.message)
-    return findings
 
 
 def _check_names(

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,8 @@ class SshServer:
 
 
 @contextlib.contextmanager
-def ssh_server(directory: Path, environment: Mapping[str, str]) -> Iterator[SshServer]:
-    """Run sshd inside the block. environment: what commands get that come over it."""
+def ssh_server(directory: Path, environment: Mapping[str, str], before: Sequence[str] = ()) -> Iterator[SshServer]:
+    """Run sshd inside the block. environment: what commands get that come over it; before: commands for its mount namespace."""
     program = find("sshd")
     assert program is not None
     directory.mkdir(parents=True)
@@ -56,11 +56,14 @@ def ssh_server(directory: Path, environment: Mapping[str, str]) -> Iterator[SshS
         "PasswordAuthentication": "no",
         "PermitRootLogin": "prohibit-password",
         "PermitUserRC": "no",
-        "SetEnv": " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items()),
+        "Subsystem": "sftp internal-sftp",
     }
+    if environment:
+        settings["SetEnv"] = " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items())
     (directory / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     # sshd wants a directory below /run: one that only it sees.
-    inside = f"mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec {program} -D -f {directory / 'sshd_config'} -E {log}"
+    start = f"exec {program} -D -f {directory / 'sshd_config'} -E {log}"
+    inside = " && ".join(("mount -t tmpfs tmpfs /run", "mkdir /run/sshd", *before, start))
     unshare = shutil.which("unshare", path=SYSTEM_PATH) or "unshare"
     daemon = Daemon("sshd", directory)
     daemon.spawn([unshare, "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "/bin/sh", "-c", inside])

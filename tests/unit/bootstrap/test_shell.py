@@ -9,6 +9,7 @@ import shutil
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.environment import Current, Python, parse
@@ -106,7 +107,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_environment_is_made_kept_updated_and_removed(home: Path, index: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, directory = ModuleRun(capsys), home / "data" / "ours"
-    base = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
+    base: dict[str, Any] = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
     first, second = wheel(index, "1.0"), wheel(index, "2.0")
     made = run("python_environment", requirements=first, **base)
     assert made["actions"] == [
@@ -136,7 +137,7 @@ def test_a_lock_that_does_not_hold_leaves_nothing_and_says_what_pip_said(
 ) -> None:
     run, directory = ModuleRun(capsys), home / "data" / "ours"
     lock = wheel(index, "1.0").replace("sha256:", "sha256:0")[:-2] + "\n"
-    options = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
+    options: dict[str, Any] = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
     failed = run("python_environment", requirements=lock, **options)
     assert "Could not install the workstation's libraries: THESE PACKAGES DO NOT MATCH THE HASHES" in failed["msg"]
     assert not (home / "data").exists()
