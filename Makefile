@@ -30,7 +30,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge settings doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -120,6 +120,9 @@ stop: $(VENV)/.lab ## Stop the VMs in which nothing of yours runs
 
 support: $(VENV)/.lab ## Write what helps to find a fault into one file, without secrets
 	@$(ANSIBLE) playbooks/support.yml $(ARGS)
+
+fleet: $(VENV)/.lab ## Converge the laptops of the inventory over SSH, canaries first
+	@$(ANSIBLE) playbooks/fleet.yml $(ARGS)
 
 start: $(VENV)/.lab ## Start the VMs, and renew pull secrets that became due
 	@$(ANSIBLE) playbooks/start.yml $(ARGS)

@@ -17,6 +17,8 @@ description:
     every new phase is a plain line.
   - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
     lists what was done until then and which roles were not reached; its last line is the failure.
+  - Of C(playbooks/fleet.yml), shows only the laptops on which something was done, pending, or failed, and then how many there
+    are of each kind, with those that failed, were left alone, or did not answer.
   - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
@@ -31,7 +33,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ from ..action.converge import CHECKED, SUBJECTS, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.doctor.show.run import Doctor
+from ..module_utils.progress.fleet import Laptop, Outcome, fleet_lines
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
@@ -75,6 +78,8 @@ class Host:
         self.reached: set[str] = set()
         # Whether a task of this collection was more than a look.
         self.acted = False
+        # Why it did not answer, where that is no failure.
+        self.away = ""
         # Ansible's own object of it.
         self.host: Any = None
 
@@ -99,6 +104,8 @@ class CallbackModule(CallbackBase):
         # What settings_report found, by laptop.
         self.settings: dict[str, Any] = {}
         self.ours = False
+        # The laptops that fleet.yml has found, by its own groups.
+        self.groups: Mapping[str, Any] = {}
         # The play that has begun, if it uses this collection.
         self.play: Any = None
         # All of them, by which tags are known.
@@ -120,6 +127,7 @@ class CallbackModule(CallbackBase):
         """Refuse tags that no task has, and note the roles in their order."""
         tasks = tasks_of(play)
         os.environ.pop(CHECKED, None)
+        self.groups = play.get_variable_manager()._inventory.groups
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
             return
@@ -185,7 +193,10 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keep that a laptop does not answer."""
-        self._host(result).failure = ("connection", _sentence(result.result), False)
+        if result.task.ignore_unreachable:
+            self._host(result).away = _sentence(result.result)
+        else:
+            self._host(result).failure = ("connection", _sentence(result.result), False)
 
     def _host(self, result: Any) -> Host:
         host = self.hosts.setdefault(result.host.get_name(), Host())
@@ -223,7 +234,8 @@ class CallbackModule(CallbackBase):
         """Print the summary and remove the progress file."""
         self._stop()
         self._forget(os.getpid())
-        if not self.ours:
+        fleet = list(self._fleet())
+        if not (self.ours or fleet):
             return
         for name, found in sorted(self.settings.items()):
             self._show_settings(name, found)
@@ -233,7 +245,8 @@ class CallbackModule(CallbackBase):
             self._show_examination(stats)
             if not any(host.actions for host in self.hosts.values()):
                 return
-        for name in sorted(stats.processed):
+        quiet = {one.name for one in fleet if one.outcome in (Outcome.UNCHANGED, Outcome.LEFT_ALONE, Outcome.AWAY)}
+        for name in sorted({*stats.processed} - quiet):
             host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")
             self._block("found", host.found)
@@ -253,6 +266,30 @@ class CallbackModule(CallbackBase):
                 self._block("not reached", [", ".join(missed)] if missed else [])
                 note = " What it did before that is not known." if unknown else ""
                 self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)
+        if fleet:
+            self._display.banner("FLEET")
+        for outcome, title, lines in fleet_lines(fleet) if fleet else ():
+            self._block(title, lines, color=C.COLOR_ERROR if outcome is Outcome.FAILED else None)
+
+    def _fleet(self) -> Iterator[Laptop]:
+        """Yield what became of each laptop, where fleet.yml has run."""
+        names = {
+            one.name
+            for group in ("canary", "rest", "away")
+            if (found := self.groups.get(f"fleet_{group}"))
+            for one in found.hosts
+        }
+        for name in sorted(names):
+            host = self.hosts.get(name, Host())
+            if host.failure:
+                yield Laptop(name, Outcome.FAILED, ": ".join(filter(None, host.failure[:2])))
+            elif host.away:
+                yield Laptop(name, Outcome.AWAY, host.away)
+            elif not host.reached - {""}:
+                yield Laptop(name, Outcome.LEFT_ALONE)
+            else:
+                done = Outcome.CHANGED if host.actions else Outcome.PENDING if host.pending else Outcome.UNCHANGED
+                yield Laptop(name, done)
 
     def _show_examination(self, stats: Any) -> None:
         lost = {name: self.hosts[name].failure or _NOT_EXAMINED for name in sorted(stats.processed) if name in self.hosts}

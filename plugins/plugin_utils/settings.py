@@ -31,6 +31,19 @@ from .templates import Unread, unread
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
 OF_PLAYBOOKS: Mapping[str, Mapping[str, Any]] = {
+    "fleet_max_fail_percentage": {
+        "type": "float",
+        "description": "How many of the laptops, in percent, may fail before C(fleet.yml) ends the run; with C(-e) only.",
+    },
+    "fleet_serial": {
+        "type": "str",
+        "description": "How many laptops C(fleet.yml) works on before the next ones begin; with C(-e) only.",
+    },
+    "fleet_unreachable": {
+        "type": "str",
+        "choices": ["report", "fail"],
+        "description": "Whether a laptop that does not answer is a failure of C(fleet.yml).",
+    },
     "workstation_autostart": {"type": "bool", "default": False, "description": "Whether the profiles start at log-in."},
     "workstation_environment": {
         "type": "dict",

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run over many laptops comes to, in a few lines at its end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Outcome(Enum):
+    """What became of a laptop. The value is the word of the summary."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    PENDING = "with something pending"
+    LEFT_ALONE = "left alone"
+    FAILED = "failed"
+    AWAY = "did not answer"
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """A laptop of the run. reason: why it failed, or did not answer."""
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+
+
+def fleet_lines(laptops: Sequence[Laptop]) -> Iterator[tuple[Outcome | None, str, list[str]]]:
+    """Yield outcome, title and lines of each block: first the count, last what a person has to look at."""
+    counts = {outcome: [one for one in laptops if one.outcome is outcome] for outcome in Outcome}
+    said = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
+    yield None, f"{len(laptops)} laptop{'s' if len(laptops) != 1 else ''}", [said]
+    if counts[Outcome.LEFT_ALONE]:
+        yield Outcome.LEFT_ALONE, "left alone", [", ".join(one.name for one in counts[Outcome.LEFT_ALONE])]
+    for outcome in (Outcome.AWAY, Outcome.FAILED):
+        if counts[outcome]:
+            yield outcome, outcome.value, [f"{one.name}: {one.reason}" for one in counts[outcome]]
