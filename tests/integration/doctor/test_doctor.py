@@ -24,8 +24,8 @@ LARGE = 1 << 20
 # What a look at a stopped laptop may start: none of them changes anything.
 READS = {
     "colima": ("list", "status", "ssh", "version"),
-    "limactl": ("disk", "list", "shell"),
-    "docker": ("version", "context", "buildx"),
+    "limactl": ("--version", "disk", "list", "shell"),
+    "docker": ("--version", "version", "context", "buildx"),
     "kubectl": ("version",),
 }
 
