@@ -18,6 +18,7 @@ EVERYTHING = {
     "workstation_autostart": True,
     "workstation_idle_stop": "2h",
     "docker_cli_env_file": "~/docker.env",
+    "docker_cli_testcontainers": True,
     "secret_refresh_service_accounts": ["default"],
 }
 NO_DATA_LEFT = {"colima_delete_data": True, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
@@ -32,12 +33,15 @@ def lab() -> Iterator[Lab]:
 def test_teardown_gives_back_the_home_that_was_there(lab: Lab) -> None:
     # What a user has had before, where the workstation has files of its own. The first is as docker writes it.
     config = '{\n\t"auths": {},\n\t"psFormat": "table"\n}'
-    for name, text in ((".docker/config.json", config), (".local/bin/mine", "mine\n"), (".zshrc", "# mine\n")):
+    mine = {".docker/config.json": config, ".local/bin/mine": "mine\n", ".zshrc": "# mine\n", ".testcontainers.properties": "x=1"}
+    for name, text in mine.items():
         (lab.home / name).parent.mkdir(parents=True, exist_ok=True)
         (lab.home / name).write_text(text)
     before = tree(lab.home)
+    properties = lab.home / ".testcontainers.properties"
     play(lab, "playbooks/workstation.yml", "-e", json.dumps(EVERYTHING))
     assert {"docker.env", ".kube/config", ".local/bin/nerdctl", ".docker/contexts"} <= set(tree(lab.home))
+    assert "docker.host=unix://" in properties.read_text()
     play(lab, "playbooks/teardown.yml", "-e", json.dumps({**EVERYTHING, **NO_DATA_LEFT}))
     after = tree(lab.home)
     assert changes(before, after) == {}
