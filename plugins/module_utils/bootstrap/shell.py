@@ -16,7 +16,6 @@ class Shell(Protocol):
 
     def run(self, script: str, *arguments: str, stdin: str = "") -> Output:
         """Run a script to its end, whatever its exit code."""
-        ...
 
 
 class LocalShell:

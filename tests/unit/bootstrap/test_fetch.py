@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import json
 import os
 import platform
 import shutil
 import sys
-import sysconfig
 import tarfile
 from pathlib import Path
 
@@ -29,12 +27,13 @@ pytestmark = [
 def archive(file: Path) -> str:
     """Write what uv needs of a Python, and return the hash of it."""
     program = f"#!/bin/sh\nexec '{os.path.realpath(sys.executable)}' \"$@\"\n".encode()
-    data = Path(importlib.import_module(sysconfig._get_sysconfigdata_name()).__file__ or "")  # type: ignore[attr-defined]
+    built = b"# system configuration generated and used by the sysconfig module\nbuild_time_vars = {'CC': 'cc'}\n"
+    data = f"python/lib/python{MINOR}/_sysconfigdata__linux_{platform.machine()}-linux-gnu.py"
     with tarfile.open(file, "w:gz") as packed:
-        entry = tarfile.TarInfo(f"python/bin/python{MINOR}")
-        entry.size, entry.mode = len(program), 0o755
-        packed.addfile(entry, io.BytesIO(program))
-        packed.add(data, f"python/lib/python{MINOR}/{data.name}")
+        for name, content in ((f"python/bin/python{MINOR}", program), (data, built)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            packed.addfile(entry, io.BytesIO(content))
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.shell 
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import command
 
 from tests.support.in_process_module import ModuleRun
+from tests.support.whole_machine.wheels import wheel
 
 # What a run would find on this machine is no part of these laptops.
 TOOLS = ("sh", "find", "wc", "tr", "head", "uname", "readlink", "sed", "mkdir", "chmod", "rm", "rmdir", "ln", "cat")
@@ -56,8 +55,9 @@ def test_pythons_are_found_on_the_path_and_a_broken_one_hides_none(laptop: Path)
     os.environ["PATH"] = f"{laptop}/first:{os.environ['PATH']}"
     good, old = python(laptop / "bin/python3.13", "3.13.5"), python(laptop / "bin/python3", "3.9.6", "partial")
     found = look(laptop)
-    assert found.directory == f"{laptop}/d" and not found.brew
-    assert found.pythons[:2] == (Python(str(good), (3, 13, 5), whole=True), Python(str(old), (3, 9, 6), whole=False))
+    assert found.directory == f"{laptop}/d"
+    # Others may be where Homebrew and administrators put theirs.
+    assert {Python(str(good), (3, 13, 5), whole=True), Python(str(old), (3, 9, 6), whole=False)} <= {*found.pythons}
 
 
 def test_a_given_python_is_the_only_one_that_is_asked(laptop: Path) -> None:
@@ -78,23 +78,6 @@ def test_on_a_mac_without_its_tools_apples_python_is_not_started(laptop: Path) -
         (laptop / "bin/xcode-select").chmod(0o755)
         found = parse(LocalShell().run(script, "~/d", "new", "").stdout)
         assert (f"{laptop}/bin/python3" in {one.path for one in found.pythons}) is there
-
-
-def wheel(place: Path, version: str) -> str:
-    """Write a library without content, and return the lock that names it."""
-    info = f"words-{version}.dist-info"
-    files = {
-        "words.py": "",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: words\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: by hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = "".join(f"{name},,\n" for name in (*files, f"{info}/RECORD"))
-    place.mkdir(exist_ok=True)
-    file = place / f"words-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in {**files, f"{info}/RECORD": rows}.items():
-            archive.writestr(name, text)
-    return f"words=={version} --hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}\n"
 
 
 @pytest.fixture
