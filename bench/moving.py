@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import random
 import subprocess
+from tempfile import TemporaryDirectory
 
+import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import PACK
 
 from bench.measure import Row, compare
@@ -23,7 +25,9 @@ PAIRS = 3
 
 def rows() -> list[Row]:
     """Fill one engine, and move to another one again and again."""
-    with two_engines() as engines:
+    # Notes of what was copied belong to the home of this run.
+    with two_engines() as engines, TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", home)
         _fill(engines)
 
         def empty() -> None:
