@@ -126,7 +126,7 @@ class ActionModule(Normal):
             return None
         policy = Policy(files, self._loader, known_subject)
         if "policy" in subject.spec:
-            # What it is about to install is nobody else's to judge.
+            # It judges itself what it is about to install.
             self._task.args["policy"] = {"rules": [rule.public() for rule in policy.rules if rule.tool]}
         return policy
 

@@ -78,7 +78,7 @@ class Host:
         self.reached: set[str] = set()
         # Whether a task of this collection was more than a look.
         self.acted = False
-        # Why it did not answer, where that is no failure.
+        # Why it did not answer, where that does not count as a failure.
         self.away = ""
         # Ansible's own object of it.
         self.host: Any = None

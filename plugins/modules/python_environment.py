@@ -15,7 +15,7 @@ description:
   - Needs only a shell on the laptop, so it also runs where no Python is that runs a module.
   - An environment is built beside the one in use, which is then replaced at once. The one before stays, for what still runs by
     it, until the next one is built. Each takes about 260 MB with the libraries of this collection.
-  - An environment whose Python is gone, or whose libraries are not complete, is built anew.
+  - An environment whose Python is gone, or whose libraries are not complete, is built again.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   requirements:
@@ -30,7 +30,7 @@ options:
   python:
     description:
       - The path on the laptop of the Python to build on, 3.11 to 3.14. Empty means the newest of them that is found on E(PATH) or
-        where Homebrew and the system put it. An environment that works is not built anew for a newer one.
+        where Homebrew and the system put it. An environment that works stays when a newer one appears.
     type: str
     default: ""
   fetch:

@@ -37,7 +37,7 @@ case $1 in "~") dir=$HOME ;; "~/"*) dir=$HOME/${1#"~/"} ;; /*) dir=$1 ;; *) dir=
 link=$dir/python mark=.laptop.containers
 """
 
-# What is made of folders is noted, so that no more is taken back.
+# The folders that it makes are noted, so that no other is removed.
 _FOLDERS = r"""
 folders=
 made() { if [ -n "$1" ] && [ ! -d "$1" ]; then made "${1%/*}"; mkdir "$1"; folders=$folders$1'

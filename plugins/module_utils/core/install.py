@@ -23,7 +23,7 @@ _FORMULAE = {
 # Packages of Linux distributions. None has colima or Lima; their kubectl is too old for the clusters that colima makes.
 _EVERYWHERE = {"qemu-img": "qemu-utils", "docker-credential-ecr-login": "amazon-ecr-credential-helper"}
 _DEBIAN = {**_EVERYWHERE, "docker": "docker-cli", "docker-buildx": "docker-buildx", "docker-compose": "docker-compose"}
-# Its docker command comes with the engine, and its docker-compose is the old one, which is no plugin.
+# Its docker command comes with the engine, and its docker-compose is the old one, which is not a plugin.
 _DEBIAN_12 = {**_EVERYWHERE, "docker": "docker.io"}
 _UBUNTU = {**_EVERYWHERE, "docker": "docker.io", "docker-buildx": "docker-buildx", "docker-compose": "docker-compose-v2"}
 _FEDORA = {

@@ -16,7 +16,7 @@ _STDERR = 2
 def frames(exchange: Exchange, *, forever: bool = False) -> Iterator[tuple[bool, memoryview]]:
     """Yield the output piece by piece, and whether it is of the error output.
 
-    forever: the container may be silent for any time, until somebody hangs up.
+    forever: the container may be silent for any time, until one side hangs up.
     """
     head, wrong, missing = b"", False, 0
     readable = select.poll()

@@ -199,7 +199,7 @@ class Exchange:
         return self._receive(most)
 
     def hang_up(self) -> None:
-        """Wake whoever waits in this exchange: there is nothing more to come."""
+        """Wake those that wait in this exchange: nothing more will come."""
         _shut(self.socket)
 
     def _receive(self, most: int = PIECE) -> bytes:

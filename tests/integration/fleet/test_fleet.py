@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many laptops at once: canaries first, the others only after them, and one that is asleep is no failure."""
+"""Many laptops at once: canaries first, the others only after them, and one that is asleep does not fail the run."""
 
 from __future__ import annotations
 

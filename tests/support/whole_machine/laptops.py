@@ -98,7 +98,7 @@ def _far_side(place: Path, users: dict[str, tuple[int, Lab]]) -> list[str]:
     lines = {"passwd": "", "shadow": "", "group": ""}
     for name, (number, lab) in users.items():
         lines["passwd"] += f"{name}:x:{number}:{number}::{lab.home}:/bin/sh\n"
-        # A password that nobody has; an account without one counts as locked.
+        # A password that matches nothing; an account without one counts as locked.
         lines["shadow"] += f"{name}:*:19000:0:99999:7:::\n"
         lines["group"] += f"{name}:x:{number}:\n"
     commands = []

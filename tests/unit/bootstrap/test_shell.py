@@ -17,7 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.system impo
 from tests.support.in_process_module import ModuleRun
 from tests.support.whole_machine.wheels import wheel
 
-# What a run would find on this machine is no part of these laptops.
+# What a run would find on this machine does not belong to these laptops.
 TOOLS = ("sh", "find", "wc", "tr", "head", "uname", "readlink", "sed", "mkdir", "chmod", "rm", "rmdir", "ln", "cat")
 
 

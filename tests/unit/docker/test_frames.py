@@ -38,7 +38,7 @@ def outputs(exchange: Exchange) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 11, 100, len(SENT)])
-def test_outputs_are_told_apart_however_they_are_cut(ends: tuple[Exchange, socket.socket], size: int) -> None:
+def test_outputs_are_written_apart_however_they_are_cut(ends: tuple[Exchange, socket.socket], size: int) -> None:
     exchange, engine = ends
 
     def send() -> None:
@@ -48,9 +48,9 @@ def test_outputs_are_told_apart_however_they_are_cut(ends: tuple[Exchange, socke
 
     sender = threading.Thread(target=send)
     sender.start()
-    told = outputs(exchange)
+    written = outputs(exchange)
     sender.join()
-    assert told == tuple(b"".join(data for wrong, data in FRAMES if wrong == which) for which in (False, True))
+    assert written == tuple(b"".join(data for wrong, data in FRAMES if wrong == which) for which in (False, True))
 
 
 def test_silence_ends_only_who_does_not_wait_for_ever(ends: tuple[Exchange, socket.socket]) -> None:

@@ -18,7 +18,7 @@ def test_the_page_and_the_module_list_every_check() -> None:
 
 def test_every_check_has_a_state_that_it_must_find() -> None:
     healed = {state.check for state in (*ON_THE_LAPTOP, *IN_THE_VMS)}
-    told = {state.check for state in TO_READ}
+    read = {state.check for state in TO_READ}
     assert len(ON_THE_LAPTOP) + len(IN_THE_VMS) >= 40
-    assert healed | told | set(ELSEWHERE) == {kind.id for kind in kinds()}
-    assert not healed & told
+    assert healed | read | set(ELSEWHERE) == {kind.id for kind in kinds()}
+    assert not healed & read

@@ -48,7 +48,7 @@ def test_each_volume_gets_a_snapshot_and_old_ones_go() -> None:
         "copy volume 'web' as 'now' (20 bytes)",
     ]
     assert [step.paths for step in plan.steps if isinstance(step, Remove)] == [(PLACE / "db" / "a",)]
-    # What is no volume any more keeps its snapshots.
+    # A volume that was removed keeps its snapshots.
     assert plan.after == {"snapshots": ["db/b", "db/now", "gone/a", "web/a", "web/now"]}
 
 

@@ -73,7 +73,7 @@ def test_a_version_that_the_policy_forbids_waits() -> None:
     (one,) = plan.pending
     assert (plan.actions, one.kind) == (["upgrade 'docker' (28.2.2 to 29.1.0)"], "policy")
     assert "at most 0.9.9 (policy.yml:3)" in str(one) and "Reason: We wait. Contact: Ann." in str(one)
-    # One that it forbids already is no reason to stay with it.
+    # One that it forbids already does not keep it.
     assert plan_upgrade(wish, Found((replace(COLIMA, installed="0.10.1"),))).actions
 
 

@@ -32,7 +32,7 @@ KVM = Kind("tools.kvm", "whether this user may use the virtualisation of a Linux
 NERDCTL = Kind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
 KINDS = (PROGRAM, COLIMA, VERSION, MACHINE, SHADOWED, KVM, NERDCTL)
 
-# All VMs rest on these, so one that nobody has tried is worth knowing; of docker there is a newer one every month.
+# All VMs rest on these, so an untried one is worth knowing; of docker there is a newer one every month.
 _CORE = ("colima", "limactl")
 # The CPU that a program is made for: in the head of an ELF file, and of a Mach-O file.
 _ELF = {0x3E: "x86_64", 0xB7: "aarch64"}

@@ -91,7 +91,7 @@ def written(place: Path, file: str) -> Iterator[Path]:
 
 
 def note(place: Path, saved: SavedImages | SavedClaim) -> None:
-    """Write down what a file holds, before it gets its name. What an older one of that name held, is no longer so."""
+    """Write down what a file holds, before it gets its name. It replaces what an older one of that name held."""
     (place / saved.file).unlink(missing_ok=True)
     said = {key: value for key, value in dataclasses.asdict(saved).items() if key != "file"}
     write_atomically((place / saved.file).with_suffix(".json"), json.dumps(said))
