@@ -61,7 +61,7 @@ def test_contexts_that_were_moved_come_back(laptop: Machines) -> None:
 
 def test_what_listens_in_a_machine_is_reached_on_the_laptop(laptop: Machines) -> None:
     port = free_port()
-    listen = f"busybox nc -lk -p {port} -e busybox echo from inside"
+    listen = f"systemd-socket-activate --listen 0.0.0.0:{port} --inetd --accept /bin/echo from inside"
     laptop.inside("docker-buildx", "sh", "-c", f"sudo systemd-run --quiet --unit listens {listen}")
 
     def answer() -> str:
