@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -36,9 +37,8 @@ def make(folder: Path, busybox: Path) -> None:
 def put_into_cache(folder: Path, colima_cache: Path) -> None:
     """Spare colima the downloads: it takes a file under the hash of an address for what it would have downloaded."""
     for name, address in ADDRESSES.items():
-        link = colima_cache / hashlib.sha256(address.encode()).hexdigest()
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder / name)
+        # Not a link: where rsync is there, limactl copies with it, and a link would arrive as one.
+        shutil.copy(folder / name, colima_cache / hashlib.sha256(address.encode()).hexdigest())
 
 
 def _images(busybox: bytes) -> bytes:
