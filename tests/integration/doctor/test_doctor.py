@@ -97,10 +97,16 @@ def test_a_socket_that_hangs_costs_three_seconds_at_most(patient: Patient) -> No
     patient.examine()
     healthy = time.monotonic() - began
     hang_engine(patient)
-    laptop = in_time(healthy + 3.0, patient.examine)
-    (engine,) = [check for check in laptop["checks"] if check["id"] == "docker.engine"]
-    assert (engine["status"], "nothing answered within 2 s" in engine["found"]) == ("warning", True)
-    patient.shell(engine["remedy"])
+    try:
+        # Beside other tests all else may take twice as long the second time.
+        laptop = in_time(2 * healthy + 3.0, patient.examine)
+        (engine,) = [check for check in laptop["checks"] if check["id"] == "docker.engine"]
+        assert (engine["status"], "nothing answered within 2 s" in engine["found"]) == ("warning", True)
+        patient.shell(engine["remedy"])
+    except AssertionError:
+        # Tests that follow need the engine.
+        patient.shell("colima restart docker-buildx")
+        raise
 
 
 def test_a_profile_that_another_program_is_starting_is_not_called_broken(patient: Patient) -> None:
