@@ -100,8 +100,9 @@ def test_a_cluster_outlives_its_machine(laptop: Machines) -> None:
 
 def test_the_doctor_finds_the_cluster_well(laptop: Machines) -> None:
     report = laptop.lab.directory / "tmp" / "cluster"
-    laptop.play("playbooks/doctor.yml", "-e", json.dumps({**SETTINGS, "doctor_report": str(report)}))
+    # The other groups miss the docker machine, which is not there.
+    groups = "profiles,kubernetes,registries"
+    laptop.play("playbooks/doctor.yml", "--tags", groups, "-e", json.dumps({**SETTINGS, "doctor_report": str(report)}))
     (found,) = json.loads(report.with_suffix(".json").read_text())["laptops"]
-    checks = [check for check in found["checks"] if check["group"] in ("profiles", "kubernetes", "registries")]
-    assert {check["group"] for check in checks} >= {"profiles", "kubernetes"}
-    assert [check for check in checks if check["status"] not in ("ok", "note")] == []
+    assert {check["group"] for check in found["checks"]} >= {"profiles", "kubernetes"}
+    assert [check for check in found["checks"] if check["status"] not in ("ok", "note")] == []
