@@ -96,6 +96,11 @@ def merge(plans: Iterable[Plan]) -> Plan:
     )
 
 
+def in_number(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def size_in_words(size: float) -> str:
     """Return a size, in bytes, as people read it in a step."""
     unit = 0

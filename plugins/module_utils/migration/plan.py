@@ -173,10 +173,10 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
         yield f"Containers are not moved: {listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
     """Return the first few names, and how many more there are."""
-    more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
-    return ", ".join([*names[:_MOST_NAMES], *more])
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])
 
 
 def _counts(images: Sequence[Image], volumes: Sequence[Volume]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..core.plan import size_in_words
+from ..core.plan import in_number, size_in_words
 from .belongings import Belongings
 from .model import Inventory, Wish
 from .plan import left_behind, listed
@@ -14,13 +14,13 @@ from .plan import left_behind, listed
 def summary(source: Inventory, belongings: Belongings) -> Iterator[str]:
     """Yield what the source has, what there is on the laptop beside it, and what a move leaves behind."""
     layers = source.layers_size or sum(one.size for one in source.images)
-    yield f"{_count(len(source.images), 'image')} ({size_in_words(layers)}){_named(source)}"
+    yield f"{in_number(len(source.images), 'image')} ({size_in_words(layers)}){_named(source)}"
     anonymous = sum(one.anonymous for one in source.volumes)
     note = f", {anonymous} of them without a name" if anonymous else ""
     size = size_in_words(sum(one.size or 0 for one in source.volumes))
-    yield f"{_count(len(source.volumes), 'volume')} ({size}){note}"
+    yield f"{in_number(len(source.volumes), 'volume')} ({size}){note}"
     running = [one.name for one in source.containers if one.writing]
-    yield f"{_count(len(source.containers), 'container')}, of which these run: {_all(running)}"
+    yield f"{in_number(len(source.containers), 'container')}, of which these run: {_all(running)}"
     yield f"Networks of the user's: {_all(source.networks)}"
     current = f"; current: {belongings.current}" if belongings.current else ""
     yield f"Docker contexts: {_all(belongings.contexts)}{current}"
@@ -41,10 +41,6 @@ def _credentials(belongings: Belongings) -> Iterator[str]:
         yield f"{host} with the helper '{helper}'"
     for host in belongings.logins:
         yield f"{host} in config.json"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _all(names: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from ..core.plan import in_number
+
 
 class Outcome(Enum):
     """What became of a laptop. The value is the word of the summary."""
@@ -32,7 +34,7 @@ def fleet_lines(laptops: Sequence[Laptop]) -> Iterator[tuple[Outcome | None, str
     """Yield outcome, title and lines of each block: first the count, last what a person has to look at."""
     counts = {outcome: [one for one in laptops if one.outcome is outcome] for outcome in Outcome}
     said = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
-    yield None, f"{len(laptops)} laptop{'s' if len(laptops) != 1 else ''}", [said]
+    yield None, in_number(len(laptops), "laptop"), [said]
     if counts[Outcome.LEFT_ALONE]:
         yield Outcome.LEFT_ALONE, "left alone", [", ".join(one.name for one in counts[Outcome.LEFT_ALONE])]
     for outcome in (Outcome.AWAY, Outcome.FAILED):

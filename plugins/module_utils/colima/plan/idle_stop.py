@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ...core.plan import in_number
 from ..model.desired import Policy
 from ..model.state import Current
 from .action import Action, Do, act
@@ -34,5 +35,4 @@ def idle_notes(current: Current, policy: Policy, busy: str) -> list[Action]:
 
 
 def _minutes(seconds: float | None) -> str:
-    count = int((seconds or 0.0) // _MINUTE)
-    return f"{count} minute{'s' if count != 1 else ''}"
+    return in_number(int((seconds or 0.0) // _MINUTE), "minute")

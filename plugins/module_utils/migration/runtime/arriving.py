@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep
-from ...core.plan import Plan, Step, size_in_words
-from .leaving import PLAYBOOK, in_number, kept_name, kept_to_return, runtime_of
+from ...core.plan import Plan, Step, in_number, size_in_words
+from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of
 from .model import Confirm, Create, Fill, Found, Load, Objects, Remove, Return, SetAside, Wish
 from .objects import key_of
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...colima.client.programs import Colima
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified
+from ...core.plan import in_number
 from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, Pieces, contents_of
@@ -79,7 +80,7 @@ class Inside:
 
     def load(self, saved: SavedImages, place: Path, watch: Callable[[], object]) -> None:
         """Load a file of images, and look at them. Raises NotVerified."""
-        doing = f"load {len(saved.images)} image{'s' if len(saved.images) > 1 else ''}"
+        doing = f"load {in_number(len(saved.images), 'image')}"
         words = ("ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", saved.namespace, "load")
         self._transfer(doing, words, source=place / saved.file, watch=watch)
         missing = self.missing(saved)

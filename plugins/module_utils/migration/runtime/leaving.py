@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
-from ...core.plan import Plan, Step, size_in_words
+from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
 from ..plan import in_batches
 from . import archive
@@ -89,11 +89,6 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     left = tuple(_left_behind(found, objects, name))
     shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
     return Plan(tuple(steps), *shown, warnings=left)
-
-
-def in_number(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _set_aside(wish: Wish, name: str, runtime: str) -> SetAside:

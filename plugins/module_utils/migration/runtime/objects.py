@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ..plan import listed
 from .model import Claim, Objects
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
@@ -45,6 +46,7 @@ _LAST = ("Pod", "CronJob", "DaemonSet", "StatefulSet", "Deployment", "Horizontal
 _OF_THIS_CLUSTER = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/", "deployment.kubernetes.io/")
 # Secrets that only the cluster that made them can use.
 _OWN_SECRETS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
+_MOST_NAMES = 5
 
 
 def key_of(item: Mapping[str, Any]) -> str:
@@ -74,10 +76,10 @@ def objects_of(
             claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
     hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
     if hidden and not secrets:
-        left.append(f"Secrets are not moved: {_listed(hidden)}. Make them again, or set O(secrets=true).")
+        left.append(f"Secrets are not moved: {listed(hidden, _MOST_NAMES)}. Make them again, or set O(secrets=true).")
     jobs = [called(one) for one in items if one["kind"] == "Job" and _in(one, namespaces) and not _owned(one)]
     if jobs:
-        left.append(f"Jobs are not moved, as they would run once more: {_listed(jobs)}.")
+        left.append(f"Jobs are not moved, as they would run once more: {listed(jobs, _MOST_NAMES)}.")
     ready = tuple(sorted(called(one) for one in moved if one["kind"] in WORKLOADS and is_ready(one)))
     return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), tuple(claims), ready, tuple(left))
 
@@ -203,7 +205,3 @@ def is_ready(item: Mapping[str, Any]) -> bool:
         return int(status.get("numberReady") or 0) >= int(status.get("desiredNumberScheduled") or 0)
     wanted = (item.get("spec") or {}).get("replicas")
     return int(status.get("readyReplicas") or 0) >= (1 if wanted is None else int(wanted))
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join([*names[:most], *([f"and {len(names) - most} more"] if len(names) > most else [])])
