@@ -60,12 +60,14 @@ class Cluster:
     def _lists(self) -> Iterator[tuple[str, str, str]]:
         """Yield the kinds that can be listed and created: version, kind, and the path of their list."""
         groups = [one for one in self.http.json("GET", "/apis").get("groups") or () if one["name"] not in DERIVED_GROUPS]
-        versions = ["v1", *(str(one["preferredVersion"]["groupVersion"]) for one in groups)]
-        for version in versions:
-            for one in self.http.json("GET", _base(version)).get("resources") or ():
-                if "/" not in one["name"] and {"list", "create"} <= set(one.get("verbs") or ()):
-                    self.kinds[version, one["kind"]] = str(one["name"]), bool(one["namespaced"])
-                    yield version, str(one["kind"]), f"{_base(version)}/{one['name']}"
+        for version in ("v1", *(str(one["preferredVersion"]["groupVersion"]) for one in groups)):
+            yield from self._lists_of(version)
+
+    def _lists_of(self, version: str) -> Iterator[tuple[str, str, str]]:
+        for one in self.http.json("GET", _base(version)).get("resources") or ():
+            if "/" not in one["name"] and {"list", "create"} <= set(one.get("verbs") or ()):
+                self.kinds[version, one["kind"]] = str(one["name"]), bool(one["namespaced"])
+                yield version, str(one["kind"]), f"{_base(version)}/{one['name']}"
 
     def create(self, items: Iterable[Mapping[str, Any]]) -> None:
         """Create objects. One that is there already stays; an account gets the names of its pull secrets."""
@@ -95,22 +97,21 @@ class Cluster:
         raise CommandFailed(f"create {called(item)}", reason, "Install what defines it, and run again.")
 
     def _complete(self, item: Mapping[str, Any], resource: str) -> None:
-        if item["kind"] == "ServiceAccount" and item.get("imagePullSecrets"):
-            path = f"{resource}/{quote(item['metadata']['name'], safe='')}"
-            there = (self.kube.read(path) or {}).get("imagePullSecrets") or []
-            more = [one for one in item["imagePullSecrets"] if one not in there]
-            if more:
-                self.kube.merge_patch(path, {"imagePullSecrets": [*there, *more]})
+        path, there, more = self._pull_secrets(item, resource)
+        if more:
+            self.kube.merge_patch(path, {"imagePullSecrets": [*there, *more]})
+
+    def _pull_secrets(self, item: Mapping[str, Any], resource: str) -> tuple[str, list[Any], list[Any]]:
+        """Return the path of an account, the names of pull secrets that it has, and those that it lacks."""
+        wanted = (item.get("imagePullSecrets") or []) if item["kind"] == "ServiceAccount" else []
+        path = f"{resource}/{quote(item['metadata']['name'], safe='')}"
+        there = (self.kube.read(path) or {}).get("imagePullSecrets") or [] if wanted else []
+        return path, there, [one for one in wanted if one not in there]
 
     def incomplete(self, items: Iterable[Mapping[str, Any]]) -> frozenset[str]:
         """Return the keys of accounts that are there and lack the name of a pull secret."""
-        found = set()
-        for item in (one for one in items if one["kind"] == "ServiceAccount" and one.get("imagePullSecrets")):
-            path = f"{self._path_of(item)}/{quote(item['metadata']['name'], safe='')}"
-            there = (self.kube.read(path) or {}).get("imagePullSecrets") or []
-            if any(one not in there for one in item["imagePullSecrets"]):
-                found.add(key_of(item))
-        return frozenset(found)
+        accounts = (one for one in items if one.get("imagePullSecrets"))
+        return frozenset(key_of(one) for one in accounts if self._pull_secrets(one, self._path_of(one))[2])
 
     def _path_of(self, item: Mapping[str, Any]) -> str:
         """Return the path under which objects of a kind are; empty for a kind that the cluster does not know yet."""
@@ -135,8 +136,8 @@ class Cluster:
             time.sleep(_POLL_SECONDS)
 
     def _workloads(self) -> Iterator[dict[str, Any]]:
-        for version, kind, path in list(self._lists()):
-            if kind in WORKLOADS and version == "apps/v1":
+        for _version, kind, path in list(self._lists_of("apps/v1")):
+            if kind in WORKLOADS:
                 for item in self.kube.list_objects(path):
                     yield {**item, "kind": kind}
 

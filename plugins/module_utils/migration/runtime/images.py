@@ -20,9 +20,9 @@ def save_images(source: Side, step: SaveImages, place: Path) -> None:
     """Write images into their file, and beside it what it holds. An archive that ends too early is none."""
     names = [name for one in step.images for name in (one.tags or (one.id,))]
     query = "&".join(f"names={quote(name, safe='')}" for name in names)
-    file, found = archive.images_file(step.images, step.namespace), hashlib.sha256()
+    found = hashlib.sha256()
     meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))
-    with archive.written(place, file) as part, part.open("xb") as opened, source.trouble(str(step)):
+    with archive.written(place, step.file) as part, part.open("xb") as opened, source.trouble(str(step)):
 
         def write(piece: bytes) -> None:
             opened.write(piece)
@@ -31,5 +31,5 @@ def save_images(source: Side, step: SaveImages, place: Path) -> None:
         with source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE) as download:
             pass_on(download.read, write, frozenset(), meter.add)
         opened.flush()
-        archive.note(place, SavedImages(file, step.namespace, step.images, part.stat().st_size, found.hexdigest()))
+        archive.note(place, SavedImages(step.file, step.namespace, step.images, part.stat().st_size, found.hexdigest()))
     meter.done()

@@ -66,8 +66,7 @@ def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
         # Another one under that name was made meanwhile, and stays.
         if _inode(Path(path)) == kept.inodes[part]:
             rename_new(Path(path), place / part)
-    for note in (paths.fresh(name), paths.kube_entry(name), paths.idle(name)):
-        note.unlink(missing_ok=True)
+    _forget(paths, name)
     _note(place, replace(kept, state=KEPT))
 
 
@@ -78,8 +77,7 @@ def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
     for part, path in reversed(list(kept.parts.items())):
         if (place / part).exists():
             rename_new(place / part, Path(path))
-    for note in (paths.fresh(name), paths.kube_entry(name), paths.idle(name)):
-        note.unlink(missing_ok=True)
+    _forget(paths, name)
     shutil.rmtree(place)
 
 
@@ -90,6 +88,12 @@ def remove(paths: Paths, called: str) -> None:
         rename_new(place / called, place / f".{called}{_REMOVED}")
     for left in place.glob(f".*{_REMOVED}"):
         shutil.rmtree(left)
+
+
+def _forget(paths: Paths, name: Name) -> None:
+    """Remove our notes of the VM that the profile had so far."""
+    for note in (paths.fresh(name), paths.kube_entry(name), paths.idle(name)):
+        note.unlink(missing_ok=True)
 
 
 def _note(place: Path, kept: Kept) -> None:

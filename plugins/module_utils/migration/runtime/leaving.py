@@ -72,15 +72,14 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     images, claims = list(_images(found, wish, objects)), list(_claims(found, objects))
     if problem := _no_room(found, objects, images, claims, what):
         return Plan(refusals=(problem,))
-    steps: list[Step] = [one for one in images if archive.images_file(one.images, one.namespace) not in _files(found)]
+    steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
         target = f"{in_number(len(objects.items), 'object')} of the cluster"
         steps.append(SaveObjects("save", target, objects=found.objects, silent=not objects.items))
     if found.current.live.get("kubernetes"):
         steps.append(StopCluster("stop", f"Kubernetes in profile '{wish.profile}'", "so that nothing writes to its volumes"))
     steps += [SaveClaim("save", f"volume '{one.claim}'", size_in_words(one.size), claim=one) for one in claims]
-    files = {archive.images_file(one.images, one.namespace) for one in images}
-    files |= {archive.volume_file(one) for one in objects.claims}
+    files = {one.file for one in images} | {archive.volume_file(one) for one in objects.claims}
     steps += [
         Seal("verify", "the archive", str(wish.place), boot=found.boot, files=frozenset(files)),
         StopProfile("stop", f"profile '{wish.profile}'"),
@@ -153,7 +152,7 @@ def _images(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
             target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
             whose = "the cluster's" if space == CLUSTER else "for nerdctl"
             detail = f"{whose}, up to {size_in_words(sum(one.size for one in batch))}"
-            yield SaveImages("save", target, detail, images=batch, namespace=space)
+            yield SaveImages("save", target, detail, file=archive.images_file(batch, space), images=batch, namespace=space)
 
 
 def _is_wanted(image: Image, wish: Wish) -> bool:
@@ -170,7 +169,7 @@ def _claims(found: Found, objects: Objects) -> Iterator[Claim]:
 def _no_room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim], what: str) -> WorkstationError | None:
     """Return a refusal where not all fits: once into the archive, and once more into the disk of the new VM."""
     there = _files(found)
-    missing = [one for one in images if archive.images_file(one.images, one.namespace) not in there]
+    missing = [one for one in images if one.file not in there]
     layers = (found.engine or Inventory("")).layers_size
 
     def size(some: list[SaveImages]) -> int:

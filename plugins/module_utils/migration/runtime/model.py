@@ -138,8 +138,9 @@ class Found:
 
 @dataclass(frozen=True)
 class SaveImages(Step):
-    """Write images into one file."""
+    """Write images into one file, whose name tells them from others."""
 
+    file: str = field(kw_only=True)
     images: tuple[Image, ...] = field(kw_only=True)
     namespace: str = field(kw_only=True)
 

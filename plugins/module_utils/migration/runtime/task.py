@@ -15,6 +15,7 @@ from typing import Any
 from ...colima.client.at_work import Alone
 from ...colima.client.programs import Colima
 from ...colima.model.config import canonical_mounts
+from ...colima.model.desired import Limits
 from ...colima.model.state import RUNNING
 from ...colima.observe.read import read
 from ...colima_paths import parse_name, resolve
@@ -54,7 +55,6 @@ from .model import (
 from .objects import called, key_of, objects_of
 
 _WAIT_SECONDS = 600.0
-_STOP_SECONDS = 300.0
 # An older engine counts all that it keeps.
 _COUNT_SECONDS = 900.0
 _PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {
@@ -200,13 +200,13 @@ class RuntimeMove(Subject[Wish, Found]):
         elif isinstance(step, SaveObjects):
             archive.note_objects(place, step.objects)
         elif isinstance(step, StopCluster):
-            self.colima.cli.run("kubernetes", "stop", "--profile", name.name, timeout=_STOP_SECONDS)
+            self.colima.cli.run("kubernetes", "stop", "--profile", name.name, timeout=Limits().stop)
         elif isinstance(step, SaveClaim):
             self.inside.save(step.claim, place, partial(self._growing, step.claim))
         elif isinstance(step, Seal):
             archive.seal(place, step.boot, step.files, Meter(str(name), 0).add)
         elif isinstance(step, StopProfile):
-            self.colima.stop(name, _STOP_SECONDS)
+            self.colima.stop(name, Limits().stop)
 
     def _rename(self, step: SetAside | Return | Remove) -> None:
         paths, name, place = self.colima.paths, self.wish.profile, self.wish.place
