@@ -159,12 +159,12 @@ def hiding_names(result: Mapping[str, Any], secrets: Collection[str]) -> dict[st
 
 
 @contextlib.contextmanager
-def naming_files(what: str) -> Iterator[None]:
+def naming_files(what: str, remedy: str = "") -> Iterator[None]:
     """Turn trouble with a file (a directory in its place, no permission, a full disk) into a sentence that names it."""
     try:
         yield
     except OSError as error:
-        raise file_trouble(what, error) from error
+        raise file_trouble(what, error, remedy) from error
 
 
 def file_trouble(what: str, error: OSError, remedy: str = "") -> InputError:

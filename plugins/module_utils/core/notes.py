@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError, file_trouble
+from .errors import InputError, file_trouble, naming_files
 from .system.files import keep_aside, write_atomically
 from .system.home import private_directory, state_directory
 from .system.lock import Lock
@@ -58,22 +58,16 @@ class Notes:
 
         Without notes, no file is left. A damaged file is kept beside the new one.
         """
+        what = f"write notes '{self.path}'"
         with contextlib.ExitStack() as stack:
-            with self._trouble():
-                stack.enter_context(Lock(self.path.parent, f"write notes '{self.path}'", _SECONDS, name="notes.lock"))
+            with naming_files(what, _REMEDY):
+                stack.enter_context(Lock(self.path.parent, what, _SECONDS, name="notes.lock"))
             notes = self.read()
             before = json.dumps(notes)
             yield notes
             if json.dumps(notes) != before or (not notes and self.path.exists()):
-                with self._trouble():
+                with naming_files(what, _REMEDY):
                     self._write(notes)
-
-    @contextlib.contextmanager
-    def _trouble(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise file_trouble(f"write notes '{self.path}'", error, _REMEDY) from error
 
     def _write(self, notes: Mapping[str, Any]) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..colima_paths import parse_name
 from ..core.entries import STATE, in_state
-from ..core.errors import CommandFailed, InputError, file_trouble
+from ..core.errors import CommandFailed, InputError, naming_files
 from ..core.notes import Notes
 from ..core.plan import Plan, Step, merge
 from ..core.subject import Outcome, Subject
@@ -137,7 +137,7 @@ class Nerdctl(Subject[Desired, Current]):
         if isinstance(step, WriteCompletion):
             write_file(step.path, step.text, 0o644, _COMPLETION_REMEDY)
         elif isinstance(step, RemoveCompletion):
-            with _trouble(f"remove {step.target}", _COMPLETION_REMEDY):
+            with naming_files(f"remove {step.target}", _COMPLETION_REMEDY):
                 step.path.unlink(missing_ok=True)
         elif isinstance(step, Forget):
             with self.notes.edit() as notes:
@@ -145,7 +145,7 @@ class Nerdctl(Subject[Desired, Current]):
         elif isinstance(step, Write):
             self._write(step)
         elif isinstance(step, Remove | Restore):
-            with _trouble(f"{step.verb} '{step.path}'", _REMEDY):
+            with naming_files(f"{step.verb} '{step.path}'", _REMEDY):
                 if isinstance(step, Remove):
                     step.path.unlink(missing_ok=True)
                 else:
@@ -156,7 +156,7 @@ class Nerdctl(Subject[Desired, Current]):
         with self.notes.edit() as notes:
             notes[str(step.path)] = str(step.moved_to or notes.get(str(step.path)) or "")
         if step.moved_to is not None:
-            with _trouble(f"move '{step.path}' aside", _REMEDY):
+            with naming_files(f"move '{step.path}' aside", _REMEDY):
                 rename_new(step.path, step.moved_to)
         write_file(step.path, step.text, 0o755, _REMEDY)
 
@@ -212,11 +212,3 @@ def _ask_nerdctl(colima: str, profile: str, shell: str) -> tuple[str, str]:
     if "nerdctl" not in done.stdout:
         return "", "it printed none"
     return f"{done.stdout.rstrip()}\n\n{MARK}\n", ""
-
-
-@contextlib.contextmanager
-def _trouble(what: str, remedy: str) -> Any:
-    try:
-        yield
-    except OSError as error:
-        raise file_trouble(what, error, remedy) from error

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
 from ..colima.observe.read import read
 from ..colima_paths import parse_name, resolve
-from ..core.errors import CommandFailed, InputError, NotVerified, file_trouble
+from ..core.errors import CommandFailed, InputError, NotVerified, naming_files
 from ..core.plan import Plan, Step, size_in_words
 from ..core.progress import tell
 from ..core.subject import Outcome, Subject
@@ -137,7 +137,7 @@ class DiskSnapshot(Subject[Wish, Found]):
                     done=False,
                 )
 
-        with _trouble(what):
+        with naming_files(what):
             sparse.copy(source, target, count)
 
     @staticmethod
@@ -152,11 +152,3 @@ class DiskSnapshot(Subject[Wish, Found]):
 
 
 SUBJECT = DiskSnapshot
-
-
-@contextlib.contextmanager
-def _trouble(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise file_trouble(what, error) from error

@@ -6,13 +6,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
+from ...core.system.files import room_at
 from ..model.config import Host, architecture
 
 _MIB = 1024 * 1024
@@ -38,7 +38,7 @@ def host_from(
         home=environment.get("HOME") or str(Path.home()),
         cpus=int(given.get("cpus") or os.cpu_count() or 0),
         memory_mib=int(given.get("memory_mib") or _memory_mib()),
-        disk_free_mib=int(given.get("disk_free_mib") or _free_mib(lima)),
+        disk_free_mib=int(given.get("disk_free_mib") or (room_at(lima) // _MIB if lima else 0)),
         reserve_memory_mib=int(given["reserve_memory_mib"]) if "reserve_memory_mib" in given else 1024,
         macos=macos_of(machine.release) if own_mac else 0,
         chip=_chip() if own_mac and with_chip else 0,
@@ -98,11 +98,4 @@ def _sysctl(name: bytes) -> bytes:
 def _memory_mib() -> int:
     with contextlib.suppress(ValueError, OSError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _MIB
-    return 0
-
-
-def _free_mib(lima: Path | None) -> int:
-    for place in (lima, *(lima.parents if lima else ())):
-        if place is not None and place.exists():
-            return shutil.disk_usage(place).free // _MIB
     return 0

@@ -11,6 +11,7 @@ import errno
 import functools
 import itertools
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -176,6 +177,11 @@ def make_directory(path: Path) -> None:
                 place.mkdir(0o700)
     if not path.is_dir():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def room_at(path: Path) -> int:
+    """Return the free bytes of the disk that a path is on, or would be on."""
+    return shutil.disk_usage(next(place for place in (path, *path.parents) if place.exists())).free
 
 
 def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: bytes | None) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...core.errors import RefusedStep, file_trouble
+from ...core.errors import RefusedStep, naming_files
 from ...core.plan import Plan, Step
 from ...core.system.files import FileState, write_file
 
@@ -67,7 +67,5 @@ def apply_env_file(step: WriteEnv | RemoveEnv) -> None:
     if isinstance(step, WriteEnv):
         write_file(step.path, step.text, 0o644, "Choose a path that you can write.")
         return
-    try:
+    with naming_files(f"remove {step.target}", "Make its directory writable, and run again."):
         step.path.unlink(missing_ok=True)
-    except OSError as error:
-        raise file_trouble(f"remove {step.target}", error, "Make its directory writable, and run again.") from error

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...core.errors import RefusedStep, file_trouble
+from ...core.errors import RefusedStep, naming_files
 from ...core.plan import Plan, Step
 from ...core.system.files import FileState, read_file, write_file
 
@@ -45,10 +45,8 @@ def read_properties(path: Path) -> FileState:
     """Return what is there, with the ends of the lines as they are."""
     found = read_file(path)
     if found.kind == "file" and found.readable:
-        try:
+        with naming_files(f"read '{path}'", "Make it readable, and run again."):
             return replace(found, text=path.read_bytes().decode())
-        except OSError as error:
-            raise file_trouble(f"read '{path}'", error, "Make it readable, and run again.") from error
     return found
 
 
@@ -83,10 +81,8 @@ def apply_properties(step: WriteProperties) -> None:
     if step.text:
         write_file(step.path, step.text, step.mode, "Make it writable, and run again.")
         return
-    try:
+    with naming_files(f"remove {step.target}", "Make its directory writable, and run again."):
         step.path.unlink(missing_ok=True)
-    except OSError as error:
-        raise file_trouble(f"remove {step.target}", error, "Make its directory writable, and run again.") from error
 
 
 def _shown(text: str) -> str:

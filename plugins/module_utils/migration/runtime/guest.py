@@ -15,7 +15,7 @@ from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import in_number
 from ..inventory import image_of
 from ..model import Image, same
-from ..transfer.contents import Contents, Pieces, contents_of
+from ..transfer.contents import Contents, contents_in
 from ..transfer.volumes import READ, WRITE
 from . import archive
 from .model import Claim, SavedClaim, SavedImages
@@ -133,7 +133,4 @@ class Inside:
 def _contents(path: Path, doing: str) -> Contents:
     """Return what is in an archive of a volume, reading all of it. Raises CommandFailed for half of one."""
     with path.open("rb") as file:
-        try:
-            return contents_of(Pieces(archive.pieces(file)))
-        except ValueError as error:
-            raise CommandFailed(doing, str(error), "Run again: it is read again.") from error
+        return contents_in(archive.pieces(file), doing)

@@ -22,6 +22,7 @@ from ...colima_paths import parse_name, resolve
 from ...core.plan import Plan, Step
 from ...core.progress import tell
 from ...core.subject import Outcome, Subject
+from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import Api
 from .. import inventory
@@ -122,13 +123,12 @@ class RuntimeMove(Subject[Wish, Found]):
         current = read(self.colima, [name]).profiles[name.name]
         applied = paths.applied(name)
         boot = applied.stat().st_mtime_ns if applied.exists() else 0
-        place = next(path for path in (desired.place, *desired.place.parents) if path.exists())
         found = Found(
             current,
             boot,
             archive.read(desired.place),
             kept.read(paths, name),
-            free=shutil.disk_usage(place).free,
+            free=room_at(desired.place),
             one_disk=kept.on_one_disk(paths, name),
         )
         if current.health == RUNNING and desired.phase == "leave" and runtime_of(found) == SOURCE != desired.runtime:

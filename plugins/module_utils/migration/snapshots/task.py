@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ...core.errors import InputError, NotVerified, file_trouble
+from ...core.errors import InputError, NotVerified, naming_files
 from ...core.plan import Plan, Step
 from ...core.subject import Outcome, Subject
-from ...core.system.files import make_directory, rename_new, write_atomically
+from ...core.system.files import make_directory, rename_new, room_at, write_atomically
 from ...core.system.home import state_directory
 from ...core.system.lock import Lock
 from ...docker.stream import PIECE
@@ -85,7 +85,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
             engine = inventory.read(self.place.side.api)
         self.record = Record((engine.engine, self.place.side.api.path))
         kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
-        room = free_bytes(self.profile, engine.root) if desired.restore else _free(desired.place)
+        room = free_bytes(self.profile, engine.root) if desired.restore else room_at(desired.place)
         there = {one.name for one in engine.volumes}
         compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
         same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
@@ -151,8 +151,11 @@ class VolumeSnapshots(Subject[Wish, Found]):
                 file.write(piece)
                 yield piece
 
-        with _trouble(doing), volumes.reading(self.place, volume.name, doing) as pieces, path.open("xb") as file:
-            contents = contents_of(Pieces(passing(pieces, file)))
+        with naming_files(doing), volumes.reading(self.place, volume.name, doing) as pieces, path.open("xb") as file:
+            try:
+                contents = contents_of(Pieces(passing(pieces, file)))
+            except ValueError as error:
+                raise NotVerified(doing, str(error), "Run again: it is read again.") from error
             file.flush()
             os.fsync(file.fileno())
             size = file.tell()
@@ -164,7 +167,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         filled, meter = volumes.temporary(kept.volume, volumes.RESTORING), Meter(kept.volume, kept.size)
 
         def passing() -> Iterator[bytes]:
-            with _trouble(doing), (self.wish.place / kept.volume / kept.name / ARCHIVE).open("rb") as file:
+            with naming_files(doing), (self.wish.place / kept.volume / kept.name / ARCHIVE).open("rb") as file:
                 while piece := file.read(PIECE):
                     meter.add(len(piece))
                     yield piece
@@ -195,18 +198,3 @@ SUBJECT = VolumeSnapshots
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
-
-
-def _free(place: Path) -> int:
-    there = next(one for one in (place, *place.parents) if one.is_dir())
-    return shutil.disk_usage(there).free
-
-
-@contextlib.contextmanager
-def _trouble(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise file_trouble(what, error) from error
-    except ValueError as error:
-        raise NotVerified(what, str(error), "Run again: it is read again.") from error

@@ -11,6 +11,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ...core.errors import CommandFailed
+
 _BLOCK = 512
 _END = bytes(_BLOCK)
 # Content is compared in units of this size; those of zeros alone are passed over.
@@ -83,6 +85,14 @@ def contents_of(source: Pieces) -> Contents:
         records = {}
     source.drain()
     return Contents(total.hexdigest(), files, size)
+
+
+def contents_in(pieces: Iterable[memoryview | bytes], doing: str) -> Contents:
+    """Return the same for the pieces of an archive. Raises CommandFailed for half of one."""
+    try:
+        return contents_of(Pieces(pieces))
+    except ValueError as error:
+        raise CommandFailed(doing, str(error), "Run again: it is read again.") from error
 
 
 def _row(header: bytes, records: Mapping[bytes, bytes]) -> Iterator[bytes]:

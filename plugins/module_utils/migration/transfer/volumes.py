@@ -18,7 +18,7 @@ from urllib.parse import quote
 from ...core.errors import CommandFailed, NotVerified
 from ...docker.stream import Refused
 from ..model import LABEL, Volume
-from .contents import Contents, Pieces, contents_of
+from .contents import Contents, contents_in
 from .helper import BLOCKS, SIGNS_OF_LIFE, Helper, HelperImage, directory, run, volume
 from .sides import Meter, Side
 
@@ -121,10 +121,7 @@ def same(source: Place, target: Place, name: str, doing: str) -> bool:
 def contents(place: Place, name: str, doing: str) -> Contents:
     """Return what is in a volume, reading all of it here."""
     with reading(place, name, doing) as pieces:
-        try:
-            return contents_of(Pieces(pieces))
-        except ValueError as error:
-            raise CommandFailed(doing, str(error), "Run again: it is read again.") from error
+        return contents_in(pieces, doing)
 
 
 def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replace: bool, again: bool) -> None:
