@@ -12,8 +12,9 @@ from typing import Any
 
 from ..colima_paths import Name
 from ..core.plan import Step
+from .kept import MANIFEST
 
-DISK, MANIFEST, PART = "disk", "manifest.json", ".part"
+DISK = "disk"
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,6 @@ class Restore(Step):
     """Let the disk be what it was in a snapshot."""
 
     snapshot: Snapshot = field(kw_only=True)
-
-
-@dataclass(frozen=True)
-class Remove(Step):
-    """Remove snapshots, or what was to become one."""
-
-    paths: tuple[Path, ...] = field(kw_only=True)
 
 
 def snapshots_in(place: Path) -> Iterator[Snapshot]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from ..colima.model.state import STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
-from .model import PART, Found, Make, Remove, Restore, Wish
+from .kept import remove_left, remove_old, surplus
+from .model import Found, Make, Restore, Wish
 
 
 def plan_snapshot(found: Found, wish: Wish) -> Plan:
@@ -22,16 +23,12 @@ def _plan_make(found: Found, wish: Wish) -> Plan:
             return Plan(refusals=(problem,))
         target = f"the data disk of profile '{wish.profile}' as '{wish.name}'"
         steps.append(Make("copy", target, size_in_words(found.disk.occupied), path=wish.place / wish.name))
-    # The one of this name is the newest, or was just asked for.
-    others = [name for name in before if name != wish.name]
-    surplus = others[: max(0, len(others) - wish.keep + 1)] if wish.keep else []
-    if surplus:
-        listed = ", ".join(f"'{name}'" for name in surplus)
-        paths = tuple(wish.place / name for name in surplus)
-        steps.append(Remove("remove", f"old snapshots of profile '{wish.profile}'", listed, paths=paths))
+    old = surplus(before, wish.name, wish.keep)
+    if old:
+        steps.append(remove_old(f"profile '{wish.profile}'", wish.place, old))
     if found.partial:
-        steps.insert(0, Remove("remove", "what a killed run has left", paths=found.partial, silent=True))
-    after = sorted({*before, wish.name} - set(surplus))
+        steps.insert(0, remove_left(found.partial))
+    after = sorted({*before, wish.name} - set(old))
     return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after})
 
 
@@ -63,8 +60,3 @@ def _not_at_rest(found: Found, wish: Wish, verb: str) -> WorkstationError | None
     if found.disk.health != STOPPED:
         return RefusedStep(what, f"the profile is {found.disk.health}", "Stop it with playbooks/stop.yml, and run again.")
     return None
-
-
-def is_part(name: str) -> bool:
-    """Whether this is the name of a snapshot that is being made."""
-    return name.startswith(".") and name.endswith(PART)

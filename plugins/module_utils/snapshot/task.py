@@ -6,10 +6,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,17 @@ from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
 from ..colima.observe.read import read
 from ..colima_paths import parse_name, resolve
-from ..core.errors import CommandFailed, InputError, NotVerified, naming_files
+from ..core.errors import CommandFailed, NotVerified, naming_files
 from ..core.plan import Plan, Step, size_in_words
 from ..core.progress import tell
 from ..core.subject import Outcome, Subject
-from ..core.system.files import make_directory, rename_new, write_atomically
+from ..core.system.files import write_atomically
 from . import sparse
-from .model import DISK, MANIFEST, PART, Disk, Found, Make, Remove, Restore, Snapshot, Wish, snapshots_in
-from .plan import is_part, plan_snapshot
+from .kept import MANIFEST, PART, Remove, begun, check, now
+from .model import DISK, Disk, Found, Make, Restore, Snapshot, Wish, snapshots_in
+from .plan import plan_snapshot
 
 _WAIT_SECONDS = 600.0
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 _RESTORING = "datadisk.restoring"
 
 
@@ -49,10 +47,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         """Return what is asked for. Raises InputError."""
         del check_mode
         name, profile = params["name"], parse_name(params["profile"])
-        if not _NAME.fullmatch(name):
-            raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")
-        if params["keep"] < 0:
-            raise InputError(f"use {params['keep']} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
+        check(name, params["keep"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         place = Path(params["directory"]) / profile.name
         restore = params["state"] == "restored"
@@ -68,7 +63,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         path = self.colima.paths.data_disk(desired.profile) / "datadisk"
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
-        partial = tuple(one for one in desired.place.iterdir() if is_part(one.name)) if desired.place.is_dir() else ()
+        partial = tuple(desired.place.glob(f".*{PART}"))
         if not path.is_file():
             return Found(Disk(path, current.health), snapshots, partial)
         # One that is in use changes while it is read.
@@ -93,16 +88,12 @@ class DiskSnapshot(Subject[Wish, Found]):
 
     def _make(self, path: Path) -> None:
         disk = self.found.disk
-        part = path.with_name(f".{path.name}{PART}")
-        make_directory(path.parent)
-        part.mkdir(0o700)
-        self._copied(disk.path, part / DISK, str(path))
-        digest = sparse.digest(disk.path)
-        self._check(part / DISK, digest, f"take snapshot '{path.name}'")
-        made = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        said = {"digest": digest, "bytes": disk.path.stat().st_size, "occupied_bytes": disk.occupied, "made": made}
-        write_atomically(part / MANIFEST, json.dumps({"profile": self.wish.profile.name, **said}, indent=1))
-        rename_new(part, path)
+        with begun(path) as part:
+            self._copied(disk.path, part / DISK, str(path))
+            digest = sparse.digest(disk.path)
+            self._check(part / DISK, digest, f"take snapshot '{path.name}'")
+            said = {"digest": digest, "bytes": disk.path.stat().st_size, "occupied_bytes": disk.occupied, "made": now()}
+            write_atomically(part / MANIFEST, json.dumps({"profile": self.wish.profile.name, **said}, indent=1))
 
     def _restore(self, snapshot: Snapshot) -> None:
         target = self.found.disk.path

@@ -14,12 +14,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.snapsh
     Found,
     Keep,
     Kept,
-    Remove,
     Restore,
     Wish,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.plan import plan_snapshots
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 
 PLACE = Path("/kept/dev")
 WISH = Wish(("*",), "now", PLACE)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import (
     Disk,
     Found,
     Make,
-    Remove,
     Restore,
     Snapshot,
     Wish,

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ...core.plan import Step
+from ...snapshot.kept import MANIFEST, PART
 from ..model import Inventory, Volume
 from ..transfer.contents import Contents
 
-ARCHIVE, MANIFEST, PART = "volume.tar", "manifest.json", ".part"
+ARCHIVE = "volume.tar"
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,6 @@ class Restore(Step):
 
     kept: Kept = field(kw_only=True)
     replace: bool = field(default=False, kw_only=True)
-
-
-@dataclass(frozen=True)
-class Remove(Step):
-    """Remove snapshots, or what was to become one."""
-
-    paths: tuple[Path, ...] = field(kw_only=True)
 
 
 def kept_in(place: Path) -> Iterator[Kept]:

@@ -8,16 +8,17 @@ from fnmatch import fnmatchcase
 
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
+from ...snapshot.kept import remove_left, remove_old, surplus
 from ..model import Container, Volume
 from ..plan import unpause
-from .model import Found, Keep, Kept, Remove, Restore, Wish
+from .model import Found, Keep, Kept, Restore, Wish
 
 
 def plan_snapshots(found: Found, wish: Wish) -> Plan:
     """Return the steps."""
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
-        steps.append(Remove("remove", "what a killed run has left", paths=found.partial, silent=True))
+        steps.append(remove_left(found.partial))
     rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)
 
@@ -39,14 +40,10 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
                 continue
             steps.append(_keep(volume, writers, wish))
             after.add((volume.name, wish.name))
-        # The one of this name is the newest, or was just asked for.
-        others = [one.name for one in found.kept if one.volume == volume.name and one.name != wish.name]
-        surplus = others[: max(0, len(others) - wish.keep + 1)] if wish.keep else []
-        if surplus:
-            listed = ", ".join(f"'{name}'" for name in surplus)
-            paths = tuple(wish.place / volume.name / name for name in surplus)
-            steps.append(Remove("remove", f"old snapshots of volume '{volume.name}'", listed, paths=paths))
-            after -= {(volume.name, name) for name in surplus}
+        old = surplus([one.name for one in found.kept if one.volume == volume.name], wish.name, wish.keep)
+        if old:
+            steps.append(remove_old(f"volume '{volume.name}'", wish.place / volume.name, old))
+            after -= {(volume.name, name) for name in old}
     needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
     if found.room is not None and needed > found.room:
         reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{wish.place}'"

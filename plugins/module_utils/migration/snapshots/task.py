@@ -6,20 +6,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ...core.errors import InputError, NotVerified, naming_files
+from ...core.errors import NotVerified, naming_files
 from ...core.plan import Plan, Step
 from ...core.subject import Outcome, Subject
-from ...core.system.files import make_directory, rename_new, room_at, write_atomically
+from ...core.system.files import room_at, write_atomically
 from ...core.system.home import state_directory
 from ...core.system.lock import Lock
 from ...docker.stream import PIECE
+from ...snapshot.kept import MANIFEST, Remove, begun, check, now
 from .. import inventory
 from ..engines import engine_from, free_bytes
 from ..model import LABEL, Unpause, Volume
@@ -28,11 +27,10 @@ from ..transfer import volumes
 from ..transfer.contents import Contents, Pieces, contents_of
 from ..transfer.helper import sweep
 from ..transfer.sides import Meter
-from .model import ARCHIVE, MANIFEST, PART, Found, Keep, Kept, Remove, Restore, Wish, kept_in, parts_in
+from .model import ARCHIVE, Found, Keep, Kept, Restore, Wish, kept_in, parts_in
 from .plan import plan_snapshots
 
 _WAIT_SECONDS = 5.0
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 
 
 class VolumeSnapshots(Subject[Wish, Found]):
@@ -57,10 +55,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         """Return what is asked for. Raises InputError."""
         del check_mode
         name = params["name"]
-        if not _NAME.fullmatch(name):
-            raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")
-        if params["keep"] < 0:
-            raise InputError(f"use {params['keep']} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
+        check(name, params["keep"])
         self.place, self.profile = engine_from(params["engine"], "engine", params["timeout"])
         engine = self.profile.name if self.profile else hashlib.sha256(params["engine"].encode()).hexdigest()[:16]
         self.restored: set[str] = set()
@@ -126,19 +121,15 @@ class VolumeSnapshots(Subject[Wish, Found]):
 
     def _keep(self, step: Keep) -> None:
         name, doing = step.volume.name, f"take snapshot '{step.path.name}' of volume '{step.volume.name}'"
-        part = step.path.with_name(f".{step.path.name}{PART}")
-        make_directory(part.parent)
-        part.mkdir(0o700)
-        with volumes.paused(self.place.side, step.pause, doing, self.record.note_paused):
-            sent, contents, size = self._written(step.volume, part / ARCHIVE, doing)
-            now = volumes.digest(self.place, name, doing)
-        if not sent == now == _digest(part / ARCHIVE):
-            reason = "the archive is not what the volume has"
-            raise NotVerified(doing, reason, "Look whether something writes to the volume, and run again.")
-        made = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        kept = Kept(name, step.path.name, sent, contents, size, made, step.volume.labels)
-        write_atomically(part / MANIFEST, kept.manifest())
-        rename_new(part, step.path)
+        with begun(step.path) as part:
+            with volumes.paused(self.place.side, step.pause, doing, self.record.note_paused):
+                sent, contents, size = self._written(step.volume, part / ARCHIVE, doing)
+                there = volumes.digest(self.place, name, doing)
+            if not sent == there == _digest(part / ARCHIVE):
+                reason = "the archive is not what the volume has"
+                raise NotVerified(doing, reason, "Look whether something writes to the volume, and run again.")
+            kept = Kept(name, step.path.name, sent, contents, size, now(), step.volume.labels)
+            write_atomically(part / MANIFEST, kept.manifest())
 
     def _written(self, volume: Volume, path: Path, doing: str) -> tuple[str, Contents, int]:
         """Write the archive of a volume. Returns its digest, what is in it, and its size."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What snapshots of disks and of volumes have in common: their names, how many are kept, and how they come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..core.plan import Step
+from ..core.system.files import make_directory, rename_new
+
+MANIFEST, PART = "manifest.json", ".part"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+
+
+@dataclass(frozen=True)
+class Remove(Step):
+    """Remove snapshots, or what was to become one."""
+
+    paths: tuple[Path, ...] = field(kw_only=True)
+
+
+def check(name: str, keep: int) -> None:
+    """Raise InputError for a name, or a number of snapshots to keep, that can't be."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"use '{name}' as O(name)", "it is not a plain file name", "Use one such as 2026-11-26.")
+    if keep < 0:
+        raise InputError(f"use {keep} as O(keep)", "it is less than 0", "Set it to 1 or more, or 0 to keep all.")
+
+
+def surplus(there: Sequence[str], name: str, keep: int) -> list[str]:
+    """Return the names of old snapshots that go, of those there from the oldest on. keep: how many stay, 0 for all.
+
+    The one of this name is the newest, or was just asked for.
+    """
+    others = [one for one in there if one != name]
+    return others[: max(0, len(others) - keep + 1)] if keep else []
+
+
+def remove_old(what: str, place: Path, names: Sequence[str]) -> Remove:
+    """Return the step that removes old snapshots of something."""
+    listed = ", ".join(f"'{name}'" for name in names)
+    return Remove("remove", f"old snapshots of {what}", listed, paths=tuple(place / name for name in names))
+
+
+def remove_left(paths: tuple[Path, ...]) -> Remove:
+    """Return the step that removes what killed runs have begun."""
+    return Remove("remove", "what a killed run has left", paths=paths, silent=True)
+
+
+@contextlib.contextmanager
+def begun(path: Path) -> Iterator[Path]:
+    """Yield a directory for a snapshot, which gets its name once all of it is there. What fails is left for the next run."""
+    part = path.with_name(f".{path.name}{PART}")
+    make_directory(path.parent)
+    part.mkdir(0o700)
+    yield part
+    rename_new(part, path)
+
+
+def now() -> str:
+    """Return this moment as manifests have it: ISO time, in UTC."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
