@@ -24,6 +24,12 @@ def version_of(text: str) -> Version | None:
     return tuple(int(part or 0) for part in found.groups()) if found else None
 
 
+def numbers_of(text: str) -> Version:
+    """Return a text that is nothing but a version; empty for any other."""
+    parts = text.split(".")
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
+
+
 def in_digits(version: Version) -> str:
     """Return a version as people write it."""
     return ".".join(map(str, version))

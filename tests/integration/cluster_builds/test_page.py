@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.cluster_builds import SINCE, BuildkitFiles
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import text_of
+from ansible_collections.laptop.containers.plugins.module_utils.toolchain.programs import in_digits
 
 from tests.support.pages import snippets
 
@@ -32,5 +32,5 @@ def test_every_yaml_file_can_be_read() -> None:
 
 def test_the_page_names_the_version_and_the_place_that_the_code_has() -> None:
     page = PAGE.read_text()
-    assert f"A colima before {text_of(SINCE)} does not read the file" in page
+    assert f"A colima before {in_digits(SINCE)} does not read the file" in page
     assert 'root = "/var/lib/buildkit/k8s.io"' in BuildkitFiles().rendered() and "`/var/lib/buildkit/k8s.io`" in page

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import InputError
+from ...toolchain.programs import in_digits
 from .config import Config, has_kubernetes
 from .desired import Desired, Refusal
-from .settings import Version, text_of
+from .settings import Version
 
 OPTION = "kubernetes.build"
 SINCE: Version = (0, 10, 2)
@@ -95,7 +96,7 @@ def build_refusals(desired: Desired, target: Config, files: BuildkitFiles, versi
     if problems := build_problems(desired, known):
         return problems
     if version is not None and version < SINCE:
-        reason = f"it needs colima {text_of(SINCE)}, and {text_of(version)} is installed"
+        reason = f"it needs colima {in_digits(SINCE)}, and {in_digits(version)} is installed"
         return [_refusal(desired, reason, "Run 'brew upgrade colima'.")]
     if files.own is None or files.is_ours:
         try:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ...colima_paths import Name
 from ...core.errors import InputError
+from ...toolchain.programs import in_digits
 from .config import Host, canonical_mounts
 from .settings import (
     APPLE_SILICON,
@@ -22,7 +23,6 @@ from .settings import (
     VALUE_SINCE,
     Setting,
     Version,
-    text_of,
 )
 from .shown import counted
 
@@ -202,8 +202,8 @@ def too_old(version: Version | None) -> list[Refusal]:
     """Return why this colima is too old for anything. None: not known, nothing to object."""
     if version is None or version >= OLDEST:
         return []
-    reason = f"it does not tell whether a VM's set-up is finished, as colima {text_of(OLDEST)} and newer do"
-    return [Refusal(f"use colima {text_of(version)}", reason, "Run 'brew upgrade colima'.")]
+    reason = f"it does not tell whether a VM's set-up is finished, as colima {in_digits(OLDEST)} and newer do"
+    return [Refusal(f"use colima {in_digits(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
 def version_problems(desired: Desired, version: Version | None) -> list[Refusal]:
@@ -214,7 +214,7 @@ def version_problems(desired: Desired, version: Version | None) -> list[Refusal]
     for option, value in desired.stated.items():
         needed = _needed(option, value)
         if version < needed:
-            reason = f"it needs colima {text_of(needed)}, and {text_of(version)} is installed"
+            reason = f"it needs colima {in_digits(needed)}, and {in_digits(version)} is installed"
             result.append(Refusal(f"set '{option}' of profile '{desired.name}'", reason, "Run 'brew upgrade colima'."))
     return result
 

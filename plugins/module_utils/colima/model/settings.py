@@ -136,8 +136,3 @@ _K3S = (
 def k3s_of(version: Version | None) -> str:
     """Return the k3s that this colima installs unless told. None: not known, so the newest."""
     return next(k3s for since, k3s in _K3S if version is None or version >= since)
-
-
-def text_of(version: Version) -> str:
-    """Return a version as people write it."""
-    return ".".join(str(part) for part in version)

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...toolchain.programs import in_digits
 from ..model.config import Config, has_kubernetes
 from ..model.desired import Refusal
-from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
+from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
 from .action import Action, Do, act
 
@@ -37,8 +38,8 @@ def leaves_disk_out(current: Current, version: Version | None) -> list[Refusal]:
     if current.exists and current.why_data_is_inside:
         # Its VM does not use that disk.
         return []
-    reason = f"its images and volumes are on a data disk, which a colima before {text_of(DATA_DISK_SINCE)} leaves out"
-    return [Refusal(f"start profile '{current.name}' with colima {text_of(version)}", reason, "Run 'brew upgrade colima'.")]
+    reason = f"its images and volumes are on a data disk, which a colima before {in_digits(DATA_DISK_SINCE)} leaves out"
+    return [Refusal(f"start profile '{current.name}' with colima {in_digits(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
 def runs_unseen(current: Current) -> tuple[Refusal, ...]:
@@ -155,8 +156,8 @@ def _of_storage_pool(current: Current, target: Config, version: Version | None) 
         refusals=(
             Refusal(
                 f"start profile '{current.name}'",
-                f"its data disk holds the storage pool of incus, and colima before {text_of(INCUS_KEEPS_DATA_SINCE)} wipes that "
-                "when it makes a new VM",
+                f"its data disk holds the storage pool of incus, and colima before {in_digits(INCUS_KEEPS_DATA_SINCE)} wipes "
+                "that when it makes a new VM",
                 f"Run 'brew upgrade colima'; or, if nothing on the disk is needed, {_destroying(current)} first.",
             ),
         )

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...toolchain.programs import in_digits
 from ..model.config import Config
 from ..model.desired import Policy, Refusal
-from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version, text_of
+from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.state import Current
 from .target import PORT, changes, settings_there
 
@@ -131,7 +132,7 @@ def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, vers
         ("disk" in fixed, "a disk can't shrink"),
         ("runtime" in fixed, f"the data disk belongs to runtime {old}"),
         (old == "none", "a profile without runtime has no data disk"),
-        (version is not None and version < DATA_DISK_SINCE, f"colima before {text_of(DATA_DISK_SINCE)} has no data disk"),
+        (version is not None and version < DATA_DISK_SINCE, f"colima before {in_digits(DATA_DISK_SINCE)} has no data disk"),
         (current.exists and bool(current.why_data_is_inside), current.why_data_is_inside),
         (not current.noted_as_formatted, "colima's note that the data disk is formatted is lost"),
         (
@@ -140,7 +141,7 @@ def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, vers
         ),
         (
             target["runtime"] == "incus" and version is not None and version < INCUS_KEEPS_DATA_SINCE,
-            f"colima before {text_of(INCUS_KEEPS_DATA_SINCE)} wipes the storage pool of incus",
+            f"colima before {in_digits(INCUS_KEEPS_DATA_SINCE)} wipes the storage pool of incus",
         ),
     )
     return next((text for applies, text in reasons if applies), "")

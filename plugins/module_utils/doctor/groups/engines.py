@@ -11,6 +11,7 @@ from ...core.errors import CommandFailed, ToolMissing
 from ...core.install import install_command
 from ...docker.client import docker_cli
 from ...docker.engine import Silent
+from ...toolchain.programs import in_digits, numbers_of
 from ..laptop import Bounded, Laptop
 from ..model import Check, Kind
 
@@ -48,15 +49,15 @@ def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Itera
 
 
 def _api(laptop: Laptop, name: str, answer: dict[str, Any]) -> Check:
-    most, least = _number(answer.get("ApiVersion")), _number(answer.get("MinAPIVersion"))
+    most, least = (numbers_of(str(answer.get(key) or "")) for key in ("ApiVersion", "MinAPIVersion"))
     try:
         client = laptop.once("docker api", _client)
     except (CommandFailed, ToolMissing) as error:
         return API.unknown(error.reason, error.remedy, name)
     if client < least:
-        found = f"this docker command has API {_shown(client)}, and the engine wants {_shown(least)} or newer"
+        found = f"this docker command has API {in_digits(client)}, and the engine wants {in_digits(least)} or newer"
         return API.broken(found, install_command("docker", verb="upgrade", search=laptop.path), name)
-    return API.ok(f"{_shown(min(client, most))}", name)
+    return API.ok(f"{in_digits(min(client, most))}", name)
 
 
 def _client() -> tuple[int, ...]:
@@ -65,19 +66,10 @@ def _client() -> tuple[int, ...]:
     nowhere = {"DOCKER_HOST": "unix:///dev/null"}
     cli = Bounded("docker", "", {**docker_cli().environment, "DOCKER_CONTEXT": None})
     output = cli.run("version", "--format", "{{.Client.APIVersion}}", check=False, environment=nowhere)
-    found = _number(output.stdout.strip())
+    found = numbers_of(output.stdout.strip())
     if not found:
         raise CommandFailed("ask docker for its version", output.stderr.strip().rpartition("\n")[2], "Run 'docker version'.")
     return found
-
-
-def _number(text: object) -> tuple[int, ...]:
-    parts = str(text or "").split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
-
-
-def _shown(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
 
 
 def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...toolchain.programs import numbers_of
 from ..model import GROUPS, SEVERITY, Status
 from .screen import HEAD, columns, profile, rank, verdict
 
@@ -28,8 +29,8 @@ def _summary(laptops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return what the page of a fleet begins with."""
     reached = [one for one in laptops if one["reached"]]
     broken = [one["name"] for one in reached if one["verdict"] == Status.BROKEN]
-    versions = {one["name"]: one["colima"] for one in reached if _version(one["colima"])}
-    oldest = min(versions.values(), key=_version, default="")
+    versions = {one["name"]: one["colima"] for one in reached if numbers_of(one["colima"])}
+    oldest = min(versions.values(), key=numbers_of, default="")
     lists = (
         ("broken", broken),
         ("not reached", [one["name"] for one in laptops if not one["reached"]]),
@@ -45,11 +46,6 @@ def _summary(laptops: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _some(names: Sequence[str]) -> list[str]:
     more = len(names) - _MOST_NAMES
     return [*names[:_MOST_NAMES], f"and {more} more"] if more > 0 else list(names)
-
-
-def _version(text: str) -> tuple[int, ...]:
-    parts = text.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else ()
 
 
 def _shown(laptop: Mapping[str, Any]) -> dict[str, Any]:
