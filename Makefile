@@ -12,6 +12,8 @@ WITH_PATH := PATH="$$PWD/$(VENV)/bin:$$PATH"
 # within a file.
 WORKERS ?= 3
 PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --ignore tests/machines
+# What fails beside other tests may be the machine's fault; what fails alone, too, is not.
+OR_ALONE := || $(RUN) tests.alone $$?
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
@@ -68,7 +70,7 @@ rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; 
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
-	@$(PYTEST) || $(RUN) tests.alone $$?
+	@$(PYTEST) $(OR_ALONE)
 
 test-long: $(VENV)/.dev ## The long form of property and fault tests
 	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker
@@ -77,10 +79,10 @@ test-machines: machines $(VENV)/.dev ## Life on two real virtual machines; SHORT
 	@$(RUN) rehearsal.machines $(VENV)/bin/python -m pytest -q --durations=8 -p no:cacheprovider $(if $(SHORT),-m "not long") tests/machines
 
 unit: $(VENV)/.dev ## Only the fast tests
-	@$(RUN) pytest -q tests/unit
+	@$(RUN) pytest -q tests/unit $(OR_ALONE)
 
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
-	@$(PYTEST) tests/contract
+	@$(PYTEST) tests/contract $(OR_ALONE)
 
 molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
 	@for scenario in default secret_refresh; do $(WITH_PATH) $(RUN) molecule test --scenario-name $$scenario || exit 1; done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run once more, one at a time, the few tests that failed beside others, and name those that pass now. Run by `make test`.
+"""Run once more, one at a time, the few tests that failed beside others, and name those that pass now. The Makefile calls it.
 
 A machine whose disk stands still for seconds fails a test at random; a defect fails it again.
 """

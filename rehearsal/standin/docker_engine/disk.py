@@ -52,9 +52,10 @@ def remove_image(api: Api, _query: dict[str, str], _body: Any, name: str) -> tup
 
 def prune_cache(api: Api, query: dict[str, str], _body: Any) -> tuple[int, Any]:
     """Remove cache that is not in use, with a filter only what was last used before so long."""
-    until = (json.loads(query.get("filters") or "{}").get("until") or ["0s"])[0]
+    until = (json.loads(query.get("filters") or "{}").get("until") or [""])[0]
     age = sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)([smh])", until))
-    gone = [one for one in api.state.load("build-cache") if not one["InUse"] and time.time() - _last_use(one) >= age]
+    unused = [one for one in api.state.load("build-cache") if not one["InUse"]]
+    gone = [one for one in unused if not until or time.time() - _last_use(one) >= age]
     api.state.save("build-cache", [one for one in api.state.load("build-cache") if one not in gone])
     return 200, {"CachesDeleted": [one["ID"] for one in gone] or None, "SpaceReclaimed": sum(one["Size"] for one in gone)}
 

@@ -56,7 +56,7 @@ def light(light_engine: LightEngine) -> Disk:
     stopped = {"State": "exited", "FinishedAt": f"{now}.5Z", "Mounts": [mount], "Image": "waits:1", "ImageID": "sha256:33"}
     light_engine.pretend("containers", [{"Names": ["/mine"], **stopped}])
     light_engine.pretend("volumes", [{"Name": "keep"}, {"Name": "old"}])
-    record = {"InUse": False, "Shared": False, "Size": 7, "LastUsedAt": f"{now}.123456789Z", "Description": "local source"}
+    record = {"InUse": False, "Shared": False, "Size": 7, "LastUsedAt": f"{now}.000000789Z", "Description": "local source"}
     light_engine.pretend("build-cache", [{"ID": "a", "Parent": "", **record}, {"ID": "b", "Parent": "a", **record}])
     return Disk(DockerDisk(str(light_engine.socket), "dev"))
 
