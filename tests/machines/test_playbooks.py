@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.playbooks import PING
+from bench.laptop import PING
 from rehearsal.processes.system import comes_true, free_port
 from tests.support.colima.real_machines import Machines, Played
 
