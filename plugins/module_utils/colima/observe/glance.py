@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,28 +31,47 @@ SECONDS = 2.0
 _ALIVE = (200, 401, 403)
 
 
-def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what `colima status` would say of runtime and Kubernetes, if all that should run plainly does; empty if in doubt.
+@dataclass(frozen=True)
+class Glance:
+    """live: what `colima status` would say of runtime and Kubernetes, if all that should run plainly does; empty if in doubt.
+
+    slow: the engine took a greeting and said nothing in time. It is busy or hangs; one that is dead has no open socket.
+    """
+
+    live: Mapping[str, Any] = field(default_factory=dict)
+    slow: bool = False
+
+
+def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Glance:
+    """Look at the engine and the API server.
 
     entry: the profile's entry in the kubeconfig, known to be that of its k3s; empty: there is none; None: not compared yet.
     """
     applied, _problem = parse(text_of(paths.applied(name)) or "")
     if not applied or paths.journal(name).exists() or paths.fresh(name).exists():
         # Its first start may never have finished, although its engine is up.
-        return {}
+        return Glance()
     runtime, kubernetes = str(applied.get("runtime")), has_kubernetes(applied)
-    if entry is None or kubernetes != bool(entry) or not _engine_answers(paths, name, runtime):
-        return {}
+    if entry is None or kubernetes != bool(entry):
+        return Glance()
+    try:
+        if not _engine_answers(paths, name, runtime):
+            return Glance()
+    except TimeoutError:
+        return Glance(slow=True)
     if kubernetes and not _api_answers(entry.get("cluster") or {}):
-        return {}
-    return {"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes}
+        return Glance()
+    return Glance({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
 
 
 def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:
+    """Whether the engine says what a sound one says. Raises TimeoutError."""
     if runtime not in GREETINGS:
         return False
     try:
         said = greet(paths.socket(name, runtime).removeprefix("unix://"), GREETINGS[runtime])
+    except TimeoutError:
+        raise
     except OSError:
         return False
     return _OK in said if said.startswith(b"HTTP/") else bool(said)

@@ -38,12 +38,12 @@ class Said:
 
 def ask(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> Said:
     """Look at a VM that runs, or seems to, and ask in it what that leaves open. entry: as in glance()."""
-    live = glance(colima.paths, name, entry)
-    if live:
-        return Said(live)
+    seen = glance(colima.paths, name, entry)
+    if seen.live:
+        return Said(seen.live)
     # An entry that was compared is compared again: the server that it names did not answer.
     k3s = partial(_k3s, colima, name) if entry is None or entry else dict
-    answers = together({"said": partial(_ask, colima, name), "k3s": k3s})
+    answers = together({"said": partial(_ask, colima, name, seen.slow), "k3s": k3s})
     said: Said = answers["said"]
     return replace(said, k3s=answers["k3s"])
 
@@ -55,14 +55,15 @@ def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
     return {}
 
 
-def _ask(colima: Colima, name: Name) -> Said:
+def _ask(colima: Colima, name: Name, slow: bool) -> Said:
     live = colima.status(name)
     if not live:
         if not colima.answers(name):
             return Said(reached=False)
         # It does answer: was that one question lost, or did its set-up never finish?
         live = colima.status(name)
-    return Said(live, dead_engine=why_dead(live, partial(_denies, colima, name), colima.pauses))
+    # A slow engine is not dead, and to greet it once more would only take as long again.
+    return Said(live, dead_engine="" if slow else why_dead(live, partial(_denies, colima, name), colima.pauses))
 
 
 def _denies(colima: Colima, name: Name, runtime: str) -> bool:

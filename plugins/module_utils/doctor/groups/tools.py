@@ -15,6 +15,7 @@ from pathlib import Path
 from ...colima.model.state import RUNNING
 from ...core.errors import WorkstationError
 from ...core.install import how_to_install, install_command
+from ...core.system.together import together
 from ...toolchain.judge import Finding, State, findings, remedy_for
 from ...toolchain.matrix import ON_THE_LAPTOP
 from ...toolchain.programs import Version, in_digits, version_of
@@ -98,20 +99,24 @@ def _shadowed(program: str, found: str, path: str) -> Check:
 
 def _versions(laptop: Laptop) -> Iterator[Check]:
     there: dict[str, Version] = {}
-    for tool in ON_THE_LAPTOP:
+    for tool, answer in together({tool: partial(_said, laptop, tool) for tool in ON_THE_LAPTOP}).items():
         kind, about = _kind(tool)
-        try:
-            answer = laptop.once(("version", tool), partial(said, tool, Bounded))
-        except WorkstationError as error:
-            yield kind.unknown(error.message, error.remedy, about)
-            continue
-        version = version_of(answer)
-        if version is not None:
+        if isinstance(answer, WorkstationError):
+            yield kind.unknown(answer.message, answer.remedy, about)
+        elif (version := version_of(answer)) is not None:
             there[tool] = version
         elif answer:
             yield kind.ok("a build without a number", about)
     for one in findings(there):
         yield judged(*_kind(one.tool), one, laptop.path)
+
+
+def _said(laptop: Laptop, tool: str) -> str | WorkstationError:
+    """Return what a program says of its version, or why it says nothing."""
+    try:
+        return laptop.once(("version", tool), partial(said, tool, Bounded))
+    except WorkstationError as error:
+        return error
 
 
 def _runs(laptop: Laptop) -> bool:
