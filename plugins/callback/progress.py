@@ -28,12 +28,10 @@ requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
 
-import atexit
 import contextlib
 import os
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,43 +43,20 @@ from ..action.converge import CHECKED, SUBJECTS, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.doctor.show.run import Doctor
+from ..module_utils.progress.file import ProgressFile
 from ..module_utils.progress.fleet import Laptop, Outcome, fleet_lines
 from ..module_utils.progress.screen import can_redraw
-from ..module_utils.progress.view import Follower, hints_of, pending_line, wrapped
+from ..module_utils.progress.summary import Block, Failure, Summary, Tone, failure_of, sentence_of
+from ..module_utils.progress.view import Follower, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
 from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
 
-_PREFIX = "laptop-containers-"
-_SUFFIX = ".progress"
 _TITLE = 15
 _SHOWS_SETTINGS = f"{OURS}settings_report"
-_NOT_EXAMINED = ("", "it was not examined", False)
 _COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_WARN, "note": C.COLOR_VERBOSE, "ok": C.COLOR_OK}
-
-
-class Host:
-    """What the summary says of one host."""
-
-    def __init__(self) -> None:
-        self.actions: list[str] = []
-        # What tasks in check mode planned, in a run that is not.
-        self.planned: list[str] = []
-        self.pending: list[str] = []
-        self.found: list[str] = []
-        self.hints: list[str] = []
-        # Of tasks that changed nothing: Ansible prints only those of the others.
-        self.warnings: list[str] = []
-        # Role (or task) and sentence of the failure, and whether the steps before it are unknown.
-        self.failure: tuple[str, str, bool] | None = None
-        self.reached: set[str] = set()
-        # Whether a task of this collection was more than a look.
-        self.acted = False
-        # Why it did not answer, where that does not count as a failure.
-        self.away = ""
-        # Ansible's own object of it.
-        self.host: Any = None
+_TONES = {Tone.PLAIN: None, Tone.WARNING: C.COLOR_WARN, Tone.FAILURE: C.COLOR_ERROR}
 
 
 class CallbackModule(CallbackBase):
@@ -94,9 +69,11 @@ class CallbackModule(CallbackBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self.path: Path | None = None
+        self.file = ProgressFile()
         self.follower: Follower | None = None
-        self.hosts: dict[str, Host] = {}
+        self.summaries: dict[str, Summary] = {}
+        # Ansible's own objects of the laptops.
+        self.hosts: dict[str, Any] = {}
         # The tasks that tags let run, with their plays.
         self.tasks: list[tuple[Any, Any]] = []
         self.checked = bool(context.CLIARGS.get("check"))
@@ -114,14 +91,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
         self.plays = playbook.get_plays()
-        if VARIABLE not in os.environ:
-            _remove_abandoned(Path(tempfile.gettempdir()))
-            number, name = tempfile.mkstemp(prefix=f"{_PREFIX}{os.getpid()}-", suffix=_SUFFIX)
-            os.close(number)
-            os.environ[VARIABLE] = name
-            self.path = Path(name)
-            # A run that is interrupted ends without a summary.
-            atexit.register(self._forget, os.getpid())
+        self.file.make()
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Refuse tags that no task has, and note the roles in their order."""
@@ -181,60 +151,44 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_skipped(self, result: Any) -> None:
         """Keep that a role was reached."""
-        self._host(result).reached.add(role_of(result.task))
+        self._summary(result).reached.add(role_of(result.task))
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keep what a failed task did before it failed, and why it failed."""
         self._keep(result, failed=True)
         if not ignore_errors:
-            # A module that broke down; where it did not even start, or says itself what it did, nothing is unknown.
-            unknown = "module_stdout" in result.result
-            self._host(result).failure = (*_failure_of(result), unknown)
+            self._summary(result).failure = failure_of(result.result, role_of(result.task) or result.task.get_name())
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keep that a laptop does not answer."""
         if result.task.ignore_unreachable:
-            self._host(result).away = _sentence(result.result)
+            self._summary(result).away = sentence_of(result.result)
         else:
-            self._host(result).failure = ("connection", _sentence(result.result), False)
+            self._summary(result).failure = Failure("connection", sentence_of(result.result))
 
-    def _host(self, result: Any) -> Host:
-        host = self.hosts.setdefault(result.host.get_name(), Host())
-        host.host = result.host
-        return host
+    def _summary(self, result: Any) -> Summary:
+        name = result.host.get_name()
+        self.hosts[name] = result.host
+        return self.summaries.setdefault(name, Summary())
 
     def _keep(self, result: Any, failed: bool = False) -> None:
-        host, answer = self._host(result), result.result
-        host.reached.add(role_of(result.task))
-        if self.doctor.takes(str(result.task.action), result.host.get_name(), answer):
+        summary, answer, name, action = self._summary(result), result.result, result.host.get_name(), str(result.task.action)
+        summary.reached.add(role_of(result.task))
+        if self.doctor.takes(action, name, answer) or not action.startswith(OURS):
             return
-        if str(result.task.action) == _SHOWS_SETTINGS and not failed:
-            self.settings[result.host.get_name()] = answer
+        if action == _SHOWS_SETTINGS and not failed:
+            self.settings[name] = answer
             return
-        if not failed and str(result.task.action).startswith(OURS):
+        if not failed:
             # Workers inherit it: they need not check the settings again.
-            os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{result.host.get_name()}:"
-        if not str(result.task.action).startswith(OURS):
-            return
-        host.found.extend(map(str, answer.get("summary") or []))
-        if result.task.check_mode and not self.checked:
-            # A look before the real run is news only if there is none.
-            host.planned.extend(map(str, answer.get("actions") or []))
-            return
-        host.acted = True
-        host.actions.extend(map(str, answer.get("actions") or []))
-        if not failed and not answer.get("changed"):
-            host.warnings.extend(map(_text_of, answer.get("warnings") or []))
-        host.pending.extend(map(pending_line, answer.get("pending") or []))
-        if not failed and not (self.checked and answer.get("changed")):
-            # What failed, or is only planned, can't be used.
-            host.hints.extend(hints_of(answer))
+            os.environ[CHECKED] = f"{os.environ.get(CHECKED, '')}{name}:"
+        summary.add(answer, failed=failed, looked=result.task.check_mode, checked=self.checked)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print the summary and remove the progress file."""
         self._stop()
-        self._forget(os.getpid())
-        fleet = list(self._fleet())
+        self.file.remove()
+        fleet = [self.summaries.get(name, Summary()).of_fleet(name) for name in self._names_of_fleet()]
         if not (self.ours or fleet):
             return
         for name, found in sorted(self.settings.items()):
@@ -243,57 +197,39 @@ class CallbackModule(CallbackBase):
             return
         if self.doctor.results:
             self._show_examination(stats)
-            if not any(host.actions for host in self.hosts.values()):
+            if not any(summary.actions for summary in self.summaries.values()):
                 return
+        self._show_summaries(stats, fleet)
+
+    def _show_summaries(self, stats: Any, fleet: list[Laptop]) -> None:
         quiet = {one.name for one in fleet if one.outcome in (Outcome.UNCHANGED, Outcome.LEFT_ALONE, Outcome.AWAY)}
         for name in sorted({*stats.processed} - quiet):
-            host = self.hosts.get(name, Host())
             self._display.banner(f"WORKSTATION {name}")
-            self._block("found", host.found)
-            nothing = [] if host.failure or host.found else ["nothing"]
-            planned = host.actions if self.checked else [] if host.acted else host.planned
-            # Where nothing is done, two tasks may plan the same.
-            self._block("would change", list(dict.fromkeys(planned)) or (nothing if self.checked else []))
-            if not self.checked:
-                self._block("changed", host.actions or ([] if planned else nothing))
-            self._block("pending", host.pending)
-            self._block("warning", list(dict.fromkeys(host.warnings)), color=C.COLOR_WARN)
-            self._block("use it", list(dict.fromkeys(host.hints)))
-            if host.failure:
-                role, sentence, unknown = host.failure
-                left = [(play, task) for play, task in self.tasks if role_of(task) not in host.reached]
-                missed = dict.fromkeys(role_of(task) for play, task in left if is_wanted(task, templar_of(play, host.host, task)))
-                self._block("not reached", [", ".join(missed)] if missed else [])
-                note = " What it did before that is not known." if unknown else ""
-                self._block(f"FAILED {role}:", [sentence + note], color=C.COLOR_ERROR)
+            summary = self.summaries.get(name, Summary())
+            for block in summary.blocks(checked=self.checked, not_reached=self._not_reached(name, summary)):
+                self._show(block)
         if fleet:
             self._display.banner("FLEET")
-        for outcome, title, lines in fleet_lines(fleet) if fleet else ():
-            self._block(title, lines, color=C.COLOR_ERROR if outcome is Outcome.FAILED else None)
+            for outcome, title, lines in fleet_lines(fleet):
+                self._show(Block(title, lines, Tone.FAILURE if outcome is Outcome.FAILED else Tone.PLAIN))
 
-    def _fleet(self) -> Iterator[Laptop]:
-        """Yield what became of each laptop, where fleet.yml has run."""
-        names = {
-            one.name
-            for group in ("canary", "rest", "away")
-            if (found := self.groups.get(f"fleet_{group}"))
-            for one in found.hosts
-        }
-        for name in sorted(names):
-            host = self.hosts.get(name, Host())
-            if host.failure:
-                yield Laptop(name, Outcome.FAILED, ": ".join(filter(None, host.failure[:2])))
-            elif host.away:
-                yield Laptop(name, Outcome.AWAY, host.away)
-            elif not host.reached - {""}:
-                yield Laptop(name, Outcome.LEFT_ALONE)
-            else:
-                done = Outcome.CHANGED if host.actions else Outcome.PENDING if host.pending else Outcome.UNCHANGED
-                yield Laptop(name, done)
+    def _not_reached(self, name: str, summary: Summary) -> list[str]:
+        """Return the roles that a failure kept from their turn."""
+        if summary.failure is None:
+            return []
+        left = [(play, task) for play, task in self.tasks if role_of(task) not in summary.reached]
+        return [role_of(task) for play, task in left if is_wanted(task, templar_of(play, self.hosts[name], task))]
+
+    def _names_of_fleet(self) -> list[str]:
+        """Return the laptops, where fleet.yml has run."""
+        found = [self.groups.get(f"fleet_{group}") for group in ("canary", "rest", "away")]
+        return sorted({host.name for group in found if group for host in group.hosts})
 
     def _show_examination(self, stats: Any) -> None:
-        lost = {name: self.hosts[name].failure or _NOT_EXAMINED for name in sorted(stats.processed) if name in self.hosts}
-        for line in self.doctor.lines({name: failure[1] for name, failure in lost.items()}, self._width()):
+        names = [name for name in sorted(stats.processed) if name in self.summaries]
+        failures = {name: self.summaries[name].failure for name in names}
+        lost = {name: failure.sentence if failure else "it was not examined" for name, failure in failures.items()}
+        for line in self.doctor.lines(lost, self._width()):
             self._display.display(line.text, color=_COLORS.get(line.tone))
 
     def _show_settings(self, name: str, found: Any) -> None:
@@ -308,60 +244,14 @@ class CallbackModule(CallbackBase):
             self.follower.stop()
             self.follower = None
 
-    def _forget(self, process: int) -> None:
-        if self.path is not None and os.getpid() == process:
-            self.path.unlink(missing_ok=True)
-            os.environ.pop(VARIABLE, None)
-            self.path = None
-
-    def _block(self, title: str, lines: list[str], color: str | None = None) -> None:
-        indent = max(_TITLE, len(title) + 1)
+    def _show(self, block: Block) -> None:
+        indent = max(_TITLE, len(block.title) + 1)
         width = self._width()
-        for number, line in enumerate(lines):
-            self._display.display(f"{title if number == 0 else '':<{indent}}{wrapped(line, indent, width)}", color=color)
+        for number, line in enumerate(block.lines):
+            shown = f"{block.title if number == 0 else '':<{indent}}{wrapped(line, indent, width)}"
+            self._display.display(shown, color=_TONES[block.tone])
 
     @staticmethod
     def _width() -> int | None:
         """Return the width of the terminal within bounds; None where nothing is to be broken into lines."""
         return min(200, max(40, os.get_terminal_size(sys.stdout.fileno()).columns)) if sys.stdout.isatty() else None
-
-
-def _text_of(warning: Any) -> str:
-    """Return the text of a warning, whatever form this ansible-core gives it."""
-    event = warning.get("event", warning) if isinstance(warning, dict) else warning
-    return str(event.get("msg", event) if isinstance(event, dict) else event)
-
-
-def _failure_of(result: Any) -> tuple[str, str]:
-    """Return the role (or task) that failed, and the sentence; a list of problems was printed with the task."""
-    if result.result.get("problems", 0) > 1:
-        where = "policy" if result.result.get("kind") == "policy" else "settings"
-        left = "this task changed nothing" if where == "policy" else "nothing was changed"
-        return where, f"{result.result['problems']} problems, listed above; {left}."
-    kind = result.result.get("kind")
-    where = kind if kind in ("settings", "policy") else role_of(result.task) or result.task.get_name()
-    return where, _sentence(result.result)
-
-
-def _sentence(answer: Any) -> str:
-    """Return what a failed result says, in one line."""
-    return " ".join(str(answer.get("msg") or "it gave no reason").split())
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove progress files of this user whose run was killed."""
-    for file in folder.glob(f"{_PREFIX}*-*{_SUFFIX}"):
-        process = file.name.removeprefix(_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if process.isdigit() and file.stat().st_uid == os.geteuid() and not _is_alive(int(process)):
-                file.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user sees of a run: the lines of a progress file as they come, and the sentences of the closing summary.
-
-The events of the progress file are those of core/progress.py.
-"""
+"""What a user sees while a run works: the lines of its progress file as they come. Its events are those of core/progress.py."""
 
 from __future__ import annotations
 
@@ -19,8 +16,6 @@ from typing import Any, TextIO, cast
 from .screen import Screen, Watched, write
 
 SECONDS_BETWEEN_LOOKS = 0.5
-# So many namespaces are named in a line of the summary.
-_NAMESPACES = 5
 
 
 class Follower(threading.Thread):
@@ -117,13 +112,6 @@ def line_of(event: dict[str, Any], now: float) -> str:
     return f"{event['profile']:<16} {took:5.0f} s  {event['phase']}"
 
 
-def pending_line(item: Any) -> str:
-    """Return one pending change as a sentence."""
-    if isinstance(item, dict) and {"target", "change", "reason", "remedy"} <= set(item):
-        return f"{item['target']}: {item['change']}, because {item['reason']}. {item['remedy']}"
-    return str(item)
-
-
 def wrapped(text: str, indent: int, width: int | None) -> str:
     """Return a text in lines of that width; never broken inside a word, such as a path.
 
@@ -141,41 +129,3 @@ def wrapped(text: str, indent: int, width: int | None) -> str:
         break_on_hyphens=False,
     )
     return "\n".join(lines)[indent:]
-
-
-def hints_of(answer: dict[str, Any]) -> list[str]:
-    """Return how to use what a result describes: profiles with sizes and sockets, the way back from upgrades, the current
-    context, secrets with expiry."""
-    hints = []
-    for profile in answer.get("profiles") or []:
-        # One that is removed has no sizes.
-        if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
-            size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
-            socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
-            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
-            kubernetes = profile.get("kubernetes")
-            if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
-                hints.append(f"kubectl --context {profile.get('instance')} get pods")
-    if answer.get("files") and answer.get("path"):
-        # A bundle: what is in it is for its owner to know before it goes anywhere.
-        hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
-        hints.append(f"look through it, then attach it: {answer['path']}")
-    hints += [f"back to {one['name']} {one['from']}: {one['back']}" for one in answer.get("upgraded") or []]
-    if answer.get("contexts") and answer.get("current"):
-        hints.append(f"docker uses context {answer['current']}")
-    return [*hints, *_secrets(answer.get("secrets") or [])]
-
-
-def _secrets(secrets: Iterable[Any]) -> list[str]:
-    """Return a line for all pull secrets of a cluster that live equally long."""
-    alike: dict[tuple[Any, ...], list[str]] = {}
-    for secret in secrets:
-        if secret.get("hours_left") is not None:
-            key = (secret.get("name"), secret.get("context"), secret["hours_left"])
-            alike.setdefault(key, []).append(str(secret.get("namespace")))
-    lines = []
-    for (name, context, hours), namespaces in alike.items():
-        shown = ", ".join(namespaces[:_NAMESPACES])
-        more = f" and {len(namespaces) - _NAMESPACES} more" if len(namespaces) > _NAMESPACES else ""
-        lines.append(f"pull secret {name} in {context} ({shown}{more}): {hours:g} h left")
-    return lines

@@ -16,6 +16,7 @@ from ..colima_paths import parse_name, resolve
 from ..core.errors import InputError
 from ..core.system.command import complete_path
 from ..core.system.files import read_file
+from ..core.system.processes import is_alive
 from ..docker.client import read_config
 from .helper import HELPER, PROGRAM, profile_of
 from .model import Found, Place
@@ -85,7 +86,6 @@ def _machine(place: Place, environment: Mapping[str, str]) -> Found:
 def _alive(file: Path) -> bool:
     """Whether the process that a pid file names runs."""
     try:
-        os.kill(int(file.read_text(encoding="utf-8")), 0)
-    except (OSError, ValueError, OverflowError) as error:
-        return isinstance(error, PermissionError)
-    return True
+        return is_alive(int(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False

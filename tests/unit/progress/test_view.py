@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The live lines and the summary."""
+"""The live lines."""
 
 from __future__ import annotations
 
@@ -137,26 +137,3 @@ def test_lines_that_are_no_progress_are_passed_over(tmp_path: Path, capfd: pytes
     path.write_text("noise\n[]\n{}\n" + event("k8s", "done", 1.0, True))
     follower.look()
     assert len(capfd.readouterr().out.splitlines()) == 1
-
-
-def test_hints_name_profiles_with_sizes_and_the_current_context() -> None:
-    profile = {
-        "name": "k8s", "instance": "colima-k8s", "status": "Running", "runtime": "containerd", "cpu": 4, "memory": 12,
-        "kubernetes": True, "containerd_socket": "unix:///h/.colima/k8s/containerd.sock",
-    }  # fmt: skip
-    assert progress.hints_of({"profiles": [profile], "contexts": [{}], "current": "colima-buildx"}) == [
-        "profile k8s: containerd, 4 CPUs, 12 GiB unix:///h/.colima/k8s/containerd.sock",
-        "kubectl --context colima-k8s get pods",
-        "docker uses context colima-buildx",
-    ]
-
-
-def test_a_profile_that_goes_is_told_without_its_sizes() -> None:
-    assert progress.hints_of({"profiles": [{"name": "k8s", "status": "running", "disk": 100, "pending": []}]}) == []
-    upgraded = {"name": "colima", "from": "0.9.1", "to": "0.10.3", "back": "brew unlink colima"}
-    assert progress.hints_of({"upgraded": [upgraded]}) == ["back to colima 0.9.1: brew unlink colima"]
-
-
-def test_a_pending_change_is_one_sentence() -> None:
-    item = {"target": "profile 'k8s'", "change": "cpu 2 -> 4", "reason": "1 container runs", "remedy": "Stop it."}
-    assert progress.pending_line(item) == "profile 'k8s': cpu 2 -> 4, because 1 container runs. Stop it."

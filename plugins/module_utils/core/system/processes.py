@@ -27,6 +27,16 @@ def commands() -> dict[int, list[str]]:
     return {pid: arguments for pid, arguments in found.items() if arguments}
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, whoever's it is."""
+    try:
+        with contextlib.suppress(PermissionError):
+            os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 def command_of(pid: int) -> list[str]:
     """Return the arguments of a process. Returns an empty list when there is none, also when only its number is left."""
     if _has_proc():
