@@ -106,6 +106,11 @@ class Paths:
         """Our own room in the Lima home (Lima skips what begins with an underscore): lock, journal, set-aside files."""
         return self.lima / "_laptop.containers"
 
+    @property
+    def kept(self) -> Path:
+        """VMs that a move to another runtime has set aside, each in a directory of its name with a note.json."""
+        return self.own / "kept"
+
     def journal(self, name: Name) -> Path:
         """The settings of a profile that is being recreated, from its deletion until it is there again."""
         return self.own / f"{name.id}.json"

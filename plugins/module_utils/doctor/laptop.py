@@ -97,6 +97,10 @@ class Laptop:
         """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
         return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
 
+    def other_play(self, playbook: str, tag: str, *variables: str) -> str:
+        """Return the command that runs a part of another playbook of this project."""
+        return self.converge(tag, *variables).replace("/workstation.yml", f"/{playbook}.yml")
+
     def restart(self, profile: str) -> str:
         """Return the command that restarts a VM, and writes to the laptop's files what is new in it."""
         return f"colima restart {profile} && {self.converge('colima')}"

@@ -64,6 +64,8 @@ def policy(**rule: object) -> Break:
 
 NOT_READY = [{"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}]
 LAPTOP = {"system": "Darwin", "arch": "aarch64", "cpus": 12, "memory_mib": 36864}
+KEPT = "_laptop.containers/kept/k8s-docker"
+NOTE = {"name": "k8s-docker", "profile": "k8s", "runtime": "docker", "state": "kept", "parts": {}, "inodes": {}}
 FAILED_RUN = {"time": "2026-11-26T08:00:00Z", "task": "docker_context", "failed": True, "msg": "Could not do it: no."}
 FAILED = {"time": "2026-11-26T10:00:00Z", "result": "failed", "message": "AWS did not answer", "failures": 3, "login": ""}
 OLD_KUBECTL = b'#!/bin/sh\necho \'{"clientVersion": {"gitVersion": "v1.29.0"}}\'\n'
@@ -130,6 +132,8 @@ ON_THE_LAPTOP = [
               " $XDG_STATE_HOME/laptop.containers/runs/$(date -u +%Y%m%dT%H%M%SZ)-1-x.jsonl && sleep 1"), "docker_context"),
     State("a repair has put a directory aside", "leftovers.aside", "note",
           run("mkdir -p ~/.colima/_lima/_laptop.containers/aside/colima-k8s")),
+    State("the old VM of a move is kept", "leftovers.kept", "note",
+          run(f"cd ~/.colima/_lima && mkdir -p {KEPT} && echo '{json.dumps(NOTE)}' >{KEPT}/note.json"), "k8s-docker"),
 ]  # fmt: skip
 
 IN_THE_VMS = [

@@ -25,12 +25,13 @@ from ..settings import MODULES
 DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
 PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
 DISK = Kind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
+KEPT = Kind("leftovers.kept", "whether the old VM of a move to another runtime is still kept, and what it takes")
 CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles that are gone")
 KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
 NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
 ASIDE = Kind("leftovers.aside", "whether repairs have put files aside")
 FAILURE = Kind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
-KINDS = (DESKTOP, PROFILE, DISK, CONTEXT, KUBE, NOTES, ASIDE, FAILURE)
+KINDS = (DESKTOP, PROFILE, DISK, KEPT, CONTEXT, KUBE, NOTES, ASIDE, FAILURE)
 
 
 def examine(laptop: Laptop) -> Iterator[Check]:
@@ -48,6 +49,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         there = {name.name for name in known_profiles(laptop.colima.paths, with_disks=False)}
         yield from _profiles(there - wanted)
         yield from _disks(laptop, there | wanted)
+        yield from _kept(laptop)
         yield from _docker_contexts(laptop, there | wanted)
         yield from _kube_contexts(laptop, there | wanted)
         yield _aside(laptop)
@@ -70,6 +72,18 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
         )
     if not lost:
         yield DISK.ok("none")
+
+
+def _kept(laptop: Laptop) -> Iterator[Check]:
+    kept = sorted(place for place in laptop.colima.paths.kept.glob("[!.]*") if place.is_dir())
+    for place in kept:
+        profile, _dash, _runtime = place.name.rpartition("-")
+        found = f"it is kept since profile '{profile}' has moved, and takes {sum(map(taken_by, place.iterdir())) / GIB:.1f} GiB"
+        yield KEPT.note(
+            found, laptop.other_play("move", "retire", f"move_profile={profile}", f"move_confirm={place.name}"), place.name
+        )
+    if not kept:
+        yield KEPT.ok("none")
 
 
 def _docker_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:

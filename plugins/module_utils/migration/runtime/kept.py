@@ -23,18 +23,13 @@ _NOTE, _REMOVED = "note.json", ".removed"
 _ORDER = ("instance", "profile", "store", "disk")
 
 
-def directory(paths: Paths) -> Path:
-    """Return where kept VMs are."""
-    return paths.own / "kept"
-
-
 def read(paths: Paths, profile: Name) -> tuple[Kept, ...]:
     """Return the kept VMs of a profile."""
     return tuple(sorted(_read(paths, profile), key=lambda one: one.name))
 
 
 def _read(paths: Paths, profile: Name) -> Iterator[Kept]:
-    for note in directory(paths).glob(f"[!.]*/{_NOTE}"):
+    for note in paths.kept.glob(f"[!.]*/{_NOTE}"):
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError, KeyError):
             found = Kept(**json.loads(note.read_text(encoding="utf-8")))
             if found.profile == profile.name:
@@ -55,7 +50,7 @@ def on_one_disk(paths: Paths, name: Name) -> bool:
 
 def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
     """Rename a stopped VM away, or go on with that."""
-    place = directory(paths) / called
+    place = paths.kept / called
     kept = next((one for one in read(paths, name) if one.name == called), None)
     if kept is None:
         there = {part: path for part, path in homes(paths, name).items() if path.exists()}
@@ -72,7 +67,7 @@ def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
 
 def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
     """Rename a kept VM back, or go on with that. Its places must be free."""
-    place = directory(paths) / kept.name
+    place = paths.kept / kept.name
     _note(place, replace(kept, state=RETURNING))
     for part, path in reversed(list(kept.parts.items())):
         if (place / part).exists():
@@ -83,7 +78,7 @@ def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
 
 def remove(paths: Paths, called: str) -> None:
     """Remove a kept VM, and what a killed run has left of one."""
-    place = directory(paths)
+    place = paths.kept
     if (place / called).exists():
         rename_new(place / called, place / f".{called}{_REMOVED}")
     for left in place.glob(f".*{_REMOVED}"):

@@ -43,7 +43,7 @@ def test_a_killed_run_goes_on_in_both_directions(paths: Paths, moved: int) -> No
     before = tree(paths.base)
     kept.set_aside(paths, NAME, "k8s-docker", "docker")
     (there,) = kept.read(paths, NAME)
-    place = kept.directory(paths) / there.name
+    place = paths.kept / there.name
     # As if the run had come only so far.
     for part in PARTS[moved:]:
         (place / part).rename(there.parts[part])
@@ -70,7 +70,7 @@ def test_a_profile_that_was_made_meanwhile_stays(paths: Paths) -> None:
 
 def test_what_a_killed_removal_has_left_goes_with_the_next(paths: Paths) -> None:
     kept.set_aside(paths, NAME, "k8s-docker", "docker")
-    place = kept.directory(paths)
+    place = paths.kept
     (place / "k8s-docker").rename(place / ".k8s-docker.removed")
     assert kept.read(paths, NAME) == ()
     kept.remove(paths, "k8s-docker")
