@@ -16,7 +16,7 @@ from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
 from ..colima.model.desired import Limits
 from ..colima_paths import Name, parse_name, resolve
-from ..core.errors import CommandFailed, NotVerified, WorkstationError
+from ..core.errors import CommandFailed, Interrupted, NotVerified, WorkstationError
 from ..core.plan import Plan
 from ..core.subject import Outcome, Subject
 from ..core.system.command import complete_path
@@ -89,6 +89,13 @@ class Upgrades(Subject[Wish, Found]):
             self._upgrade(upgrades, tell)
         except WorkstationError as error:
             raise self._started_again(error, stopped) from error
+        except KeyboardInterrupt:
+            if not stopped:
+                raise
+            # Who interrupts does not want to wait for VMs to start.
+            start_them = " && ".join(f"colima start {profile}" for profile in stopped)
+            again = f"Run again, or start what was stopped for it: {start_them}."
+            raise Interrupted(self.work, "the run was interrupted", again) from None
         starts = [step for step in plan.steps if isinstance(step, Start)]
         try:
             self._start([step.profile for step in starts])
@@ -107,7 +114,7 @@ class Upgrades(Subject[Wish, Found]):
             return
         try:
             self.homebrew.upgrade([one.package for one in wanted])
-        except WorkstationError:
+        except (WorkstationError, KeyboardInterrupt):
             left = {one.program for one in wanted}
             with contextlib.suppress(WorkstationError):
                 left = {one.program for one in self.homebrew.newer([one.program for one in wanted])}

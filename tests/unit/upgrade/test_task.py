@@ -106,6 +106,20 @@ def test_an_upgrade_that_fails_leaves_vms_as_they_were(
     assert (laptop.versions(), laptop.running()) == (NEW, {"used"})
 
 
+def test_who_interrupts_it_is_told_how_to_start_what_was_stopped(laptop: BrewedLaptop, upgrade: Upgrade) -> None:
+    brew = laptop.prefix / "bin/brew"
+    whole = brew.rename(brew.with_name("brew-itself"))
+    brew.write_text('#!/bin/sh\n[ "$1" = upgrade ] && { kill -TERM $PPID; exec sleep 60; }\nexec "$0-itself" "$@"\n')
+    brew.chmod(0o755)
+    ended = upgrade(stop=True)
+    assert ended["failed"] and "the run was interrupted" in ended["msg"]
+    assert ended["msg"].endswith("Run again, or start what was stopped for it: colima start used.")
+    assert (ended["actions"], laptop.running(), laptop.versions()) == (STEPS[:1], set(), OLD)
+    whole.rename(brew)
+    laptop.run("colima", "start", "used")
+    assert upgrade(stop=True)["actions"] == STEPS
+
+
 def test_a_vm_that_the_new_version_cannot_start_is_told_with_the_way_back(
     laptop: BrewedLaptop, upgrade: Upgrade, monkeypatch: pytest.MonkeyPatch
 ) -> None:
