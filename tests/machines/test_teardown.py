@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of both machines; the last file, as there is nothing after it."""
+"""The end of both machines: what comes after it (test_with_*) has machines of its own."""
 
 from __future__ import annotations
 
