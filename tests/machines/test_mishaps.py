@@ -106,7 +106,7 @@ def test_a_first_start_that_is_killed_again_and_again_succeeds_in_the_end(laptop
         instance_is_there,
         kernel_is_loading,
         said("essential requirement 1 of 3 is satisfied"),
-        said("READY"),
+        said("final requirement 1 of 1 is satisfied"),
     ]
     # Beside the others it would be refused: the laptop has not the memory for three.
     for name in laptop.statuses():
