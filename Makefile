@@ -79,7 +79,7 @@ test-machines: machines $(VENV)/.dev ## Life on two real virtual machines; SHORT
 	@$(RUN) rehearsal.machines $(VENV)/bin/python -m pytest -q --durations=8 -p no:cacheprovider $(if $(SHORT),-m "not long") tests/machines
 
 unit: $(VENV)/.dev ## Only the fast tests
-	@$(RUN) pytest -q tests/unit $(OR_ALONE)
+	@$(PYTEST) tests/unit $(OR_ALONE)
 
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
 	@$(PYTEST) tests/contract $(OR_ALONE)
