@@ -17,6 +17,7 @@ from ..colima.client.programs import Colima
 from ..colima.observe.space import usages
 from ..colima_paths import Name, parse_name, resolve
 from ..core.errors import CommandFailed, InputError
+from ..core.options import suggestion
 from ..core.system.command import Cli
 from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
@@ -67,7 +68,7 @@ class Ends:
 def ends_from(params: Mapping[str, Any]) -> Ends:
     """Return the engines. Raises InputError."""
     target, profile = _target(params["target"])
-    source = _source(params["source"])
+    source = _source(params["source"], target)
     if os.path.realpath(source) == os.path.realpath(target):
         raise InputError("move from an engine to itself", f"both are '{source}'", "Name another one as O(source).")
     sides = (
@@ -87,15 +88,18 @@ def engine_from(text: str, called: str, seconds: float) -> tuple[Place, Name | N
     return Place(side, HelperImage(side.api, Programs(lambda: _archive(profile)))), profile
 
 
-def _source(text: str) -> str:
-    """Return the socket of a source: an address, or the name of a docker context."""
+def _source(text: str, target: str) -> str:
+    """Return the socket of a source: an address, or the name of a docker context. target: the socket to move to."""
     hosts = context_hosts(docker_directory(os.environ, home()))
     host = text if "://" in text else hosts.get(text, "")
     if not host:
-        known = ", ".join(sorted(hosts)) or "none"
+        others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target]
+        known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
         what = f"find the engine '{text}'" if text else "find the engine to move from"
         reason = "no docker context has that name" if text else "it is not named"
-        raise InputError(what, reason, f"Name a docker context, or the address of a socket, as O(source). There are: {known}.")
+        raise InputError(
+            what, reason, f"Name a docker context, or the address of a socket, as O(source). {known}{suggestion(text, others)}"
+        )
     if not host.startswith(_UNIX):
         raise InputError(
             f"move from '{text}'", f"its address '{host}' is not a unix socket", "Use an engine on this laptop as O(source)."

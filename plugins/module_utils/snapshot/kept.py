@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.options import suggestion
 from ..core.plan import Step
 from ..core.system.files import make_directory, rename_new
 
@@ -66,3 +67,11 @@ def begun(path: Path) -> Iterator[Path]:
 def now() -> str:
     """Return this moment as manifests have it: ISO time, in UTC."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> InputError:
+    """Return the error for a snapshot that is asked for and is not there."""
+    if not known:
+        return InputError(what, "there is no snapshot of it yet", "Make one with playbooks/snapshot.yml.")
+    remedy = f"Choose another one with O(name). There are: {', '.join(known)}.{suggestion(name, known)}"
+    return InputError(what, f"there is no snapshot '{name}'", remedy)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ..colima.model.state import STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
-from .kept import remove_left, remove_old, surplus
+from .kept import remove_left, remove_old, surplus, unknown
 from .model import Found, Make, Restore, Wish
 
 
@@ -36,9 +36,7 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
     snapshot = next((one for one in found.snapshots if one.name == wish.name), None)
     what = f"restore the data disk of profile '{wish.profile}'"
     if snapshot is None:
-        known = ", ".join(one.name for one in found.snapshots) or "none"
-        reason = f"there is no snapshot '{wish.name}'"
-        return Plan(refusals=(InputError(what, reason, f"Choose another one with O(name). There are: {known}."),))
+        return Plan(refusals=(unknown(what, wish.name, [one.name for one in found.snapshots]),))
     if found.disk.digest == snapshot.digest:
         return Plan()
     if problem := _not_at_rest(found, wish, "restore"):

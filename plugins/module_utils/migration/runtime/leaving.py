@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
+from ...core.options import suggestion
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
 from ..plan import in_batches
@@ -102,12 +103,13 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
     """Yield why the move can't begin, or go on."""
     current, archived, profile = found.current, found.archive, wish.profile
     settings = current.known or {}
+    if not current.exists:
+        known = f"There are: {', '.join(found.others) or 'none'}."
+        yield InputError(what, "there is no such profile", f"{known}{suggestion(str(profile), found.others)}")
     if wish.runtime == SOURCE:
         yield InputError(what, f"its settings say runtime: {SOURCE}", "Let them say runtime: containerd, and run again.")
     if any(one.state == RETURNING for one in found.kept):
         yield RefusedStep(what, "its old VM is on the way back", f"Run {PLAYBOOK} with --tags back to its end.")
-    if not current.exists:
-        yield InputError(what, "there is no such profile", "Check its name.")
     if runtime_of(found) != SOURCE:
         reason = f"it has runtime {runtime_of(found) or 'unknown'}"
         yield InputError(what, reason, f"Only profiles with runtime {SOURCE} can be moved.")

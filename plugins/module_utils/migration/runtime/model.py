@@ -122,7 +122,7 @@ class Arrived:
 class Found:
     """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
-    engine, objects: None where they could not be asked. free: at the archive's place.
+    engine, objects: None where they could not be asked. free: at the archive's place. others: names of the other profiles.
     """
 
     current: Current
@@ -134,6 +134,7 @@ class Found:
     arrived: Arrived = Arrived()
     free: int = 0
     one_disk: bool = True
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ...colima.client.programs import Colima
 from ...colima.model.config import canonical_mounts
 from ...colima.model.desired import Limits
 from ...colima.model.state import RUNNING
-from ...colima.observe.read import read
+from ...colima.observe.read import known_profiles, read
 from ...colima_paths import parse_name, resolve
 from ...core.plan import Plan, Step
 from ...core.progress import tell
@@ -130,6 +130,7 @@ class RuntimeMove(Subject[Wish, Found]):
             kept.read(paths, name),
             free=room_at(desired.place),
             one_disk=kept.on_one_disk(paths, name),
+            others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
         if current.health == RUNNING and desired.phase == "leave" and runtime_of(found) == SOURCE != desired.runtime:
             return self._with_source(found)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
-from ...snapshot.kept import remove_left, remove_old, surplus
+from ...snapshot.kept import remove_left, remove_old, surplus, unknown
 from ..model import Container, Volume
 from ..plan import unpause
 from .model import Found, Keep, Kept, Restore, Wish
@@ -56,9 +56,7 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
     known = [one for one in found.kept if one.name == wish.name]
     refusals: list[WorkstationError] = list(_unknown([one.volume for one in known], wish, "restore"))
     if not known:
-        names = ", ".join(sorted({one.name for one in found.kept})) or "none"
-        reason, remedy = f"there is no snapshot '{wish.name}'", f"Choose another one with O(name). There are: {names}."
-        refusals.append(InputError("restore volumes", reason, remedy))
+        refusals.append(unknown("restore volumes", wish.name, sorted({one.name for one in found.kept})))
     there = {one.name for one in found.engine.volumes}
     steps, pending, losing = list[Step](), list[Pending](), list[str]()
     for one in known:

@@ -125,7 +125,12 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
 @pytest.mark.parametrize(
     ("found", "wish", "reason"),
     [
-        (replace(FOUND, current=profile(ABSENT)), WISH, "there is no such profile"),
+        (replace(FOUND, current=profile(ABSENT)), WISH, "there is no such profile. There are: none."),
+        (
+            replace(FOUND, current=profile(ABSENT), others=("k8s", "docker-buildx")),
+            replace(WISH, runtime="docker"),
+            "there is no such profile. There are: k8s, docker-buildx. Did you mean",
+        ),
         (replace(FOUND, current=profile(runtime="incus")), WISH, "it has runtime incus"),
         (FOUND, replace(WISH, runtime="docker"), "its settings say runtime: docker"),
         (replace(FOUND, current=profile(STOPPED), archive=SAVED), WISH, "it is stopped, and not all of it is in the archive"),
