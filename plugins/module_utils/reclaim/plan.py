@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ..colima.model.state import EXISTS, RUNNING
+from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, merge, size_in_words
 from .model import Found, Item, Kind, Remove, Trim, Wish
 
@@ -20,7 +22,18 @@ _MOST_NAMES = 3
 
 def plan_all(profiles: Iterable[Found], wish: Wish, now: float) -> Plan:
     """Return the plan for all profiles. now: seconds since the epoch."""
-    return merge(plan_profile(found, wish, now) for found in profiles)
+    seen = list(profiles)
+    plan = merge(plan_profile(found, wish, now) for found in seen)
+    return replace(plan, warnings=(*plan.warnings, *_unknown_volumes([found for found in seen if found.state in EXISTS], wish)))
+
+
+def _unknown_volumes(profiles: Sequence[Found], wish: Wish) -> Iterator[str]:
+    """Yield a sentence for each volume that is named and is in no profile, where all have told what they have."""
+    if profiles and all(found.state == RUNNING and not found.problem for found in profiles):
+        there = {item.name for found in profiles for item in found.items if item.kind is Kind.VOLUME}
+        places = " or ".join(f"'{found.name}'" for found in profiles)
+        for name in sorted(wish.volumes - there):
+            yield f"There is no volume '{name}' in profile {places}.{suggestion(name, there)}"
 
 
 def plan_profile(found: Found, wish: Wish, now: float) -> Plan:

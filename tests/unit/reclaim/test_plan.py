@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
-from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Found, Item, Kind, Trim, Wish
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.plan import choose, plan_all
 
@@ -120,3 +120,12 @@ def test_a_named_volume_in_use_is_pending_with_its_users() -> None:
         "volume 'data' of profile 'dev': its removal is pending because it is used by c. "
         "Remove what uses it, or leave it out of O(volumes)."
     )
+
+
+def test_a_volume_that_no_profile_has_is_named_once_all_have_told_what_they_have() -> None:
+    wish = replace(WEEK, volumes=frozenset({"data", "cachee"}))
+    docker, k8s = Found(parse_name("dev"), RUNNING, items=(volume("data"), volume("cache"))), Found(parse_name("k8s"), RUNNING)
+    said = "There is no volume 'cachee' in profile 'dev' or 'k8s'. Did you mean 'cache'?"
+    assert plan_all([docker, k8s], wish, NOW).warnings == (said,)
+    assert plan_all([docker, Found(parse_name("k8s"), STOPPED)], wish, NOW).warnings == ()
+    assert plan_all([docker, replace(k8s, problem="it hangs")], wish, NOW).warnings == ()
