@@ -17,7 +17,7 @@ from ..module_utils.policy.judge import Violation, demands
 from ..module_utils.policy.rules import Rule
 from ..plugin_utils.layers import Place, layers_of, places_of
 from ..plugin_utils.policy.files import policy_files
-from ..plugin_utils.settings import OF_PLAYBOOKS
+from ..plugin_utils.settings import OF_PLAYBOOKS, mentioned, why_unknown
 from ..plugin_utils.templates import unread
 from .converge import known_subject
 
@@ -52,6 +52,9 @@ class ActionModule(ActionBase):
         known = {**defaults, **variables}
         templar = self._templar.copy_with_new_env(available_variables={**known, **private})
         policy = self._policy(known, templar)
+        yield from self._unknown(
+            {*defaults, *private, *OF_PLAYBOOKS, *(f"{role}_result" for role in roles)}, defaults, layers, project
+        )
         for role, names in {**{role: values["defaults"] for role, values in roles.items()}, "workstation": OF_PLAYBOOKS}.items():
             for name in names:
                 places = places_of(name, layers, project)
@@ -63,6 +66,18 @@ class ActionModule(ActionBase):
                         **_from(places),
                         "policy": policy.get(name, []),
                     }
+
+    def _unknown(
+        self, known: set[str], settings: Mapping[str, Any], layers: list[tuple[str, Mapping[str, Any]]], project: str
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what is set and looks like a setting, and that no role knows."""
+        written = {name: value for _layer, values in layers for name, value in values.items()}
+        helpers = mentioned(written, known)
+        prefixes = (*(f"{role.name}_" for role in _ROLES.iterdir()), "settings_", "workstation_")
+        for name, value in written.items():
+            if name not in known | helpers and (why := why_unknown(name, known, settings, prefixes)):
+                place = _from(places_of(name, layers, project))
+                yield {"role": "", "name": name, "value": without_secrets(value), "problem": why, **place, "policy": []}
 
     def _policy(self, variables: Mapping[str, Any], templar: Any) -> dict[str, list[dict[str, Any]]]:
         """Return what the team's policy says of settings. Raises WorkstationError for one that is broken."""

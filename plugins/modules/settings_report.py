@@ -11,7 +11,8 @@ version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Runs on the machine that runs the playbook, for each laptop of it. Reads no laptop and changes nothing.
-  - Lists the variables of all roles of this collection and those of its playbooks.
+  - Lists the variables of all roles of this collection and those of its playbooks, and first what looks like one of them and
+    is unknown.
   - What could be a secret is not shown - what a vault holds, environments, scripts, logins in addresses, and values whose name
     says so.
 options:
@@ -53,7 +54,7 @@ settings:
   elements: dict
   contains:
     role:
-      description: The role that has the variable, or C(workstation) for one of the playbooks.
+      description: The role that has the variable, or C(workstation) for one of the playbooks; empty for one that is unknown.
       type: str
     name:
       description: The variable.
@@ -62,7 +63,7 @@ settings:
       description: Its value, without what could be a secret; null where it can't be read.
       type: raw
     problem:
-      description: Why it can't be read; empty when it can.
+      description: Why it can't be read, or that it is unknown; else empty.
       type: str
     layer:
       description: Where it is set - C(default), C(team), C(group NAME), C(laptop NAME), C(playbook), C(your own settings), or

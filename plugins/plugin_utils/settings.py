@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -43,6 +43,11 @@ OF_PLAYBOOKS: Mapping[str, Mapping[str, Any]] = {
         "type": "str",
         "choices": ["report", "fail"],
         "description": "Whether a laptop that does not answer is a failure of C(fleet.yml).",
+    },
+    "settings_show": {
+        "type": "str",
+        "choices": ["set", "all"],
+        "description": "Whether C(settings.yml) shows what is set, or the defaults, too; with C(-e) only.",
     },
     "workstation_autostart": {"type": "bool", "default": False, "description": "Whether the profiles start at log-in."},
     "workstation_environment": {
@@ -160,19 +165,28 @@ def _check_names(
     results = {f"{name}_result" for name in roles}
     known = {*defaults, *results, *(name for role in roles.values() for name in role._role_vars), *registered, *OF_PLAYBOOKS}
     prefixes = (*(f"{name}_" for name in reached), "workstation_")
-    mentioned = _mentioned(variables, known)
+    helpers = mentioned(variables, known)
     for name, value in variables.items():
         if name in known:
             if value is None and defaults.get(name) is not None:
                 findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
-        elif name.startswith(prefixes) and name not in mentioned:
-            help_ = suggestion(name, known) or " Correct it, or remove it; the pages of the roles list their variables."
-            findings.add(f"Could not use variable '{name}': it is unknown.{help_}", name)
-        elif not name.startswith(("ansible_", "docker_")) and (like := _misspelt(name, defaults)):
-            findings.add(f"Could not use variable '{name}': it is unknown. Did you mean '{like}'?", name)
+        elif name not in helpers and (why := why_unknown(name, known, defaults, prefixes)):
+            findings.add(f"Could not use variable '{name}': {why}", name)
 
 
-def _mentioned(variables: Mapping[str, Any], known: Iterable[str]) -> set[str]:
+def why_unknown(name: str, known: Collection[str], settings: Iterable[str], prefixes: tuple[str, ...]) -> str:
+    """Return what is wrong with a name that is not known, and is or looks like a setting; empty for one of the user's own.
+
+    settings: those that roles have; prefixes: what only a setting may begin with.
+    """
+    if name.startswith(prefixes):
+        help_ = suggestion(name, known) or " Correct it, or remove it; the pages of the roles list their variables."
+        return f"it is unknown.{help_}"
+    like = "" if name.startswith(("ansible_", "docker_")) else _misspelt(name, settings)
+    return f"it is unknown. Did you mean '{like}'?" if like else ""
+
+
+def mentioned(variables: Mapping[str, Any], known: Iterable[str]) -> set[str]:
     """Return the names that the user's own settings use: a helper variable may begin as it likes."""
     text = " ".join(repr(variables[name]) for name in known if name in variables)
     return set(_words(text))

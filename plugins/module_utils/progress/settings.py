@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..core.plan import in_number
+
 _STRENGTH = ("command line", "your own settings", "playbook", "laptop", "group", "team", "default")
 
 
@@ -16,7 +18,9 @@ def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: 
         file, _colon, _line = row["at"].rpartition(":")
         there.setdefault((_rank(row["layer"]), row["layer"], file), []).append(row)
     defaults = [row for row in rows if row["layer"] == "default"]
-    yield f"{name}: {len(rows) - len(defaults)} of {len(rows)} settings are not the default"
+    unknown = sum(1 for row in rows if not row["role"])
+    ill = f"; {in_number(unknown, 'name')} below {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
+    yield f"{name}: {len(rows) - unknown - len(defaults)} of {len(rows) - unknown} settings are not the default{ill}"
     for (_strength, layer, file), rows_there in sorted(there.items(), key=lambda item: item[0]):
         # Of the defaults at least those that the team's policy does not allow.
         found = [row for row in rows_there if everything or layer != "default" or any(rule["broken"] for rule in row["policy"])]

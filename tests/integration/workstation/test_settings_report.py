@@ -33,6 +33,8 @@ docker_context_current: default
 secret_refresh_docker_login: true
 colima_stop: "{{ nothing_there }}"
 docker_cli_repair: true
+colima_restrat: always
+of_my_own: 1
 """
 MACS = f"""\
 colima_profiles:
@@ -129,6 +131,14 @@ def test_the_text_is_yaml_that_can_be_copied(report: tuple[str, dict[str, dict[s
     block = text.partition("group macs (group_vars/macs.yml)\n")[2].partition("\n\n")[0]
     copied = yaml.safe_load("\n".join(line[7:] for line in block.splitlines()))
     assert copied == {"colima_profiles": rows["colima_profiles"]["value"]}
+
+
+def test_a_name_that_no_role_knows_is_shown_with_what_was_meant(report: tuple[str, dict[str, dict[str, Any]]]) -> None:
+    text, rows = report
+    assert " settings are not the default; 1 name below is unknown\n" in text
+    assert "    5  colima_restrat:  # it is unknown. Did you mean 'colima_restart'?\n" in text
+    assert (rows["colima_restrat"]["role"], rows["colima_restrat"]["at"]) == ("", "group_vars/all.yml:5")
+    assert "of_my_own" not in rows
 
 
 def test_defaults_are_shown_where_that_is_asked_for(folder: Path) -> None:
