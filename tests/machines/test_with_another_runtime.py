@@ -55,7 +55,7 @@ def test_a_machine_moves_and_comes_back(laptop: Machines, tmp_path: Path) -> Non
 
     laptop.play("playbooks/move.yml", *settings("containerd"))
     (saved,) = archive.read(tmp_path / "volumes").claims
-    inside.fill(saved, tmp_path / "volumes", lambda: None)
+    inside.fill(DATA.claim, DATA.path, tmp_path / "volumes" / saved.file, lambda: saved.contents, lambda: None)
     assert laptop.inside(PROFILE, "sudo", "sh", "-c", FILES) == before
     assert IMAGE in laptop.run("colima", "nerdctl", "--profile", PROFILE, "--", "images", "--format", "{{.Repository}}:{{.Tag}}")
     assert laptop.play("playbooks/move.yml", *settings("containerd")).changed == 0

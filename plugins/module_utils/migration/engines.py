@@ -68,17 +68,26 @@ class Ends:
 def ends_from(params: Mapping[str, Any]) -> Ends:
     """Return the engines. Raises InputError."""
     target, profile = _target(params["target"])
-    source = _source(params["source"], target)
-    if os.path.realpath(source) == os.path.realpath(target):
-        raise InputError("move from an engine to itself", f"both are '{source}'", "Name another one as O(source).")
-    sides = (
-        Side(Api(source, params["timeout"]), f"the source '{params['source']}'"),
-        Side(Api(target, params["timeout"]), f"the target '{params['target']}'"),
-    )
-
     programs = Programs(lambda: _archive(profile))
-    places = [Place(side, HelperImage(side.api, programs)) for side in sides]
-    return Ends(places[0], places[1], profile)
+    source = source_from(params["source"], programs, params["timeout"], target)
+    if os.path.realpath(source.side.api.path) == os.path.realpath(target):
+        raise InputError("move from an engine to itself", f"both are '{target}'", "Name another one as O(source).")
+    side = Side(Api(target, params["timeout"]), f"the target '{params['target']}'")
+    return Ends(source, Place(side, HelperImage(side.api, programs)), profile)
+
+
+def source_from(text: str, programs: Programs, seconds: float, target: str = "") -> Place:
+    """Return the engine to move from: a docker context, or the address of a socket. target: the socket to move to, if any.
+
+    Raises InputError.
+    """
+    side = Side(Api(_source(text, target), seconds), f"the source '{text}'")
+    return Place(side, HelperImage(side.api, programs))
+
+
+def programs_of(profile: Name) -> Programs:
+    """Return the programs of helpers, which a profile's VM gives."""
+    return Programs(lambda: _archive(profile))
 
 
 def engine_from(text: str, called: str, seconds: float) -> tuple[Place, Name | None]:

@@ -53,7 +53,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Container:
-    """A container. writes: the volumes that it can write to. project: of compose, with its directory in directory."""
+    """A container. writes: the volumes that it can write to. project: of compose, with its directory in directory.
+
+    mounts: directories of the engine's machine, by where the container has them.
+    """
 
     id: str
     name: str
@@ -64,6 +67,7 @@ class Container:
     volumes: frozenset[str] = frozenset()
     project: str = ""
     directory: str = ""
+    mounts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def writing(self) -> bool:

@@ -182,16 +182,19 @@ class Cli:
     def transfer(
         self,
         *args: str,
-        source: Path | None = None,
-        target: Path | None = None,
+        source: Path | IO[bytes] | None = None,
+        target: Path | IO[bytes] | None = None,
         watch: Callable[[], object] = lambda: None,
     ) -> Output:
-        """Run the tool with a file as its input, or as its output, whatever is in it. watch is called about once a second."""
+        """Run the tool with a file as its input, or as its output, whatever is in it. watch is called about once a second.
+
+        A file that is open already stays so; of a path, a new file is made for the output.
+        """
         argv, shown = (self.path, *args), " ".join((self.tool, *args))
         with contextlib.ExitStack() as opened:
-            stdin = opened.enter_context(source.open("rb")) if source else subprocess.DEVNULL
+            stdin = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source or subprocess.DEVNULL
             out, err = (opened.enter_context(tempfile.TemporaryFile()) for _channel in "oe")
-            stdout = opened.enter_context(_new_file(target)) if target else out
+            stdout = opened.enter_context(_new_file(target)) if isinstance(target, Path) else target or out
             process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=err, env=self.environment, start_new_session=True)
             try:
                 while process.poll() is None:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ...core.errors import NotVerified
 from ...core.system.files import make_directory, write_atomically
@@ -150,7 +150,7 @@ def digest(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> st
     return found.hexdigest()
 
 
-def pieces(file: BinaryIO) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the content of a file."""
     while piece := file.read(_PIECE):
         yield piece

@@ -8,6 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from ...colima.client.programs import Colima
 from ...colima_paths import Name
@@ -16,9 +17,10 @@ from ...core.plan import in_number
 from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, contents_in
+from ..transfer.piped import Piped
 from ..transfer.volumes import READ, WRITE
 from . import archive
-from .model import Claim, SavedClaim, SavedImages
+from .model import Claim, SavedClaim
 
 _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for word in READ)
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
@@ -62,40 +64,43 @@ class Inside:
             saved = SavedClaim(file, claim, found.digest, part.stat().st_size, archive.digest(part))
             archive.note(place, saved)
 
-    def fill(self, saved: SavedClaim, place: Path, watch: Callable[[], object]) -> None:
-        """Give a volume its data: beside its directory, compared with the archive, and then in its place at once."""
-        path, doing = saved.claim.path, f"fill volume '{saved.claim.claim}'"
-        beside = f"{path}.moving-{secrets.token_hex(4)}"
-        self._transfer(doing, self._argv(_FILL, path, beside), source=place / saved.file, watch=watch)
-        copy = place / f"check-{saved.file}{archive.PART}"
-        try:
-            self._transfer(doing, self._argv(f"exec {_READ}", beside), target=copy, watch=watch)
-            arrived = _contents(copy, doing)
-        finally:
-            copy.unlink(missing_ok=True)
-        if arrived.digest != saved.contents:
-            reason = "what arrived is not what the archive holds"
-            raise NotVerified(f"verify volume '{saved.claim.claim}'", reason, "Run again: it is filled again.")
+    def fill(
+        self, claim: str, path: str, source: Path | IO[bytes], expected: Callable[[], str], watch: Callable[[], object]
+    ) -> None:
+        """Give a volume its data: beside its directory, compared with what was sent, and then in its place at once.
+
+        expected: returns the digest of the contents, once all was sent.
+        """
+        doing, beside = f"fill volume '{claim}'", f"{path}.moving-{secrets.token_hex(4)}"
+        self._transfer(doing, self._argv(_FILL, path, beside), source=source, watch=watch)
+        if self.contents(beside, doing, watch).digest != expected():
+            reason = "what arrived is not what was sent"
+            raise NotVerified(f"verify volume '{claim}'", reason, "Run again: it is filled again.")
         self._lines(_PLACE, (path, beside))
 
-    def load(self, saved: SavedImages, place: Path, watch: Callable[[], object]) -> None:
-        """Load a file of images, and look at them. Raises NotVerified."""
-        doing = f"load {in_number(len(saved.images), 'image')}"
-        words = ("ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", saved.namespace, "load")
-        self._transfer(doing, words, source=place / saved.file, watch=watch)
-        missing = self.missing(saved)
-        if missing:
-            reason = f"'{missing[0]}' is not what the archive holds"
-            raise NotVerified(f"verify the images of '{saved.file}'", reason, "Run again: they are loaded again.")
+    def contents(self, path: str, doing: str, watch: Callable[[], object]) -> Contents:
+        """Return what is in a directory, reading all of it."""
+        with Piped(lambda file: contents_in(archive.pieces(file), doing), reads=True) as pipe:
+            with pipe.program() as target:
+                self._transfer(doing, self._argv(f"exec {_READ}", path), target=target, watch=watch)
+            return pipe.result()
 
-    def missing(self, saved: SavedImages) -> list[str]:
-        """Return the names of a file's images that the VM does not have, or that are other images there."""
-        there = list(self._images(saved.namespace, [name for one in saved.images for name in one.tags]))
+    def load(self, namespace: str, images: Sequence[Image], source: Path | IO[bytes], watch: Callable[[], object]) -> None:
+        """Load an archive of images, and look at them. Raises NotVerified."""
+        doing = f"load {in_number(len(images), 'image')}"
+        words = ("ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", namespace, "load")
+        self._transfer(doing, words, source=source, watch=watch)
+        missing = self.missing(namespace, images)
+        if missing:
+            reason = f"'{missing[0]}' is not what was sent"
+            raise NotVerified(f"verify {in_number(len(images), 'image')}", reason, "Run again: they are loaded again.")
+
+    def missing(self, namespace: str, images: Sequence[Image]) -> list[str]:
+        """Return the names of images that the VM does not have, or that are other images there."""
+        names = [name for one in images for name in one.tags]
+        there = list(self._images(namespace, names)) if names else []
         return [
-            name
-            for image in saved.images
-            for name in image.tags
-            if not any(same(image, one) and name in one.tags for one in there)
+            name for image in images for name in image.tags if not any(same(image, one) and name in one.tags for one in there)
         ]
 
     def _images(self, namespace: str, names: Sequence[str]) -> Iterator[Image]:
@@ -114,13 +119,13 @@ class Inside:
         doing: str,
         argv: Sequence[str],
         watch: Callable[[], object],
-        source: Path | None = None,
-        target: Path | None = None,
+        source: Path | IO[bytes] | None = None,
+        target: Path | IO[bytes] | None = None,
     ) -> None:
         try:
             self.colima.cli.transfer(*argv, source=source, target=target, watch=watch)
         except CommandFailed as error:
-            if target is not None and shutil.disk_usage(target.parent).free < _FULL_BYTES:
+            if isinstance(target, Path) and shutil.disk_usage(target.parent).free < _FULL_BYTES:
                 raise CommandFailed(doing, f"the disk of '{target.parent}' is full", _FREE, **error.context) from error
             said = str(error.context.get("stderr", ""))
             full = "no space left on device" in said.lower()

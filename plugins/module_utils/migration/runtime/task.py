@@ -56,8 +56,6 @@ from .model import (
 from .objects import called, key_of, objects_of
 
 _WAIT_SECONDS = 600.0
-# An older engine counts all that it keeps.
-_COUNT_SECONDS = 900.0
 _PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {
     "leave": plan_leaving,
     "arrive": plan_arriving,
@@ -140,9 +138,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def _with_source(self, found: Found) -> Found:
         with self._engine().trouble(self.work):
-            engine = inventory.read(self.api, sizes=False)
-            used = self.api.ask("GET", "/system/df?type=image", seconds=_COUNT_SECONDS) or {}
-        engine = replace(engine, layers_size=int(used.get("LayersSize") or 0))
+            engine = replace(inventory.read(self.api, sizes=False), layers_size=inventory.layers_size(self.api))
         if found.current.live.get("kubernetes"):
             return replace(found, engine=engine, objects=self._objects(found))
         enabled = (found.current.known or {}).get("kubernetes.enabled")
@@ -168,7 +164,7 @@ class RuntimeMove(Subject[Wish, Found]):
         saved, phase = found.archive, self.wish.phase
         if saved.sealed is None or (saved.arrived and phase == "arrive"):
             return found
-        files = frozenset(one.file for one in saved.images if not self.inside.missing(one))
+        files = frozenset(one.file for one in saved.images if not self.inside.missing(one.namespace, one.images))
         paths = self.inside.existing([one.claim.path for one in saved.claims])
         volumes = frozenset(one.claim.volume for one in saved.claims if one.claim.path in paths)
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
@@ -224,9 +220,10 @@ class RuntimeMove(Subject[Wish, Found]):
     def _arrive(self, step: Load | Fill | Create | Confirm) -> None:
         place = self.wish.place
         if isinstance(step, Load):
-            self.inside.load(step.saved, place, partial(self._say, str(step)))
+            self.inside.load(step.saved.namespace, step.saved.images, place / step.saved.file, partial(self._say, str(step)))
         elif isinstance(step, Fill):
-            self.inside.fill(step.saved, place, partial(self._say, str(step)))
+            claim, file, expected = step.saved.claim, place / step.saved.file, step.saved.contents
+            self.inside.fill(claim.claim, claim.path, file, lambda: expected, partial(self._say, str(step)))
         elif isinstance(step, Create):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)

@@ -26,7 +26,7 @@ HELPER = "helper"
 _RIGHTS = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "MKNOD", "SETFCAP", "SYS_ADMIN")
 # Prints the programs and the libraries that they load, as an archive in base64, whose lines every terminal passes on.
 PACK = (
-    "set -e; programs='/bin/sh /bin/tar /bin/mv /bin/b2sum'; "
+    "set -e; programs='/bin/sh /bin/tar /bin/mv /bin/b2sum /bin/du'; "
     "{ printf '%s\\n' $programs; ldd $programs | sed -n 's,^[^/]*\\(/[^ :]*\\) (.*,\\1,p'; } | sort -u | "
     "sed 's,^/,,' | tar --create --directory=/ --dereference --files-from=- | base64"
 )
@@ -213,6 +213,11 @@ def volume(name: str, *, read_only: bool) -> dict[str, Any]:
 def directory(path: str) -> dict[str, Any]:
     """Return a mount of a directory of the engine's machine at /d."""
     return {"Type": "bind", "Source": path, "Target": "/d"}
+
+
+def data(path: str) -> dict[str, Any]:
+    """Return a mount of a directory of the engine's machine at /v, which is only read."""
+    return {"Type": "bind", "Source": path, "Target": "/v", "ReadOnly": True}
 
 
 def _definition(image: str, command: Sequence[str], mounts: Sequence[Mapping[str, Any]], stdin: bool) -> dict[str, Any]:

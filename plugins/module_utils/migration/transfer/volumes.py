@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import quote
 
 from ...core.errors import CommandFailed, NotVerified
@@ -76,6 +77,13 @@ def copy(source: Place, target: Place, what: Volume) -> str:
 @contextlib.contextmanager
 def reading(source: Place, name: str, doing: str) -> Iterator[Iterator[memoryview]]:
     """Give a volume's archive, piece by piece."""
+    with reading_mount(source, volume(name, read_only=True), doing) as pieces:
+        yield pieces
+
+
+@contextlib.contextmanager
+def reading_mount(source: Place, mount: Mapping[str, Any], doing: str) -> Iterator[Iterator[memoryview]]:
+    """Give the archive of what is at /v, piece by piece."""
 
     def pieces() -> Iterator[memoryview]:
         with source.side.trouble(doing):
@@ -84,7 +92,7 @@ def reading(source: Place, name: str, doing: str) -> Iterator[Iterator[memoryvie
             reader.end(doing)
 
     with source.side.trouble(doing):
-        reader = Helper(source.image, READ, [volume(name, read_only=True)])
+        reader = Helper(source.image, READ, [mount])
     with contextlib.closing(reader):
         yield pieces()
 
