@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads all objects of the cluster in a VM, and creates them in another one. What is there already, it leaves as it is."""
+"""Reads all objects of one cluster, and creates them in another one. What is there already, it leaves as it is."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from ...colima.client.programs import Colima
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, WorkstationError
-from ...kube.access import access_of
+from ...kube.access import Access, access_of, read_access
 from ...kube.answers import ApiError
 from ...kube.entry import Entry
 from ...kube.kubeconfig import entry_from_k3s
@@ -22,16 +23,16 @@ from .objects import DERIVED_GROUPS, WORKLOADS, called, is_ready, key_of
 # The API server learns of a new kind of object, and of a namespace's account, a moment after it has the definition.
 _ATTEMPTS, _PAUSE_SECONDS = 60, 0.5
 _POLL_SECONDS = 1.0
+_NOT_FOUND = 404
 
 
 class Cluster:
-    """The API server in one VM, reached as k3s itself tells it."""
+    """One API server."""
 
-    def __init__(self, colima: Colima, name: Name) -> None:
+    def __init__(self, access: Access) -> None:
         from ...kube.client import KubeHttp
 
-        entry = entry_from_k3s(colima.kubeconfig(name))
-        self.http = KubeHttp(access_of(Entry(name.id, entry["cluster"], entry["user"])))
+        self.http = KubeHttp(access)
         self.kube = Kube(self.http)
         self.kinds: dict[tuple[str, str], tuple[str, bool]] = {}
 
@@ -47,13 +48,17 @@ class Cluster:
             for item in self.kube.list_objects(path)
         ]
 
+    def pods(self) -> list[dict[str, Any]]:
+        """Return all pods."""
+        return [{**one, "apiVersion": "v1", "kind": "Pod"} for one in self.kube.list_objects("/api/v1/pods")]
+
     def keys(self, wanted: Iterable[Mapping[str, Any]]) -> frozenset[str]:
         """Return the keys of all objects of the kinds that are wanted."""
-        kinds = {(str(item["apiVersion"]), str(item["kind"])) for item in wanted}
+        kinds = {(_group(str(item["apiVersion"])), str(item["kind"])) for item in wanted}
         return frozenset(
             key_of({"apiVersion": version, "kind": kind, "metadata": meta})
             for version, kind, path in list(self._lists())
-            if (version, kind) in kinds
+            if (_group(version), kind) in kinds
             for meta in self.kube.list_metadata(path)
         )
 
@@ -89,7 +94,7 @@ class Cluster:
                     self._complete(item, resource)
                     return
                 # A pod is refused until its account is there.
-                early = error.status == 404 or "serviceaccount" in error.text
+                early = error.status == _NOT_FOUND or "serviceaccount" in error.text
                 if not early or attempt == _ATTEMPTS - 1:
                     raise
             time.sleep(_PAUSE_SECONDS)
@@ -116,13 +121,23 @@ class Cluster:
     def _path_of(self, item: Mapping[str, Any]) -> str:
         """Return the path under which objects of a kind are; empty for a kind that the cluster does not know yet."""
         kind = str(item["apiVersion"]), str(item["kind"])
-        if kind not in self.kinds:
-            list(self._lists())
-        if kind not in self.kinds:
+        if not self.knows(*kind):
             return ""
         resource, namespaced = self.kinds[kind]
         where = f"/namespaces/{quote(item['metadata'].get('namespace', 'default'), safe='')}" if namespaced else ""
         return f"{_base(kind[0])}{where}/{resource}"
+
+    def knows(self, version: str, kind: str) -> bool:
+        """Whether the cluster serves a kind in this version, which need not be the one that it prefers."""
+        if (version, kind) not in self.kinds:
+            list(self._lists())
+        if (version, kind) not in self.kinds:
+            try:
+                list(self._lists_of(version))
+            except ApiError as error:
+                if error.status != _NOT_FOUND:
+                    raise
+        return (version, kind) in self.kinds
 
     def waiting(self, wanted: Iterable[str], seconds: float, say: Callable[[str], object]) -> tuple[str, ...]:
         """Return which of these workloads are not ready, waiting for them no longer than this."""
@@ -142,18 +157,35 @@ class Cluster:
                     yield {**item, "kind": kind}
 
 
+def _group(version: str) -> str:
+    return version.rpartition("/")[0]
+
+
 def _base(version: str) -> str:
     return f"/api/{version}" if "/" not in version else f"/apis/{version}"
 
 
 @contextlib.contextmanager
 def cluster_of(colima: Colima, name: Name) -> Iterator[Cluster]:
-    """Talk with the cluster in a VM."""
-    cluster = Cluster(colima, name)
+    """Talk with the cluster in a VM, as k3s itself tells how to reach it."""
+    entry = entry_from_k3s(colima.kubeconfig(name))
+    with _asked(access_of(Entry(name.id, entry["cluster"], entry["user"])), f"the cluster of profile '{name}'") as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def cluster_behind(context: str, paths: Sequence[Path]) -> Iterator[Cluster]:
+    """Talk with the cluster of a kube context. paths: the user's kubeconfigs."""
+    with _asked(read_access(context, paths), f"the cluster of kube context '{context}'") as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _asked(access: Access, called: str) -> Iterator[Cluster]:
+    cluster = Cluster(access)
     try:
         yield cluster
     except ApiError as error:
-        what = f"ask the cluster of profile '{name}'"
-        raise WorkstationError(what, why_refused(error, "read it").rstrip(".")) from error
+        raise WorkstationError(f"ask {called}", why_refused(error, "read it").rstrip(".")) from error
     finally:
         cluster.close()

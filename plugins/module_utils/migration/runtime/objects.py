@@ -37,12 +37,14 @@ _DERIVED = frozenset(
     )
 )
 WORKLOADS = {"Deployment": "replicas", "StatefulSet": "replicas", "DaemonSet": "desiredNumberScheduled"}
+# They refuse everything until the workload that answers them is there.
+WEBHOOKS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 # What others need comes first; what is not named here comes before what runs.
 _FIRST = (
     "Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "ClusterRole", "ClusterRoleBinding",
     "ServiceAccount", "Role", "RoleBinding", "Secret", "ConfigMap", "PersistentVolume", "PersistentVolumeClaim", "Service",
 )  # fmt: skip
-_LAST = ("Pod", "CronJob", "DaemonSet", "StatefulSet", "Deployment", "HorizontalPodAutoscaler")
+_LAST = ("Pod", "CronJob", "DaemonSet", "StatefulSet", "Deployment", "HorizontalPodAutoscaler", *WEBHOOKS)
 _OF_THIS_CLUSTER = ("pv.kubernetes.io/", "volume.kubernetes.io/", "volume.beta.kubernetes.io/", "deployment.kubernetes.io/")
 # Secrets that only the cluster that made them can use.
 _OWN_SECRETS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
@@ -50,9 +52,9 @@ _MOST_NAMES = 5
 
 
 def key_of(item: Mapping[str, Any]) -> str:
-    """Return what tells an object from all others."""
+    """Return what tells an object from all others, in whichever version of its kind it was read."""
     meta = item["metadata"]
-    return f"{item['apiVersion']} {item['kind']} {meta.get('namespace', '')}/{meta['name']}"
+    return f"{item['apiVersion'].rpartition('/')[0]} {item['kind']} {meta.get('namespace', '')}/{meta['name']}"
 
 
 def called(item: Mapping[str, Any]) -> str:

@@ -172,7 +172,7 @@ def test_the_new_vm_gets_images_then_data_then_objects() -> None:
     ]
 
 
-ALL = Arrived(frozenset(one.file for one in SEALED.images), frozenset(["pvc-1"]), frozenset(["apps/v1 Deployment shop/web"]))
+ALL = Arrived(frozenset(one.file for one in SEALED.images), frozenset(["pvc-1"]), frozenset(["apps Deployment shop/web"]))
 
 
 def test_what_is_there_is_left_alone() -> None:
