@@ -34,6 +34,7 @@ from ..plugin_utils.templates import Unread
 SUBJECTS = {
     "brew_bundle": "brew",
     "buildx_builder": "buildx.task",
+    "cluster_migration": "migration.cluster.task",
     "colima_disk_snapshot": "snapshot.task",
     "colima_profile": "colima.task",
     "colima_profile_info": "colima.info",

@@ -27,6 +27,7 @@ from .settings import ROLES, Setting, Settings
 # Whose version counts for a module. Homebrew's has to run where one is wrong.
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "buildx_builder": ("docker", "docker-buildx"),
+    "cluster_migration": ("colima", "limactl"),
     "colima_disk_snapshot": ("colima", "limactl"),
     "colima_profile": ("colima", "limactl"),
     "colima_runtime_move": ("colima", "limactl"),

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.docker_engine.server import Server
+from rehearsal.standin.kube_api import KubeApi
 from tests.support.lab_playbooks import light_lab, play, tool
 
 PLAYBOOK = "playbooks/migrate.yml"
@@ -32,6 +34,18 @@ def up() -> Iterator[Lab]:
         yield lab
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def cluster(up: Lab) -> Iterator[KubeApi]:
+    """The old engine's Kubernetes, beside the profile's in the kubeconfig."""
+    api = KubeApi(up.directory / "desktop-cluster", name="docker-desktop").start()
+    api.namespace("shop")
+    file = up.home / ".kube/config"
+    config, more = (yaml.safe_load(path.read_text()) for path in (file, api.kubeconfig))
+    file.write_text(yaml.safe_dump({**config, **{part: config[part] + more[part] for part in ("clusters", "contexts", "users")}}))
+    yield api
+    api.kill()
 
 
 @pytest.fixture
@@ -71,6 +85,16 @@ def test_volumes_of_a_profile_get_snapshots(lab: Lab) -> None:
     images(lab).with_name("volumes.json").write_text(json.dumps([{"Name": "db", "Driver": "local", "Mountpoint": "/v/db/_data"}]))
     printed = play(lab, "playbooks/snapshot.yml", "--check", "-e", "snapshot_volumes=db", "-e", "snapshot_name=one")
     assert "copy volume 'db' as 'one'" in printed
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_runs_in_the_old_engines_kubernetes_moves_where_it_is_named(lab: Lab) -> None:
+    named = (*OLD, "-e", "migrate_cluster=docker-desktop")
+    printed = play(lab, PLAYBOOK, "--tags", "plan", *named)
+    assert "create 1 object of the whole cluster (1 Namespace)" in printed
+    play(lab, PLAYBOOK, "--tags", "copy", *named)
+    assert "changed=0" in play(lab, PLAYBOOK, "--tags", "verify", *named)
+    tool(lab, "kubectl", "--context", "colima-k8s", "get", "namespace", "shop")
 
 
 def test_moving_in_switches_and_goes_back(lab: Lab) -> None:

@@ -61,6 +61,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "state": "restored",
         "confirm": "lab",
     },
+    "cluster_migration": {
+        "source": f"tcp://me:{CANARY}@far:2376",
+        "context": "far",
+        "target": "lab",
+        "phase": "copy",
+        "namespaces": ["none"],
+        "secrets": True,
+        "pause": False,
+        "timeout": 0.1,
+        "ready_timeout": 0.1,
+    },
     "colima_runtime_move": {
         "profile": "lab",
         "runtime": "containerd",

@@ -40,7 +40,7 @@ def _run(words: list[str], inside: dict[str, Any], root: Path) -> None:
     if words[:1] == ["nerdctl"]:
         argv = [*inside["nerdctl"], *words[1:]]
         os.execv(argv[0], argv)  # noqa: S606 - input and output are to reach it
-    if words[:2] == ["sh", "-c"] and len(words) > 4:
+    if words[:2] == ["sh", "-c"]:
         files = words[4:] if inside["nerdctl"] else [f"{root}{word}" for word in words[4:]]
         os.execv("/bin/sh", [*words[:4], *files])  # noqa: S606 - as above
 

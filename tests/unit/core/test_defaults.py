@@ -20,6 +20,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "builders": [{"name": "a", "platforms": ["linux/amd64"], "default": "yes", "nodes": [{"endpoint": "x"}]}],
         "timeout": "3",
     },
+    "cluster_migration": {"source": "desktop-linux", "context": "docker-desktop", "namespaces": "a,b", "timeout": "9"},
     "colima_disk_snapshot": {"profile": "a", "name": "before"},
     "colima_profile": {
         "profiles": [{"name": "a", "cpu": "2", "memory": 4, "kubernetes": {"enabled": "true"}, "mounts": [{"location": "~/x"}]}],

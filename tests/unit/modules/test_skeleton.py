@@ -99,12 +99,28 @@ def kept_machine(home: Path) -> None:
     (place / "note.json").write_text(json.dumps(said))
 
 
-def old_images(home: Path) -> None:
-    """A cluster that runs, with an image that has lost its name to a newer one."""
+def running_cluster(home: Path) -> None:
     known_profile(home)
     program(home / "bin/kubectl")
     start = [str(home / "bin/colima"), "start", "known", "--kubernetes"]
     subprocess.run(start, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
+
+
+def two_clusters(home: Path) -> None:
+    """An engine whose cluster has a namespace that the one of a profile lacks."""
+    running_cluster(home)
+    two_engines(home)
+    cluster(home).start()
+    old_cluster(home).start().namespace("team")
+    inside = home / COLIMA / "_lima/colima-known/root/etc/rancher/k3s/k3s.yaml"
+    inside.write_text(cluster(home).kubeconfig.read_text().replace("colima-k8s", "default"))
+    (home / ".kube").mkdir(exist_ok=True)
+    (home / ".kube/config").write_text(old_cluster(home).kubeconfig.read_text())
+
+
+def old_images(home: Path) -> None:
+    """A cluster that runs, with an image that has lost its name to a newer one."""
+    running_cluster(home)
     images = home / COLIMA / "_lima/colima-known/root" / guest_reads.CRICTL.format("images").lstrip("/")
     images.parent.mkdir(parents=True, exist_ok=True)
     images.write_text(json.dumps({"images": [{"id": "sha256:1", "repoTags": [], "repoDigests": [], "size": "3000"}]}))
@@ -145,6 +161,10 @@ def cluster(home: Path) -> KubeApi:
     return KubeApi(home / "cluster")
 
 
+def old_cluster(home: Path) -> KubeApi:
+    return KubeApi(home / "old-cluster", name="docker-desktop")
+
+
 # A Python as far as building an environment goes. It is newer than any that this machine may have.
 PYTHON = """\
 #!/bin/sh
@@ -162,6 +182,9 @@ SCENARIOS = {
         lambda home: brew.install(home / "bin"), lambda _home: {"brewfile": 'brew "colima"\ncask "iterm2"\n'}
     ),
     "buildx_builder": Scenario(buildx, lambda home: {"builders": [{**BUILDER, "endpoint": f"unix://{home}/s"}], "timeout": 30}),
+    "cluster_migration": Scenario(
+        two_clusters, lambda home: {"source": f"unix://{home}/old", "context": "docker-desktop", "target": "known"}
+    ),
     "colima_disk_snapshot": Scenario(
         stopped_profile, lambda home: {"profile": "known", "name": "now", "directory": f"{home}/kept"}
     ),
@@ -233,7 +256,8 @@ def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield short
     finally:
         end_machines(short / COLIMA / "_lima")
-        cluster(short).kill()
+        for one in (cluster, old_cluster):
+            one(short).kill()
         shutil.rmtree(short)
 
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What does not go on now: data that would be torn or can't be read, what waits for it, and what is there already. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...core.plan import Pending, in_number
+from ..plan import listed
+from ..runtime.objects import called
+from .belonging import REACHABLE
+from .model import Found, Pod, Wish
+from .usage import containers_of
+
+_MOST = 5
+_CLAIM = " PersistentVolumeClaim {}"
+
+
+def claims(found: Found, wish: Wish) -> dict[str, Pending]:
+    """Return the claims that do not go on, with why."""
+    names = [called(one).partition(" ")[2] for one in found.source.objects.items if one["kind"] == "PersistentVolumeClaim"]
+    return {name: why for name in names if (why := next(_why(name, found, wish), None))}
+
+
+def _why(name: str, found: Found, wish: Wish) -> Iterator[Pending]:
+    """Yield what is in the way of a claim."""
+    target, copy = f"volume '{name}'", "its copy"
+    if _CLAIM.format(name) in found.target.keys - found.target.ours:
+        reason = "the new cluster has another one of that name, which is kept"
+        yield Pending(target, copy, reason, "Delete that one, or rename one of them.", kind="conflict")
+    keeper = found.source.outside.get(name, "")
+    if keeper and keeper not in REACHABLE:
+        reason = f"its data is not in a directory: {keeper} keeps it"
+        yield Pending(target, copy, reason, "Make it in the new cluster, and copy its data with a pod.", kind="outside")
+    claim = next((one for one in found.source.objects.claims if one.claim == name), None)
+    if claim is None or claim.volume in found.filled:
+        return
+    if name in found.lost:
+        reason = f"the engine's machine does not have its directory '{claim.path}'"
+        yield Pending(target, copy, reason, "Name the engine that the old cluster runs in as O(source).", kind="lost")
+    writers = [one for one in found.source.pods if name in one.writes]
+    unseen = [one for one in writers if not containers_of(one, found.engine.containers)]
+    if writers and not wish.pause:
+        reason = f"{_pods(writers)} may write to it, and a copy would be torn"
+        remedy = "Scale down what runs it in the old cluster, or set E(pause=true)."
+        yield Pending(target, copy, reason, remedy, kind="in_use")
+    elif unseen:
+        reason = f"the engine does not show the containers of {_pods(unseen)}, so they can't be paused"
+        remedy = "Scale down what runs it in the old cluster, or let the engine show containers of the system."
+        yield Pending(target, copy, reason, remedy, kind="in_use")
+
+
+def _pods(pods: Sequence[Pod]) -> str:
+    return f"{'pod' if len(pods) == 1 else 'pods'} {listed([one.name for one in pods])}"
+
+
+def workloads(waiting: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Pending]:
+    """Yield what waits for a volume."""
+    for item, claim in waiting:
+        reason = f"volume '{claim}' is not in the new cluster yet"
+        yield Pending(called(item), "its creation", reason, "Run again once the volume can be copied.", kind="waits")
+
+
+def others(items: Sequence[Mapping[str, Any]]) -> Iterator[Pending]:
+    """Yield what the new cluster has already, of somebody else."""
+    if items:
+        reason = f"the new cluster has its own, which are kept: {listed([called(one) for one in items], _MOST)}"
+        remedy = "Delete those that are to come from the old cluster, and run again."
+        yield Pending(in_number(len(items), "object"), "the copy", reason, remedy, kind="conflict")
+
+
+def reached(found: Found, names: Collection[str]) -> Iterator[str]:
+    """Yield the volumes that both clusters then use. names: of what goes on."""
+    for claim, keeper in sorted(found.source.outside.items()):
+        if keeper in REACHABLE and f"PersistentVolumeClaim {claim}" in names:
+            yield f"Volume '{claim}' stays where it is ({keeper}): both clusters use the same data."

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes from one cluster to another, what waits, and what has to stay. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...core.errors import NotVerified, RefusedStep, WorkstationError
+from ...core.plan import Pending, Plan, Step, in_number, size_in_words
+from ..model import Image
+from ..plan import in_batches, listed, unpause
+from ..runtime.model import Claim
+from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
+from . import held
+from .fitting import Fitting, place_of, unknown
+from .model import CreateObjects, Found, SendClaim, SendImages, Wish
+from .problems import problems
+from .usage import containers_of, directories_of, secrets_of, waits_for
+
+_MOST = 5
+_AGAIN = "Run the move again."
+
+
+@dataclass(frozen=True)
+class Going:
+    """What of the old cluster goes on now. items: for the new cluster. claims: with the data that is sent, or was."""
+
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    claims: tuple[Claim, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    warnings: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+
+
+def going(found: Found, wish: Wish) -> Going:
+    """Return what goes on, and what waits or stays."""
+    objects = found.source.objects
+    strange = unknown(objects.items, found.target)
+    back = held.claims(found, wish)
+    items = [one for one in objects.items if one not in strange and not _is_back(one, back)]
+    others = [one for one in items if _is_anothers(one, found)]
+    items = [one for one in items if one not in others]
+    waiting = [(one, claim) for one in items if (claim := waits_for(one, back))]
+    items = [one for one in items if all(one is not late for late, _claim in waiting)]
+    claims = tuple(one for one in objects.claims if one.claim not in back)
+    fitting = Fitting(found.target, items, claims)
+    pending = [*back.values(), *held.workloads(waiting), *held.others(others)]
+    needy = dict(_needy(items, found))
+    warnings = [*_left(found, items, strange), *fitting.notes(items), *(f"{name} {why}" for name, why in needy.items())]
+    names = {called(one) for one in items} - needy.keys()
+    ready = tuple(one for one in objects.ready if one in names)
+    return Going(tuple(map(fitting.fitted, items)), claims, tuple(pending), tuple(warnings), ready)
+
+
+def _is_back(item: Mapping[str, Any], back: Mapping[str, Pending]) -> bool:
+    if item["kind"] == "PersistentVolume":
+        claim = item["spec"].get("claimRef") or {}
+        return f"{claim.get('namespace')}/{claim.get('name')}" in back
+    return item["kind"] == "PersistentVolumeClaim" and called(item).partition(" ")[2] in back
+
+
+def _is_anothers(item: Mapping[str, Any], found: Found) -> bool:
+    """Whether the new cluster has an object of that name that it did not get from here."""
+    # A namespace and an account are the same thing, whoever made them.
+    there = found.target.keys - found.target.ours
+    return item["kind"] not in ("Namespace", "ServiceAccount") and key_of(item) in there
+
+
+def _needy(items: Iterable[Mapping[str, Any]], found: Found) -> Iterator[tuple[str, str]]:
+    """Yield workloads that can't become ready yet, and why."""
+    keys = {key_of(one) for one in found.source.objects.items} | found.target.keys
+    for one in items:
+        lacks = sorted(name for name in secrets_of(one) if f" Secret {name}" not in keys)
+        if lacks and one["kind"] in WORKLOADS:
+            yield called(one), f"needs Secret {lacks[0]}, which is not in the new cluster, so it is not waited for."
+
+
+def _left(found: Found, items: Sequence[Mapping[str, Any]], strange: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what stays in the old cluster, and what the new one has to get elsewhere."""
+    yield from found.source.objects.left_out
+    if strange:
+        kinds = sorted({f"{one['kind']} ({one['apiVersion']})" for one in strange})
+        yield f"The new cluster does not know these kinds, so their objects are not moved: {listed(kinds, _MOST)}."
+    away = sorted(images_of(items) - {familiar(tag) for one in found.engine.images for tag in one.tags})
+    if away:
+        yield f"The old engine does not have these images, so the new cluster pulls them: {listed(away, _MOST)}."
+    yield from held.reached(found, {called(one) for one in items})
+    for one in items:
+        paths = sorted(path for path in directories_of(one) if not _is_shared(path, found.mounted))
+        if paths:
+            yield f"{called(one)} uses {listed(paths)} of its machine, which is not moved."
+
+
+def _is_shared(path: str, mounted: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in mounted)
+
+
+def plan_copy(found: Found, wish: Wish) -> Plan:
+    """Return the steps: images, then the data of volumes, then the objects that use both."""
+    if problem := next(problems(found, wish), None):
+        return Plan(refusals=(problem,))
+    chosen = going(found, wish)
+    images = list(_images(found, chosen))
+    claims = [one for one in chosen.claims if one.volume not in found.filled]
+    if problem := _no_room(found, images, claims, wish):
+        return Plan(refusals=(problem,))
+    steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
+    steps += [_send_images(batch) for batch in in_batches(images)]
+    steps += [_send_claim(one, found) for one in claims]
+    steps += _create(chosen.items, found)
+    before, after = _shown(found, steps, wish)
+    return Plan(tuple(steps), before, after, chosen.pending, chosen.warnings)
+
+
+def plan_ready(found: Found, wish: Wish) -> Plan:
+    """Return nothing to do, or what is missing, or not as ready as it was in the old cluster."""
+    plan, what = plan_copy(found, wish), f"verify the cluster of profile '{wish.profile}'"
+    if plan.refusals:
+        return plan
+    if plan.steps:
+        return Plan(refusals=(NotVerified(what, f"it is left to {plan.steps[0]}", _AGAIN),))
+    if found.waiting:
+        reason = f"{listed(found.waiting, _MOST)} {'is' if len(found.waiting) == 1 else 'are'} not ready"
+        remedy = f"See 'kubectl --context {wish.profile.id} get pods --all-namespaces', and run again."
+        return Plan(refusals=(NotVerified(what, reason, remedy),))
+    return Plan(pending=plan.pending)
+
+
+def plan_verify(found: Found, wish: Wish) -> Plan:
+    """Return nothing to do, or what is not as it is in the old cluster."""
+    plan = plan_ready(found, wish)
+    differ = [name for name, equal in found.equal.items() if not equal]
+    reason = "its data in the old cluster is other, or one of them was changed since it was copied"
+    remedy = "Look at both. To copy it once more, delete its claim in the new cluster, and run the move again."
+    refusals = (*plan.refusals, *(NotVerified(f"verify volume '{one}'", reason, remedy) for one in differ))
+    return replace(plan, refusals=refusals)
+
+
+def _images(found: Found, chosen: Going) -> Iterator[Image]:
+    """Yield the images that the new cluster needs and lacks, under the names that its workloads say."""
+    used = images_of(chosen.items)
+    for image in found.engine.images:
+        tags = tuple(tag for tag in image.tags if familiar(tag) in used and tag in found.missing)
+        if tags:
+            yield replace(image, tags=tags)
+
+
+def wanted_images(found: Found, wish: Wish) -> tuple[Image, ...]:
+    """Return the images that the new cluster needs, whether or not it has them."""
+    used = images_of(going(found, wish).items)
+    tags = [(one, tuple(tag for tag in one.tags if familiar(tag) in used)) for one in found.engine.images]
+    return tuple(replace(one, tags=names) for one, names in tags if names)
+
+
+def _send_images(batch: tuple[Image, ...]) -> SendImages:
+    target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
+    size = size_in_words(sum(one.size for one in batch))
+    detail = size if len(batch) == 1 else f"up to {size}: {listed([one.name for one in batch])}"
+    return SendImages("copy", target, f"into the cluster, {detail}", images=batch)
+
+
+def _send_claim(claim: Claim, found: Found) -> SendClaim:
+    pods = [one for one in found.source.pods if claim.claim in one.writes]
+    containers = [each for one in pods for each in containers_of(one, found.engine.containers)]
+    paused = f"; pauses {listed([one.name for one in pods])}" if containers else ""
+    detail = size_in_words(claim.size) + paused
+    pause = tuple(one.id for one in containers)
+    return SendClaim("copy", f"volume '{claim.claim}'", detail, claim=claim, path=place_of(claim, found.target), pause=pause)
+
+
+def _create(items: Sequence[Mapping[str, Any]], found: Found) -> Iterator[CreateObjects]:
+    """Yield a step for what is the whole cluster's, one for each namespace, and one for what answers all requests."""
+    left = [one for one in items if key_of(one) not in found.target.keys - found.incomplete]
+    last = [one for one in left if one["kind"] in WEBHOOKS]
+    first = [one for one in left if one not in last and not one["metadata"].get("namespace")]
+    spaces = sorted({str(one["metadata"]["namespace"]) for one in left if one["metadata"].get("namespace")})
+    some = [(f"in namespace '{name}'", [one for one in left if one["metadata"].get("namespace") == name]) for name in spaces]
+    for where, chosen in (("of the whole cluster", first), *some, ("of the whole cluster, at the end", last)):
+        if chosen:
+            kinds = list(dict.fromkeys(str(one["kind"]) for one in chosen))
+            counts = ", ".join(f"{sum(one['kind'] == kind for one in chosen)} {kind}" for kind in kinds)
+            yield CreateObjects("create", f"{in_number(len(chosen), 'object')} {where}", counts, items=tuple(chosen))
+
+
+def _no_room(found: Found, images: Sequence[Image], claims: Sequence[Claim], wish: Wish) -> WorkstationError | None:
+    whole = sum(one.size for one in images)
+    needed = min(whole, found.engine.layers_size or whole) + sum(one.size for one in claims)
+    if found.free is None or needed <= found.free:
+        return None
+    reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.free)} are free in profile '{wish.profile}'"
+    return RefusedStep("move the cluster", reason, "Enlarge the profile's disk, or choose less with O(namespaces).")
+
+
+def _shown(found: Found, steps: Sequence[Step], wish: Wish) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the new cluster has of the old one, before and after."""
+    created = [called(one) for step in steps if isinstance(step, CreateObjects) for one in step.items]
+    sent = [step.claim.claim for step in steps if isinstance(step, SendClaim)]
+    mine = [called(one) for one in found.source.objects.items if key_of(one) in found.target.ours]
+    full = [one.claim for one in found.source.objects.claims if one.volume in found.filled]
+    before = {"cluster": str(wish.profile), "objects": sorted(mine), "volumes": sorted(full)}
+    return before, {**before, "objects": sorted({*mine, *created}), "volumes": sorted({*full, *sent})}

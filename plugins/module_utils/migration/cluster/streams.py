@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Streams from the old engine into the new VM, without a file in between, each compared at both ends."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import IO
+from urllib.parse import quote
+
+from ...core.errors import CommandFailed
+from ...docker.stream import Refused
+from ..runtime.guest import Inside
+from ..runtime.model import CLUSTER, Claim
+from ..transfer import volumes
+from ..transfer.contents import contents_in
+from ..transfer.helper import data, run
+from ..transfer.image_stream import pass_on
+from ..transfer.piped import Piped
+from ..transfer.sides import Meter, Side
+from .model import SendClaim, SendImages
+
+# An engine packs images into a file of its own before it sends the first byte.
+_PATIENCE = 15
+_SIZE = ("/bin/du", "--apparent-size", "--block-size=1", "--summarize", "/v")
+
+
+def send_images(source: Side, inside: Inside, step: SendImages, say: Callable[[], object]) -> None:
+    """Send images into the namespace of the kubelet, and look at them there."""
+    query = "&".join(f"names={quote(name, safe='')}" for image in step.images for name in image.tags)
+    meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))
+    patience = source.api.seconds * _PATIENCE
+
+    def work(into: IO[bytes]) -> None:
+        with source.trouble(str(step)), source.api.download(f"/images/get?{query}", first=patience) as download:
+            pass_on(download.read, into.write, frozenset(), meter.add)
+
+    with Piped(work, reads=False, stop=source.api.abort) as pipe:
+        with pipe.program() as images:
+            inside.load(CLUSTER, step.images, images, say)
+        pipe.result()
+    meter.done()
+
+
+def send_claim(
+    source: volumes.Place,
+    inside: Inside,
+    step: SendClaim,
+    quiet: Callable[[], contextlib.AbstractContextManager[None]],
+    say: Callable[[], object],
+) -> None:
+    """Send the data of a volume, and give it its place once it is the same. quiet: keeps it from being written meanwhile."""
+    doing, meter = f"copy volume '{step.claim.claim}'", Meter(step.claim.claim, step.claim.size)
+
+    def work(into: IO[bytes]) -> str:
+        def passing(pieces: Iterator[memoryview]) -> Iterator[memoryview]:
+            for piece in pieces:
+                meter.add(len(piece))
+                into.write(piece)
+                yield piece
+
+        with quiet(), volumes.reading_mount(source, data(step.claim.path), doing) as pieces:
+            return contents_in(passing(pieces), doing).digest
+
+    with Piped(work, reads=False, stop=source.side.api.abort) as pipe, pipe.program() as archive:
+        inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
+    meter.done()
+
+
+def same(source: volumes.Place, inside: Inside, claim: Claim, path: str, say: Callable[[], object]) -> bool:
+    """Whether the data of a volume is the same on both sides."""
+    doing = f"compare volume '{claim.claim}'"
+    with volumes.reading_mount(source, data(claim.path), doing) as pieces:
+        found = contents_in(pieces, doing)
+    return found == inside.contents(path, doing, say)
+
+
+def size_of(source: volumes.Place, claim: Claim) -> int | None:
+    """Return how many bytes the directory of a volume holds, holes included; None where the engine's machine has no such one."""
+    doing = f"look at volume '{claim.claim}'"
+    with source.side.trouble(doing):
+        source.image.make()
+        try:
+            return int(run(source.image, doing, _SIZE, [data(claim.path)]).split()[0])
+        except Refused as refused:
+            if "bind source path does not exist" in str(refused):
+                return None
+            raise
+        except (IndexError, ValueError) as error:
+            raise CommandFailed(doing, "du does not tell its size") from error

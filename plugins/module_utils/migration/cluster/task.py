@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving what runs in another engine's Kubernetes as a subject: options, reading, and carrying out each step."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ...colima.client.programs import Colima
+from ...colima.model.config import canonical_mounts
+from ...colima.observe.read import known_profiles, read
+from ...colima_paths import parse_name, resolve
+from ...core.errors import NotVerified
+from ...core.plan import Plan, Step
+from ...core.progress import tell
+from ...core.subject import Outcome, Subject
+from ...core.system.home import home, state_directory
+from ...core.system.lock import Lock
+from ...kube.entry import kubeconfig_paths
+from .. import inventory
+from ..engines import free_bytes, programs_of, source_from
+from ..model import Unpause
+from ..record import Record
+from ..runtime.cluster import Cluster, cluster_behind, cluster_of
+from ..runtime.guest import Inside
+from ..runtime.model import CLUSTER
+from ..runtime.objects import called
+from ..transfer import volumes
+from ..transfer.helper import sweep
+from .fitting import place_of
+from .model import COPY, READY, VERIFY, CreateObjects, Found, SendClaim, SendImages, Source, Target, Wish
+from .plan import going, plan_copy, plan_ready, plan_verify, wanted_images
+from .problems import unfit
+from .reading import located, source_of, target_of
+from .streams import same, send_claim, send_images, size_of
+from .usage import containers_of, pods_of
+
+_WAIT_SECONDS = 5.0
+# On the disk on which the data of volumes is, too.
+_ENGINE = "/var/lib/containerd"
+_PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {COPY: plan_copy, READY: plan_ready, VERIFY: plan_verify}
+
+
+class ClusterMove(Subject[Wish, Found]):
+    """What the Kubernetes of another engine has and a profile's lacks."""
+
+    spec = {
+        "source": {"type": "str", "required": True},
+        "context": {"type": "str", "required": True},
+        "target": {"type": "str", "default": "k8s"},
+        "phase": {"type": "str", "choices": list(_PLANS), "default": COPY},
+        "namespaces": {"type": "list", "elements": "str", "default": ["*"]},
+        "secrets": {"type": "bool", "default": False},
+        "pause": {"type": "bool", "default": False},
+        "timeout": {"type": "float", "default": 120.0},
+        "ready_timeout": {"type": "float", "default": 300.0},
+    }
+    work = "move a cluster"
+    look = "Something in one of the clusters was changed meanwhile; run again."
+
+    found: Found
+    # What came to the old cluster after the first look is left to the next run.
+    first: tuple[Source, frozenset[str]] | None = None
+
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+        """Return what to move. Raises InputError."""
+        name = parse_name(params["target"])
+        self.colima = Colima(resolve(os.environ, os.uname().sysname))
+        self.inside = Inside(self.colima, name)
+        self.engine = source_from(params["source"], programs_of(name), params["timeout"])
+        self.kubeconfigs = kubeconfig_paths("", os.environ)
+        self.wish = Wish(
+            params["phase"],
+            params["context"],
+            name,
+            tuple(params["namespaces"]),
+            params["secrets"],
+            params["pause"],
+            0.0 if check_mode else params["ready_timeout"],
+        )
+        return self.wish
+
+    def programs(self, desired: Wish) -> tuple[str, ...]:
+        """Return what reaches the VM."""
+        del desired
+        return "colima", "limactl"
+
+    def alone(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other moves out."""
+        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+
+    def read(self, desired: Wish) -> Found:
+        """Return what both clusters have, and what of it is data and images."""
+        current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
+        others = known_profiles(self.colima.paths, with_disks=False)
+        self.found = found = Found(current, others=tuple(str(one) for one in others if one != desired.profile))
+        if next(unfit(found, desired), None):
+            return found
+        api = self.engine.side.api
+        with self.engine.side.trouble(self.work):
+            engine = replace(inventory.read(api, sizes=False), layers_size=inventory.layers_size(api))
+        self.record = Record((engine.engine, api.path), (desired.context, str(desired.profile)))
+        mounts = canonical_mounts((current.known or {}).get("mounts"), home()) or ()
+        mounted = tuple(point for _location, point, _writable in mounts)
+        found = replace(found, engine=engine, mounted=mounted, paused=self.record.paused())
+        with cluster_behind(desired.context, self.kubeconfigs) as old:
+            items = old.items()
+        with cluster_of(self.colima, desired.profile) as new:
+            source = source_of(items, desired.namespaces, mounted, secrets=desired.secrets)
+            source = located(source, items, engine.containers)
+            found = replace(found, source=self.first[0] if self.first else source, target=_target(new, source))
+            if found.source.uid == found.target.uid:
+                return found
+            found = replace(found, incomplete=new.incomplete(source.objects.items))
+            self.found = self._with_data(found)
+            if desired.phase in (READY, VERIFY):
+                waiting = new.waiting(going(self.found, desired).ready, desired.seconds, self._say)
+                self.found = replace(self.found, waiting=waiting)
+        if desired.phase == VERIFY:
+            self.found = replace(self.found, equal=dict(self._equal(self.found)))
+        return self.found
+
+    def _with_data(self, found: Found) -> Found:
+        """Return also which images and volumes are there, and what those that are not take."""
+        claims, target = found.source.objects.claims, found.target
+        paths = self.inside.existing([place_of(one, target) for one in claims])
+        filled = frozenset(one.volume for one in claims if place_of(one, target) in paths)
+        sizes = {one.volume: size_of(self.engine, one) for one in claims if one.volume not in filled} if not self.first else {}
+        lost = frozenset(one.claim for one in claims if sizes.get(one.volume, 0) is None)
+        if self.first is None:
+            claims = tuple(replace(one, size=sizes.get(one.volume) or 0) for one in claims)
+            objects = replace(found.source.objects, claims=claims)
+            found = replace(found, source=replace(found.source, objects=objects), free=free_bytes(self.wish.profile, _ENGINE))
+            self.first = found.source, lost
+        found = replace(found, filled=filled, lost=self.first[1])
+        return replace(found, missing=frozenset(self.inside.missing(CLUSTER, wanted_images(found, self.wish))))
+
+    def _equal(self, found: Found) -> Iterator[tuple[str, bool]]:
+        """Yield whether volumes are the same on both sides, of which no pod can change one."""
+        used = {claim for pod in (*found.source.pods, *found.target.pods) for claim in pod.writes}
+        for one in found.source.objects.claims:
+            if one.volume in found.filled and one.claim not in used:
+                yield one.claim, same(self.engine, self.inside, one, place_of(one, found.target), partial(self._say, one.claim))
+
+    def plan(self, desired: Wish, current: Found) -> Plan:
+        """Return what goes where."""
+        return _PLANS[desired.phase](current, desired)
+
+    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+        """Carry out the plan, once what a killed run has left of helpers is gone."""
+        with self.engine.side.trouble(self.work):
+            sweep(self.engine.side.api, self.engine.image.id)
+        super().carry_out(plan, tell)
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step."""
+        say = partial(self._say, str(step))
+        if isinstance(step, SendImages):
+            send_images(self.engine.side, self.inside, step, say)
+        elif isinstance(step, SendClaim):
+            send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
+        elif isinstance(step, CreateObjects):
+            with cluster_of(self.colima, self.wish.profile) as cluster:
+                cluster.create(step.items)
+        elif isinstance(step, Unpause):
+            with self.engine.side.trouble(str(step)):
+                volumes.unpause(self.engine.side, step.container)
+            self.record.note_paused(step.container, False)
+
+    @contextlib.contextmanager
+    def _quiet(self, step: SendClaim) -> Iterator[None]:
+        """Keep pods from writing to a volume meanwhile, and look afterwards whether one did so all the same."""
+        with volumes.paused(self.engine.side, step.pause, str(step), self.record.note_paused):
+            yield
+            with cluster_behind(self.wish.context, self.kubeconfigs) as cluster:
+                pods = [one for one in pods_of(cluster.pods()) if step.claim.claim in one.writes]
+            with self.engine.side.trouble(str(step)):
+                running = inventory.read(self.engine.side.api, sizes=False).containers
+            unseen = [one.name for one in pods if not step.pause]
+            awake = [one.name for one in pods if containers_of(one, running)]
+            if unseen or awake:
+                reason = f"pod {(unseen or awake)[0]} could write to it meanwhile"
+                raise NotVerified(str(step), reason, "Scale down what runs it in the old cluster, and run again.")
+
+    def _say(self, phase: str) -> None:
+        tell(profile=str(self.wish.profile), phase=phase, done=False)
+
+    def close(self) -> None:
+        """Take the helpers away from the engine."""
+        if hasattr(self, "engine"):
+            self.engine.image.remove()
+
+    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+        """Return what of the old cluster is in the new one, or goes there."""
+        found = outcome.after
+        chosen = going(found, outcome.desired)
+        return {
+            "images": sorted(tag for one in wanted_images(found, outcome.desired) for tag in one.tags),
+            "volumes": [{"name": one.claim, "bytes": one.size} for one in chosen.claims],
+            "objects": [called(one) for one in chosen.items],
+            "workloads": list(chosen.ready),
+            "compared": list(found.equal),
+        }
+
+
+def _target(new: Cluster, source: Source) -> Target:
+    items = new.items()
+    wanted = {(str(one["apiVersion"]), str(one["kind"])) for one in source.objects.items}
+    return target_of(items, [one for one in wanted if new.knows(*one)])
+
+
+SUBJECT = ClusterMove
