@@ -28,6 +28,21 @@ options:
         contents of all files. Volumes are read in containers of an image that is removed afterwards.
     type: bool
     default: false
+  retire:
+    description:
+      - Whether the source is to go afterwards. Compares, and fails unless all images and volumes with a name are at the target,
+        no container runs at the source, and O(confirm) repeats its name. Removes nothing itself.
+    type: bool
+    default: false
+  confirm:
+    description: The name of the source once more, with O(retire=true).
+    type: str
+    default: ""
+  kept:
+    description: The profiles that the settings have. None of them is to go.
+    type: list
+    elements: str
+    default: []
   timeout:
     description: Seconds for which an engine may send or take nothing. While it packs or unpacks images it gets 15 times as long.
     type: float
@@ -59,7 +74,9 @@ docker:
   returned: always
   type: dict
 summary:
-  description: The source's inventory in sentences, with what a move leaves behind. Empty with O(compare=true).
+  description:
+    - The source's inventory in sentences, with what a move leaves behind; with O(retire=true) what goes with the source. Empty
+      with O(compare=true) alone.
   returned: always
   type: list
   elements: str
@@ -68,6 +85,10 @@ equal:
   returned: always
   type: list
   elements: dict
+profile:
+  description: The colima profile of the source, with O(retire=true); empty for an engine that colima did not make.
+  returned: always
+  type: str
 """
 
 from ..module_utils.core.module import run_module

@@ -123,6 +123,13 @@ def _target(text: str) -> tuple[str, Name | None]:
     return resolve(os.environ, platform.system()).socket(name, "docker").removeprefix(_UNIX), name
 
 
+def profile_behind(socket: str) -> str:
+    """Return the colima profile whose docker socket this is; empty for another engine."""
+    folder = Path(os.path.realpath(socket)).parent
+    base = resolve(os.environ, platform.system()).base
+    return folder.name if folder.parent == Path(os.path.realpath(base)) else ""
+
+
 def _path(address: str) -> str:
     return str(Path(address.removeprefix(_UNIX)).expanduser())
 

@@ -16,9 +16,10 @@ from ..core.system.home import home
 from ..docker.client import docker_directory
 from . import inventory
 from .belongings import Belongings, read_belongings
-from .engines import OPTIONS, Ends, ends_from
-from .model import Inventory, same, shown
+from .engines import OPTIONS, Ends, ends_from, profile_behind
+from .model import Inventory, Moved, same, shown
 from .record import Record
+from .retirement import Retirement, in_words, reasons_against
 from .summary import summary
 from .transfer import volumes
 
@@ -27,30 +28,48 @@ from .transfer import volumes
 class Compared:
     """Both engines, and what else of docker's is on the laptop.
 
-    equal: whether a thing that both have is the same, by kind and name, where that was asked for.
+    equal: whether a thing that both have is the same, by kind and name, where that was asked for. moved: volumes by name.
     """
 
     source: Inventory
     target: Inventory
     belongings: Belongings
     equal: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    moved: Mapping[str, Moved] = field(default_factory=dict)
 
 
-class MoveReader(Reader[bool, Compared]):
+@dataclass(frozen=True)
+class Question:
+    """compare: whether the copies are the same. retirement: whether the source may go; None: that is not asked."""
+
+    compare: bool
+    retirement: Retirement | None = None
+
+
+class MoveReader(Reader[Question, Compared]):
     """Two docker engines."""
 
-    spec = {**OPTIONS, "compare": {"type": "bool", "default": False}}
+    spec = {
+        **OPTIONS,
+        "compare": {"type": "bool", "default": False},
+        "retire": {"type": "bool", "default": False},
+        "confirm": {"type": "str", "default": ""},
+        "kept": {"type": "list", "elements": "str", "default": []},
+    }
     work = "compare two docker engines"
 
     ends: Ends
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> bool:
-        """Return whether to compare. Raises InputError."""
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+        """Return what is asked. Raises InputError."""
         del check_mode
         self.ends = ends_from(params)
-        return bool(params["compare"])
+        if not params["retire"]:
+            return Question(params["compare"])
+        profile = profile_behind(self.ends.source.side.api.path)
+        return Question(True, Retirement(params["source"], profile, params["confirm"], tuple(params["kept"])))
 
-    def read(self, desired: bool) -> Compared:
+    def read(self, desired: Question) -> Compared:
         """Return what both engines keep, and with what the target's copies compare."""
         source, target = self.ends.source, self.ends.target
         with source.side.trouble(self.work):
@@ -59,22 +78,24 @@ class MoveReader(Reader[bool, Compared]):
             there = inventory.read(target.side.api)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        return Compared(here, there, belongings, self._equal(here, there) if desired else {})
+        source_of, target_of = (here.engine, source.side.api.path), (there.engine, target.side.api.path)
+        moved = Record(source_of, target_of).moved()
+        return Compared(here, there, belongings, self._equal(here, there, moved) if desired.compare else {}, moved)
 
-    def _equal(self, here: Inventory, there: Inventory) -> dict[tuple[str, str], bool]:
+    def _equal(self, here: Inventory, there: Inventory, moved: Mapping[str, Moved]) -> dict[tuple[str, str], bool]:
         source, target = self.ends.source, self.ends.target
         names = {tag: image for image in there.images for tag in image.tags}
         found = {("image", tag): same(image, names[tag]) for image in here.images for tag in image.tags if tag in names}
-        record = Record((here.engine, source.side.api.path), (there.engine, target.side.api.path))
-        moved = record.moved().keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}
-        for name in sorted(moved):
+        for name in sorted(moved.keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}):
             doing = f"compare volume '{name}'"
             found["volume", name] = volumes.same(source, target, name, doing)
         return found
 
-    def plan(self, desired: bool, current: Compared) -> Plan:
-        """Return an empty plan, or one that refuses to call a different copy a copy."""
-        del desired
+    def plan(self, desired: Question, current: Compared) -> Plan:
+        """Return an empty plan, or one that refuses to call a different copy a copy, or to let go what is needed."""
+        wish = desired.retirement
+        if wish and (against := next(reasons_against(wish, current.source, current.target, current.moved), None)):
+            return Plan(refusals=(against,))
         reason = "the one at the source is another, or one of them was changed since it was copied"
         remedy = "Look at both. To copy it once more, name it in O(replace)."
         differ = [f"{kind} '{name}'" for (kind, name), equal in current.equal.items() if not equal]
@@ -85,16 +106,19 @@ class MoveReader(Reader[bool, Compared]):
         if hasattr(self, "ends"):
             self.ends.close()
 
-    def public(self, outcome: Outcome[bool, Compared]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[Question, Compared]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
         found = outcome.after
         equal = [{"kind": kind, "name": name} for kind, name in found.equal]
+        wish = outcome.desired.retirement
+        said = [] if outcome.desired.compare else summary(found.source, found.belongings)
         return {
             "source": shown(found.source),
             "target": shown(found.target),
             "docker": found.belongings.public(),
-            "summary": [] if outcome.desired else list(summary(found.source, found.belongings)),
+            "summary": list(in_words(wish, found.source) if wish else said),
             "equal": equal,
+            "profile": wish.profile if wish else "",
         }
 
 

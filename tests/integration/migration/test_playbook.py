@@ -15,7 +15,7 @@ import yaml
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.kube_api import KubeApi
-from tests.support.lab_playbooks import light_lab, play, tool
+from tests.support.lab_playbooks import light_lab, play, statuses, tool
 
 PLAYBOOK = "playbooks/migrate.yml"
 OLD = ("-e", "migrate_source=desktop-linux")
@@ -111,3 +111,27 @@ def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
     # Its program is not there: docker would fail on it.
     assert "credsStore" not in after and "credsStore" not in back
     assert json.loads(images(lab).read_text()) == [arrived]
+
+
+def test_an_old_profile_goes_by_its_name_once_all_of_it_has_moved(lab: Lab) -> None:
+    tool(lab, "colima", "start", "old", "--cpus", "1", "--memory", "1")
+    data = lab.home / ".colima/_lima/_disks/colima-old"
+    (data / "data/engine/images.json").write_text(json.dumps([{**IMAGE, "Id": f"sha256:{'2' * 64}", "RepoTags": ["old:1"]}]))
+    of_it = ("-e", "migrate_source=colima-old")
+    retire = (PLAYBOOK, "--tags", "retire", *of_it)
+    assert "not at the target: image 'old:1'" in " ".join(play(lab, *retire, "-e", "migrate_confirm=colima-old", code=2).split())
+    play(lab, PLAYBOOK, *of_it)
+    assert "Repeat its name: -e migrate_confirm=colima-old." in " ".join(play(lab, *retire, code=2).split())
+    assert "would change   delete the VM and all images and volumes of profile 'old'" in play(
+        lab, *retire, "-e", "migrate_confirm=colima-old", "--check"
+    )
+    assert data.exists()
+    play(lab, *retire, "-e", "migrate_confirm=colima-old")
+    assert not data.exists() and "old" not in statuses(lab)
+
+
+def test_of_another_engine_is_said_that_nothing_in_it_is_needed(lab: Lab) -> None:
+    play(lab, PLAYBOOK, *OLD)
+    printed = play(lab, PLAYBOOK, "--tags", "retire", *OLD, "-e", "migrate_confirm=desktop-linux")
+    assert "all of its images and volumes with a name are at the target" in printed and "changed=0" in printed
+    assert "colima did not make it" in printed
