@@ -42,6 +42,8 @@ from ansible.plugins.callback import CallbackBase
 from ..action.converge import CHECKED, SUBJECTS, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
+from ..module_utils.core.subject import Reader
+from ..module_utils.core.system.turn import take_part
 from ..module_utils.doctor.show.run import Doctor
 from ..module_utils.progress.file import ProgressFile
 from ..module_utils.progress.fleet import Laptop, Outcome, fleet_lines
@@ -53,6 +55,7 @@ from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
 
+_PROJECT = Path(__file__).resolve().parents[2]
 _TITLE = 15
 _SHOWS_SETTINGS = f"{OURS}settings_report"
 _COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_WARN, "note": C.COLOR_VERBOSE, "ok": C.COLOR_OK}
@@ -87,6 +90,8 @@ class CallbackModule(CallbackBase):
         self.play: Any = None
         # All of them, by which tags are known.
         self.plays: list[Any] = []
+        # Whether a pull waits until this run has ended.
+        self.takes_part = False
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """Name the progress file, which modules on this machine inherit through the environment."""
@@ -107,6 +112,8 @@ class CallbackModule(CallbackBase):
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
+        if not self.checked and not all(isinstance(known_subject(name), Reader | None) for name in modules):
+            self._take_part()
         with contextlib.suppress(WorkstationError):
             # What a policy needs of the roles' files, Ansible keeps for the workers; a broken one is refused by the first task.
             if files := policy_files(play):
@@ -114,6 +121,16 @@ class CallbackModule(CallbackBase):
                 from ..plugin_utils.policy.tasks import Policy
 
                 Policy(files, play.get_loader(), known_subject)
+
+    def _take_part(self) -> None:
+        """Let no pull replace files of this project while a run that changes something is at work."""
+        if self.takes_part:
+            return
+        self.takes_part = True
+        try:
+            take_part(_PROJECT, lambda: self._display.display("Waiting for the timer 'pull', which is at work."))
+        except WorkstationError as error:
+            self._refuse([error.message])
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""

@@ -253,6 +253,13 @@ options:
     type: str
     choices: [keep, share]
     default: keep
+  start:
+    description:
+      - Whether a VM is started that is to be V(started) and does not run. With V(never) its settings wait for the next start, as
+        with V(present); a VM that runs gets them as always.
+    type: str
+    choices: [always, never]
+    default: always
   restart:
     description:
       - What may happen to a running VM when a change needs a restart.

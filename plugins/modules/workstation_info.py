@@ -53,6 +53,10 @@ options:
     description: The options of M(laptop.containers.user_timer) with which idle VMs are stopped.
     type: dict
     default: {}
+  pull_timer:
+    description: The options of M(laptop.containers.user_timer) with which the project is pulled.
+    type: dict
+    default: {}
   groups:
     description: The groups of checks to make.
     type: list

@@ -58,6 +58,8 @@ ENGINES: dict[str, Engine] = {
         Engine("etcd", "storage of the Kubernetes API", package="etcd-server"),
         Engine("systemd", "a user's timers", package="systemd", root=True),
         Engine("sshd", "a docker engine behind ssh://", package="openssh-server", root=True, serves=True),
+        Engine("ssh-keygen", "signatures of commits", package="openssh-client"),
+        Engine("gpg", "signatures of commits", package="gnupg"),
         Engine("docker-registry", "the registry that asks for ECR's token", package="docker-registry"),
         Engine(
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"

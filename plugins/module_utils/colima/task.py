@@ -48,6 +48,7 @@ class Profiles(Subject[Request, Reading]):
         "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
         **_ONE,
         "sizes": {"type": "str", "choices": ["keep", "share"], "default": "keep"},
+        "start": {"type": "str", "choices": ["always", "never"], "default": "always"},
         "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
         "stop": {"type": "str", "choices": ["always", "if_idle"], "default": "always"},
         "idle_for": {"type": "str", "default": ""},

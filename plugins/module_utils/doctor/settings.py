@@ -23,6 +23,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "user_timer": ("refresh_timer", "timer.task"),
     "autostart_timer": ("autostart", "timer.task"),
     "idle_stop_timer": ("idle_stop", "timer.task"),
+    "pull_timer": ("pull_timer", "timer.task"),
 }
 # Variables whose names do not follow from the option's.
 _VARIABLES = {

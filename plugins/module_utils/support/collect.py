@@ -20,7 +20,7 @@ from .redact import Redact
 
 # Bytes of one log: the end says most.
 LONGEST = 256 * 1024
-_STATE = ("*.log", "refresh.json", "autostart.json")
+_STATE = ("*.log", "refresh.json", "autostart.json", "idle-stop.json", "pull.json")
 _LIMA = ("ha.stderr.log", "ha.stdout.log", "serial*.log")
 
 

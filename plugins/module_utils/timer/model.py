@@ -125,6 +125,8 @@ def check_timer(timer: Timer) -> None:
     check_name(timer.name)
     if not timer.command or not timer.command[0].startswith("/"):
         raise InputError(what, "its command does not begin with an absolute path", "A timer has no PATH to search.")
+    if logins_in(list(timer.command)):
+        raise InputError(what, "its command holds a password, which every program may read", "Use a key or a credential helper.")
     if timer.minutes != AT_LOGIN and not SHORTEST <= timer.minutes <= LONGEST:
         found = str(timer.minutes) if abs(timer.minutes) < 10**9 else "so many"
         raise InputError(what, f"{found} minutes are not between {SHORTEST} and {LONGEST}", "Correct O(every).")

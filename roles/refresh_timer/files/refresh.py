@@ -8,6 +8,8 @@ Usage: refresh.py STATE_DIRECTORY [FLAGS] -- ansible-playbook ...
 is quicker than the network.
 --anew: what failed before does not count, and is not waited out. --force: it counts, and is not waited out.
 --notify: say on the desktop what only the user can do.
+--jitter=MINUTES: begin at a moment of these minutes, so that many laptops don't ask at once. --force begins at once.
+--alone: the command sees itself to it that no other run is at work. Without it, a pull is waited for.
 
 It writes STATE_DIRECTORY/refresh.json (NAME.json; the last result, for the doctor) and, only when something was done or failed,
 lines to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard
@@ -20,6 +22,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -27,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +42,8 @@ LOG_BYTES, OLD_LOGS = 256 * 1024, 2
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 # A missing service account is pending, too, but holds no renewal back as a profile that does not run does.
 HOLDS_NOTHING_BACK = "service account "
+# A result with one of these counts.
+KEPT = {"secrets", "profiles", "actions", "commit", "skip"}
 
 
 def main(arguments: list[str]) -> int:
@@ -52,29 +58,66 @@ def main(arguments: list[str]) -> int:
         except OSError:
             return 0
         last = {} if "--anew" in flags else read_status(place / f"{job}.json")
-        if "--force" not in flags and waits(last, datetime.now(UTC)):
-            return 0
-        status = look(command, lock.fileno(), last, flags)
-        write_status(place / f"{job}.json", status)
-        if status["result"] not in ("fresh", "waiting"):
-            log(place / f"{job}.log", f"{status['time']} {status['result']}: {status['message']}")
+        if "--force" not in flags:
+            if waits(last, datetime.now(UTC)):
+                return 0
+            time.sleep(random.uniform(0, 60 * float(flag(flags, "jitter") or 0)))  # noqa: S311 - no secret
+        with turn("--alone" in flags) as held:
+            found = look(command, (lock.fileno(), *held), last, flags)
+        write_status(place / f"{job}.json", found.status)
+        if found.news:
+            log(place / f"{job}.log", found.news)
         if "--notify" in flags:
-            tell(status, last, job)
-        return 1 if status["result"] == "failed" else 0
+            tell(found.status, last, job)
+        return found.code
 
 
-def look(command: list[str], lock: int, last: dict[str, Any], flags: list[str]) -> dict[str, Any]:
-    """Run the playbook, after a first failure again with pauses, and return the new status."""
+@contextlib.contextmanager
+def turn(alone: bool) -> Iterator[tuple[int, ...]]:
+    """Wait for a pull (role pull_timer) and keep others away. Yields what the playbook has to hold, too."""
+    if alone:
+        yield ()
+        return
+    handle = os.open(Path.home(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield (handle,)
+    finally:
+        os.close(handle)
+
+
+class Look(NamedTuple):
+    """What a look found: the new status, a line for the log or none, and the exit code."""
+
+    status: dict[str, Any]
+    news: str
+    code: int
+
+
+def look(command: list[str], held: tuple[int, ...], last: dict[str, Any], flags: list[str]) -> Look:
+    """Run the playbook, after a first failure again with pauses."""
     minutes = float(flag(flags, "limit") or LIMIT_MINUTES)
-    status = judge(run(command, lock, minutes), last, datetime.now(UTC))
-    attempts = 1
-    for pause in map(float, filter(None, flag(flags, "again").split(","))):
+    pauses = (0.0, *map(float, filter(None, flag(flags, "again").split(","))))
+    for attempts, pause in enumerate(pauses, 1):
+        time.sleep(pause)
+        ended = run(command, held, minutes)
+        now = datetime.now(UTC)
+        if skip := next((str(answer["skip"]) for answer in ended.results if "skip" in answer), ""):
+            return skipped(skip, last, now)
+        status = judge(ended, last, now) | {"attempts": attempts}
         if status["failures"] != 1 or status["login"]:
             break
-        time.sleep(pause)
-        status = judge(run(command, lock, minutes), last, datetime.now(UTC))
-        attempts += 1
-    return {**status, "attempts": attempts}
+    quiet = status["result"] in ("fresh", "waiting")
+    news = "" if quiet else f"{status['time']} {status['result']}: {status['message']}"
+    return Look(status, news, 1 if status["result"] == "failed" else 0)
+
+
+def skipped(why: str, last: dict[str, Any], now: datetime) -> Look:
+    """Return what a skip changes: what was known still holds. The log has it once for each reason in a row."""
+    skip = {"time": now.strftime(STAMP), "message": why}
+    before = last.get("last_skip") or {}
+    again = before.get("message") == why and str(before.get("time", "")) >= str(last.get("time", ""))
+    return Look({**last, "last_skip": skip}, "" if again else f"{skip['time']} skipped: {why}", 0)
 
 
 def flag(flags: list[str], name: str) -> str:
@@ -96,14 +139,14 @@ class Ended(NamedTuple):
     results: list[dict[str, Any]]
 
 
-def run(command: list[str], lock: int, minutes: float) -> Ended:
+def run(command: list[str], held: tuple[int, ...], minutes: float) -> Ended:
     """Run the playbook to its end; one that hangs is ended with its children."""
     with tempfile.NamedTemporaryFile("r", prefix=".results.") as results:
-        code, output = run_writing(command, lock, minutes, results.name)
+        code, output = run_writing(command, held, minutes, results.name)
         return Ended(code, output, results_in(results.read()))
 
 
-def run_writing(command: list[str], lock: int, minutes: float, results: str) -> tuple[int, str]:
+def run_writing(command: list[str], held: tuple[int, ...], minutes: float, results: str) -> tuple[int, str]:
     """Run the playbook, which writes the results of its tasks to a file, and return its exit code and output."""
     environment = {
         **os.environ,
@@ -124,8 +167,8 @@ def run_writing(command: list[str], lock: int, minutes: float, results: str) -> 
             errors="replace",
             env=environment,
             start_new_session=True,
-            # The playbook holds the lock as well: when this process is killed, no other run begins beside what it left.
-            pass_fds=(lock,),
+            # The playbook holds the locks as well: when this process is killed, no other run begins beside what it left.
+            pass_fds=held,
         )
     except OSError as error:
         return 127, f"Could not run '{command[0]}': {error.strerror}."
@@ -141,13 +184,13 @@ def run_writing(command: list[str], lock: int, minutes: float, results: str) -> 
 
 
 def results_in(text: str) -> list[dict[str, Any]]:
-    """Return what every host answered of its pull secrets and profiles, and every failure."""
+    """Return what the tasks of this collection answered, what a pull did (its commit, or why it skipped), and every failure."""
     answers = []
     for line in text.splitlines():
         # The last line may be half written.
         with contextlib.suppress(ValueError):
             row = json.loads(line)
-            if row["failed"] or {"secrets", "profiles"} & set(row["result"]):
+            if row["failed"] or KEPT & set(row["result"]):
                 answers.append({**row["result"], "failed": row["failed"]})
     return answers
 
@@ -178,7 +221,9 @@ def judge(ended: Ended, last: dict[str, Any], now: datetime) -> dict[str, Any]:
         "failures": 0,
         "not_before": "",
         "login": "",
+        **{name: last[name] for name in ("last_failure", "last_skip", "commit") if last.get(name)},
     }
+    status |= next(({"commit": answer["commit"]} for answer in answers if "commit" in answer), {})
     if ended.code:
         return status | failed(answers, ended.output, last, now)
     pending = [item for answer in answers for item in answer.get("pending") or ()]
@@ -210,6 +255,7 @@ def failed(answers: list[dict[str, Any]], output: str, last: dict[str, Any], now
         "failures": failures,
         "not_before": (now + pause).strftime(STAMP),
         "login": login[1] if login else "",
+        "last_failure": {"time": now.strftime(STAMP), "message": message},
     }
 
 
@@ -252,10 +298,10 @@ def log(path: Path, line: str) -> None:
 
 def tell(status: dict[str, Any], last: dict[str, Any], job: str) -> None:
     """Tell the user on the desktop what only they can do, once."""
-    if status["login"]:
+    if status.get("login"):
         if status["login"] != last.get("login"):
             notify(f"Pull secrets can't be renewed. Run: {status['login']}")
-    elif job != "refresh" and status["result"] == "failed":
+    elif job != "refresh" and status.get("result") == "failed" and status["message"] != last.get("message"):
         notify(str(status["message"]))
 
 

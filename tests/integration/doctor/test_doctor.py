@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import commands
@@ -138,6 +140,37 @@ def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
     # What needs no colima is examined all the same.
     assert "docker.context (colima-buildx): unix://" in patient.output
     assert not [words for words in commands().values() if words[:2] == ["sleep", seconds]]
+
+
+def test_it_says_when_a_laptop_pulled_and_why_it_skipped_or_failed(patient: Patient) -> None:
+    patient.variables |= {"pull_timer_repository": "git@git.example.com:laptops.git", "pull_timer_manager": "systemd"}
+    (installed,) = [check for check in patient.checks("timers.installed") if check["about"] == "pull"]
+    assert installed["status"] == "broken" and "--tags pull_timer" in installed["remedy"]
+    patient.shell(installed["remedy"])
+
+    def ago(hours: int) -> str:
+        return (datetime.now(UTC) - timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    skip, failure = {"time": ago(3), "message": "on battery"}, {"time": ago(72), "message": "it is not signed"}
+    status = {"time": ago(5), "result": "fresh", "commit": "0a1b2c3d4e5f", "last_skip": skip, "last_failure": failure}
+    place = Path(patient.inside["XDG_STATE_HOME"]) / "laptop.containers" / "pull.json"
+
+    def found(**changes: Any) -> tuple[str, str]:
+        place.write_text(json.dumps({**status, **changes}))
+        (last,) = [check for check in patient.checks("timers.last_run") if check["about"] == "pull"]
+        return last["status"], last["found"]
+
+    said, text = found()
+    assert said == "ok" and text.startswith("ran 5 h ago (fresh) of commit 0a1b2c3d4e5f, next about ")
+    assert text.endswith("; skipped 3 h ago: on battery; failed 3 days ago: it is not signed")
+    late = "it ran last 4 days ago; skipped 3 h ago: on battery; failed 3 days ago: it is not signed"
+    assert found(time=ago(96)) == ("warning", late)
+    failed = "its last run, 5 h ago, failed: it is not signed; skipped 3 h ago: on battery"
+    assert found(result="failed", message="it is not signed") == ("broken", failed)
+    place.unlink()
+    patient.variables["pull_timer_state"] = "absent"
+    patient.play("workstation", "--tags", "pull_timer")
+    assert patient.code == 0, patient.output
 
 
 def test_a_tag_examines_its_group_alone_and_a_misspelt_one_is_refused(patient: Patient) -> None:

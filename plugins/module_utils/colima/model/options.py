@@ -90,13 +90,16 @@ def limits_from(params: Mapping[str, Any]) -> Limits:
 def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the options of each profile: one from the options themselves, or those of the list in the state of the whole.
 
-    present as a whole leaves each profile its own state; any other state is that of all, but for absent ones.
+    present as a whole leaves each profile its own state; any other state is that of all, but for absent ones. With start=never,
+    one that is to be started is only to be present.
     """
     state = params["state"]
-    if params["profiles"] is None:
-        return [params]
-    whole = None if state == "present" else state
-    return [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in params["profiles"]]
+    whole = None if params["profiles"] is None or state == "present" else state
+    given = [params] if params["profiles"] is None else params["profiles"]
+    stated = [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in given]
+    if params.get("start") != "never":
+        return stated
+    return [{**one, "state": "present"} if (one.get("state") or "started") == "started" else one for one in stated]
 
 
 def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desired]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The timers that renew pull secrets, start VMs and stop idle ones: whether they are there, and how their last runs ended."""
+"""The timers (pull secrets, start, stop of idle VMs, pull): whether they are there, and how their last runs ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LATE = timedelta(hours=26)
 
 def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
-    for part in ("user_timer", "autostart_timer", "idle_stop_timer"):
+    for part in ("user_timer", "autostart_timer", "idle_stop_timer", "pull_timer"):
         if laptop.has(part):
             yield from _timer(laptop, laptop.look(part), MODULES[part][0])
 
@@ -61,20 +61,34 @@ def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
 def _last(laptop: Laptop, timer: Any, role: str) -> Check:
     name, now = str(timer.name), datetime.now(UTC)
     status = _status(laptop, name)
-    ran = _moment(status.get("time"))
+    ran, past = _moment(status.get("time")), "".join(_past(status, now))
     if ran is None:
-        return LAST_RUN.ok("it has not run yet", name)
+        return LAST_RUN.ok(f"it has not run yet{past}", name)
     ago = f"{_words(now - ran)} ago"
     if status.get("result") == "failed":
         login = str(status.get("login") or "")
-        found = f"its last run, {ago}, failed: {status.get('message', '')}"
+        found = f"its last run, {ago}, failed: {status.get('message', '')}{past}"
         return LAST_RUN.broken(found, f"{login} && {_now(timer)}" if login else _now(timer), name)
+    commit = f" of commit {status['commit']}" if status.get("commit") else ""
+    found = f"ran {ago} ({status.get('result', '')}){commit}"
     if not timer.minutes:
-        return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')})", name)
+        return LAST_RUN.ok(found, name)
     if now - ran > _LATE:
-        return LAST_RUN.warning(f"it ran last {ago}", laptop.converge(role), name)
-    following = max(ran + timedelta(minutes=timer.minutes), now)
-    return LAST_RUN.ok(f"ran {ago} ({status.get('result', '')}), next about {following.astimezone():%H:%M}", name)
+        # What it skips for, its own command would say.
+        return LAST_RUN.warning(f"it ran last {ago}{past}", _now(timer) if past else laptop.converge(role), name)
+    looked = _moment((status.get("last_skip") or {}).get("time")) or ran
+    following = max(max(ran, looked) + timedelta(minutes=timer.minutes), now)
+    return LAST_RUN.ok(f"{found}, next about {following.astimezone():%H:%M}{past}", name)
+
+
+def _past(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    """Yield when and why a timer skipped last, and failed last where that was not its last run."""
+    kinds = [("last_skip", "skipped")] + ([("last_failure", "failed")] if status.get("result") != "failed" else [])
+    for key, word in kinds:
+        noted = status.get(key) or {}
+        moment = _moment(noted.get("time"))
+        if moment is not None:
+            yield f"; {word} {_words(now - moment)} ago: {noted.get('message', '')}"
 
 
 def _now(timer: Any) -> str:

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, version_problems
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from, stated_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import (
+    desired_from,
+    policy_from,
+    profiles_from,
+    stated_from,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.host import (
     chip_of,
     host_from,
@@ -254,3 +259,20 @@ def test_a_python_that_takes_apple_silicon_for_an_intel_laptop_is_refused() -> N
 def test_a_machine_type_that_is_told_is_taken_and_this_machine_is_what_it_says() -> None:
     assert host_from({"system": "Darwin", "arch": "arm64"}, {"HOME": "/h"}).arch == "aarch64"
     assert host_from(None, {"HOME": "/h"}).arch == ("aarch64" if os.uname().machine == "arm64" else os.uname().machine)
+
+
+@pytest.mark.parametrize(
+    ("state", "own", "wanted"),
+    [
+        ("present", None, "present"),
+        ("present", "started", "present"),
+        ("present", "stopped", "stopped"),
+        ("started", "stopped", "present"),
+        ("absent", "started", "absent"),
+    ],
+)
+def test_with_start_never_what_is_to_be_started_is_only_to_be_present(state: str, own: str | None, wanted: str) -> None:
+    profiles = [{"name": "k8s", "state": own}]
+    assert profiles_from({"profiles": profiles, "state": state, "start": "never"}) == [{"name": "k8s", "state": wanted}]
+    alone = profiles_from({"profiles": None, "name": "k8s", "state": own, "start": "never"})
+    assert [one["state"] for one in alone] == ["stopped" if own == "stopped" else "present"]

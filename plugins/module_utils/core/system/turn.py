@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose turn it is on this laptop. Runs may be many at once; a pull (role pull_timer), which replaces the project, is alone.
+
+Both lock the home directory itself, so that no file has to be there before the first run. roles/pull_timer/files/laptop.py takes
+it alone, roles/refresh_timer/files/refresh.py takes part for what timers run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..errors import RefusedStep
+from .home import home
+
+# Set for the playbook of a pull, which holds the lock already.
+ALONE = "LAPTOP_CONTAINERS_ALONE"
+LONGEST_WAIT, _PAUSE = 3600.0, 0.2  # seconds
+
+
+def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str, str] = os.environ) -> None:
+    """Keep pulls away until this process ends. While one is at work, wait for it for up to an hour; tell is called first.
+
+    Raises RefusedStep where the wait was in vain, or the files of this run's project were replaced meanwhile.
+    """
+    if environment.get(ALONE):
+        return
+    before = _version(project)
+    # Kept open until the process ends: forked workers share it, the programs that they start do not.
+    handle = os.open(home(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if _locked(handle):
+        return
+    tell()
+    end = time.monotonic() + LONGEST_WAIT
+    while not _locked(handle):
+        if time.monotonic() >= end:
+            os.close(handle)
+            reason = f"the timer 'pull' has been at work for {LONGEST_WAIT / 60:g} minutes"
+            raise RefusedStep("begin the run", reason, "Look at 'make doctor', and run again.")
+        time.sleep(_PAUSE)
+    if _version(project) != before:
+        os.close(handle)
+        raise RefusedStep("begin the run", "a pull has brought a newer commit of this project meanwhile", "Run again.")
+
+
+def _locked(handle: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _version(project: Path) -> int:
+    """Return what changes whenever git replaces files of a project."""
+    with contextlib.suppress(OSError):
+        return (project / ".git" / "index").stat().st_mtime_ns
+    return 0
