@@ -48,6 +48,7 @@ SUBJECTS = {
     "docker_socket_link": "docker.socket_link",
     "docker_volume_snapshot": "migration.snapshots.task",
     "ecr_pull_secret": "pull_secret.task",
+    "local_registry": "local_registry",
     "nerdctl_wrapper": "nerdctl.task",
     "python_environment": "bootstrap.task",
     "support_bundle": "support.task",

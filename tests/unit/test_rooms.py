@@ -17,7 +17,7 @@ UTILS = ROOT / "plugins" / "module_utils"
 FLOORS = (
     {"core"},
     {"bootstrap", "brew", "colima_paths", "ecr", "kube", "toolchain"},
-    {"docker", "nerdctl", "network", "timer"},
+    {"docker", "local_registry", "nerdctl", "network", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
     {"policy", "snapshot"},

@@ -200,6 +200,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "unreachable": "pending",
         "state": "present",
     },
+    "local_registry": {
+        "host": "localhost:5000",
+        "host_from_cluster": "registry:5000",
+        "host_from_containers": "host.lima.internal:5000",
+        "help": f"https://me:{CANARY}@wiki.example/registry",
+        "context": "far",
+        "expected_contexts": ["far"],
+        "kubeconfig": "~/kubeconfig",
+        "state": "present",
+    },
     "nerdctl_wrapper": {
         "wrappers": [{"path": "~/nerdctl", "profile": "k8s", "move_foreign": False, "state": "present"}],
         "completion": [],

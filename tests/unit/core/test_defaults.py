@@ -38,6 +38,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "docker_volume_snapshot": {"name": "before", "volumes": "a,b", "pause": "yes"},
     "docker_socket_link": {"target": "~/x.sock"},
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
+    "local_registry": {"host": "localhost:5000", "kubeconfig": "~/kubeconfig"},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
     "python_environment": {"requirements": "words==1.0", "fetch": "no"},
     "support_bundle": {"path": "~/support.tar.gz", "report": {"schema": 1}},

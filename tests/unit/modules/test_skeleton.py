@@ -220,6 +220,10 @@ SCENARIOS = {
         lambda home: cluster(home).start().namespace("team"),
         lambda home: {"registries": [HOST], "namespaces": ["team"], "kubeconfig": str(cluster(home).kubeconfig)},
     ),
+    "local_registry": Scenario(
+        lambda home: cluster(home).start(),
+        lambda home: {"host": "localhost:5000", "kubeconfig": str(cluster(home).kubeconfig)},
+    ),
     "nerdctl_wrapper": Scenario(
         users_nerdctl,
         lambda home: {
