@@ -11,12 +11,12 @@ version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Finds out which of the programs have a newer version at hand, asks Homebrew to upgrade those that it brought, and leaves the
-    version before where it is, as the way back.
+    version before where it is, as the way back. With O(become=true), has apt upgrade what it brought.
   - A running VM rests on C(colima) and C(limactl). With a VM running these two wait, unless O(stop=true) allows to stop the VMs
     for it; they are started again afterwards, also after an upgrade that failed.
-  - A version that is known to break is left alone. So is what C(brew pin) or C(apt-mark hold) holds back, and what apt brought,
-    because apt asks for a password. For each, the result names the command.
-  - Other runs ask C(brew update) first; check mode takes what Homebrew knows already.
+  - A version that is known to break is left alone. So is what C(brew pin) or C(apt-mark hold) holds back, and without
+    O(become=true) what apt brought, because apt asks for a password. For each, the result names the command.
+  - Other runs ask C(brew update) and C(apt-get update) first; check mode takes what they know already.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   programs:
@@ -27,6 +27,12 @@ options:
     default: [limactl, colima, docker, docker-buildx, docker-compose, kubectl]
   stop:
     description: Whether VMs may be stopped, with what runs in them, to upgrade what they rest on.
+    type: bool
+    default: false
+  become:
+    description:
+      - Whether apt upgrades what it brought, as root or by a C(sudo) that asks for no password. It upgrades these packages alone
+        to the version that was shown, removes none, and keeps settings that were edited.
     type: bool
     default: false
   policy:
@@ -68,7 +74,10 @@ upgraded:
     name: {description: The program., type: str, returned: always, sample: colima}
     from: {description: The version before., type: str, returned: always, sample: 0.9.1}
     to: {description: The version now., type: str, returned: always, sample: 0.10.3}
-    back: {description: The command that returns to the version before., type: str, returned: always}
+    back:
+      description: The command that returns to the version before; empty where apt has no copy of that.
+      type: str
+      returned: always
 by_hand:
   description: Programs that neither Homebrew nor apt brought, and where they are. Whoever put them there upgrades them.
   returned: success

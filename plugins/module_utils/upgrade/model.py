@@ -25,9 +25,16 @@ class By(StrEnum):
     APT = "apt"
 
 
+# Packages that bring the docker command together with an engine, which is restarted.
+WITH_ENGINE = frozenset(("docker.io", "docker-ce", "moby-engine"))
+
+
 @dataclass(frozen=True)
 class Newer:
-    """A program with a newer version at hand. package: its name there; held: whether it is held back there."""
+    """A program with a newer version at hand. package: its name there; held: whether it is held back there.
+
+    kept: what apt can install the version of now from, a package with its version or a file; empty where it has it no more.
+    """
 
     program: str
     package: str
@@ -35,6 +42,7 @@ class Newer:
     installed: str
     candidate: str
     held: bool = False
+    kept: str = ""
 
     @property
     def change(self) -> str:
@@ -43,9 +51,9 @@ class Newer:
 
     @property
     def back(self) -> str:
-        """The command that returns to what is installed now."""
+        """The command that returns to what is installed now; empty where there is none."""
         if self.by is By.APT:
-            return f"sudo apt-get install --allow-downgrades {shlex.quote(f'{self.package}={self.installed}')}"
+            return f"sudo apt-get install --allow-downgrades {shlex.quote(self.kept)}" if self.kept else ""
         place = _LINKED.get(self.program, "bin")
         old = f'"$(brew --cellar)"/{self.package}/{self.installed}/{place}/*'
         return f'brew unlink {self.package} && ln -s {old} "$(brew --prefix)"/{place}/'
@@ -53,20 +61,25 @@ class Newer:
 
 @dataclass(frozen=True)
 class Wish:
-    """Which programs to upgrade, whether VMs may be stopped for it, and the team's rules about versions."""
+    """Which programs to upgrade, whether VMs may be stopped for it, the team's rules about versions, and whether as root, too."""
 
     programs: tuple[str, ...]
     stop: bool
     rules: tuple[Rule, ...] = ()
+    become: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is there: programs with a newer version, those of unknown origin with where they are, and the VMs that run."""
+    """What is there: programs with a newer version, those of unknown origin with where they are, and the VMs that run.
+
+    root: whether root's rights are at hand without a password; only found out where they are wished for.
+    """
 
     newer: tuple[Newer, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
     running: tuple[str, ...] = ()
+    root: bool = False
 
 
 @dataclass(frozen=True)

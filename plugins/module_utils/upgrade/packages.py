@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks Homebrew and apt what they have newer than what they installed, and has Homebrew upgrade it. apt is only asked."""
+"""Asks Homebrew and apt what they have newer than what they installed, and has them upgrade it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from ..brew import QUIET, failed
 from ..core.errors import CommandFailed
 from ..core.install import formula_of
-from ..core.system.command import Cli
+from ..core.system.command import Cli, Output
 from ..toolchain.programs import version_of
 from .model import By, Newer
 
@@ -22,6 +22,8 @@ _SECONDS = 300.0
 _APT_SECONDS = 60.0
 _STALL_SECONDS = 600.0
 _INSTALLED = re.compile(r"^ *Installed: (\S+)$", re.MULTILINE)
+# A version of the table of versions, and the lines of where it is to be had.
+_ROW = re.compile(r"^ (?:\*\*\*|   ) (\S+) \d+$")
 _CANDIDATE = re.compile(r"^ *Candidate: (\S+)$", re.MULTILINE)
 _NONE = "(none)"
 
@@ -79,7 +81,38 @@ class Apt:
     def __init__(self) -> None:
         self.dpkg = Cli("dpkg-query")
         self.apt = Cli("apt-cache")
-        self.mark = Cli("apt-mark")
+        self.mark, self.config = Cli("apt-mark"), Cli("apt-config")
+        # dpkg wants programs that a user's PATH need not have.
+        path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+        self.get = Cli("apt-get", environment={"PATH": path, "DEBIAN_FRONTEND": "noninteractive"})
+        self.sudo = Cli("sudo")
+
+    @property
+    def root(self) -> bool:
+        """Whether root's rights are at hand without a password."""
+        if os.geteuid() == 0 or not self.sudo.installed:
+            return os.geteuid() == 0
+        return self.sudo.run("-n", "true", check=False, timeout=_APT_SECONDS).rc == 0
+
+    def refresh(self) -> None:
+        """Have it learn which versions there are, as root."""
+        done = self._as_root("update", "-qq")
+        if done.rc != 0:
+            raise _refused("ask apt for new versions", done, "Run 'sudo apt-get update', and repair what it names.")
+
+    def upgrade(self, newer: Sequence[Newer]) -> None:
+        """Upgrade to exactly these versions, as root. Removes no package, and keeps settings that were edited."""
+        kept = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
+        wanted = [f"{one.package}={one.candidate}" for one in newer]
+        done = self._as_root("install", "--only-upgrade", "--no-remove", "--yes", *kept, *wanted)
+        if done.rc != 0:
+            raise _refused(f"upgrade {' and '.join(one.package for one in newer)}", done, "Repair what it names, then run again.")
+
+    def _as_root(self, *words: str) -> Output:
+        words = ("-o", f"DPkg::Lock::Timeout={_SECONDS:g}", *words)
+        if os.geteuid() == 0:
+            return self.get.run(*words, check=False, stall=_STALL_SECONDS)
+        return self.sudo.run("-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *words, check=False, stall=_STALL_SECONDS)
 
     def packages(self, paths: Mapping[str, Path]) -> dict[str, str]:
         """Return the package of each program, given with where it is, that came with one."""
@@ -96,7 +129,16 @@ class Apt:
                 continue
             if held is None:
                 held = set(self.mark.run("showhold", timeout=_APT_SECONDS).stdout.split())
-            yield Newer(program, package, By.APT, installed, candidate, package in held)
+            kept = self._kept(package, installed, answer)
+            yield Newer(program, package, By.APT, installed, candidate, package in held, kept)
+
+    def _kept(self, package: str, version: str, policy: str) -> str:
+        """Return what a version can be installed from: a repository, by its name, or a file that apt has kept; or ''."""
+        if _offered(policy, version):
+            return f"{package}={version}"
+        said = self.config.run("shell", "PLACE", "Dir::Cache::archives/d", timeout=_APT_SECONDS).stdout
+        place = Path(said.strip().removeprefix("PLACE='").removesuffix("'"))
+        return next((str(file) for file in place.glob(f"{package}_{version.replace(':', '%3a')}_*.deb")), "")
 
     def _package(self, path: Path) -> str:
         """Return the package that a file came with; '' where it came with none, or dpkg is missing."""
@@ -105,6 +147,25 @@ class Apt:
         done = self.dpkg.run("--search", os.path.realpath(path), check=False, timeout=_APT_SECONDS)
         # docker-cli: /usr/bin/docker, or with an architecture behind the name.
         return done.stdout.partition(": ")[0].partition(":")[0] if done.rc == 0 else ""
+
+
+def _offered(policy: str, version: str) -> bool:
+    """Whether a repository has a version, by what `apt-cache policy` prints."""
+    at = ""
+    for line in policy.splitlines():
+        row = _ROW.match(line)
+        at = row[1] if row else at
+        # Priority and file for what is installed; for a repository its address, suite and kind of index.
+        if not row and at == version and line.startswith(" " * 8) and len(line.split()) > 2:
+            return True
+    return False
+
+
+def _refused(what: str, done: Output, remedy: str) -> CommandFailed:
+    lines = [line.removeprefix("E: ") for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
+    reason = (errors[0].removeprefix("E: ") if errors else lines[-1] if lines else "apt-get printed nothing").rstrip(".")
+    return CommandFailed(what, reason, remedy, rc=done.rc, stdout=done.stdout, stderr=done.stderr)
 
 
 def _formulae(text: str) -> list[dict[str, Any]]:

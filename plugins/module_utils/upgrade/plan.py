@@ -9,7 +9,7 @@ from ..core.plan import Pending, Plan, Step
 from ..policy.judge import wrong_version
 from ..toolchain.judge import State, crossed, findings
 from ..toolchain.programs import version_of
-from .model import UNDER_VMS, By, Found, Newer, Start, Stop, Upgrade, Wish
+from .model import UNDER_VMS, WITH_ENGINE, By, Found, Newer, Start, Stop, Upgrade, Wish
 
 
 def plan_upgrade(wish: Wish, found: Found) -> Plan:
@@ -47,8 +47,10 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
     if one.held:
         release = f"brew unpin {one.package}" if one.by is By.HOMEBREW else f"sudo apt-mark unhold {one.package}"
         return because(f"{one.by} was told to keep it", f"Run '{release}', then again.", "held")
-    if one.by is By.APT:
-        return because("apt asks for your password", f"Run 'sudo apt-get install --only-upgrade {one.package}'.", "password")
+    if one.by is By.APT and not found.root:
+        who, other = ("sudo", "") if wish.become else ("apt", ", or where sudo asks for none, use E(become=true)")
+        command = f"Run 'sudo apt-get install --only-upgrade {one.package}'{other}."
+        return because(f"{who} asks for your password", command, "password")
     if one.program in UNDER_VMS and found.running and not wish.stop:
         named = " and ".join(f"'{profile}'" for profile in found.running)
         runs = f"profile {named} runs" if len(found.running) == 1 else f"profiles {named} run"
@@ -57,6 +59,10 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
 
 
 def _warnings(one: Newer) -> Iterator[str]:
+    if not one.back:
+        yield f"{one.program} from {one.change}: apt has no copy of {one.installed}, so there will be no way back to it"
+    if one.package in WITH_ENGINE and one.by is By.APT:
+        yield f"{one.program} from {one.change}: {one.package} restarts the docker engine of this machine, and its containers"
     before, after = version_of(one.installed), version_of(one.candidate)
     if before is None or after is None:
         return

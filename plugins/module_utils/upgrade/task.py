@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..docker.plugins import find_plugin
 from ..policy.rules import rule_of
-from .model import PROGRAMS, Found, Newer, Start, Stop, Upgrade, Wish
+from .model import PROGRAMS, By, Found, Newer, Start, Stop, Upgrade, Wish
 from .packages import Apt, Homebrew
 from .plan import plan_upgrade
 
@@ -38,34 +38,45 @@ class Upgrades(Subject[Wish, Found]):
     spec = {
         "programs": {"type": "list", "elements": "str", "choices": list(PROGRAMS), "default": list(PROGRAMS)},
         "stop": {"type": "bool", "default": False},
+        "become": {"type": "bool", "default": False},
         "policy": {"type": "dict", "default": {}},
     }
     work = "upgrade the workstation's programs"
-    look = "Run 'brew outdated', and look at what it says."
+    look = "Run 'brew outdated' or 'apt list --upgradable', and look at what it says."
 
     def __init__(self) -> None:
-        self.homebrew = Homebrew()
+        self.homebrew, self.apt = Homebrew(), Apt()
         self.progress, self.limits = Progress(), Limits()
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what is asked for."""
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self._refreshed = check_mode
-        self._others: tuple[tuple[Newer, ...], dict[str, str]] | None = None
+        self._others: tuple[tuple[Newer, ...], dict[str, str], bool] | None = None
         rules = tuple(rule_of(one) for one in (params["policy"] or {}).get("rules", ()))
-        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"], rules)
+        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"], rules, params["become"])
 
     def read(self, desired: Wish) -> Found:
-        """Return what is newer, and which VMs run. A check takes Homebrew's word for what is newest; a run has it look first."""
+        """Return what is newer, and which VMs run. A check takes Homebrew's and apt's word for it; a run has them look first."""
         if not self._refreshed:
             self.homebrew.refresh()
-            self._refreshed = True
         brewed = self.homebrew.has(desired.programs)
         if self._others is None:
-            # Not a second time, because nothing of it is going to change.
-            self._others = _others([program for program in desired.programs if program not in brewed])
-        packaged, by_hand = self._others
-        return Found((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima))
+            # A second time only where apt has upgraded something.
+            self._others = self._by_others([program for program in desired.programs if program not in brewed], desired.become)
+        self._refreshed = True
+        packaged, by_hand, root = self._others
+        return Found((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima), root)
+
+    def _by_others(self, programs: Sequence[str], become: bool) -> tuple[tuple[Newer, ...], dict[str, str], bool]:
+        """Return what apt has newer, where the programs are that came with no package, and whether root's rights are at hand."""
+        paths = {program: path for program in programs if (path := _path_of(program))}
+        packages = self.apt.packages(paths)
+        root = become and bool(packages) and self.apt.root
+        if root and not self._refreshed:
+            self.apt.refresh()
+        by_hand = {program: str(path) for program, path in paths.items() if program not in packages}
+        return tuple(self.apt.newer(packages)), by_hand, root
 
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return the steps."""
@@ -100,29 +111,41 @@ class Upgrades(Subject[Wish, Found]):
         try:
             self._start([step.profile for step in starts])
         except WorkstationError as error:
-            back = "; ".join(step.newer.back for step in upgrades if step.newer is not None)
+            back = "; ".join(step.newer.back for step in upgrades if step.newer is not None and step.newer.back)
             remedy = f"{error.remedy} To go back to the versions before: {back}; then run 'colima start' for each profile."
             raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
         for start_ in starts:
             tell(str(start_))
 
     def _upgrade(self, steps: Sequence[Upgrade], tell: Callable[[str], None]) -> None:
-        """Upgrade all with one command, because formulae need each other; after a failure tell what of it was done."""
-        left: set[str] = set()
-        wanted = [step.newer for step in steps if step.newer is not None]
-        if not wanted:
-            return
-        try:
-            self.homebrew.upgrade([one.package for one in wanted])
-        except (WorkstationError, KeyboardInterrupt):
-            left = {one.program for one in wanted}
-            with contextlib.suppress(WorkstationError):
-                left = {one.program for one in self.homebrew.newer([one.program for one in wanted])}
-            raise
-        finally:
-            for step in steps:
-                if step.newer is not None and step.newer.program not in left:
-                    tell(str(step))
+        """Upgrade all of each origin with one command, because they need each other; after a failure tell what of it was done."""
+        for by in By:
+            wanted = {step.newer: step for step in steps if step.newer is not None and step.newer.by is by}
+            left: set[str] = set()
+            try:
+                if wanted:
+                    self._bring(by, list(wanted))
+            except (WorkstationError, KeyboardInterrupt):
+                left = {one.program for one in wanted}
+                with contextlib.suppress(WorkstationError):
+                    left = {one.program for one in self._still(by, list(wanted))}
+                raise
+            finally:
+                for one, step in wanted.items():
+                    if one.program not in left:
+                        tell(str(step))
+
+    def _bring(self, by: By, newer: Sequence[Newer]) -> None:
+        if by is By.HOMEBREW:
+            self.homebrew.upgrade([one.package for one in newer])
+        else:
+            self._others = None
+            self.apt.upgrade(newer)
+
+    def _still(self, by: By, newer: Sequence[Newer]) -> Iterator[Newer]:
+        if by is By.HOMEBREW:
+            return self.homebrew.newer([one.program for one in newer])
+        return self.apt.newer({one.program: one.package for one in newer})
 
     def _started_again(self, error: WorkstationError, stopped: Sequence[str]) -> WorkstationError:
         """Return the failure, with what became of the VMs that had been stopped for it."""
@@ -168,14 +191,6 @@ class Upgrades(Subject[Wish, Found]):
 
 
 SUBJECT = Upgrades
-
-
-def _others(programs: Sequence[str]) -> tuple[tuple[Newer, ...], dict[str, str]]:
-    """Return what apt has a newer version of, and the paths of those programs that came with no package."""
-    apt = Apt()
-    paths = {program: path for program in programs if (path := _path_of(program))}
-    packages = apt.packages(paths)
-    return tuple(apt.newer(packages)), {program: str(path) for program, path in paths.items() if program not in packages}
 
 
 def _path_of(program: str) -> Path | None:

@@ -54,7 +54,7 @@ def test_no_vm_is_stopped_for_nothing(found: Found) -> None:
     ("newer", "kind", "says"),
     [
         (replace(COLIMA, held=True), "held", "Run 'brew unpin colima', then again."),
-        (PACKAGED, "password", "Run 'sudo apt-get install --only-upgrade docker-cli'."),
+        (PACKAGED, "password", "Run 'sudo apt-get install --only-upgrade docker-cli', or where sudo asks for none, use"),
         (replace(PACKAGED, held=True), "held", "Run 'sudo apt-mark unhold docker-cli', then again."),
         (replace(LIMA, installed="0.23.2", candidate="1.0.0"), "breaks", "https://github.com/lima-vm/lima/pull/2864"),
     ],
@@ -96,4 +96,21 @@ def test_a_version_without_a_number_is_upgraded_all_the_same() -> None:
 def test_the_way_back_is_a_command() -> None:
     assert COLIMA.back == 'brew unlink colima && ln -s "$(brew --cellar)"/colima/0.9.1/bin/* "$(brew --prefix)"/bin/'
     assert "lib/docker/cli-plugins/*" in replace(COLIMA, program="docker-buildx", package="docker-buildx").back
-    assert PACKAGED.back == "sudo apt-get install --allow-downgrades docker-cli=26.1.5+dfsg1-9"
+    kept = replace(PACKAGED, kept="docker-cli=26.1.5+dfsg1-9")
+    assert kept.back == "sudo apt-get install --allow-downgrades docker-cli=26.1.5+dfsg1-9"
+    assert PACKAGED.back == ""
+
+
+def test_with_the_rights_of_root_apt_upgrades_and_says_what_it_means() -> None:
+    wish = replace(FORBIDDEN, become=True)
+    plan = plan_upgrade(wish, Found((PACKAGED,), root=True))
+    assert plan.actions == ["upgrade 'docker' (26.1.5+dfsg1-9 to 26.1.5+dfsg1-10)"]
+    assert "apt has no copy of 26.1.5+dfsg1-9, so there will be no way back to it" in plan.warnings[0]
+    engine = replace(PACKAGED, package="docker.io", kept="docker.io=26.1.5+dfsg1-9")
+    (warning,) = plan_upgrade(wish, Found((engine,), root=True)).warnings
+    assert warning.endswith("docker.io restarts the docker engine of this machine, and its containers")
+    (waits,) = plan_upgrade(wish, Found((PACKAGED,))).pending
+    assert waits.remedy == "Run 'sudo apt-get install --only-upgrade docker-cli'." and "sudo asks" in waits.reason
+    # What rests on a VM waits for the word as it does with Homebrew.
+    lima = Newer("limactl", "lima", By.APT, "1.2.1", "1.2.2", kept="lima=1.2.1")
+    assert plan_upgrade(wish, Found((lima,), running=("k8s",), root=True)).pending[0].kind == "running"
