@@ -112,7 +112,8 @@ class Upgrades(Subject[Wish, Found]):
             self._start([step.profile for step in starts])
         except WorkstationError as error:
             back = "; ".join(step.newer.back for step in upgrades if step.newer is not None and step.newer.back)
-            remedy = f"{error.remedy} To go back to the versions before: {back}; then run 'colima start' for each profile."
+            way = f" To go back to the versions before: {back}; then run 'colima start' for each profile." if back else ""
+            remedy = f"{error.remedy}{way}"
             raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
         for start_ in starts:
             tell(str(start_))
