@@ -32,6 +32,10 @@ def test_a_night_changes_no_context_and_the_morning_finds_everything(lab: Lab) -
     assert "changed=1" in play(lab, "playbooks/stop.yml")
     assert statuses(lab) == {"k8s": "Stopped", "docker-buildx": "Stopped"}
     assert "changed=0" in play(lab, "playbooks/stop.yml")
+    # What a pull does meanwhile (role pull_timer): new settings are put in place, and nothing is started.
+    pulled = ("--extra-vars", json.dumps({"colima_start": "never", "secret_refresh_unreachable": "pending"}))
+    assert "failed=0" in play(lab, "playbooks/workstation.yml", *pulled)
+    assert statuses(lab) == {"k8s": "Stopped", "docker-buildx": "Stopped"}
 
     assert "changed=1" in play(lab, "playbooks/start.yml")
     assert statuses(lab) == {"k8s": "Running", "docker-buildx": "Running"}
