@@ -93,6 +93,7 @@ LEAVES_NOTHING = {
     "workstation_hosts": "which laptops",
     "workstation_settings": "a file of the user's",
     "fleet_*": "how many laptops at once",
+    "settings_show": "which settings are shown",
 }
 # Roles that workstation.yml does not run. What they leave is what somebody asked for by name.
 ON_REQUEST = {
