@@ -32,6 +32,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,8 @@ class CallbackModule(CallbackBase):
             return
         self.takes_part = True
         try:
-            take_part(_PROJECT, lambda: self._display.display("Waiting for the timer 'pull', which is at work."))
+            wait = partial(self._display.display, "Waiting for the timer 'pull', which is at work.")
+            take_part(_PROJECT, wait, os.environ)
         except WorkstationError as error:
             self._refuse([error.message])
 

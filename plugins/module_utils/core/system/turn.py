@@ -22,7 +22,7 @@ ALONE = "LAPTOP_CONTAINERS_ALONE"
 LONGEST_WAIT, _PAUSE = 3600.0, 0.2  # seconds
 
 
-def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str, str] = os.environ) -> None:
+def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str, str]) -> None:
     """Keep pulls away until this process ends. While one is at work, wait for it for up to an hour; tell is called first.
 
     Raises RefusedStep where the wait was in vain, or the files of this run's project were replaced meanwhile.

@@ -28,8 +28,8 @@ def pulling(home: Path) -> int:
 
 def test_runs_are_many_and_a_pull_sees_them(home: Path, project: Path) -> None:
     told: list[str] = []
-    take_part(project, lambda: told.append("waits"))
-    take_part(project, lambda: told.append("waits"))
+    take_part(project, lambda: told.append("waits"), {})
+    take_part(project, lambda: told.append("waits"), {})
     assert not told
     with pytest.raises(BlockingIOError):
         pulling(home)
@@ -44,7 +44,7 @@ def test_a_run_waits_for_a_pull(home: Path, project: Path) -> None:
         told.append("waits")
         os.close(handle)
 
-    take_part(project, ends)
+    take_part(project, ends, {})
     assert told == ["waits"]
 
 
@@ -57,7 +57,7 @@ def test_a_run_whose_project_was_replaced_meanwhile_does_not_begin(home: Path, p
         os.close(handle)
 
     with pytest.raises(RefusedStep, match="a pull has brought a newer commit of this project meanwhile"):
-        take_part(project, pulled)
+        take_part(project, pulled, {})
     os.close(pulling(home))
 
 
