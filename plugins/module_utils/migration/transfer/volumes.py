@@ -74,11 +74,9 @@ def copy(source: Place, target: Place, what: Volume) -> str:
     return arrived
 
 
-@contextlib.contextmanager
-def reading(source: Place, name: str, doing: str) -> Iterator[Iterator[memoryview]]:
+def reading(source: Place, name: str, doing: str) -> contextlib.AbstractContextManager[Iterator[memoryview]]:
     """Give a volume's archive, piece by piece."""
-    with reading_mount(source, volume(name, read_only=True), doing) as pieces:
-        yield pieces
+    return reading_mount(source, volume(name, read_only=True), doing)
 
 
 @contextlib.contextmanager
