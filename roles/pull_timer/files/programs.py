@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 60.0
 TIMED_OUT = 124
 
 

@@ -148,23 +148,29 @@ def test_what_linux_says_of_the_power(home: Path, battery: str | None, others: d
     assert done.returncode == int(found)
 
 
+@pytest.mark.real("ssh-keygen")
 def test_it_skips_without_a_network_and_fails_without_a_repository(laptop: Laptop, home: Path) -> None:
     with socket.socket() as nobody:
         # Bound, and nobody listens.
         nobody.bind(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
+        away = f"no network: 127.0.0.1 port {port}: connection refused"
+        laptop.environment |= {"no_proxy": "*", "NO_PROXY": "*"}
         for url in (f"http://127.0.0.1:{port}/team.git", f"ssh://127.0.0.1:{port}/team.git"):
             laptop.repository = url
-            assert laptop.pull()["last_skip"]["message"] == f"no network: 127.0.0.1 port {port}: connection refused"
-    laptop.repository = "https://git.example.invalid/team.git"
-    assert laptop.pull()["last_skip"]["message"].startswith("no network: git.example.invalid port 443: ")
-    laptop.repository = f"file://{home}/nowhere"
-    status = laptop.pull(code=1)
-    assert status["message"].startswith(f"Could not read repository '{laptop.repository}': ")
-    assert status["last_failure"]["message"] == status["message"]
-    # A later skip leaves what is known of the failure.
-    laptop.repository = "https://git.example.invalid/team.git"
-    assert laptop.pull()["result"] == "failed"
+            assert laptop.pull()["last_skip"]["message"] == away
+        # A proxy is what git connects to.
+        through = {"https_proxy": f"http://127.0.0.1:{port}", "HTTPS_PROXY": "", "no_proxy": "", "NO_PROXY": ""}
+        laptop.environment |= through
+        laptop.repository = "https://git.example.invalid/team.git"
+        assert laptop.pull()["last_skip"]["message"] == away
+        laptop.repository = f"file://{home}/nowhere"
+        status = laptop.pull(code=1)
+        assert status["message"].startswith(f"Could not read repository '{laptop.repository}': ")
+        assert status["last_failure"]["message"] == status["message"]
+        # A later skip leaves what is known of the failure.
+        laptop.repository = "https://git.example.invalid/team.git"
+        assert laptop.pull()["result"] == "failed"
 
 
 def test_a_failure_of_the_playbook_and_of_what_goes_before_it_is_told(laptop: Laptop, repository: Repository) -> None:
