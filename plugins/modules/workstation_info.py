@@ -185,7 +185,7 @@ checks:
         - "C(registries.cluster), whether the cluster that the pull secret goes to answers."
         - "C(registries.credentials), whether AWS credentials are there for each registry, and until when."
         - "C(timers.installed), whether a timer is installed as the settings ask, and its service manager runs it."
-        - "C(timers.last_run), when a timer ran last, when it runs next, and what its last failure was."
+        - "C(timers.last_run), when a timer ran last, when it runs next, and why it failed or skipped last."
         - "C(network.proxy), whether the proxy of the environment answers."
         - "C(network.authority), whether files of certificate authorities that variables name are there, readable and valid."
         - "C(network.names), whether the laptop resolves the names of the registries, where no proxy does it."

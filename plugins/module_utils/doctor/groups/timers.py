@@ -18,7 +18,7 @@ from ..model import Check, Kind
 from ..settings import MODULES, Look
 
 INSTALLED = Kind("timers.installed", "whether a timer is installed as the settings ask, and its service manager runs it")
-LAST_RUN = Kind("timers.last_run", "when a timer ran last, when it runs next, and what its last failure was")
+LAST_RUN = Kind("timers.last_run", "when a timer ran last, when it runs next, and why it failed or skipped last")
 KINDS = (INSTALLED, LAST_RUN)
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
