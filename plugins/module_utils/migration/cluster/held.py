@@ -8,25 +8,27 @@ from typing import Any
 
 from ...core.plan import Pending, in_number
 from ..plan import listed
-from ..runtime.objects import called
+from ..runtime.objects import called, key_of
 from .belonging import REACHABLE
 from .model import Found, Pod, Wish
 from .usage import containers_of
 
 _MOST = 5
-_CLAIM = " PersistentVolumeClaim {}"
 
 
 def claims(found: Found, wish: Wish) -> dict[str, Pending]:
     """Return the claims that do not go on, with why."""
-    names = [called(one).partition(" ")[2] for one in found.source.objects.items if one["kind"] == "PersistentVolumeClaim"]
-    return {name: why for name in names if (why := next(_why(name, found, wish), None))}
+    items = [one for one in found.source.objects.items if one["kind"] == "PersistentVolumeClaim"]
+    back = ((called(one).partition(" ")[2], next(_why(one, found, wish), None)) for one in items)
+    return {name: why for name, why in back if why}
 
 
-def _why(name: str, found: Found, wish: Wish) -> Iterator[Pending]:
+def _why(item: Mapping[str, Any], found: Found, wish: Wish) -> Iterator[Pending]:
     """Yield what is in the way of a claim."""
+    name = called(item).partition(" ")[2]
     target, copy = f"volume '{name}'", "its copy"
-    if _CLAIM.format(name) in found.target.keys - found.target.ours:
+    disk = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": item["spec"].get("volumeName", "")}}
+    if {key_of(item), key_of(disk)} & (found.target.keys - found.target.ours):
         reason = "the new cluster has another one of that name, which is kept"
         yield Pending(target, copy, reason, "Delete that one, or rename one of them.", kind="conflict")
     keeper = found.source.outside.get(name, "")

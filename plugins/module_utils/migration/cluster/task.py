@@ -180,10 +180,11 @@ class ClusterMove(Subject[Wish, Found]):
                 pods = [one for one in pods_of(cluster.pods()) if step.claim.claim in one.writes]
             with self.engine.side.trouble(str(step)):
                 running = inventory.read(self.engine.side.api, sizes=False).containers
-            unseen = [one.name for one in pods if not step.pause]
-            awake = [one.name for one in pods if containers_of(one, running)]
-            if unseen or awake:
-                reason = f"pod {(unseen or awake)[0]} could write to it meanwhile"
+            still = {one.id for one in running if one.state == "paused"}
+            if step.pause and still.issuperset(step.pause):
+                pods = [one for one in pods if containers_of(one, running)]
+            if pods:
+                reason = f"pod {pods[0].name} could write to it meanwhile"
                 raise NotVerified(str(step), reason, "Scale down what runs it in the old cluster, and run again.")
 
     def _say(self, phase: str) -> None:

@@ -237,6 +237,13 @@ def test_what_the_new_cluster_has_of_its_own_is_kept_and_named() -> None:
     assert "Service shop/web" in plan.pending[2].reason
 
 
+def test_a_volume_of_the_new_clusters_own_gets_nobody_elses_claim() -> None:
+    (disk, _claim) = volume(claimRef={"namespace": "other", "name": "mine"})
+    plan = plan_copy(found(new=[*K3S, disk]), WISH)
+    assert [called(one) for one in created(plan)] == ["Namespace shop"]
+    assert [one.kind for one in plan.pending] == ["conflict", "waits"]
+
+
 def test_ports_that_others_have_are_given_up_and_named() -> None:
     def service(name: str) -> Item:
         return thing("Service", name, spec={"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]})
