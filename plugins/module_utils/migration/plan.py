@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
@@ -17,6 +18,8 @@ _MOST_NAMES = 3
 
 def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
+    begin = tuple(unpause(found.source.containers, found.paused))
+    found = replace(found, source=resumed(found.source, found.paused))
     images, kept_images = _images(found, wish)
     volumes, kept_volumes = _volumes(found, wish)
     batches = [_batch(some) for some in in_batches(images)]
@@ -27,7 +30,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         refusals.append(
             RefusedStep("move all of it", reason, "Enlarge the profile's disk, or choose less with O(images), O(volumes).")
         )
-    steps: tuple[Step, ...] = (*unpause(found.source.containers, found.paused), *batches, *volumes)
+    steps: tuple[Step, ...] = (*begin, *batches, *volumes)
     return Plan(
         steps,
         _counts(found.target.images, found.target.volumes),
@@ -43,6 +46,14 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
     for one in containers:
         if one.id in paused and one.state == "paused":
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
+
+
+def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
+    """Return an engine as it is once the containers go on that a killed run has left paused."""
+    containers = tuple(
+        replace(one, state="running") if one.id in paused and one.state == "paused" else one for one in source.containers
+    )
+    return replace(source, containers=containers)
 
 
 def _images(found: Found, wish: Wish) -> tuple[list[Image], list[Pending]]:

@@ -114,7 +114,16 @@ class Mover(Subject[Wish, Found]):
                 volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
-        waiting, running, failures = list(plan.steps), dict[Future[None], Step](), list[Exception]()
+        # One that is to be paused for its volume must not be paused already.
+        for step in plan.steps:
+            if isinstance(step, Unpause):
+                self.apply(step)
+                tell(str(step))
+        waiting, running, failures = (
+            [one for one in plan.steps if not isinstance(one, Unpause)],
+            dict[Future[None], Step](),
+            list[Exception](),
+        )
         with ThreadPoolExecutor(self.parallel) as pool:
             try:
                 while running or (waiting and not failures):

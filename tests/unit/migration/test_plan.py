@@ -108,6 +108,13 @@ def test_a_container_that_a_killed_run_has_paused_goes_on_first() -> None:
     assert [type(step) for step in plan.steps] == [Unpause, CopyImages]
 
 
+def test_what_goes_on_writes_again() -> None:
+    left = found(Volume("db"), container("web", "db", state="paused"), paused=frozenset(["id-web"]))
+    held = plan_move(left, Wish())
+    assert copied(held) == [] and [item.kind for item in held.pending] == ["in_use"]
+    assert [step.pause for step in plan_move(left, Wish(pause=True)).steps if isinstance(step, CopyVolume)] == [("id-web",)]
+
+
 @pytest.mark.parametrize(
     ("wish", "kept"),
     [

@@ -76,6 +76,13 @@ def test_a_container_that_a_killed_run_has_paused_goes_on() -> None:
     assert shown(plan_snapshots(stuck, WISH)) == ["unpause container 'app'"]
 
 
+def test_what_goes_on_writes_again() -> None:
+    engine = Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="paused"),))
+    left = Found(engine, paused=frozenset({"id"}))
+    assert [one.kind for one in plan_snapshots(left, WISH).pending] == ["in_use"]
+    assert [one.pause for one in plan_snapshots(left, replace(WISH, pause=True)).steps if isinstance(one, Keep)] == [("id",)]
+
+
 @pytest.mark.parametrize(("wish", "noun"), [(WISH, "take a snapshot of"), (BACK, "restore")])
 def test_a_name_that_nothing_has_is_refused_and_a_pattern_is_not(wish: Wish, noun: str) -> None:
     there = found(Volume("db"), kept=(kept("db", "now"),))

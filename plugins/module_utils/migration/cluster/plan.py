@@ -10,7 +10,7 @@ from typing import Any
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ..model import Image
-from ..plan import in_batches, listed, unpause
+from ..plan import in_batches, listed, resumed, unpause
 from ..runtime.model import Claim
 from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
 from . import held
@@ -36,6 +36,7 @@ class Going:
 
 def going(found: Found, wish: Wish) -> Going:
     """Return what goes on, and what waits or stays."""
+    found = replace(found, engine=resumed(found.engine, found.paused))
     objects = found.source.objects
     strange = unknown(objects.items, found.target)
     back = held.claims(found, wish)
@@ -107,6 +108,7 @@ def plan_copy(found: Found, wish: Wish) -> Plan:
     if problem := _no_room(found, images, claims, wish):
         return Plan(refusals=(problem,))
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
+    found = replace(found, engine=resumed(found.engine, found.paused))
     steps += [_send_images(batch) for batch in in_batches(images)]
     steps += [_send_claim(one, found) for one in claims]
     steps += _create(chosen.items, found)

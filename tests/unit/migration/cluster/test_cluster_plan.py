@@ -206,7 +206,12 @@ def test_containers_that_the_engine_hides_can_not_be_paused() -> None:
 
 def test_containers_that_a_killed_run_has_paused_go_on_first() -> None:
     engine = replace(ENGINE, containers=(replace(CONTAINER, state="paused"),))
-    assert str(plan_copy(found(engine=engine, paused=frozenset(["c1"])), WISH).steps[0]).startswith("unpause container")
+    left = found([*SHOP, pod()], engine=engine, paused=frozenset(["c1"]))
+    plan = plan_copy(left, replace(WISH, pause=True))
+    assert str(plan.steps[0]).startswith("unpause container")
+    # They write again, so they are paused again.
+    assert [one.pause for one in plan.steps if isinstance(one, SendClaim)] == [("c1",)]
+    assert "may write to it" in plan_copy(left, WISH).pending[0].reason
 
 
 @pytest.mark.parametrize(
