@@ -35,6 +35,8 @@ class Engine:
     root: bool = False
     # The package starts a service that other machines can reach: never installed where a service manager would do so.
     serves: bool = False
+    # Built only where LAPTOP_LONG is set, as only the long tests need it.
+    long: bool = False
 
     @property
     def how(self) -> str:
@@ -43,7 +45,8 @@ class Engine:
             return f"apt-get install {self.package}, which starts its service"
         if self.package:
             return f"run 'make engines' as root, or: apt-get install {self.package}"
-        return f"run 'make engines' (needs Go; builds {self.go_package})"
+        command = f"{'LAPTOP_LONG=1 ' if self.long else ''}make engines"
+        return f"run '{command}' (needs Go; builds {self.go_package})"
 
 
 _DOCKER_GO = "github.com/docker/buildx/cmd/buildx"
@@ -65,6 +68,14 @@ ENGINES: dict[str, Engine] = {
             "kube-apiserver", "the Kubernetes API", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-apiserver"
         ),
         Engine("kubelet", "pods of a node", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubelet", root=True),
+        Engine(
+            "kubelet-docker",
+            "pods of a node in docker, as before Kubernetes 1.24",
+            module="kubelet-docker",
+            go_package="k8s.io/kubernetes/cmd/kubelet",
+            root=True,
+            long=True,
+        ),
         Engine("kube-scheduler", "pods find a node", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kube-scheduler"),
         Engine(
             "kube-controller-manager",

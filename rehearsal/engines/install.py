@@ -107,7 +107,7 @@ def builds_wanted() -> list[Engine]:
     """The engines to build: not there, or built here from another go.mod."""
     wanted = []
     for engine in ENGINES.values():
-        if not engine.module:
+        if not engine.module or (engine.long and not os.environ.get("LAPTOP_LONG")):
             continue
         found = find(engine.name)
         ours = found is not None and found.parent == caches()[0]

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from rehearsal.services.dockerd import Dockerd
     from rehearsal.services.ecr import Ecr
 
+# Its kubelet is built only for the long tests.
+collect_ignore = [] if os.environ.get("LAPTOP_LONG") else ["test_move_out_of_docker.py"]
+
 
 @pytest.fixture(scope="session")
 def node(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Deployment with a pull secret and a volume goes from a cluster on docker to a real node on containerd, and runs there.
 
-The old cluster is a real API server without a kubelet, beside a real dockerd with the images: a shim that runs its pods in docker
-is not here. What the move reads of it is the same.
+The old cluster is a real API server without a kubelet, beside a real dockerd with the images. With LAPTOP_LONG=1,
+test_move_out_of_docker.py has one whose pods run in docker.
 """
 
 from __future__ import annotations

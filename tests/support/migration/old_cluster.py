@@ -40,8 +40,11 @@ class OldCluster:
         argv = ("kubectl", "--kubeconfig", str(self.apiserver.kubeconfig), *argv)
         return subprocess.run(argv, input=text, text=True, check=True, capture_output=True).stdout
 
-    def fill(self, node: Node, place: Path, path: Path) -> None:
-        """Put an image into docker, and a Deployment that was ready into the cluster. path: of its volume's data."""
+    def fill(self, node: Node, place: Path, path: Path, **pod: Any) -> None:
+        """Put an image into docker, and a Deployment that was ready into the cluster.
+
+        path: of its volume's data. pod: what its pods are to have besides.
+        """
         context, file = context_of(place / "app", "tail", ["-n", "+1", "-f", "/data/words"]), place / "image.tar"
         # Its content is like no other's.
         (context / "words").write_text(self.namespace)
@@ -57,6 +60,7 @@ class OldCluster:
             "stringData": {".dockerconfigjson": json.dumps({"auths": {HOST: {"username": "AWS", "password": "old"}}})},
         }
         items = objects(str(path), self.image, self.namespace, f"{self.namespace}-1")
+        items[-1]["spec"]["template"]["spec"] |= pod
         self.kubectl("apply", "--filename=-", items=[secret, *items])
         ready = {"status": {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "availableReplicas": 1}}
         patch = ("patch", "deployment", "web", f"--namespace={self.namespace}", "--subresource=status", "--type=merge")
