@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +48,14 @@ def old(dockerd: Dockerd, apiserver: ApiServer) -> OldCluster:
 
 
 @pytest.fixture
-def storage(node: Node, tmp_path: Path) -> Path:
+def storage(node: Node, tmp_path: Path) -> Iterator[Path]:
     """Where the new cluster keeps its volumes, as k3s tells its provisioner."""
     place = tmp_path / "storage"
     text = json.dumps({"nodePathMap": [{"node": "DEFAULT_PATH_FOR_NON_LISTED_NODES", "paths": [str(place)]}]})
     create = ("create", "configmap", "local-path-config", "--namespace=kube-system", f"--from-literal=config.json={text}")
     node.cluster.kubectl(*create)
-    return place
+    yield place
+    node.cluster.kubectl("delete", "configmap", "local-path-config", "--namespace=kube-system")
 
 
 def move(
@@ -103,6 +105,7 @@ def killed_after(old: OldCluster, seconds: float) -> bool:
 
 _RUN = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from rehearsal.services.apiserver import ApiServer
 from rehearsal.services.dockerd import Dockerd
@@ -179,4 +182,3 @@ def test_what_runs_in_another_engines_kubernetes_runs_on_containerd(
     docker(old.dockerd, "rm", "--force", container)
     old.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     node.cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-    node.cluster.kubectl("delete", "configmap", "local-path-config", "--namespace=kube-system")
