@@ -158,6 +158,16 @@ def holds(engine: Dockerd, name: str) -> object:
         return "in between"
 
 
+def test_what_a_killed_run_has_begun_goes_although_all_is_restored(laptop: Laptop) -> None:
+    laptop.volume("db")
+    laptop.snapshot()
+    laptop.volume("laptop.containers.restoring-1", "--label", "laptop.containers.migration=restoring")
+    laptop.volume("laptop.containers.restoring-mine")
+    assert not laptop.restore(check=True)["changed"] and len(volumes_of(laptop.engine)) == 3
+    assert not laptop.restore()["changed"]
+    assert volumes_of(laptop.engine) == ["db", "laptop.containers.restoring-mine"]
+
+
 @pytest.mark.parametrize("state", ["present", "restored"])
 def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(laptop: Laptop, state: str) -> None:
     many_files(laptop.volume("many"), 2000)

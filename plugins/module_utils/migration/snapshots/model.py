@@ -45,7 +45,7 @@ class Found:
     """The engine, the complete snapshots, the oldest first, and what killed runs have left.
 
     same: volumes that are what they were in the snapshot that is to be restored. room: free bytes, None where it is not known.
-    paused: containers that a killed run has left paused, by id.
+    paused: containers that a killed run has left paused, by id. unfinished: volumes of the engine that one has begun to fill.
     """
 
     engine: Inventory
@@ -54,6 +54,7 @@ class Found:
     same: frozenset[str] = frozenset()
     room: int | None = None
     paused: frozenset[str] = frozenset()
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,3 +110,8 @@ def kept_in(place: Path) -> Iterator[Kept]:
 def parts_in(place: Path) -> Iterator[Path]:
     """Yield what killed runs have begun."""
     yield from place.glob(f"*/.*{PART}")
+
+
+@dataclass(frozen=True)
+class Sweep(Step):
+    """Remove volumes that a killed run has begun to fill."""

@@ -27,7 +27,7 @@ from ..transfer import volumes
 from ..transfer.contents import Contents, Pieces, contents_of
 from ..transfer.helper import sweep
 from ..transfer.sides import Meter
-from .model import ARCHIVE, Found, Keep, Kept, Restore, Wish, kept_in, parts_in
+from .model import ARCHIVE, Found, Keep, Kept, Restore, Sweep, Wish, kept_in, parts_in
 from .plan import plan_snapshots
 
 _WAIT_SECONDS = 5.0
@@ -78,13 +78,14 @@ class VolumeSnapshots(Subject[Wish, Found]):
         """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""
         with self.place.side.trouble(self.work):
             engine = inventory.read(self.place.side.api)
+            unfinished = tuple(volumes.unfinished(self.place, volumes.RESTORING))
         self.record = Record((engine.engine, self.place.side.api.path))
         kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
         room = free_bytes(self.profile, engine.root) if desired.restore else room_at(desired.place)
         there = {one.name for one in engine.volumes}
         compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
         same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
-        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
+        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused(), unfinished)
 
     def _same(self, kept: Kept) -> bool:
         doing = f"compare volume '{kept.volume}'"
@@ -99,10 +100,9 @@ class VolumeSnapshots(Subject[Wish, Found]):
         return plan_snapshots(current, desired)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        """Carry out the plan, after what a killed run has left is gone."""
+        """Carry out the plan, after the helpers that a killed run has left are gone: they hold on to volumes."""
         with self.place.side.trouble(self.work):
             sweep(self.place.side.api, self.place.image.id)
-            volumes.sweep(self.place, work=volumes.RESTORING)
         super().carry_out(plan, tell)
 
     def apply(self, step: Step) -> None:
@@ -111,6 +111,9 @@ class VolumeSnapshots(Subject[Wish, Found]):
             self._keep(step)
         elif isinstance(step, Restore):
             self._restore(step)
+        elif isinstance(step, Sweep):
+            with self.place.side.trouble(str(step)):
+                volumes.sweep(self.place, work=volumes.RESTORING)
         elif isinstance(step, Unpause):
             with self.place.side.trouble(str(step)):
                 volumes.unpause(self.place.side, step.container)

@@ -161,12 +161,18 @@ def remove(place: Place, name: str) -> None:
             raise
 
 
+def unfinished(place: Place, work: str = MOVING) -> list[str]:
+    """Return the volumes that a killed run has begun to fill, by their temporary names."""
+    there = (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ()
+    ours = [one["Name"] for one in there if LABEL in (one.get("Labels") or {})]
+    return [name for name in ours if name.startswith(f"laptop.containers.{work}-")]
+
+
 def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> None:
     """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
-    for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ():
-        ours = LABEL in (one.get("Labels") or {}) and one["Name"].startswith(f"laptop.containers.{work}-")
-        if ours and one["Name"] not in complete:
-            remove(place, one["Name"])
+    for name in unfinished(place, work):
+        if name not in complete:
+            remove(place, name)
 
 
 @contextlib.contextmanager
