@@ -86,6 +86,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made.apt_get("update")
     made.apt_get("install", "--yes", "kubectl")
     made.offer("1.0-1", "1.0-2")
+    # apt 2 sees a repository of files change by itself, apt 3 does not.
+    made.apt_get("update")
     return made
 
 
