@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rehearsal.engines import SYSTEM_PATH, find
 from rehearsal.processes.daemon import Daemon
+from rehearsal.processes.realm import Realm
 from rehearsal.processes.system import LabError, children, free_port
 from rehearsal.services.cluster import pods
 from rehearsal.services.containerd import Containerd
@@ -35,6 +36,8 @@ FLAGS = (
 class Kubelet:
     """The kubelet of the only node. pause is the image that holds a pod together; it must be on the node by the first pod."""
 
+    program, how = "kubelet", "make engines"
+
     def __init__(
         self, directory: Path, pause: str, buildkitd_toml: Path | None = None, environment: Mapping[str, str] | None = None
     ) -> None:
@@ -53,21 +56,30 @@ class Kubelet:
 
     def start(self, kubeconfig: Path, flags: Sequence[str] = ()) -> None:
         """Start the kubelet with more flags; its engines must run. Raises LabError."""
-        program = find("kubelet")
+        program = find(self.program)
         if program is None:
-            raise LabError("Could not start the kubelet: it is not installed. Run 'make engines'.")
+            raise LabError(f"Could not start the kubelet: it is not installed. Run '{self.how}'.")
         settings, own = self.directory / "kubelet.json", self.directory / "kubelet"
         settings.write_text(json.dumps(self._settings()))
         own.mkdir(parents=True, exist_ok=True)
         run = [str(program), f"--config={settings}", f"--root-dir={own}", f"--hostname-override={NODE}"]
-        run += [f"--kubeconfig={kubeconfig}", *flags]
-        # containerd has to see the volumes that the kubelet mounts for pods, and nothing else of what it mounts.
+        run += [f"--kubeconfig={kubeconfig}", *self._runtime_flags(), *flags]
+        # The runtime has to see the volumes that the kubelet mounts for pods, and nothing else of what it mounts.
         shared = f"mountpoint -q {own} || {{ mount --bind {own} {own} && mount --make-rshared {own}; }}"
         apart = ["unshare", "--mount", "--propagation", "unchanged", "/bin/sh", "-euc", self._private(), "kubelet", *run]
-        inside = self.containerd.realm.enter(["/bin/sh", "-euc", f'{shared}\nexec "$@"', "kubelet", *apart])
+        inside = self._realm.enter(["/bin/sh", "-euc", f'{shared}\nexec "$@"', "kubelet", *apart])
         before = self._starts
         self.daemon.spawn(inside, {**os.environ, "PATH": SYSTEM_PATH, "HOME": str(self.directory)})
         self.daemon.wait_until(lambda: self._starts > before, READY_SECONDS)
+
+    @property
+    def _realm(self) -> Realm:
+        """The namespaces of the runtime."""
+        return self.containerd.realm
+
+    def _runtime_flags(self) -> list[str]:
+        """Return what the kubelet is told of its runtime beside its settings."""
+        return []
 
     def _private(self) -> str:
         """Return a script that hides from the machine what a kubelet changes in it."""
@@ -79,6 +91,17 @@ class Kubelet:
         return "\n".join([f"mkdir -p {copies}", *lines, 'exec "$@"'])
 
     def _settings(self) -> dict[str, object]:
+        """Return the settings, those of the runtime last."""
+        return {
+            **self._shared_settings(),
+            "containerRuntimeEndpoint": self.containerd.address,
+            "failCgroupV1": False,
+            "localStorageCapacityIsolation": False,
+            "podLogsDir": str(self.logs),
+        }
+
+    def _shared_settings(self) -> dict[str, object]:
+        """Return the settings that kubelets of all releases know."""
         return {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -87,16 +110,12 @@ class Kubelet:
             "address": "127.0.0.1",
             "port": free_port(),
             "healthzPort": 0,
-            "containerRuntimeEndpoint": self.containerd.address,
             "cgroupDriver": "cgroupfs",
             "cgroupsPerQOS": False,
             "enforceNodeAllocatable": [],
-            "failCgroupV1": False,
             "failSwapOn": False,
             "evictionHard": {"memory.available": "1Mi"},
-            "localStorageCapacityIsolation": False,
             "makeIPTablesUtilChains": False,
-            "podLogsDir": str(self.logs),
             "volumePluginDir": str(self.directory / "plugins"),
         }
 

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
-from rehearsal.engines import SYSTEM_PATH, find
 from rehearsal.processes.daemon import Daemon
-from rehearsal.processes.system import LabError, free_port
+from rehearsal.processes.realm import Realm
 from rehearsal.services.apiserver import ApiServer
 from rehearsal.services.cluster.cluster import Cluster
 from rehearsal.services.cluster.control_plane import ControlPlane
-from rehearsal.services.cluster.kubelet import NODE, READY_SECONDS, Kubelet
+from rehearsal.services.cluster.kubelet import Kubelet
 from rehearsal.services.dockerd import Dockerd
 
 # It gives the container that holds a pod together a score that a machine without that right refuses.
@@ -31,47 +27,24 @@ exec runc "$@"
 
 
 class DockerKubelet(Kubelet):
-    """The kubelet, on a dockerd. pause is an image there."""
+    """The kubelet, on a dockerd, which must run. pause is an image there."""
+
+    program, how = "kubelet-docker", "LAPTOP_LONG=1 make engines"
 
     def __init__(self, directory: Path, pause: str, dockerd: Dockerd) -> None:
         self.directory, self.pause, self.dockerd = directory, pause, dockerd
         self.daemon = Daemon("kubelet", directory)
 
-    def start(self, kubeconfig: Path, flags: Sequence[str] = ()) -> None:
-        """Start the kubelet with more flags; dockerd must run. Raises LabError."""
-        program = find("kubelet-docker")
-        if program is None:
-            raise LabError("Could not start the kubelet: it is not installed. Run 'LAPTOP_LONG=1 make engines'.")
-        settings, own = self.directory / "kubelet.json", self.directory / "kubelet"
-        settings.write_text(json.dumps(self._settings()))
-        own.mkdir(parents=True, exist_ok=True)
-        run = [str(program), f"--config={settings}", f"--root-dir={own}", f"--hostname-override={NODE}", *flags]
-        run += [f"--kubeconfig={kubeconfig}", "--container-runtime=docker", f"--docker-endpoint={self.dockerd.host}"]
-        run += [f"--pod-infra-container-image={self.pause}", "--network-plugin="]
-        shared = f"mountpoint -q {own} || {{ mount --bind {own} {own} && mount --make-rshared {own}; }}"
-        apart = ["unshare", "--mount", "--propagation", "unchanged", "/bin/sh", "-euc", self._private(), "kubelet", *run]
-        inside = self.dockerd.realm.enter(["/bin/sh", "-euc", f'{shared}\nexec "$@"', "kubelet", *apart])
-        before = self._starts
-        self.daemon.spawn(inside, {**os.environ, "PATH": SYSTEM_PATH, "HOME": str(self.directory)})
-        self.daemon.wait_until(lambda: self._starts > before, READY_SECONDS)
+    @property
+    def _realm(self) -> Realm:
+        return self.dockerd.realm
+
+    def _runtime_flags(self) -> list[str]:
+        runtime = ["--container-runtime=docker", f"--docker-endpoint={self.dockerd.host}", "--network-plugin="]
+        return [*runtime, f"--pod-infra-container-image={self.pause}"]
 
     def _settings(self) -> dict[str, object]:
-        return {
-            "apiVersion": "kubelet.config.k8s.io/v1beta1",
-            "kind": "KubeletConfiguration",
-            "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
-            "authorization": {"mode": "AlwaysAllow"},
-            "address": "127.0.0.1",
-            "port": free_port(),
-            "healthzPort": 0,
-            "cgroupDriver": "cgroupfs",
-            "cgroupsPerQOS": False,
-            "enforceNodeAllocatable": [],
-            "failSwapOn": False,
-            "evictionHard": {"memory.available": "1Mi"},
-            "makeIPTablesUtilChains": False,
-            "volumePluginDir": str(self.directory / "plugins"),
-        }
+        return self._shared_settings()
 
     def stop(self) -> None:
         """End the kubelet and dockerd with its containers."""
