@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -37,6 +36,7 @@ from tests.support.migration.runtime import (
     sound_files,
 )
 from tests.support.migration.trees import many_files, told
+from tests.support.processes import killed_after
 
 pytestmark = pytest.mark.real("docker", "containerd", "nerdctl", "kubernetes", "kubectl")
 KILLS, LATEST = (20, 25.0) if os.environ.get("LAPTOP_LONG") else (4, 8.0)
@@ -127,11 +127,7 @@ def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
 
 def killed(process: subprocess.Popen[bytes], seconds: float) -> bool:
     """Kill a move after some time. Returns False where it was faster."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if killed_after(process, seconds):
         return True
     assert process.returncode == 0
     return False

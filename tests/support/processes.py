@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rehearsal.standin.colima.lima.instances import alive
 
@@ -18,6 +20,17 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     while alive(pid):
         time.sleep(0.001)
+
+
+def killed_after(process: subprocess.Popen[Any], seconds: float) -> bool:
+    """Kill a process after some time, with its group, whose number it has. Returns False where it had ended before."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from rehearsal.services.dockerd import Dockerd
 from tests.support.migration.engines import docker, place_of, volumes_of
 from tests.support.migration.made_images import waiting
 from tests.support.migration.trees import many_files, occupied, odd_tree, sparse_file, told
+from tests.support.processes import killed_after
 
 pytestmark = pytest.mark.real("docker", "buildkit")
 MIB = 1 << 20
@@ -182,11 +182,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(laptop: Lapto
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for _ in range(KILLS):
         process = subprocess.Popen([sys.executable, "-c", _RUN, given], env=environment, start_new_session=True)
-        try:
-            process.wait(draw.uniform(0.3, 4.0))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        killed_after(process, draw.uniform(0.3, 4.0))
         # The engine goes on removing the old volume, and the new one is made a moment before the data takes its place.
         assert comes_true(lambda: holds(laptop.engine, "many") in (None, [], old, before), SECONDS)
     laptop.snapshot(state=state, confirm=["many"])

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from tests.support.migration.engines import docker
 from tests.support.migration.old_cluster import OldCluster, runs_on
 from tests.support.migration.runtime import PROFILE, converge
 from tests.support.migration.trees import many_files, odd_tree, told
+from tests.support.processes import killed_after
 from tests.support.pull_secret.scenario import HOST
 
 if TYPE_CHECKING:
@@ -88,16 +88,12 @@ def moments() -> list[float]:
     return [draw.uniform(0.5, LATEST) for _ in range(KILLS)]
 
 
-def killed_after(old: OldCluster, seconds: float) -> bool:
+def killed(old: OldCluster, seconds: float) -> bool:
     """Begin a move, and kill it after some time. Returns False where it was faster."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     ends = [str(old.dockerd.directory), str(old.apiserver.directory)]
     process = subprocess.Popen([sys.executable, "-c", _RUN, *ends], env=environment, start_new_session=True)
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if killed_after(process, seconds):
         return True
     assert process.returncode == 0
     return False
@@ -163,7 +159,7 @@ def test_what_runs_in_another_engines_kubernetes_runs_on_containerd(
 
     tree = told(path)
     for moment in moments():
-        if killed_after(old, moment):
+        if killed(old, moment):
             assert told(path) == tree
         else:
             forget(node, storage)

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.snapshot.task im
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import light_lab, play, tool
+from tests.support.processes import killed_after
 
 MIB = 1 << 20
 PROFILE = "docker-buildx"
@@ -129,11 +129,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(lab: Lab, sta
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for _ in range(KILLS):
         process = subprocess.Popen([sys.executable, "-c", _RUN, given], env=environment, start_new_session=True)
-        try:
-            process.wait(draw.uniform(0.2, 1.5))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        killed_after(process, draw.uniform(0.2, 1.5))
         assert content(disk(lab)) in (old, before)
         for copy in kept(lab).glob("[!.]*/disk"):
             assert content(copy) == before
