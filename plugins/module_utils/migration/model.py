@@ -123,7 +123,8 @@ class Moved:
 class Found:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
-    moved: volumes by name. paused: containers of the source that a killed run has left paused, by id.
+    moved: volumes by name. paused: containers of the source that a killed run has left paused, by id. unfinished: volumes of
+    either engine that one has begun to fill.
     """
 
     source: Inventory
@@ -132,6 +133,7 @@ class Found:
     free: int | None = None
     moved: Mapping[str, Moved] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ class Unpause(Step):
     """Let a container go on that a killed run has paused."""
 
     container: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Sweep(Step):
+    """Remove volumes that a killed run has begun to fill."""
 
 
 def shown(inventory: Inventory) -> dict[str, Any]:

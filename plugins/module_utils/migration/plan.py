@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
 from ..core.plan import Pending, Plan, Step, size_in_words
-from .model import Container, CopyImages, CopyVolume, Found, Image, Inventory, Unpause, Volume, Wish, same
+from .model import Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
@@ -18,7 +18,7 @@ _MOST_NAMES = 3
 
 def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
-    begin = tuple(unpause(found.source.containers, found.paused))
+    begin = (*unpause(found.source.containers, found.paused), *sweep(found.unfinished))
     found = replace(found, source=resumed(found.source, found.paused))
     images, kept_images = _images(found, wish)
     volumes, kept_volumes = _volumes(found, wish)
@@ -46,6 +46,12 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
     for one in containers:
         if one.id in paused and one.state == "paused":
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
+
+
+def sweep(unfinished: Sequence[str]) -> Iterator[Sweep]:
+    """Yield the step that removes the volumes that a killed run has begun to fill. unfinished: their names."""
+    if unfinished:
+        yield Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(unfinished)})", silent=True)
 
 
 def resumed(source: Inventory, paused: Collection[str]) -> Inventory:

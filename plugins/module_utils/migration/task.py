@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -18,7 +18,7 @@ from ..core.system.home import state_directory
 from ..core.system.lock import Lock
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import CopyImages, CopyVolume, Found, Moved, Unpause, Wish, shown
+from .model import CopyImages, CopyVolume, Found, Moved, Sweep, Unpause, Wish, shown
 from .plan import plan_move
 from .record import Record
 from .transfer import images, volumes
@@ -88,7 +88,9 @@ class Mover(Subject[Wish, Found]):
             target = inventory.read(self.ends.target.side.api, sizes=False)
         self.record = Record((source.engine, self.ends.source.side.api.path), (target.engine, self.ends.target.side.api.path))
         free = None if again else free_bytes(self.ends.profile, target.root)
-        self.found = Found(source, target, time.time(), free, self.record.moved(), self.record.paused())
+        moved = self.record.moved()
+        unfinished = sorted(set(self._begun()) - {one.temporary for one in moved.values()})
+        self.found = Found(source, target, time.time(), free, moved, self.record.paused(), tuple(unfinished))
         if self.first is None:
             self.first = self.found
         else:
@@ -101,6 +103,11 @@ class Mover(Subject[Wish, Found]):
             self.found = replace(self.found, source=source)
         return self.found
 
+    def _begun(self) -> Iterator[str]:
+        for place in self.ends.places:
+            with place.side.trouble(self.work):
+                yield from volumes.unfinished(place)
+
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return what goes where."""
         # What has just been replaced is not to be replaced again.
@@ -111,16 +118,16 @@ class Mover(Subject[Wish, Found]):
         for place in self.ends.places:
             with place.side.trouble(self.work):
                 sweep(place.side.api)
-                volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
-        # One that is to be paused for its volume must not be paused already.
+        # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
         for step in plan.steps:
-            if isinstance(step, Unpause):
+            if isinstance(step, (Unpause, Sweep)):
                 self.apply(step)
-                tell(str(step))
+                if not step.silent:
+                    tell(str(step))
         waiting, running, failures = (
-            [one for one in plan.steps if not isinstance(one, Unpause)],
+            [one for one in plan.steps if not isinstance(one, (Unpause, Sweep))],
             dict[Future[None], Step](),
             list[Exception](),
         )
@@ -154,6 +161,10 @@ class Mover(Subject[Wish, Found]):
             self._copy_images(step)
         elif isinstance(step, CopyVolume):
             self._copy_volume(step)
+        elif isinstance(step, Sweep):
+            for place in self.ends.places:
+                with place.side.trouble(str(step)):
+                    volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
         elif isinstance(step, Unpause):
             with self.ends.source.side.trouble(str(step)):
                 volumes.unpause(self.ends.source.side, step.container)

@@ -73,6 +73,17 @@ def test_ten_volumes_are_the_same_for_another_program(engines: Engines) -> None:
     assert [line.rpartition(" ")[2] for line in changed] == ["0000/42"]
 
 
+def test_what_a_killed_run_has_begun_goes_although_nothing_is_left_to_move(engines: Engines) -> None:
+    begun = "laptop.containers.moving-1"
+    volume(engines.target, begun, "--label", "laptop.containers.migration=moving")
+    volume(engines.target, "laptop.containers.moving-mine")
+    assert not engines.move(check=True, images=[], volumes=["none"])["changed"]
+    assert place_of(engines.target, begun).is_dir()
+    assert not engines.move(images=[], volumes=["none"])["changed"]
+    assert begun not in docker(engines.target, "volume", "ls", "--quiet").split()
+    docker(engines.target, "volume", "rm", "laptop.containers.moving-mine")
+
+
 def test_a_volume_of_that_name_is_kept_until_it_is_named(engines: Engines) -> None:
     (volume(engines.source, "db") / "data").write_text("theirs")
     (volume(engines.target, "db") / "data").write_text("mine")

@@ -110,8 +110,3 @@ def kept_in(place: Path) -> Iterator[Kept]:
 def parts_in(place: Path) -> Iterator[Path]:
     """Yield what killed runs have begun."""
     yield from place.glob(f"*/.*{PART}")
-
-
-@dataclass(frozen=True)
-class Sweep(Step):
-    """Remove volumes that a killed run has begun to fill."""

@@ -11,8 +11,8 @@ from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
 from ...snapshot.kept import remove_left, remove_old, surplus, unknown
 from ..model import Container, Volume
-from ..plan import resumed, unpause
-from .model import Found, Keep, Kept, Restore, Sweep, Wish
+from ..plan import resumed, sweep, unpause
+from .model import Found, Keep, Kept, Restore, Wish
 
 
 def plan_snapshots(found: Found, wish: Wish) -> Plan:
@@ -20,10 +20,7 @@ def plan_snapshots(found: Found, wish: Wish) -> Plan:
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
         steps.append(remove_left(found.partial))
-    if found.unfinished:
-        steps.append(
-            Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(found.unfinished)})", silent=True)
-        )
+    steps += sweep(found.unfinished)
     found = dataclasses.replace(found, engine=resumed(found.engine, found.paused))
     rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)

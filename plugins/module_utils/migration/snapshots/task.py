@@ -21,13 +21,13 @@ from ...docker.stream import PIECE
 from ...snapshot.kept import MANIFEST, Remove, begun, check, now
 from .. import inventory
 from ..engines import engine_from, free_bytes
-from ..model import LABEL, Unpause, Volume
+from ..model import LABEL, Sweep, Unpause, Volume
 from ..record import Record
 from ..transfer import volumes
 from ..transfer.contents import Contents, Pieces, contents_of
 from ..transfer.helper import sweep
 from ..transfer.sides import Meter
-from .model import ARCHIVE, Found, Keep, Kept, Restore, Sweep, Wish, kept_in, parts_in
+from .model import ARCHIVE, Found, Keep, Kept, Restore, Wish, kept_in, parts_in
 from .plan import plan_snapshots
 
 _WAIT_SECONDS = 5.0
