@@ -41,13 +41,19 @@ class Clone:
     def fetch(self, repository: str, reference: str) -> None:
         """Get a branch or tag, without touching a file of the project."""
         if not (self.place / ".git").exists():
-            if self.place.is_dir() and any(self.place.iterdir()):
-                reason = "it is neither empty nor a clone"
+            if reason := self._why_unfit():
                 raise Failure(f"Could not clone into '{self.place}': {reason}. Choose another pull_timer_project.")
-            self.place.mkdir(parents=True, exist_ok=True)
             self._ask("init", "--quiet")
             self._ask("remote", "add", "origin", repository)
         self._ask("fetch", "--quiet", "--no-tags", "--", repository, f"+{reference}:{NEXT}", seconds=TRANSFER_SECONDS)
+
+    def _why_unfit(self) -> str:
+        """Make the place, and return why no clone can be made there; empty where one can."""
+        try:
+            self.place.mkdir(parents=True, exist_ok=True)
+            return "it is neither empty nor a clone" if any(self.place.iterdir()) else ""
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
 
     def verify(self, signers: str) -> None:
         """Refuse what was fetched unless a known key has signed it: the commit, or the tag where it is an object of its own."""

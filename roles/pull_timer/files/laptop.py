@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -35,13 +36,22 @@ def on_battery(supplies: Path = SUPPLIES) -> bool:
 
 
 def _supply(place: Path) -> dict[str, str]:
-    files = [place / name for name in ("type", "online", "status", "scope")]
-    return {file.name: file.read_text().strip() for file in files if file.is_file()}
+    found = {}
+    for name in ("type", "online", "status", "scope"):
+        # Not every supply has all of them, and a driver may refuse to tell.
+        with contextlib.suppress(OSError):
+            found[name] = (place / name).read_text().strip()
+    return found
 
 
 def why_unreachable(repository: str) -> str:
     """Return why the machine of a repository can't be reached; empty where it can be, or where none is needed."""
-    for host, port in _machine(repository):
+    try:
+        machines = list(_machine(repository))
+    except ValueError:
+        # It is no address, and git says so itself.
+        return ""
+    for host, port in machines:
         try:
             socket.create_connection((host, port), CONNECT_SECONDS).close()
         except OSError as error:

@@ -143,6 +143,9 @@ def test_what_linux_says_of_the_power(home: Path, battery: str | None, others: d
         supply(home / "power", "BAT0", type="Battery", status=battery)
     for name, files in others.items():
         supply(home / "power", name, **files)
+    # A driver that refuses to tell.
+    (home / "power/hid").mkdir(parents=True)
+    (home / "power/hid/status").symlink_to("/proc/self/mem")
     script = "import pathlib, sys; from laptop import on_battery; sys.exit(on_battery(pathlib.Path(sys.argv[1])))"
     done = subprocess.run([sys.executable, "-c", script, str(home / "power")], cwd=PULL.parent, check=False)
     assert done.returncode == int(found)
@@ -168,9 +171,18 @@ def test_it_skips_without_a_network_and_fails_without_a_repository(laptop: Lapto
         status = laptop.pull(code=1)
         assert status["message"].startswith(f"Could not read repository '{laptop.repository}': ")
         assert status["last_failure"]["message"] == status["message"]
+        laptop.repository = f"https://127.0.0.1:{port}0000/team.git"
+        assert laptop.pull(code=1)["message"].startswith(f"Could not read repository '{laptop.repository}': ")
         # A later skip leaves what is known of the failure.
         laptop.repository = "https://git.example.invalid/team.git"
         assert laptop.pull()["result"] == "failed"
+
+
+def test_a_place_that_can_take_no_clone_is_named(laptop: Laptop) -> None:
+    laptop.clone.write_text("mine")
+    message = laptop.pull(code=1)["message"]
+    assert message == f"Could not clone into '{laptop.clone}': file exists. Choose another pull_timer_project."
+    assert laptop.clone.read_text() == "mine"
 
 
 def test_a_failure_of_the_playbook_and_of_what_goes_before_it_is_told(laptop: Laptop, repository: Repository) -> None:
