@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,12 +57,20 @@ def remove_left(paths: tuple[Path, ...]) -> Remove:
 
 @contextlib.contextmanager
 def begun(path: Path) -> Iterator[Path]:
-    """Yield a directory for a snapshot, which gets its name once all of it is there. What fails is left for the next run."""
+    """Yield a directory for a snapshot, which gets its name once all of it is there. What fails leaves nothing.
+
+    What a killed run leaves, the next one removes.
+    """
     part = path.with_name(f".{path.name}{PART}")
     make_directory(path.parent)
     part.mkdir(0o700)
-    yield part
-    rename_new(part, path)
+    try:
+        yield part
+        rename_new(part, path)
+    except BaseException:
+        # A full disk is the likeliest failure.
+        shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def now() -> str:
