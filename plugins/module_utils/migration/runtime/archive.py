@@ -18,7 +18,7 @@ from ..model import Image
 from .model import Archive, Claim, Objects, SavedClaim, SavedImages
 
 PART = ".part"
-_OBJECTS, _SEAL, _ARRIVED = "objects.json", "sealed.json", "arrived.json"
+_OBJECTS, _SEAL = "objects.json", "sealed.json"
 _PIECE = 1 << 20
 
 
@@ -35,7 +35,6 @@ def read(place: Path) -> Archive:
         tuple(SavedClaim(**{**one, "claim": Claim(**one["claim"])}) for one in _sidecars(place, "volume-")),
         objects,
         int(seal["boot"]) if seal else None,
-        (place / _ARRIVED).exists(),
         place.exists(),
     )
 
@@ -107,8 +106,7 @@ def note_objects(place: Path, objects: Objects) -> None:
 def unseal(place: Path) -> None:
     """Forget that an archive was complete: the VM has run since."""
     make_directory(place)
-    for file in (_SEAL, _ARRIVED):
-        (place / file).unlink(missing_ok=True)
+    (place / _SEAL).unlink(missing_ok=True)
 
 
 def seal(place: Path, boot: int, files: frozenset[str], on_bytes: Callable[[int], object]) -> None:
@@ -133,11 +131,6 @@ def seal(place: Path, boot: int, files: frozenset[str], on_bytes: Callable[[int]
 def _remove(place: Path, name: str) -> None:
     for file in (place / name, (place / name).with_suffix(".json")):
         file.unlink(missing_ok=True)
-
-
-def confirm(place: Path) -> None:
-    """Note that a new VM was found to have all of it."""
-    write_atomically(place / _ARRIVED, "{}")
 
 
 def digest(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> str:

@@ -6,15 +6,15 @@ from __future__ import annotations
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep
 from ...core.plan import Plan, Step, in_number, size_in_words
-from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of
-from .model import Confirm, Create, Fill, Found, Load, Objects, Remove, Return, SetAside, Wish
+from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of, set_aside
+from .model import KEPT, LEAVING, RETURNING, Confirm, Create, Fill, Found, Load, Objects, Remove, Return, Wish
 from .objects import key_of
 
 
 def plan_arriving(found: Found, wish: Wish) -> Plan:
     """Return the steps: images, then the data of volumes, then the objects that use both."""
     archive, what = found.archive, f"fill profile '{wish.profile}'"
-    if archive.arrived or (not found.kept and archive.sealed is None):
+    if found.verified or (not found.kept and archive.sealed is None):
         return Plan()
     if archive.sealed is None:
         return Plan(refusals=(RefusedStep(what, f"the archive '{wish.place}' is not complete", f"Run {PLAYBOOK} again."),))
@@ -50,7 +50,7 @@ def plan_ready(found: Found, wish: Wish) -> Plan:
         reason = f"{', '.join(found.arrived.waiting[:5])} {'is' if len(found.arrived.waiting) == 1 else 'are'} not ready"
         remedy = f"See 'kubectl get pods --all-namespaces', and run again; {PLAYBOOK} with --tags back brings back the old VM."
         return Plan(refusals=(NotVerified(f"verify profile '{wish.profile}'", reason, remedy),))
-    if found.archive.sealed is None or found.archive.arrived:
+    if found.archive.sealed is None or found.verified:
         return Plan()
     return Plan((Confirm("note", "that everything has arrived", silent=True),))
 
@@ -66,31 +66,41 @@ def plan_return(found: Found, wish: Wish) -> Plan:
         known = ", ".join(others) or "none"
         return Plan(refusals=(InputError(what, "it is not clear which", f"Name it as E(confirm). There are: {known}."),))
     steps: list[Step] = [Return("bring back", f"the VM of profile '{wish.profile}'", f"kept as '{kept.name}'", kept=kept)]
-    if runtime and runtime == wish.runtime:
-        if found.current.health != STOPPED:
+    if half := next((one for one in found.kept if one.state == LEAVING and one.runtime == wish.runtime), None):
+        steps.insert(0, set_aside(wish, half.name, half.runtime))
+    elif runtime == wish.runtime or (not runtime and found.parts and kept.state == KEPT):
+        if found.current.exists and found.current.health != STOPPED:
             reason = f"the new one is {found.current.health}"
             return Plan(refusals=(RefusedStep(what, reason, f"Stop it with 'colima stop {wish.profile}', and run again."),))
-        name = kept_name(wish, runtime)
+        name = kept_name(wish, wish.runtime)
         if any(one.name == name for one in found.kept):
             remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
             return Plan(refusals=(RefusedStep(what, f"another one is still kept as '{name}'", remedy),))
-        target = f"the VM of profile '{wish.profile}'"
-        steps.insert(0, SetAside("keep", target, f"aside, as '{name}'", name=name, runtime=runtime))
+        steps.insert(0, set_aside(wish, name, wish.runtime))
+    elif runtime and kept.state == KEPT:
+        remedy = f"If nothing in it is needed, delete it with 'colima delete --data {wish.profile}', and run again."
+        return Plan(refusals=(RefusedStep(what, f"another VM with runtime {runtime} has its place", remedy),))
     return Plan(tuple(steps))
 
 
 def plan_retire(found: Found, wish: Wish) -> Plan:
     """Return the steps that give up a kept VM and the archive. Only for who names it, and once the new one was found good."""
     if not found.kept:
-        return Plan()
+        left = Remove("remove", "what a killed run has left", silent=True, name="", archive=False)
+        return Plan((left,)) if found.left else Plan()
     what, names = f"remove the old VM of profile '{wish.profile}'", [one.name for one in found.kept]
     kept = next((one for one in found.kept if one.name == wish.confirm), None)
     if kept is None:
         return Plan(
             refusals=(RefusedStep(what, "everything in it would be lost", f"Name it as E(confirm): {', '.join(names)}."),)
         )
-    if kept.runtime != wish.runtime and found.archive.files and not found.archive.arrived:
+    if kept.state != KEPT:
+        how = " with --tags back" if kept.state == RETURNING or kept.runtime == wish.runtime else ""
+        return Plan(refusals=(RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this."),))
+    if kept.runtime != wish.runtime and found.archive.files and not found.verified:
         reason = "the new one was not found to have all of it"
         return Plan(refusals=(RefusedStep(what, reason, "Run the move again to its end, and then this."),))
     target = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'"
-    return Plan((Remove("remove", target, "and the archive", name=kept.name),))
+    # Another one that is kept can still be what the archive is of.
+    last = len(found.kept) == 1
+    return Plan((Remove("remove", target, "and the archive" if last else "", name=kept.name, archive=last),))

@@ -77,12 +77,17 @@ def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
 
 
 def remove(paths: Paths, called: str) -> None:
-    """Remove a kept VM, and what a killed run has left of one."""
+    """Remove a kept VM, where one is named, and what killed runs have left of others."""
     place = paths.kept
-    if (place / called).exists():
+    if called and (place / called).exists():
         rename_new(place / called, place / f".{called}{_REMOVED}")
-    for left in place.glob(f".*{_REMOVED}"):
-        shutil.rmtree(left)
+    for one in left(paths):
+        shutil.rmtree(one)
+
+
+def left(paths: Paths) -> list[Path]:
+    """Return what killed runs have left of VMs that they removed."""
+    return list(paths.kept.glob(f".*{_REMOVED}"))
 
 
 def _forget(paths: Paths, name: Name) -> None:

@@ -56,7 +56,7 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
     """Return the steps. Nothing is changed in the VM but that its cluster, and then itself, is stopped."""
     half = next((one for one in found.kept if one.state == LEAVING), None)
     if half:
-        return Plan((_set_aside(wish, half.name, half.runtime),))
+        return Plan((set_aside(wish, half.name, half.runtime),))
     there = runtime_of(found) == wish.runtime or (not found.current.exists and _has_left(found))
     if there and wish.runtime != SOURCE:
         return Plan()
@@ -64,7 +64,7 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
     if problem := next(_problems(found, wish, what, name), None):
         return Plan(refusals=(problem,))
     if found.current.health == STOPPED:
-        return Plan((_set_aside(wish, name, SOURCE),))
+        return Plan((set_aside(wish, name, SOURCE),))
     return _plan_saving(found, wish, what, name)
 
 
@@ -84,14 +84,15 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     steps += [
         Seal("verify", "the archive", str(wish.place), boot=found.boot, files=frozenset(files)),
         StopProfile("stop", f"profile '{wish.profile}'"),
-        _set_aside(wish, name, SOURCE),
+        set_aside(wish, name, SOURCE),
     ]
     left = tuple(_left_behind(found, objects, name))
     shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
     return Plan(tuple(steps), *shown, warnings=left)
 
 
-def _set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
+def set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
+    """Return the step that renames the profile's VM away, or goes on with that."""
     return SetAside("keep", f"the VM of profile '{wish.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
 
 

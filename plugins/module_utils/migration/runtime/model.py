@@ -69,14 +69,13 @@ class SavedClaim:
 class Archive:
     """What is in the directory of a move. sealed: the start of the VM after which all of it was written and read again.
 
-    arrived: a new VM was found to have all of it, and its workloads ready; from then on it is history. files: anything is there.
+    files: anything is there.
     """
 
     images: tuple[SavedImages, ...] = ()
     claims: tuple[SavedClaim, ...] = ()
     objects: Objects | None = None
     sealed: int | None = None
-    arrived: bool = False
     files: bool = False
 
 
@@ -122,7 +121,9 @@ class Arrived:
 class Found:
     """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
-    engine, objects: None where they could not be asked. free: at the archive's place. others: names of the other profiles.
+    engine, objects: None where they could not be asked. verified: this VM was found to have all of the archive, and its workloads
+    ready; from then on the archive is history. free: at the archive's place. parts: there is a VM, or something of one. left: a
+    killed run has left something of a VM that it removed. others: names of the other profiles.
     """
 
     current: Current
@@ -132,8 +133,11 @@ class Found:
     engine: Inventory | None = None
     objects: Objects | None = None
     arrived: Arrived = Arrived()
+    verified: bool = False
     free: int = 0
     one_disk: bool = True
+    parts: bool = True
+    left: bool = False
     others: tuple[str, ...] = ()
 
 
@@ -216,9 +220,10 @@ class Create(Step):
 
 @dataclass(frozen=True)
 class Remove(Step):
-    """Remove a kept VM, and the archive."""
+    """Remove a kept VM, where one is named, and what killed runs have left of others. archive: and the archive."""
 
     name: str = field(kw_only=True)
+    archive: bool = field(kw_only=True)
 
 
 @dataclass(frozen=True)

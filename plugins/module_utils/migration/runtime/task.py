@@ -22,7 +22,7 @@ from ...colima_paths import parse_name, resolve
 from ...core.plan import Plan, Step
 from ...core.progress import tell
 from ...core.subject import Outcome, Subject
-from ...core.system.files import room_at
+from ...core.system.files import room_at, write_atomically
 from ...core.system.home import home
 from ...docker.stream import Api
 from .. import inventory
@@ -126,8 +126,11 @@ class RuntimeMove(Subject[Wish, Found]):
             boot,
             archive.read(desired.place),
             kept.read(paths, name),
+            verified=paths.filled(name).exists(),
             free=room_at(desired.place),
             one_disk=kept.on_one_disk(paths, name),
+            left=bool(kept.left(paths)),
+            parts=any(path.exists() for path in kept.homes(paths, name).values()),
             others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
         if current.health == RUNNING and desired.phase == "leave" and runtime_of(found) == SOURCE != desired.runtime:
@@ -162,7 +165,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def _with_target(self, found: Found) -> Found:
         saved, phase = found.archive, self.wish.phase
-        if saved.sealed is None or (saved.arrived and phase == "arrive"):
+        if saved.sealed is None or (found.verified and phase == "arrive"):
             return found
         files = frozenset(one.file for one in saved.images if not self.inside.missing(one.namespace, one.images))
         paths = self.inside.existing([one.claim.path for one in saved.claims])
@@ -213,7 +216,7 @@ class RuntimeMove(Subject[Wish, Found]):
             kept.bring_back(paths, name, step.kept)
         else:
             # The archive first: without it, the name alone is enough to go on.
-            if place.exists():
+            if step.archive and place.exists():
                 shutil.rmtree(place)
             kept.remove(paths, step.name)
 
@@ -228,7 +231,7 @@ class RuntimeMove(Subject[Wish, Found]):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)
         else:
-            archive.confirm(place)
+            write_atomically(self.colima.paths.filled(self.wish.profile), "")
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:
         meter, seen = Meter(claim.claim, claim.size), [0]
@@ -258,7 +261,7 @@ class RuntimeMove(Subject[Wish, Found]):
                 "objects": [called(one) for one in (found.archive.objects or Objects()).items],
             },
             "kept": [{"name": one.name, "runtime": one.runtime} for one in found.kept],
-            "verified": found.archive.arrived,
+            "verified": found.verified,
         }
 
 

@@ -73,5 +73,16 @@ def test_what_a_killed_removal_has_left_goes_with_the_next(paths: Paths) -> None
     place = paths.kept
     (place / "k8s-docker").rename(place / ".k8s-docker.removed")
     assert kept.read(paths, NAME) == ()
-    kept.remove(paths, "k8s-docker")
+    assert kept.left(paths)
+    kept.remove(paths, "")
     assert list(place.iterdir()) == []
+
+
+def test_that_a_vm_has_everything_is_known_of_that_vm_alone(paths: Paths) -> None:
+    paths.filled(NAME).write_text("")
+    kept.set_aside(paths, NAME, "k8s-containerd", "containerd")
+    paths.instance(NAME).mkdir()
+    assert not paths.filled(NAME).exists()
+    paths.instance(NAME).rmdir()
+    kept.bring_back(paths, NAME, *kept.read(paths, NAME))
+    assert paths.filled(NAME).exists()

@@ -38,9 +38,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Found,
     Kept,
     Objects,
+    Remove,
+    Return,
     SavedClaim,
     SavedImages,
     SaveImages,
+    SetAside,
     Wish,
 )
 
@@ -65,6 +68,7 @@ SAVED = Archive(
 )
 SEALED = replace(SAVED, sealed=BOOT)
 KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, {})
+KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd")
 
 
 def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True) -> Current:
@@ -178,7 +182,7 @@ ALL = Arrived(frozenset(one.file for one in SEALED.images), frozenset(["pvc-1"])
 def test_what_is_there_is_left_alone() -> None:
     assert plan_arriving(replace(NEW, arrived=ALL), WISH).steps == ()
     # What the user has removed since does not come back.
-    assert plan_arriving(replace(NEW, archive=replace(SEALED, arrived=True)), WISH).steps == ()
+    assert plan_arriving(replace(NEW, verified=True), WISH).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -212,14 +216,57 @@ def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
         "bring back the VM of profile 'k8s' (kept as 'k8s-docker')",
     ]
     assert "the new one is running" in plan_return(NEW, WISH).refusals[0].message
-    back = replace(NEW, current=profile(STOPPED), kept=(replace(KEEP, name="k8s-containerd", runtime="containerd"),))
+    back = replace(NEW, current=profile(STOPPED), kept=(KEPT_NEW,))
     assert plan_return(back, WISH).steps == ()
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        # The VM itself has gone aside, its disk has not.
+        replace(STOPPED_NEW, current=profile(ABSENT), kept=(replace(KEPT_NEW, state=LEAVING), KEEP)),
+        # The user has deleted the new VM; colima keeps its disk.
+        replace(STOPPED_NEW, current=profile(ABSENT)),
+    ],
+)
+def test_the_way_back_is_free_before_the_old_vm_comes(found: Found) -> None:
+    assert [type(step) for step in plan_return(found, WISH).steps] == [SetAside, Return]
+    free = replace(found, parts=False, kept=(KEEP,))
+    assert [type(step) for step in plan_return(free, WISH).steps] == [Return]
+
+
+def test_a_way_back_that_was_begun_goes_on_and_another_vm_stays_in_its_place() -> None:
+    half = replace(STOPPED_NEW, current=profile(ABSENT), kept=(replace(KEEP, state=RETURNING), KEPT_NEW))
+    assert [type(step) for step in plan_return(half, WISH).steps] == [Return]
+    assert plan_return(replace(half, current=profile(STOPPED)), WISH).refusals == ()
+    other = replace(STOPPED_NEW, current=profile(STOPPED, "docker"))
+    assert "another VM with runtime docker has its place" in plan_return(other, WISH).refusals[0].message
+
+
 def test_a_vm_is_removed_only_by_its_name_and_once_the_new_one_is_good() -> None:
-    good = replace(NEW, archive=replace(SEALED, arrived=True))
+    good = replace(NEW, verified=True)
     assert "Name it as E(confirm): k8s-docker" in plan_retire(good, WISH).refusals[0].message
     named = replace(WISH, confirm="k8s-docker")
     assert "was not found to have all of it" in plan_retire(NEW, named).refusals[0].message
     assert plan_retire(good, named).actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker' (and the archive)"]
     assert plan_retire(replace(good, kept=()), named).steps == ()
+    assert plan_retire(replace(good, kept=(), left=True), named).steps[0].silent
+
+
+def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
+    both = replace(NEW, kept=(KEPT_NEW, KEEP))
+    (step,) = plan_retire(both, replace(WISH, confirm=KEPT_NEW.name)).steps
+    assert isinstance(step, Remove) and not step.archive and "archive" not in str(step)
+
+
+@pytest.mark.parametrize(
+    ("kept", "remedy"),
+    [
+        (replace(KEEP, state=LEAVING), "Run playbooks/move.yml to its end"),
+        (replace(KEEP, state=RETURNING), "Run playbooks/move.yml with --tags back to its end"),
+        (replace(KEPT_NEW, state=LEAVING), "Run playbooks/move.yml with --tags back to its end"),
+    ],
+)
+def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: Kept, remedy: str) -> None:
+    found = replace(NEW, verified=True, kept=(kept,))
+    assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message
