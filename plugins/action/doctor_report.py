@@ -55,7 +55,9 @@ class ActionModule(ActionBase):
         }
         if broken:
             where = f" on {len(broken)} of {len(laptops)} laptops: {', '.join(broken)}" if len(laptops) > 1 else ""
-            return {**result, "failed": True, "msg": f"Something is broken{where}. What helps is listed below."}
+            # Ansible prints all that a failed task returns above the findings.
+            said = {name: value for name, value in result.items() if value and value != "findings"}
+            return {**said, "failed": True, "msg": f"Something is broken{where}. What helps is listed below."}
         return result
 
 

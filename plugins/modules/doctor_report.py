@@ -61,11 +61,11 @@ EXAMPLES = r"""
 RETURN = r"""
 show:
   description: What is shown, O(show).
-  returned: always
+  returned: when nothing is broken, or O(show=all)
   type: str
 files:
   description: The files that were written.
-  returned: always
+  returned: when nothing is broken, or there are any
   type: list
   elements: str
 broken:
@@ -75,13 +75,13 @@ broken:
   elements: str
 unreachable:
   description: The laptops that could not be reached or examined.
-  returned: always
+  returned: when nothing is broken, or there are any
   type: list
   elements: str
 changes:
   description:
     - What has changed since the report in O(compare), a line for each check that ended in another way.
-  returned: always
+  returned: when nothing is broken, or there are any
   type: list
   elements: str
 """

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import commands
 
-from tests.support.patient import VENV, Patient
+from tests.support.lab_playbooks import light_lab
+from tests.support.patient import AUTHORITIES, VENV, Patient
 from tests.support.time_limits import in_time
 
 from .states import TO_READ, State
@@ -47,6 +48,17 @@ def fingerprint(home: Path) -> dict[str, str]:
         else:
             found[str(path)] = ""
     return found
+
+
+def test_before_the_first_run_every_check_has_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in AUTHORITIES:
+        monkeypatch.delenv(name, raising=False)
+    with light_lab() as lab:
+        laptop = Patient(lab, lab.environment).examine()
+    assert {check["status"] for check in laptop["checks"]} <= {"ok", "note", "warning", "broken"}
+    assert [row["state"] for row in laptop["profiles"]] == ["absent", "absent"]
+    (health,) = (check for check in laptop["checks"] if check["id"] == "profiles.health" and check["about"] == "k8s")
+    assert health["remedy"].endswith("playbooks/workstation.yml --tags colima")
 
 
 def test_a_healthy_laptop_has_no_finding(patient: Patient) -> None:

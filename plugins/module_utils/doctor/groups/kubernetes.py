@@ -56,9 +56,8 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 def _wants_kubernetes(laptop: Laptop, name: str, current: Current) -> bool:
     desired = next(one for one in laptop.look("colima_profile").desired.desired if one.name.name == name)
-    return desired.state != "absent" and bool(
-        desired.stated.get("kubernetes.enabled", has_kubernetes(current.applied or {"runtime": ""}))
-    )
+    applied = current.applied is not None and has_kubernetes(current.applied)
+    return desired.state != "absent" and bool(desired.stated.get("kubernetes.enabled", applied))
 
 
 def _current(current: Current) -> Check:
