@@ -32,7 +32,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -113,6 +113,9 @@ converge: $(VENV)/.lab ## Converge this laptop
 
 settings: $(VENV)/.lab ## Show what is set on this laptop, and in which line of which file
 	@$(ANSIBLE) playbooks/settings.yml $(ARGS)
+
+status: $(VENV)/.lab ## Show the VMs: state, CPUs, memory, disk, uptime, address; in a second, and changing nothing
+	@$(ANSIBLE) playbooks/doctor.yml --tags profiles $(ARGS)
 
 doctor: $(VENV)/.lab ## Look at the whole workstation and say what helps; REPORT=path writes JSON and HTML
 	@$(ANSIBLE) playbooks/doctor.yml $(if $(REPORT),-e doctor_report="$(REPORT)") $(ARGS)
