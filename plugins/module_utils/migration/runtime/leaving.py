@@ -108,7 +108,8 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
         known = f"There are: {', '.join(found.others) or 'none'}."
         yield InputError(what, "there is no such profile", f"{known}{suggestion(str(profile), found.others)}")
     if wish.runtime == SOURCE:
-        yield InputError(what, f"its settings say runtime: {SOURCE}", "Let them say runtime: containerd, and run again.")
+        what = f"move profile '{profile}' to another runtime"
+        yield InputError(what, "its settings do not say runtime: containerd", "Let them say so, and run again.")
     if any(one.state == RETURNING for one in found.kept):
         yield RefusedStep(what, "its old VM is on the way back", f"Run {PLAYBOOK} with --tags back to its end.")
     if runtime_of(found) != SOURCE:

@@ -136,7 +136,7 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
             "there is no such profile. There are: k8s, docker-buildx. Did you mean",
         ),
         (replace(FOUND, current=profile(runtime="incus")), WISH, "it has runtime incus"),
-        (FOUND, replace(WISH, runtime="docker"), "its settings say runtime: docker"),
+        (FOUND, replace(WISH, runtime="docker"), "its settings do not say runtime: containerd"),
         (replace(FOUND, current=profile(STOPPED), archive=SAVED), WISH, "it is stopped, and not all of it is in the archive"),
         (replace(FOUND, current=profile(STOPPED), archive=SEALED, boot=8), WISH, "it is stopped, and not all of it"),
         (replace(FOUND, current=profile(HALF)), WISH, "it is half-started"),
