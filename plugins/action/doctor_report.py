@@ -13,7 +13,14 @@ from ..module_utils.core.errors import WorkstationError, naming_files
 from ..module_utils.core.system.files import write_atomically
 from ..module_utils.doctor.show.compare import changes, in_words
 from ..module_utils.doctor.show.report import document, files_for, read_document
+from ..plugin_utils.settings import wrong_options
 
+_SPEC = {
+    "register": {"type": "str", "default": "doctor_result"},
+    "show": {"type": "str", "choices": ["findings", "all"], "default": "findings"},
+    "report": {"type": "str", "default": ""},
+    "compare": {"type": "str", "default": ""},
+}
 _NO_ANSWER = {"msg": "it could not be reached"}
 
 
@@ -26,14 +33,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what was written; fails where something is broken."""
         super().run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(
-            {
-                "register": {"type": "str", "default": "doctor_result"},
-                "show": {"type": "str", "choices": ["findings", "all"], "default": "findings"},
-                "report": {"type": "str", "default": ""},
-                "compare": {"type": "str", "default": ""},
-            }
-        )
+        if wrong := wrong_options(self._task, _SPEC):
+            return {"failed": True, "msg": wrong}
+        _spec, options = self.validate_argument_spec(_SPEC)
         found = document(_results(task_vars or {}, options["register"]))
         try:
             with naming_files("write the report"):

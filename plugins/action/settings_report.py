@@ -17,10 +17,11 @@ from ..module_utils.policy.judge import Violation, demands
 from ..module_utils.policy.rules import Rule
 from ..plugin_utils.layers import Place, layers_of, places_of
 from ..plugin_utils.policy.files import policy_files
-from ..plugin_utils.settings import OF_PLAYBOOKS, mentioned, why_unknown
+from ..plugin_utils.settings import OF_PLAYBOOKS, mentioned, why_unknown, wrong_options
 from ..plugin_utils.templates import unread
 from .converge import known_subject
 
+_SPEC = {"show": {"type": "str", "choices": ["set", "all"], "default": "set"}}
 _ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
@@ -33,9 +34,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the settings, and whether the defaults are to be shown as well."""
         super().run(tmp, task_vars)
-        _spec, options = self.validate_argument_spec(
-            {"show": {"type": "str", "choices": ["set", "all"], "default": "set"}},
-        )
+        if wrong := wrong_options(self._task, _SPEC, {"show": "settings_show"}):
+            return {"failed": True, "msg": wrong}
+        _spec, options = self.validate_argument_spec(_SPEC)
         try:
             return {"changed": False, "show": options["show"], "settings": list(self._settings(task_vars or {}))}
         except WorkstationError as error:

@@ -244,6 +244,14 @@ def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
                     findings.add(in_words(str(refusal), work.names))
 
 
+def wrong_options(task: Any, spec: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
+    """Return what is wrong with the options of a task that has no subject, empty where they are right.
+
+    names: the variable of each option, where it is not that of a role.
+    """
+    return " ".join(problem.sentence for problem in problems(spec, task.args, names=names or variables_of(task)))
+
+
 def _module(task: Any) -> str:
     return str(task.action).rpartition(".")[2]
 

@@ -43,7 +43,12 @@ class WorkstationError(Exception):
     @property
     def message(self) -> str:
         """The sentence."""
-        return f"Could not {self.what}: {self.reason}. {self.remedy}".rstrip() if self.reason else self.what
+        return f"{self.complaint}. {self.remedy}".rstrip() if self.reason else self.what
+
+    @property
+    def complaint(self) -> str:
+        """The sentence without what to do next, and without a full stop."""
+        return f"Could not {self.what}: {self.reason}" if self.reason else self.what.removesuffix(".")
 
     def __str__(self) -> str:
         return self.message

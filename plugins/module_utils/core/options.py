@@ -87,9 +87,14 @@ class _Check:
     def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
         if isinstance(value, Mapping) or (elements["type"] == "dict" and not isinstance(value, list | tuple)):
-            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. Begin each entry with '- '.", value
-        elif isinstance(value, list | tuple):
-            for number, item in enumerate(value, 1):
+            remedy = "Begin each entry with '- '."
+            if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+                # -e name=value takes any value for a text.
+                remedy = f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
+            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
+        elif isinstance(value, list | tuple | str):
+            # A text is a list with commas, for Ansible.
+            for number, item in enumerate(value.split(",") if isinstance(value, str) else value, 1):
                 if elements["type"] != "dict":
                     yield from self.value(elements, option, item, where, hide=hide)
                 elif isinstance(item, Mapping):

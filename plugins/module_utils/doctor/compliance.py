@@ -46,7 +46,7 @@ def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
     try:
         profiles = laptop.profiles()
     except WorkstationError as error:
-        yield LIVE.unknown(error.message, error.remedy)
+        yield LIVE.unknown(error.complaint, error.remedy)
         return
     for name, current in profiles.items():
         if not current.exists or current.known is None:
@@ -64,7 +64,7 @@ def _tools(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
         try:
             answer = laptop.once(("version", rule.tool), partial(said, rule.tool, Bounded))
         except WorkstationError as error:
-            yield TOOLS.unknown(error.message, error.remedy, rule.tool)
+            yield TOOLS.unknown(error.complaint, error.remedy, rule.tool)
             continue
         if not answer:
             continue

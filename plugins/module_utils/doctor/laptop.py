@@ -17,7 +17,7 @@ from ..core.errors import WorkstationError
 from ..core.system.command import Cli, Output, complete_path
 from ..docker.engine import Silent, get_unix
 from ..kube.entry import kubeconfig_paths
-from .settings import Look, desired_of, look, subject_of
+from .settings import Look, desired_of, look, refuse_wrong, subject_of
 
 if TYPE_CHECKING:
     from ..colima.client.programs import Colima
@@ -143,8 +143,9 @@ class Laptop:
         return self.once("colima", lambda: bounded(resolve(self.environment, self.system)))
 
     def docker_sockets(self) -> Mapping[str, str]:
-        """Return the docker sockets of the profiles that run docker, by profile, without asking colima."""
+        """Return the docker sockets of the profiles that run docker, by profile, without asking colima. Raises InputError."""
         listed = self.settings.get("colima_profile", {}).get("profiles") or ()
+        refuse_wrong("colima_profile", subject_of("colima_profile"), {"profiles": listed})
         names = [parse_name(str(one["name"])) for one in listed if one.get("runtime", "docker") == "docker"]
         return {name.name: self.colima.paths.socket(name, "docker").removeprefix("unix://") for name in names}
 

@@ -73,10 +73,15 @@ def subject_of(module: str) -> Subject[Any, Any]:
 
 def desired_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
     """Return what the settings ask of a module. Raises InputError for settings that a run would refuse."""
+    refuse_wrong(module, subject, options)
+    return subject.desired(complete(subject.spec, options), check_mode=True)
+
+
+def refuse_wrong(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> None:
+    """Raise InputError for options of a type or form that the module does not take."""
     wrong = problems(subject.spec, options, subject.hidden, variables_of(module, subject))
     if wrong:
         raise InputError(wrong[0].sentence)
-    return subject.desired(complete(subject.spec, options), check_mode=True)
 
 
 def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:

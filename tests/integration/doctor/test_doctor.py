@@ -209,9 +209,13 @@ def test_a_report_is_written_once_asked_for_and_compared_with_an_earlier_one(pat
     patient.play("doctor", "--tags", "docker", "--check", "-e", f"doctor_report={tmp_path}/checked")
     assert not (tmp_path / "checked.json").exists()
     patient.play("doctor", "--tags", "docker", "-e", f"doctor_compare={tmp_path}/first.html")
-    assert patient.code == 2 and "it is not JSON. Give the JSON file that an earlier run wrote" in " ".join(
-        patient.output.split()
+    last = patient.output.splitlines()[-1]
+    assert (
+        patient.code == 2 and last.startswith("FAILED doctor: Could not compare with") and "it is not JSON. Give the JSON" in last
     )
+    patient.play("doctor", "--tags", "docker", "-e", "doctor_show=everything")
+    last = patient.output.splitlines()[-1]
+    assert last == "FAILED doctor: Could not use 'everything' as 'doctor_show': it is not a choice. Use one of findings, all."
     patient.converge()
 
 

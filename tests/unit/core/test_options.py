@@ -41,6 +41,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "'profiles': entry 1 is a text, not a mapping. Write its options as 'option: value', one a line.",
     ),
     "profiles as a mapping": ({"profiles": {"dev": {}}}, "'profiles': it is a mapping, not a list. Begin each entry with '- '."),
+    "profiles as JSON behind -e profiles=": (
+        {"profiles": '[{"name": "dev"}]'},
+        """'profiles': it is a text, not a list. Write it as '- ' entries, or behind -e as '{"profiles": [...]}'.""",
+    ),
     "cpu in words": (
         {"name": "dev", "cpu": "many"},
         "'many' as 'cpu': it is not a whole number. Use one such as 4.",
@@ -58,6 +62,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
 def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
     assert [problem.sentence for problem in problems(Profiles.spec, options)] == [f"Could not use {message}"]
+
+
+@pytest.mark.parametrize("given", ["bash,zhs", ["bash", "zhs"]])
+def test_a_choice_in_a_list_is_named_whether_the_list_has_commas_or_entries(given: Any) -> None:
+    spec = {"completion": {"type": "list", "elements": "str", "choices": ["bash", "zsh"]}}
+    (problem,) = problems(spec, {"completion": given})
+    assert problem.sentence == "Could not use 'zhs' as 'completion': it is not a choice. Use one of bash, zsh."
 
 
 def test_what_ansible_can_make_something_of_is_left_to_it() -> None:

@@ -48,7 +48,7 @@ def lines(*checks: Check, **options: Any) -> list[str]:
 
 def test_the_first_line_is_the_verdict_and_the_worst_comes_first() -> None:
     shown = lines(OK, NOTE, DRIFT, TORN)
-    assert shown[0] == "mac: the workstation is broken (1 broken, 1 need attention, 1 to know of 4 checks, 0.9 s)"
+    assert shown[0] == "mac: the workstation is broken (1 broken, 1 warning, 1 note in 4 checks, 0.9 s)"
     assert [line.split()[0] for line in shown if re.match(r"[A-Z]", line)] == ["BROKEN", "WARNING", "NOTE"]
     assert not [line for line in shown if "tools.colima" in line]
 
@@ -149,6 +149,10 @@ def test_a_run_of_one_laptop_is_a_screen_and_of_several_a_table() -> None:
     assert (
         shown[0].startswith("mac: the workstation works") and shown[-1] == "Written to /x.json" and "  a: ok -> note, b" in shown
     )
+    doctor.takes(REPORTS, "mac", {"broken": ["mac"], "msg": "Something is broken."})
+    assert "FAILED" not in " ".join(line.text for line in doctor.lines({}, None))
+    doctor.takes(REPORTS, "mac", {"msg": "Could not write\nthe report"})
+    assert [*doctor.lines({}, None)][-1].text == "FAILED doctor: Could not write the report"
     doctor.takes(EXAMINES, "pc", result(OK))
     table = [line.text.split() for line in doctor.lines({"tv": "no route", "mac": "it is broken"}, None)]
     assert [words[:2] for words in table[1:4]] == [["tv", "unreachable"], ["mac", "warning"], ["pc", "ok"]]

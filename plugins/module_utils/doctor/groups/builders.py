@@ -53,7 +53,7 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
         away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
         yield BUILDER.broken("its record can't be read", f"{away} && {laptop.converge('buildx')}", name)
     if not damaged:
-        yield BUILDER.broken(error.message, error.remedy)
+        yield BUILDER.broken(error.complaint, error.remedy)
 
 
 def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:

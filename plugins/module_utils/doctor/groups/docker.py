@@ -33,7 +33,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         try:
             look = laptop.look("docker_context")
         except InputError as error:
-            yield CONTEXT.broken(error.message, error.remedy)
+            yield CONTEXT.broken(error.complaint, error.remedy)
             return
         yield from _contexts(laptop, look)
 

@@ -66,7 +66,7 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
         again = laptop.converge("colima") if current is None else laptop.restart(name)
         yield CLUSTER.broken(f"could not {error.what}: {error.reason}", again, context)
     else:
-        yield CLUSTER.broken(error.message, error.remedy or laptop.converge("colima"), context)
+        yield CLUSTER.broken(error.complaint, error.remedy or laptop.converge("colima"), context)
 
 
 def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:

@@ -157,7 +157,7 @@ def _nerdctl(laptop: Laptop) -> Iterator[Check]:
     try:
         look: Look = laptop.look("nerdctl_wrapper")
     except WorkstationError as error:
-        yield NERDCTL.broken(error.message, error.remedy)
+        yield NERDCTL.broken(error.complaint, error.remedy)
         return
     converge = laptop.converge("nerdctl")
     steps = [step for step in look.plan.steps if not step.silent]

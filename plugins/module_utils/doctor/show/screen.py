@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ...core.plan import in_number
 from ..model import SEVERITY, Status
 
 _INDENT = 10
@@ -51,8 +52,12 @@ def verdict(name: str, result: Mapping[str, Any]) -> str:
     """Return the first line."""
     counts = result["counts"]
     total = sum(counts.values())
-    said = [f"{counts[status]} {word}" for status, word in _COUNTED if counts.get(status)]
-    what = f"{', '.join(said)} of {total} checks" if said else f"all {total} checks are well"
+    said = [
+        in_number(counts[status], word) if word else f"{counts[status]} {status}"
+        for status, word in _COUNTED
+        if counts.get(status)
+    ]
+    what = f"{', '.join(said)} in {total} checks" if said else f"all {total} checks are well"
     return f"{name}: {_VERDICTS[result['verdict']]} ({what}, {result['seconds']:.1f} s)"
 
 
@@ -63,7 +68,8 @@ _VERDICTS = {
     "warning": "the workstation works, and needs attention",
     "broken": "the workstation is broken",
 }
-_COUNTED = (("broken", "broken"), ("warning", "need attention"), ("unknown", "unknown"), ("note", "to know"))
+# Each status with the noun that is counted; none where the status itself is said.
+_COUNTED = (("broken", ""), ("warning", "warning"), ("unknown", ""), ("note", "note"))
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
