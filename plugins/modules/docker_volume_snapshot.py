@@ -14,7 +14,8 @@ description:
     times, hard links, extended attributes, access lists and holes.
   - An archive is read back and compared with the volume before it counts. A restored volume is filled under a temporary name,
     compared with the snapshot, and only then gets its own name.
-  - A volume that is still what it was in the snapshot needs nothing.
+  - A volume that is still what it was in the snapshot needs nothing. To know that, check mode of a restore, too, reads it with a
+    helper in the engine, which is removed again.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   engine:

@@ -55,13 +55,29 @@ def remove_left(paths: tuple[Path, ...]) -> Remove:
     return Remove("remove", "what a killed run has left", paths=paths, silent=True)
 
 
+def remove(paths: Sequence[Path]) -> None:
+    """Remove snapshots, or what was to become one. What is left of one has no name, and goes with the next run."""
+    for path in paths:
+        part = path if path.name.endswith(PART) else _part(path)
+        if part != path:
+            rename_new(path, part)
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}{PART}")
+
+
 @contextlib.contextmanager
 def begun(path: Path) -> Iterator[Path]:
     """Yield a directory for a snapshot, which gets its name once all of it is there. What fails leaves nothing.
 
     What a killed run leaves, the next one removes.
     """
-    part = path.with_name(f".{path.name}{PART}")
+    part = _part(path)
     make_directory(path.parent)
     part.mkdir(0o700)
     try:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..colima.model.state import STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
@@ -12,7 +14,8 @@ from .model import Found, Make, Restore, Wish
 
 def plan_snapshot(found: Found, wish: Wish) -> Plan:
     """Return the steps."""
-    return _plan_restore(found, wish) if wish.restore else _plan_make(found, wish)
+    plan = _plan_restore(found, wish) if wish.restore else _plan_make(found, wish)
+    return replace(plan, steps=(remove_left(found.partial), *plan.steps)) if found.partial else plan
 
 
 def _plan_make(found: Found, wish: Wish) -> Plan:
@@ -26,8 +29,6 @@ def _plan_make(found: Found, wish: Wish) -> Plan:
     old = surplus(before, wish.name, wish.keep)
     if old:
         steps.append(remove_old(f"profile '{wish.profile}'", wish.place, old))
-    if found.partial:
-        steps.insert(0, remove_left(found.partial))
     after = sorted({*before, wish.name} - set(old))
     return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after})
 

@@ -21,12 +21,12 @@ from ..core.progress import tell
 from ..core.subject import Outcome, Subject
 from ..core.system.files import write_atomically
 from . import sparse
-from .kept import MANIFEST, PART, Remove, begun, check, now
+from .kept import MANIFEST, PART, Remove, begun, check, now, remove
 from .model import DISK, Disk, Found, Make, Restore, Snapshot, Wish, snapshots_in
 from .plan import plan_snapshot
 
 _WAIT_SECONDS = 600.0
-_RESTORING = "datadisk.restoring"
+_RESTORING = f"datadisk{PART}"
 
 
 class DiskSnapshot(Subject[Wish, Found]):
@@ -63,7 +63,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         path = self.colima.paths.data_disk(desired.profile) / "datadisk"
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
-        partial = tuple(desired.place.glob(f".*{PART}"))
+        partial = (*desired.place.glob(f".*{PART}"), *path.parent.glob(_RESTORING))
         if not path.is_file():
             return Found(Disk(path, current.health), snapshots, partial)
         # One that is in use changes while it is read.
@@ -83,8 +83,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         elif isinstance(step, Restore):
             self._restore(step.snapshot)
         elif isinstance(step, Remove):
-            for path in step.paths:
-                shutil.rmtree(path)
+            remove(step.paths)
 
     def _make(self, path: Path) -> None:
         disk = self.found.disk

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import begun
+from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.model import kept_in, parts_in
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import MANIFEST, begun, remove
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import snapshots_in
 
 
 def test_a_snapshot_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
@@ -22,3 +26,25 @@ def test_what_fails_takes_no_room(tmp_path: Path, failure: BaseException) -> Non
         (part / "disk").write_text("half")
         raise failure
     assert list(tmp_path.iterdir()) == []
+
+
+SAID = {"digest": "d", "contents": "c", "files": 1, "bytes": 1, "archive_bytes": 1, "occupied_bytes": 1, "made": "", "labels": {}}
+
+
+def test_what_is_not_whole_any_more_is_no_snapshot_and_goes_with_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "data"
+    for name in ("one", "two"):
+        with begun(place / name) as part:
+            (part / MANIFEST).write_text(json.dumps(SAID))
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt(path)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "rmtree", killed)
+        remove([place / "one"])
+    assert [one.name for one in snapshots_in(place)] == [one.name for one in kept_in(tmp_path)] == ["two"]
+    remove([*parts_in(tmp_path), place / "two"])
+    assert list(place.iterdir()) == []

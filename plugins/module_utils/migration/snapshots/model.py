@@ -93,7 +93,7 @@ class Restore(Step):
 
 def kept_in(place: Path) -> Iterator[Kept]:
     """Yield the complete snapshots in a directory. One without a manifest is none."""
-    for manifest in place.glob(f"*/*/{MANIFEST}"):
+    for manifest in place.glob(f"[!.]*/[!.]*/{MANIFEST}"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(manifest.read_text(encoding="utf-8"))
             yield Kept(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +17,7 @@ from ...core.system.files import room_at, write_atomically
 from ...core.system.home import state_directory
 from ...core.system.lock import Lock
 from ...docker.stream import PIECE
-from ...snapshot.kept import MANIFEST, Remove, begun, check, now
+from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
 from .. import inventory
 from ..engines import engine_from, free_bytes
 from ..model import LABEL, Sweep, Unpause, Volume
@@ -119,8 +118,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
                 volumes.unpause(self.place.side, step.container)
             self.record.note_paused(step.container, False)
         elif isinstance(step, Remove):
-            for path in step.paths:
-                shutil.rmtree(path)
+            remove(step.paths)
 
     def _keep(self, step: Keep) -> None:
         name, doing = step.volume.name, f"take snapshot '{step.path.name}' of volume '{step.volume.name}'"
