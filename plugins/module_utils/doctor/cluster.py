@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import InputError, WorkstationError
+from ..core.errors import WorkstationError
 from ..kube.access import read_access
 from ..kube.answers import ApiError
 from ..kube.entry import find_entry
@@ -79,8 +79,3 @@ class Cluster:
     def close(self) -> None:
         """Close every connection."""
         self.kube.http.close()
-
-
-def is_missing(error: WorkstationError) -> bool:
-    """Whether the kubeconfig has no such context."""
-    return isinstance(error, InputError) and bool(error.context.get("missing_context"))

@@ -20,14 +20,6 @@ class Fatal(Exception):
     """What ends a command with a fatal line and exit code 1. The message is the error chain as it is printed."""
 
 
-class GuestExit(Exception):
-    """A command in the guest ended with another code than 0."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"exit status {code}")
-        self.code = code
-
-
 def quote(text: str) -> str:
     """Quote a value the way logrus does: single words stay bare."""
     return text if _PLAIN.match(text) else go_quote(text)

@@ -29,11 +29,8 @@ PODS = Kind("kubernetes.pods", "whether a docker engine is free of the cluster's
 SKEW = Kind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
 KINDS = (CONTEXT, CURRENT, API, CERTIFICATES, NODE, RUNTIME, PODS, SKEW)
 
-# k3s renews certificates at a start when less than this is left.
-RENEWED_DAYS = 90
 FEW_DAYS = 14
 _PODS = '/containers/json?filters={"label":["io.kubernetes.pod.name"]}'
-_STARTING = "{} is not running, so it was not asked"
 
 
 def examine(laptop: Laptop) -> Iterator[Check]:
@@ -183,7 +180,8 @@ def _kubectl() -> str:
     try:
         return str(json.loads(output.stdout)["clientVersion"]["gitVersion"])
     except (ValueError, KeyError, TypeError) as error:
-        raise CommandFailed("read the answer of 'kubectl version'", "it is not what kubectl prints") from error
+        remedy = "Look at what 'kubectl version --client' prints."
+        raise CommandFailed("read the answer of 'kubectl version'", "it is not what kubectl prints", remedy) from error
 
 
 def _minor(version: str) -> int:
