@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -19,11 +18,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.system.proc
 from tests.support.lab_playbooks import light_lab
 from tests.support.patient import AUTHORITIES, VENV, Patient
 from tests.support.time_limits import in_time
+from tests.support.whole_machine.homes import tree
 
 from .states import TO_READ, State
 from .ways import hang_engine
 
-LARGE = 1 << 20
 # What a look at a stopped laptop may start: none of them changes anything.
 READS = {
     "colima": ("list", "status", "ssh", "version"),
@@ -31,23 +30,6 @@ READS = {
     "docker": ("--version", "version", "context", "buildx"),
     "kubectl": ("version",),
 }
-
-
-def fingerprint(home: Path) -> dict[str, str]:
-    """Return what every file below a home is. Of large ones, which are sparse, size and time."""
-    found = {}
-    for path in sorted(home.rglob("*")):
-        if path.is_symlink():
-            found[str(path)] = str(path.readlink())
-        elif path.is_file():
-            status = path.stat()
-            small = status.st_size <= LARGE
-            found[str(path)] = (
-                hashlib.sha256(path.read_bytes()).hexdigest() if small else f"{status.st_size} {status.st_mtime_ns}"
-            )
-        else:
-            found[str(path)] = ""
-    return found
 
 
 def test_before_the_first_run_every_check_has_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,9 +74,9 @@ def test_nothing_is_changed_or_started_on_a_laptop_whose_vms_are_stopped(patient
     patient.shell("colima stop k8s && colima stop docker-buildx")
     calls = Path(patient.inside["REHEARSAL_CALLS"])
     calls.unlink(missing_ok=True)
-    before = fingerprint(patient.home)
+    before = tree(patient.home)
     laptop = patient.examine()
-    assert fingerprint(patient.home) == before
+    assert tree(patient.home) == before
     assert {row["state"] for row in laptop["profiles"]} == {"stopped"}
     assert {check["status"] for check in laptop["checks"] if check["id"] == "profiles.health"} == {"warning"}
     # What needs a running VM is neither broken nor asked.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.whole_machine.homes import tree
+
 ROOT = Path(__file__).resolve().parents[3]
-LARGE = 1 << 20
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
@@ -83,22 +83,10 @@ def flat(output: str) -> str:
     return " ".join(output.split())
 
 
-def fingerprint(folder: Path) -> dict[str, str]:
+def fingerprint(folder: Path) -> dict[str, tuple[str, str]]:
     """Return what every file of a folder is, by name. Logs and the file of Ansible's own temporary folder do not count."""
-    entries = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if name.startswith(("logs", "tmp", "home/.ansible", "run")) or path.is_dir() or path.is_socket():
-            continue
-        status = path.lstat()
-        if path.is_symlink():
-            entries[name] = str(path.readlink())
-        elif status.st_size > LARGE:
-            # Disks: sparse files of many GiB.
-            entries[name] = f"{status.st_size} {status.st_mtime_ns}"
-        else:
-            entries[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return entries
+    passing = ("logs", "tmp", "home/.ansible", "run")
+    return {name: one for name, one in tree(folder).items() if not name.startswith(passing) and one[0][0] not in "ds"}
 
 
 def test_check_mode_on_an_empty_lab_prints_the_plan_and_changes_nothing(lab: Lab) -> None:

@@ -35,10 +35,10 @@ def tree(home: Path) -> dict[str, tuple[str, str]]:
 
 
 def _hash(path: Path) -> str:
-    """The hash of a file. A disk of a VM has hundreds of GiB, nearly all of them holes: of such a file, its size."""
-    size = path.stat().st_size
-    if size > LARGE:
-        return f"{size} bytes"
+    """The hash of a file. A disk of a VM has hundreds of GiB, nearly all of them holes: of such a file, its size and time."""
+    found = path.stat()
+    if found.st_size > LARGE:
+        return f"{found.st_size} bytes of {found.st_mtime_ns}"
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
