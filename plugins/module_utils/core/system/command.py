@@ -132,7 +132,7 @@ class Cli:
     ) -> tuple[Output, str | None]:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
         with contextlib.ExitStack() as opened:
-            out, err = (opened.enter_context(_new_file(file)) for file in printed_to(into)) if into else (subprocess.PIPE,) * 2
+            out, err = (opened.enter_context(new_file(file)) for file in printed_to(into)) if into else (subprocess.PIPE,) * 2
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
@@ -194,7 +194,7 @@ class Cli:
         with contextlib.ExitStack() as opened:
             stdin = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source or subprocess.DEVNULL
             out, err = (opened.enter_context(tempfile.TemporaryFile()) for _channel in "oe")
-            stdout = opened.enter_context(_new_file(target)) if isinstance(target, Path) else target or out
+            stdout = opened.enter_context(new_file(target)) if isinstance(target, Path) else target or out
             process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=err, env=self.environment, start_new_session=True)
             try:
                 while process.poll() is None:
@@ -268,7 +268,8 @@ def _said(file: IO[bytes]) -> str:
     return file.read(_MOST_SAID).decode(errors="replace")
 
 
-def _new_file(path: Path) -> IO[bytes]:
+def new_file(path: Path) -> IO[bytes]:
+    """Open a new file for its owner alone, in place of one of that name."""
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600), "wb")
 

@@ -87,4 +87,4 @@ def size_of(source: volumes.Place, claim: Claim) -> int | None:
                 return None
             raise
         except (IndexError, ValueError) as error:
-            raise CommandFailed(doing, "du does not tell its size") from error
+            raise CommandFailed(doing, "du does not tell its size", "Run again.") from error

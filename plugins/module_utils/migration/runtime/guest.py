@@ -110,7 +110,8 @@ class Inside:
         try:
             found = json.loads(output.stdout or "[]")
         except ValueError as error:
-            raise CommandFailed(f"look at the images of profile '{self.name}'", "nerdctl's answer is not JSON") from error
+            remedy = f"Look at what 'colima nerdctl --profile {self.name} -- images' says, and run again."
+            raise CommandFailed(f"look at the images of profile '{self.name}'", "nerdctl's answer is not JSON", remedy) from error
         for one in found:
             yield image_of(one)
 

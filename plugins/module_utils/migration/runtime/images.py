@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
+from ...core.system.command import new_file
 from ..transfer.image_stream import pass_on
 from ..transfer.sides import Meter, Side
 from . import archive
@@ -22,7 +23,7 @@ def save_images(source: Side, step: SaveImages, place: Path) -> None:
     query = "&".join(f"names={quote(name, safe='')}" for name in names)
     found = hashlib.sha256()
     meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))
-    with archive.written(place, step.file) as part, part.open("xb") as opened, source.trouble(str(step)):
+    with archive.written(place, step.file) as part, new_file(part) as opened, source.trouble(str(step)):
 
         def write(piece: bytes) -> None:
             opened.write(piece)

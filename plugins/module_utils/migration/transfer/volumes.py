@@ -108,13 +108,21 @@ def fill(target: Place, name: str, labels: Mapping[str, str], pieces: Iterable[m
             with target.side.trouble(doing):
                 writer.feed(piece, doing)
         with target.side.trouble(doing):
-            return writer.fed(doing).split()[0]
+            return digest_in(writer.fed(doing), doing)
 
 
 def digest(place: Place, name: str, doing: str) -> str:
     """Return the digest of a volume's archive, which is made and digested beside it."""
     with place.side.trouble(doing):
-        return run(place.image, doing, DIGEST, [volume(name, read_only=True)]).split()[0]
+        return digest_in(run(place.image, doing, DIGEST, [volume(name, read_only=True)]), doing)
+
+
+def digest_in(text: str, doing: str) -> str:
+    """Return the digest that a helper has printed. Raises CommandFailed where none arrived, as when its connection was cut."""
+    found = text.partition(" ")[0].strip()
+    if not found:
+        raise CommandFailed(doing, "the helper's answer was lost", "Run again: it continues from what is there.")
+    return found
 
 
 def same(source: Place, target: Place, name: str, doing: str) -> bool:
