@@ -17,9 +17,9 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "collections")) if path not in sys.path]
 
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.together import together
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import PullSecrets
@@ -180,21 +181,7 @@ class Cluster:
 
     def send(self, requests: Sequence[bytes]) -> None:
         """Send prepared requests over eight connections, one thread each."""
-        failures: list[BaseException] = []
-
-        def work(mine: Sequence[bytes]) -> None:
-            try:
-                _exchange(self.access, mine)
-            except BaseException as error:
-                failures.append(error)
-
-        threads = [threading.Thread(target=work, args=(requests[start::CONNECTIONS],)) for start in range(CONNECTIONS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
+        together({str(start): partial(_exchange, self.access, requests[start::CONNECTIONS]) for start in range(CONNECTIONS)})
 
 
 def _exchange(access: Any, requests: Sequence[bytes]) -> None:

@@ -12,12 +12,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.engines import find
 from rehearsal.processes.daemon import Daemon
 from rehearsal.processes.system import LabError, free_port
+from rehearsal.services.service import Service
 
 NEEDS = "kubernetes"
 READY_SECONDS = 180.0
@@ -25,7 +25,7 @@ RIGHTS_SECONDS = 60.0
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
-class ApiServer:
+class ApiServer(Service):
     """kube-apiserver + etcd with a directory for their state; the data can be elsewhere."""
 
     def __init__(
@@ -307,12 +307,6 @@ class ApiServer:
             self.controllers.kill()
         self.daemon.kill()
         self.etcd.kill()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
 
 
 def _get(url: str) -> bool:

@@ -17,11 +17,11 @@ import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rehearsal.processes.daemon import Daemon
 from rehearsal.processes.system import LabError, free_port
+from rehearsal.services.service import Service
 
 ACCOUNT = "123456789012"
 REGION = "eu-central-1"
@@ -30,7 +30,7 @@ HANG_SECONDS = 120.0
 READY_SECONDS = 120.0
 
 
-class Ecr:
+class Ecr(Service):
     """The server in its own process. All state is available over HTTP, so that any process can ask for it."""
 
     def __init__(self, directory: Path) -> None:
@@ -122,12 +122,6 @@ class Ecr:
     def stop(self) -> None:
         """End the server."""
         self.daemon.stop(grace=2.0)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
 
 
 class _Tokens:

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Self
+from abc import abstractmethod
 
 from rehearsal.processes.realm import Realm
+from rehearsal.services.service import Service
 
 
-class InRealm(ABC):
-    """An engine in a realm, also as a context manager."""
+class InRealm(Service):
+    """An engine in a realm."""
 
     realm: Realm
-
-    @abstractmethod
-    def start(self) -> Self:
-        """Start the engine and wait until it answers. Raises LabError."""
 
     @abstractmethod
     def _clean(self) -> None:
@@ -37,9 +32,3 @@ class InRealm(ABC):
         """End everything at once."""
         self.realm.kill()
         self._clean()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()

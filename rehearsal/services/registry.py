@@ -8,19 +8,19 @@ import json
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from rehearsal.engines import find
 from rehearsal.processes.daemon import Daemon
 from rehearsal.processes.system import LabError, free_port
 from rehearsal.services.ecr import ACCOUNT, REGION, Ecr
+from rehearsal.services.service import Service
 
 NEEDS = "registry"
 READY_SECONDS = 120.0
 
 
-class Registry:
+class Registry(Service):
     """The registry of one account and region."""
 
     def __init__(self, directory: Path, ecr: Ecr, account: str = ACCOUNT, region: str = REGION) -> None:
@@ -80,9 +80,3 @@ class Registry:
     def stop(self) -> None:
         """End the registry."""
         self.daemon.stop(grace=2.0)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()

@@ -22,7 +22,7 @@ from ...colima_paths import parse_name, resolve
 from ...core.plan import Plan, Step
 from ...core.progress import tell
 from ...core.subject import Outcome, Subject
-from ...core.system.files import room_at, write_atomically
+from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import Api
 from .. import inventory
@@ -231,7 +231,7 @@ class RuntimeMove(Subject[Wish, Found]):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)
         else:
-            write_atomically(self.colima.paths.filled(self.wish.profile), "")
+            self.colima.paths.filled(self.wish.profile).touch(mode=0o600)
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:
         meter, seen = Meter(claim.claim, claim.size), [0]
