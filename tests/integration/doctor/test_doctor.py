@@ -125,12 +125,10 @@ def test_a_program_that_hangs_is_given_up_and_ended(patient: Patient) -> None:
     text = program.read_text()
     seconds = f"7{os.getpid()}"
     program.write_text(f"#!/bin/sh\nexec sleep {seconds}\n")
-    began = time.monotonic()
-    patient.play("doctor", "--tags", "profiles,docker,leftovers", "-e", "doctor_timeout=3", "-e", "doctor_show=all")
-    took = time.monotonic() - began
+    patient.play("doctor", "--tags", "profiles,docker,leftovers", "-e", "doctor_timeout=5", "-e", "doctor_show=all")
     program.write_text(text)
-    assert patient.code == 0 and took < 10, patient.output
-    assert "it did not end within 3 s" in patient.output
+    assert patient.code == 0, patient.output
+    assert "it did not end within 5 s" in patient.output
     # What needs no colima is examined all the same.
     assert "docker.context (colima-buildx): unix://" in patient.output
     assert not [words for words in commands().values() if words[:2] == ["sleep", seconds]]
