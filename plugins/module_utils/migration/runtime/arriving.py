@@ -17,7 +17,8 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
     if found.verified or (not found.kept and archive.sealed is None):
         return Plan()
     if archive.sealed is None:
-        return Plan(refusals=(RefusedStep(what, f"the archive '{wish.place}' is not complete", f"Run {PLAYBOOK} again."),))
+        remedy = f"Correct O(directory), or bring back the old VM with {PLAYBOOK}, --tags back."
+        return Plan(refusals=(RefusedStep(what, f"there is no complete archive at '{wish.place}'", remedy),))
     if found.current.health != RUNNING or runtime_of(found) != wish.runtime:
         reason = f"it does not run with {wish.runtime}"
         return Plan(refusals=(RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),))

@@ -188,7 +188,7 @@ def test_what_is_there_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (replace(NEW, archive=SAVED), "is not complete"),
+        (replace(NEW, archive=SAVED), "there is no complete archive at '/moves/k8s'. Correct O(directory)"),
         (replace(NEW, current=profile(STOPPED, "containerd")), "it does not run with containerd"),
         (replace(NEW, current=profile()), "it does not run with containerd"),
         (replace(NEW, current=profile(runtime="containerd", cluster=False)), "its Kubernetes does not run"),
