@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InputError
+from ..core.options import suggestion
 from .hosts import ACCOUNT, EXAMPLE, EcrHost, host_of, parse_host
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+\Z")
@@ -109,7 +110,8 @@ def _registry(item: Any) -> Registry:
     shown = given.get("host") or given.get("account_id") or "(no host)"
     unknown = sorted(str(key) for key in given if key not in KEYS)
     if unknown:
-        raise InputError(f"read registry '{shown}'", f"unknown key '{unknown[0]}'", f"Known are {', '.join(KEYS)}.")
+        help_ = suggestion(unknown[0], KEYS).strip() or f"Known are {', '.join(KEYS)}."
+        raise InputError(f"read registry '{shown}'", f"unknown key '{unknown[0]}'", help_)
     return Registry(_host(given, shown), _identity(given, shown), _aliases(given, shown))
 
 

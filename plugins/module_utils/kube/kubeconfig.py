@@ -217,7 +217,8 @@ def _read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise InputError(f"read kubeconfig '{path}'", reason, "Make it readable for you.") from error
+        remedy = "Name a file." if isinstance(error, IsADirectoryError) else "Make it readable for you."
+        raise InputError(f"read kubeconfig '{path}'", reason, remedy) from error
 
 
 def _patiently_read(path: Path) -> bytes | None:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..colima.model.state import EXISTS, RUNNING
+from ..colima.model.state import ABSENT, EXISTS, RUNNING
+from ..core.errors import InputError
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, merge, size_in_words
 from .model import Found, Item, Kind, Remove, Trim, Wish
@@ -20,9 +21,14 @@ _NOUNS = {
 _MOST_NAMES = 3
 
 
-def plan_all(profiles: Iterable[Found], wish: Wish, now: float) -> Plan:
-    """Return the plan for all profiles. now: seconds since the epoch."""
+def plan_all(profiles: Iterable[Found], wish: Wish, now: float, others: Collection[str] = ()) -> Plan:
+    """Return the plan for all profiles. now: seconds since the epoch; others: further profiles of the laptop."""
     seen = list(profiles)
+    if seen and others and all(found.state == ABSENT for found in seen):
+        # One of several may not have been made yet. Where none is there, but others are, the names are wrong.
+        name = str(seen[0].name)
+        known = f"There are: {', '.join(others)}.{suggestion(name, others)}"
+        return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "there is no such profile", known),))
     plan = merge(plan_profile(found, wish, now) for found in seen)
     return replace(plan, warnings=(*plan.warnings, *_unknown_volumes([found for found in seen if found.state in EXISTS], wish)))
 

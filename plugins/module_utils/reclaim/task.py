@@ -15,7 +15,7 @@ from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
 from ..colima.model.state import Current
 from ..colima.observe.builds import at_work
-from ..colima.observe.read import read
+from ..colima.observe.read import known_profiles, read
 from ..colima.observe.space import on_laptop, usages
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
@@ -45,10 +45,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found, and when, in seconds since the epoch."""
+    """What was found, when, in seconds since the epoch, and which other profiles the laptop has."""
 
     profiles: tuple[Found, ...]
     now: float
+    others: tuple[str, ...] = ()
 
 
 class Reclaimer(Subject[Asked, Reading]):
@@ -97,7 +98,8 @@ class Reclaimer(Subject[Asked, Reading]):
         """Ask all profiles that run, side by side; a stopped one is left alone."""
         profiles = read(self.colima, desired.names).profiles
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
-        return Reading(tuple(found.values()), time.time())
+        others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
+        return Reading(tuple(found.values()), time.time(), tuple(others))
 
     def _ask(self, current: Current) -> Found:
         name, runtime = current.name, str(current.live.get("runtime") or "")
@@ -132,7 +134,7 @@ class Reclaimer(Subject[Asked, Reading]):
     def plan(self, desired: Asked, current: Reading) -> Plan:
         """Return what goes."""
         self.planned = {found.name: found for found in current.profiles}
-        return plan_all(current.profiles, desired.wish, current.now)
+        return plan_all(current.profiles, desired.wish, current.now, current.others)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, and tell what the laptop gets back."""

@@ -97,6 +97,6 @@ def now() -> str:
 def unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     """Return the error for a snapshot that is asked for and is not there."""
     if not known:
-        return InputError(what, "there is no snapshot of it yet", "Make one with playbooks/snapshot.yml.")
+        return InputError(what, "no snapshot has been taken yet", "Make one with playbooks/snapshot.yml.")
     remedy = f"Choose another one with O(name). There are: {', '.join(known)}.{suggestion(name, known)}"
     return InputError(what, f"there is no snapshot '{name}'", remedy)

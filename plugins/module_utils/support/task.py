@@ -68,9 +68,12 @@ class SupportBundle(Subject[Request, Found]):
         del check_mode
         named = params["path"] or f"{home()}/laptop.containers-support-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
         path = Path(named)
-        if not path.is_absolute() or not path.parent.is_dir():
-            reason = "it is not absolute" if not path.is_absolute() else f"there is no directory '{path.parent}'"
-            raise InputError(f"write the support bundle '{path}'", reason, "Give an absolute path in a directory that is there.")
+        if not path.is_absolute() or not path.parent.is_dir() or path.is_dir():
+            missing = "it is a directory" if path.is_dir() else f"there is no directory '{path.parent}'"
+            reason = missing if path.is_absolute() else "it is not absolute"
+            raise InputError(
+                f"write the support bundle '{path}'", reason, "Give the absolute path of a file in a directory that is there."
+            )
         return Request(path, params["report"])
 
     def read(self, desired: Request) -> Found:

@@ -77,7 +77,7 @@ def test_the_external_id_never_shows() -> None:
 @pytest.mark.parametrize(
     ("item", "said"),
     [
-        pytest.param({"host": HOST, "proflie": "x"}, "unknown key 'proflie'", id="misspelt key"),
+        pytest.param({"host": HOST, "proflie": "x"}, "unknown key 'proflie'. Did you mean 'profile'?", id="misspelt key"),
         pytest.param({"region": "eu-central-1"}, "account id", id="region alone"),
         pytest.param({"host": HOST, "region": "us-east-1"}, "region is not us-east-1", id="host and region disagree"),
         pytest.param({"host": HOST, "account_id": "1"}, "account is not 1", id="host and account disagree"),

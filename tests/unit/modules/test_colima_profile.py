@@ -84,7 +84,7 @@ def test_credentials_are_hidden_and_harmless_words_stay(run: ModuleRun, monkeypa
 def test_a_time_that_is_over_before_it_begins_is_refused(run: ModuleRun, option: str) -> None:
     result = run("colima_profile", check=True, name="dev", host=HOST, **{option: -5})
     assert result["msg"].startswith(
-        f"Could not use this {option}: it is not between 1 and 1000000 seconds. Use seconds, such as "
+        f"Could not use -5 as {option}: it is not between 1 and 1000000 seconds. Use seconds, such as "
     )
 
 

@@ -110,7 +110,15 @@ def test_what_was_left_out_is_told() -> None:
 
 
 def test_a_profile_that_does_not_exist_is_not_waited_for() -> None:
-    assert plan_all([replace(DEV, state=ABSENT)], WEEK, NOW).pending == ()
+    gone = replace(DEV, state=ABSENT)
+    assert plan_all([gone], WEEK, NOW).pending == ()
+    assert plan_all([gone, Found(parse_name("k8s"), RUNNING)], WEEK, NOW, ["lab"]).refusals == ()
+
+
+def test_names_of_which_no_profile_is_there_are_refused_with_those_that_are() -> None:
+    (refusal,) = plan_all([replace(DEV, state=ABSENT)], WEEK, NOW, ["deb", "k8s"]).refusals
+    said = "there is no such profile. There are: deb, k8s. Did you mean 'deb'?"
+    assert refusal.message == f"Could not free disk space in profile 'dev': {said}"
 
 
 def test_a_named_volume_in_use_is_pending_with_its_users() -> None:

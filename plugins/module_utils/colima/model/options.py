@@ -83,7 +83,7 @@ def limits_from(params: Mapping[str, Any]) -> Limits:
     for option, usual in (("timeout", 1800), ("stall_timeout", 600)):
         if not 1 <= params[option] <= LARGEST_NUMBER:
             reason = f"it is not between 1 and {LARGEST_NUMBER} seconds"
-            raise InputError(f"use this O({option})", reason, f"Use seconds, such as {usual}.")
+            raise InputError(f"use {params[option]} as O({option})", reason, f"Use seconds, such as {usual}.")
     return Limits(params["timeout"], params["stall_timeout"])
 
 
