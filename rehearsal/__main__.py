@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # limactl refuses root.
         os.chdir(ROOT)
         words = sys.argv[1:] if arguments is None else arguments
-        os.execvp(prefix[0], [*prefix, sys.executable, "-m", "rehearsal", *words])  # noqa: S606 - there is no shell to want
+        os.execvp(prefix[0], [*prefix, sys.executable, "-m", "rehearsal", *words])  # noqa: S606 - no shell is involved
     lab = Lab(options.dir or default_directory())
     # SIGTERM and SIGHUP (a closed terminal) clean up as Ctrl-C does. nohup ignores SIGHUP, and that stays.
     for number in ENDS:

@@ -46,7 +46,7 @@ class Desired:
 
 @dataclass(frozen=True)
 class Found:
-    """What a cluster has. text: None where there is no ConfigMap, or none of that key; why: why the cluster did not answer."""
+    """What a cluster has. text: None without a ConfigMap, or without that key in it; why: why the cluster did not answer."""
 
     text: str | None = None
     uid: str = ""

@@ -79,7 +79,7 @@ upgraded:
       type: str
       returned: always
 by_hand:
-  description: Programs that neither Homebrew nor apt brought, and where they are. Whoever put them there upgrades them.
+  description: Programs that neither Homebrew nor apt installed, and where they are. Upgrade them the way they were installed.
   returned: success
   type: dict
   sample: {"limactl": "/usr/local/bin/limactl"}

@@ -11,4 +11,4 @@ from rehearsal import machines
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 words = [*machines.as_owner(), *sys.argv[1:]]
-os.execvp(words[0], words)  # noqa: S606 - there is no shell to want
+os.execvp(words[0], words)  # noqa: S606 - no shell is involved

@@ -48,7 +48,7 @@ def test_one_version_is_named_everywhere() -> None:
 def test_requirements_of_the_collection_are_those_of_the_project() -> None:
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    # Whoever runs a module has ansible-core, and Jinja2 with it.
+    # A machine that runs a module has ansible-core, and Jinja2 with it.
     assert lines == [line for line in needed if not line.startswith(("ansible-core", "jinja2"))]
 
 

@@ -152,7 +152,7 @@ class Laptop:
     def engines(self) -> Mapping[str, dict[str, Any] | Silent]:
         """Return what the docker engine of each profile says of itself, or why it is silent, by profile; asked side by side.
 
-        Whoever needs them asks before the profiles are read: a socket that hangs then costs its time once.
+        Ask for them before the profiles are read: a socket that hangs then costs its time once.
         """
         from ..core.system.together import together
 

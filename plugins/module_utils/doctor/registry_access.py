@@ -40,7 +40,7 @@ def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) ->
     url = f"{endpoint_of(registry, environment)}/v2/"
     headers = {"Authorization": f"Basic {_basic(login)}", "Host": registry.host.name, "User-Agent": "laptop.containers"}
     trust = ssl.create_default_context(cafile=environment.get("AWS_CA_BUNDLE") or None)
-    # Told of its proxies, urllib does not ask macOS for them, which a forked process must not.
+    # Given its proxies, urllib does not ask macOS for them, which a forked process must not do.
     opener = build_opener(ProxyHandler(getproxies_environment()), HTTPSHandler(context=trust))
     try:
         opener.open(Request(url, headers=headers), timeout=SECONDS).close()  # noqa: S310 - http(s), see above

@@ -51,7 +51,7 @@ def access_of(entry: Entry) -> Access:
     from kubernetes.config import load_kube_config_from_dict
 
     proxy, bypass = _proxy(entry)
-    # Told of a proxy, or of none, the package doesn't ask the system for one; on macOS a forked process must not.
+    # Given a proxy, or none, the package doesn't ask the system for one, which a forked process on macOS must not do.
     settings = Configuration(proxy=proxy, no_proxy=bypass, proxy_headers=_proxy_headers(proxy))
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory() as folder:
         try:

@@ -118,7 +118,7 @@ def failure_of(answer: Mapping[str, Any], where: str) -> Failure:
         # The list was printed with the task.
         left = "this task changed nothing" if kind == "policy" else "nothing was changed"
         return Failure("policy" if kind == "policy" else "settings", f"{problems} problems, listed above; {left}.")
-    # Of a module that broke down nobody knows what it did; where it did not even start, or says so itself, that is known.
+    # What a module that crashed had done is not known; what one had done that did not even start, or says so itself, is.
     return Failure(str(kind) if kind in ("settings", "policy") else where, sentence_of(answer), "module_stdout" in answer)
 
 

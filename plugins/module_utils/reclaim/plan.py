@@ -34,7 +34,7 @@ def plan_all(profiles: Iterable[Found], wish: Wish, now: float, others: Collecti
 
 
 def _unknown_volumes(profiles: Sequence[Found], wish: Wish) -> Iterator[str]:
-    """Yield a sentence for each volume that is named and is in no profile, where all have told what they have."""
+    """Yield a sentence for each volume that is named and is in no profile, once all have listed theirs."""
     if profiles and all(found.state == RUNNING and not found.problem for found in profiles):
         there = {item.name for found in profiles for item in found.items if item.kind is Kind.VOLUME}
         places = " or ".join(f"'{found.name}'" for found in profiles)

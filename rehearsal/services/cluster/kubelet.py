@@ -78,7 +78,7 @@ class Kubelet:
         return self.containerd.realm
 
     def _runtime_flags(self) -> list[str]:
-        """Return what the kubelet is told of its runtime beside its settings."""
+        """Return the kubelet's arguments about its runtime."""
         return []
 
     def _private(self) -> str:

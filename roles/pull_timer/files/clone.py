@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clone of a laptop that pulls: it only goes forward, takes nothing before it was verified, and loses nobody's work."""
+"""The clone of a laptop that pulls: it only goes forward, takes nothing before it was verified, and loses no work."""
 
 from __future__ import annotations
 

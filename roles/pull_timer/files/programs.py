@@ -45,7 +45,7 @@ class Done(NamedTuple):
 
 
 def git(*words: str, seconds: float = ANSWER_SECONDS) -> Done:
-    """Run git, which must ask nobody."""
+    """Run git, which must not prompt."""
     around = {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     return run(["git", *words], seconds, environment={**os.environ, **around})
 

@@ -82,7 +82,7 @@ def silent(short_path: Path) -> Iterator[str]:
     with socket.socket(socket.AF_UNIX) as listening:
         path = short_path / f"silent-{time.monotonic_ns()}.sock"
         listening.bind(str(path))
-        # Nobody is ever let in, so everybody who asked counts to the end.
+        # No client is ever let in, so each one that asked counts to the end.
         listening.listen(1000)
         yield f"unix://{path}"
 

@@ -85,7 +85,7 @@ def test_it_is_written_changed_and_removed(cluster: Cluster) -> None:
     assert not cluster.registry(state="absent")["changed"] and not cluster.notes.exists()
 
 
-def test_what_somebody_has_edited_in_ours_is_put_right_and_what_they_added_stays(cluster: Cluster) -> None:
+def test_an_edited_value_of_ours_is_put_right_and_what_was_added_stays(cluster: Cluster) -> None:
     cluster.registry(host="localhost:5000")
     edited = cluster.found
     assert edited is not None

@@ -24,10 +24,10 @@ rules:
     reason: The kubelet talks to containerd.
   - setting: colima_restart
     allowed: [if_idle, never]
-    reason: Nobody's work is interrupted.
+    reason: No work is interrupted.
   - setting: colima_stop
     value: if_idle
-    reason: Nobody's work is interrupted.
+    reason: No work is interrupted.
   - setting: colima_delete_data
     value: false
     reason: Data is removed by its owner.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A laptop that pulls, and a real repository: it follows, and skips where now is not the time. Nobody's work is lost."""
+"""A laptop that pulls, and a real repository: it follows, and skips where now is not the time. No work is lost."""
 
 from __future__ import annotations
 
@@ -153,10 +153,10 @@ def test_what_linux_says_of_the_power(home: Path, battery: str | None, others: d
 
 @pytest.mark.real("ssh-keygen")
 def test_it_skips_without_a_network_and_fails_without_a_repository(laptop: Laptop, home: Path) -> None:
-    with socket.socket() as nobody:
-        # Bound, and nobody listens.
-        nobody.bind(("127.0.0.1", 0))
-        port = nobody.getsockname()[1]
+    with socket.socket() as silent:
+        # Bound, and nothing listens.
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
         away = f"no network: 127.0.0.1 port {port}: connection refused"
         laptop.environment |= {"no_proxy": "*", "NO_PROXY": "*"}
         for url in (f"http://127.0.0.1:{port}/team.git", f"ssh://127.0.0.1:{port}/team.git"):

@@ -93,7 +93,7 @@ def test_no_token_in_the_arguments_of_any_process(play: Play, apiserver: ApiServ
     [
         pytest.param({"secret_refresh_registries": ["registry.example.org"]}, "registry.example.org", id="not an ECR host"),
         pytest.param(
-            {"secret_refresh_registries": [{"host": HOST, "profile": "nobody"}]}, "'nobody' does not exist", id="no profile"
+            {"secret_refresh_registries": [{"host": HOST, "profile": "absent"}]}, "'absent' does not exist", id="no profile"
         ),
         pytest.param({"secret_refresh_context": "colima-nowhere"}, "kube context 'colima-nowhere'", id="no context"),
         pytest.param({"secret_refresh_kubeconfig": "/nowhere"}, "kube context 'colima-k8s'", id="no kubeconfig"),

@@ -93,7 +93,7 @@ LEAVES_NOTHING = {
     "fleet_*": "how many laptops at once",
     "settings_show": "which settings are shown",
 }
-# Roles that workstation.yml does not run. What they leave is what somebody asked for by name.
+# Roles that workstation.yml does not run. What they leave was asked for by name.
 ON_REQUEST = {
     "bootstrap": "over SSH only; tests/integration/fleet/test_over_ssh.py",
     "doctor": "a report, by its path",

@@ -83,7 +83,7 @@ def test_prune_says_when_it_can_not_see_everything() -> None:
         pytest.param(("default",), ["default"], ["marked"], (), id="one by name"),
         pytest.param(("*",), ["default", "own"], [], (), id="all"),
         pytest.param((), [], ["marked"], (), id="none any more"),
-        pytest.param(("default", "nobody"), ["default"], ["marked"], ("nobody",), id="one that does not exist"),
+        pytest.param(("default", "missing"), ["default"], ["marked"], ("missing",), id="one that does not exist"),
     ],
 )
 def test_service_accounts_gain_and_lose_the_entry(

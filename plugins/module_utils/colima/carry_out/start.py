@@ -58,7 +58,7 @@ def start(
         except CommandFailed as error:
             repair = repair_for(_said(error), colima.host_agent_tail(name, since=began))
             if repair == FORCE_STOP and _status(colima, name) == "Running":
-                # Somebody else may have started it in the same moment.
+                # Another program may have started it at the same moment.
                 repair = ""
             if not repair or repair in tried:
                 progress.say(str(name), "failed", done=True)

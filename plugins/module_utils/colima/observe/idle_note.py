@@ -8,7 +8,7 @@ import json
 from ...colima_paths import Name, Paths
 from ...core.system.files import text_of, write_atomically
 
-# Nobody knows what ran in a longer time in which no run looked: the laptop slept, or the timer was off.
+# If no run has looked for longer than this, what ran meanwhile is unknown: the laptop slept, or the timer was off.
 _GAP_SECONDS = 3600.0
 
 

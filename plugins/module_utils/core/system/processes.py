@@ -28,7 +28,7 @@ def commands() -> dict[int, list[str]]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, whoever's it is."""
+    """Whether there is such a process, of any user."""
     try:
         with contextlib.suppress(PermissionError):
             os.kill(pid, 0)

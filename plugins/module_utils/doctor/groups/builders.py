@@ -91,8 +91,8 @@ def _living_nodes(look: Look, state: State, name: str) -> Check:
     shown = {node.name: state.status(name, node) for node in state.builders[name].nodes}
     if "unknown" in shown.values():
         # An engine behind ssh, say: only buildx can ask it, and says nothing of one that does not answer.
-        told = look.subject.buildx.statuses(name, COMMAND_SECONDS)
-        if silent := [f"'{node}'" for node, status in shown.items() if status == "unknown" and node not in told]:
+        answers = look.subject.buildx.statuses(name, COMMAND_SECONDS)
+        if silent := [f"'{node}'" for node, status in shown.items() if status == "unknown" and node not in answers]:
             return NODES.broken(f"no answer to buildx from node {' and '.join(silent)}", f"docker buildx inspect {name}", name)
-        shown |= told
+        shown |= answers
     return NODES.ok("running" if set(shown.values()) == {"running"} else "ready; the first build starts it", name)

@@ -42,7 +42,7 @@ class Fitting:
             # A directory that is missing is to be an error, and not an empty volume.
             spec["hostPath"] = {"path": path, "type": "Directory"}
             if self.target.provisioner:
-                # Whoever deletes the claim has the data deleted by the program that serves the class.
+                # When the claim is deleted, the program that serves the class deletes the data.
                 meta = {**meta, "annotations": {**meta.get("annotations", {}), PROVISIONED: self.target.provisioner}}
         if self.target.node and (path or "nodeAffinity" in spec):
             term = {"matchExpressions": [{"key": _HOSTNAME, "operator": "In", "values": [self.target.node]}]}

@@ -65,7 +65,7 @@ def workloads(waiting: Iterable[tuple[Mapping[str, Any], str]]) -> Iterator[Pend
 
 
 def others(items: Sequence[Mapping[str, Any]]) -> Iterator[Pending]:
-    """Yield what the new cluster has already, of somebody else."""
+    """Yield what the new cluster has already, and this move did not make."""
     if items:
         reason = f"the new cluster has its own, which are kept: {listed([called(one) for one in items], _MOST)}"
         remedy = "Delete those that are to come from the old cluster, and run again."

@@ -14,7 +14,7 @@ from ..model import Image, Inventory
 from ..runtime.model import Claim, Objects
 
 COPY, READY, VERIFY = "copy", "ready", "verify"
-# Where k3s keeps the data of volumes, unless it is told otherwise.
+# Where k3s keeps the data of volumes by default.
 STORAGE = "/var/lib/rancher/k3s/storage"
 
 

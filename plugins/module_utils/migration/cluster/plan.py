@@ -64,7 +64,7 @@ def _is_back(item: Mapping[str, Any], back: Mapping[str, Pending]) -> bool:
 
 def _is_anothers(item: Mapping[str, Any], found: Found) -> bool:
     """Whether the new cluster has an object of that name that it did not get from here."""
-    # A namespace and an account are the same thing, whoever made them.
+    # A namespace or an account is the same thing, no matter what made it.
     there = found.target.keys - found.target.ours
     return item["kind"] not in ("Namespace", "ServiceAccount") and key_of(item) in there
 

@@ -83,7 +83,7 @@ def _is_ours(item: Mapping[str, Any]) -> bool:
 
 
 def _storage(items: Iterable[Mapping[str, Any]]) -> str:
-    """Return the directory in which the new cluster's own volumes are, as its provisioner is told."""
+    """Return the directory in which the new cluster's own volumes are, by its provisioner's settings."""
     for one in items:
         if called(one) != "ConfigMap kube-system/local-path-config":
             continue

@@ -77,7 +77,7 @@ def written(place: Path, file: str) -> Iterator[Path]:
     """Yield where a file is to be written, and give it its name once it is on the disk. What fails leaves nothing."""
     make_directory(place)
     part = place / f"{file}{PART}"
-    # Whoever still writes to the one of a killed run keeps that.
+    # A program that still writes to the one of a killed run keeps that one.
     part.unlink(missing_ok=True)
     try:
         yield part

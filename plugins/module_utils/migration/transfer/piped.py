@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pipe between a program and a thread of ours, so that what one makes the other takes without a file in between."""
+"""A pipe between a program and a thread: what one writes, the other reads, without a file in between."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_processes_are_seen_while_they_run_and_not_once_they_have_ended() -> Non
         assert commands()[process.pid][-1] == "a-word-of-its-own"
         assert process.stdin is not None
         process.kill()
-        # Nobody has fetched it yet.
+        # Its exit code was not fetched yet.
         while command_of(process.pid):
             assert time.monotonic() < end
     assert command_of(process.pid) == []
