@@ -73,19 +73,20 @@ def sizes(host: Laptop, wishes: Sequence[Wish]) -> dict[str, Size]:
         for wish in wishes
     }
     up = [wish for wish in wishes if not wish.stopped]
-    names = _quoted(up)
+    what = f"size profile{'s' if len(up) > 1 else ''} {_quoted(up)}"
+    need = "together they need" if len(up) > 1 else "it needs"
     cpus = sum(result[wish.name].cpu for wish in up)
     if cpus > host.cpus:
-        reason = f"together they need {cpus} CPUs, and this laptop has {host.cpus}"
-        raise InputError(f"size the profiles {names}", reason, _REMEDY.format("cpu"))
+        reason = f"{need} {cpus} CPUs, and this laptop has {host.cpus}"
+        raise InputError(what, reason, _REMEDY.format("cpu"))
     memory = sum(result[wish.name].memory for wish in up)
     usable = (host.memory_mib - host.reserve_memory_mib) / MIB_PER_GIB
     if memory > usable + 1e-9:
         reason = (
-            f"together they need {memory:g} GiB of memory, and this laptop has {host.memory_mib / MIB_PER_GIB:.4g} GiB, of which "
+            f"{need} {memory:g} GiB of memory, and this laptop has {host.memory_mib / MIB_PER_GIB:.4g} GiB, of which "
             f"{host.reserve_memory_mib / MIB_PER_GIB:.4g} GiB stay reserved"
         )
-        raise InputError(f"size the profiles {names}", reason, _REMEDY.format("memory"))
+        raise InputError(what, reason, _REMEDY.format("memory"))
     return result
 
 

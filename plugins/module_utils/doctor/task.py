@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.errors import InputError
 from ..core.subject import Outcome, Reader
 from ..core.system.home import home
 from .examine import examine
@@ -65,6 +66,8 @@ class Workstation(Reader[Question, Examination]):
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
         """Return what to examine. Settings that a run would refuse are findings."""
         del check_mode
+        if params["timeout"] <= 0:
+            raise InputError(f"examine in {params['timeout']:g} s", "nothing can answer in that time", "Set O(timeout) to 20.")
         settings = {module: params[module] or {} for module in MODULES}
         return Question(
             settings,

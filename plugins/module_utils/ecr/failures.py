@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from ..core.errors import WorkstationError, without_logins
+from ..core.options import suggestion
 from .registries import TokenKey
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -112,8 +113,18 @@ def _judge(error: Exception, key: TokenKey, environment_profile: str) -> tuple[s
     names = {cls.__name__ for cls in type(error).__mro__}
     for family, kind, reason, remedy in JUDGEMENTS:
         if names & family:
-            return kind, reason.format(**facts), remedy.format(**facts)
+            help_ = _likely_region(key.region) if kind == "network" else ""
+            return kind, reason.format(**facts), remedy.format(**facts) + help_
     return "aws", "the AWS client gave up for {who}: {said}".format(**facts), "Correct the AWS configuration and run again."
+
+
+def _likely_region(region: str) -> str:
+    """Return the region that may be meant, where the AWS client does not know this one: a new one would be no mistake."""
+    import botocore.session
+
+    session = botocore.session.Session()
+    known = {name for one in session.get_available_partitions() for name in session.get_available_regions("ecr", one)}
+    return "" if region in known else suggestion(region, known)
 
 
 def _judge_answer(answer: dict[str, str], operation: str, key: TokenKey, option: str) -> tuple[str, str, str]:

@@ -119,8 +119,13 @@ def _source(text: str, target: str) -> str:
 def _target(text: str) -> tuple[str, Name | None]:
     if text.startswith(_UNIX):
         return _path(text), None
-    name = parse_name(text)
-    return resolve(os.environ, platform.system()).socket(name, "docker").removeprefix(_UNIX), name
+    name, paths = parse_name(text), resolve(os.environ, platform.system())
+    docker, containerd = (paths.socket(name, tool).removeprefix(_UNIX) for tool in ("docker", "containerd"))
+    if os.path.exists(containerd) and not os.path.exists(docker):
+        raise InputError(
+            f"use profile '{name}' as a docker engine", "its runtime is containerd", "Name one whose runtime is docker."
+        )
+    return docker, name
 
 
 def profile_behind(socket: str) -> str:

@@ -131,7 +131,9 @@ def _present(place: Place, item: Wrapper, text: str) -> list[Step]:
     bound = bound_profile(found.text) if found.kind == "file" else None
     if found.kind == "absent":
         return [Write("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
-    if bound is None and (not item.move_foreign or found.kind == "other"):
+    if found.kind == "other":
+        raise RefusedStep(f"write {target}", "what is there is not a file", "Choose another path.")
+    if bound is None and not item.move_foreign:
         raise RefusedStep(
             f"write {target}", "another file is there", "Choose another path, or set move_foreign to have the file moved aside."
         )

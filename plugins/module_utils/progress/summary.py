@@ -138,7 +138,7 @@ def hints_of(answer: Mapping[str, Any]) -> list[str]:
         if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
             size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
             socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
-            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size} {socket}".rstrip())
+            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size}{f', {socket}' if socket else ''}")
             kubernetes = profile.get("kubernetes")
             if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
                 hints.append(f"kubectl --context {profile.get('instance')} get pods")

@@ -90,7 +90,7 @@ def test_every_phase_is_a_line_and_the_end_says_what_changed_and_what_waits(lab:
     assert shown.index(("two", "starting")) < shown.index(("one", "ready"))
     assert "WORKSTATION rehearsal" in first
     assert "changed        create profile 'one' (docker, 2 CPUs, 2 GiB, disk 20 GiB)" in first
-    assert re.search(r"use it +profile one: docker, 2 CPUs, 2 GiB unix:///\S+/one/docker\.sock", first)
+    assert re.search(r"use it +profile one: docker, 2 CPUs, 2 GiB, unix:///\S+/one/docker\.sock", first)
     held = play(lab, "-e", "cpu=3")
     assert "changed        nothing" in held
     assert "pending        profile 'two': cpu 2 CPUs -> 3 CPUs, because restart is set to never." in held

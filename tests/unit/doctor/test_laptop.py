@@ -9,6 +9,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.laptop import Laptop
 
+from tests.support.in_process_module import ModuleRun
+
 
 @pytest.mark.parametrize(
     ("profiles", "reason"),
@@ -23,3 +25,8 @@ def test_profiles_of_a_wrong_form_are_named_in_every_group_that_needs_them(profi
     for ask in (laptop.docker_sockets, laptop.engines):
         with pytest.raises(InputError, match=f"Could not use 'colima_profiles': {reason}"):
             ask()
+
+
+def test_no_time_at_all_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    refused = ModuleRun(capsys)("workstation_info", timeout=0)
+    assert refused["msg"] == "Could not examine in 0 s: nothing can answer in that time. Set timeout to 20."

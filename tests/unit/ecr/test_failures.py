@@ -117,6 +117,12 @@ def test_the_profile_of_the_environment_appears_in_the_login_command() -> None:
     assert "'aws sso login'" in explain(aws.UnauthorizedSSOTokenError(), key, HOSTS).message
 
 
+@pytest.mark.parametrize(("region", "end"), [("eu-centrl-1", " Did you mean 'eu-central-1'?"), ("eu-central-1", "run again.")])
+def test_where_no_answer_comes_a_region_that_may_be_meant_is_named(region: str, end: str) -> None:
+    error = aws.EndpointConnectionError(endpoint_url=f"https://api.ecr.{region}.amazonaws.com")
+    assert explain(error, TokenKey(Identity(), region), HOSTS).message.endswith(end)
+
+
 def test_the_public_gallery_names_its_own_action() -> None:
     key = TokenKey(Identity(), "us-east-1", public=True)
     assert "ecr-public:GetAuthorizationToken" in explain(answer("AccessDeniedException"), key, HOSTS).message

@@ -97,7 +97,7 @@ def test_hints_name_profiles_with_sizes_and_the_current_context() -> None:
         "kubernetes": True, "containerd_socket": "unix:///h/.colima/k8s/containerd.sock",
     }  # fmt: skip
     assert summary.hints_of({"profiles": [profile], "contexts": [{}], "current": "colima-buildx"}) == [
-        "profile k8s: containerd, 4 CPUs, 12 GiB unix:///h/.colima/k8s/containerd.sock",
+        "profile k8s: containerd, 4 CPUs, 12 GiB, unix:///h/.colima/k8s/containerd.sock",
         "kubectl --context colima-k8s get pods",
         "docker uses context colima-buildx",
     ]
