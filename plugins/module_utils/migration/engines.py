@@ -121,7 +121,7 @@ def _target(text: str) -> tuple[str, Name | None]:
         return _path(text), None
     name, paths = parse_name(text), resolve(os.environ, platform.system())
     docker, containerd = (paths.socket(name, tool).removeprefix(_UNIX) for tool in ("docker", "containerd"))
-    if os.path.exists(containerd) and not os.path.exists(docker):
+    if Path(containerd).exists() and not Path(docker).exists():
         raise InputError(
             f"use profile '{name}' as a docker engine", "its runtime is containerd", "Name one whose runtime is docker."
         )

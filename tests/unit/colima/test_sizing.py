@@ -49,7 +49,7 @@ def test_the_hosts_own_weight_keeps_more_for_the_laptop() -> None:
         pytest.param(Laptop(1, 8 * GIB), TWO, "together they need 2 CPUs, and this laptop has 1", id="one CPU"),
         pytest.param(Laptop(4, 2 * GIB), TWO, "together they need 2 GiB of memory, and this laptop has 2 GiB", id="reserve"),
         pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=3), Wish("b", cpu=2)], "together they need 5 CPUs", id="absolute CPUs"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=7.5)], "size profile 'a': it needs 7.5 GiB of memory", id="absolute memory"),
+        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=7.5)], "size profile 'a': it needs 7.5 GiB", id="absolute memory"),
         pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=0)], "profile 'a': its cpu is 0", id="zero CPUs"),
         pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=-1)], "profile 'a': its memory is -1", id="negative memory"),
         pytest.param(Laptop(4, 8 * GIB), [Wish("a", weight=0)], "profile 'a': its weight is 0", id="zero weight"),
