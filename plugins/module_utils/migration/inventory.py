@@ -37,6 +37,8 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     info = api.ask("GET", "/info")
     drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
     used = api.ask("GET", "/system/df", seconds=_COUNT_SECONDS) if sizes else {}
+    containers = list(map(_container, there := api.ask("GET", "/containers/json?all=1") or ()))
+    helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
     networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in _OWN_NETWORKS]
     return Inventory(
         engine=str(info.get("ID") or info.get("Name") or ""),
@@ -46,7 +48,8 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
         root=str(info.get("DockerRootDir") or ""),
         images=tuple(images(api)),
         volumes=tuple(_volumes(api, used)),
-        containers=tuple(sorted(map(_container, _containers(api)), key=lambda one: one.name)),
+        containers=tuple(sorted((one for one in containers if one.id not in helpers), key=lambda one: one.name)),
+        helpers=tuple(sorted(one.name for one in containers if one.id in helpers)),
         networks=tuple(sorted(str(one.get("Name")) for one in networks)),
         plugins=tuple(sorted(str(one.get("Name")) for one in api.ask("GET", "/plugins") or ())),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
@@ -100,10 +103,6 @@ def _volumes(api: Api, used: Mapping[str, Any]) -> Iterator[Volume]:
             outside=one.get("Driver") != "local" or bool(one.get("Options")),
             mountpoint=str(one.get("Mountpoint") or ""),
         )
-
-
-def _containers(api: Api) -> list[Mapping[str, Any]]:
-    return [one for one in api.ask("GET", "/containers/json?all=1") or () if LABEL not in (one.get("Labels") or {})]
 
 
 def _container(one: Mapping[str, Any]) -> Container:

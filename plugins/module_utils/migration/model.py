@@ -77,7 +77,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once."""
+    """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once.
+
+    helpers: containers of a move that is at work, or was killed; they are none of the containers.
+    """
 
     engine: str
     version: str = ""
@@ -87,6 +90,7 @@ class Inventory:
     images: tuple[Image, ...] = ()
     volumes: tuple[Volume, ...] = ()
     containers: tuple[Container, ...] = ()
+    helpers: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     swarm: bool = False
@@ -162,7 +166,7 @@ class Unpause(Step):
 
 @dataclass(frozen=True)
 class Sweep(Step):
-    """Remove volumes that a killed run has begun to fill."""
+    """Remove volumes that a killed run has begun to fill, and its helpers: they hold on to volumes."""
 
 
 def shown(inventory: Inventory) -> dict[str, Any]:

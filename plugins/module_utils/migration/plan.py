@@ -18,7 +18,10 @@ _MOST_NAMES = 3
 
 def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
-    begin = (*unpause(found.source.containers, found.paused), *sweep(found.unfinished))
+    begin = (
+        *unpause(found.source.containers, found.paused),
+        *sweep((*found.unfinished, *found.source.helpers, *found.target.helpers)),
+    )
     found = replace(found, source=resumed(found.source, found.paused))
     images, kept_images = _images(found, wish)
     volumes, kept_volumes = _volumes(found, wish)
@@ -48,10 +51,10 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
 
 
-def sweep(unfinished: Sequence[str]) -> Iterator[Sweep]:
-    """Yield the step that removes the volumes that a killed run has begun to fill. unfinished: their names."""
-    if unfinished:
-        yield Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(unfinished)})", silent=True)
+def sweep(left: Sequence[str]) -> Iterator[Sweep]:
+    """Yield the step that removes volumes that a killed run has begun to fill, and its helpers. left: their names."""
+    if left:
+        yield Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(left)})", silent=True)
 
 
 def resumed(source: Inventory, paused: Collection[str]) -> Inventory:

@@ -77,10 +77,12 @@ def test_what_a_killed_run_has_begun_goes_although_nothing_is_left_to_move(engin
     begun = "laptop.containers.moving-1"
     volume(engines.target, begun, "--label", "laptop.containers.migration=moving")
     volume(engines.target, "laptop.containers.moving-mine")
+    helper = docker(engines.source, "create", "--label", "laptop.containers.migration=helper", "waits:1").strip()
     assert not engines.move(check=True, images=[], volumes=["none"])["changed"]
-    assert place_of(engines.target, begun).is_dir()
+    assert place_of(engines.target, begun).is_dir() and helper in docker(engines.source, "ps", "-aq", "--no-trunc")
     assert not engines.move(images=[], volumes=["none"])["changed"]
     assert begun not in docker(engines.target, "volume", "ls", "--quiet").split()
+    assert helper not in docker(engines.source, "ps", "-aq", "--no-trunc")
     docker(engines.target, "volume", "rm", "laptop.containers.moving-mine")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ..model import Image
-from ..plan import in_batches, listed, resumed, unpause
+from ..plan import in_batches, listed, resumed, sweep, unpause
 from ..runtime.model import Claim
 from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
 from . import held
@@ -107,7 +107,7 @@ def plan_copy(found: Found, wish: Wish) -> Plan:
     claims = [one for one in chosen.claims if one.volume not in found.filled]
     if problem := _no_room(found, images, claims, wish):
         return Plan(refusals=(problem,))
-    steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
+    steps: list[Step] = [*unpause(found.engine.containers, found.paused), *sweep(found.engine.helpers)]
     found = replace(found, engine=resumed(found.engine, found.paused))
     steps += [_send_images(batch) for batch in in_batches(images)]
     steps += [_send_claim(one, found) for one in claims]
@@ -121,8 +121,8 @@ def plan_ready(found: Found, wish: Wish) -> Plan:
     plan, what = plan_copy(found, wish), f"verify the cluster of profile '{wish.profile}'"
     if plan.refusals:
         return plan
-    if plan.steps:
-        return Plan(refusals=(NotVerified(what, f"it is left to {plan.steps[0]}", _AGAIN),))
+    if left := plan.actions:
+        return Plan(refusals=(NotVerified(what, f"it is left to {left[0]}", _AGAIN),))
     if found.waiting:
         reason = f"{listed(found.waiting, _MOST)} {'is' if len(found.waiting) == 1 else 'are'} not ready"
         remedy = f"See 'kubectl --context {wish.profile.id} get pods --all-namespaces', and run again."

@@ -20,7 +20,7 @@ def plan_snapshots(found: Found, wish: Wish) -> Plan:
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
         steps.append(remove_left(found.partial))
-    steps += sweep(found.unfinished)
+    steps += sweep((*found.unfinished, *found.engine.helpers))
     found = dataclasses.replace(found, engine=resumed(found.engine, found.paused))
     rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)
