@@ -12,7 +12,8 @@ def treat(patient: Patient, state: State) -> None:
     """Break the laptop and heal it; the lab is then well again for the next state."""
     state.happens(patient)
     examined = patient.examine()["checks"]
-    assert [check for check in examined if "the doctor itself failed" in check["found"]] == []
+    faults = [check["found"] for check in examined if "the doctor itself failed" in check["found"]]
+    assert faults == [], faults
     assert (patient.code == 2) == any(check["status"] == "broken" for check in examined)
     ill = [check for check in examined if check["id"] == state.check and check["status"] != "ok"]
     found = [check for check in ill if state.about in (check["about"], "")]

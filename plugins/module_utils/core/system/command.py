@@ -133,17 +133,18 @@ class Cli:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
         with contextlib.ExitStack() as opened:
             out, err = (opened.enter_context(new_file(file)) for file in printed_to(into)) if into else (subprocess.PIPE,) * 2
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=err,
-                text=True,
-                errors="replace",
-                env=environment,
-                # A group of its own, so that a time-out also ends the tool's children.
-                start_new_session=True,
-            )
+            with _starting(argv[0]):
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.PIPE,
+                    stdout=out,
+                    stderr=err,
+                    text=True,
+                    errors="replace",
+                    env=environment,
+                    # A group of its own, so that a time-out also ends the tool's children.
+                    start_new_session=True,
+                )
         if on_start is not None:
             on_start(process.pid)
         began = time.monotonic()
@@ -195,7 +196,10 @@ class Cli:
             stdin = opened.enter_context(source.open("rb")) if isinstance(source, Path) else source or subprocess.DEVNULL
             out, err = (opened.enter_context(tempfile.TemporaryFile()) for _channel in "oe")
             stdout = opened.enter_context(new_file(target)) if isinstance(target, Path) else target or out
-            process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=err, env=self.environment, start_new_session=True)
+            with _starting(argv[0]):
+                process = subprocess.Popen(
+                    argv, stdin=stdin, stdout=stdout, stderr=err, env=self.environment, start_new_session=True
+                )
             try:
                 while process.poll() is None:
                     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -305,6 +309,16 @@ def _feed(pipe: IO[str] | None, text: str) -> None:
     if pipe is not None:
         with contextlib.suppress(BrokenPipeError), pipe:
             pipe.write(text)
+
+
+@contextlib.contextmanager
+def _starting(program: str) -> Iterator[None]:
+    """Turn what keeps the system from starting a program, made for another machine for example, into a failure."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "Look whether it is made for this machine, and install it again."
+        raise CommandFailed(f"start '{program}'", str(error.strerror or error), remedy) from error
 
 
 def _end(process: subprocess.Popen[Any]) -> None:

@@ -57,6 +57,15 @@ def test_a_missing_tool_says_how_to_get_it() -> None:
         Cli("no-such-tool", "Run 'brew install it'.").run()
 
 
+def test_a_tool_made_for_another_machine_is_named(tool: Tool, tmp_path: Path) -> None:
+    cli = tool("exit")
+    (tmp_path / "tool").write_bytes(b"\x7fELF of another machine")
+    for run in (cli.run, cli.transfer):
+        with pytest.raises(CommandFailed) as caught:
+            run("version")
+        assert caught.value.message.startswith(f"Could not start '{tmp_path}/tool': Exec format error. Look whether it is made for")
+
+
 def test_stdin_reaches_the_tool_and_not_its_arguments(tool: Tool) -> None:
     output = tool('cat; echo "args: $#"').run(stdin="secret\n")
     assert output.stdout == "secret\nargs: 0\n"
