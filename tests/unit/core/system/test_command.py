@@ -63,7 +63,7 @@ def test_a_tool_made_for_another_machine_is_named(tool: Tool, tmp_path: Path) ->
     for run in (cli.run, cli.transfer):
         with pytest.raises(CommandFailed) as caught:
             run("version")
-        assert caught.value.message.startswith(f"Could not start '{tmp_path}/tool': Exec format error. Look whether it is made for")
+        assert caught.value.message.startswith(f"Could not start '{tmp_path}/tool': Exec format error. Look whether ")
 
 
 def test_stdin_reaches_the_tool_and_not_its_arguments(tool: Tool) -> None:
