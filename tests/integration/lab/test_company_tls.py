@@ -22,6 +22,8 @@ import pytest
 from rehearsal.services.certificates import Authority
 
 ROOT = Path(__file__).resolve().parents[3]
+# In .venv, or that of the system, with which .venv was made.
+UV = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}") or "uv"
 # What a caller's own settings of certificates and indexes begin with.
 OWN = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_", "CURL_", "MAKE", "VIRTUAL_ENV")
 SAID = "Could not fetch packages: the lines above say why. Behind a proxy that looks into TLS, set SSL_CERT_FILE to the company's"
@@ -40,7 +42,7 @@ class Index(http.server.ThreadingHTTPServer):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "server.pem")
         self.socket = context.wrap_socket(self.socket, server_side=True)
-        uv = f'#!/bin/sh\nexec {Path(sys.executable).with_name("uv")} "$@"\n'
+        uv = f'#!/bin/sh\nexec {UV} "$@"\n'
         self.locks = {
             "lab.lock": self._package(served, "tiny", {"tiny.py": ""}),
             "uv.lock": self._package(served, "uv", {"uv-1.0.data/scripts/uv": uv}),
@@ -94,7 +96,7 @@ def set_up(index: Index, folder: Path, uv: bool, **settings: str) -> subprocess.
     programs.mkdir()
     (programs / "python3").symlink_to(Path(sys.base_prefix, "bin", "python3"))
     if uv:
-        (programs / "uv").symlink_to(Path(sys.executable).with_name("uv"))
+        (programs / "uv").symlink_to(UV)
     address = f"https://localhost:{index.server_address[1]}/simple"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     surroundings = {
