@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -39,6 +39,7 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     used = api.ask("GET", "/system/df", seconds=_COUNT_SECONDS) if sizes else {}
     containers = list(map(_container, there := api.ask("GET", "/containers/json?all=1") or ()))
     helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
+    volumes = sorted((api.ask("GET", "/volumes") or {}).get("Volumes") or (), key=lambda one: str(one["Name"]))
     networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in _OWN_NETWORKS]
     return Inventory(
         engine=str(info.get("ID") or info.get("Name") or ""),
@@ -47,7 +48,8 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
         contents=any("containerd.snapshotter" in driver for driver in drivers),
         root=str(info.get("DockerRootDir") or ""),
         images=tuple(images(api)),
-        volumes=tuple(_volumes(api, used)),
+        volumes=tuple(_volumes(volumes, used)),
+        begun=tuple(one["Name"] for one in volumes if LABEL in (one.get("Labels") or {})),
         containers=tuple(sorted((one for one in containers if one.id not in helpers), key=lambda one: one.name)),
         helpers=tuple(sorted(one.name for one in containers if one.id in helpers)),
         networks=tuple(sorted(str(one.get("Name")) for one in networks)),
@@ -87,9 +89,9 @@ def image_of(answer: Mapping[str, Any]) -> Image:
     )
 
 
-def _volumes(api: Api, used: Mapping[str, Any]) -> Iterator[Volume]:
+def _volumes(volumes: Iterable[Mapping[str, Any]], used: Mapping[str, Any]) -> Iterator[Volume]:
     sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size") for one in used.get("Volumes") or ()}
-    for one in sorted((api.ask("GET", "/volumes") or {}).get("Volumes") or (), key=lambda one: str(one["Name"])):
+    for one in volumes:
         labels = one.get("Labels") or {}
         if LABEL in labels:
             continue

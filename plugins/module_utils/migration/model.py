@@ -11,6 +11,8 @@ from ..core.plan import Step
 
 # What belongs to a move has this label.
 LABEL = "laptop.containers.migration"
+# What volumes are filled for under a temporary name, which begins with it.
+MOVING, RESTORING = "laptop.containers.moving-", "laptop.containers.restoring-"
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Container:
 class Inventory:
     """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once.
 
-    helpers: containers of a move that is at work, or was killed; they are none of the containers.
+    helpers, begun: containers, and volumes by their temporary names, of a move that is at work, or was killed; they are none of
+    the containers and volumes.
     """
 
     engine: str
@@ -91,6 +94,7 @@ class Inventory:
     volumes: tuple[Volume, ...] = ()
     containers: tuple[Container, ...] = ()
     helpers: tuple[str, ...] = ()
+    begun: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     swarm: bool = False
@@ -127,8 +131,7 @@ class Moved:
 class Found:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
-    moved: volumes by name. paused: containers of the source that a killed run has left paused, by id. unfinished: volumes of
-    either engine that one has begun to fill.
+    moved: volumes by name. paused: containers of the source that a killed run has left paused, by id.
     """
 
     source: Inventory
@@ -137,7 +140,6 @@ class Found:
     free: int | None = None
     moved: Mapping[str, Moved] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
-    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
 from ..core.plan import Pending, Plan, Step, size_in_words
-from .model import Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
+from .model import MOVING, Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
@@ -20,7 +20,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
     begin = (
         *unpause(found.source.containers, found.paused),
-        *sweep((*found.unfinished, *found.source.helpers, *found.target.helpers)),
+        *sweep((found.source, found.target), MOVING, {one.temporary for one in found.moved.values()}),
     )
     found = replace(found, source=resumed(found.source, found.paused))
     images, kept_images = _images(found, wish)
@@ -51,8 +51,15 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
 
 
-def sweep(left: Sequence[str]) -> Iterator[Sweep]:
-    """Yield the step that removes volumes that a killed run has begun to fill, and its helpers. left: their names."""
+def sweep(engines: Iterable[Inventory], work: str = "", complete: Collection[str] = ()) -> Iterator[Sweep]:
+    """Yield the step that removes volumes that a killed run has begun to fill, and its helpers.
+
+    work: what the volumes were filled for, none where that fills none. complete: the temporary names of those that are filled.
+    """
+    left = list[str]()
+    for one in engines:
+        left += [name for name in one.begun if work and name.startswith(work) and name not in complete]
+        left += one.helpers
     if left:
         yield Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(left)})", silent=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -88,9 +88,7 @@ class Mover(Subject[Wish, Found]):
             target = inventory.read(self.ends.target.side.api, sizes=False)
         self.record = Record((source.engine, self.ends.source.side.api.path), (target.engine, self.ends.target.side.api.path))
         free = None if again else free_bytes(self.ends.profile, target.root)
-        moved = self.record.moved()
-        unfinished = sorted(set(self._begun()) - {one.temporary for one in moved.values()})
-        self.found = Found(source, target, time.time(), free, moved, self.record.paused(), tuple(unfinished))
+        self.found = Found(source, target, time.time(), free, self.record.moved(), self.record.paused())
         if self.first is None:
             self.first = self.found
         else:
@@ -102,11 +100,6 @@ class Mover(Subject[Wish, Found]):
             )
             self.found = replace(self.found, source=source)
         return self.found
-
-    def _begun(self) -> Iterator[str]:
-        for place in self.ends.places:
-            with place.side.trouble(self.work):
-                yield from volumes.unfinished(place)
 
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return what goes where."""
@@ -121,13 +114,10 @@ class Mover(Subject[Wish, Found]):
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
-        for step in plan.steps:
-            if isinstance(step, (Unpause, Sweep)):
-                self.apply(step)
-                if not step.silent:
-                    tell(str(step))
+        first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep)))
+        super().carry_out(replace(plan, steps=first), tell)
         waiting, running, failures = (
-            [one for one in plan.steps if not isinstance(one, (Unpause, Sweep))],
+            [one for one in plan.steps if one not in first],
             dict[Future[None], Step](),
             list[Exception](),
         )

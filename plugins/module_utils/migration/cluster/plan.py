@@ -107,7 +107,7 @@ def plan_copy(found: Found, wish: Wish) -> Plan:
     claims = [one for one in chosen.claims if one.volume not in found.filled]
     if problem := _no_room(found, images, claims, wish):
         return Plan(refusals=(problem,))
-    steps: list[Step] = [*unpause(found.engine.containers, found.paused), *sweep(found.engine.helpers)]
+    steps: list[Step] = [*unpause(found.engine.containers, found.paused), *sweep((found.engine,))]
     found = replace(found, engine=resumed(found.engine, found.paused))
     steps += [_send_images(batch) for batch in in_batches(images)]
     steps += [_send_claim(one, found) for one in claims]

@@ -45,7 +45,7 @@ class Found:
     """The engine, the complete snapshots, the oldest first, and what killed runs have left.
 
     same: volumes that are what they were in the snapshot that is to be restored. room: free bytes, None where it is not known.
-    paused: containers that a killed run has left paused, by id. unfinished: volumes of the engine that one has begun to fill.
+    paused: containers that a killed run has left paused, by id.
     """
 
     engine: Inventory
@@ -54,7 +54,6 @@ class Found:
     same: frozenset[str] = frozenset()
     room: int | None = None
     paused: frozenset[str] = frozenset()
-    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
 from ...snapshot.kept import remove_left, remove_old, surplus, unknown
-from ..model import Container, Volume
+from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
 from .model import Found, Keep, Kept, Restore, Wish
 
@@ -20,7 +20,7 @@ def plan_snapshots(found: Found, wish: Wish) -> Plan:
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
         steps.append(remove_left(found.partial))
-    steps += sweep((*found.unfinished, *found.engine.helpers))
+    steps += sweep((found.engine,), RESTORING)
     found = dataclasses.replace(found, engine=resumed(found.engine, found.paused))
     rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)

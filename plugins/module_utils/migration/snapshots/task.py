@@ -20,7 +20,7 @@ from ...docker.stream import PIECE
 from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
 from .. import inventory
 from ..engines import engine_from, free_bytes
-from ..model import LABEL, Sweep, Unpause, Volume
+from ..model import LABEL, RESTORING, Sweep, Unpause, Volume
 from ..record import Record
 from ..transfer import volumes
 from ..transfer.contents import Contents, Pieces, contents_of
@@ -77,14 +77,13 @@ class VolumeSnapshots(Subject[Wish, Found]):
         """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""
         with self.place.side.trouble(self.work):
             engine = inventory.read(self.place.side.api)
-            unfinished = tuple(volumes.unfinished(self.place, volumes.RESTORING))
         self.record = Record((engine.engine, self.place.side.api.path))
         kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
         room = free_bytes(self.profile, engine.root) if desired.restore else room_at(desired.place)
         there = {one.name for one in engine.volumes}
         compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
         same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
-        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused(), unfinished)
+        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
 
     def _same(self, kept: Kept) -> bool:
         doing = f"compare volume '{kept.volume}'"
@@ -112,7 +111,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
             self._restore(step)
         elif isinstance(step, Sweep):
             with self.place.side.trouble(str(step)):
-                volumes.sweep(self.place, work=volumes.RESTORING)
+                volumes.sweep(self.place, work=RESTORING)
         elif isinstance(step, Unpause):
             with self.place.side.trouble(str(step)):
                 volumes.unpause(self.place.side, step.container)
@@ -156,7 +155,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
 
     def _restore(self, step: Restore) -> None:
         kept, doing = step.kept, f"restore volume '{step.kept.volume}'"
-        filled, meter = volumes.temporary(kept.volume, volumes.RESTORING), Meter(kept.volume, kept.size)
+        filled, meter = volumes.temporary(kept.volume, RESTORING), Meter(kept.volume, kept.size)
 
         def passing() -> Iterator[bytes]:
             with naming_files(doing), (self.wish.place / kept.volume / kept.name / ARCHIVE).open("rb") as file:
@@ -164,7 +163,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
                     meter.add(len(piece))
                     yield piece
 
-        arrived = volumes.fill(self.place, filled, {LABEL: volumes.RESTORING}, passing(), doing)
+        arrived = volumes.fill(self.place, filled, {LABEL: "restoring"}, passing(), doing)
         if arrived != kept.digest and volumes.contents(self.place, filled, doing) != kept.contents:
             volumes.remove(self.place, filled)
             reason = "what arrived is not what the snapshot's manifest says"

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from ...core.errors import CommandFailed, NotVerified
 from ...docker.stream import Refused
-from ..model import LABEL, Volume
+from ..model import LABEL, MOVING, Volume
 from .contents import Contents, contents_in
 from .helper import BLOCKS, SIGNS_OF_LIFE, Helper, HelperImage, directory, run, volume
 from .sides import Meter, Side
@@ -37,7 +37,6 @@ WRITE = (
 # What was written is read again in the same container.
 WRITE_AND_DIGEST = ("/bin/sh", "-c", f"{shlex.join(WRITE)} && exec {shlex.join(DIGEST)}")
 _NOT_FOUND = 404
-MOVING, RESTORING = "moving", "restoring"
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Place:
 
 def temporary(name: str, work: str = MOVING) -> str:
     """Return the name under which a volume is filled."""
-    return f"laptop.containers.{work}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f"{work}{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def copy(source: Place, target: Place, what: Volume) -> str:
@@ -169,17 +168,11 @@ def remove(place: Place, name: str) -> None:
             raise
 
 
-def unfinished(place: Place, work: str = MOVING) -> list[str]:
-    """Return the volumes that a killed run has begun to fill, by their temporary names."""
-    there = (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ()
-    ours = [one["Name"] for one in there if LABEL in (one.get("Labels") or {})]
-    return [name for name in ours if name.startswith(f"laptop.containers.{work}-")]
-
-
 def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> None:
     """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
-    for name in unfinished(place, work):
-        if name not in complete:
+    for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ():
+        name = one["Name"]
+        if LABEL in (one.get("Labels") or {}) and name.startswith(work) and name not in complete:
             remove(place, name)
 
 
