@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What settings refer to beside themselves: profiles of another role, and the user's own files that the run will have to read."""
+"""What settings refer to beside themselves: profiles of another role, names in the user's own files, and these files."""
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -12,7 +13,8 @@ from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.system.home import home
 from ..module_utils.docker.client import context_directory, docker_directory, read_config
-from ..module_utils.kube.entry import find_entry, kubeconfig_paths
+from ..module_utils.ecr.profiles import aws_config, aws_profiles
+from ..module_utils.kube.entry import context_names, find_entry, kubeconfig_paths
 from ..module_utils.kube.kubeconfig import load, path_from
 
 
@@ -54,6 +56,76 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
         if isinstance(value, str) and value not in known and not context_directory(directory, value).is_dir():
             help_ = suggestion(value, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use docker context '{value}' {where}: docker_context_contexts does not have it.{help_}", value
+
+
+def unknown_aws_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each AWS profile that the user's files do not have.
+
+    works: as for unknown_profiles. Without colima_profile among them, the task that has to ask AWS says it soon enough itself.
+    """
+    named = [(value, where) for value, where in _aws_profiles(works) if value] if "colima_profile" in works else []
+    if not named:
+        return
+    try:
+        known = aws_profiles(environment)
+    except WorkstationError as error:
+        yield error.message, None
+        return
+    for value, where in named:
+        if str(value) not in known:
+            help_ = suggestion(str(value), known)
+            help_ = help_ or f" Create it with 'aws configure sso --profile {value}', or correct the name."
+            yield f"Could not use AWS profile '{value}' {where}: '{aws_config(environment)}' does not have it.{help_}", value
+
+
+def unknown_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for a kubeconfig or a kube context that is not there, and that no profile makes.
+
+    works: as for unknown_aws_profiles. Where clusters may be away, they may come later.
+    """
+    work = works.get("ecr_pull_secret", {})
+    if "colima_profile" not in works or work.get("state") == "absent" or work.get("unreachable") == "pending":
+        return
+    given = os.path.expandvars(str(work.get("kubeconfig") or ""))
+    paths = kubeconfig_paths(given, environment)
+    # The file that colima writes to.
+    comes = path_from(environment) in paths
+    if given and not comes and not paths[0].exists():
+        yield f"Could not use kubeconfig '{given}': it does not exist. Correct its path.", work["kubeconfig"]
+        return
+    for context in work.get("contexts") or ():
+        if comes and str(context).startswith("colima-"):
+            continue
+        try:
+            find_entry(str(context), paths)
+        except WorkstationError as error:
+            if not error.context.get("missing_context"):
+                yield error.message, context
+                continue
+            known = sorted({*context_names(paths), *(_comes_with(works) if comes else ())})
+            files = ", ".join(f"'{path}'" for path in paths)
+            help_ = suggestion(str(context), known) or " Correct its name, or add it there."
+            yield f"Could not use kube context '{context}' in secret_refresh_context: {files} does not have it.{help_}", context
+
+
+def _comes_with(works: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the kube contexts of the profiles that the settings have."""
+    for entry in _entries(works, "colima_profile", "profiles"):
+        kubernetes = entry.get("kubernetes")
+        if isinstance(kubernetes, Mapping) and kubernetes.get("enabled"):
+            yield f"colima-{short_name(entry.get('name'))}"
+
+
+def _aws_profiles(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
+    work = works.get("ecr_pull_secret", {})
+    registries = work.get("registries") if work.get("state") != "absent" else None
+    for registry in registries if isinstance(registries, list | tuple) else ():
+        if isinstance(registry, Mapping):
+            yield registry.get("profile"), f"of registry '{registry.get('host') or registry.get('account_id')}'"
+    for entry in _entries(works, "colima_profile", "profiles"):
+        kubernetes = entry.get("kubernetes")
+        if isinstance(kubernetes, Mapping):
+            yield kubernetes.get("ecr_profile"), f"of profile '{entry.get('name')}'"
 
 
 def _docker_contexts(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:

@@ -26,7 +26,7 @@ from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
-from .references import unknown_docker_contexts, unknown_profiles, unreadable_files
+from .references import unknown_aws_profiles, unknown_clusters, unknown_docker_contexts, unknown_profiles, unreadable_files
 from .templates import Unread, unread
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -90,12 +90,13 @@ class Findings:
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, sentence: str, at: Any = None) -> None:
-        """Add a sentence, with the place that the value comes from, once."""
+    def add(self, sentence: str, at: Any = None, *, warns: bool = False) -> None:
+        """Add a sentence, with the place that the value comes from, once; also as no more than a warning."""
         place = written_at(at, self.project)
         line = f"{sentence} ({place})" if place else sentence
-        if line not in self.lines:
-            self.lines.append(line)
+        lines = self.warnings if warns else self.lines
+        if line not in lines:
+            lines.append(line)
 
 
 def check_settings(
@@ -144,6 +145,9 @@ def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) ->
     options = {work.name: work.options for work in works}
     for sentence, at in (*unknown_profiles(options, os.environ), *unknown_docker_contexts(options, os.environ)):
         findings.add(sentence, at)
+    for sentence, at in (*unknown_aws_profiles(options, os.environ), *unknown_clusters(options, os.environ)):
+        # They may still be made before the run that is only tried here.
+        findings.add(sentence, at, warns=check_mode)
     for sentence in unreadable_files((work.name for work in works), os.environ):
         findings.add(sentence)
     lacking = missing((program for work in works for program in work.programs), complete_path(os.environ.get("PATH", "")))

@@ -55,7 +55,7 @@ def find_entry(context: str, paths: Sequence[Path]) -> Entry:
     remedy = f"Start the profile that makes it (colima writes the context when Kubernetes starts), or name another of {shown}."
     found, _home = _find(documents, "contexts", context)
     if found is None:
-        known = sorted(str(item["name"]) for _path, document in documents for item in _named(document, "contexts"))
+        known = context_names(paths)
         said = f"known are {', '.join(known)}" if known else "there are no contexts"
         near = suggestion(context, known).strip()
         raise InputError(f"find kube context '{context}'", f"{said} in {shown}", near or remedy, missing_context=True)
@@ -69,6 +69,11 @@ def find_entry(context: str, paths: Sequence[Path]) -> Entry:
         # As in kubectl, it beats a token.
         return Entry(context, entry.cluster, {**entry.user, "token": _token(entry)})
     return entry
+
+
+def context_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of all contexts that the files declare."""
+    return sorted({str(item["name"]) for path in paths for item in _named(_plain(load(path)), "contexts")})
 
 
 def _check(entry: Entry) -> None:

@@ -141,6 +141,29 @@ BY_HAND = {
         {"secret_refresh_context": "colima-k9s", "secret_refresh_registries": [REGISTRY]},
         "Could not use profile 'colima-k9s' in secret_refresh_context: colima_profiles does not have it. Did you mean 'k8s'?",
     ),
+    "an AWS profile that is not there": Mistake(
+        {"secret_refresh_registries": [{"host": REGISTRY, "profile": "dve"}]},
+        f"Could not use AWS profile 'dve' of registry '{REGISTRY}': '~/.aws/config' does not have it. "
+        "Create it with 'aws configure sso --profile dve', or correct the name. (hosts.yml:",
+    ),
+    "an AWS profile for the pulls of a cluster": Mistake(
+        profile(kubernetes={"enabled": True, "ecr_profile": "dve"}),
+        "Could not use AWS profile 'dve' of profile 'k8s': '~/.aws/config' does not have it. "
+        "Create it with 'aws configure sso --profile dve', or correct the name. (hosts.yml:",
+    ),
+    "a kubeconfig that is not there": Mistake(
+        {"secret_refresh_kubeconfig": "/nowhere/config", "secret_refresh_registries": [REGISTRY]},
+        "Could not use kubeconfig '/nowhere/config': it does not exist. Correct its path. (hosts.yml:",
+    ),
+    "a kube context that is not there": Mistake(
+        {"secret_refresh_context": ["colima-k8s", "colma-k8s"], "secret_refresh_registries": [REGISTRY]},
+        "/.kube/config' does not have it. Did you mean 'colima-k8s'? (hosts.yml:",
+    ),
+    "a kube context that would be in another file": Mistake(
+        {"secret_refresh_kubeconfig": str(PLAYBOOK.with_name("vars") / "none.yml"), "secret_refresh_registries": [REGISTRY]},
+        "Could not use kube context 'colima-k8s' in secret_refresh_context: "
+        f"'{PLAYBOOK.with_name('vars') / 'none.yml'}' does not have it. Correct its name, or add it there.",
+    ),
     "cpus": Mistake(profile(cpus=2), "Could not use option 'cpus' of 'k8s' in 'colima_profiles': it is unknown. Did you mean"),
     "disk in words": Mistake(
         profile(disk="big"), "Could not use 'big' as 'disk' of 'k8s' in 'colima_profiles': it is not a whole"
@@ -202,7 +225,11 @@ FINE: tuple[dict[str, Any], ...] = (
     {"docker_context_current": "default"},
     {"docker_context_current": "colima-docker-buildx"},
     {"buildx_builders": [{"name": "far", "endpoint": "ssh://build@far.example.org"}, {"name": "pods", "driver": "kubernetes"}]},
-    {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube"},
+    {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube", "secret_refresh_unreachable": "pending"},
+    {"secret_refresh_registries": [{"host": REGISTRY, "profile": ""}]},
+    {"secret_refresh_state": "absent", "secret_refresh_registries": [{"host": REGISTRY, "profile": "gone"}],
+     "secret_refresh_context": "gone", "secret_refresh_kubeconfig": "/gone"},
+    {"secret_refresh_registries": [REGISTRY], "secret_refresh_kubeconfig": "$HOME/.kube/config"},
     {"secret_refresh_registries": [], "secret_refresh_namespaces": ["default", "team-*"]},
 )  # fmt: skip
 
@@ -331,6 +358,35 @@ def test_a_file_of_the_user_that_cannot_be_read_is_told_before_anything_runs(tmp
     assert len(found["laptop"]) == 1 and found["laptop"][0].startswith(expected), printed
     assert broken.read_text() == "{"
     assert written(tmp_path) == [str(broken.parent.relative_to(tmp_path))]
+
+
+def test_what_a_user_made_is_found(tmp_path: Path) -> None:
+    home = tmp_path / "homes" / "laptop"
+    for folder in (".aws", ".kube"):
+        (home / folder).mkdir(parents=True)
+    (home / ".aws" / "config").write_text("[profile dev]\n")
+    cluster = {"name": "minikube", "cluster": {"server": "https://127.0.0.1:1"}}
+    context = {"name": "minikube", "context": {"cluster": "minikube"}}
+    (home / ".kube" / "config").write_text(yaml.safe_dump({"clusters": [cluster], "contexts": [context]}))
+    settings = {
+        SENTINEL: "always",
+        "secret_refresh_registries": [{"host": REGISTRY, "profile": "dev"}],
+        "secret_refresh_context": ["minikube", "colima-k8s"],
+    }
+    found, printed = run(tmp_path, {"laptop": settings})
+    assert [problem.partition(" (")[0] for problem in found["laptop"]] == [REFUSED], printed
+
+
+def test_what_can_still_be_made_is_a_warning_of_a_check(tmp_path: Path) -> None:
+    settings = {"secret_refresh_registries": [{"host": REGISTRY, "profile": "dve"}], "secret_refresh_context": "minikub"}
+    found, printed = run(tmp_path, {"laptop": settings}, "--check", "--tags", "colima,secret_refresh")
+    assert not any("dve" in problem or "minikub" in problem for problem in found.get("laptop", ())), printed
+    said = " ".join(printed.split())
+    for warning in (
+        "Could not use AWS profile 'dve' of registry",
+        "Could not use kube context 'minikub' in secret_refresh_context",
+    ):
+        assert f"[WARNING]: {warning}" in said, printed
 
 
 def test_only_the_settings_of_reached_roles_are_checked(tmp_path: Path) -> None:
