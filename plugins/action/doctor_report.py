@@ -44,7 +44,8 @@ class ActionModule(ActionBase):
             return {"failed": True, **error.result}
 
     def _reported(self, found: Mapping[str, Any], options: Mapping[str, str]) -> dict[str, Any]:
-        since = changes(read_document(options["compare"]), found) if options["compare"] else []
+        earlier = read_document(options["compare"]) if options["compare"] else None
+        since = changes(earlier, found) if earlier else []
         files = [] if self._task.check_mode or not options["report"] else _write(found, options["report"], since)
         laptops: Sequence[Mapping[str, Any]] = found["laptops"]
         broken = [one["name"] for one in laptops if one["reached"] and one["verdict"] == "broken"]
@@ -54,6 +55,7 @@ class ActionModule(ActionBase):
             "changes": [in_words(one, with_laptop=len(laptops) > 1) for one in since],
             "broken": broken,
             "unreachable": lost,
+            "since": earlier["made"] if earlier else "",
         }
         if broken:
             where = f" on {len(broken)} of {len(laptops)} laptops: {', '.join(broken)}" if len(laptops) > 1 else ""

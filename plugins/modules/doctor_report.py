@@ -27,6 +27,7 @@ options:
   report:
     description:
       - The path of the report, to which C(.json) and C(.html) are added. A path that ends in one of them writes that file alone.
+        In a folder they are called C(doctor).
         Empty writes none.
       - Home directories are shown as C(~), and it holds no secret. In check mode nothing is written.
     type: str
@@ -84,4 +85,8 @@ changes:
   returned: when nothing is broken, or there are any
   type: list
   elements: str
+since:
+  description: When the report in O(compare) was made, in UTC.
+  returned: when there is one
+  type: str
 """

@@ -111,6 +111,11 @@ counts:
   description: How many checks ended in each status.
   returned: always
   type: dict
+groups:
+  description: The groups that were examined, O(groups).
+  returned: always
+  type: list
+  elements: str
 profiles:
   description:
     - The profiles of the settings, each with C(name), C(state), C(runtime), C(kubernetes), C(cpus), C(memory_gib), C(disk_gib),

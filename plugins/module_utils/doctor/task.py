@@ -91,6 +91,7 @@ class Workstation(Reader[Question, Examination]):
         return {
             "verdict": str(worst(found.checks)),
             "counts": counts(found.checks),
+            "groups": list(outcome.desired.groups),
             "profiles": [dict(row) for row in found.profiles],
             "checks": [check.public() for check in found.checks],
             "system": {"name": platform.system(), "machine": platform.machine(), "home": home()},

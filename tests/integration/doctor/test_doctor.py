@@ -167,10 +167,22 @@ def test_it_says_when_a_laptop_pulled_and_why_it_skipped_or_failed(patient: Pati
 
 def test_a_tag_examines_its_group_alone_and_a_misspelt_one_is_refused(patient: Patient) -> None:
     laptop = patient.examine("tools", "timers")
-    assert {check["group"] for check in laptop["checks"]} == {"tools", "timers"}
+    assert {check["group"] for check in laptop["checks"]} == set(laptop["groups"]) == {"tools", "timers"}
     patient.play("doctor", "--tags", "kubernets")
     assert patient.code == 2
     assert "Could not use tag 'kubernets': no task has it. Did you mean 'kubernetes'?" in " ".join(patient.output.split())
+
+
+def test_a_tag_to_be_skipped_leaves_out_its_group_alone(patient: Patient, tmp_path: Path) -> None:
+    patient.play(
+        "doctor", "--tags", "tools,timers,docker", "--skip-tags", "docker,kubernetes", "-e", f"doctor_report={tmp_path}/"
+    )
+    (laptop,) = json.loads((tmp_path / "doctor.json").read_text())["laptops"]
+    assert {check["group"] for check in laptop["checks"]} == {"tools", "timers"}
+    patient.play("doctor", "--skip-tags", "registries,kubernetes,network", "-e", f"doctor_report={tmp_path}/most.json")
+    (laptop,) = json.loads((tmp_path / "most.json").read_text())["laptops"]
+    assert set(laptop["groups"]) == {"tools", "profiles", "docker", "builders", "timers", "policy", "leftovers"}
+    assert {check["group"] for check in laptop["checks"]} >= {"tools", "profiles", "docker", "timers"}
 
 
 def test_a_report_is_written_once_asked_for_and_compared_with_an_earlier_one(patient: Patient, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def result(*checks: Check) -> dict[str, Any]:
     return {
         "verdict": str(worst(checks)),
         "counts": counts(checks),
+        "groups": sorted({check.group for check in checks}),
         "seconds": 0.94,
         "system": {"name": "Darwin", "machine": "arm64", "home": HOME},
         "profiles": [ROW],
@@ -74,6 +75,29 @@ def test_a_table_leaves_out_columns_without_a_value() -> None:
     assert not [line for line in lines(OK) if "address" in line]
 
 
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (110, "  k8s      running  containerd + Kubernetes  4     12 GiB  1.5 of 100 GiB  2 GiB      2 h     192.168.64.2"),
+        (99, "  k8s      running  containerd + Kubernetes  4     12 GiB  1.5 of 100 GiB  2 h     192.168.64.2"),
+        (80, "  k8s      running  4     12 GiB  1.5 of 100 GiB  2 h     192.168.64.2"),
+        (60, "  k8s      running  4     12 GiB  1.5 of 100 GiB"),
+    ],
+)
+def test_a_narrow_terminal_has_a_whole_table_of_less(width: int, row: str) -> None:
+    found = {**result(OK, DRIFT, TORN), "profiles": [{**ROW, "address": "192.168.64.2"}]}
+    shown = [line.text for line in screen("mac", found, width=width)]
+    assert row in shown
+    assert all(len(line) <= width for line in shown if DRIFT.remedy not in line and TORN.remedy not in line)
+    assert " ".join(" ".join(shown).split()).startswith("mac: the workstation is broken (1 broken, 1 warning in 3 checks, 0.9 s)")
+
+
+def test_the_size_of_a_disk_does_not_read_as_what_is_used() -> None:
+    stopped = {**ROW, "state": "stopped", "disk_used_gib": None, "disk_on_laptop_gib": 0.0, "uptime_seconds": None}
+    shown = [line.text for line in screen("mac", {**result(OK), "profiles": [stopped]})]
+    assert "  k8s      stopped  containerd + Kubernetes  4     12 GiB  ? of 100 GiB" in shown
+
+
 @pytest.mark.parametrize(("seconds", "words"), [(None, ""), (5, "5 s"), (150, "2 min"), (7300, "2 h"), (400000, "4 d")])
 def test_a_time_is_shown_as_people_say_it(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
@@ -97,6 +121,12 @@ def test_a_report_is_two_files_or_the_one_that_is_named(path: str, names: dict[s
     assert {kind: file.name for kind, file in files_for(path).items()} == names
 
 
+@pytest.mark.parametrize("ending", ["", "/", "/new/"])
+def test_in_a_folder_a_report_has_a_name_of_its_own(tmp_path: Path, ending: str) -> None:
+    folder = tmp_path / ending.strip("/")
+    assert files_for(f"{tmp_path}{ending}") == {kind: folder / f"doctor.{kind}" for kind in ("json", "html")}
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("{", "it is not JSON"), ("[]", "not a report"), ('{"kind": "laptop.containers/doctor", "schema": 9}', "it has schema 9")],
@@ -109,7 +139,8 @@ def test_only_a_report_of_this_schema_is_compared(tmp_path: Path, text: str, rea
 
 
 def test_what_ended_differently_is_a_change() -> None:
-    before, after = document({"mac": result(OK, DRIFT)}), document({"mac": result(OK, TORN, NOTE)})
+    groups = {"groups": ["docker", "leftovers", "profiles", "tools"]}
+    before, after = (document({"mac": {**result(*checks), **groups}}) for checks in ((OK, DRIFT), (OK, TORN, NOTE)))
     found = changes(before, after)
     assert [(one["id"], one["before"], one["after"]) for one in found] == [
         ("docker.config", "gone", "broken"),
@@ -118,6 +149,15 @@ def test_what_ended_differently_is_a_change() -> None:
     ]
     assert in_words(found[1], with_laptop=True) == "mac: leftovers.profile (old): new -> note, it is left"
     assert changes(after, after) == []
+
+
+def test_a_group_that_one_of_two_runs_left_out_is_not_compared() -> None:
+    whole, part = document({"mac": result(OK, DRIFT, TORN)}), document({"mac": result(OK, NOTE)})
+    assert changes(whole, part) == [] and changes(part, whole) == []
+    # As older reports were written.
+    for laptop in (*whole["laptops"], *part["laptops"]):
+        del laptop["groups"]
+    assert changes(whole, part) == []
 
 
 def test_the_page_needs_nothing_else_and_shows_what_is_found_as_text() -> None:
@@ -144,7 +184,9 @@ def test_the_page_of_a_fleet_names_who_is_broken_drifts_and_was_not_reached() ->
 def test_a_run_of_one_laptop_is_a_screen_and_of_several_a_table() -> None:
     doctor = Doctor()
     assert doctor.takes(EXAMINES, "mac", result(DRIFT)) and not doctor.takes("laptop.containers.docker_context", "mac", {})
-    assert not doctor.takes(REPORTS, "mac", {"show": "all", "files": ["/x.json"], "changes": ["a: ok -> note, b"]})
+    assert not doctor.takes(
+        REPORTS, "mac", {"show": "all", "files": ["/x.json"], "changes": ["a: ok -> note, b"], "since": "THEN"}
+    )
     shown = [line.text for line in doctor.lines({}, None)]
     assert (
         shown[0].startswith("mac: the workstation works") and shown[-1] == "Written to /x.json" and "  a: ok -> note, b" in shown
@@ -155,4 +197,6 @@ def test_a_run_of_one_laptop_is_a_screen_and_of_several_a_table() -> None:
     assert [*doctor.lines({}, None)][-1].text == "FAILED doctor: Could not write the report"
     doctor.takes(EXAMINES, "pc", result(OK))
     table = [line.text.split() for line in doctor.lines({"tv": "no route", "mac": "it is broken"}, None)]
+    doctor.takes(REPORTS, "mac", {"changes": [], "since": "THEN"})
+    assert [*doctor.lines({}, None)][-1].text == "Nothing has changed since the report of THEN."
     assert [words[:2] for words in table[1:4]] == [["tv", "unreachable"], ["mac", "warning"], ["pc", "ok"]]

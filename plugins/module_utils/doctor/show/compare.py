@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ..model import SEVERITY, Status
@@ -14,9 +14,11 @@ GONE = "gone"
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return each check whose status differs: laptop, id, about, the status before and after, and what is found now.
 
-    A check that one of the two did not make counts as gone there, but only a finding is shown: healthy ones come and go.
+    A check that one of the two did not make counts as gone there, but only a finding is shown: healthy ones come and go. Groups
+    that one of the two left out are not compared.
     """
-    old, new = _checks(before), _checks(after)
+    looked = _groups(before) & _groups(after)
+    old, new = _checks(before, looked), _checks(after, looked)
     found = []
     for key in dict.fromkeys((*old, *new)):
         was, now = old.get(key), new.get(key)
@@ -36,11 +38,21 @@ def in_words(change: Mapping[str, str], *, with_laptop: bool) -> str:
     return f"{where}{change['id']}{about}: {before} -> {change['after']}, {change['found']}"
 
 
-def _checks(document: Mapping[str, Any]) -> dict[tuple[str, str, str], Mapping[str, str]]:
-    """Return the checks by laptop, id and what they are about; of those that are alike, the worst."""
+def _groups(document: Mapping[str, Any]) -> set[str]:
+    """Return the groups that a run looked at: the same for all its laptops, of which some were perhaps not reached."""
+    reached = [laptop for laptop in document["laptops"] if laptop["reached"]]
+    # Older reports have no list of them.
+    named = {group for laptop in reached for group in laptop.get("groups") or ()}
+    return named or {str(check["group"]) for laptop in reached for check in laptop["checks"]}
+
+
+def _checks(document: Mapping[str, Any], groups: Collection[str]) -> dict[tuple[str, str, str], Mapping[str, str]]:
+    """Return the checks of these groups by laptop, id and what they are about; of those that are alike, the worst."""
     found: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for laptop in document["laptops"]:
         for check in laptop.get("checks") or ():
+            if check["group"] not in groups:
+                continue
             key = (str(laptop["name"]), str(check["id"]), str(check["about"]))
             if key not in found or _rank(check["status"]) > _rank(found[key]["status"]):
                 found[key] = check

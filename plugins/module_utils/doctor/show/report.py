@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Examinations as one document for programs: a laptop or a fleet, with a version. Home directories are shown as ~. Pure.
+"""Examinations as one document for programs: a laptop or a fleet, with a version. Home directories are shown as ~.
 
 docs/doctor.md describes the document; what it holds never changes its meaning without a new version.
 """
@@ -28,7 +28,7 @@ def _laptop(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
     if "checks" not in result:
         return {"name": name, "reached": False, "reason": " ".join(str(result.get("msg") or "it was not examined").split())}
     home = str(result["system"]["home"])
-    kept = {key: result[key] for key in ("verdict", "counts", "seconds", "profiles", "checks")}
+    kept = {key: result[key] for key in ("verdict", "counts", "seconds", "groups", "profiles", "checks")}
     system = {key: value for key, value in result["system"].items() if key != "home"}
     found: dict[str, Any] = without_home({"name": name, "reached": True, **kept, "system": system}, home)
     return found
@@ -60,8 +60,10 @@ def read_document(path: str) -> dict[str, Any]:
 
 
 def files_for(path: str) -> dict[str, Path]:
-    """Return the files of a report by their kind: both for a bare path, one for a path that ends in .json or .html."""
+    """Return the files of a report by their kind: one for a path that ends in .json or .html, else both."""
     place = Path(path).expanduser()
+    if path.endswith("/") or place.is_dir():
+        place /= "doctor"
     if place.suffix in (".json", ".html"):
         return {place.suffix[1:]: place}
     return {kind: place.with_name(f"{place.name}.{kind}") for kind in ("json", "html")}

@@ -42,9 +42,9 @@ class Doctor:
         else:
             yield from fleet(document({**self.results, **lost})["laptops"])
         since = self.report.get("changes") or ()
-        if since:
+        if earlier := self.report.get("since"):
             yield Line("")
-            yield Line("Since the earlier report:")
+            yield Line(f"Since the report of {earlier}:" if since else f"Nothing has changed since the report of {earlier}.")
         for change in since:
             yield Line(f"  {change}")
         for file in self.report.get("files") or ():

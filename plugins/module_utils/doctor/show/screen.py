@@ -12,6 +12,8 @@ from ..model import SEVERITY, Status
 
 _INDENT = 10
 HEAD = ("profile", "state", "runtime", "CPUs", "memory", "disk used", "on laptop", "uptime", "address")
+# What a narrow terminal does without, in this order.
+_SPARE = ("on laptop", "runtime", "uptime", "address")
 
 
 class Line(NamedTuple):
@@ -24,9 +26,9 @@ class Line(NamedTuple):
 def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, width: int | None = None) -> list[Line]:
     """Return the lines about one laptop. width: that of the terminal, None where lines are not broken."""
     shown = [row for row in result["checks"] if everything or row["status"] != Status.OK]
-    lines = [Line(verdict(name, result), result["verdict"])]
+    lines = [Line(text, result["verdict"]) for text in _broken(verdict(name, result), width)]
     if result["profiles"]:
-        lines += [Line(""), *(Line(row) for row in table([HEAD, *map(profile, result["profiles"])]))]
+        lines += [Line(""), *(Line(row) for row in table([HEAD, *map(profile, result["profiles"])], width))]
     for group in _alike(shown):
         lines += [Line(""), *_finding(group, width)] if not everything else _finding(group, width)
     return lines
@@ -72,11 +74,26 @@ _VERDICTS = {
 _COUNTED = (("broken", ""), ("warning", "warning"), ("unknown", ""), ("note", "note"))
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with aligned columns."""
+def table(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """Return rows as lines with aligned columns. width: that of the terminal, for which spare columns are left out."""
     shown = columns(rows)
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
+    lines = _aligned(shown)
+    for spare in _SPARE:
+        if width and max(map(len, lines)) > width and spare in shown[0]:
+            place = shown[0].index(spare)
+            shown = [(*row[:place], *row[place + 1 :]) for row in shown]
+            lines = _aligned(shown)
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _broken(text: str, width: int | None) -> list[str]:
+    """Return a text as lines of at most this width; a word is never broken."""
+    return textwrap.wrap(text, max(30, width - 1), break_on_hyphens=False, break_long_words=False) if width else [text]
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -87,14 +104,15 @@ def columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
 
 def profile(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the row of one profile, under HEAD."""
-    used = "" if row["disk_used_gib"] is None else f"{row['disk_used_gib']:g} of "
+    # Only a VM that runs can tell; the size alone would read as what is used.
+    used = "?" if row["disk_used_gib"] is None else f"{row['disk_used_gib']:g}"
     return (
         row["name"],
         row["state"],
         row["runtime"] + (" + Kubernetes" if row["kubernetes"] else ""),
         str(row["cpus"] or ""),
         f"{row['memory_gib']:g} GiB" if row["memory_gib"] else "",
-        f"{used}{row['disk_gib']} GiB" if row["disk_gib"] else "",
+        f"{used} of {row['disk_gib']} GiB" if row["disk_gib"] else "",
         f"{row['disk_on_laptop_gib']:g} GiB" if row["disk_on_laptop_gib"] else "",
         duration(row["uptime_seconds"]),
         row["address"],
@@ -124,7 +142,7 @@ def _finding(group: Sequence[Mapping[str, Any]], width: int | None) -> list[Line
     ids = ", ".join(dict.fromkeys(row["id"] for row in group))
     about = ", ".join(dict.fromkeys(row["about"] for row in group if row["about"]))
     text = f"{ids}{f' ({about})' if about else ''}: {first['found']}"
-    lines = textwrap.wrap(text, max(30, width - _INDENT - 1), break_on_hyphens=False, break_long_words=False) if width else [text]
+    lines = _broken(text, max(31, width - _INDENT) if width else None)
     marks = [first["status"].upper().ljust(_INDENT), *[" " * _INDENT] * (len(lines) - 1)]
     shown = [Line(mark + line, first["status"]) for mark, line in zip(marks, lines, strict=True)]
     # Never broken: it is there to be pasted.
