@@ -58,10 +58,13 @@ class ActionModule(ActionBase):
             "since": earlier["made"] if earlier else "",
         }
         if broken:
-            where = f" on {len(broken)} of {len(laptops)} laptops: {', '.join(broken)}" if len(laptops) > 1 else ""
+            msg = "Something is broken. The list says what, and what helps."
+            if len(laptops) > 1:
+                number = f"{len(broken)} of {len(laptops)} laptops {'is' if len(broken) == 1 else 'are'}"
+                msg = f"{number} broken: {', '.join(broken)}. See what helps with --limit {broken[0]}."
             # Ansible prints all that a failed task returns above the findings.
             said = {name: value for name, value in result.items() if value and value != "findings"}
-            return {**said, "failed": True, "msg": f"Something is broken{where}. What helps is listed below."}
+            return {**said, "failed": True, "msg": msg}
         return result
 
 

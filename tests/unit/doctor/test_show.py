@@ -16,7 +16,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.comp
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.page import page
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.report import document, files_for, read_document
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.run import EXAMINES, REPORTS, Doctor
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.screen import duration, screen
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.show.screen import Line, duration, screen
 
 HOME = "/home/ada"
 ROW = {
@@ -192,7 +192,7 @@ def test_a_run_of_one_laptop_is_a_screen_and_of_several_a_table() -> None:
         shown[0].startswith("mac: the workstation works") and shown[-1] == "Written to /x.json" and "  a: ok -> note, b" in shown
     )
     doctor.takes(REPORTS, "mac", {"broken": ["mac"], "msg": "Something is broken."})
-    assert "FAILED" not in " ".join(line.text for line in doctor.lines({}, None))
+    assert [*doctor.lines({}, None)][-1] == Line("FAILED doctor: Something is broken.", "broken")
     doctor.takes(REPORTS, "mac", {"msg": "Could not write\nthe report"})
     assert [*doctor.lines({}, None)][-1].text == "FAILED doctor: Could not write the report"
     doctor.takes(EXAMINES, "pc", result(OK))

@@ -49,7 +49,7 @@ class Doctor:
             yield Line(f"  {change}")
         for file in self.report.get("files") or ():
             yield Line(f"Written to {file}")
-        if self.report.get("msg") and "broken" not in self.report:
-            # What is broken stands above; that the report failed stands nowhere else.
+        if self.report.get("msg"):
+            # Ansible's own block about it stands far above by now.
             yield Line("")
             yield Line(f"FAILED doctor: {' '.join(str(self.report.get('msg')).split())}", "broken")
