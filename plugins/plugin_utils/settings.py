@@ -27,7 +27,7 @@ from ..module_utils.core.system.command import complete_path
 from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import unknown_aws_profiles, unknown_clusters, unknown_docker_contexts, unknown_profiles, unreadable_files
-from .templates import Unread, unread
+from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
 OF_PLAYBOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -220,7 +220,9 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
             value = own.template({option: raw})
         except Exception as error:
             if not any(word in str(raw) for word in ("_result", "register")):
-                findings.add(*unread(variables_of(task).get(option, option), error, own.available_variables, OF_PLAYBOOKS))
+                setting = variables_of(task).get(option, option)
+                file = unread_file(setting, _written(task).get(option), own)
+                findings.add(*(file or unread(setting, error, own.available_variables, OF_PLAYBOOKS)))
             complete = False
             continue
         complete = complete and None not in value.values()
@@ -260,11 +262,16 @@ def _module(task: Any) -> str:
     return str(task.action).rpartition(".")[2]
 
 
+def _written(task: Any) -> Mapping[str, Any]:
+    """Return the options of a task as its file has them."""
+    written = getattr(task, "_ds", None) or {}
+    given = written.get(task.action, written.get(_module(task)))
+    return given if isinstance(given, Mapping) else {}
+
+
 def variables_of(task: Any) -> dict[str, str]:
     """Return the variable of each option of a role's task: the first of the role's own in it, else the first word."""
-    written = getattr(task, "_ds", None) or {}
-    given = written.get(task.action, written.get(_module(task))) if task._role else None
-    if not isinstance(given, Mapping):
+    if not task._role:
         return {}
     settable, private = task._role._default_vars, task._role._role_vars
 
@@ -275,6 +282,6 @@ def variables_of(task: Any) -> dict[str, str]:
                 return found
         return ""
 
-    words = {option: _words(raw) for option, raw in given.items() if isinstance(raw, str)}
+    words = {option: _words(raw) for option, raw in _written(task).items() if isinstance(raw, str)}
     found = {option: variable(some) or some[0] for option, some in words.items() if some}
     return {option: name for option, name in found.items() if not name.startswith("__")}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +42,20 @@ def unread(setting: str, error: Exception, variables: Collection[str], others: C
         return f"Could not read '{setting}': '{unknown[0]}' is undefined.{near or ' Define it, or correct its name.'}", text
     reason = str(cause).strip().partition("\n")[0].rstrip(".")
     return f"Could not read '{setting}': {reason}. Correct its template.", text
+
+
+def unread_file(setting: str, written: object, templar: Any) -> tuple[str, Any] | None:
+    """Return a sentence for a setting that names a file which can't be read, and its value; None for another setting.
+
+    written: the option as the role's task has it.
+    """
+    if f"lookup('ansible.builtin.file', {setting})" not in str(written):
+        return None
+    with contextlib.suppress(AnsibleError):
+        value = templar.template([templar.available_variables[setting]])[0]
+        remedy = "Give the path of a file; a bare name is looked for in the role's files."
+        return f"Could not read '{value}' as '{setting}': there is no such file, or it is not readable text. {remedy}", value
+    return None
 
 
 def _innermost(error: Exception) -> Exception:
