@@ -45,7 +45,8 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
     if "docker_context" not in works:
         return
     entries = _entries(works, "docker_context", "contexts")
-    profiles = _entries(works, "colima_profile", "profiles")
+    # What runs on containerd has no docker context.
+    profiles = [one for one in _entries(works, "colima_profile", "profiles") if (one.get("runtime") or "docker") == "docker"]
     known = {
         "default",
         *(str(one.get("name")) for one in entries),

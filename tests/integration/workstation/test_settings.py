@@ -116,6 +116,11 @@ BY_HAND = {
         "Could not use docker context 'colima-buildxx' as docker_context_current: docker_context_contexts does not have it. "
         "Did you mean 'colima-buildx'?",
     ),
+    "a current context of a profile without docker": Mistake(
+        {"docker_context_current": "colima-k8s"},
+        "Could not use docker context 'colima-k8s' as docker_context_current: docker_context_contexts does not have it. "
+        "Did you mean 'colima-buildx'?",
+    ),
     "a builder in another context": Mistake(
         {"buildx_builders": [{"name": "multi-platform", "endpoint": "colima-bildx"}]},
         "Could not use docker context 'colima-bildx' of builder 'multi-platform': docker_context_contexts does not have it. "
@@ -171,7 +176,8 @@ BY_HAND = {
     "a mapping for a list": Mistake({"colima_profiles": {"k8s": {}}}, "it is a mapping, not a list. Begin each entry with '- '."),
     "a text for an entry": Mistake({"colima_profiles": ["k8s"]}, "not a mapping. Write its options as 'option: value'"),
     "a relative wrapper": Mistake(
-        {"nerdctl_wrappers": [{"path": "bin/nerdctl", "profile": "k8s"}]}, "it is not absolute. Start it with '/' or '~/'."
+        {"nerdctl_wrappers": [{"path": "bin/nerdctl", "profile": "k8s"}]},
+        "it is not absolute. Start it with '/' or '~/'. (hosts.yml:",
     ),
     "a wrapper twice": Mistake(
         {"nerdctl_wrappers": [{"path": "/x/nerdctl", "profile": "k8s"}, {"path": "/x/nerdctl", "profile": "k8s"}]},
