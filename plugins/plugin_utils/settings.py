@@ -8,7 +8,6 @@ costs no task of its own. All problems are one list, each with the file and line
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,9 +16,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ..module_utils.core.errors import ToolMissing, WorkstationError, in_words
+from ..module_utils.core.errors import ToolMissing
 from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
@@ -27,6 +24,7 @@ from ..module_utils.core.system.command import complete_path
 from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import unknown_aws_profiles, unknown_clusters, unknown_docker_contexts, unknown_profiles, unreadable_files
+from .refusals import Part, part_to_blame, refusals
 from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -90,9 +88,9 @@ class Findings:
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def add(self, sentence: str, at: Any = None, *, warns: bool = False) -> None:
+    def add(self, sentence: str, at: Any = None, *, place: str = "", warns: bool = False) -> None:
         """Add a sentence, with the place that the value comes from, once; also as no more than a warning."""
-        place = written_at(at, self.project)
+        place = place or written_at(at, self.project)
         line = f"{sentence} ({place})" if place else sentence
         lines = self.warnings if warns else self.lines
         if line not in lines:
@@ -132,7 +130,7 @@ def check_settings(
             work = _reached(one, subject, own, findings)
             if work is not None:
                 works.append(work)
-                _check_options(findings, work, task.check_mode)
+                _check_options(findings, work, mine, task.check_mode)
                 for sentence in against_policy(one, subject, work.options, mine, own):
                     findings.add(sentence)
     if here:
@@ -230,24 +228,31 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
     return Reached(_module(task), subject, options, variables_of(task), complete)
 
 
-def _check_options(findings: Findings, work: Reached, check_mode: bool) -> None:
+def _check_options(findings: Findings, work: Reached, variables: Mapping[str, Any], check_mode: bool) -> None:
     found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
     for problem in found:
         findings.add(*problem)
     if found or not work.complete:
         return
+
+    def judge(options: Mapping[str, Any]) -> list[str]:
+        return refusals(work.subject, options, work.names, check_mode=check_mode)[0]
+
+    def place(part: Part) -> str:
+        # Of a number or a truth value, only its name has a place; of an option, that of its variable.
+        name = work.names.get(part.key, part.key)
+        names = [variable for variable in variables if variable == name] or [name]
+        return next(filter(None, (written_at(at, findings.project) for at in (part.value, part.key, *names))), "")
+
+    def is_written(part: Part, way: list[Part]) -> bool:
+        # What a role's task itself gives to its module is no setting.
+        return bool(way or part.key in work.names) and bool(place(part))
+
     with contextlib.suppress(TypeError):
-        options = json.loads(json.dumps(work.options))
-        checked = ArgumentSpecValidator(work.subject.spec, **work.subject.rules).validate(options)
-        for message in checked.error_messages:
-            findings.add(message)
-        if not checked.error_messages:
-            try:
-                desired = work.subject.desired(checked.validated_parameters, check_mode=check_mode)
-                work.programs = work.subject.programs(desired)
-            except WorkstationError as error:
-                for refusal in error.context.get("refusals") or [error.message]:
-                    findings.add(in_words(str(refusal), work.names))
+        sentences, work.programs = refusals(work.subject, work.options, work.names, check_mode=check_mode)
+        for sentence in sentences:
+            way = part_to_blame(work.options, sentence, judge, is_written)
+            findings.add(sentence, place=place(way[-1]) if way else "")
 
 
 def wrong_options(task: Any, spec: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:

@@ -136,7 +136,7 @@ BY_HAND = {
     "a builder that would start a BuildKit beside the profile's": Mistake(
         {"buildx_builders": [{"name": "k8s", "profile": "k8s", "driver": "docker-container"}]},
         "Could not plan builder 'k8s': driver docker-container starts a BuildKit of its own, and the profile's runs already. "
-        "Leave out driver, or profile.",
+        "Leave out driver, or profile. (hosts.yml:",
     ),
     "builds into the cluster without one": Mistake(
         {"colima_profiles": [{"name": "k8s", "runtime": "docker", "kubernetes": {"build": True}}, {"name": "docker-buildx"}]},
@@ -181,7 +181,7 @@ BY_HAND = {
     ),
     "a wrapper twice": Mistake(
         {"nerdctl_wrappers": [{"path": "/x/nerdctl", "profile": "k8s"}, {"path": "/x/nerdctl", "profile": "k8s"}]},
-        "it is listed twice. Give each profile a path of its own.",
+        "it is listed twice. Give each profile a path of its own. (hosts.yml:",
     ),
     "an unknown shell": Mistake({"nerdctl_completion": ["tcsh"]}, "'tcsh' as 'nerdctl_completion': it is not a choice."),
     "a variable of the playbook": Mistake(
@@ -347,7 +347,7 @@ def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
     settings = {**profile(cpus=2), "nerdctl_wrappers": [{"path": "bin", "profile": "k9s"}], "colima_restrat": "never"}
     found, printed = run(tmp_path, {"laptop": settings})
     assert len(found["laptop"]) == 4
-    assert all(re.search(r"\(hosts\.yml:\d+\)$|absolute", problem) for problem in found["laptop"]), found
+    assert all(re.search(r"\(hosts\.yml:\d+\)$", problem) for problem in found["laptop"]), found
     assert "Found 4 problems in the settings; nothing was changed:" in printed
     assert printed.splitlines()[-1] == "FAILED settings: 4 problems, listed above; nothing was changed."
 

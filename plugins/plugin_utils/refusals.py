@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a module itself refuses of its options, and which part of them each sentence is about.
+
+A sentence does not tell programs what it is about. So the options are tried without each of their parts: the smallest one without
+which it isn't said is to blame, if there is only one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils.core.errors import WorkstationError, in_words
+from ..module_utils.core.subject import Subject
+
+# What is said of some options.
+Judge = Callable[[Mapping[str, Any]], Collection[str]]
+
+
+class Part(NamedTuple):
+    """A part of the options: its key (a number in a list), and its value."""
+
+    key: Any
+    value: Any
+
+
+IsWritten = Callable[[Part, list[Part]], bool]
+
+
+def refusals(
+    subject: Subject[Any, Any], options: Mapping[str, Any], names: Mapping[str, str], *, check_mode: bool
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return what the module says against its options, and the programs that it needs where it says nothing.
+
+    names: the variable of each option. Raises TypeError for options that JSON can't hold.
+    """
+    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(json.loads(json.dumps(options)))
+    if checked.error_messages:
+        return list(checked.error_messages), ()
+    try:
+        return [], subject.programs(subject.desired(checked.validated_parameters, check_mode=check_mode))
+    except WorkstationError as error:
+        said = error.context.get("refusals") or [error.message]
+        return [in_words(str(one), names) for one in said], ()
+
+
+def part_to_blame(options: Mapping[str, Any], sentence: str, judge: Judge, is_written: IsWritten) -> list[Part]:
+    """Return the way to the smallest part that a sentence is about, from the option down; empty where that can't be told.
+
+    is_written: whether a user has written a part, given with the way to it. What nobody has written is not to blame.
+    """
+    others = set(judge(options)) - {sentence}
+    way: list[Part] = []
+    while True:
+        parts = [(part, left) for part, left in _without_each(options, [one.key for one in way]) if is_written(part, way)]
+        tried = [(part, set(judge(left))) for part, left in parts]
+        # What is said instead may only tell that this part was needed; or it stood behind the sentence all the time.
+        found = [part for part, said in tried if said <= others] or [part for part, said in tried if sentence not in said]
+        if len(found) != 1:
+            return way
+        way += found
+
+
+def _without_each(options: Any, way: list[Any]) -> Iterator[tuple[Part, Any]]:
+    """Yield each part of what is at the end of a way, with the options as they are without it."""
+    if way:
+        for part, left in _without_each(options[way[0]], way[1:]):
+            yield part, _replaced(options, way[0], left)
+    elif isinstance(options, Mapping):
+        for key, value in options.items():
+            yield Part(key, value), {name: item for name, item in options.items() if name != key}
+    elif isinstance(options, list | tuple):
+        for number, value in enumerate(options):
+            yield Part(number, value), [*options[:number], *options[number + 1 :]]
+
+
+def _replaced(options: Any, key: Any, value: Any) -> Any:
+    if isinstance(options, Mapping):
+        return {**options, key: value}
+    return [*options[:key], value, *options[key + 1 :]]
