@@ -60,7 +60,7 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
 
 
 def unknown_aws_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """Yield a sentence and the value for each AWS profile that the user's files do not have.
+    """Yield a sentence and the value for each AWS profile of a registry that the user's files do not have.
 
     works: as for unknown_profiles. Without colima_profile among them, the task that has to ask AWS says it soon enough itself.
     """
@@ -123,10 +123,6 @@ def _aws_profiles(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any,
     for registry in registries if isinstance(registries, list | tuple) else ():
         if isinstance(registry, Mapping):
             yield registry.get("profile"), f"of registry '{registry.get('host') or registry.get('account_id')}'"
-    for entry in _entries(works, "colima_profile", "profiles"):
-        kubernetes = entry.get("kubernetes")
-        if isinstance(kubernetes, Mapping):
-            yield kubernetes.get("ecr_profile"), f"of profile '{entry.get('name')}'"
 
 
 def _docker_contexts(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:

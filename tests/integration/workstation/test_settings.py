@@ -151,11 +151,6 @@ BY_HAND = {
         f"Could not use AWS profile 'dve' of registry '{REGISTRY}': '~/.aws/config' does not have it. "
         "Create it with 'aws configure sso --profile dve', or correct the name. (hosts.yml:",
     ),
-    "an AWS profile for the pulls of a cluster": Mistake(
-        profile(kubernetes={"enabled": True, "ecr_profile": "dve"}),
-        "Could not use AWS profile 'dve' of profile 'k8s': '~/.aws/config' does not have it. "
-        "Create it with 'aws configure sso --profile dve', or correct the name. (hosts.yml:",
-    ),
     "a kubeconfig that is not there": Mistake(
         {"secret_refresh_kubeconfig": "/nowhere/config", "secret_refresh_registries": [REGISTRY]},
         "Could not use kubeconfig '/nowhere/config': it does not exist. Correct its path. (hosts.yml:",
@@ -233,6 +228,8 @@ FINE: tuple[dict[str, Any], ...] = (
     {"buildx_builders": [{"name": "far", "endpoint": "ssh://build@far.example.org"}, {"name": "pods", "driver": "kubernetes"}]},
     {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube", "secret_refresh_unreachable": "pending"},
     {"secret_refresh_registries": [{"host": REGISTRY, "profile": ""}]},
+    # Only pulls of the cluster need it.
+    profile(kubernetes={"enabled": True, "ecr_profile": "later"}),
     {"secret_refresh_state": "absent", "secret_refresh_registries": [{"host": REGISTRY, "profile": "gone"}],
      "secret_refresh_context": "gone", "secret_refresh_kubeconfig": "/gone"},
     {"secret_refresh_registries": [REGISTRY], "secret_refresh_kubeconfig": "$HOME/.kube/config"},
