@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,19 @@ def test_start_also_starts_what_the_settings_keep_stopped(lab: Lab) -> None:
     assert "changed=1" in play(lab, "playbooks/start.yml", "--tags", "colima", "-e", json.dumps(settings))
 
     assert statuses(lab)["docker-buildx"] == "Running"
+
+
+@pytest.mark.parametrize("policy", ["refuse", "recreate_with_data_loss"])
+def test_settings_that_need_another_vm_keep_none_from_its_stop(lab: Lab, tmp_path: Path, policy: str) -> None:
+    play(lab, "playbooks/start.yml", "--tags", "colima")
+    before = (lab.home / ".colima/docker-buildx/colima.yaml").read_text()
+    # As a team's inventory would have it, so that the playbook's own variables count.
+    profile = {"name": "docker-buildx", "runtime": "containerd", "auto_activate": False, "cpu": 4, "memory": 12}
+    settings = {"colima_profiles": [profile], "colima_on_fixed_change": policy, "colima_confirm_data_loss": ["docker-buildx"]}
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(json.dumps({"laptops": {"hosts": {"rehearsal": settings}}}))
+
+    play(lab, "playbooks/stop.yml", "-i", str(inventory))
+
+    assert statuses(lab) == {"k8s": "Running", "docker-buildx": "Stopped"}
+    assert (lab.home / ".colima/docker-buildx/colima.yaml").read_text() == before
