@@ -175,8 +175,13 @@ def interruptible(work: str) -> Iterator[None]:
         yield
         return
 
-    def stop(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
+    came = set[int]()
+
+    def stop(number: int, _frame: object) -> None:
+        # Of a Ctrl-C, Ansible sends its worker both signals. The second must not cut short what the first has set in motion.
+        if came <= {number}:
+            came.add(number)
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..buildx.nodes import OWN_HOST
 from ..colima.client.programs import Colima
 from ..colima.observe.space import usages
 from ..colima_paths import Name, parse_name, resolve
@@ -21,6 +22,7 @@ from ..core.options import suggestion
 from ..core.system.command import Cli
 from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
+from ..docker.context.model import BUILT_IN
 from ..docker.stream import Api
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
@@ -99,10 +101,11 @@ def engine_from(text: str, called: str, seconds: float) -> tuple[Place, Name | N
 
 def _source(text: str, target: str) -> str:
     """Return the socket of a source: an address, or the name of a docker context. target: the socket to move to."""
-    hosts = context_hosts(docker_directory(os.environ, home()))
+    hosts = {BUILT_IN: OWN_HOST, **context_hosts(docker_directory(os.environ, home()))}
     host = text if "://" in text else hosts.get(text, "")
     if not host:
-        others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target]
+        there = Path(_path(OWN_HOST)).exists()
+        others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target and (there or name != BUILT_IN)]
         known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
         what = f"find the engine '{text}'" if text else "find the engine to move from"
         reason = "no docker context has that name" if text else "it is not named"

@@ -420,6 +420,23 @@ def test_a_signal_is_a_failure_that_tells_the_finished_steps(name: str, number: 
     assert not set(result["actions"]) & set(steps) or name == "brew_bundle"
 
 
+def test_the_second_signal_of_a_ctrl_c_cuts_no_tidying_short(home: Path) -> None:
+    ended: list[str] = []
+
+    class Tidy(subject_of("docker_context")):  # type: ignore[misc]
+        def apply(self, step: Any) -> None:
+            del step
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def close(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            ended.append("tidied")
+
+    with pytest.raises(Interrupted):
+        run(Tidy(), complete(subject_of("docker_context"), prepared("docker_context", home)), check_mode=False)
+    assert ended == ["tidied"]
+
+
 @pytest.mark.parametrize("name", CHANGING)
 def test_what_a_second_look_still_finds_is_a_failure(name: str, home: Path) -> None:
     options = prepared(name, home)
