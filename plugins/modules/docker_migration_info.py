@@ -73,6 +73,12 @@ docker:
       keeps all logins, C(helpers) of single registries, and registries with C(logins) in config.json.
   returned: always
   type: dict
+commands:
+  description:
+    - The C(docker run) that makes each container of the source again, by its name, as far as the engine tells. Of its environment
+      only the names. Those of compose are left out, which has a file for them. Empty with O(compare=true).
+  returned: always
+  type: dict
 summary:
   description:
     - The source's inventory in sentences, with what a move leaves behind; with O(retire=true) what goes with the source. Empty

@@ -17,7 +17,7 @@ from .install import how_to_install
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run. O(adopt): the option itself.
 _OPTION = re.compile(r"\b([OE])\((\w+)(?:=([^()]*))?\)")
 # The keys of a result that hold sentences.
-_SENTENCES = frozenset(("change", "msg", "reason", "refusals", "remedy", "summary", "warnings"))
+_SENTENCES = frozenset(("change", "msg", "reason", "refusals", "remedy", "warnings"))
 
 # User and password in an address, where either may hold an @.
 _LOGIN = re.compile(r"(?<=//)\S+(?=@)")

@@ -29,6 +29,7 @@ class Compared:
     """Both engines, and what else of docker's is on the laptop.
 
     equal: whether a thing that both have is the same, by kind and name, where that was asked for. moved: volumes by name.
+    commands: what makes containers of the source again, by name; where something is compared, none.
     """
 
     source: Inventory
@@ -36,6 +37,7 @@ class Compared:
     belongings: Belongings
     equal: Mapping[tuple[str, str], bool] = field(default_factory=dict)
     moved: Mapping[str, Moved] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ class MoveReader(Reader[Question, Compared]):
         source, target = self.ends.source, self.ends.target
         with source.side.trouble(self.work):
             here = inventory.read(source.side.api)
+            single = () if desired.compare else [one for one in here.containers if not one.project]
+            commands = dict(inventory.commands(source.side.api, single))
         with target.side.trouble(self.work):
             there = inventory.read(target.side.api)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
         source_of, target_of = (here.engine, source.side.api.path), (there.engine, target.side.api.path)
         moved = Record(source_of, target_of).moved()
-        return Compared(here, there, belongings, self._equal(here, there, moved) if desired.compare else {}, moved)
+        return Compared(here, there, belongings, self._equal(here, there, moved) if desired.compare else {}, moved, commands)
 
     def _equal(self, here: Inventory, there: Inventory, moved: Mapping[str, Moved]) -> dict[tuple[str, str], bool]:
         source, target = self.ends.source, self.ends.target
@@ -111,11 +115,12 @@ class MoveReader(Reader[Question, Compared]):
         found = outcome.after
         equal = [{"kind": kind, "name": name} for kind, name in found.equal]
         wish = outcome.desired.retirement
-        said = [] if outcome.desired.compare else summary(found.source, found.belongings)
+        said = [] if outcome.desired.compare else summary(found.source, found.belongings, found.commands)
         return {
             "source": shown(found.source),
             "target": shown(found.target),
             "docker": found.belongings.public(),
+            "commands": dict(found.commands),
             "summary": list(in_words(wish, found.source) if wish else said),
             "equal": equal,
             "profile": wish.profile if wish else "",

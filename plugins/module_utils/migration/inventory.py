@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from ..docker.engine import Silent
 from ..docker.stream import Api, Refused
+from .commands import run_command
 from .model import LABEL, Container, Image, Inventory, Volume
 
 # The newest version of the interface whose answers are known.
@@ -20,6 +21,7 @@ _NEWEST = (1, 51)
 _COUNT_SECONDS = 900.0
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+_POD_LABEL = "io.kubernetes.pod.name"
 _OWN_NETWORKS = ("bridge", "host", "none")
 
 
@@ -59,6 +61,15 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     )
 
 
+def commands(api: Api, containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
+    """Yield the names of containers, and the commands that make them again. Raises Silent."""
+    for one in containers:
+        # One that was removed a moment ago is not there any more; an image of a running one can be gone.
+        with contextlib.suppress(Refused):
+            told = api.ask("GET", f"/containers/{one.id}/json")
+            yield one.name, run_command(told, api.ask("GET", f"/images/{quote(one.image_id)}/json"))
+
+
 def layers_size(api: Api) -> int:
     """Return the size of all layers, each once. Raises Silent, Refused."""
     # An older engine counts all that it keeps.
@@ -86,6 +97,7 @@ def image_of(answer: Mapping[str, Any]) -> Image:
         platform=platform,
         created=_seconds(answer.get("Created")),
         labels=(answer.get("Config") or {}).get("Labels") or {},
+        digests=tuple(sorted(map(str, answer.get("RepoDigests") or ()))),
     )
 
 
@@ -121,7 +133,16 @@ def _container(one: Mapping[str, Any]) -> Container:
         project=str(labels.get("com.docker.compose.project") or ""),
         directory=str(labels.get("com.docker.compose.project.working_dir") or ""),
         mounts={str(mount["Destination"]): str(mount["Source"]) for mount in one.get("Mounts") or () if mount.get("Source")},
+        # Those of pods belong to their cluster.
+        binds=() if _POD_LABEL in labels else tuple(sorted(_binds(one.get("Mounts") or ()))),
     )
+
+
+def _binds(mounts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield directories and files that are mounted, as the laptop calls them where Docker Desktop tells otherwise."""
+    for mount in mounts:
+        if mount.get("Type") == "bind":
+            yield str(mount.get("Source") or "").removeprefix("/host_mnt")
 
 
 def _seconds(value: object) -> float:

@@ -17,7 +17,10 @@ MOVING, RESTORING = "laptop.containers.moving-", "laptop.containers.restoring-"
 
 @dataclass(frozen=True)
 class Image:
-    """An image. layers: the digests of their content, in order. created: seconds since the epoch."""
+    """An image. layers: the digests of their content, in order. created: seconds since the epoch.
+
+    digests: names with the digests under which registries know it.
+    """
 
     id: str
     tags: tuple[str, ...] = ()
@@ -26,6 +29,7 @@ class Image:
     platform: str = ""
     created: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
+    digests: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,7 +61,7 @@ class Volume:
 class Container:
     """A container. writes: the volumes that it can write to. project: of compose, with its directory in directory.
 
-    mounts: directories of the engine's machine, by where the container has them.
+    mounts: directories of the engine's machine, by where the container has them. binds: those of them that are no volumes.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Container:
     project: str = ""
     directory: str = ""
     mounts: Mapping[str, str] = field(default_factory=dict)
+    binds: tuple[str, ...] = ()
 
     @property
     def writing(self) -> bool:
@@ -176,12 +181,27 @@ def shown(inventory: Inventory) -> dict[str, Any]:
     return {
         "version": inventory.version,
         "images": [
-            {"id": one.id, "tags": list(one.tags), "platform": one.platform, "bytes": one.size, "layers": list(one.layers)}
+            {
+                "id": one.id,
+                "tags": list(one.tags),
+                "digests": list(one.digests),
+                "platform": one.platform,
+                "bytes": one.size,
+                "layers": list(one.layers),
+            }
             for one in inventory.images
         ],
         "volumes": [{"name": one.name, "bytes": one.size, "anonymous": one.anonymous} for one in inventory.volumes],
         "containers": [
-            {"name": one.name, "image": one.image, "state": one.state, "volumes": sorted(one.volumes), "compose": one.project}
+            {
+                "name": one.name,
+                "image": one.image,
+                "state": one.state,
+                "volumes": sorted(one.volumes),
+                "mounts": list(one.binds),
+                "compose": one.project,
+                "directory": one.directory,
+            }
             for one in inventory.containers
         ],
         "networks": list(inventory.networks),

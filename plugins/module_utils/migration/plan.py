@@ -192,6 +192,14 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
         yield "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again."
     if source.plugins:
         yield f"Plugins are not moved: {listed(source.plugins)}. Install them again."
+    if source.networks:
+        yield f"Networks are not moved: {listed(source.networks)}. Compose makes its own, 'docker network create' the others."
+    mounted = sorted({path for one in source.containers for path in one.binds})
+    if mounted:
+        yield (
+            f"Directories and files that containers mount are not moved: {listed(mounted)}. Those of the laptop stay where they "
+            "are; outside of your home, name them in the profile's 'mounts'."
+        )
     projects = sorted({f"{one.project} ({one.directory})" for one in source.containers if one.project})
     if projects:
         yield f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.plan import in_number, size_in_words
 from .belongings import Belongings
@@ -11,12 +11,15 @@ from .model import Inventory, Wish
 from .plan import left_behind, listed
 
 
-def summary(source: Inventory, belongings: Belongings) -> Iterator[str]:
-    """Yield what the source has, what there is on the laptop beside it, and what a move leaves behind."""
+def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the source has, what there is on the laptop beside it, and what a move leaves behind.
+
+    commands: what makes containers again, by name.
+    """
     layers = source.layers_size or sum(one.size for one in source.images)
     yield f"{in_number(len(source.images), 'image')} ({size_in_words(layers)}){_named(source)}"
     anonymous = sum(one.anonymous for one in source.volumes)
-    note = f", {anonymous} of them without a name" if anonymous else ""
+    note = _nameless(anonymous)
     size = size_in_words(sum(one.size or 0 for one in source.volumes))
     yield f"{in_number(len(source.volumes), 'volume')} ({size}){note}"
     running = [one.name for one in source.containers if one.writing]
@@ -26,12 +29,18 @@ def summary(source: Inventory, belongings: Belongings) -> Iterator[str]:
     yield f"Docker contexts: {_all(belongings.contexts)}{current}"
     yield f"Builders: {_all(belongings.builders)}"
     yield f"Credentials: {_all(list(_credentials(belongings)))}"
-    yield from left_behind(source, Wish())
+    # What has no name is counted above.
+    yield from left_behind(source, Wish(dangling=True, anonymous=True))
+    for name, command in commands.items():
+        yield f"Again '{name}': {command}"
 
 
 def _named(source: Inventory) -> str:
-    nameless = sum(not one.tags for one in source.images)
-    return f", {nameless} of them without a name" if nameless else ""
+    return _nameless(sum(not one.tags for one in source.images))
+
+
+def _nameless(number: int) -> str:
+    return f", {number} of them without a name, which moves only on request" if number else ""
 
 
 def _credentials(belongings: Belongings) -> Iterator[str]:

@@ -94,6 +94,12 @@ def now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def already_there(name: str, made: str, volume: str = "") -> str:
+    """Return what to say where a snapshot of that name is asked for and there: what came since is not in it."""
+    what = f"Snapshot '{name}' of volume '{volume}'" if volume else f"Snapshot '{name}'"
+    return f"{what} was there, as of {made}, and stays as it is. For one of this moment, give another O(name)."
+
+
 def unknown(what: str, name: str, known: Sequence[str]) -> InputError:
     """Return the error for a snapshot that is asked for and is not there."""
     if not known:

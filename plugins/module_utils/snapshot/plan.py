@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..colima.model.state import STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
-from .kept import remove_left, remove_old, surplus, unknown
+from .kept import already_there, remove_left, remove_old, surplus, unknown
 from .model import Found, Make, Restore, Wish
 
 
@@ -21,7 +21,8 @@ def plan_snapshot(found: Found, wish: Wish) -> Plan:
 def _plan_make(found: Found, wish: Wish) -> Plan:
     before = [one.name for one in found.snapshots]
     steps: list[Step] = []
-    if wish.name not in before:
+    stays = tuple(already_there(one.name, one.made) for one in found.snapshots if one.name == wish.name)
+    if not stays:
         if problem := _not_at_rest(found, wish, "take a snapshot of"):
             return Plan(refusals=(problem,))
         target = f"the data disk of profile '{wish.profile}' as '{wish.name}'"
@@ -30,7 +31,7 @@ def _plan_make(found: Found, wish: Wish) -> Plan:
     if old:
         steps.append(remove_old(f"profile '{wish.profile}'", wish.place, old))
     after = sorted({*before, wish.name} - set(old))
-    return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after})
+    return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after}, warnings=stays)
 
 
 def _plan_restore(found: Found, wish: Wish) -> Plan:

@@ -142,13 +142,11 @@ def test_what_has_no_name_or_lives_elsewhere_is_left_behind_and_told() -> None:
 
 
 def test_containers_are_told_with_what_brings_them_back() -> None:
-    source = replace(found(container("one", state="exited"), container("two", project="shop", directory="/s")).source, swarm=True)
+    there = found(container("one", state="exited", binds=("/etc/shop",)), container("two", project="shop", directory="/s"))
+    source = replace(there.source, swarm=True, networks=("backend",))
     plan = plan_move(Found(source, EMPTY, NOW), Wish())
-    assert [word for word in ("swarm", "shop (/s)", "one") if any(word in line for line in plan.warnings)] == [
-        "swarm",
-        "shop (/s)",
-        "one",
-    ]
+    words = ["swarm", "Networks are not moved: backend", "/etc/shop", "shop (/s)", "Containers are not moved: one"]
+    assert [word for word in words if any(word in line for line in plan.warnings)] == words
 
 
 def test_too_little_space_is_refused_with_both_numbers() -> None:

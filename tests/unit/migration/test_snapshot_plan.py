@@ -53,7 +53,9 @@ def test_each_volume_gets_a_snapshot_and_old_ones_go() -> None:
 
 
 def test_one_of_that_name_stays_as_it_is() -> None:
-    assert plan_snapshots(found(Volume("db"), kept=(kept("db", "now"),)), WISH).steps == ()
+    plan = plan_snapshots(found(Volume("db"), kept=(kept("db", "now"), kept("gone", "now"))), WISH)
+    assert plan.steps == ()
+    assert [line.partition(",")[0] for line in plan.warnings] == ["Snapshot 'now' of volume 'db' was there"]
 
 
 def test_volumes_without_a_name_or_with_data_elsewhere_are_left_out() -> None:

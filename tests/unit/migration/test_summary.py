@@ -26,10 +26,10 @@ def test_it_tells_what_there_is_and_what_stays_behind() -> None:
         layers_size=5 * MIB,
     )
     there = Belongings(("desktop-linux",), "desktop-linux", ("far",), "desktop", (("b.example", "ecr-login"),), ("a.example",))
-    said = list(summary(source, there))
+    said = list(summary(source, there, {"shop": "docker run web:1"}))
     assert said[:7] == [
-        "2 images (5 MiB), 1 of them without a name",
-        "2 volumes (3 MiB), 1 of them without a name",
+        "2 images (5 MiB), 1 of them without a name, which moves only on request",
+        "2 volumes (3 MiB), 1 of them without a name, which moves only on request",
         "2 containers, of which these run: shop",
         "Networks of the user's: backend",
         "Docker contexts: desktop-linux; current: desktop-linux",
@@ -37,10 +37,11 @@ def test_it_tells_what_there_is_and_what_stays_behind() -> None:
         "Credentials: all with the helper 'desktop', b.example with the helper 'ecr-login', a.example in config.json",
     ]
     assert any("Containers are not moved" in line for line in said[7:])
+    assert said[-1] == "Again 'shop': docker run web:1"
 
 
 def test_of_an_empty_engine_it_tells_that() -> None:
-    said = list(summary(Inventory("engine"), Belongings()))
+    said = list(summary(Inventory("engine"), Belongings(), {}))
     assert said[0] == "0 images (0 bytes)" and said[-1] == "Credentials: none"
 
 

@@ -100,15 +100,9 @@ def test_options_are_shown_as_their_reader_writes_them() -> None:
 
 
 def test_only_the_sentences_of_a_result_are_worded() -> None:
-    result = {
-        "pending": [{"reason": "O(restart) is never"}],
-        "warnings": ["O(prune)"],
-        "summary": ["O(prune)"],
-        "diff": {"before": {"text": "O(prune)"}},
-    }
+    result = {"pending": [{"reason": "O(restart) is never"}], "warnings": ["O(prune)"], "diff": {"before": {"text": "O(prune)"}}}
     assert result_in_words(result, {"restart": "x_restart", "prune": "x_prune"}) == {
         "pending": [{"reason": "x_restart is never"}],
         "warnings": ["x_prune"],
-        "summary": ["x_prune"],
         "diff": {"before": {"text": "O(prune)"}},
     }

@@ -40,7 +40,7 @@ def read(place: Path) -> Archive:
 
 
 def _image(said: dict[str, Any]) -> Image:
-    return Image(**{**said, "tags": tuple(said["tags"]), "layers": tuple(said["layers"])})
+    return Image(**{**said, **{key: tuple(said.get(key, ())) for key in ("tags", "layers", "digests")}})
 
 
 def _sidecars(place: Path, prefix: str) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, size_in_words
-from ...snapshot.kept import remove_left, remove_old, surplus, unknown
+from ...snapshot.kept import already_there, remove_left, remove_old, surplus, unknown
 from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
 from .model import Found, Keep, Kept, Restore, Wish
@@ -52,6 +52,10 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
         reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{wish.place}'"
         refusals.append(RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes)."))
     warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
+    names = {one.name for one in chosen}
+    warnings += [
+        already_there(one.name, one.made, one.volume) for one in found.kept if one.name == wish.name and one.volume in names
+    ]
     return Plan(tuple(steps), _shown(before), _shown(after), tuple(pending), tuple(warnings), tuple(refusals))
 
 

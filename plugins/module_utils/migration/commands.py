@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `docker run` that makes a container again, as far as the engine tells. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+# What the engine has for a container that asked for nothing.
+_OWN_NETWORKS = ("", "default", "bridge")
+_SHARED_MEMORY = 64 << 20
+# Labels of programs that make containers themselves.
+_OTHERS_LABELS = ("com.docker.", "desktop.docker.", "io.kubernetes.")
+# Options by where the engine keeps what they say: several values, or yes.
+_LISTS = {
+    "CapAdd": "--cap-add",
+    "CapDrop": "--cap-drop",
+    "ExtraHosts": "--add-host",
+    "SecurityOpt": "--security-opt",
+    "Dns": "--dns",
+}
+_FLAGS = {"Privileged": "--privileged", "ReadonlyRootfs": "--read-only", "Init": "--init", "AutoRemove": "--rm"}
+
+
+def run_command(container: Mapping[str, Any], image: Mapping[str, Any]) -> str:
+    """Return the command. container, image: what the engine tells of both.
+
+    Of the environment only names are shown: docker takes their values from the shell. What the image says itself is left out.
+    """
+    config, host = container.get("Config") or {}, container.get("HostConfig") or {}
+    own = image.get("Config") or {}
+    entry, words = list(config.get("Entrypoint") or ()), list(config.get("Cmd") or ())
+    replaced = entry != list(own.get("Entrypoint") or ())
+    options = [*_options(container, config, host, own), *(("--entrypoint", entry[0]) if replaced and entry else ())]
+    said = [*(entry[1:] if replaced else ()), *words]
+    return shlex.join(
+        ("docker", "run", *options, str(config.get("Image")), *(said if replaced or words != list(own.get("Cmd") or ()) else ()))
+    )
+
+
+def _options(
+    container: Mapping[str, Any], config: Mapping[str, Any], host: Mapping[str, Any], own: Mapping[str, Any]
+) -> Iterator[str]:
+    yield from ("--interactive", "--tty") if config.get("Tty") else ("--detach",)
+    yield from ("--name", str(container.get("Name") or "").lstrip("/"))
+    if (network := str(host.get("NetworkMode") or "")) not in _OWN_NETWORKS:
+        yield from ("--network", network)
+    yield from _ports(host.get("PortBindings") or {})
+    known = set(own.get("Env") or ())
+    for line in config.get("Env") or ():
+        if line not in known:
+            yield from ("--env", line.partition("=")[0])
+    yield from _mounts(container, host)
+    restart = host.get("RestartPolicy") or {}
+    if (policy := restart.get("Name") or "no") != "no":
+        most = restart.get("MaximumRetryCount")
+        yield from ("--restart", f"{policy}:{most}" if most else policy)
+    for key, option in (("User", "--user"), ("WorkingDir", "--workdir")):
+        if (value := config.get(key) or "") != (own.get(key) or ""):
+            yield from (option, value)
+    labels = own.get("Labels") or {}
+    for key, value in sorted((config.get("Labels") or {}).items()):
+        if labels.get(key) != value and not key.startswith(_OTHERS_LABELS):
+            yield from ("--label", f"{key}={value}")
+    yield from _rights(host)
+    yield from _limits(host)
+
+
+def _mounts(container: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[str]:
+    for mount in container.get("Mounts") or ():
+        source = mount.get("Name") if mount.get("Type") == "volume" else mount.get("Source")
+        yield from ("--volume", f"{source}:{mount['Destination']}" + ("" if mount.get("RW", True) else ":ro"))
+    for place, how in sorted((host.get("Tmpfs") or {}).items()):
+        yield from ("--tmpfs", f"{place}:{how}" if how else place)
+
+
+def _rights(host: Mapping[str, Any]) -> Iterator[str]:
+    for key, option in _LISTS.items():
+        for value in host.get(key) or ():
+            yield from (option, value)
+    yield from (option for key, option in _FLAGS.items() if host.get(key))
+    for device in host.get("Devices") or ():
+        yield from ("--device", f"{device['PathOnHost']}:{device['PathInContainer']}")
+
+
+def _ports(bindings: Mapping[str, Sequence[Mapping[str, str]] | None]) -> Iterator[str]:
+    for inside, outside in sorted(bindings.items()):
+        for one in outside or ():
+            address = f"{one['HostIp']}:" if one.get("HostIp") else ""
+            yield from ("--publish", f"{address}{one.get('HostPort', '')}:{inside.removesuffix('/tcp')}")
+
+
+def _limits(host: Mapping[str, Any]) -> Iterator[str]:
+    if host.get("Memory"):
+        yield from ("--memory", str(host["Memory"]))
+    if host.get("NanoCpus"):
+        yield from ("--cpus", f"{host['NanoCpus'] / 1e9:g}")
+    if host.get("ShmSize") not in (None, 0, _SHARED_MEMORY):
+        yield from ("--shm-size", str(host["ShmSize"]))
+    if host.get("PidMode"):
+        yield from ("--pid", host["PidMode"])
+    if host.get("IpcMode") not in (None, "", "private", "shareable"):
+        yield from ("--ipc", host["IpcMode"])
