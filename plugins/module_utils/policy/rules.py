@@ -65,7 +65,7 @@ def rules_from(document: Any, file: str, lines: tuple[int, ...] = ()) -> tuple[R
         if not wrong:
             rules.append(_rule(one, str(contact), f"{file}{line}"))
     if problems:
-        raise _broken(file, "; ".join(problems), "Correct it: until then nothing is changed.", problems=problems)
+        raise _broken(file, "; ".join(problems), "Correct it: until then nothing is changed.", problems=len(problems))
     return tuple(rules)
 
 

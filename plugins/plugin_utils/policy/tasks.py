@@ -89,7 +89,7 @@ class Policy:
             wrong = [f"{text} ({rule.at})" for rule in rules if rule.path for text in self.settings.mistakes(rule.path)]
             if wrong:
                 remedy = "Correct it: until then nothing is changed."
-                raise InputError(f"use policy '{shown}'", "; ".join(wrong), remedy, problems=wrong)
+                raise InputError(f"use policy '{shown}'", "; ".join(wrong), remedy, problems=len(wrong))
             self.rules += rules
 
     def broken_by(self, work: Work, version: Callable[[str], str | None]) -> Iterator[str]:

@@ -199,6 +199,7 @@ def test_a_broken_policy_is_never_passed_over(project: Project, text: str, said:
     )
     assert code != 0
     assert said in output
+    assert "\nFAILED policy: Could not " in output
     assert [row for row in rows if not row["failed"]] == []
 
 
