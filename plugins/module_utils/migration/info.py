@@ -19,7 +19,7 @@ from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
 from .model import Inventory, Moved, same, shown
 from .record import Record
-from .retirement import Retirement, in_words, reasons_against
+from .retirement import PLAYBOOK, Retirement, in_words, reasons_against
 from .summary import summary
 from .transfer import volumes
 
@@ -101,7 +101,7 @@ class MoveReader(Reader[Question, Compared]):
         if wish and (against := next(reasons_against(wish, current.source, current.target, current.moved), None)):
             return Plan(refusals=(against,))
         reason = "the one at the source is another, or one of them was changed since it was copied"
-        remedy = "Look at both. To copy it once more, name it in O(replace)."
+        remedy = f"Look at both. To copy it once more, run {PLAYBOOK} with its name in migrate_replace."
         differ = [f"{kind} '{name}'" for (kind, name), equal in current.equal.items() if not equal]
         return Plan(refusals=tuple(NotVerified(f"verify the copy of {one}", reason, remedy) for one in differ))
 
