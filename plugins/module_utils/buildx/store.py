@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CommandFailed, InputError, ToolMissing
-from ..core.system.command import Cli
+from ..core.system.command import Cli, Output
 from ..docker.client import docker_failed
-from ..docker.plugins import find_plugin
+from ..docker.plugins import find_elsewhere, find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml
 from .kubernetes import kubeconfig_of
 from .model import Builder, BuildxStep, Node, Start, normal_platform
@@ -111,11 +111,24 @@ class Buildx:
         except OSError:
             return ""
 
-    def check_installed(self) -> None:
-        """Raise ToolMissing where docker has no buildx: docker itself answers "unknown flag", which says nothing."""
-        if not find_plugin("docker-buildx", self.docker_directory):
+    def check_installed(self, *, only_to_remove: bool) -> None:
+        """Raise ToolMissing where docker has no buildx: docker itself answers "unknown flag", which says nothing.
+
+        only_to_remove: a plugin that docker does not find, as after a rollback, is enough.
+        """
+        if not find_plugin("docker-buildx", self.docker_directory) and not (only_to_remove and self._elsewhere()):
             self.docker.path  # noqa: B018 - a missing docker is the better message
             raise ToolMissing("docker buildx", remedy=HOW_TO_GET_BUILDX)
+
+    def _elsewhere(self) -> Path | None:
+        return find_elsewhere("docker-buildx", self.docker.environment["PATH"])
+
+    def _buildx(self, *argv: str, timeout: float, environment: Mapping[str, str] | None = None) -> Output:
+        """Run buildx through docker, or by itself where docker does not find it."""
+        alone = None if find_plugin("docker-buildx", self.docker_directory) else self._elsewhere()
+        if alone is None:
+            return self.docker.run("buildx", *argv, timeout=timeout, environment=environment)
+        return Cli(str(alone), "", dict(self.docker.environment)).run(*argv, timeout=timeout, environment=environment)
 
     def apply(self, step: BuildxStep) -> None:
         """Carry out one step."""
@@ -131,7 +144,7 @@ class Buildx:
             environment["KUBECONFIG"] = kubeconfig_of(step.cluster)
         seconds = _SECONDS_TO_START if isinstance(step, Start) else _SECONDS
         if step.config is None:
-            self.docker.run("buildx", *step.argv, timeout=seconds, environment=environment)
+            self._buildx(*step.argv, timeout=seconds, environment=environment)
         else:
             self._run_with_config(step, step.config, environment)
 
@@ -141,7 +154,7 @@ class Buildx:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(to_toml(config.settings))
             verb, *rest = step.argv
-            self.docker.run("buildx", verb, "--buildkitd-config", path, *rest, timeout=_SECONDS, environment=environment)
+            self._buildx(verb, "--buildkitd-config", path, *rest, timeout=_SECONDS, environment=environment)
         finally:
             Path(path).unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts
 from .kubernetes import check_kubeconfigs, settled
-from .model import Builder, BuildxStep, Create, Health, Recreate, Remove, State, Wanted, check_wanted
+from .model import Builder, BuildxStep, Create, Health, Recreate, Remove, Start, State, Wanted, check_wanted
 from .nodes import OWN_HOST, all_health, emulation_remedy, node_is_building
 from .options import SPEC, wanted_from
 from .plan import Policy, converged, plan_builders
@@ -115,7 +115,8 @@ class Builders(Subject[Desired, State]):
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, if docker has buildx and the engines of new nodes answer."""
-        self.buildx.check_installed()
+        only_to_remove = not any(isinstance(step, Create | Start | Recreate) for step in plan.steps)
+        self.buildx.check_installed(only_to_remove=only_to_remove)
         creating = {step.builder for step in plan.steps if isinstance(step, Create)}
         new = {item.name: item.builder for item in self.asked.settled(self.found.builders) if item.name in creating}
         for builder in new.values():

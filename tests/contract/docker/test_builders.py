@@ -220,6 +220,14 @@ def test_rm_says_what_it_removed_on_stderr(linked: Docker) -> None:
     assert set(listed(linked)) == {"default", "light"}
 
 
+def test_rm_by_the_plugin_itself(linked: Docker) -> None:
+    linked.made("buildx", "create", "--name", "one", "light")
+    plugin = type(linked)(linked.config / "cli-plugins" / "docker-buildx", linked.version, linked.directory)
+    result = plugin("rm", "one")
+    assert (result.rc, result.out, result.err) == (0, "", "one removed\n")
+    assert set(listed(linked)) == {"default", "light"}
+
+
 def test_a_context_is_not_removed_as_a_builder(linked: Docker) -> None:
     result = linked("buildx", "rm", "light")
     assert result.rc == 1

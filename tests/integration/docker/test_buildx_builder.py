@@ -265,6 +265,20 @@ def test_a_builder_of_a_dead_engine_can_be_removed(run: ModuleRun, buildx: Path,
     assert time.monotonic() - began < WAIT_OF_BUILDX
 
 
+def test_a_builder_can_be_removed_where_docker_does_not_find_buildx(
+    run: ModuleRun, buildx: Path, listening: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a rollback, which takes the folder of plugins out of docker's configuration again."""
+    record(buildx, "mine", listening, "remote")
+    plugin = buildx / ".docker/cli-plugins/docker-buildx"
+    plugin.rename(buildx / "docker-buildx")
+    monkeypatch.setenv("PATH", f"{buildx}:{os.environ['PATH']}")
+    refused = run("buildx_builder", builders=[{"name": "other", "driver": "remote", "endpoint": listening}])
+    assert "Could not find 'docker buildx'" in refused["msg"]
+    assert run("buildx_builder", builders=[{"name": "mine", "state": "absent"}])["changed"]
+    assert not (buildx / ".docker/buildx/instances/mine").exists()
+
+
 def test_a_builder_is_not_torn_down_when_its_new_engine_is_dead(
     run: ModuleRun, buildx: Path, silent: str, short_path: Path
 ) -> None:
