@@ -277,7 +277,7 @@ def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str)
         *arguments,
     ]
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=900
     )
     found: dict[str, list[str]] = {}
     for line in recorded.read_text().splitlines():
