@@ -64,15 +64,16 @@ def unknown_aws_profiles(works: Mapping[str, Mapping[str, Any]], environment: Ma
 
     works: as for unknown_profiles. Without colima_profile among them, the task that has to ask AWS says it soon enough itself.
     """
-    named = [(value, where) for value, where in _aws_profiles(works) if value] if "colima_profile" in works else []
-    if not named:
+    registries = [one for one in _entries(works, "ecr_pull_secret", "registries") if one.get("profile")]
+    if "colima_profile" not in works or not registries:
         return
     try:
         known = aws_profiles(environment)
     except WorkstationError as error:
         yield error.message, None
         return
-    for value, where in named:
+    for registry in registries:
+        value, where = registry["profile"], f"of registry '{registry.get('host') or registry.get('account_id')}'"
         if str(value) not in known:
             help_ = suggestion(str(value), known)
             help_ = help_ or f" Create it with 'aws configure sso --profile {value}', or correct the name."
@@ -115,14 +116,6 @@ def _comes_with(works: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         kubernetes = entry.get("kubernetes")
         if isinstance(kubernetes, Mapping) and kubernetes.get("enabled"):
             yield f"colima-{short_name(entry.get('name'))}"
-
-
-def _aws_profiles(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
-    work = works.get("ecr_pull_secret", {})
-    registries = work.get("registries") if work.get("state") != "absent" else None
-    for registry in registries if isinstance(registries, list | tuple) else ():
-        if isinstance(registry, Mapping):
-            yield registry.get("profile"), f"of registry '{registry.get('host') or registry.get('account_id')}'"
 
 
 def _docker_contexts(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:

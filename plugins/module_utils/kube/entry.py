@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def find_entry(context: str, paths: Sequence[Path]) -> Entry:
     remedy = f"Start the profile that makes it (colima writes the context when Kubernetes starts), or name another of {shown}."
     found, _home = _find(documents, "contexts", context)
     if found is None:
-        known = context_names(paths)
+        known = _context_names(document for _path, document in documents)
         said = f"known are {', '.join(known)}" if known else "there are no contexts"
         near = suggestion(context, known).strip()
         raise InputError(f"find kube context '{context}'", f"{said} in {shown}", near or remedy, missing_context=True)
@@ -73,7 +73,11 @@ def find_entry(context: str, paths: Sequence[Path]) -> Entry:
 
 def context_names(paths: Sequence[Path]) -> list[str]:
     """Return the names of all contexts that the files declare."""
-    return sorted({str(item["name"]) for path in paths for item in _named(_plain(load(path)), "contexts")})
+    return _context_names(_plain(load(path)) for path in paths)
+
+
+def _context_names(documents: Iterable[Any]) -> list[str]:
+    return sorted({str(item["name"]) for document in documents for item in _named(document, "contexts")})
 
 
 def _check(entry: Entry) -> None:
