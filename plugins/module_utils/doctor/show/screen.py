@@ -26,7 +26,7 @@ class Line(NamedTuple):
 def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, width: int | None = None) -> list[Line]:
     """Return the lines about one laptop. width: that of the terminal, None where lines are not broken."""
     shown = [row for row in result["checks"] if everything or row["status"] != Status.OK]
-    lines = [Line(text, result["verdict"]) for text in _broken(verdict(name, result), width)]
+    lines = [Line(text, result["verdict"]) for text in _wrapped(verdict(name, result), width)]
     if result["profiles"]:
         lines += [Line(""), *(Line(row) for row in table([HEAD, *map(profile, result["profiles"])], width))]
     for group in _alike(shown):
@@ -91,9 +91,10 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _broken(text: str, width: int | None) -> list[str]:
-    """Return a text as lines of at most this width; a word is never broken."""
-    return textwrap.wrap(text, max(30, width - 1), break_on_hyphens=False, break_long_words=False) if width else [text]
+def _wrapped(text: str, width: int | None, indent: int = 0) -> list[str]:
+    """Return a text as lines that fit behind an indent; a word is never broken."""
+    room = max(30, width - indent - 1) if width else 0
+    return textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False) if room else [text]
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
@@ -142,7 +143,7 @@ def _finding(group: Sequence[Mapping[str, Any]], width: int | None) -> list[Line
     ids = ", ".join(dict.fromkeys(row["id"] for row in group))
     about = ", ".join(dict.fromkeys(row["about"] for row in group if row["about"]))
     text = f"{ids}{f' ({about})' if about else ''}: {first['found']}"
-    lines = _broken(text, max(31, width - _INDENT) if width else None)
+    lines = _wrapped(text, width, _INDENT)
     marks = [first["status"].upper().ljust(_INDENT), *[" " * _INDENT] * (len(lines) - 1)]
     shown = [Line(mark + line, first["status"]) for mark, line in zip(marks, lines, strict=True)]
     # Never broken: it is there to be pasted.
