@@ -47,12 +47,15 @@ def refusals(
         return [in_words(str(one), names) for one in said], ()
 
 
-def part_to_blame(options: Mapping[str, Any], sentence: str, judge: Judge, is_written: IsWritten) -> list[Part]:
+def part_to_blame(
+    options: Mapping[str, Any], sentence: str, sentences: Collection[str], judge: Judge, is_written: IsWritten
+) -> list[Part]:
     """Return the way to the smallest part that a sentence is about, from the option down; empty where that can't be told.
 
-    is_written: whether a user has written a part, given with the way to it. What nobody has written is not to blame.
+    sentences: all that is said of the options as they are. is_written: whether a user has written a part, given with the way to
+    it. What nobody has written is not to blame.
     """
-    others = set(judge(options)) - {sentence}
+    others = set(sentences) - {sentence}
     way: list[Part] = []
     while True:
         parts = [(part, left) for part, left in _without_each(options, [one.key for one in way]) if is_written(part, way)]

@@ -251,7 +251,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
     with contextlib.suppress(TypeError):
         sentences, work.programs = refusals(work.subject, work.options, work.names, check_mode=check_mode)
         for sentence in sentences:
-            way = part_to_blame(work.options, sentence, judge, is_written)
+            way = part_to_blame(work.options, sentence, sentences, judge, is_written)
             findings.add(sentence, place=place(way[-1]) if way else "")
 
 

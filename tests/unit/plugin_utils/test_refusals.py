@@ -13,7 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.task import SUBJECT as DOCKER_CONFIG
 from ansible_collections.laptop.containers.plugins.module_utils.nerdctl.task import SUBJECT as WRAPPERS
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import SUBJECT as PULL_SECRETS
-from ansible_collections.laptop.containers.plugins.plugin_utils.refusals import part_to_blame, refusals
+from ansible_collections.laptop.containers.plugins.plugin_utils.refusals import Part, part_to_blame, refusals
 
 HOST = {"cpus": 8, "memory_mib": 16384, "system": "Darwin", "arch": "aarch64"}
 REGISTRY = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -26,7 +26,11 @@ def blamed(subject: type[Subject[Any, Any]], options: Mapping[str, Any], left_al
     def judge(tried: Mapping[str, Any]) -> list[str]:
         return refusals(subject(), tried, {}, check_mode=False)[0]
 
-    found = [part_to_blame(options, one, judge, lambda part, way: bool(way) or part.key != left_alone) for one in judge(options)]
+    def is_written(part: Part, way: list[Part]) -> bool:
+        return bool(way) or part.key != left_alone
+
+    said = judge(options)
+    found = [part_to_blame(options, one, said, judge, is_written) for one in said]
     return [[part.key for part in way] for way in found]
 
 
