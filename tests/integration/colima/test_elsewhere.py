@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Start
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
@@ -145,6 +147,19 @@ def test_a_start_in_another_home_is_no_start_of_this_one(lab: ColimaLab) -> None
     with another_program(lab, "env", f"COLIMA_HOME={lab.home}/work", sys.executable, str(theirs), "start", "dev") as process:
         until(lambda: host_processes.environment_of(process.pid).get("COLIMA_HOME"))
         assert lab.converge(DEV, timeout=30).profiles[0]["status"] == "running"
+
+
+def test_a_start_that_ended_after_it_was_listed_is_over(lab: ColimaLab) -> None:
+    """Of a process that is gone the environment can't tell any more which home it was for."""
+    theirs = lab.root / "colima"
+    theirs.write_text("import time\ntime.sleep(60)\n")
+    colima, start = Colima(lab.paths), Start(NAME.id)
+    with another_program(lab, sys.executable, str(theirs), "start", "dev") as process:
+        until(lambda: colima.being_started([NAME]) == {NAME: process.pid})
+        assert colima.is_under_way(process.pid, start)
+        process.kill()
+        process.wait()
+        assert not colima.is_under_way(process.pid, start)
 
 
 def test_a_start_that_never_ends_is_named_and_nothing_is_done_beside_it(lab: ColimaLab) -> None:

@@ -133,11 +133,14 @@ class Colima:
         """Return those profiles that a colima or limactl of anybody's is starting right now, with its process."""
         wanted = {name.id: name for name in names}
         starts = {pid: start for pid, words in commands().items() if (start := start_of(words)) and start.id in wanted}
-        return {wanted[start.id]: pid for pid, start in starts.items() if self._is_under_way(pid, start)}
+        return {wanted[start.id]: pid for pid, start in starts.items() if self.is_under_way(pid, start)}
 
-    def _is_under_way(self, pid: int, start: Start) -> bool:
+    def is_under_way(self, pid: int, start: Start) -> bool:
         """Whether a start is one of this Lima home, and not over yet."""
         theirs = environment_of(pid)
+        if not theirs and not command_of(pid):
+            # It ended after it was listed.
+            return False
         if "HOME" in theirs and self.paths.lima not in (resolve(theirs, system).lima for system in ("Darwin", "Linux")):
             return False
         return not (start.stays and self._has_finished(pid))
