@@ -17,7 +17,7 @@ STAYS = (
     r"\.colima/ssh_config|\.colima/_lima/(_config/.*|_laptop\.containers/lock)",  # colima's and Lima's own, of no profile
     r"Library/Caches/colima/.*",  # downloaded images
     r"\.docker/buildx/.*",  # what buildx notes of contexts that it has seen
-    r"\.docker/config\.json\.\d{8}-\d{6}\.bak",  # copies of what was changed
+    r"\.docker/config\.json\.\d{8}-\d{6}(-\d+)?\.bak",  # copies of what was changed, numbered within a second
     r"\.docker/config\.json",  # without a setting
     r"\.kube/config",  # without an entry
     r"\.rehearsal/.*",  # the stand-ins' own
