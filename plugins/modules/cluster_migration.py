@@ -117,6 +117,25 @@ compared:
   returned: always
   type: list
   elements: str
+room:
+  description: The room that the move needs, or needed, in bytes.
+  returned: always
+  type: dict
+  contains:
+    needed:
+      description: What images and data take in the profile.
+      type: int
+    packing:
+      description: What the source takes while it packs the largest portion of images.
+      type: int
+    free:
+      description: What was free in the profile before. None where it does not tell.
+      type: int
+summary:
+  description: The same in a line, in check mode. Empty where nothing is to be copied.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ..module_utils.core.module import run_module

@@ -150,6 +150,25 @@ verified:
   description: Whether the new VM was found to have everything, with the workloads ready.
   returned: always
   type: bool
+room:
+  description: The room that the move needs, in bytes. V(0) unless O(phase=leave) saves something.
+  returned: always
+  type: dict
+  contains:
+    needed:
+      description: What images and data take on the laptop's disk, once in the archive and once in the new VM.
+      type: int
+    packing:
+      description: What the old VM takes while it packs the largest portion of images.
+      type: int
+    free:
+      description: What was free on the disk of the archive before.
+      type: int
+summary:
+  description: The same in a line, in check mode. Empty where nothing is to be copied.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ..module_utils.core.module import run_module

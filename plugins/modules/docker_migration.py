@@ -108,6 +108,25 @@ target:
   description: The same of the target, after the run.
   returned: always
   type: dict
+room:
+  description: The room that the move needs, or needed, in bytes.
+  returned: always
+  type: dict
+  contains:
+    needed:
+      description: What images and volumes take at the target, layers that images share only once.
+      type: int
+    packing:
+      description: What the source takes while it packs the largest portions of images that go side by side.
+      type: int
+    free:
+      description: What was free at the target before. None where the target does not tell.
+      type: int
+summary:
+  description: The same in a line, in check mode. Empty where nothing is to be copied.
+  returned: always
+  type: list
+  elements: str
 """
 
 from ..module_utils.core.module import run_module

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from ..core.errors import RefusedStep
 from ..core.plan import Pending, Plan, Step, size_in_words
 from .model import MOVING, Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
+from .room import Room, packing, size_of_images
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
@@ -26,14 +27,13 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     images, kept_images = _images(found, wish)
     volumes, kept_volumes = _volumes(found, wish)
     batches = [_batch(some) for some in in_batches(images)]
-    needed = _needed(images, [step.volume for step in volumes], found)
-    refusals = []
-    if found.free is not None and needed > found.free:
-        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.free)} are free at the target"
+    steps: tuple[Step, ...] = (*begin, *batches, *volumes)
+    room, refusals = room_for(steps, found), []
+    if room.lacks:
+        reason = f"it needs {size_in_words(room.needed)}, and {size_in_words(room.free or 0)} are free at the target"
         refusals.append(
             RefusedStep("move all of it", reason, "Enlarge the profile's disk, or choose less with O(images), O(volumes).")
         )
-    steps: tuple[Step, ...] = (*begin, *batches, *volumes)
     return Plan(
         steps,
         _counts(found.target.images, found.target.volumes),
@@ -170,11 +170,14 @@ def _batch(images: tuple[Image, ...]) -> CopyImages:
     return CopyImages("copy", target, detail, images=images, names=asked)
 
 
-def _needed(images: Sequence[Image], volumes: Sequence[Volume], found: Found) -> int:
-    """Return how many bytes the target needs: no more for images than all layers of the source."""
-    layers = sum(image.size for image in images)
-    most = found.source.layers_size or layers
-    return min(layers, most) + sum(volume.size or 0 for volume in volumes if volume.name not in found.moved)
+def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
+    """Return the room that steps need. found: with sizes. at_once: so many steps run side by side."""
+    steps = tuple(steps)
+    portions = [step.images for step in steps if isinstance(step, CopyImages)]
+    new = {step.volume.name for step in steps if isinstance(step, CopyVolume)} - found.moved.keys()
+    images = size_of_images((image for portion in portions for image in portion), found.source.layers_size)
+    volumes = sum(one.size or 0 for one in found.source.volumes if one.name in new)
+    return Room(images + volumes, packing(portions, at_once), found.free)
 
 
 def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:

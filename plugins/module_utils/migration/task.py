@@ -19,7 +19,7 @@ from ..core.system.lock import Lock
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
 from .model import CopyImages, CopyVolume, Found, Moved, Sweep, Unpause, Wish, shown
-from .plan import plan_move
+from .plan import plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
 from .transfer.helper import sweep
@@ -189,8 +189,13 @@ class Mover(Subject[Wish, Found]):
             self.ends.close()
 
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
-        """Return what the target has, and what was kept back."""
-        return {"source": shown(outcome.before.source), "target": shown(outcome.after.target)}
+        """Return what the target has, and how much room it needs."""
+        room = room_for(outcome.plan.steps, self.first or outcome.before, self.parallel)
+        return {
+            "source": shown(outcome.before.source),
+            "target": shown(outcome.after.target),
+            **room.public("at the target", check_mode=outcome.check_mode),
+        }
 
 
 SUBJECT = Mover

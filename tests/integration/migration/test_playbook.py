@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,9 @@ def config(lab: Lab) -> dict[str, Any]:
 def test_check_mode_and_its_tag_are_the_plan(lab: Lab, how: list[str]) -> None:
     printed = play(lab, PLAYBOOK, *how, *OLD)
     assert "copy image 'web:1' (5 MiB)" in printed
+    said = " ".join(printed.split())
+    assert re.search(r"The move needs 5 MiB at the target(, where \S+ \S+ are free)?\. ", said)
+    assert "While it packs images, the source needs up to 5 MiB more." in said
     assert config(lab) == LEFTOVERS and not images(lab).exists()
 
 
@@ -103,7 +107,9 @@ def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
     assert (arrived["Id"], arrived["RepoTags"]) == (IMAGE["Id"], ["web:1"])
     after = config(lab)
     assert (after["currentContext"], after["psFormat"]) == ("colima-buildx", "kept")
-    assert "changed=0" in play(lab, PLAYBOOK, *OLD)
+    again = play(lab, PLAYBOOK, *OLD)
+    assert "changed=0" in again and "The move needs" not in again
+    assert "The move needs" not in play(lab, PLAYBOOK, "--check", *OLD)
     assert "changed=0" in play(lab, PLAYBOOK, "--tags", "verify", *OLD)
     play(lab, PLAYBOOK, "--tags", "rollback", *OLD)
     back = config(lab)

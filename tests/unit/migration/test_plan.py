@@ -21,7 +21,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.model 
     Volume,
     Wish,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.plan import in_batches, plan_move
+from ansible_collections.laptop.containers.plugins.module_utils.migration.plan import in_batches, plan_move, room_for
+from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 
 GIB = 1 << 30
 DAY = 86400.0
@@ -158,6 +159,31 @@ def test_too_little_space_is_refused_with_both_numbers() -> None:
     shared = found(image("a", size=3 * GIB), image("b", size=3 * GIB), free=4 * GIB)
     source = replace(shared.source, layers_size=4 * GIB)
     assert plan_move(replace(shared, source=source), Wish()).refusals == ()
+
+
+def test_the_room_is_told_with_what_the_source_packs_meanwhile() -> None:
+    there = found(image("a", size=3 * GIB), image("b", size=GIB), Volume("db", 2 * GIB), Volume("old", 9), free=41 * GIB)
+    there = replace(there, moved={"old": Moved("digest", "temporary")})
+    room = room_for(plan_move(there, Wish()).steps, there)
+    assert (room.needed, room.packing, room.free) == (6 * GIB, 3 * GIB, 41 * GIB)
+    needs = "The move needs 6.0 GiB at the target"
+    packs = " While it packs images, the source needs up to 3.0 GiB more."
+    assert room.line("at the target") == f"{needs}, where 41.0 GiB are free.{packs}"
+    assert replace(room, free=None).line("at the target") == f"{needs}.{packs}"
+    assert room_for(plan_move(there, Wish()).steps, there, at_once=2).packing == 4 * GIB
+
+
+def test_the_room_says_nothing_of_packing_where_only_volumes_go() -> None:
+    there = found(Volume("db", GIB), free=2 * GIB)
+    room = room_for(plan_move(there, Wish()).steps, there)
+    assert room.line("at the target") == "The move needs 1.0 GiB at the target, where 2.0 GiB are free."
+
+
+def test_no_line_tells_of_room_where_nothing_is_copied_or_all_is_done() -> None:
+    there = found(image("a"), target=[image("a")], free=GIB)
+    assert room_for(plan_move(there, Wish()).steps, there).line("at the target") == ""
+    assert Room(5, 5, GIB).public("at the target", check_mode=False)["summary"] == []
+    assert Room(5, 5, GIB).public("at the target", check_mode=True)["summary"] != []
 
 
 def test_images_with_a_common_base_go_together_in_portions() -> None:

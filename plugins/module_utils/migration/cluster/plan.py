@@ -11,6 +11,7 @@ from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ..model import Image
 from ..plan import in_batches, listed, resumed, sweep, unpause
+from ..room import Room, packing, size_of_images
 from ..runtime.model import Claim
 from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
 from . import held
@@ -105,13 +106,13 @@ def plan_copy(found: Found, wish: Wish) -> Plan:
     chosen = going(found, wish)
     images = list(_images(found, chosen))
     claims = [one for one in chosen.claims if one.volume not in found.filled]
-    if problem := _no_room(found, images, claims, wish):
-        return Plan(refusals=(problem,))
     steps: list[Step] = [*unpause(found.engine.containers, found.paused), *sweep((found.engine,))]
     found = replace(found, engine=resumed(found.engine, found.paused))
     steps += [_send_images(batch) for batch in in_batches(images)]
     steps += [_send_claim(one, found) for one in claims]
     steps += _create(chosen.items, found)
+    if problem := _no_room(room_for(steps, found), wish):
+        return Plan(refusals=(problem,))
     before, after = _shown(found, steps, wish)
     return Plan(tuple(steps), before, after, chosen.pending, chosen.warnings)
 
@@ -186,12 +187,18 @@ def _create(items: Sequence[Mapping[str, Any]], found: Found) -> Iterator[Create
             yield CreateObjects("create", f"{in_number(len(chosen), 'object')} {where}", counts, items=tuple(chosen))
 
 
-def _no_room(found: Found, images: Sequence[Image], claims: Sequence[Claim], wish: Wish) -> WorkstationError | None:
-    whole = sum(one.size for one in images)
-    needed = min(whole, found.engine.layers_size or whole) + sum(one.size for one in claims)
-    if found.free is None or needed <= found.free:
+def room_for(steps: Sequence[Step], found: Found) -> Room:
+    """Return the room that steps need in the profile, and in the old engine meanwhile."""
+    portions = [step.images for step in steps if isinstance(step, SendImages)]
+    images = size_of_images((image for portion in portions for image in portion), found.engine.layers_size)
+    claims = sum(step.claim.size for step in steps if isinstance(step, SendClaim))
+    return Room(images + claims, packing(portions), found.free)
+
+
+def _no_room(room: Room, wish: Wish) -> WorkstationError | None:
+    if not room.lacks:
         return None
-    reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.free)} are free in profile '{wish.profile}'"
+    reason = f"it needs {size_in_words(room.needed)}, and {size_in_words(room.free or 0)} are free in profile '{wish.profile}'"
     return RefusedStep("move the cluster", reason, "Enlarge the profile's disk, or choose less with O(namespaces).")
 
 

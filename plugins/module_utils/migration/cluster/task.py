@@ -33,7 +33,7 @@ from ..transfer import volumes
 from ..transfer.helper import sweep
 from .fitting import place_of
 from .model import COPY, READY, VERIFY, CreateObjects, Found, SendClaim, SendImages, Source, Target, Wish
-from .plan import going, plan_copy, plan_ready, plan_verify, wanted_images
+from .plan import going, plan_copy, plan_ready, plan_verify, room_for, wanted_images
 from .problems import unfit
 from .reading import located, source_of, target_of
 from .streams import same, send_claim, send_images, size_of
@@ -199,12 +199,14 @@ class ClusterMove(Subject[Wish, Found]):
         """Return what of the old cluster is in the new one, or goes there."""
         found = outcome.after
         chosen = going(found, outcome.desired)
+        room = room_for(outcome.plan.steps, outcome.before)
         return {
             "images": sorted(tag for one in wanted_images(found, outcome.desired) for tag in one.tags),
             "volumes": [{"name": one.claim, "bytes": one.size} for one in chosen.claims],
             "objects": [called(one) for one in chosen.items],
             "workloads": list(chosen.ready),
             "compared": list(found.equal),
+            **room.public(f"in profile '{outcome.desired.profile}'", check_mode=outcome.check_mode),
         }
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from ...colima.model.state import RUNNING, STOPPED
@@ -12,6 +12,7 @@ from ...core.options import suggestion
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
 from ..plan import in_batches
+from ..room import Room, packing, size_of_images
 from . import archive
 from .model import (
     CLUSTER,
@@ -71,7 +72,7 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
 def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     objects = found.objects or found.archive.objects or Objects()
     images, claims = list(_images(found, wish, objects)), list(_claims(found, objects))
-    if problem := _no_room(found, objects, images, claims, what):
+    if problem := _no_room(_room(found, objects, images, claims), what):
         return Plan(refusals=(problem,))
     steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
@@ -170,20 +171,28 @@ def _claims(found: Found, objects: Objects) -> Iterator[Claim]:
     return (one for one in objects.claims if one.volume not in saved)
 
 
-def _no_room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim], what: str) -> WorkstationError | None:
-    """Return a refusal where not all fits: once into the archive, and once more into the disk of the new VM."""
-    there = _files(found)
-    missing = [one for one in images if one.file not in there]
-    layers = (found.engine or Inventory("")).layers_size
+def room_for(steps: Iterable[Step], found: Found, wish: Wish) -> Room:
+    """Return the room that a plan needs which saves something, or nothing for another plan."""
+    if not any(isinstance(one, Seal) for one in steps):
+        return Room(free=found.free)
+    objects = found.objects or found.archive.objects or Objects()
+    return _room(found, objects, list(_images(found, wish, objects)), list(_claims(found, objects)))
 
-    def size(some: list[SaveImages]) -> int:
-        whole = sum(image.size for one in some for image in one.images)
-        return min(whole, layers) if layers else whole
 
-    needed = size(images) + sum(one.size for one in objects.claims) + size(missing) + sum(one.size for one in claims)
-    if needed <= found.free:
+def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim]) -> Room:
+    """Return the room for all of it, once in the archive, and once more on the disk of the new VM."""
+    there, layers = _files(found), (found.engine or Inventory("")).layers_size
+    missing = [one.images for one in images if one.file not in there]
+    whole = size_of_images((image for one in images for image in one.images), layers)
+    left = size_of_images((image for portion in missing for image in portion), layers)
+    data = sum(one.size for one in objects.claims) + sum(one.size for one in claims)
+    return Room(whole + left + data, packing(missing), found.free)
+
+
+def _no_room(room: Room, what: str) -> WorkstationError | None:
+    if not room.lacks:
         return None
-    reason = f"it needs {size_in_words(needed)} of the laptop's disk, and {size_in_words(found.free)} are free"
+    reason = f"it needs {size_in_words(room.needed)} of the laptop's disk, and {size_in_words(room.free or 0)} are free"
     return RefusedStep(what, reason, "Free some, or choose less with O(images) or another disk with O(directory).")
 
 

@@ -32,7 +32,7 @@ from .arriving import plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
 from .guest import Inside
 from .images import save_images
-from .leaving import PLAYBOOK, SOURCE, plan_leaving, runtime_of
+from .leaving import PLAYBOOK, SOURCE, plan_leaving, room_for, runtime_of
 from .model import (
     Arrived,
     Claim,
@@ -262,6 +262,7 @@ class RuntimeMove(Subject[Wish, Found]):
             },
             "kept": [{"name": one.name, "runtime": one.runtime} for one in found.kept],
             "verified": found.verified,
+            **room_for(outcome.plan.steps, outcome.before, wish).public("of the laptop's disk", check_mode=outcome.check_mode),
         }
 
 

@@ -20,13 +20,19 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.cluste
     SendImages,
     Wish,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.plan import plan_copy, plan_ready, plan_verify
+from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.plan import (
+    plan_copy,
+    plan_ready,
+    plan_verify,
+    room_for,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.reading import (
     located,
     source_of,
     target_of,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory
+from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.objects import called
 
 MIB = 1 << 20
@@ -321,6 +327,13 @@ def test_rights_that_a_person_has_given_go_along() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     plan = plan_copy(found(free=7 * MIB), WISH)
     assert "it needs 8 MiB, and 7 MiB are free" in plan.refusals[0].message and not plan.steps
+
+
+def test_the_room_is_that_of_what_is_sent() -> None:
+    there = found(free=9 * MIB)
+    assert room_for(plan_copy(there, WISH).steps, there) == Room(8 * MIB, 5 * MIB, 9 * MIB)
+    full = found(missing=frozenset(), filled=frozenset(["pvc-1"]), free=9 * MIB)
+    assert room_for(plan_copy(full, WISH).steps, full).line("in profile 'k8s'") == ""
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.arriving import (
     plan_arriving,
@@ -25,7 +26,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     plan_retire,
     plan_return,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     CLUSTER,
     KEPT,
@@ -166,6 +167,15 @@ def test_containers_may_be_ended_and_what_stays_is_named() -> None:
 def test_shared_layers_need_their_room_once() -> None:
     found = replace(FOUND, engine=replace(ENGINE, layers_size=6 * MIB), free=18 * MIB)
     assert plan_leaving(found, WISH).steps
+    assert room_for(plan_leaving(found, WISH).steps, found, WISH) == Room(18 * MIB, 5 * MIB, 18 * MIB)
+
+
+def test_what_is_saved_needs_its_room_only_in_the_new_vm() -> None:
+    found = replace(REST, archive=SAVED, free=20 * MIB)
+    wish = replace(WISH, images=())
+    assert room_for(plan_leaving(found, wish).steps, found, wish) == Room(8 * MIB, 0, 20 * MIB)
+    stopped = replace(REST, current=profile(STOPPED), archive=SEALED, engine=None)
+    assert room_for(plan_leaving(stopped, WISH).steps, stopped, WISH).line("of the laptop's disk") == ""
 
 
 def test_the_new_vm_gets_images_then_data_then_objects() -> None:
