@@ -287,6 +287,7 @@ options:
   on_fixed_change:
     description:
       - What to do when a setting differs that is fixed for the life of a VM, or a disk would have to shrink.
+      - A VM that is to be V(stopped) is stopped in any case, and keeps them as they are.
       - V(refuse) fails before anything is done, and names all of them.
       - V(warn) leaves them as they are and applies the rest.
       - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects

@@ -132,6 +132,10 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
     before = world.current
     plan = plan_profile(before, desired, policy, world.host, facts)
     assert plan_profile(before, desired, policy, world.host, facts) == plan
+    if desired.state == "stopped":
+        other = replace(policy, on_fixed_change="refuse", confirm_data_loss=frozenset())
+        assert plan_profile(before, desired, other, world.host, facts) == plan
+        assert not {action.kind for action in plan.actions} & {Do.DELETE, Do.DELETE_DATA, Do.DELETE_DISK, Do.START}
     if plan.refusals:
         return
     world.apply(plan)

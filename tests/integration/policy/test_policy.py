@@ -213,6 +213,23 @@ def test_a_policy_that_is_not_found_is_no_free_ticket(project: Project) -> None:
     assert "only policy.yml is read" in project.run("ansible-playbook", "-i", "gone/hosts.yml", "playbooks/workstation.yml")[1]
 
 
+@pytest.mark.parametrize("value", ["refuse", "recreate", "recreate_with_data_loss"])
+def test_a_stop_passes_whatever_it_says_of_fixed_settings(project: Project, value: str) -> None:
+    rule = f"contact: {CONTACT}\nrules:\n  - {{setting: colima_on_fixed_change, value: {value}, reason: We decide.}}\n"
+    folder = f"stop-{value}"
+    project.write(f"{folder}/policy.yml", rule)
+    project.write(f"{folder}/hosts.yml", HOST)
+    project.write(f"{folder}/group_vars/all.yml", f"{GOOD}colima_on_fixed_change: {value}\n")
+    run = ("ansible-playbook", "-i", f"{folder}/hosts.yml", "playbooks/stop.yml", "--check")
+    code, output, _rows = project.run(*run)
+    assert code == 0, output
+    assert "the policy " not in output
+    # The rule is in force.
+    code, output, _rows = project.run(*run, "-e", "colima_on_fixed_change=warn")
+    assert code != 0
+    assert refused(output), output
+
+
 def test_the_version_of_a_tool(project: Project) -> None:
     rule = 'contact: a\nrules:\n  - {tool: colima, minimum: "0.9.0", reason: Older ones lose settings.}\n'
     project.write("tools/policy.yml", rule)

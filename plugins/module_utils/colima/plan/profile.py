@@ -24,7 +24,7 @@ from .builds import Builds, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .heal import Repair, enlarge, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, idle_too_short
-from .recreate import Verdict, how_to_recreate
+from .recreate import Verdict, how_to_recreate, only_stopped
 from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
 
 _NOTHING_ASKED = Facts()
@@ -101,7 +101,10 @@ def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts:
         desired = replace(desired, stated={**desired.stated, **provider})
     target = target_of(current, desired, host, facts.version)
     gap = gap_of(current, desired, target, host)
-    verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    if desired.state == "stopped":
+        verdict = only_stopped(current, gap.fixed)
+    else:
+        verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
     if verdict.keep:
         target = {**target, **verdict.keep}
         gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)

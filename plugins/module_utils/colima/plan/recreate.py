@@ -48,19 +48,28 @@ def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, po
     return Verdict(refusals=(_refusal(current, what, loss, policy, moves=moves),))
 
 
+def only_stopped(current: Current, fixed: tuple[str, ...]) -> Verdict:
+    """Return the verdict for a VM that is only to be stopped: fixed settings stay as they are, whatever the policy says."""
+    return Verdict(keep=_as_they_are(current, fixed))
+
+
 def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
+    instead = what.replace(" -> ", " instead of ")
+    return Verdict(
+        keep=_as_they_are(current, fixed),
+        warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
+    )
+
+
+def _as_they_are(current: Current, fixed: tuple[str, ...]) -> Mapping[str, Any]:
     there = settings_there(current)
     there.setdefault("disk", None)
     there.setdefault("runtime", current.disk_runtime)
-    instead = what.replace(" -> ", " instead of ")
     keep = {option: there[option] for option in fixed}
     if PORT in keep:
         # The files need not say which one it is: 0 fits any, and the VM knows.
         keep[PORT] = (current.configured or current.applied or keep)[PORT]
-    return Verdict(
-        keep=keep,
-        warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
-    )
+    return keep
 
 
 def _refusal(current: Current, what: str, loss: str, policy: Policy, *, moves: bool) -> Refusal:

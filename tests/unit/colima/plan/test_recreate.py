@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Store
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import GIB, HALF, RUNNING, Current, DataDisk
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.profile import plan_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.recreate import how_to_recreate
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
@@ -45,3 +46,26 @@ def test_a_vm_that_never_came_up_is_made_anew_without_a_loss(
     assert verdict.recreate == recreate[written]
     assert bool(verdict.refusals) != verdict.recreate
     assert not (verdict.with_data and written)
+
+
+POLICIES = [Policy(on_fixed_change=one, confirm_data_loss=frozenset({"dev"})) for one in
+            ("refuse", "warn", "recreate", "recreate_with_data_loss")]  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.on_fixed_change)
+@pytest.mark.parametrize("wish", [{"mount_type": "sshfs"}, {"runtime": "containerd"}, {"disk": 10}])
+def test_a_stop_stops_a_vm_whatever_it_can_never_have(wish: dict[str, object], policy: Policy) -> None:
+    config, store = defaults(HOST), Store(True, "docker")
+    disk = DataDisk(100 * GIB, "colima-dev", written=True)
+    current = Current(parse_name("dev"), RUNNING, configured=config, applied=config, store=store, disk=disk, definition=UNUSED)
+    plan = plan_profile(current, Desired(parse_name("dev"), "stopped", wish), policy, HOST)
+    assert [str(action) for action in plan.actions] == ["stop profile 'dev'"]
+    assert (plan.refusals, plan.warnings) == ((), ())
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.on_fixed_change)
+def test_a_stop_leaves_a_kept_disk_alone(policy: Policy) -> None:
+    disk, store = DataDisk(100 * GIB, written=True), Store(True, "docker")
+    current = Current(parse_name("dev"), "absent", store=store, disk=disk)
+    plan = plan_profile(current, Desired(parse_name("dev"), "stopped", {"runtime": "containerd"}), policy, HOST)
+    assert not plan.refusals and not any(action.verb.startswith("delete") for action in plan.actions)
