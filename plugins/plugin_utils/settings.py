@@ -245,7 +245,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
         return next(filter(None, (written_at(at, findings.project) for at in (part.value, part.key, *names))), "")
 
     def is_written(part: Part, way: list[Part]) -> bool:
-        # What a role's task itself gives to its module is no setting.
+        # What a role's task itself gives to its module is not a setting.
         return bool(way or part.key in work.names) and bool(place(part))
 
     with contextlib.suppress(TypeError):

@@ -61,7 +61,7 @@ class Volume:
 class Container:
     """A container. writes: the volumes that it can write to. project: of compose, with its directory in directory.
 
-    mounts: directories of the engine's machine, by where the container has them. binds: those of them that are no volumes.
+    mounts: directories of the engine's machine, by where the container has them. binds: those of them that are not volumes.
     """
 
     id: str

@@ -46,7 +46,7 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
                 return because(f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
     if one.held:
         release = f"brew unpin {one.package}" if one.by is By.HOMEBREW else f"sudo apt-mark unhold {one.package}"
-        return because(f"{one.by} was told to keep it", f"Run '{release}', then again.", "held")
+        return because(f"{one.by} holds it back", f"Run '{release}', then again.", "held")
     if one.by is By.APT and not found.root:
         who, other = ("sudo", "") if wish.become else ("apt", ", or where sudo asks for none, use E(become=true)")
         command = f"Run 'sudo apt-get install --only-upgrade {one.package}'{other}."

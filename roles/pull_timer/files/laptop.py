@@ -49,7 +49,7 @@ def why_unreachable(repository: str) -> str:
     try:
         machines = list(_machine(repository))
     except ValueError:
-        # It is no address, and git says so itself.
+        # It is not an address, and git says so itself.
         return ""
     for host, port in machines:
         try:

@@ -68,6 +68,6 @@ def test_of_several_that_could_be_changed_none_is_blamed() -> None:
     assert blamed(PROFILES, options) == [[]]
 
 
-def test_what_nobody_has_written_is_not_blamed() -> None:
+def test_a_part_that_no_user_has_written_is_not_blamed() -> None:
     options = {"profiles": [{"name": "a", "cpu": 0}], "sizes": "share", "host": HOST}
     assert blamed(PROFILES, options, left_alone="sizes") == [["profiles", 0, "cpu"]]

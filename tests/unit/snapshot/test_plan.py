@@ -33,7 +33,7 @@ def found(*names: str, disk: Disk = DISK, partial: tuple[Path, ...] = ()) -> Fou
 def test_a_snapshot_that_is_there_stays_as_it_is_also_while_the_profile_runs() -> None:
     plan = plan_snapshot(found("new", disk=replace(DISK, health=RUNNING)), WISH)
     assert plan.steps == ()
-    # Whoever asks for one twice a day is told that what came since is not in it.
+    # A user who asks for it twice a day must learn that what came since is not in it.
     assert plan.warnings == (
         "Snapshot 'new' was there, as of 2026-new, and stays as it is. For one of this moment, give another O(name).",
     )

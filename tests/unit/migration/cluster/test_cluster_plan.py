@@ -193,7 +193,7 @@ def test_a_pod_of_a_stateful_set_has_claims_of_its_own() -> None:
     assert created(plan) == [] and [one.target for one in plan.pending] == ["volume 'shop/data-db-0'", "StatefulSet shop/db"]
 
 
-def test_a_pod_that_only_reads_is_in_nobodys_way() -> None:
+def test_a_pod_that_only_reads_keeps_no_volume_back() -> None:
     plan = plan_copy(found([*SHOP, pod(read_only=True)]), WISH)
     assert not plan.pending and [one for one in plan.steps if isinstance(one, SendClaim)]
 
@@ -248,7 +248,7 @@ def test_what_the_new_cluster_has_of_its_own_is_kept_and_named() -> None:
     assert "Service shop/web" in plan.pending[2].reason
 
 
-def test_a_volume_of_the_new_clusters_own_gets_nobody_elses_claim() -> None:
+def test_a_volume_that_the_new_cluster_has_gets_no_other_claim() -> None:
     (disk, _claim) = volume(claimRef={"namespace": "other", "name": "mine"})
     plan = plan_copy(found(new=[*K3S, disk]), WISH)
     assert [called(one) for one in created(plan)] == ["Namespace shop"]
