@@ -22,7 +22,10 @@ description:
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   source:
-    description: The engine to move from, on this laptop - the name of a docker context, or the address of a unix socket.
+    description:
+      - The engine to move from, on this laptop - the name of a docker context, of a colima profile, or the address of a unix
+        socket.
+      - Of a profile whose runtime is containerd it is what C(nerdctl) keeps in its own namespace, C(default).
     type: str
     required: true
   target:

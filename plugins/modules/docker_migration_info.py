@@ -15,7 +15,10 @@ description:
 extends_documentation_fragment: [laptop.containers.attributes.info]
 options:
   source:
-    description: The engine to move from, on this laptop - the name of a docker context, or the address of a unix socket.
+    description:
+      - The engine to move from, on this laptop - the name of a docker context, of a colima profile, or the address of a unix
+        socket.
+      - Of a profile whose runtime is containerd it is what C(nerdctl) keeps in its own namespace, C(default).
     type: str
     required: true
   target:
@@ -76,7 +79,8 @@ docker:
 commands:
   description:
     - The C(docker run) that makes each container of the source again, by its name, as far as the engine tells. Of its environment
-      only the names. Those of compose are left out, which has a file for them. Empty with O(compare=true).
+      only the names. Those of compose are left out, which has a file for them. Empty with O(compare=true), and for a source on
+      containerd, as C(nerdctl) does not tell it.
   returned: always
   type: dict
 summary:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -108,6 +109,32 @@ def unknown_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mappin
             files = ", ".join(f"'{path}'" for path in paths)
             help_ = suggestion(str(context), known) or " Correct its name, or add it there."
             yield f"Could not use kube context '{context}' in secret_refresh_context: {files} does not have it.{help_}", context
+
+
+def unmovable_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value where the cluster that is to move along can't: it comes after images and volumes.
+
+    works: as for unknown_profiles.
+    """
+    work = works.get("cluster_migration", {})
+    if not work.get("context"):
+        return
+    # Other playbooks need none of it.
+    from ..module_utils.migration.engines import on_containerd
+
+    # A source that is not there, its own task names before anything is changed.
+    with contextlib.suppress(WorkstationError):
+        if name := on_containerd(str(work.get("source") or "")):
+            yield (
+                f"Could not move what runs in kube context '{work['context']}': its engine, profile '{name}', has runtime "
+                "containerd. "
+                "Name an engine whose runtime is docker as migrate_source, or leave migrate_cluster empty.",
+                work["source"],
+            )
+    try:
+        find_entry(str(work["context"]), kubeconfig_paths("", environment))
+    except WorkstationError as error:
+        yield error.message, work["context"]
 
 
 def _comes_with(works: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -23,7 +23,14 @@ from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
-from .references import unknown_aws_profiles, unknown_clusters, unknown_docker_contexts, unknown_profiles, unreadable_files
+from .references import (
+    unknown_aws_profiles,
+    unknown_clusters,
+    unknown_docker_contexts,
+    unknown_profiles,
+    unmovable_clusters,
+    unreadable_files,
+)
 from .refusals import Part, part_to_blame, refusals
 from .templates import Unread, unread, unread_file
 
@@ -141,8 +148,9 @@ def check_settings(
 def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) -> None:
     """Find what settings mention and this machine does not have: profiles, contexts, readable files, programs."""
     options = {work.name: work.options for work in works}
-    for sentence, at in (*unknown_profiles(options, os.environ), *unknown_docker_contexts(options, os.environ)):
-        findings.add(sentence, at)
+    for unknown in (unknown_profiles, unknown_docker_contexts, unmovable_clusters):
+        for sentence, at in unknown(options, os.environ):
+            findings.add(sentence, at)
     for sentence, at in (*unknown_aws_profiles(options, os.environ), *unknown_clusters(options, os.environ)):
         # They may still be made before the run that is only tried here.
         findings.add(sentence, at, warns=check_mode)

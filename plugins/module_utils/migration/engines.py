@@ -16,7 +16,7 @@ from typing import Any
 from ..buildx.nodes import OWN_HOST
 from ..colima.client.programs import Colima
 from ..colima.observe.space import usages
-from ..colima_paths import Name, parse_name, resolve
+from ..colima_paths import Name, Paths, parse_name, resolve, short_name
 from ..core.errors import CommandFailed, InputError
 from ..core.options import suggestion
 from ..core.system.command import Cli
@@ -24,11 +24,15 @@ from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.stream import Api
+from .origins.containerd import ContainerdOrigin
+from .origins.docker import DockerOrigin
+from .origins.origin import Origin
+from .runtime.guest import Inside
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
 from .transfer.volumes import Place
 
-_UNIX = "unix://"
+_UNIX, _CONTAINERD = "unix://", "containerd.sock"
 _PACK_SECONDS = 60.0
 # What options of both modules have in common.
 OPTIONS: dict[str, Any] = {
@@ -42,48 +46,60 @@ OPTIONS: dict[str, Any] = {
 class Ends:
     """The two engines. profile: of the target, None for an engine that is not a colima profile."""
 
-    source: Place
+    source: Origin
     target: Place
     profile: Name | None
 
     @property
-    def places(self) -> tuple[Place, Place]:
-        """Both of them."""
-        return self.source, self.target
+    def both(self) -> tuple[Origin, Origin]:
+        """Both of them, for what is done to each."""
+        return self.source, DockerOrigin(self.target)
 
     def prepare(self) -> None:
-        """Bring the helpers to both engines, side by side."""
-
-        def make(place: Place) -> None:
-            with place.side.trouble("read volumes"):
-                place.image.make()
-
-        with ThreadPoolExecutor(len(self.places)) as pool:
-            list(pool.map(make, self.places))
+        """Get both engines ready for volumes, side by side."""
+        with ThreadPoolExecutor(len(self.both)) as pool:
+            list(pool.map(lambda one: one.prepare("read volumes"), self.both))
 
     def close(self) -> None:
         """Take the helpers away from both engines."""
-        for place in self.places:
-            place.image.remove()
+        for one in self.both:
+            one.close()
 
 
 def ends_from(params: Mapping[str, Any]) -> Ends:
     """Return the engines. Raises InputError."""
     target, profile = _target(params["target"])
     programs = Programs(lambda: _archive(profile))
-    source = source_from(params["source"], programs, params["timeout"], target)
-    if os.path.realpath(source.side.api.path) == os.path.realpath(target):
+    source = _origin(params["source"], programs, params["timeout"], target)
+    if os.path.realpath(source.socket) == os.path.realpath(target):
         raise InputError("move from an engine to itself", f"both are '{target}'", "Name another one as O(source).")
     side = Side(Api(target, params["timeout"]), f"the target '{params['target']}'")
     return Ends(source, Place(side, HelperImage(side.api, programs)), profile)
 
 
-def source_from(text: str, programs: Programs, seconds: float, target: str = "") -> Place:
-    """Return the engine to move from: a docker context, or the address of a socket. target: the socket to move to, if any.
+def _origin(text: str, programs: Programs, seconds: float, target: str) -> Origin:
+    socket, called = _source(text, target), f"the source '{text}'"
+    if name := _containerd_of(socket):
+        inside = Inside(Colima(resolve(os.environ, platform.system())), name)
+        return ContainerdOrigin(inside, socket, called, seconds)
+    return DockerOrigin(_place(socket, called, programs, seconds))
 
-    Raises InputError.
-    """
-    side = Side(Api(_source(text, target), seconds), f"the source '{text}'")
+
+def source_from(text: str, programs: Programs, seconds: float) -> Place:
+    """Return a docker engine to move from: a docker context, a colima profile, or the address of a socket. Raises InputError."""
+    if name := on_containerd(text):
+        what = f"move what runs in the Kubernetes of profile '{name}'"
+        raise InputError(what, "its runtime is containerd", "Name an engine whose runtime is docker as O(source).")
+    return _place(_source(text, ""), f"the source '{text}'", programs, seconds)
+
+
+def on_containerd(text: str) -> Name | None:
+    """Return the profile on containerd that a source means; None for any other engine. Raises InputError for no engine at all."""
+    return _containerd_of(_source(text, ""))
+
+
+def _place(socket: str, called: str, programs: Programs, seconds: float) -> Place:
+    side = Side(Api(socket, seconds), called)
     return Place(side, HelperImage(side.api, programs))
 
 
@@ -95,28 +111,51 @@ def programs_of(profile: Name) -> Programs:
 def engine_from(text: str, called: str, seconds: float) -> tuple[Place, Name | None]:
     """Return one engine by itself, and its profile, None for an engine that is not a colima profile. Raises InputError."""
     socket, profile = _target(text)
-    side = Side(Api(socket, seconds), f"{called} '{text}'")
-    return Place(side, HelperImage(side.api, Programs(lambda: _archive(profile)))), profile
+    return _place(socket, f"{called} '{text}'", Programs(lambda: _archive(profile)), seconds), profile
 
 
 def _source(text: str, target: str) -> str:
-    """Return the socket of a source: an address, or the name of a docker context. target: the socket to move to."""
+    """Return the socket of a source: an address, a docker context's, or a profile's. target: the socket to move to."""
+    paths = resolve(os.environ, platform.system())
     hosts = {BUILT_IN: OWN_HOST, **context_hosts(docker_directory(os.environ, home()))}
-    host = text if "://" in text else hosts.get(text, "")
+    host = text if "://" in text else hosts.get(text) or _of_profile(text, paths)
     if not host:
         there = Path(_path(OWN_HOST)).exists()
         others = [name for name, host in hosts.items() if host.removeprefix(_UNIX) != target and (there or name != BUILT_IN)]
+        others += [socket.parent.name for socket in paths.base.glob(f"*/{_CONTAINERD}")]
         known = f"There are: {', '.join(sorted(others))}." if others else "There is none but that of the target."
         what = f"find the engine '{text}'" if text else "find the engine to move from"
-        reason = "no docker context has that name" if text else "it is not named"
-        raise InputError(
-            what, reason, f"Name a docker context, or the address of a socket, as O(source). {known}{suggestion(text, others)}"
-        )
+        reason = "no docker context and no colima profile has that name" if text else "it is not named"
+        remedy = f"Name one, or the address of a socket, as O(source). {known}{suggestion(text, others)}"
+        raise InputError(what, reason, remedy)
     if not host.startswith(_UNIX):
         raise InputError(
             f"move from '{text}'", f"its address '{host}' is not a unix socket", "Use an engine on this laptop as O(source)."
         )
-    return _path(host)
+    socket = Path(_path(host))
+    # The context of a profile outlives a change of its runtime.
+    containerd = socket.with_name(_CONTAINERD)
+    return str(containerd if profile_behind(str(containerd)) and containerd.exists() and not socket.exists() else socket)
+
+
+def _of_profile(text: str, paths: Paths) -> str:
+    """Return the address of a running profile, whatever its runtime; empty for what is no profile."""
+    name = short_name(text)
+    if not name:
+        return ""
+    profile = parse_name(name)
+    for tool in ("docker", "containerd"):
+        if Path(_path(address := paths.socket(profile, tool))).exists():
+            return address
+    if paths.configured(profile).exists():
+        raise InputError(f"move from profile '{name}'", "it does not run", f"Start it with 'colima start {name}', and run again.")
+    return ""
+
+
+def _containerd_of(socket: str) -> Name | None:
+    """Return the profile whose containerd listens there; None for any other engine."""
+    name = profile_behind(socket) if Path(socket).name == _CONTAINERD else ""
+    return parse_name(name) if name else None
 
 
 def _target(text: str) -> tuple[str, Name | None]:
@@ -132,10 +171,10 @@ def _target(text: str) -> tuple[str, Name | None]:
 
 
 def profile_behind(socket: str) -> str:
-    """Return the colima profile whose docker socket this is; empty for another engine."""
-    folder = Path(os.path.realpath(socket)).parent
-    base = resolve(os.environ, platform.system()).base
-    return folder.name if folder.parent == Path(os.path.realpath(base)) else ""
+    """Return the colima profile whose socket this is, or leads to; empty for another engine."""
+    base = Path(os.path.realpath(resolve(os.environ, platform.system()).base))
+    folders = (Path(os.path.realpath(Path(socket).parent)), Path(os.path.realpath(socket)).parent)
+    return next((folder.name for folder in folders if folder.parent == base), "")
 
 
 def _path(address: str) -> str:

@@ -21,7 +21,6 @@ from .model import Inventory, Moved, same, shown
 from .record import Record
 from .retirement import PLAYBOOK, Retirement, in_words, reasons_against
 from .summary import summary
-from .transfer import volumes
 
 
 @dataclass(frozen=True)
@@ -68,21 +67,20 @@ class MoveReader(Reader[Question, Compared]):
         self.ends = ends_from(params)
         if not params["retire"]:
             return Question(params["compare"])
-        profile = profile_behind(self.ends.source.side.api.path)
+        profile = profile_behind(self.ends.source.socket)
         return Question(True, Retirement(params["source"], profile, params["confirm"], tuple(params["kept"])))
 
     def read(self, desired: Question) -> Compared:
         """Return what both engines keep, and with what the target's copies compare."""
         source, target = self.ends.source, self.ends.target
-        with source.side.trouble(self.work):
-            here = inventory.read(source.side.api)
-            single = () if desired.compare else [one for one in here.containers if not one.project]
-            commands = dict(inventory.commands(source.side.api, single))
+        here = source.read(self.work, sizes=True)
+        single = () if desired.compare else [one for one in here.containers if not one.project]
+        commands = source.commands(self.work, single)
         with target.side.trouble(self.work):
             there = inventory.read(target.side.api)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        source_of, target_of = (here.engine, source.side.api.path), (there.engine, target.side.api.path)
+        source_of, target_of = (here.engine, source.socket), (there.engine, target.side.api.path)
         moved = Record(source_of, target_of).moved()
         return Compared(here, there, belongings, self._equal(here, there, moved) if desired.compare else {}, moved, commands)
 
@@ -92,7 +90,7 @@ class MoveReader(Reader[Question, Compared]):
         found = {("image", tag): same(image, names[tag]) for image in here.images for tag in image.tags if tag in names}
         for name in sorted(moved.keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}):
             doing = f"compare volume '{name}'"
-            found["volume", name] = volumes.same(source, target, name, doing)
+            found["volume", name] = source.has_same(target, name, doing)
         return found
 
     def plan(self, desired: Question, current: Compared) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ _COUNT_SECONDS = 900.0
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 _POD_LABEL = "io.kubernetes.pod.name"
-_OWN_NETWORKS = ("bridge", "host", "none")
+OWN_NETWORKS = ("bridge", "host", "none")
 
 
 def negotiate(api: Api) -> None:
@@ -42,7 +42,7 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     containers = list(map(_container, there := api.ask("GET", "/containers/json?all=1") or ()))
     helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
     volumes = sorted((api.ask("GET", "/volumes") or {}).get("Volumes") or (), key=lambda one: str(one["Name"]))
-    networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in _OWN_NETWORKS]
+    networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in OWN_NETWORKS]
     return Inventory(
         engine=str(info.get("ID") or info.get("Name") or ""),
         version=str(info.get("ServerVersion") or ""),
@@ -113,28 +113,41 @@ def _volumes(volumes: Iterable[Mapping[str, Any]], used: Mapping[str, Any]) -> I
             size=size if isinstance(size, int) and size >= 0 else None,
             created=_seconds(one.get("CreatedAt")),
             labels=labels,
-            anonymous=_ANONYMOUS_LABEL in labels or bool(_ANONYMOUS.fullmatch(one["Name"])),
+            anonymous=is_anonymous(one["Name"], labels),
             outside=one.get("Driver") != "local" or bool(one.get("Options")),
             mountpoint=str(one.get("Mountpoint") or ""),
         )
 
 
+def is_anonymous(name: str, labels: Mapping[str, str]) -> bool:
+    """Whether a volume was given its name by the engine."""
+    return _ANONYMOUS_LABEL in labels or bool(_ANONYMOUS.fullmatch(name))
+
+
 def _container(one: Mapping[str, Any]) -> Container:
-    labels = one.get("Labels") or {}
-    mounts = [mount for mount in one.get("Mounts") or () if mount.get("Type") == "volume" and mount.get("Name")]
-    return Container(
+    return container_of(
         id=str(one["Id"]),
         name=next(iter(one.get("Names") or ()), one["Id"][:12]).lstrip("/"),
         image=str(one.get("Image") or ""),
         image_id=str(one.get("ImageID") or ""),
         state=str(one.get("State") or ""),
-        writes=frozenset(mount["Name"] for mount in mounts if mount.get("RW")),
-        volumes=frozenset(mount["Name"] for mount in mounts),
+        labels=one.get("Labels") or {},
+        mounts=one.get("Mounts") or (),
+    )
+
+
+def container_of(*, labels: Mapping[str, str], mounts: Sequence[Mapping[str, Any]], **known: str) -> Container:
+    """Return a container, with what its labels and mounts say. known: what Container has beside that."""
+    named = [mount for mount in mounts if mount.get("Type") == "volume" and mount.get("Name")]
+    return Container(
+        **known,
+        writes=frozenset(mount["Name"] for mount in named if mount.get("RW")),
+        volumes=frozenset(mount["Name"] for mount in named),
         project=str(labels.get("com.docker.compose.project") or ""),
         directory=str(labels.get("com.docker.compose.project.working_dir") or ""),
-        mounts={str(mount["Destination"]): str(mount["Source"]) for mount in one.get("Mounts") or () if mount.get("Source")},
+        mounts={str(mount["Destination"]): str(mount["Source"]) for mount in mounts if mount.get("Source")},
         # Those of pods belong to their cluster.
-        binds=() if _POD_LABEL in labels else tuple(sorted(_binds(one.get("Mounts") or ()))),
+        binds=() if _POD_LABEL in labels else tuple(sorted(_binds(mounts))),
     )
 
 

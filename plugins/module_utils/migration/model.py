@@ -86,6 +86,7 @@ class Container:
 class Inventory:
     """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once.
 
+    cluster_images: how many the kubelet has in a place of its own.
     helpers, begun: containers, and volumes by their temporary names, of a move that is at work, or was killed; they are none of
     the containers and volumes.
     """
@@ -104,6 +105,7 @@ class Inventory:
     plugins: tuple[str, ...] = ()
     swarm: bool = False
     layers_size: int = 0
+    cluster_images: int = 0
 
 
 @dataclass(frozen=True)

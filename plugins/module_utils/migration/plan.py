@@ -188,6 +188,11 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
     anonymous = [one for one in source.volumes if one.anonymous]
     if anonymous and not wish.anonymous:
         yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
+    if source.cluster_images:
+        yield (
+            f"Images of its Kubernetes are not moved ({source.cluster_images}). A cluster pulls its own; of one that was "
+            "built there, 'nerdctl --namespace k8s.io save NAME | nerdctl load' makes a copy that is moved."
+        )
     nameless = [one for one in source.images if not one.tags]
     if nameless and not wish.dangling:
         yield f"Images without a name are not moved ({len(nameless)}). Set O(dangling=true) to move them."

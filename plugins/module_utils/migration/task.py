@@ -22,7 +22,6 @@ from .model import CopyImages, CopyVolume, Found, Moved, Sweep, Unpause, Wish, s
 from .plan import plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
-from .transfer.helper import sweep
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30
@@ -82,11 +81,10 @@ class Mover(Subject[Wish, Found]):
         """Return what both engines keep."""
         del desired
         again = self.first is not None
-        with self.ends.source.side.trouble(self.work):
-            source = inventory.read(self.ends.source.side.api, sizes=not again)
+        source = self.ends.source.read(self.work, sizes=not again)
         with self.ends.target.side.trouble(self.work):
             target = inventory.read(self.ends.target.side.api, sizes=False)
-        self.record = Record((source.engine, self.ends.source.side.api.path), (target.engine, self.ends.target.side.api.path))
+        self.record = Record((source.engine, self.ends.source.socket), (target.engine, self.ends.target.side.api.path))
         free = None if again else free_bytes(self.ends.profile, target.root)
         self.found = Found(source, target, time.time(), free, self.record.moved(), self.record.paused())
         if self.first is None:
@@ -108,9 +106,8 @@ class Mover(Subject[Wish, Found]):
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, some steps side by side. The first failure keeps further steps from beginning."""
-        for place in self.ends.places:
-            with place.side.trouble(self.work):
-                sweep(place.side.api)
+        for one in self.ends.both:
+            one.clean(self.work)
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
@@ -142,8 +139,8 @@ class Mover(Subject[Wish, Found]):
         self.carried_out = True
 
     def _abort(self) -> None:
-        for place in self.ends.places:
-            place.side.api.abort()
+        for one in self.ends.both:
+            one.abort()
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -152,21 +149,19 @@ class Mover(Subject[Wish, Found]):
         elif isinstance(step, CopyVolume):
             self._copy_volume(step)
         elif isinstance(step, Sweep):
-            for place in self.ends.places:
-                with place.side.trouble(str(step)):
-                    volumes.sweep(place, {one.temporary for one in self.found.moved.values()})
+            for engine in self.ends.both:
+                engine.sweep(str(step), {one.temporary for one in self.found.moved.values()})
         elif isinstance(step, Unpause):
-            with self.ends.source.side.trouble(str(step)):
-                volumes.unpause(self.ends.source.side, step.container)
+            self.ends.source.unpause(step.container, str(step))
             self.record.note_paused(step.container, False)
 
     def _copy_images(self, step: CopyImages) -> None:
-        source, target = self.ends.source.side, self.ends.target.side
+        target = self.ends.target.side
         with target.trouble(str(step)):
             # An earlier step may have brought what this one shares with it.
             there = replace(self.found.target, images=tuple(inventory.images(target.api)))
         known = images.known_blobs(there, step.images, self.record.blobs())
-        blobs = images.copy(source, target, step.images, step.names, known)
+        blobs = self.ends.source.send_images(target, step.images, step.names, known)
         if there.contents:
             self.record.note_blobs(blobs)
 
@@ -177,8 +172,8 @@ class Mover(Subject[Wish, Found]):
         if earlier and again:
             moved = earlier.manifest
         else:
-            with volumes.paused(source.side, step.pause, str(step), self.record.note_paused):
-                moved = volumes.copy(source, target, step.volume)
+            with source.paused(step.pause, str(step), self.record.note_paused):
+                moved = source.send_volume(target, step.volume)
             self.record.note_volume(name, Moved(moved, volumes.temporary(name)))
         volumes.put_in_place(target, step.volume, volumes.temporary(name), moved, replace=step.replace, again=again)
         self.record.note_volume(name, Moved(moved))

@@ -60,6 +60,9 @@ class Guest:
 
     def file(self, name: str) -> Path:
         """What stands for a file or directory of the machine: what colima keeps on the data disk is there."""
+        # A real engine calls what it keeps there by its place on this machine.
+        if Path(name).is_relative_to(self.disk):
+            return Path(name)
         below = Path(name).relative_to("/")
         return self.disk / Path(*below.parts[2:]) if below.parts[:2] == ("var", "lib") else self.root / below
 

@@ -101,6 +101,21 @@ def test_what_runs_in_the_old_engines_kubernetes_moves_where_it_is_named(lab: La
     tool(lab, "kubectl", "--context", "colima-k8s", "get", "namespace", "shop")
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"migrate_source": "desktop-linux", "migrate_cluster": "dokcer-desktop"}, "find kube context 'dokcer-desktop'"),
+        ({"migrate_source": "k8s", "migrate_cluster": "colima-k8s"}, "its engine, profile 'k8s', has runtime containerd"),
+        ({"migrate_source": "desktop-linus"}, "find the engine 'desktop-linus'"),
+    ],
+)
+def test_a_cluster_or_a_source_that_is_not_there_is_named_before_anything_moves(
+    lab: Lab, settings: dict[str, str], said: str
+) -> None:
+    printed = " ".join(play(lab, PLAYBOOK, "-e", json.dumps(settings), code=2).split())
+    assert said in printed and not images(lab).exists() and config(lab) == LEFTOVERS
+
+
 def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
     play(lab, PLAYBOOK, *OLD)
     (arrived,) = json.loads(images(lab).read_text())

@@ -9,6 +9,7 @@ from typing import IO
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, NotVerified
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.piped import Piped
 
 # More than a pipe holds.
@@ -53,6 +54,16 @@ def test_work_that_fails_first_is_to_blame_where_the_program_reads() -> None:
 def test_work_that_fails_first_is_to_blame_where_the_program_writes() -> None:
     with pytest.raises(NotVerified, match="the source died"), Piped(fail, reads=True) as pipe, pipe.program() as target:
         SHELL.transfer("-c", "yes", target=target)
+
+
+def cut_off(file: IO[bytes]) -> None:
+    file.read()
+    raise Silent("it hung up in the middle of an archive")
+
+
+def test_work_that_only_notices_the_end_of_the_program_is_not_to_blame() -> None:
+    with pytest.raises(CommandFailed, match="the VM is gone"), Piped(cut_off, reads=True) as pipe, pipe.program() as target:
+        SHELL.transfer("-c", "echo the VM is gone >&2; exit 255", target=target)
 
 
 def test_work_that_waits_for_something_else_is_woken() -> None:

@@ -142,6 +142,12 @@ def test_what_has_no_name_or_lives_elsewhere_is_left_behind_and_told() -> None:
     assert copied(plan_move(found(nameless, target=[nameless]), Wish(dangling=True))) == []
 
 
+def test_images_that_only_the_kubelet_has_are_told() -> None:
+    there = found()
+    plan = plan_move(replace(there, source=replace(there.source, cluster_images=7)), Wish())
+    assert plan.warnings[0].startswith("Images of its Kubernetes are not moved (7).")
+
+
 def test_containers_are_told_with_what_brings_them_back() -> None:
     there = found(container("one", state="exited", binds=("/etc/shop",)), container("two", project="shop", directory="/s"))
     source = replace(there.source, swarm=True, networks=("backend",))

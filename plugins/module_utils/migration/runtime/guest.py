@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ...colima.client.programs import Colima
 from ...colima_paths import Name
@@ -82,14 +82,21 @@ class Inside:
         """Return what is in a directory, reading all of it."""
         with Piped(lambda file: contents_in(archive.pieces(file), doing), reads=True) as pipe:
             with pipe.program() as target:
-                self._transfer(doing, self._argv(f"exec {_READ}", path), target=target, watch=watch)
+                self.read(path, doing, target, watch)
             return pipe.result()
+
+    def read(self, path: str, doing: str, target: IO[bytes], watch: Callable[[], object]) -> None:
+        """Write the archive of a directory."""
+        self._transfer(doing, self._argv(f"exec {_READ}", path), target=target, watch=watch)
+
+    def pack(self, namespace: str, names: Sequence[str], doing: str, target: IO[bytes], watch: Callable[[], object]) -> None:
+        """Write the archive of images."""
+        self._transfer(doing, self._nerdctl(namespace, "save", *names), target=target, watch=watch)
 
     def load(self, namespace: str, images: Sequence[Image], source: Path | IO[bytes], watch: Callable[[], object]) -> None:
         """Load an archive of images, and look at them. Raises NotVerified."""
         doing = f"load {in_number(len(images), 'image')}"
-        words = ("ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", namespace, "load")
-        self._transfer(doing, words, source=source, watch=watch)
+        self._transfer(doing, self._nerdctl(namespace, "load"), source=source, watch=watch)
         missing = self.missing(namespace, images)
         if missing:
             reason = f"'{missing[0]}' is not what was sent"
@@ -98,22 +105,34 @@ class Inside:
     def missing(self, namespace: str, images: Sequence[Image]) -> list[str]:
         """Return the names of images that the VM does not have, or that are other images there."""
         names = [name for one in images for name in one.tags]
-        there = list(self._images(namespace, names)) if names else []
+        there = [image_of(one) for one in self.inspected(namespace, "image", names, check=False)]
         return [
             name for image in images for name in image.tags if not any(same(image, one) and name in one.tags for one in there)
         ]
 
-    def _images(self, namespace: str, names: Sequence[str]) -> Iterator[Image]:
-        words = ("sudo", "nerdctl", "--namespace", namespace, "image", "inspect", *names)
-        # Names that it does not have make it fail, after it has listed the others.
-        output = self.colima.cli.run("ssh", "--profile", self.name.name, "--", *words, check=False, timeout=_LONG_SECONDS)
+    def nerdctl(self, namespace: str, *words: str, check: bool = True) -> str:
+        """Return what nerdctl prints. check: whether it must end well. Raises CommandFailed."""
+        return self.colima.cli.run(*self._nerdctl(namespace, *words), check=check, timeout=_LONG_SECONDS).stdout
+
+    def inspected(self, namespace: str, kind: str, names: Sequence[str], *, check: bool = True) -> list[dict[str, Any]]:
+        """Return what nerdctl tells of things of one kind ("image"), as docker does.
+
+        check: whether it must have all of them; otherwise it tells of those that it has.
+        """
+        found: list[dict[str, Any]] = self.told(namespace, kind, "inspect", *names, check=check) if names else []
+        return found or []
+
+    def told(self, namespace: str, *words: str, check: bool = True) -> Any:
+        """Return what nerdctl prints as JSON; None for nothing. Raises CommandFailed."""
+        text = self.nerdctl(namespace, *words, check=check)
         try:
-            found = json.loads(output.stdout or "[]")
+            return json.loads(text) if text.strip() else None
         except ValueError as error:
-            remedy = f"Look at what 'colima nerdctl --profile {self.name} -- images' says, and run again."
-            raise CommandFailed(f"look at the images of profile '{self.name}'", "nerdctl's answer is not JSON", remedy) from error
-        for one in found:
-            yield image_of(one)
+            remedy = f"Look at what 'colima nerdctl --profile {self.name} -- {words[0]}' says, and run again."
+            raise CommandFailed(f"look into profile '{self.name}'", "nerdctl's answer is not JSON", remedy) from error
+
+    def _nerdctl(self, namespace: str, *words: str) -> tuple[str, ...]:
+        return "ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", namespace, *words
 
     def _transfer(
         self,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from ...core.errors import NotVerified
@@ -22,29 +22,46 @@ _PATIENCE = 15
 def copy(
     source: Side, target: Side, images: Sequence[Image], names: Sequence[str], known: Collection[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Copy images, without the blobs that the target is known to have, and look at the copies.
-
-    Returns the blobs of their layers, by the images' ids at the target, as far as the archive names them.
-    """
-    what = f"copy image '{images[0].name}'" if len(images) == 1 else f"copy {len(images)} images"
-    meter = Meter(images[0].name.rpartition("/")[2], sum(image.size for image in images))
+    """Copy images as one engine packs them, see receive()."""
     query = "&".join(f"names={quote(name, safe='')}" for name in names)
-    with source.trouble(what):
+    doing = doing_with(images)
+    with source.trouble(doing):
         download = source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE)
-    with download:
+    with download, source.trouble(doing):
+        return receive(target, images, download.read, known, meter_of(images))
+
+
+def doing_with(images: Sequence[Image]) -> str:
+    """Return in words what is done."""
+    return f"copy image '{images[0].name}'" if len(images) == 1 else f"copy {len(images)} images"
+
+
+def meter_of(images: Sequence[Image]) -> Meter:
+    """Return what tells how far they are."""
+    return Meter(images[0].name.rpartition("/")[2], sum(image.size for image in images))
+
+
+def receive(
+    target: Side, images: Sequence[Image], read: Callable[[int], bytes], known: Collection[str], meter: Meter
+) -> dict[str, tuple[str, ...]]:
+    """Load an archive of images, without the blobs that the target is known to have, and look at the copies.
+
+    Returns the blobs of their layers, by the images' ids at the target, as far as the archive names them. Raises Silent where the
+    archive ends too early.
+    """
+    what = doing_with(images)
+    with target.trouble(what):
+        upload = target.api.upload("POST", "/images/load?quiet=1")
+
+    def write(piece: bytes) -> None:
         with target.trouble(what):
-            upload = target.api.upload("POST", "/images/load?quiet=1")
+            upload.write(piece)
 
-        def write(piece: bytes) -> None:
-            with target.trouble(what):
-                upload.write(piece)
-
-        with upload:
-            with source.trouble(what):
-                passed = pass_on(download.read, write, known, meter.add)
-            with target.trouble(what):
-                upload.patience(target.api.seconds * _PATIENCE)
-                _check_answer(upload.finish())
+    with upload:
+        passed = pass_on(read, write, known, meter.add)
+        with target.trouble(what):
+            upload.patience(target.api.seconds * _PATIENCE)
+            _check_answer(upload.finish())
     blobs = dict[str, tuple[str, ...]]()
     with target.trouble(what):
         for image in images:

@@ -25,33 +25,41 @@ class Side:
     api: Api
     called: str
 
-    @contextlib.contextmanager
-    def trouble(self, what: str) -> Iterator[None]:
+    def trouble(self, what: str) -> contextlib.AbstractContextManager[None]:
         """Turn what this engine refuses, and its silence, into a failure with a reason and a remedy."""
-        try:
-            yield
-        except Silent as silent:
-            remedy = "Start it, and run again: what is complete is not copied again."
-            raise CommandFailed(what, f"{self.called} does not answer: {silent}", remedy) from silent
-        except Refused as refused:
-            full = "no space left on device" in str(refused).lower()
-            remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
-            raise CommandFailed(what, f"{self.called} refuses: {refused}", remedy) from refused
+        return trouble(self.called, what)
+
+
+@contextlib.contextmanager
+def trouble(called: str, what: str) -> Iterator[None]:
+    """Turn what an engine refuses, and its silence, into a failure with a reason and a remedy. called: the engine."""
+    try:
+        yield
+    except Silent as silent:
+        remedy = "Start it, and run again: what is complete is not copied again."
+        raise CommandFailed(what, f"{called} does not answer: {silent}", remedy) from silent
+    except Refused as refused:
+        full = "no space left on device" in str(refused).lower()
+        remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
+        raise CommandFailed(what, f"{called} refuses: {refused}", remedy) from refused
 
 
 class Meter:
-    """Tells how far the copying of one thing is, at most once a second. total: bytes, 0 where it is not known."""
+    """Tells how far the copying of one thing is, at most once a second. total: bytes, 0 where it is not known.
+
+    moved: when the last bytes have passed, by the monotonic clock.
+    """
 
     def __init__(self, name: str, total: int) -> None:
         self.name, self.total, self.passed = name, total, 0
-        self.began = self.told = time.monotonic()
+        self.began = self.told = self.moved = time.monotonic()
         self.lock = threading.Lock()
 
     def add(self, size: int) -> None:
         """Count bytes that have passed."""
         with self.lock:
             self.passed += size
-            now = time.monotonic()
+            self.moved = now = time.monotonic()
             if now - self.told < _TELL_SECONDS:
                 return
             self.told = now

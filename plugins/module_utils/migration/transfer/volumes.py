@@ -54,23 +54,38 @@ def temporary(name: str, work: str = MOVING) -> str:
 
 def copy(source: Place, target: Place, what: Volume) -> str:
     """Fill a volume of a temporary name, and compare it with what left the source. Returns the copy's digest."""
-    name, doing = temporary(what.name), f"copy volume '{what.name}'"
-    meter, sent = Meter(what.name, what.size or 0), hashlib.blake2b()
+    doing, meter = doing_with(what), Meter(what.name, what.size or 0)
+    with reading(source, what.name, doing) as pieces:
+        arrived, sent = receive(target, what, pieces, meter)
+    verify(target, what, arrived, sent, lambda: contents(source, what.name, doing))
+    meter.done()
+    return arrived
 
-    def passing(pieces: Iterable[memoryview]) -> Iterator[memoryview]:
+
+def doing_with(what: Volume) -> str:
+    """Return in words what is done."""
+    return f"copy volume '{what.name}'"
+
+
+def receive(target: Place, what: Volume, pieces: Iterable[memoryview | bytes], meter: Meter) -> tuple[str, str]:
+    """Fill the volume of a temporary name out of an archive. Returns the digests of what is in it then, and of what came."""
+    sent = hashlib.blake2b()
+
+    def passing() -> Iterator[memoryview | bytes]:
         for piece in pieces:
             meter.add(len(piece))
             sent.update(piece)
             yield piece
 
-    with reading(source, what.name, doing) as pieces:
-        arrived = fill(target, name, {LABEL: what.name}, passing(pieces), doing)
+    return fill(target, temporary(what.name), {LABEL: what.name}, passing(), doing_with(what)), sent.hexdigest()
+
+
+def verify(target: Place, what: Volume, arrived: str, sent: str, at_source: Callable[[], Contents]) -> None:
+    """Compare a copy with its original, which is read once more where it must be. Raises NotVerified."""
     # File systems that see holes in other places make another archive of the same files.
-    if arrived != sent.hexdigest() and contents(source, what.name, doing) != contents(target, name, doing):
+    if arrived != sent and at_source() != contents(target, temporary(what.name), doing_with(what)):
         reason = "what arrived is not what the source has"
         raise NotVerified(f"verify the copy of volume '{what.name}'", reason, "Run again: it is copied again.")
-    meter.done()
-    return arrived
 
 
 def reading(source: Place, name: str, doing: str) -> contextlib.AbstractContextManager[Iterator[memoryview]]:
@@ -176,21 +191,33 @@ def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> N
             remove(place, name)
 
 
-@contextlib.contextmanager
-def paused(source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]) -> Iterator[None]:
+def paused(
+    source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
+) -> contextlib.AbstractContextManager[None]:
     """Keep containers from writing meanwhile. note gets each before it is paused, and after it goes on."""
 
-    def go_on(container: str) -> None:
+    def change(container: str, verb: str) -> None:
         with source.trouble(doing):
-            unpause(source, container)
+            source.api.ask("POST", f"/containers/{container}/{verb}")
+
+    return pausing(change, containers, note)
+
+
+@contextlib.contextmanager
+def pausing(
+    change: Callable[[str, str], object], containers: Sequence[str], note: Callable[[str, bool], object]
+) -> Iterator[None]:
+    """Keep containers from writing meanwhile, see paused(). change: gets one, and "pause" or "unpause"."""
+
+    def go_on(container: str) -> None:
+        change(container, "unpause")
         note(container, False)
 
     with contextlib.ExitStack() as stack:
         for container in containers:
             note(container, True)
             try:
-                with source.trouble(doing):
-                    source.api.ask("POST", f"/containers/{container}/pause")
+                change(container, "pause")
             except CommandFailed:
                 note(container, False)
                 raise

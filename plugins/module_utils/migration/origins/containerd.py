@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A colima profile on containerd as what is moved from: what nerdctl keeps in its VM, read by the VM's own programs."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import IO, Any
+
+from ...core.errors import CommandFailed
+from ...docker.engine import Silent
+from ..inventory import OWN_NETWORKS, container_of, image_of, is_anonymous
+from ..model import Container, Image, Inventory, Volume
+from ..runtime import archive
+from ..runtime.guest import Inside
+from ..runtime.model import CLUSTER, OWN
+from ..transfer import images, volumes
+from ..transfer.contents import Contents
+from ..transfer.piped import Piped, Result
+from ..transfer.sides import Meter, Side, trouble
+from ..transfer.volumes import Place
+
+# A VM may be busy with other things for so many times the patience.
+_PATIENCE = 15
+_NAMES = "{{.Name}}"
+# What tar writes last.
+_END = bytes(1024)
+
+
+class ContainerdOrigin:
+    """What nerdctl's own namespace holds. seconds: for which the VM may be silent, but 15 times as long in a copy."""
+
+    def __init__(self, inside: Inside, socket: str, called: str, seconds: float) -> None:
+        self.inside, self.socket, self.called, self.patience = inside, socket, called, seconds * _PATIENCE
+        self.places: dict[str, str] = {}
+        self.stopped = False
+
+    def read(self, doing: str, *, sizes: bool) -> Inventory:
+        """Return what it keeps. Questions are asked side by side: each of them is a log-in to the VM."""
+        del doing
+        asked = (
+            ("images", "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}}"),
+            ("volume", "ls", "--format", _NAMES),
+            ("ps", "--all", "--quiet", "--no-trunc"),
+            ("network", "ls", "--format", _NAMES),
+        )
+        with ThreadPoolExecutor(len(asked) + 2) as pool:
+            engine = pool.submit(self.inside.told, OWN, "info", "--format", "{{json .}}")
+            clusters = pool.submit(self.inside.nerdctl, CLUSTER, "images", "--quiet", "--no-trunc")
+            lists = pool.map(lambda words: self.inside.nerdctl(OWN, *words), asked)
+            names, named, containers, networks = (sorted(set(one.split())) for one in lists)
+            kinds = {"image": names, "volume": named, "container": containers}
+            told = dict(zip(kinds, pool.map(lambda kind: self.inside.inspected(OWN, kind, kinds[kind]), kinds), strict=True))
+        self.places = {str(one["Name"]): str(one["Mountpoint"]) for one in told["volume"]}
+        sizes_of = dict(zip(self.places, self.inside.sizes(list(self.places.values())), strict=True)) if sizes else {}
+        info = engine.result() or {}
+        return Inventory(
+            engine=str(info.get("ID") or ""),
+            version=str(info.get("ServerVersion") or ""),
+            architecture=str(info.get("Architecture") or ""),
+            contents=True,
+            images=tuple(_images(told["image"])),
+            volumes=tuple(_volume(one, sizes_of.get(one["Name"])) for one in told["volume"]),
+            containers=tuple(sorted(map(_container, told["container"]), key=lambda one: one.name)),
+            networks=tuple(one for one in networks if one not in OWN_NETWORKS),
+            cluster_images=len(set(clusters.result().split())),
+        )
+
+    def commands(self, doing: str, containers: Iterable[Container]) -> Mapping[str, str]:
+        """Return nothing: nerdctl tells too little of what made a container."""
+        del doing, containers
+        return {}
+
+    def prepare(self, doing: str) -> None:
+        """Do nothing: the VM has its own programs."""
+
+    def clean(self, doing: str) -> None:
+        """Do nothing, for the same reason."""
+
+    def sweep(self, doing: str, complete: Collection[str]) -> None:
+        """Do nothing: no move fills volumes here."""
+
+    def send_images(
+        self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Copy images in one stream."""
+        doing, meter = images.doing_with(some), images.meter_of(some)
+
+        def work(file: IO[bytes]) -> dict[str, tuple[str, ...]]:
+            return images.receive(target, some, file.read, known, meter)
+
+        with self._piped(work, doing) as pipe:
+            with pipe.program() as out:
+                self.inside.pack(OWN, names, doing, out, self._watch(doing, meter))
+            return pipe.result()
+
+    def send_volume(self, target: Place, what: Volume) -> str:
+        """Copy a volume out of the VM into a helper."""
+        doing, meter = volumes.doing_with(what), Meter(what.name, what.size or 0)
+
+        def work(file: IO[bytes]) -> tuple[str, str]:
+            return volumes.receive(target, what, _whole(archive.pieces(file)), meter)
+
+        with self._piped(work, doing) as pipe:
+            with pipe.program() as out:
+                self.inside.read(self.places[what.name], doing, out, self._watch(doing, meter))
+            arrived, sent = pipe.result()
+        volumes.verify(target, what, arrived, sent, lambda: self._contents(what.name, doing))
+        meter.done()
+        return arrived
+
+    def has_same(self, target: Place, name: str, doing: str) -> bool:
+        """Read all of it on both sides."""
+        return self._contents(name, doing) == volumes.contents(target, name, doing)
+
+    def paused(
+        self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Keep containers from writing meanwhile."""
+        del doing
+        return volumes.pausing(lambda container, verb: self.inside.nerdctl(OWN, verb, container), containers, note)
+
+    def unpause(self, container: str, doing: str) -> None:
+        """Let a container go on."""
+        del doing
+        self.inside.nerdctl(OWN, "unpause", container)
+
+    def abort(self) -> None:
+        """End what goes on, within about a second."""
+        self.stopped = True
+
+    def close(self) -> None:
+        """Do nothing: nothing was made."""
+
+    def _contents(self, name: str, doing: str) -> Contents:
+        return self.inside.contents(self.places[name], doing, self._watch(doing))
+
+    @contextlib.contextmanager
+    def _piped(self, work: Callable[[IO[bytes]], Result], doing: str) -> Iterator[Piped[Result]]:
+        with trouble(self.called, doing), Piped(work, reads=True) as pipe:
+            yield pipe
+
+    def _watch(self, doing: str, meter: Meter | None = None) -> Callable[[], None]:
+        """Return what is called while the VM sends something, and ends that where it has to. meter: counts what comes."""
+
+        def watch() -> None:
+            if self.stopped:
+                raise CommandFailed(doing, "this run is being stopped")
+            if meter and time.monotonic() - meter.moved > self.patience:
+                raise Silent(f"nothing came for {self.patience:g} s", slow=True)
+
+        return watch
+
+
+def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass an archive on. Raises Silent for one that has no end: what was cut off between two files would pass for all of it."""
+    last = b""
+    for piece in pieces:
+        last = (last + piece)[-len(_END) :]
+        yield piece
+    if last != _END:
+        raise Silent("it hung up in the middle of an archive")
+
+
+def _images(told: Iterable[Mapping[str, Any]]) -> Iterator[Image]:
+    """Yield images, each once: nerdctl tells of each name by itself."""
+    found = dict[str, Image]()
+    for image in map(image_of, told):
+        tags = {*image.tags, *(found[image.id].tags if image.id in found else ())}
+        found[image.id] = replace(image, tags=tuple(sorted(tags)))
+    yield from (found[key] for key in sorted(found))
+
+
+def _volume(one: Mapping[str, Any], size: int | None) -> Volume:
+    name, labels = str(one["Name"]), one.get("Labels") or {}
+    return Volume(name, size, labels=labels, anonymous=is_anonymous(name, labels), mountpoint=str(one["Mountpoint"]))
+
+
+def _container(one: Mapping[str, Any]) -> Container:
+    labels = (one.get("Config") or {}).get("Labels") or {}
+    state = str((one.get("State") or {}).get("Status") or "")
+    return container_of(
+        id=str(one["Id"]),
+        name=str(one.get("Name") or one["Id"][:12]),
+        image=str(one.get("Image") or ""),
+        image_id="",
+        state=state,
+        labels=labels,
+        mounts=one.get("Mounts") or (),
+    )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A docker engine as what is moved from."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .. import inventory
+from ..model import Container, Image, Inventory, Volume
+from ..transfer import helper, images, volumes
+from ..transfer.sides import Side
+from ..transfer.volumes import Place
+
+
+@dataclass(frozen=True)
+class DockerOrigin:
+    """A docker engine."""
+
+    place: Place
+
+    @property
+    def socket(self) -> str:
+        """Where it listens."""
+        return self.place.side.api.path
+
+    def read(self, doing: str, *, sizes: bool) -> Inventory:
+        """Return what it keeps."""
+        with self.place.side.trouble(doing):
+            return inventory.read(self.place.side.api, sizes=sizes)
+
+    def commands(self, doing: str, containers: Iterable[Container]) -> Mapping[str, str]:
+        """Return what makes containers again."""
+        with self.place.side.trouble(doing):
+            return dict(inventory.commands(self.place.side.api, containers))
+
+    def prepare(self, doing: str) -> None:
+        """Bring the helpers."""
+        with self.place.side.trouble(doing):
+            self.place.image.make()
+
+    def clean(self, doing: str) -> None:
+        """Remove helpers of a killed run."""
+        with self.place.side.trouble(doing):
+            helper.sweep(self.place.side.api)
+
+    def sweep(self, doing: str, complete: Collection[str]) -> None:
+        """Remove volumes that a killed run has begun to fill, when this engine was a target."""
+        with self.place.side.trouble(doing):
+            volumes.sweep(self.place, complete)
+
+    def send_images(
+        self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Copy images in one stream."""
+        return images.copy(self.place.side, target, some, names, known)
+
+    def send_volume(self, target: Place, what: Volume) -> str:
+        """Copy a volume from helper to helper."""
+        return volumes.copy(self.place, target, what)
+
+    def has_same(self, target: Place, name: str, doing: str) -> bool:
+        """Have the volume digested on both sides."""
+        return volumes.same(self.place, target, name, doing)
+
+    def paused(
+        self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Keep containers from writing meanwhile."""
+        return volumes.paused(self.place.side, containers, doing, note)
+
+    def unpause(self, container: str, doing: str) -> None:
+        """Let a container go on."""
+        with self.place.side.trouble(doing):
+            volumes.unpause(self.place.side, container)
+
+    def abort(self) -> None:
+        """End every exchange."""
+        self.place.side.api.abort()
+
+    def close(self) -> None:
+        """Take the helpers away."""
+        self.place.image.remove()
