@@ -14,6 +14,7 @@ import pytest
 from bench.laptop import PING
 from rehearsal.processes.system import comes_true, free_port
 from tests.support.colima.real_machines import Machines, Played
+from tests.support.migration.made_images import Layer, archive
 
 WORKSTATION = "playbooks/workstation.yml"
 # One `colima status` alone costs more than two pings: it asks the guest five times.
@@ -101,3 +102,22 @@ def test_reclaim_trims_the_disks_of_both_machines(laptop: Machines) -> None:
     laptop.inside("docker-buildx", "sudo", "sh", "-c", "rm /var/lib/docker/big && sync")
     laptop.play("playbooks/reclaim.yml")
     assert disk.stat().st_blocks < large - (150 << 20) // 512
+
+
+def test_what_nerdctl_keeps_in_one_machine_moves_into_the_other(laptop: Machines) -> None:
+    file = laptop.lab.directory / "tmp" / "app.tar"
+    file.write_bytes(archive(["app:1"], [Layer(1), Layer(2, 1 << 20)]))
+    laptop.run("sh", "-c", f"colima ssh --profile k8s -- sudo nerdctl load <{file}")
+    laptop.run("nerdctl", "volume", "create", "notes")
+    fill = 'echo kept >"$(nerdctl volume inspect --format "{{.Mountpoint}}" notes)/one"'
+    laptop.inside("k8s", "sudo", "sh", "-c", fill)
+    move = ("playbooks/migrate.yml", "-e", json.dumps({"migrate_source": "k8s"}), "--tags")
+    assert laptop.play(*move, "copy").changed == 1
+    assert "app:1" in laptop.run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    place = laptop.run("docker", "volume", "inspect", "--format", "{{.Mountpoint}}", "notes").strip()
+    assert laptop.inside("docker-buildx", "sudo", "cat", f"{place}/one") == "kept\n"
+    assert laptop.play(*move, "copy").changed == 0
+    assert laptop.play(*move, "verify").changed == 0
+    for program in ("docker", "nerdctl"):
+        laptop.run(program, "volume", "rm", "notes")
+        laptop.run(program, "rmi", "app:1")

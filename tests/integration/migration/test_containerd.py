@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, InputError
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, InputError, RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
 from ansible_collections.laptop.containers.plugins.module_utils.migration.info import MoveReader
 from ansible_collections.laptop.containers.plugins.module_utils.migration.task import Mover
@@ -162,6 +162,20 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(
     assert {name: told(place_of(target, name)) for name in volumes_of(target)} == {name: told(places[name]) for name in places}
     assert nerdctl("inspect", "--format", "{{.State.Status}}", "writer").strip() == "running"
     assert not move(target, pause=True)["changed"] and docker(target, "ps", "--all", "--quiet") == ""
+
+
+def test_it_may_go_once_all_of_it_has_moved(nerdctl: Nerdctl, target: Dockerd) -> None:
+    with pytest.raises(RefusedStep, match="retire 'old': containers run in it: writer"):
+        told_of(target, retire=True, confirm="old")
+    nerdctl("stop", "--time", "1", "writer")
+    try:
+        with pytest.raises(RefusedStep, match=r"not at the target: image .*and 3 more"):
+            told_of(target, retire=True, confirm="old")
+        move(target)
+        found = told_of(target, retire=True, confirm="old")
+        assert found["profile"] == "old" and "With it go 1 container: writer" in found["summary"]
+    finally:
+        nerdctl("start", "writer")
 
 
 def test_a_profile_that_stops_meanwhile_is_to_blame(lab: Lab, nerdctl: Nerdctl, places: dict[str, Path], target: Dockerd) -> None:
