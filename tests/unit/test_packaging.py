@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 # 297 without the doctor, whose ten groups of checks take 50, and the lock's hashes, which take 65. Tests and recordings would add
 # hundreds.
-MOST_KIB = 640
+MOST_KIB = 660
 SHIPPED = {
     "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "meta", "playbooks", "plugins", "requirements", "requirements.txt", "roles",

@@ -20,6 +20,7 @@ STAYS = (
     r"\.docker/config\.json\.\d{8}-\d{6}(-\d+)?\.bak",  # copies of what was changed, numbered within a second
     r"\.docker/config\.json",  # without a setting
     r"\.kube/config",  # without an entry
+    r"\.kube/cache/.*",  # what kubectl notes of clusters that it has asked: some builds ask for each command
     r"\.rehearsal/.*",  # the stand-ins' own
 )
 
