@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -239,10 +240,14 @@ def _nerdctl(guest: Guest, arguments: list[str]) -> int:
         "images": "REPOSITORY    TAG    IMAGE ID    CREATED    PLATFORM    SIZE    BLOB SIZE",
         "namespace": "NAME    CONTAINERS    IMAGES    VOLUMES    LABELS",
         "volume": "VOLUME NAME    DIRECTORY",
+        "network": "NETWORK ID      NAME      FILE",
     }
     verb = next((word for word in arguments if word in {*heads, "version", "info", "--version"}), "")
     if verb == "namespace" and {"-q", "--quiet"} & set(arguments):
         sys.stdout.write("k8s.io\n" if guest.environ.get("REHEARSAL_KUBERNETES") == "1" else "")
+        return 0
+    if verb == "info" and "--format" in arguments:
+        sys.stdout.write(json.dumps({"ID": guest.instance, "ServerVersion": "v2.1.4", "Architecture": platform.machine()}) + "\n")
         return 0
     if verb in heads:
         quiet = bool({"-q", "--quiet", "--format"} & set(arguments))

@@ -85,6 +85,12 @@ def test_the_inventory_tells_what_there_is_and_changes_nothing(lab: Lab) -> None
     assert "bWU6c2VjcmV0" not in printed and config(lab) == settings and not images(lab).exists()
 
 
+def test_a_profile_on_containerd_is_a_source_by_its_name(lab: Lab) -> None:
+    printed = play(lab, PLAYBOOK, "--tags", "inventory", "-e", "migrate_source=k8s")
+    assert "0 images" in printed and "0 containers, of which these run: none" in printed
+    assert "changed=0" in play(lab, PLAYBOOK, "--tags", "copy", "-e", "migrate_source=k8s")
+
+
 def test_volumes_of_a_profile_get_snapshots(lab: Lab) -> None:
     images(lab).with_name("volumes.json").write_text(json.dumps([{"Name": "db", "Driver": "local", "Mountpoint": "/v/db/_data"}]))
     printed = play(lab, "playbooks/snapshot.yml", "--check", "-e", "snapshot_volumes=db", "-e", "snapshot_name=one")

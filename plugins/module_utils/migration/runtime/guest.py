@@ -112,7 +112,14 @@ class Inside:
 
     def nerdctl(self, namespace: str, *words: str, check: bool = True) -> str:
         """Return what nerdctl prints. check: whether it must end well. Raises CommandFailed."""
-        return self.colima.cli.run(*self._nerdctl(namespace, *words), check=check, timeout=_LONG_SECONDS).stdout
+        try:
+            return self.colima.cli.run(*self._nerdctl(namespace, *words), check=check, timeout=_LONG_SECONDS).stdout
+        except CommandFailed as error:
+            raise self._unclear(words, _reason(error), **error.context) from error
+
+    def _unclear(self, words: Sequence[str], reason: str, **context: Any) -> CommandFailed:
+        remedy = f"Look at what 'colima nerdctl --profile {self.name} -- {words[0]}' says, and run again."
+        return CommandFailed(f"look into profile '{self.name}'", reason, remedy, **context)
 
     def inspected(self, namespace: str, kind: str, names: Sequence[str], *, check: bool = True) -> list[dict[str, Any]]:
         """Return what nerdctl tells of things of one kind ("image"), as docker does.
@@ -128,8 +135,7 @@ class Inside:
         try:
             return json.loads(text) if text.strip() else None
         except ValueError as error:
-            remedy = f"Look at what 'colima nerdctl --profile {self.name} -- {words[0]}' says, and run again."
-            raise CommandFailed(f"look into profile '{self.name}'", "nerdctl's answer is not JSON", remedy) from error
+            raise self._unclear(words, "nerdctl's answer is not JSON") from error
 
     def _nerdctl(self, namespace: str, *words: str) -> tuple[str, ...]:
         return "ssh", "--profile", self.name.name, "--", "sudo", "nerdctl", "--namespace", namespace, *words
@@ -150,9 +156,15 @@ class Inside:
             said = str(error.context.get("stderr", ""))
             full = "no space left on device" in said.lower()
             remedy = "Enlarge the profile's disk, and run again." if full else "Run again: it continues from what is there."
-            lines = [line for line in said.splitlines() if line.strip() and "level=fatal" not in line]
-            reason = lines[-1].strip() if lines else error.reason
-            raise CommandFailed(doing, f"in the VM of profile '{self.name}': {reason}", remedy, **error.context) from error
+            raise CommandFailed(
+                doing, f"in the VM of profile '{self.name}': {_reason(error)}", remedy, **error.context
+            ) from error
+
+
+def _reason(error: CommandFailed) -> str:
+    """Return what a program in the VM has said last; colima adds a line of its own."""
+    lines = [line for line in str(error.context.get("stderr", "")).splitlines() if line.strip() and "level=fatal" not in line]
+    return lines[-1].strip() if lines else error.reason
 
 
 def _contents(path: Path, doing: str) -> Contents:
