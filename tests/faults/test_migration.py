@@ -133,8 +133,12 @@ def test_a_full_disk_is_named_and_the_next_run_goes_on() -> None:
             engines.move()
             assert told(place_of(target, "many")) == told(place_of(source, "many"))
             docker(source, "load", data=archive(["large:1"], [Layer(5, 100 * MIB)]))
-            enlarge(disk, 130)
-            with pytest.raises(RefusedStep, match=r"it needs 100 MiB, and .* are free"):
+            # The engine unpacks it beside its place first: there is room for one of both.
+            enlarge(disk, 200)
+            with pytest.raises(RefusedStep, match=r"it needs 200 MiB, and .* are free"):
                 engines.move()
+            enlarge(disk, 300)
+            engines.move()
+            assert images(target) == images(source)
     finally:
         shutil.rmtree(place, ignore_errors=True)

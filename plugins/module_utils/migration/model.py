@@ -113,6 +113,7 @@ class Wish:
     """What to move. images, volumes: patterns of names. labels: "key" or "key=value", all of them.
 
     newer: seconds, None for any age. largest: bytes, None for any size. replace: names at the target that may be overwritten.
+    at_once: how many things are copied side by side.
     """
 
     images: tuple[str, ...] = ("*",)
@@ -124,6 +125,7 @@ class Wish:
     anonymous: bool = False
     pause: bool = False
     replace: frozenset[str] = frozenset()
+    at_once: int = 1
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     volumes, kept_volumes = _volumes(found, wish)
     batches = [_batch(some) for some in in_batches(images)]
     steps: tuple[Step, ...] = (*begin, *batches, *volumes)
-    room, refusals = room_for(steps, found), []
+    room, refusals = room_for(steps, found, wish.at_once), []
     if room.lacks:
         reason = f"it needs {size_in_words(room.needed)}, and {size_in_words(room.free or 0)} are free at the target"
         refusals.append(
@@ -177,7 +177,10 @@ def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
     new = {step.volume.name for step in steps if isinstance(step, CopyVolume)} - found.moved.keys()
     images = size_of_images((image for portion in portions for image in portion), found.source.layers_size)
     volumes = sum(one.size or 0 for one in found.source.volumes if one.name in new)
-    return Room(images + volumes, packing(portions, at_once), found.free)
+    twice = packing(portions, at_once)
+    # containerd's store takes and gives archives as they pass; docker's own has all of one on its disk meanwhile.
+    unpacked, packed = (0 if one.contents else twice for one in (found.target, found.source))
+    return Room(images + volumes + unpacked, packed, found.free)
 
 
 def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:

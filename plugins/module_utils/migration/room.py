@@ -13,7 +13,10 @@ from .model import Image
 
 @dataclass(frozen=True)
 class Room:
-    """needed: where the move puts everything. packing: at the source while it packs images. free: None where it is not known."""
+    """needed: where the move puts everything, with what is unpacked meanwhile. packing: at the source while it packs images.
+
+    free: None where it is not known.
+    """
 
     needed: int = 0
     packing: int = 0
@@ -45,6 +48,6 @@ def size_of_images(images: Iterable[Image], layers_size: int) -> int:
 
 
 def packing(portions: Iterable[Sequence[Image]], at_once: int = 1) -> int:
-    """Return what an engine keeps a second time while it packs portions, so many at once."""
+    """Return what an engine keeps a second time while it packs or unpacks portions, so many at once."""
     sizes = sorted((sum(image.size for image in one) for one in portions), reverse=True)
     return sum(sizes[:at_once])

@@ -47,6 +47,7 @@ class Mover(Subject[Wish, Found]):
     look = "Something at the source or the target was changed meanwhile; run again."
 
     ends: Ends
+    wish: Wish
     record: Record
     found: Found
     # The first reading of a run counts sizes and free space; what came to the source meanwhile is left to the next run.
@@ -58,10 +59,9 @@ class Mover(Subject[Wish, Found]):
         del check_mode
         if params["parallel"] < 1:
             raise InputError(f"use {params['parallel']} as O(parallel)", "it is less than 1", "Set it to 1 or more.")
-        self.parallel = params["parallel"]
         self.ends = ends_from(params)
         newer = params["newer_than"]
-        return Wish(
+        self.wish = Wish(
             tuple(params["images"]),
             tuple(params["volumes"]),
             tuple(params["labels"]),
@@ -71,7 +71,9 @@ class Mover(Subject[Wish, Found]):
             params["anonymous"],
             params["pause"],
             frozenset(params["replace"]),
+            params["parallel"],
         )
+        return self.wish
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
@@ -118,10 +120,11 @@ class Mover(Subject[Wish, Found]):
             dict[Future[None], Step](),
             list[Exception](),
         )
-        with ThreadPoolExecutor(self.parallel) as pool:
+        at_once = self.wish.at_once
+        with ThreadPoolExecutor(at_once) as pool:
             try:
                 while running or (waiting and not failures):
-                    while waiting and len(running) < self.parallel and not failures:
+                    while waiting and len(running) < at_once and not failures:
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -185,7 +188,7 @@ class Mover(Subject[Wish, Found]):
 
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
         """Return what the target has, and how much room it needs."""
-        room = room_for(outcome.plan.steps, self.first or outcome.before, self.parallel)
+        room = room_for(outcome.plan.steps, self.first or outcome.before, outcome.desired.at_once)
         return {
             "source": shown(outcome.before.source),
             "target": shown(outcome.after.target),

@@ -71,7 +71,7 @@ def test_check_mode_and_its_tag_are_the_plan(lab: Lab, how: list[str]) -> None:
     printed = play(lab, PLAYBOOK, *how, *OLD)
     assert "copy image 'web:1' (5 MiB)" in printed
     said = " ".join(printed.split())
-    assert re.search(r"The move needs 5 MiB at the target(, where \S+ \S+ are free)?\. ", said)
+    assert re.search(r"The move needs 10 MiB at the target(, where \S+ \S+ are free)?\. ", said)
     assert "While it packs images, the source needs up to 5 MiB more." in said
     assert config(lab) == LEFTOVERS and not images(lab).exists()
 
