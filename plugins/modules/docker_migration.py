@@ -118,13 +118,13 @@ room:
   contains:
     needed:
       description:
-        - What images and volumes take at the target, layers that images share only once. Docker's own store unpacks an image beside
-          its place first, so the largest portions that go side by side count twice; containerd's does not.
+        - What images and volumes take at the target, layers that images share only once. Docker's own store unpacks an image
+          beside its place first, so the largest portions that go side by side count twice; containerd's does not.
       type: int
     packing:
       description:
-        - What the source takes while it packs the largest portions of images that go side by side; nothing where its images are in
-          containerd's store.
+        - What the source takes while it packs the largest portions of images that go side by side; nothing where its images are
+          in containerd's store.
       type: int
     free:
       description: What was free at the target before. None where the target does not tell.
