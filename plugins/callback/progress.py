@@ -16,7 +16,7 @@ description:
     terminal the lines are redrawn in place, cut to its width, and left as they are as soon as Ansible prints something; elsewhere
     every new phase is a plain line.
   - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
-    lists what was done until then and which roles were not reached; its last line is the failure.
+    lists what was done until then and which roles were not reached; its last line is the failure. So it does after Ctrl-C.
   - Of C(playbooks/fleet.yml), shows only the laptops on which something was done, pending, or failed, and then how many there
     are of each kind, with those that failed, were left alone, or did not answer.
   - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
@@ -28,6 +28,7 @@ requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -58,6 +59,7 @@ from ..plugin_utils.preload import preload
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TITLE = 15
+_ENDED = "the run was ended here. The next one continues what was begun."
 _SHOWS_SETTINGS = f"{OURS}settings_report"
 _COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_WARN, "note": C.COLOR_VERBOSE, "ok": C.COLOR_OK}
 _TONES = {Tone.PLAIN: None, Tone.WARNING: C.COLOR_WARN, Tone.FAILURE: C.COLOR_ERROR}
@@ -78,6 +80,8 @@ class CallbackModule(CallbackBase):
         self.summaries: dict[str, Summary] = {}
         # Ansible's own objects of the laptops.
         self.hosts: dict[str, Any] = {}
+        # The roles that are at work at this moment, by laptop.
+        self.at_work: dict[str, str] = {}
         # The tasks that tags let run, with their plays.
         self.tasks: list[tuple[Any, Any]] = []
         self.checked = bool(context.CLIARGS.get("check"))
@@ -98,6 +102,7 @@ class CallbackModule(CallbackBase):
         """Name the progress file, which modules on this machine inherit through the environment."""
         self.plays = playbook.get_plays()
         self.file.make()
+        atexit.register(self._tell_interrupted, os.getpid())
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Refuse tags that no task has, and note the roles in their order."""
@@ -164,6 +169,11 @@ class CallbackModule(CallbackBase):
                 self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name())
                 self.follower.start()
 
+    def v2_runner_on_start(self, host: Any, task: Any) -> None:
+        """Keep what a laptop is at."""
+        self.hosts[host.get_name()] = host
+        self.at_work[host.get_name()] = role_of(task) or task.get_name()
+
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep what a task did."""
         self._keep(result)
@@ -187,7 +197,7 @@ class CallbackModule(CallbackBase):
 
     def _summary(self, result: Any) -> Summary:
         name = result.host.get_name()
-        self.hosts[name] = result.host
+        self.at_work.pop(name, None)
         return self.summaries.setdefault(name, Summary())
 
     def _keep(self, result: Any, failed: bool = False) -> None:
@@ -207,7 +217,8 @@ class CallbackModule(CallbackBase):
         """Print the summary and remove the progress file."""
         self._stop()
         self.file.remove()
-        fleet = [self.summaries.get(name, Summary()).of_fleet(name) for name in self._names_of_fleet()]
+        self.at_work.clear()
+        fleet = self._fleet()
         if not (self.ours or fleet):
             return
         for name, found in sorted(self.settings.items()):
@@ -218,11 +229,22 @@ class CallbackModule(CallbackBase):
             self._show_examination(stats)
             if not any(summary.actions for summary in self.summaries.values()):
                 return
-        self._show_summaries(stats, fleet)
+        self._show_summaries(stats.processed, fleet)
 
-    def _show_summaries(self, stats: Any, fleet: list[Laptop]) -> None:
+    def _tell_interrupted(self, owner: int) -> None:
+        """Say what a run has done that ends in the middle of a task: it has no statistics. owner: the run's own process."""
+        if not (self.ours and self.at_work) or os.getpid() != owner:
+            return
+        self._stop()
+        for name, role in self.at_work.items():
+            summary = self.summaries.setdefault(name, Summary())
+            summary.reached.add(role)
+            summary.failure = Failure(role, _ENDED, title="INTERRUPTED")
+        self._show_summaries(self.summaries, self._fleet())
+
+    def _show_summaries(self, names: Iterable[str], fleet: list[Laptop]) -> None:
         quiet = {one.name for one in fleet if one.outcome in (Outcome.UNCHANGED, Outcome.LEFT_ALONE, Outcome.AWAY)}
-        for name in sorted({*stats.processed} - quiet):
+        for name in sorted({*names} - quiet):
             self._display.banner(f"WORKSTATION {name}")
             summary = self.summaries.get(name, Summary())
             for block in summary.blocks(checked=self.checked, not_reached=self._not_reached(name, summary)):
@@ -239,10 +261,11 @@ class CallbackModule(CallbackBase):
         left = [(play, task) for play, task in self.tasks if role_of(task) not in summary.reached]
         return [role_of(task) for play, task in left if is_wanted(task, templar_of(play, self.hosts[name], task))]
 
-    def _names_of_fleet(self) -> list[str]:
-        """Return the laptops, where fleet.yml has run."""
+    def _fleet(self) -> list[Laptop]:
+        """Return what became of the laptops, where fleet.yml has run."""
         found = [self.groups.get(f"fleet_{group}") for group in ("canary", "rest", "away")]
-        return sorted({host.name for group in found if group for host in group.hosts})
+        names = sorted({host.name for group in found if group for host in group.hosts})
+        return [self.summaries.get(name, Summary()).of_fleet(name) for name in names]
 
     def _show_examination(self, stats: Any) -> None:
         names = [name for name in sorted(stats.processed) if name in self.summaries]

@@ -32,11 +32,12 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """Role (or task) and sentence of a failure. unknown: whether what was done before it is not known."""
+    """Role (or task) and sentence of a failure. unknown: whether what was done before it is not known. title: its kind."""
 
     role: str
     sentence: str
     unknown: bool = False
+    title: str = "FAILED"
 
     def __str__(self) -> str:
         return f"{self.role}: {self.sentence}"
@@ -93,7 +94,7 @@ class Summary:
         if self.failure:
             yield Block("not reached", [", ".join(_once(not_reached))] if not_reached else [])
             note = " What it did before that is not known." if self.failure.unknown else ""
-            yield Block(f"FAILED {self.failure.role}:", [self.failure.sentence + note], Tone.FAILURE)
+            yield Block(f"{self.failure.title} {self.failure.role}:", [self.failure.sentence + note], Tone.FAILURE)
 
     def of_fleet(self, name: str) -> Laptop:
         """Return what became of the laptop, where it is one of many."""

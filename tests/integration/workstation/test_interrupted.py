@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ctrl-C in the middle of a run: what was done until then is told, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rehearsal.lab.laptop import Lab
+from tests.support.lab_playbooks import ROOT, light_lab, play, running
+
+PLAYBOOK = "playbooks/workstation.yml"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with light_lab() as lab:
+        yield lab
+
+
+def ended_at(lab: Lab, words: str) -> str:
+    """Press Ctrl-C when a run prints these words; return all that it printed. Its exit code must be Ansible's for that."""
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", PLAYBOOK],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LAPTOP_REHEARSAL_DIR": str(lab.directory),
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A shell may have started us with Ctrl-C switched off.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    printed = ""
+    for line in process.stdout or ():
+        printed += line
+        if words in line:
+            os.killpg(process.pid, signal.SIGINT)
+            break
+    printed += process.communicate(timeout=120)[0]
+    assert process.returncode == 99, printed
+    return printed.partition("WORKSTATION rehearsal")[2]
+
+
+def test_what_was_done_is_told_and_the_next_run_goes_on(lab: Lab) -> None:
+    told = ended_at(lab, "  k8s  ")
+    assert "INTERRUPTED colima: the run was ended here. The next one continues what was begun." in told
+    assert "not reached    nerdctl, docker_cli, docker_context, buildx, secret_refresh" in told and "changed " not in told
+    told = ended_at(lab, "docker_context: will create")
+    assert "changed        create profile" in told and "INTERRUPTED docker_context: " in told
+    play(lab, PLAYBOOK)
+    assert running(lab) == {"k8s", "docker-buildx"}
+    assert "changed=0" in play(lab, PLAYBOOK)
