@@ -54,27 +54,33 @@ def lab(up: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return up
 
 
+def inside(lab: Lab, *words: str, data: bytes | None = None) -> str:
+    """Run a program in the VM of the old profile."""
+    colima = shutil.which("colima", path=lab.environment["PATH"]) or "colima"
+    argv = (colima, "ssh", "--profile", "old", "--", "sudo", *words)
+    done = subprocess.run(argv, input=data, env={**os.environ, **lab.environment}, capture_output=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
 @pytest.fixture(scope="module")
 def nerdctl(up: Lab) -> Nerdctl:
     """nerdctl in the VM of the old profile."""
 
     def call(*arguments: str, data: bytes | None = None) -> str:
-        colima = shutil.which("colima", path=up.environment["PATH"]) or "colima"
-        argv = (colima, "ssh", "--profile", "old", "--", "sudo", "nerdctl", *arguments)
-        done = subprocess.run(
-            argv, input=data, env={**os.environ, **up.environment}, capture_output=True, timeout=180, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        return inside(up, "nerdctl", *arguments, data=data)
 
     return call
 
 
 @pytest.fixture(scope="module")
-def places(nerdctl: Nerdctl) -> dict[str, Path]:
+def places(up: Lab, nerdctl: Nerdctl) -> dict[str, Path]:
     """The directories of the volumes that the old profile has."""
     nerdctl("load", data=archive(["app:1", "example.com/team/app:2"], [Layer(1), Layer(2, 2 << 20)]))
     nerdctl("load", data=archive(["tool:1"], [Layer(1), Layer(3)]))
+    # As after a pull by digest. Of this name nerdctl says that it is "app:latest", too.
+    digest = nerdctl("images", "--no-trunc", "--quiet", "app:1").split()[0]
+    inside(up, "ctr", "images", "tag", "docker.io/library/app:1", f"docker.io/library/app@{digest}")
     nerdctl("load", data=waiting("waits:1", find("buildctl") or Path()))
     nerdctl("--namespace", "k8s.io", "load", data=archive(["pod:1"], [Layer(4)]))
     nerdctl("volume", "create", "--label", "team=shop", "odd")

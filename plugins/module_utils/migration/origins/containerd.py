@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any
 
 from ...core.errors import CommandFailed
 from ...docker.engine import Silent
-from ..inventory import OWN_NETWORKS, container_of, image_of, is_anonymous
+from ..inventory import OWN_NETWORKS, container_of, is_anonymous
 from ..model import Container, Image, Inventory, Volume
 from ..runtime import archive
 from ..runtime.guest import Inside
@@ -26,6 +27,8 @@ from ..transfer.volumes import Place
 # A VM may be busy with other things for so many times the patience.
 _PATIENCE = 15
 _NAMES = "{{.Name}}"
+# What lists things of a kind that is then asked about.
+_LISTS = {"volume": ("volume", "ls", "--format", _NAMES), "container": ("ps", "--all", "--quiet", "--no-trunc")}
 # What tar writes last.
 _END = bytes(1024)
 
@@ -41,19 +44,12 @@ class ContainerdOrigin:
     def read(self, doing: str, *, sizes: bool) -> Inventory:
         """Return what it keeps. Questions are asked side by side: each of them is a log-in to the VM."""
         del doing
-        asked = (
-            ("images", "--filter", "dangling=false", "--format", "{{.Repository}}:{{.Tag}}"),
-            ("volume", "ls", "--format", _NAMES),
-            ("ps", "--all", "--quiet", "--no-trunc"),
-            ("network", "ls", "--format", _NAMES),
-        )
-        with ThreadPoolExecutor(len(asked) + 2) as pool:
+        with ThreadPoolExecutor(len(_LISTS) + 4) as pool:
             engine = pool.submit(self.inside.told, OWN, "info", "--format", "{{json .}}")
-            clusters = pool.submit(self.inside.nerdctl, CLUSTER, "images", "--quiet", "--no-trunc")
-            lists = pool.map(lambda words: self.inside.nerdctl(OWN, *words), asked)
-            names, named, containers, networks = (sorted(set(one.split())) for one in lists)
-            kinds = {"image": names, "volume": named, "container": containers}
-            told = dict(zip(kinds, pool.map(lambda kind: self.inside.inspected(OWN, kind, kinds[kind]), kinds), strict=True))
+            found = pool.submit(self.inside.images, OWN)
+            clusters = pool.submit(self.inside.listed, CLUSTER, "images", "--quiet", "--no-trunc")
+            networks = pool.submit(self.inside.listed, OWN, "network", "ls", "--format", _NAMES)
+            told = dict(zip(_LISTS, pool.map(self._told, _LISTS), strict=True))
         self.places = {str(one["Name"]): str(one["Mountpoint"]) for one in told["volume"]}
         sizes_of = dict(zip(self.places, self.inside.sizes(list(self.places.values())), strict=True)) if sizes else {}
         info = engine.result() or {}
@@ -62,11 +58,11 @@ class ContainerdOrigin:
             version=str(info.get("ServerVersion") or ""),
             architecture=str(info.get("Architecture") or ""),
             contents=True,
-            images=tuple(_images(told["image"])),
+            images=tuple(_merged(found.result())),
             volumes=tuple(_volume(one, sizes_of.get(one["Name"])) for one in told["volume"]),
             containers=tuple(sorted(map(_container, told["container"]), key=lambda one: one.name)),
-            networks=tuple(one for one in networks if one not in OWN_NETWORKS),
-            cluster_images=len(set(clusters.result().split())),
+            networks=tuple(one for one in networks.result() if one not in OWN_NETWORKS),
+            cluster_images=len(clusters.result()),
         )
 
     def commands(self, doing: str, containers: Iterable[Container]) -> Mapping[str, str]:
@@ -135,6 +131,9 @@ class ContainerdOrigin:
     def close(self) -> None:
         """Do nothing: nothing was made."""
 
+    def _told(self, kind: str) -> list[dict[str, Any]]:
+        return self.inside.inspected(OWN, kind, partial(self.inside.listed, OWN, *_LISTS[kind]))
+
     def _contents(self, name: str, doing: str) -> Contents:
         return self.inside.contents(self.places[name], doing, self._watch(doing))
 
@@ -165,10 +164,10 @@ def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
         raise Silent("it hung up in the middle of an archive")
 
 
-def _images(told: Iterable[Mapping[str, Any]]) -> Iterator[Image]:
-    """Yield images, each once: nerdctl tells of each name by itself."""
+def _merged(images: Iterable[Image]) -> Iterator[Image]:
+    """Yield images, each once, with all its names."""
     found = dict[str, Image]()
-    for image in map(image_of, told):
+    for image in images:
         tags = {*image.tags, *(found[image.id].tags if image.id in found else ())}
         found[image.id] = replace(image, tags=tuple(sorted(tags)))
     yield from (found[key] for key in sorted(found))

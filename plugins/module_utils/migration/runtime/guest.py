@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +31,8 @@ _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".moving-*; do [ ! -e "$old" 
 _FILL += f'mkdir "$2"; exec {_WRITE}'
 _PLACE = 'mv --no-target-directory "$2" "$1"'
 _LONG_SECONDS = 900.0
+# What lists the images that have a name.
+_IMAGES, _NAME = ("images", "--filter", "dangling=false", "--format"), "{{.Repository}}:{{.Tag}}"
 _FULL_BYTES = 1 << 20
 _FREE = "Free some disk space, and run again."
 
@@ -104,16 +106,41 @@ class Inside:
 
     def missing(self, namespace: str, images: Sequence[Image]) -> list[str]:
         """Return the names of images that the VM does not have, or that are other images there."""
-        names = [name for one in images for name in one.tags]
-        there = [image_of(one) for one in self.inspected(namespace, "image", names, check=False)]
+        names = {name for one in images for name in one.tags}
+        there = self.images(namespace, names) if names else []
         return [
             name for image in images for name in image.tags if not any(same(image, one) and name in one.tags for one in there)
         ]
 
-    def nerdctl(self, namespace: str, *words: str, check: bool = True) -> str:
-        """Return what nerdctl prints. check: whether it must end well. Raises CommandFailed."""
+    def images(self, namespace: str, only: Collection[str] | None = None) -> list[Image]:
+        """Return one image for each name. only: those names alone, as far as they are there. Raises CommandFailed."""
+
+        def names() -> list[str]:
+            return [name for name in self.listed(namespace, *_IMAGES, _NAME) if only is None or name in only]
+
+        return [_image(one) for one in self.inspected(namespace, "image", names)]
+
+    def listed(self, namespace: str, *words: str) -> list[str]:
+        """Return the words that nerdctl prints, each once. Raises CommandFailed."""
+        return sorted(set(self.nerdctl(namespace, *words).split()))
+
+    def inspected(self, namespace: str, kind: str, names: Callable[[], Sequence[str]]) -> list[dict[str, Any]]:
+        """Return what nerdctl tells of things of one kind ("image"), as docker does. names: lists them. Raises CommandFailed."""
+        asked = names()
+        while asked:
+            try:
+                found: list[dict[str, Any]] = self.told(namespace, kind, "inspect", *asked)
+                return found or []
+            except CommandFailed:
+                # Where one was removed a moment ago, nerdctl fails, and may tell nothing of the others.
+                if asked == (asked := names()):
+                    raise
+        return []
+
+    def nerdctl(self, namespace: str, *words: str) -> str:
+        """Return what nerdctl prints. Raises CommandFailed."""
         try:
-            return self.colima.cli.run(*self._nerdctl(namespace, *words), check=check, timeout=_LONG_SECONDS).stdout
+            return self.colima.cli.run(*self._nerdctl(namespace, *words), timeout=_LONG_SECONDS).stdout
         except CommandFailed as error:
             raise self._unclear(words, _reason(error), **error.context) from error
 
@@ -121,17 +148,9 @@ class Inside:
         remedy = f"Look at what 'colima nerdctl --profile {self.name} -- {words[0]}' says, and run again."
         return CommandFailed(f"look into profile '{self.name}'", reason, remedy, **context)
 
-    def inspected(self, namespace: str, kind: str, names: Sequence[str], *, check: bool = True) -> list[dict[str, Any]]:
-        """Return what nerdctl tells of things of one kind ("image"), as docker does.
-
-        check: whether it must have all of them; otherwise it tells of those that it has.
-        """
-        found: list[dict[str, Any]] = self.told(namespace, kind, "inspect", *names, check=check) if names else []
-        return found or []
-
-    def told(self, namespace: str, *words: str, check: bool = True) -> Any:
+    def told(self, namespace: str, *words: str) -> Any:
         """Return what nerdctl prints as JSON; None for nothing. Raises CommandFailed."""
-        text = self.nerdctl(namespace, *words, check=check)
+        text = self.nerdctl(namespace, *words)
         try:
             return json.loads(text) if text.strip() else None
         except ValueError as error:
@@ -159,6 +178,11 @@ class Inside:
             raise CommandFailed(
                 doing, f"in the VM of profile '{self.name}': {_reason(error)}", remedy, **error.context
             ) from error
+
+
+def _image(told: Mapping[str, Any]) -> Image:
+    """Return the image under the one name that was asked for. Of other names behind it nerdctl makes some up, such as ":latest"."""
+    return image_of({**told, "RepoTags": (told.get("RepoTags") or ())[:1]})
 
 
 def _reason(error: CommandFailed) -> str:

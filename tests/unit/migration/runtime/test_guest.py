@@ -10,11 +10,15 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
 
 COLIMA = """#!/bin/sh
 case "$*" in
   *" info") echo "sudo: nerdctl: command not found" >&2; echo 'time="now" level=fatal msg="exit status 1"' >&2; exit 1 ;;
+  *" images "*) echo app:1; [ -e "$HOME/looked" ] || echo gone:1 ;;
+  *" image inspect "*gone*) touch "$HOME/looked"; echo 'level=fatal msg="1 errors:\\nno such image: gone:1"' >&2; exit 1 ;;
+  *" image inspect "*) echo '[{"Id": "sha256:1", "RepoTags": ["app:1", "app:latest"]}]' ;;
   *) echo "Client: v2" ;;
 esac
 """
@@ -38,3 +42,14 @@ def test_a_program_that_fails_is_quoted_and_colimas_own_line_is_not(inside: Insi
 def test_an_answer_of_another_form_is_named(inside: Inside) -> None:
     with pytest.raises(CommandFailed, match="Could not look into profile 'old': nerdctl's answer is not JSON"):
         inside.told("default", "ps")
+
+
+@pytest.mark.usefixtures("home")
+def test_an_image_that_is_removed_before_it_is_looked_at_costs_nothing(inside: Inside) -> None:
+    assert [one.tags for one in inside.images("default")] == [("app:1",)]
+
+
+@pytest.mark.usefixtures("home")
+def test_of_several_images_only_the_one_that_is_not_there_is_missing(inside: Inside) -> None:
+    wanted = [Image("sha256:1", ("app:1",)), Image("sha256:2", ("tool:1",)), Image("sha256:1", ("app:latest",))]
+    assert inside.missing("default", wanted) == ["tool:1", "app:latest"]
