@@ -25,7 +25,7 @@ from rehearsal.lab.laptop import Lab
 from rehearsal.services.dockerd import Dockerd
 from tests.support.lab_playbooks import ROOT, lab_of_grade, tool
 from tests.support.migration.engines import docker, place_of, volumes_of, wipe
-from tests.support.migration.made_images import Layer, archive, waiting
+from tests.support.migration.made_images import Layer, archive, foreign, waiting
 from tests.support.migration.trees import many_files, odd_tree, told
 from tests.support.processes import killed_after
 
@@ -78,6 +78,7 @@ def places(up: Lab, nerdctl: Nerdctl) -> dict[str, Path]:
     """The directories of the volumes that the old profile has."""
     nerdctl("load", data=archive(["app:1", "example.com/team/app:2"], [Layer(1), Layer(2, 2 << 20)]))
     nerdctl("load", data=archive(["tool:1"], [Layer(1), Layer(3)]))
+    nerdctl("load", "--platform=linux/arm64", data=foreign("docker.io/library/foreign:1", Layer(5)))
     # As after a pull by digest. Of this name nerdctl says that it is "app:latest", too.
     digest = nerdctl("images", "--no-trunc", "--quiet", "app:1").split()[0]
     inside(up, "ctr", "images", "tag", "docker.io/library/app:1", f"docker.io/library/app@{digest}")
@@ -113,8 +114,9 @@ def test_its_inventory_is_told_like_that_of_a_docker_engine(places: dict[str, Pa
     source = found["source"]
     assert [tag for one in source["images"] for tag in one["tags"]] and source["version"]
     tags = {tag: one for one in source["images"] for tag in one["tags"]}
-    assert set(tags) == {"app:1", "example.com/team/app:2", "tool:1", "waits:1"}
-    assert tags["app:1"]["id"] == tags["example.com/team/app:2"]["id"] and len(source["images"]) == 3
+    assert set(tags) == {"app:1", "example.com/team/app:2", "foreign:1", "tool:1", "waits:1"}
+    assert tags["app:1"]["id"] == tags["example.com/team/app:2"]["id"] and len(source["images"]) == 4
+    assert tags["foreign:1"]["platform"] == "linux/arm64" and tags["foreign:1"]["layers"]
     assert tags["app:1"]["layers"][0] == tags["tool:1"]["layers"][0] and tags["app:1"]["platform"] == "linux/amd64"
     assert tags["app:1"]["bytes"] > 2 << 20 and any("@sha256:" in one for one in tags["app:1"]["digests"])
     sizes = {one["name"]: one["bytes"] for one in source["volumes"]}
@@ -134,7 +136,7 @@ def test_what_it_has_arrives_whole_once(places: dict[str, Path], target: Dockerd
     assert {"odd"} == set(volumes_of(target)) and told(place_of(target, "odd")) == told(places["odd"])
     labels = docker(target, "volume", "inspect", "--format", '{{index .Labels "team"}}', "odd")
     names = docker(target, "images", "--format", "{{.Repository}}:{{.Tag}}").split()
-    assert sorted(names) == ["app:1", "example.com/team/app:2", "tool:1", "waits:1"] and labels.strip() == "shop"
+    assert sorted(names) == ["app:1", "example.com/team/app:2", "foreign:1", "tool:1", "waits:1"] and labels.strip() == "shop"
     assert len(done["actions"]) == len(planned["actions"])
     again = move(target)
     assert not again["changed"] and again["pending"]
@@ -175,7 +177,7 @@ def test_it_may_go_once_all_of_it_has_moved(nerdctl: Nerdctl, target: Dockerd) -
         told_of(target, retire=True, confirm="old")
     nerdctl("stop", "--time", "1", "writer")
     try:
-        with pytest.raises(RefusedStep, match=r"not at the target: image .*and 3 more"):
+        with pytest.raises(RefusedStep, match=r"not at the target: image .*and 4 more"):
             told_of(target, retire=True, confirm="old")
         move(target)
         found = told_of(target, retire=True, confirm="old")

@@ -44,6 +44,26 @@ def archive(tags: Sequence[str], layers: Sequence[Layer], architecture: str = "a
     return _tar({**dict(zip(files, packed, strict=True)), name: text, "manifest.json": listed})
 
 
+def foreign(name: str, layer: Layer, architecture: str = "arm64") -> bytes:
+    """Return an image for two platforms, of which only this one is there, as after a pull for it alone."""
+    blobs = dict[str, bytes]()
+
+    def put(kind: str, data: bytes) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[f"blobs/sha256/{digest}"] = data
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{digest}", "size": len(data)}
+
+    packed = put("layer.v1.tar", layer.archive())
+    config = {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [packed["digest"]]}}
+    described = {"schemaVersion": 2, "config": put("config.v1+json", json.dumps(config).encode()), "layers": [packed]}
+    here = put("manifest.v1+json", json.dumps(described).encode()) | {"platform": {"architecture": architecture, "os": "linux"}}
+    absent = {**here, "digest": f"sha256:{'0' * 64}", "platform": {"architecture": "amd64", "os": "linux"}}
+    both = put("index.v1+json", json.dumps({"schemaVersion": 2, "manifests": [absent, here]}).encode())
+    both["annotations"] = {"io.containerd.image.name": name}
+    top = {"schemaVersion": 2, "manifests": [both]}
+    return _tar({"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": json.dumps(top).encode(), **blobs})
+
+
 def waiting(tag: str, program: Path) -> bytes:
     """Return an image whose containers wait for an hour. program: a buildctl that needs no library."""
     command = ["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]

@@ -39,6 +39,7 @@ class ContainerdOrigin:
     def __init__(self, inside: Inside, socket: str, called: str, seconds: float) -> None:
         self.inside, self.socket, self.called, self.patience = inside, socket, called, seconds * _PATIENCE
         self.places: dict[str, str] = {}
+        self.platforms: dict[str, str] = {}
         self.stopped = False
 
     def read(self, doing: str, *, sizes: bool) -> Inventory:
@@ -50,6 +51,11 @@ class ContainerdOrigin:
             clusters = pool.submit(self.inside.listed, CLUSTER, "images", "--quiet", "--no-trunc")
             networks = pool.submit(self.inside.listed, OWN, "network", "ls", "--format", _NAMES)
             told = dict(zip(_LISTS, pool.map(self._told, _LISTS), strict=True))
+        # Of another platform nerdctl tells only the name.
+        unknown = [tag for one in found.result() if not one.id for tag in one.tags]
+        foreign = self.inside.foreign(OWN, unknown) if unknown else []
+        self.platforms = {tag: one.platform for one in foreign for tag in one.tags}
+        known = [*(one for one in found.result() if one.id), *foreign]
         self.places = {str(one["Name"]): str(one["Mountpoint"]) for one in told["volume"]}
         sizes_of = dict(zip(self.places, self.inside.sizes(list(self.places.values())), strict=True)) if sizes else {}
         info = engine.result() or {}
@@ -58,7 +64,7 @@ class ContainerdOrigin:
             version=str(info.get("ServerVersion") or ""),
             architecture=str(info.get("Architecture") or ""),
             contents=True,
-            images=tuple(_merged(found.result())),
+            images=tuple(_merged(known)),
             volumes=tuple(_volume(one, sizes_of.get(one["Name"])) for one in told["volume"]),
             containers=tuple(sorted(map(_container, told["container"]), key=lambda one: one.name)),
             networks=tuple(one for one in networks.result() if one not in OWN_NETWORKS),
@@ -82,7 +88,20 @@ class ContainerdOrigin:
     def send_images(
         self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
     ) -> dict[str, tuple[str, ...]]:
-        """Copy images in one stream."""
+        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that it is told."""
+        del names
+        streams: dict[str, list[Image]] = {}
+        for image in some:
+            streams.setdefault(self.platforms.get(image.name, ""), []).append(image)
+        blobs = dict[str, tuple[str, ...]]()
+        for platform, batch in streams.items():
+            blobs |= self._send(target, batch, [f"--platform={platform}"] if platform else [], known)
+        return blobs
+
+    def _send(
+        self, target: Side, some: Sequence[Image], options: Sequence[str], known: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        names = [tag for image in some for tag in image.tags]
         doing, meter = images.doing_with(some), images.meter_of(some)
 
         def work(file: IO[bytes]) -> dict[str, tuple[str, ...]]:
@@ -90,7 +109,7 @@ class ContainerdOrigin:
 
         with self._piped(work, doing) as pipe:
             with pipe.program() as out:
-                self.inside.pack(OWN, names, doing, out, self._watch(doing, meter))
+                self.inside.pack(OWN, [*options, *names], doing, out, self._watch(doing, meter))
             return pipe.result()
 
     def send_volume(self, target: Place, what: Volume) -> str:

@@ -91,9 +91,9 @@ class Inside:
         """Write the archive of a directory."""
         self._transfer(doing, self._argv(f"exec {_READ}", path), target=target, watch=watch)
 
-    def pack(self, namespace: str, names: Sequence[str], doing: str, target: IO[bytes], watch: Callable[[], object]) -> None:
-        """Write the archive of images."""
-        self._transfer(doing, self._nerdctl(namespace, "save", *names), target=target, watch=watch)
+    def pack(self, namespace: str, words: Sequence[str], doing: str, target: IO[bytes], watch: Callable[[], object]) -> None:
+        """Write the archive of images. words: their names, behind options of "nerdctl save"."""
+        self._transfer(doing, self._nerdctl(namespace, "save", *words), target=target, watch=watch)
 
     def load(self, namespace: str, images: Sequence[Image], source: Path | IO[bytes], watch: Callable[[], object]) -> None:
         """Load an archive of images, and look at them. Raises NotVerified."""
@@ -119,6 +119,16 @@ class Inside:
             return [name for name in self.listed(namespace, *_IMAGES, _NAME) if only is None or name in only]
 
         return [_image(one) for one in self.inspected(namespace, "image", names)]
+
+    def foreign(self, namespace: str, names: Collection[str]) -> list[Image]:
+        """Return images of other platforms than the VM's, one for each name. Raises CommandFailed."""
+        lines = self.listed(namespace, *_IMAGES, f"{_NAME}@{{{{.Platform}}}}")
+        platforms = {name: platform for name, _at, platform in (line.partition("@") for line in lines) if name in names}
+        found = list[Image]()
+        for platform in sorted(set(platforms.values())):
+            some = [name for name in platforms if platforms[name] == platform]
+            found += map(_image, self.told(namespace, "image", "inspect", "--platform", platform, *some) or ())
+        return found
 
     def listed(self, namespace: str, *words: str) -> list[str]:
         """Return the words that nerdctl prints, each once. Raises CommandFailed."""
@@ -181,7 +191,7 @@ class Inside:
 
 
 def _image(told: Mapping[str, Any]) -> Image:
-    """Return the image under the one name that was asked for. Of other names behind it nerdctl makes some up, such as ":latest"."""
+    """Return the image under the name that was asked for, which comes first: others nerdctl may make up, such as ":latest"."""
     return image_of({**told, "RepoTags": (told.get("RepoTags") or ())[:1]})
 
 
