@@ -126,7 +126,9 @@ room:
       description: What images and data take in the profile.
       type: int
     packing:
-      description: What the source takes while it packs the largest portion of images.
+      description:
+        - What the source takes while it packs the largest portion of images.
+        - V(0) where its images are in the store of containerd, which packs nothing.
       type: int
     free:
       description: What was free in the profile before. None where it does not tell.

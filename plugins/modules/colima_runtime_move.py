@@ -159,7 +159,9 @@ room:
       description: What images and data take on the laptop's disk, once in the archive and once in the new VM.
       type: int
     packing:
-      description: What the old VM takes while it packs the largest portion of images.
+      description:
+        - What the old VM takes while it packs the largest portion of images.
+        - V(0) where its images are in the store of containerd, which packs nothing.
       type: int
     free:
       description: What was free on the disk of the archive before.

@@ -192,7 +192,7 @@ def room_for(steps: Sequence[Step], found: Found) -> Room:
     portions = [step.images for step in steps if isinstance(step, SendImages)]
     images = size_of_images((image for portion in portions for image in portion), found.engine.layers_size)
     claims = sum(step.claim.size for step in steps if isinstance(step, SendClaim))
-    return Room(images + claims, packing(portions), found.free)
+    return Room(images + claims, 0 if found.engine.contents else packing(portions), found.free)
 
 
 def _no_room(room: Room, wish: Wish) -> WorkstationError | None:

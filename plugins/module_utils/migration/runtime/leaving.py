@@ -181,12 +181,12 @@ def room_for(steps: Iterable[Step], found: Found, wish: Wish) -> Room:
 
 def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim]) -> Room:
     """Return the room for all of it, once in the archive, and once more on the disk of the new VM."""
-    there, layers = _files(found), (found.engine or Inventory("")).layers_size
+    there, engine = _files(found), found.engine or Inventory("")
     missing = [one.images for one in images if one.file not in there]
-    whole = size_of_images((image for one in images for image in one.images), layers)
-    left = size_of_images((image for portion in missing for image in portion), layers)
+    whole = size_of_images((image for one in images for image in one.images), engine.layers_size)
+    left = size_of_images((image for portion in missing for image in portion), engine.layers_size)
     data = sum(one.size for one in objects.claims) + sum(one.size for one in claims)
-    return Room(whole + left + data, packing(missing), found.free)
+    return Room(whole + left + data, 0 if engine.contents else packing(missing), found.free)
 
 
 def _no_room(room: Room, what: str) -> WorkstationError | None:

@@ -332,6 +332,8 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_the_room_is_that_of_what_is_sent() -> None:
     there = found(free=9 * MIB)
     assert room_for(plan_copy(there, WISH).steps, there) == Room(8 * MIB, 5 * MIB, 9 * MIB)
+    streams = replace(there, engine=replace(there.engine, contents=True))
+    assert room_for(plan_copy(streams, WISH).steps, streams).packing == 0
     full = found(missing=frozenset(), filled=frozenset(["pvc-1"]), free=9 * MIB)
     assert room_for(plan_copy(full, WISH).steps, full).line("in profile 'k8s'") == ""
 

@@ -170,6 +170,11 @@ def test_shared_layers_need_their_room_once() -> None:
     assert room_for(plan_leaving(found, WISH).steps, found, WISH) == Room(18 * MIB, 5 * MIB, 18 * MIB)
 
 
+def test_an_engine_that_sends_images_as_it_keeps_them_needs_no_room_for_it() -> None:
+    found = replace(FOUND, engine=replace(ENGINE, contents=True), free=18 * MIB)
+    assert room_for(plan_leaving(found, WISH).steps, found, WISH).packing == 0
+
+
 def test_what_is_saved_needs_its_room_only_in_the_new_vm() -> None:
     found = replace(REST, archive=SAVED, free=20 * MIB)
     wish = replace(WISH, images=())
