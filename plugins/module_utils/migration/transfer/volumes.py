@@ -16,7 +16,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from ...core.errors import CommandFailed, NotVerified
+from ...core.errors import CommandFailed, NotVerified, TimedOut
+from ...docker.engine import Silent
 from ...docker.stream import Refused
 from ..model import LABEL, MOVING, Volume
 from .contents import Contents, contents_in
@@ -218,8 +219,10 @@ def pausing(
             note(container, True)
             try:
                 change(container, "pause")
-            except CommandFailed:
-                note(container, False)
+            except CommandFailed as error:
+                # One that fell silent may have paused it: the next run looks.
+                if not isinstance(error.__cause__, (Silent, TimedOut)):
+                    note(container, False)
                 raise
             stack.callback(go_on, container)
         yield
