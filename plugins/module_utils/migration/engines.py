@@ -80,17 +80,18 @@ def ends_from(params: Mapping[str, Any]) -> Ends:
 def _origin(text: str, programs: Programs, seconds: float, target: str) -> Origin:
     socket, called = _source(text, target), f"the source '{text}'"
     if name := _containerd_of(socket):
-        inside = Inside(Colima(resolve(os.environ, platform.system())), name)
+        inside = Inside(Colima(resolve(os.environ, platform.system())), name, seconds)
         return ContainerdOrigin(inside, socket, called, seconds)
     return DockerOrigin(_place(socket, called, programs, seconds))
 
 
 def source_from(text: str, programs: Programs, seconds: float) -> Place:
     """Return a docker engine to move from: a docker context, a colima profile, or the address of a socket. Raises InputError."""
-    if name := on_containerd(text):
+    socket = _source(text, "")
+    if name := _containerd_of(socket):
         what = f"move what runs in the Kubernetes of profile '{name}'"
         raise InputError(what, "its runtime is containerd", "Name an engine whose runtime is docker as O(source).")
-    return _place(_source(text, ""), f"the source '{text}'", programs, seconds)
+    return _place(socket, f"the source '{text}'", programs, seconds)
 
 
 def on_containerd(text: str) -> Name | None:

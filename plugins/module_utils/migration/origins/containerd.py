@@ -33,6 +33,16 @@ _LISTS = {"volume": ("volume", "ls", "--format", _NAMES), "container": ("ps", "-
 _END = bytes(1024)
 
 
+class _Heard:
+    """When the last bytes have come, where nobody is told how many. moved: by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.moved = time.monotonic()
+
+    def add(self, _size: int) -> None:
+        self.moved = time.monotonic()
+
+
 class ContainerdOrigin:
     """What nerdctl's own namespace holds. seconds: for which the VM may be silent, but 15 times as long in a copy."""
 
@@ -154,20 +164,22 @@ class ContainerdOrigin:
         return self.inside.inspected(OWN, kind, partial(self.inside.listed, OWN, *_LISTS[kind]))
 
     def _contents(self, name: str, doing: str) -> Contents:
-        return self.inside.contents(self.places[name], doing, self._watch(doing))
+        heard = _Heard()
+        with trouble(self.called, doing):
+            return self.inside.contents(self.places[name], doing, self._watch(doing, heard), heard.add)
 
     @contextlib.contextmanager
     def _piped(self, work: Callable[[IO[bytes]], Result], doing: str) -> Iterator[Piped[Result]]:
         with trouble(self.called, doing), Piped(work, reads=True) as pipe:
             yield pipe
 
-    def _watch(self, doing: str, meter: Meter | None = None) -> Callable[[], None]:
-        """Return what is called while the VM sends something, and ends that where it has to. meter: counts what comes."""
+    def _watch(self, doing: str, meter: Meter | _Heard) -> Callable[[], None]:
+        """Return what is called while the VM sends something, and ends that where it has to. meter: gets what comes."""
 
         def watch() -> None:
             if self.stopped:
                 raise CommandFailed(doing, "this run is being stopped")
-            if meter and time.monotonic() - meter.moved > self.patience:
+            if time.monotonic() - meter.moved > self.patience:
                 raise Silent(f"nothing came for {self.patience:g} s", slow=True)
 
         return watch

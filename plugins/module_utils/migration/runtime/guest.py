@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from .model import Claim, SavedClaim
 
 _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for word in READ)
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
-_SIZE = 'for path; do du --apparent-size --block-size=1 --summarize "$path" | cut -f 1; done'
+_SIZE = 'for path; do size=$(du --apparent-size --block-size=1 --summarize "$path" | cut -f 1); echo "${size:-0}"; done'
 _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
 # Of an earlier run that was killed, tar may still be at work: without its directory it can make nothing.
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".moving-*; do [ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
@@ -34,14 +35,16 @@ _LONG_SECONDS = 900.0
 # What lists the images that have a name.
 _IMAGES, _NAME = ("images", "--filter", "dangling=false", "--format"), "{{.Repository}}:{{.Tag}}"
 _FULL_BYTES = 1 << 20
+# How nerdctl and colima log why they end, and what colima says of any program that fails.
+_LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
 _FREE = "Free some disk space, and run again."
 
 
 class Inside:
-    """The inside of one running profile."""
+    """The inside of one running profile. seconds: for which nerdctl may think about a question."""
 
-    def __init__(self, colima: Colima, name: Name) -> None:
-        self.colima, self.name = colima, name
+    def __init__(self, colima: Colima, name: Name, seconds: float = _LONG_SECONDS) -> None:
+        self.colima, self.name, self.seconds = colima, name, seconds
 
     def _argv(self, script: str, *paths: str) -> tuple[str, ...]:
         return "ssh", "--profile", self.name.name, "--", "sudo", "sh", "-c", script, "sh", *paths
@@ -50,7 +53,7 @@ class Inside:
         return self.colima.cli.run(*self._argv(script, *paths), timeout=_LONG_SECONDS).stdout.split() if paths else []
 
     def sizes(self, paths: Sequence[str]) -> list[int]:
-        """Return how many bytes directories hold, holes included."""
+        """Return how many bytes directories hold, holes included; 0 for one that is gone."""
         return [int(one) for one in self._lines(_SIZE, paths)]
 
     def existing(self, paths: Sequence[str]) -> list[str]:
@@ -80,9 +83,17 @@ class Inside:
             raise NotVerified(f"verify volume '{claim}'", reason, "Run again: it is filled again.")
         self._lines(_PLACE, (path, beside))
 
-    def contents(self, path: str, doing: str, watch: Callable[[], object]) -> Contents:
+    def contents(
+        self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None
+    ) -> Contents:
         """Return what is in a directory, reading all of it."""
-        with Piped(lambda file: contents_in(archive.pieces(file), doing), reads=True) as pipe:
+
+        def pieces(file: IO[bytes]) -> Iterator[bytes]:
+            for piece in archive.pieces(file):
+                on_bytes(len(piece))
+                yield piece
+
+        with Piped(lambda file: contents_in(pieces(file), doing), reads=True) as pipe:
             with pipe.program() as target:
                 self.read(path, doing, target, watch)
             return pipe.result()
@@ -150,7 +161,7 @@ class Inside:
     def nerdctl(self, namespace: str, *words: str) -> str:
         """Return what nerdctl prints. Raises CommandFailed."""
         try:
-            return self.colima.cli.run(*self._nerdctl(namespace, *words), timeout=_LONG_SECONDS).stdout
+            return self.colima.cli.run(*self._nerdctl(namespace, *words), timeout=self.seconds).stdout
         except CommandFailed as error:
             raise self._unclear(words, _reason(error), **error.context) from error
 
@@ -197,8 +208,11 @@ def _image(told: Mapping[str, Any]) -> Image:
 
 def _reason(error: CommandFailed) -> str:
     """Return what a program in the VM has said last; colima adds a line of its own."""
-    lines = [line for line in str(error.context.get("stderr", "")).splitlines() if line.strip() and "level=fatal" not in line]
-    return lines[-1].strip() if lines else error.reason
+    said = [line.strip() for line in str(error.context.get("stderr", "")).splitlines()]
+    last = next((line for line in reversed(said) if line and not _OF_COLIMA.search(line)), "")
+    if logged := _LOGGED.search(last):
+        last = logged[1].replace('\\"', '"').split("\\n")[-1]
+    return last or error.reason
 
 
 def _contents(path: Path, doing: str) -> Contents:

@@ -16,6 +16,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 COLIMA = """#!/bin/sh
 case "$*" in
   *" info") echo "sudo: nerdctl: command not found" >&2; echo 'time="now" level=fatal msg="exit status 1"' >&2; exit 1 ;;
+  *" save "*) printf '%s\\n' 'time="now" level=fatal msg="2 errors:\\n\\"a:1\\": not found"' >&2
+    echo 'time="now" level=fatal msg="exit status 1"' >&2; exit 1 ;;
+  *" version") exec sleep 60 ;;
+  *" sh -c for path"*) while [ "$1" != -c ]; do shift; done; exec /bin/sh "$@" ;;
   *" images "*) echo app:1; [ -e "$HOME/looked" ] || echo gone:1 ;;
   *" image inspect "*gone*) touch "$HOME/looked"; echo 'level=fatal msg="1 errors:\\nno such image: gone:1"' >&2; exit 1 ;;
   *" image inspect "*) echo '[{"Id": "sha256:1", "RepoTags": ["app:1", "app:latest"]}]' ;;
@@ -53,3 +57,24 @@ def test_an_image_that_is_removed_before_it_is_looked_at_costs_nothing(inside: I
 def test_of_several_images_only_the_one_that_is_not_there_is_missing(inside: Inside) -> None:
     wanted = [Image("sha256:1", ("app:1",)), Image("sha256:2", ("tool:1",)), Image("sha256:1", ("app:latest",))]
     assert inside.missing("default", wanted) == ["tool:1", "app:latest"]
+
+
+def test_what_nerdctl_logs_last_is_the_reason(inside: Inside, tmp_path: Path) -> None:
+    with (
+        pytest.raises(CommandFailed, match=r"""in the VM of profile 'old': "a:1": not found\. Run again"""),
+        (tmp_path / "out").open("wb") as out,
+    ):
+        inside.pack("default", ["a:1"], "copy image 'a:1'", out, lambda: None)
+
+
+def test_a_question_that_is_not_answered_ends(inside: Inside) -> None:
+    hurried = Inside(inside.colima, inside.name, seconds=0.3)
+    with pytest.raises(CommandFailed, match=r"look into profile 'old': it ran longer than 0\.3 s\. Look at what"):
+        hurried.nerdctl("default", "version")
+
+
+def test_a_directory_that_is_gone_holds_nothing(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "one").write_bytes(bytes(100_000))
+    gone, there = inside.sizes([str(tmp_path / "gone"), str(tmp_path / "data")])
+    assert gone == 0 and there >= 100_000

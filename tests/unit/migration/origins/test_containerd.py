@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A profile on containerd that falls silent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api
+from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.containerd import ContainerdOrigin
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import HelperImage, Programs
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.sides import Side
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import Place
+
+
+@pytest.fixture
+def origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContainerdOrigin:
+    """A profile whose log-in hangs."""
+    program = tmp_path / "colima"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    inside = Inside(Colima(resolve(os.environ, "Linux")), parse_name("old"))
+    found = ContainerdOrigin(inside, "/containerd.sock", "the source 'old'", 0.02)
+    found.places["data"] = "/data"
+    return found
+
+
+def test_a_comparison_ends_where_nothing_comes(origin: ContainerdOrigin) -> None:
+    api = Api("/docker.sock", 1.0)
+    target = Place(Side(api, "the target"), HelperImage(api, Programs(bytes)))
+    with pytest.raises(CommandFailed, match=r"compare volume 'data': the source 'old' does not answer: nothing came for 0\.3 s"):
+        origin.has_same(target, "data", "compare volume 'data'")
