@@ -46,7 +46,7 @@ from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Reader
 from ..module_utils.core.system.turn import take_part
-from ..module_utils.doctor.show.run import Doctor
+from ..module_utils.doctor.show.run import ENDS_RUN, Doctor
 from ..module_utils.progress.file import ProgressFile
 from ..module_utils.progress.fleet import Laptop, Outcome, fleet_lines
 from ..module_utils.progress.screen import can_redraw
@@ -102,6 +102,7 @@ class CallbackModule(CallbackBase):
         """Name the progress file, which modules on this machine inherit through the environment."""
         self.plays = playbook.get_plays()
         self.file.make()
+        os.environ[ENDS_RUN] = str(os.getpid())
         atexit.register(self._tell_interrupted, os.getpid())
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -227,9 +228,10 @@ class CallbackModule(CallbackBase):
             return
         if self.doctor.results:
             self._show_examination(stats)
-            if not any(summary.actions for summary in self.summaries.values()):
-                return
-        self._show_summaries(stats.processed, fleet)
+        if not self.doctor.results or any(summary.actions for summary in self.summaries.values()):
+            self._show_summaries(stats.processed, fleet)
+        if self.doctor.report.get("broken"):
+            raise SystemExit(2)
 
     def _tell_interrupted(self, owner: int) -> None:
         """Say what a run has done that ends in the middle of a task: it has no statistics. owner: the run's own process."""

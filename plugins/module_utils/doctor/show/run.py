@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     # Loaded only where something is shown: every run of any playbook loads this file.
     from .screen import Line
 
+# Names the process of a run that ends with exit code 2 by itself where something is broken.
+ENDS_RUN = "LAPTOP_CONTAINERS_ENDS_RUN"
 EXAMINES, REPORTS = "laptop.containers.workstation_info", "laptop.containers.doctor_report"
 
 
