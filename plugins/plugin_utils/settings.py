@@ -180,6 +180,10 @@ def _check_names(
         if name in known:
             if value is None and defaults.get(name) is not None:
                 findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
+            # These go into conditions, in which any other word counts as false.
+            elif OF_PLAYBOOKS.get(name, {}).get("type") == "bool" and not _TEMPLATE.search(str(value)):
+                for problem in problems(OF_PLAYBOOKS, {name: value}):
+                    findings.add(problem.sentence, name)
         elif name not in helpers and (why := why_unknown(name, known, defaults, prefixes)):
             findings.add(f"Could not use variable '{name}': {why}", name)
 
@@ -190,7 +194,9 @@ def why_unknown(name: str, known: Collection[str], settings: Iterable[str], pref
     settings: those that roles have; prefixes: what only a setting may begin with.
     """
     if name.startswith(prefixes):
-        help_ = suggestion(name, known) or " Correct it, or remove it; the pages of the roles list their variables."
+        # What a role leaves behind is known, and not to be set.
+        settable = [one for one in known if not one.endswith("_result")]
+        help_ = suggestion(name, settable) or " Correct it, or remove it; the pages of the roles list their variables."
         return f"it is unknown.{help_}"
     like = "" if name.startswith(("ansible_", "docker_")) else _misspelt(name, settings)
     return f"it is unknown. Did you mean '{like}'?" if like else ""

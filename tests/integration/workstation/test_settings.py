@@ -183,6 +183,10 @@ BY_HAND = {
         {"workstation_refresh_timers": True},
         "'workstation_refresh_timers': it is unknown. Did you mean 'workstation_refresh_timer'?",
     ),
+    "a truth in other words": Mistake(
+        {"workstation_autostart": "yes please"},
+        "Could not use 'yes please' as 'workstation_autostart': it is neither true nor false. Use one of these. (hosts.yml:",
+    ),
     "an undefined variable": Mistake(
         {"colima_profiles": "{{ my_profils }}", "my_profiles": []},
         "Could not read 'colima_profiles': 'my_profils' is undefined. Did you mean 'my_profiles'? (hosts.yml:",
@@ -222,6 +226,7 @@ FINE: tuple[dict[str, Any], ...] = (
         {"name": "k8s", "runtime": "containerd", "mounts": "{{ colima_extra_mounts }}"}, {"name": "docker-buildx"},
     ]},
     {"colima_restart": "{{ 'never' if true else 'always' }}"},
+    {"workstation_autostart": "no", "workstation_refresh_timer": "{{ 'linux' in ansible_facts | default([]) }}"},
     {"nerdctl_completion": ["zsh"]},
     {"docker_context_current": "default"},
     {"docker_context_current": "colima-docker-buildx"},
