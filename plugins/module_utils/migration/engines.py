@@ -42,6 +42,14 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+def silence_from(params: Mapping[str, Any]) -> float:
+    """Return for how many seconds an engine may be silent. Raises InputError."""
+    seconds: float = params["timeout"]
+    if seconds <= 0:
+        raise InputError(f"use {seconds:g} as O(timeout)", "nothing can answer in that time", "Set it to seconds, such as 120.")
+    return seconds
+
+
 @dataclass(frozen=True)
 class Ends:
     """The two engines. profile: of the target, None for an engine that is not a colima profile."""
@@ -68,12 +76,13 @@ class Ends:
 
 def ends_from(params: Mapping[str, Any]) -> Ends:
     """Return the engines. Raises InputError."""
+    seconds = silence_from(params)
     target, profile = _target(params["target"])
     programs = Programs(lambda: _archive(profile))
-    source = _origin(params["source"], programs, params["timeout"], target)
+    source = _origin(params["source"], programs, seconds, target)
     if os.path.realpath(source.socket) == os.path.realpath(target):
         raise InputError("move from an engine to itself", f"both are '{target}'", "Name another one as O(source).")
-    side = Side(Api(target, params["timeout"]), f"the target '{params['target']}'")
+    side = Side(Api(target, seconds), f"the target '{params['target']}'")
     return Ends(source, Place(side, HelperImage(side.api, programs)), profile)
 
 

@@ -59,6 +59,9 @@ class Mover(Subject[Wish, Found]):
         del check_mode
         if params["parallel"] < 1:
             raise InputError(f"use {params['parallel']} as O(parallel)", "it is less than 1", "Set it to 1 or more.")
+        if params["largest_gib"] < 0:
+            remedy = "Set it to GiB, or to 0 for any size."
+            raise InputError(f"use {params['largest_gib']:g} as O(largest_gib)", "it is less than 0", remedy)
         self.ends = ends_from(params)
         newer = params["newer_than"]
         self.wish = Wish(

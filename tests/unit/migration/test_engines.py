@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import ends_from, engine_from, source_from
+from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import (
+    ends_from,
+    engine_from,
+    silence_from,
+    source_from,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.containerd import ContainerdOrigin
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.docker import DockerOrigin
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.origin import Origin
@@ -64,6 +69,15 @@ def test_the_kubernetes_of_a_profile_on_containerd_is_not_moved(folder: Path) ->
     (folder / "containerd.sock").touch()
     with pytest.raises(InputError, match="Kubernetes of profile 'old': its runtime is containerd"):
         source_from("old", Programs(bytes), 1.0)
+
+
+def test_an_engine_that_may_be_silent_for_no_time_is_refused() -> None:
+    assert silence_from({"timeout": 0.5}) == 0.5
+    for seconds in (0.0, -1.0):
+        with pytest.raises(
+            InputError, match=rf"use {seconds:g} as O\(timeout\): nothing can answer in that time\. Set it to sec"
+        ):
+            silence_from({"timeout": seconds})
 
 
 @pytest.mark.usefixtures("home")

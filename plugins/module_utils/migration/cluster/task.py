@@ -22,7 +22,7 @@ from ...core.system.home import home, state_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
 from .. import inventory
-from ..engines import free_bytes, programs_of, source_from
+from ..engines import free_bytes, programs_of, silence_from, source_from
 from ..model import Unpause
 from ..record import Record
 from ..runtime.cluster import Cluster, cluster_behind, cluster_of
@@ -71,7 +71,7 @@ class ClusterMove(Subject[Wish, Found]):
         name = parse_name(params["target"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self.inside = Inside(self.colima, name)
-        self.engine = source_from(params["source"], programs_of(name), params["timeout"])
+        self.engine = source_from(params["source"], programs_of(name), silence_from(params))
         self.kubeconfigs = kubeconfig_paths("", os.environ)
         self.wish = Wish(
             params["phase"],

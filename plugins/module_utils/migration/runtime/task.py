@@ -26,6 +26,7 @@ from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import Api
 from .. import inventory
+from ..engines import silence_from
 from ..transfer.sides import Meter, Side
 from . import archive, kept
 from .arriving import plan_arriving, plan_ready, plan_retire, plan_return
@@ -90,7 +91,7 @@ class RuntimeMove(Subject[Wish, Found]):
         """Return what is asked for. Raises InputError."""
         name = parse_name(params["profile"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
-        self.api = Api(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), params["timeout"])
+        self.api = Api(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), silence_from(params))
         self.inside = Inside(self.colima, name)
         self.wish = Wish(
             params["phase"],

@@ -19,7 +19,7 @@ from ...core.system.lock import Lock
 from ...docker.stream import PIECE
 from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
 from .. import inventory
-from ..engines import engine_from, free_bytes
+from ..engines import engine_from, free_bytes, silence_from
 from ..model import LABEL, RESTORING, Sweep, Unpause, Volume
 from ..record import Record
 from ..transfer import volumes
@@ -55,7 +55,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         del check_mode
         name = params["name"]
         check(name, params["keep"])
-        self.place, self.profile = engine_from(params["engine"], "engine", params["timeout"])
+        self.place, self.profile = engine_from(params["engine"], "engine", silence_from(params))
         engine = self.profile.name if self.profile else hashlib.sha256(params["engine"].encode()).hexdigest()[:16]
         self.restored: set[str] = set()
         return Wish(
