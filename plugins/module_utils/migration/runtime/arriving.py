@@ -64,8 +64,10 @@ def plan_return(found: Found, wish: Wish) -> Plan:
     if kept is None:
         if not others and runtime not in ("", wish.runtime):
             return Plan()
-        known = ", ".join(others) or "none"
-        return Plan(refusals=(InputError(what, "it is not clear which", f"Name it as E(confirm). There are: {known}."),))
+        reason, remedy = "none is kept", f"There is one only after {PLAYBOOK} has moved the profile."
+        if others:
+            reason, remedy = "it is not clear which", f"Name it as E(confirm). There are: {', '.join(others)}."
+        return Plan(refusals=(InputError(what, reason, remedy),))
     steps: list[Step] = [Return("bring back", f"the VM of profile '{wish.profile}'", f"kept as '{kept.name}'", kept=kept)]
     if half := next((one for one in found.kept if one.state == LEAVING and one.runtime == wish.runtime), None):
         steps.insert(0, set_aside(wish, half.name, half.runtime))

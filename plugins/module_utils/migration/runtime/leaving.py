@@ -106,8 +106,10 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
     current, archived, profile = found.current, found.archive, wish.profile
     settings = current.known or {}
     if not current.exists:
-        known = f"There are: {', '.join(found.others) or 'none'}."
-        yield InputError(what, "there is no such profile", f"{known}{suggestion(str(profile), found.others)}")
+        known = f"There are: {', '.join(found.others)}." if found.others else "There are none on this laptop."
+        what = f"move profile '{profile}' to another runtime"
+        yield InputError(what, "there is no such profile", f"Correct its name. {known}{suggestion(str(profile), found.others)}")
+        return
     if wish.runtime == SOURCE:
         what = f"move profile '{profile}' to another runtime"
         yield InputError(what, "its settings do not say runtime: containerd", "Let them say so, and run again.")

@@ -130,11 +130,15 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
 @pytest.mark.parametrize(
     ("found", "wish", "reason"),
     [
-        (replace(FOUND, current=profile(ABSENT)), WISH, "there is no such profile. There are: none."),
+        (
+            replace(FOUND, current=profile(ABSENT)),
+            WISH,
+            "there is no such profile. Correct its name. There are none on this laptop.",
+        ),
         (
             replace(FOUND, current=profile(ABSENT), others=("k8s", "docker-buildx")),
             replace(WISH, runtime="docker"),
-            "there is no such profile. There are: k8s, docker-buildx. Did you mean",
+            "to another runtime: there is no such profile. Correct its name. There are: k8s, docker-buildx. Did you mean",
         ),
         (replace(FOUND, current=profile(runtime="incus")), WISH, "it has runtime incus"),
         (FOUND, replace(WISH, runtime="docker"), "its settings do not say runtime: containerd"),
@@ -223,6 +227,11 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
 
 
 STOPPED_NEW = replace(NEW, current=profile(STOPPED, "containerd"))
+
+
+def test_without_a_kept_vm_there_is_no_way_back() -> None:
+    (refusal,) = plan_return(replace(NEW, kept=()), WISH).refusals
+    assert "none is kept. There is one only after playbooks/move.yml has moved the profile." in refusal.message
 
 
 def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
