@@ -9,7 +9,7 @@ import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..module_utils.colima_paths import resolve, short_name
+from ..module_utils.colima_paths import parse_name, resolve, short_name
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
 from ..module_utils.core.system.home import home
@@ -119,18 +119,15 @@ def unmovable_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mapp
     work = works.get("cluster_migration", {})
     if not work.get("context"):
         return
-    # Other playbooks need none of it.
-    from ..module_utils.migration.engines import on_containerd
-
-    # A source that is not there, its own task names before anything is changed.
     with contextlib.suppress(WorkstationError):
-        if name := on_containerd(str(work.get("source") or "")):
+        # colima names the context after Lima's id of the profile.
+        if work["context"] == (target := parse_name(str(work.get("target") or ""))).id:
             yield (
-                f"Could not move what runs in kube context '{work['context']}': its engine, profile '{name}', has runtime "
-                "containerd. "
-                "Name an engine whose runtime is docker as migrate_source, or leave migrate_cluster empty.",
-                work["source"],
+                f"Could not move a cluster to itself: kube context '{work['context']}' is the cluster of profile '{target}'. "
+                "Name the context of the old cluster as migrate_cluster, or leave that empty.",
+                work["context"],
             )
+            return
     try:
         find_entry(str(work["context"]), kubeconfig_paths("", environment))
     except WorkstationError as error:

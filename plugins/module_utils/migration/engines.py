@@ -99,13 +99,10 @@ def source_from(text: str, programs: Programs, seconds: float) -> Place:
     socket = _source(text, "")
     if name := _containerd_of(socket):
         what = f"move what runs in the Kubernetes of profile '{name}'"
-        raise InputError(what, "its runtime is containerd", "Name an engine whose runtime is docker as O(source).")
+        raise InputError(
+            what, "its runtime is containerd", "Name an engine whose runtime is docker as O(source), or leave O(context) empty."
+        )
     return _place(socket, f"the source '{text}'", programs, seconds)
-
-
-def on_containerd(text: str) -> Name | None:
-    """Return the profile on containerd that a source means; None for any other engine. Raises InputError for no engine at all."""
-    return _containerd_of(_source(text, ""))
 
 
 def _place(socket: str, called: str, programs: Programs, seconds: float) -> Place:

@@ -111,7 +111,15 @@ def test_what_runs_in_the_old_engines_kubernetes_moves_where_it_is_named(lab: La
     ("settings", "said"),
     [
         ({"migrate_source": "desktop-linux", "migrate_cluster": "dokcer-desktop"}, "find kube context 'dokcer-desktop'"),
-        ({"migrate_source": "k8s", "migrate_cluster": "colima-k8s"}, "its engine, profile 'k8s', has runtime containerd"),
+        (
+            {"migrate_source": "k8s", "migrate_cluster": "docker-desktop"},
+            "FAILED settings: Could not move what runs in the Kubernetes of profile 'k8s': its runtime is containerd. Name an "
+            "engine whose runtime is docker as migrate_source, or leave migrate_cluster empty.",
+        ),
+        (
+            {"migrate_source": "desktop-linux", "migrate_cluster": "colima-k8s"},
+            "FAILED settings: Could not move a cluster to itself: kube context 'colima-k8s' is the cluster of profile 'k8s'.",
+        ),
         ({"migrate_source": "desktop-linus"}, "find the engine 'desktop-linus'"),
     ],
 )
