@@ -74,11 +74,18 @@ class Node:
         """Build an image that sleeps into ECR's registry, and not into the cluster. Its content is like no other's."""
         context = context_of(self.home / image.replace("/", "-"), "sleep", ["infinity"])
         (context / "words").write_text(image)
-        tokens = {HOST: self.ecr.token(), SECOND: self.ecr.token(region=ABROAD)}
-        logins = {host: {"auth": base64.b64encode(f"AWS:{token}".encode()).decode()} for host, token in tokens.items()}
-        self.docker_config.write_text(json.dumps({"auths": logins}))
+        self.build_and_push(image, context)
+
+    def build_and_push(self, image: str, context: Path) -> None:
+        """Build an image into ECR's registry, and not into the cluster."""
+        self.docker_config.write_text(json.dumps(self.logins()))
         self._build(image, context, "type=image,push=true,store=false")
         self.docker_config.unlink()
+
+    def logins(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return docker's configuration with the current tokens of both registries."""
+        tokens = {HOST: self.ecr.token(), SECOND: self.ecr.token(region=ABROAD)}
+        return {"auths": {host: {"auth": base64.b64encode(f"AWS:{token}".encode()).decode()} for host, token in tokens.items()}}
 
     def _build(self, image: str, context: Path, output: str) -> None:
         self._buildx("build", "--builder", "k8s", "--output", output, "--tag", image, str(context))
