@@ -76,6 +76,9 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         return ProfilePlan(desired, current, refusals=blind)
     if desired.state == "absent":
         return plan_absent(current, desired, policy)
+    if desired.state == "stopped" and not current.exists and not current.configured:
+        # Settings alone would read as a profile that lacks its VM.
+        return ProfilePlan(desired, current)
     asked = str(current.name) in facts.k3s
     case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, desired, policy, host, facts)
     plan = ProfilePlan(

@@ -54,6 +54,8 @@ def verdict(name: str, result: Mapping[str, Any]) -> str:
     """Return the first line."""
     counts = result["counts"]
     total = sum(counts.values())
+    if not total:
+        return f"{name}: nothing was examined, as --tags and --skip-tags leave no group"
     said = [
         in_number(counts[status], word) if word else f"{counts[status]} {status}"
         for status, word in _COUNTED
