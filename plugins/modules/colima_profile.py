@@ -29,8 +29,8 @@ options:
     state:
       description:
         - V(started) makes sure that the profile runs with these settings; V(stopped) that it does not run, and writes nothing for
-          one that was never made; V(present) only that the settings are in place, applied to a VM that runs already and left to the
-          next start otherwise.
+          one that was never made; V(present) only that the settings are in place, applied to a VM that runs already and left to
+          the next start otherwise.
         - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
           wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
         - V(started) when left out. Beside O(profiles) it is the state of all of them but those that are V(absent) themselves;

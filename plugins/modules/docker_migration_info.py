@@ -85,8 +85,8 @@ commands:
   type: dict
 summary:
   description:
-    - The source's inventory in sentences, with what a move leaves behind; with O(retire=true) what goes with the source. Empty
-      with O(compare=true) alone.
+    - The source's inventory in sentences, with what a move leaves behind; with O(retire=true) what goes with the source. With
+      O(compare=true) alone how much was compared, and what was not moved.
   returned: always
   type: list
   elements: str

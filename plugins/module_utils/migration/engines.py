@@ -15,6 +15,7 @@ from typing import Any
 
 from ..buildx.nodes import OWN_HOST
 from ..colima.client.programs import Colima
+from ..colima.observe.read import known_profiles
 from ..colima.observe.space import usages
 from ..colima_paths import Name, Paths, parse_name, resolve, short_name
 from ..core.errors import CommandFailed, InputError
@@ -62,6 +63,14 @@ class Ends:
     def both(self) -> tuple[Origin, Origin]:
         """Both of them, for what is done to each."""
         return self.source, DockerOrigin(self.target)
+
+    def check_target(self) -> None:
+        """Raise InputError for a profile that is not there."""
+        paths = resolve(os.environ, platform.system())
+        known = [str(one) for one in known_profiles(paths, with_disks=False)]
+        if self.profile and str(self.profile) not in known and not Path(self.target.side.api.path).exists():
+            remedy = f"There are: {', '.join(known) or 'none'}.{suggestion(str(self.profile), known)}"
+            raise InputError(f"move to profile '{self.profile}'", "there is no such profile", remedy)
 
     def prepare(self) -> None:
         """Get both engines ready for volumes, side by side."""

@@ -19,7 +19,7 @@ from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
 from .model import Inventory, Moved, same, shown
 from .record import Record
-from .retirement import PLAYBOOK, Retirement, in_words, reasons_against
+from .retirement import PLAYBOOK, Retirement, compared, in_words, reasons_against
 from .summary import summary
 
 
@@ -73,6 +73,7 @@ class MoveReader(Reader[Question, Compared]):
     def read(self, desired: Question) -> Compared:
         """Return what both engines keep, and with what the target's copies compare."""
         source, target = self.ends.source, self.ends.target
+        self.ends.check_target()
         here = source.read(self.work, sizes=True)
         single = () if desired.compare else [one for one in here.containers if not one.project]
         commands = source.commands(self.work, single)
@@ -113,7 +114,10 @@ class MoveReader(Reader[Question, Compared]):
         found = outcome.after
         equal = [{"kind": kind, "name": name} for kind, name in found.equal]
         wish = outcome.desired.retirement
-        said = [] if outcome.desired.compare else summary(found.source, found.belongings, found.commands)
+        there = found.source, found.target, found.moved
+        said = (
+            compared(found.equal, *there) if outcome.desired.compare else summary(found.source, found.belongings, found.commands)
+        )
         return {
             "source": shown(found.source),
             "target": shown(found.target),

@@ -44,11 +44,25 @@ def reasons_against(
     running = [one.name for one in source.containers if one.writing]
     if running:
         yield RefusedStep(wish.what, f"containers run in it: {listed(running)}", "Stop them, and run again.")
-    missing = [*_images(source, target), *(f"volume '{one.name}'" for one in _volumes(source, target, moved))]
-    if missing:
-        yield RefusedStep(wish.what, f"not at the target: {listed(missing)}", f"Move that with {PLAYBOOK}, or remove it there.")
+    if left := missing(source, target, moved):
+        yield RefusedStep(wish.what, f"not at the target: {listed(left)}", f"Move that with {PLAYBOOK}, or remove it there.")
     if wish.confirm != wish.source:
         yield RefusedStep(wish.what, "all that is in it would be lost", f"Repeat its name: E(confirm={wish.source}).")
+
+
+def missing(source: Inventory, target: Inventory, moved: Mapping[str, Moved]) -> list[str]:
+    """Return the images and volumes with a name that the target does not have from the source."""
+    return [*_images(source, target), *(f"volume '{one.name}'" for one in _volumes(source, target, moved))]
+
+
+def compared(
+    equal: Mapping[tuple[str, str], bool], source: Inventory, target: Inventory, moved: Mapping[str, Moved]
+) -> Iterator[str]:
+    """Yield how much was compared, and what of the source was not. equal: by kind and name."""
+    images = sum(kind == "image" for kind, _name in equal)
+    yield f"{in_number(images, 'image')} and {in_number(len(equal) - images, 'volume')} are the same on both sides"
+    if left := missing(source, target, moved):
+        yield f"Not moved: {listed(left)}"
 
 
 def _images(source: Inventory, target: Inventory) -> Iterator[str]:

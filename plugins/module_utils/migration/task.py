@@ -86,6 +86,7 @@ class Mover(Subject[Wish, Found]):
         """Return what both engines keep."""
         del desired
         again = self.first is not None
+        self.ends.check_target()
         source = self.ends.source.read(self.work, sizes=not again)
         with self.ends.target.side.trouble(self.work):
             target = inventory.read(self.ends.target.side.api, sizes=False)

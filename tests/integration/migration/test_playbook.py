@@ -121,6 +121,10 @@ def test_what_runs_in_the_old_engines_kubernetes_moves_where_it_is_named(lab: La
             "FAILED settings: Could not move a cluster to itself: kube context 'colima-k8s' is the cluster of profile 'k8s'.",
         ),
         ({"migrate_source": "desktop-linus"}, "find the engine 'desktop-linus'"),
+        (
+            {"migrate_source": "desktop-linux", "migrate_target": "docker-bildx"},
+            "move to profile 'docker-bildx': there is no such profile. There are: docker-buildx, k8s. Did you mean",
+        ),
     ],
 )
 def test_a_cluster_or_a_source_that_is_not_there_is_named_before_anything_moves(
@@ -139,7 +143,8 @@ def test_moving_in_switches_and_goes_back(lab: Lab) -> None:
     again = play(lab, PLAYBOOK, *OLD)
     assert "changed=0" in again and "The move needs" not in again
     assert "The move needs" not in play(lab, PLAYBOOK, "--check", *OLD)
-    assert "changed=0" in play(lab, PLAYBOOK, "--tags", "verify", *OLD)
+    printed = play(lab, PLAYBOOK, "--tags", "verify", *OLD)
+    assert "changed=0" in printed and "1 image and 0 volumes are the same on both sides" in printed
     play(lab, PLAYBOOK, "--tags", "rollback", *OLD)
     back = config(lab)
     assert (back["currentContext"], back["psFormat"]) == ("desktop-linux", "kept")
