@@ -42,6 +42,12 @@ def test_the_programs_are_upgraded_and_the_workstation_is_well(lab: Lab) -> None
     assert "changed=0" in play(lab, "playbooks/workstation.yml")
 
 
+def test_a_check_on_an_empty_laptop_ends_well() -> None:
+    with light_lab() as lab:
+        printed = play(lab, PLAYBOOK, "--check")
+    assert "create profile 'k8s'" in printed and "BROKEN" not in printed
+
+
 def pids(lab: Lab) -> set[str]:
     """Return the processes of the VMs' host agents."""
     return {file.read_text() for file in lab.directory.rglob("ha.pid")}
