@@ -182,7 +182,7 @@ def test_a_laptop_that_is_elsewhere_runs_its_own_clone_on_itself(home: Path, des
         "refresh_timer_python": sys.executable,
         "refresh_timer_playbook": "",
     }
-    play(home, {**desktop, "XDG_STATE_HOME": "/of/the/controller"}, connection="elsewhere", **own)
+    play(home, {**desktop, "XDG_STATE_HOME": f"{home}/of/the/controller"}, connection="elsewhere", **own)
     (command,) = [line for line in service(home).splitlines() if line.startswith("ExecStart=")]
     assert f'"{home}/clone/roles/refresh_timer/files/refresh.py" "{home}/.local/state/laptop.containers"' in command
     assert f'"{home}/clone/playbooks/workstation.yml" "--limit=me"' in command

@@ -76,9 +76,6 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         return ProfilePlan(desired, current, refusals=blind)
     if desired.state == "absent":
         return plan_absent(current, desired, policy)
-    if desired.state == "stopped" and not current.exists and not current.configured:
-        # Settings alone would read as a profile that lacks its VM.
-        return ProfilePlan(desired, current)
     asked = str(current.name) in facts.k3s
     case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, desired, policy, host, facts)
     plan = ProfilePlan(
@@ -208,11 +205,13 @@ def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
     if start:
         actions.extend(repair.actions)
     lost = current.configured is None
-    if gap.file or lost or (start and current.configured_problem):
+    # Settings alone would read as a profile that lacks its VM.
+    never_made = lost and not current.exists and case.desired.state == "stopped"
+    if not never_made and (gap.file or lost or (start and current.configured_problem)):
         detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
         created = not current.exists and case.want_up
         actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=target, silent=created))
-    actions.extend(case.builds.actions)
+    actions.extend(() if never_made else case.builds.actions)
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
         actions.extend(_start(case, "start" if current.exists else "create", new_disk))
