@@ -20,6 +20,7 @@ from ansible.vars.plugins import get_vars_from_inventory_sources, get_vars_from_
 
 from .plays import templar_of
 
+_OF_ROLE = re.compile(r"/laptop/containers/roles/\w+/(tasks|vars)/")
 _LINE = re.compile(r":\d+$")
 
 
@@ -91,9 +92,9 @@ def origin(value: Any, project: str) -> str:
 
 
 def written_at(value: Any, project: str) -> str:
-    """Return the place of a value that a user has written. A default is the role's own; who left its value out is not known."""
+    """Return the place of a value that a user has written. What a role says is none; who left it out is not known."""
     found = origin(value, project)
-    return "" if "/defaults/main.yml:" in found else found
+    return "" if "/defaults/main.yml:" in found or _OF_ROLE.search(found) else found
 
 
 def places_of(name: str, layers: list[tuple[str, Mapping[str, Any]]], project: str) -> list[Place]:

@@ -239,7 +239,14 @@ def _reached(task: Any, subject: Any, own: Any, findings: Findings) -> Reached |
             continue
         complete = complete and None not in value.values()
         options.update({name: found for name, found in value.items() if found is not None})
-    return Reached(_module(task), subject, options, variables_of(task), complete)
+    names = {option: _of_playbooks(name, own.available_variables) for option, name in variables_of(task).items()}
+    return Reached(_module(task), subject, options, names, complete)
+
+
+def _of_playbooks(name: str, variables: Mapping[str, Any]) -> str:
+    """Return the variable of the playbooks that a role's variable takes its value from; the name itself where there is none."""
+    words = _words(str(variables.get(name, "")))
+    return next((word for word in words if word in OF_PLAYBOOKS and word in variables), name)
 
 
 def _check_options(findings: Findings, work: Reached, variables: Mapping[str, Any], check_mode: bool) -> None:

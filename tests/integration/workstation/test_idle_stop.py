@@ -71,6 +71,6 @@ def test_vms_are_stopped_by_the_look_after_two_idle_hours(lab: Lab) -> None:
 
 def test_a_time_that_is_none_is_refused_when_it_is_set(lab: Lab) -> None:
     with pytest.raises(
-        AssertionError, match=r"Could not use 'soon' as idle_stop_after: it is not a time such as 7d, 2h or 1h30m"
+        AssertionError, match=r"Could not use 'soon' as workstation_idle_stop: it is not a time such as 7d, 2h or 1h30m"
     ):
         play(lab, "playbooks/workstation.yml", "--tags", "idle_stop", "-e", "workstation_idle_stop=soon")

@@ -187,6 +187,10 @@ BY_HAND = {
         {"workstation_autostart": "yes please"},
         "Could not use 'yes please' as 'workstation_autostart': it is neither true nor false. Use one of these. (hosts.yml:",
     ),
+    "a truth for a time": Mistake(
+        {"workstation_idle_stop": True},
+        "Could not use 'True' as workstation_idle_stop: it is not a time such as 7d, 2h or 1h30m. Correct it. (hosts.yml:",
+    ),
     "an undefined variable": Mistake(
         {"colima_profiles": "{{ my_profils }}", "my_profiles": []},
         "Could not read 'colima_profiles': 'my_profils' is undefined. Did you mean 'my_profiles'? (hosts.yml:",
