@@ -10,12 +10,33 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import InputError
+from ..core.options import suggestion
 from ..core.plan import Step
 from .config import BuildkitConfig
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]*")
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/v[0-9]+(\.[0-9]+)?)?")
-_SAME_PLATFORM = {"arm64/v8": "arm64", "amd64/v1": "amd64", "aarch64": "arm64", "x86_64": "amd64", "arm": "arm/v7"}
+_SAME_PLATFORM = {
+    "arm64/v8": "arm64",
+    "amd64/v1": "amd64",
+    "aarch64": "arm64",
+    "x86_64": "amd64",
+    "arm": "arm/v7",
+    "armhf": "arm/v7",
+    "armel": "arm/v6",
+    "i386": "386",
+}
+# What https://github.com/containerd/platforms (database.go, after Go's own list) knows, and wasi, as docker calls it.
+_SYSTEMS = frozenset((
+    "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "nacl", "netbsd", "openbsd",
+    "plan9", "solaris", "wasi", "wasip1", "windows", "zos",
+))  # fmt: skip
+_ARCHITECTURES = frozenset((
+    "386", "amd64", "amd64p32", "arm", "arm64", "arm64be", "armbe", "loong64", "mips", "mips64", "mips64le", "mips64p32",
+    "mips64p32le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64", "s390", "s390x", "sparc", "sparc64", "wasm", "wasm32",
+))  # fmt: skip
+# Of other architectures, variants are not checked.
+_VARIANTS = {"amd64": r"v[1-4]", "arm": r"v[5-8]", "arm64": r"v[89](\.[0-9])?"}
 
 
 @dataclass(frozen=True)
@@ -163,6 +184,23 @@ def normal_platform(text: str) -> str:
     if not _PLATFORM.fullmatch(low):
         raise InputError(f"use platform '{text}'", "it is not of the form os/arch", "Write it as for instance linux/arm64.")
     return f"{system}/{_SAME_PLATFORM.get(arch, arch)}"
+
+
+def known_platform(text: str) -> str:
+    """Return the short form of a platform that a user has written. Raises InputError for an invalid or unknown one."""
+    found = normal_platform(text)
+    system, arch, variant = (*found.split("/"), "")[:3]
+    reason = ""
+    if system not in _SYSTEMS:
+        reason = f"there is no system '{system}'"
+    elif arch not in _ARCHITECTURES:
+        reason = f"there is no architecture '{arch}'"
+    elif variant and not re.fullmatch(_VARIANTS.get(arch, ".*"), variant):
+        reason = f"{arch} has no variant '{variant}'"
+    if reason:
+        near = suggestion(found, [f"{one}/{other}" for one in _SYSTEMS for other in _ARCHITECTURES])
+        raise InputError(f"use platform '{text}'", reason, near.strip() or "Write it as for instance linux/arm64.")
+    return found
 
 
 def check_endpoint(builder: str, text: str) -> None:

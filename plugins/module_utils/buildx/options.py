@@ -14,7 +14,7 @@ from ..core.entries import STATE
 from ..core.errors import InputError
 from ..docker.context.model import BUILT_IN
 from .config import config_from
-from .model import Builder, Node, Wanted, check_endpoint, normal_platform
+from .model import Builder, Node, Wanted, check_endpoint, known_platform
 from .nodes import OWN_HOST
 
 _NODE_OPTIONS: dict[str, Any] = {
@@ -71,7 +71,7 @@ def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
     return Wanted(
         Builder(name, driver, tuple(replace(node, config=config) for node in nodes)),
         present=options["state"] == "present",
-        offers=tuple(map(normal_platform, options["platforms"])),
+        offers=tuple(map(known_platform, options["platforms"])),
         default=options["default"],
         bootstrap=options["bootstrap"],
         keep_state=options["keep_state"],
@@ -99,7 +99,7 @@ def _node(options: Mapping[str, Any], item: Mapping[str, Any], current_context: 
         name=item["name"].lower(),
         # buildx records its address instead of the name of docker's own context.
         endpoint=OWN_HOST if endpoint == BUILT_IN and driver == "docker-container" else endpoint,
-        platforms=None if item["platforms"] is None else tuple(map(normal_platform, item["platforms"])),
+        platforms=None if item["platforms"] is None else tuple(map(known_platform, item["platforms"])),
         driver_opts=None if opts is None else {key: _option_text(value) for key, value in opts.items()},
         flags=None if flags is None else tuple(flags),
     )

@@ -20,6 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx.model imp
     Node,
     State,
     Wanted,
+    known_platform,
     normal_platform,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.nodes import has_builds, node_is_building, top_from
@@ -168,10 +169,36 @@ def test_stale_builders_are_pruned_only_as_told(status: str, prune: str, removed
         ("Linux/AMD64", "linux/amd64"),
         ("linux/x86_64", "linux/amd64"),
         ("linux/arm", "linux/arm/v7"),
+        ("linux/armhf", "linux/arm/v7"),
+        ("linux/amd64/v3", "linux/amd64/v3"),
+        ("linux/riscv64", "linux/riscv64"),
+        ("windows/amd64", "windows/amd64"),
+        ("wasi/wasm", "wasi/wasm"),
     ],
 )
 def test_a_platform_has_one_form(text: str, normal: str) -> None:
-    assert normal_platform(text) == normal
+    assert normal_platform(text) == known_platform(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("linux/amd46", "there is no architecture 'amd46'. Did you mean 'linux/amd64'?"),
+        ("linux/arm46", "there is no architecture 'arm46'. Did you mean 'linux/arm64'?"),
+        ("linus/arm64", "there is no system 'linus'. Did you mean 'linux/arm64'?"),
+        ("amd64/linux", "there is no system 'amd64'."),
+        ("linux/arm64/v12", "arm64 has no variant 'v12'. Did you mean 'linux/arm64'?"),
+        ("linux", "it is not of the form os/arch. Write it as for instance linux/arm64."),
+    ],
+)
+def test_an_unknown_platform_is_refused_with_the_nearest_one(text: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        known_platform(text)
+    assert caught.value.message.startswith(f"Could not use platform '{text}': {said}")
+
+
+def test_a_platform_in_what_buildx_tells_may_be_unknown() -> None:
+    assert normal_platform("linux/new64") == "linux/new64"
 
 
 def test_running_nodes_tell_their_platforms() -> None:
