@@ -76,6 +76,12 @@ options:
     description: Seconds for which V(ready) waits for the workloads.
     type: float
     default: 300
+  unattended:
+    description:
+      - Whether nobody looks at a plan before. Then a move that would leave something behind in the old VM is refused, and for a
+        profile that is not there nothing is to be moved.
+    type: bool
+    default: false
 seealso:
   - module: laptop.containers.colima_profile
   - module: laptop.containers.docker_migration

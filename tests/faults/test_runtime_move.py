@@ -19,7 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import Claim
 
 from rehearsal.lab.laptop import Lab
-from tests.support.lab_playbooks import lab_of_grade, play, tool
+from tests.support.lab_playbooks import lab_of_grade, play, playing, tool
 from tests.support.migration.faults import enlarge, small_disk
 from tests.support.migration.runtime import (
     IMAGES,
@@ -123,6 +123,37 @@ def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
     assert not any(move(lab, phase)["changed"] for phase in ("leave", "arrive", "ready"))
     bring_back(lab)
     assert (things(lab), told(disk(lab) / STORAGE), docker_images(lab)) == (before, tree, images)
+
+
+def test_the_daily_run_moves_a_profile_that_is_to_be_recreated(lab: Lab) -> None:
+    before, tree = things(lab), told(disk(lab) / STORAGE)
+    given = {
+        "colima_profiles": settings("containerd"),
+        "colima_on_fixed_change": "recreate",
+        "move_directory": str(moves(lab)),
+        "secret_refresh_registries": [],
+        "docker_context_contexts": [],
+        "buildx_builders": [],
+    }
+    daily = ("playbooks/workstation.yml", "-e", json.dumps(given))
+
+    planned = play(lab, *daily, "--check")
+    assert "keep the VM of profile 'k8s'" in planned
+    assert "runtime docker -> containerd, because what is in the VM has to move first." in " ".join(planned.split())
+    left_alone = play(lab, "playbooks/start.yml", "-e", json.dumps(given))
+    assert "runtime docker -> containerd, because what is in the VM has to move first." in " ".join(left_alone.split())
+
+    mine = ("docker", "--host", f"unix://{lab.home}/.colima/{PROFILE}/docker.sock", "volume")
+    tool(lab, *mine, "create", "db")
+    refused = play(lab, *daily, code=2)
+    assert "not all of it would go along. Volumes of docker stay in 'k8s-docker': db." in " ".join(refused.split())
+    tool(lab, *mine, "rm", "db")
+
+    killed(playing(lab, *daily), 8.0)
+    assert tree in [told(place / STORAGE) for place in (disk(lab), kept_disk(lab)) if (place / STORAGE).exists()]
+    play(lab, *daily)
+    complete(lab, before, tree)
+    assert "changed=0" in play(lab, *daily)
 
 
 def killed(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -86,6 +86,8 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         warnings=(*case.verdict.warnings, *case.repair.warnings),
         asks_k3s=not asked and k3s_in_doubt(case.current, desired, case.target),
     )
+    if case.verdict.moves:
+        return _wait_for_move(plan, case)
     reason = _held_back(case)
     if reason is not None:
         return _hold(plan, case, reason)
@@ -174,6 +176,13 @@ def _held_back(case: _Case) -> tuple[str, str] | None:
     if stopped and case.only_if_idle and case.known_idle and (soon := idle_too_short(case.current, case.policy)):
         return soon, "Run again later, or with E(stop=always)."
     return None
+
+
+def _wait_for_move(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+    """Leave the VM as it is: what is in it would be lost with it."""
+    why, how = "what is in the VM has to move first", "playbooks/move.yml does that, and so does playbooks/workstation.yml."
+    pending = Pending(f"profile '{case.current.name}'", case.verdict.moves, why, how, kind="move")
+    return replace(plan, pending=(pending,), will_be_up=case.current.up)
 
 
 def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePlan:

@@ -20,13 +20,17 @@ from .target import PORT, changes, settings_there
 
 @dataclass(frozen=True)
 class Verdict:
-    """recreate: replace the VM, with_data: and its data disk; keep: leave these settings as they are."""
+    """recreate: replace the VM, with_data: and its data disk; keep: leave these settings as they are.
+
+    moves: the change, in words, that waits until what is in the VM has moved.
+    """
 
     recreate: bool = False
     with_data: bool = False
     keep: Mapping[str, Any] = field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
+    moves: str = ""
 
 
 def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, policy: Policy, version: Version | None) -> Verdict:
@@ -45,7 +49,8 @@ def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, po
     if policy.on_fixed_change == "warn":
         return _left_alone(current, fixed, what)
     moves = "runtime" in fixed and (old_runtime(current), target["runtime"]) == ("docker", "containerd")
-    return Verdict(refusals=(_refusal(current, what, loss, policy, moves=moves),))
+    waits = moves and policy.on_fixed_change == "recreate"
+    return Verdict(moves=what) if waits else Verdict(refusals=(_refusal(current, what, loss, policy, moves=moves),))
 
 
 def only_stopped(current: Current, fixed: tuple[str, ...]) -> Verdict:

@@ -58,7 +58,7 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
     half = next((one for one in found.kept if one.state == LEAVING), None)
     if half:
         return Plan((set_aside(wish, half.name, half.runtime),))
-    there = runtime_of(found) == wish.runtime or (not found.current.exists and _has_left(found))
+    there = runtime_of(found) == wish.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, wish)))
     if there and wish.runtime != SOURCE:
         return Plan()
     name, what = kept_name(wish, SOURCE), f"move profile '{wish.profile}' to {wish.runtime}"
@@ -74,6 +74,10 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     images, claims = list(_images(found, wish, objects)), list(_claims(found, objects))
     if problem := _no_room(_room(found, objects, images, claims), what):
         return Plan(refusals=(problem,))
+    left = tuple(_left_behind(found, objects, name))
+    if left and wish.unattended:
+        remedy = f"{' '.join(left)} {PLAYBOOK} moves all else, and keeps the old VM."
+        return Plan(refusals=(RefusedStep(what, "not all of it would go along", remedy),))
     steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
         target = f"{in_number(len(objects.items), 'object')} of the cluster"
@@ -87,7 +91,6 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
         StopProfile("stop", f"profile '{wish.profile}'"),
         set_aside(wish, name, SOURCE),
     ]
-    left = tuple(_left_behind(found, objects, name))
     shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
     return Plan(tuple(steps), *shown, warnings=left)
 
@@ -99,6 +102,11 @@ def set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
 
 def _has_left(found: Found) -> bool:
     return any(one.state == KEPT for one in found.kept) and found.archive.sealed is not None
+
+
+def _never_was(found: Found, wish: Wish) -> bool:
+    """Whether there is no VM, and none that is on its way, so that a run which only makes sure has nothing to move."""
+    return wish.unattended and not any(one.state == RETURNING for one in found.kept)
 
 
 def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[WorkstationError]:

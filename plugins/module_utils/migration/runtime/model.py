@@ -93,7 +93,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run."""
+    """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
+
+    unattended: nobody has looked at a plan, so nothing may stay behind.
+    """
 
     phase: str
     profile: Name
@@ -105,6 +108,7 @@ class Wish:
     stop: bool = False
     confirm: str = ""
     seconds: float = 300.0
+    unattended: bool = False
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,7 @@ class RuntimeMove(Subject[Wish, Found]):
         "confirm": {"type": "str", "default": ""},
         "timeout": {"type": "float", "default": 120.0},
         "ready_timeout": {"type": "float", "default": 300.0},
+        "unattended": {"type": "bool", "default": False},
     }
     work = "move a profile to another runtime"
     look = "Another program may have started the profile meanwhile; run again."
@@ -104,6 +105,7 @@ class RuntimeMove(Subject[Wish, Found]):
             params["stop"] == "always",
             params["confirm"],
             0.0 if check_mode else params["ready_timeout"],
+            params["unattended"],
         )
         return self.wish
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Store
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
@@ -16,14 +18,33 @@ HOST = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 UNUSED = "cpus: 2"
 
 
-@pytest.mark.parametrize("on_fixed_change", ["refuse", "recreate"])
+OF_DOCKER = Current(
+    parse_name("dev"),
+    RUNNING,
+    configured=defaults(HOST),
+    applied=defaults(HOST),
+    store=Store(True, "docker"),
+    disk=DataDisk(100 * GIB, "colima-dev", written=True),
+    definition=UNUSED,
+)
+
+
 @pytest.mark.parametrize(("wanted", "moves"), [("containerd", True), ("incus", False)])
-def test_a_refused_change_to_containerd_names_the_move_that_loses_nothing(on_fixed_change: str, wanted: str, moves: bool) -> None:
-    disk, store = DataDisk(100 * GIB, written=True), Store(True, "docker")
-    current = Current(parse_name("dev"), RUNNING, applied=defaults(HOST), store=store, disk=disk, definition=UNUSED)
-    policy = Policy(on_fixed_change=on_fixed_change)
-    (refusal,) = how_to_recreate(current, ("runtime",), {**defaults(HOST), "runtime": wanted}, policy, None).refusals
+def test_a_refused_change_to_containerd_names_the_move_that_loses_nothing(wanted: str, moves: bool) -> None:
+    (refusal,) = how_to_recreate(OF_DOCKER, ("runtime",), {**defaults(HOST), "runtime": wanted}, Policy(), None).refusals
     assert ("playbooks/move.yml" in refusal.remedy) == moves
+
+
+def test_recreation_waits_until_what_is_in_the_vm_has_moved() -> None:
+    wish = Desired(parse_name("dev"), "started", {"runtime": "containerd", "cpu": 8})
+    plan = plan_profile(OF_DOCKER, wish, Policy(on_fixed_change="recreate"), HOST)
+    (pending,) = plan.pending
+    assert (plan.actions, plan.refusals, pending.kind) == ((), (), "move")
+    assert str(pending).startswith(
+        "profile 'dev': runtime docker -> containerd is pending because what is in the VM has to move first. playbooks/move.yml "
+    )
+    refused = plan_profile(OF_DOCKER, replace(wish, stated={"runtime": "incus"}), Policy(on_fixed_change="recreate"), HOST)
+    assert refused.refusals and not refused.pending
 
 
 @pytest.mark.parametrize("written", [False, True])

@@ -17,6 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     Current,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
@@ -166,6 +167,24 @@ def test_containers_may_be_ended_and_what_stays_is_named() -> None:
     assert plan.steps and not plan.refusals
     volumes, containers = plan.warnings
     assert "db" in volumes and "mine" in containers and "k8s_web" not in containers
+
+
+def test_a_move_that_nobody_looks_at_takes_all_or_is_refused() -> None:
+    unattended = replace(WISH, unattended=True)
+    assert plan_leaving(FOUND, unattended).steps == plan_leaving(FOUND, WISH).steps
+    plan = plan_leaving(replace(FOUND, engine=replace(ENGINE, volumes=(Volume("db"),))), unattended)
+    assert plan.steps == ()
+    assert plan.refusals[0].message == (
+        "Could not move profile 'k8s' to containerd: not all of it would go along. Volumes of docker stay in 'k8s-docker': db. "
+        "playbooks/migrate.yml moves them, before this. playbooks/move.yml moves all else, and keeps the old VM."
+    )
+
+
+def test_where_nobody_looks_a_profile_that_is_not_there_has_nothing_to_be_moved() -> None:
+    nothing, unattended = Found(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
+    assert plan_leaving(nothing, unattended) == Plan()
+    assert plan_leaving(nothing, WISH).refusals
+    assert plan_leaving(replace(nothing, kept=(replace(KEEP, state=RETURNING),)), unattended).refusals
 
 
 def test_shared_layers_need_their_room_once() -> None:
