@@ -45,9 +45,18 @@ OPTIONS: dict[str, Any] = {
 
 def silence_from(params: Mapping[str, Any]) -> float:
     """Return for how many seconds an engine may be silent. Raises InputError."""
-    seconds: float = params["timeout"]
+    return _seconds(params, "timeout", "nothing can answer in that time", 120)
+
+
+def patience_from(params: Mapping[str, Any]) -> float:
+    """Return for how many seconds workloads are waited for. Raises InputError."""
+    return _seconds(params, "ready_timeout", "no workload gets ready in that time", 300)
+
+
+def _seconds(params: Mapping[str, Any], option: str, why_none: str, usual: int) -> float:
+    seconds: float = params[option]
     if seconds <= 0:
-        raise InputError(f"use {seconds:g} as O(timeout)", "nothing can answer in that time", "Set it to seconds, such as 120.")
+        raise InputError(f"use {seconds:g} as O({option})", why_none, f"Set it to seconds, such as {usual}.")
     return seconds
 
 

@@ -10,6 +10,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import (
     ends_from,
     engine_from,
+    patience_from,
     silence_from,
     source_from,
 )
@@ -78,6 +79,13 @@ def test_an_engine_that_may_be_silent_for_no_time_is_refused() -> None:
             InputError, match=rf"use {seconds:g} as O\(timeout\): nothing can answer in that time\. Set it to sec"
         ):
             silence_from({"timeout": seconds})
+
+
+def test_workloads_that_may_take_no_time_to_get_ready_are_refused() -> None:
+    assert patience_from({"ready_timeout": 0.5}) == 0.5
+    for seconds in (0.0, -5.0):
+        with pytest.raises(InputError, match=rf"use {seconds:g} as O\(ready_timeout\): no workload gets ready in that time\."):
+            patience_from({"ready_timeout": seconds})
 
 
 @pytest.mark.usefixtures("home")

@@ -22,7 +22,7 @@ from ...core.system.home import home, state_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
 from .. import inventory
-from ..engines import free_bytes, programs_of, silence_from, source_from
+from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
 from ..model import Unpause
 from ..record import Record
 from ..runtime.cluster import Cluster, cluster_behind, cluster_of
@@ -73,6 +73,7 @@ class ClusterMove(Subject[Wish, Found]):
         self.inside = Inside(self.colima, name)
         self.engine = source_from(params["source"], programs_of(name), silence_from(params))
         self.kubeconfigs = kubeconfig_paths("", os.environ)
+        seconds = patience_from(params)
         self.wish = Wish(
             params["phase"],
             params["context"],
@@ -80,7 +81,7 @@ class ClusterMove(Subject[Wish, Found]):
             tuple(params["namespaces"]),
             params["secrets"],
             params["pause"],
-            0.0 if check_mode else params["ready_timeout"],
+            0.0 if check_mode else seconds,
         )
         return self.wish
 

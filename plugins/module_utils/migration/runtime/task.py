@@ -26,7 +26,7 @@ from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import Api
 from .. import inventory
-from ..engines import silence_from
+from ..engines import patience_from, silence_from
 from ..transfer.sides import Meter, Side
 from . import archive, kept
 from .arriving import plan_arriving, plan_ready, plan_retire, plan_return
@@ -94,6 +94,7 @@ class RuntimeMove(Subject[Wish, Found]):
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self.api = Api(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), silence_from(params))
         self.inside = Inside(self.colima, name)
+        seconds = patience_from(params)
         self.wish = Wish(
             params["phase"],
             name,
@@ -104,7 +105,7 @@ class RuntimeMove(Subject[Wish, Found]):
             params["secrets"],
             params["stop"] == "always",
             params["confirm"],
-            0.0 if check_mode else params["ready_timeout"],
+            0.0 if check_mode else seconds,
             params["unattended"],
         )
         return self.wish
