@@ -90,7 +90,9 @@ def plan_retire(found: Found, wish: Wish) -> Plan:
     """Return the steps that give up a kept VM and the archive. Only for who names it, and once the new one was found good."""
     if not found.kept:
         left = Remove("remove", "what a killed run has left", silent=True, name="", archive=False)
-        return Plan((left,)) if found.left else Plan()
+        # No refusal: an earlier run may have removed it, and what was removed is not found afterwards.
+        none = f"No old VM of profile '{wish.profile}' is kept as '{wish.confirm}', so none was removed."
+        return Plan((left,)) if found.left else Plan(warnings=(none,) if wish.confirm else ())
     what, names = f"remove the old VM of profile '{wish.profile}'", [one.name for one in found.kept]
     kept = next((one for one in found.kept if one.name == wish.confirm), None)
     if kept is None:

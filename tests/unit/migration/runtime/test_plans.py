@@ -292,7 +292,10 @@ def test_a_vm_is_removed_only_by_its_name_and_once_the_new_one_is_good() -> None
     named = replace(WISH, confirm="k8s-docker")
     assert "was not found to have all of it" in plan_retire(NEW, named).refusals[0].message
     assert plan_retire(good, named).actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker' (and the archive)"]
-    assert plan_retire(replace(good, kept=()), named).steps == ()
+    none = plan_retire(replace(good, kept=()), named)
+    assert (none.steps, none.refusals) == ((), ())
+    assert none.warnings == ("No old VM of profile 'k8s' is kept as 'k8s-docker', so none was removed.",)
+    assert plan_retire(replace(good, kept=()), WISH).warnings == ()
     assert plan_retire(replace(good, kept=(), left=True), named).steps[0].silent
 
 
