@@ -8,6 +8,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from ..core.errors import RefusedStep
+from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, size_in_words
 from .model import MOVING, Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
 from .room import Room, packing, size_of_images
@@ -39,7 +40,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         _counts(found.target.images, found.target.volumes),
         _counts((*found.target.images, *images), (*found.target.volumes, *(step.volume for step in volumes))),
         (*kept_images, *kept_volumes),
-        tuple(left_behind(found.source, wish)),
+        (*unmatched(found.source, wish), *left_behind(found.source, wish)),
         tuple(refusals),
     )
 
@@ -181,6 +182,25 @@ def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
     # containerd's store takes and gives archives as they pass; docker's own has all of one on its disk meanwhile.
     unpacked, packed = (0 if one.contents else twice for one in (found.target, found.source))
     return Room(images + volumes + unpacked, packed, found.free)
+
+
+def unmatched(source: Inventory, wish: Wish) -> Iterator[str]:
+    """Yield a sentence for each pattern and name of the user's that nothing at the source has."""
+    images = [name for one in source.images for name in one.tags or (one.name,)]
+    volumes = [one.name for one in source.volumes]
+    for option, noun, patterns, names in (("images", "image", wish.images, images), ("volumes", "volume", wish.volumes, volumes)):
+        for pattern in patterns:
+            if pattern != "*" and not any(fnmatchcase(name, pattern) for name in names):
+                near = suggestion(pattern, names) or _whole(pattern, names)
+                yield f"No {noun} at the source matches '{pattern}' of O({option}).{near}"
+    for name in sorted(wish.replace - {*images, *volumes}):
+        yield f"Nothing at the source has the name '{name}' of O(replace).{suggestion(name, [*images, *volumes])}"
+
+
+def _whole(pattern: str, names: Iterable[str]) -> str:
+    """Return how to write a pattern that matches only a part of a name; empty where it matches none."""
+    found = next((name for name in names if fnmatchcase(name, f"*{pattern}*")), "")
+    return f" It must match the whole name, such as '{found}'." if found else ""
 
 
 def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:

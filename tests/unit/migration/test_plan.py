@@ -59,6 +59,20 @@ def test_what_the_target_lacks_is_copied_images_first() -> None:
     assert (plan.diff["before"], plan.diff["after"]) == ({"images": 1, "volumes": 0}, {"images": 2, "volumes": 1})
 
 
+def test_a_pattern_that_matches_nothing_at_the_source_is_told() -> None:
+    here = found(Volume("db", 5), Volume("cache", 5), image("alpine"))
+    wish = Wish(images=("nope*", "alpine", "a*:1"), volumes=("*", "dbb", "*"), replace=frozenset(["db", "cahce"]))
+    assert plan_move(here, wish).warnings == (
+        "No image at the source matches 'nope*' of O(images).",
+        "No image at the source matches 'alpine' of O(images). Did you mean 'alpine:1'?",
+        "No volume at the source matches 'dbb' of O(volumes). Did you mean 'db'?",
+        "Nothing at the source has the name 'cahce' of O(replace). Did you mean 'cache'?",
+    )
+    long = plan_move(found(image("registry.example.org/team/app")), Wish(images=("app",)))
+    assert long.warnings[0].endswith(" It must match the whole name, such as 'registry.example.org/team/app:1'.")
+    assert plan_move(found(), Wish()).warnings == ()
+
+
 def test_an_image_that_another_store_gave_another_id_is_there() -> None:
     one = Image("sha256:1", ("a:1",), ("x", "y"), platform="linux/arm64", created=5.0)
     assert copied(plan_move(found(one, target=[replace(one, id="sha256:2")]), Wish())) == []
