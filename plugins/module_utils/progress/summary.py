@@ -81,14 +81,15 @@ class Summary:
 
     def blocks(self, *, checked: bool, not_reached: Sequence[str]) -> Iterator[Block]:
         """Yield what is shown, the failure last. not_reached: the roles that it kept from their turn."""
-        yield Block("found", self.found)
+        # In a check, a task of the plan and the one that carries it out say the same.
+        yield Block("found", _once(self.found))
         nothing = [] if self.failure or self.found else ["nothing"]
         planned = self.actions if checked else [] if self.acted else self.planned
         # Where nothing is done, two tasks may plan the same.
         yield Block("would change", _once(planned) or (nothing if checked else []))
         if not checked:
             yield Block("changed", self.actions or ([] if planned else nothing))
-        yield Block("pending", self.pending)
+        yield Block("pending", _once(self.pending))
         yield Block("warning", _once(self.warnings), Tone.WARNING)
         yield Block("use it", _once(self.hints))
         if self.failure:

@@ -41,6 +41,12 @@ def test_a_check_says_what_would_change_and_offers_nothing_that_is_only_planned(
     assert shown(Summary(), checked=True) == {"would change": ["nothing"]}
 
 
+def test_what_a_plan_and_its_task_both_say_in_a_check_is_told_once() -> None:
+    move = {"changed": True, "actions": ["copy"], "pending": [PENDING], "summary": ["The move needs 3 GiB."]}
+    found = shown(after(move, move, checked=True), checked=True)
+    assert {title: len(lines) for title, lines in found.items()} == {"found": 1, "would change": 1, "pending": 1}
+
+
 def test_a_look_before_a_run_is_told_only_where_the_run_does_nothing() -> None:
     looked = after({"actions": ["free 3 GiB"]}, looked=True)
     assert shown(looked) == {"would change": ["free 3 GiB"]}
