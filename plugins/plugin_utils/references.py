@@ -7,7 +7,10 @@ import contextlib
 import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ..module_utils.colima_paths import parse_name, resolve, short_name
 from ..module_utils.core.errors import WorkstationError
@@ -36,6 +39,39 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
         if short and short not in known and not (paths.base / short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
+
+
+def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each profile that must run containerd for what it is named for, and does not.
+
+    works: as for unknown_profiles. A profile that they do not have is looked up on the laptop.
+    """
+    work = works.get("colima_profile", {})
+    listed = work.get("profiles")
+    entries = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
+    stated = {short_name(one.get("name")): one.get("runtime") for one in entries}
+    host = work.get("host")
+    system = host.get("system") if isinstance(host, Mapping) else None
+    base = resolve(environment, str(system or platform.system())).base
+    fit = [name for name, runtime in stated.items() if name and runtime == "containerd"]
+    for value, where, what in _users_of_nerdctl(works):
+        short = short_name(value)
+        if not short:
+            continue
+        # What is not stated stays as it is, and is docker in a new profile.
+        runtime = stated.get(short) or _runtime(base / short / "colima.yaml") or ("docker" if short in stated else "containerd")
+        if runtime != "containerd":
+            remedy = f"Name one with runtime containerd{', such as ' + repr(fit[0]) if fit else ''}, or leave it out."
+            reason = f"its runtime is {runtime}, and {what} with containerd only"
+            yield f"Could not use profile '{value}' {where}: {reason}. {remedy}", value
+
+
+def _runtime(settings: Path) -> str:
+    """Return the runtime in a profile's settings; empty where it can't be told."""
+    with contextlib.suppress(OSError, ValueError, yaml.YAMLError):
+        found = yaml.safe_load(settings.read_text(encoding="utf-8"))
+        return str(found.get("runtime") or "") if isinstance(found, Mapping) else ""
+    return ""
 
 
 def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -174,16 +210,22 @@ def _trouble(read: Callable[[], object]) -> Iterator[str]:
 
 
 def _mentions(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str]]:
-    for entry in _entries(works, "nerdctl_wrapper", "wrappers"):
-        yield entry.get("profile"), f"of nerdctl wrapper '{entry.get('path', '~/.local/bin/nerdctl')}'"
+    for value, where, _what in _users_of_nerdctl(works):
+        yield value, where
     for entry in _entries(works, "docker_context", "contexts"):
         endpoint = entry.get("docker")
         if isinstance(endpoint, Mapping):
             yield endpoint.get("profile"), f"of docker context '{entry.get('name')}'"
+
+
+def _users_of_nerdctl(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Any, str, str]]:
+    """Yield each profile that something needs which only containerd has: the profile, where it is named, and what needs it."""
+    for entry in _entries(works, "nerdctl_wrapper", "wrappers"):
+        yield entry.get("profile"), f"of nerdctl wrapper '{entry.get('path', '~/.local/bin/nerdctl')}'", "nerdctl works"
     for entry in _entries(works, "buildx_builder", "builders"):
-        yield entry.get("profile"), f"of builder '{entry.get('name')}'"
+        yield entry.get("profile"), f"of builder '{entry.get('name')}'", "a profile's own BuildKit runs"
     for profile in works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ():
-        yield profile, "in secret_refresh_nerdctl_profiles"
+        yield profile, "in secret_refresh_nerdctl_profiles", "nerdctl works"
 
 
 def _contexts(work: Mapping[str, Any], known: Collection[str], environment: Mapping[str, str]) -> Iterator[tuple[Any, str]]:

@@ -24,6 +24,7 @@ from ..module_utils.core.system.command import complete_path
 from .layers import written_at
 from .plays import OURS, is_wanted, role_of, tasks_of
 from .references import (
+    unfit_profiles,
     unknown_aws_profiles,
     unknown_clusters,
     unknown_docker_contexts,
@@ -151,6 +152,9 @@ def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) ->
     for unknown in (unknown_profiles, unknown_docker_contexts, unmovable_clusters):
         for sentence, at in unknown(options, os.environ):
             findings.add(sentence, at)
+    for sentence, at in unfit_profiles(options, os.environ):
+        # A default of a role needs no profile that can't have it.
+        findings.add(sentence, at, warns=not written_at(at, findings.project))
     for sentence, at in (*unknown_aws_profiles(options, os.environ), *unknown_clusters(options, os.environ)):
         # They may still be made before the run that is only tried here.
         findings.add(sentence, at, warns=check_mode)

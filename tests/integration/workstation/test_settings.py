@@ -107,6 +107,15 @@ BY_HAND = {
         "Could not use profile 'k9s' of nerdctl wrapper '~/.local/bin/nerdctl': colima_profiles does not have it. "
         "Did you mean 'k8s'?",
     ),
+    "a wrapper of a profile with docker": Mistake(
+        {"nerdctl_wrappers": [{"path": "~/.local/bin/nerdctl", "profile": "docker-buildx"}]},
+        "Could not use profile 'docker-buildx' of nerdctl wrapper '~/.local/bin/nerdctl': its runtime is docker, and nerdctl "
+        "works with containerd only. Name one with runtime containerd, such as 'k8s', or leave it out. (hosts.yml:",
+    ),
+    "the BuildKit of a profile with docker": Mistake(
+        {"buildx_builders": [{"name": "own", "profile": "docker-buildx"}]},
+        "Could not use profile 'docker-buildx' of builder 'own': its runtime is docker, and a profile's own BuildKit runs with",
+    ),
     "a context of another profile": Mistake(
         {"docker_context_contexts": [{"name": "colima-buildx", "docker": {"profile": "docker-bildx"}}]},
         "Did you mean 'docker-buildx'?",
@@ -237,6 +246,8 @@ FINE: tuple[dict[str, Any], ...] = (
     {"buildx_builders": [{"name": "far", "endpoint": "ssh://build@far.example.org"}, {"name": "pods", "driver": "kubernetes"}]},
     {"secret_refresh_registries": [REGISTRY], "secret_refresh_context": "minikube", "secret_refresh_unreachable": "pending"},
     {"secret_refresh_registries": [{"host": REGISTRY, "profile": ""}]},
+    # The wrapper that the role has by default is useless then, and does no harm.
+    {"colima_profiles": [{"name": "k8s", "kubernetes": {"enabled": True}}, {"name": "docker-buildx"}]},
     # Only pulls of the cluster need it.
     profile(kubernetes={"enabled": True, "ecr_profile": "later"}),
     {"secret_refresh_state": "absent", "secret_refresh_registries": [{"host": REGISTRY, "profile": "gone"}],
