@@ -152,7 +152,7 @@ checks:
         - "C(profiles.health), whether the VM of a profile is there, and runs where it should."
         - "C(profiles.engine), whether the container engine in a running VM answers."
         - "C(profiles.drift), whether a profile has the settings that are asked for."
-        - "C(profiles.pending), whether changes of a profile wait for a restart."
+        - "C(profiles.pending), whether changes of a profile wait for a restart or a move."
         - "C(profiles.address), whether a profile that is to have a reachable address has one."
         - "C(profiles.interrupted), whether a run was ended while it made a profile again."
         - "C(profiles.room), whether the running VMs fit the laptop's CPUs and memory, those beside the settings too."

@@ -143,6 +143,10 @@ def test_the_daily_run_moves_a_profile_that_is_to_be_recreated(lab: Lab) -> None
     left_alone = play(lab, "playbooks/start.yml", "-e", json.dumps(given))
     assert "runtime docker -> containerd, because what is in the VM has to move first." in " ".join(left_alone.split())
 
+    found = " ".join(play(lab, "playbooks/doctor.yml", "-e", json.dumps(given), "--tags", "profiles").split())
+    assert "runtime docker -> containerd, because what is in the VM has to move first" in found
+    assert "colima_restart" not in found
+
     mine = ("docker", "--host", f"unix://{lab.home}/.colima/{PROFILE}/docker.sock", "volume")
     tool(lab, *mine, "create", "db")
     refused = play(lab, *daily, code=2)

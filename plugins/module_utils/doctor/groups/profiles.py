@@ -19,7 +19,7 @@ SETTINGS = Kind("profiles.settings", "whether a run would accept the settings of
 HEALTH = Kind("profiles.health", "whether the VM of a profile is there, and runs where it should")
 ENGINE = Kind("profiles.engine", "whether the container engine in a running VM answers")
 DRIFT = Kind("profiles.drift", "whether a profile has the settings that are asked for")
-PENDING = Kind("profiles.pending", "whether changes of a profile wait for a restart")
+PENDING = Kind("profiles.pending", "whether changes of a profile wait for a restart or a move")
 ADDRESS = Kind("profiles.address", "whether a profile that is to have a reachable address has one")
 INTERRUPTED = Kind("profiles.interrupted", "whether a run was ended while it made a profile again")
 ROOM = Kind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
@@ -57,7 +57,8 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         yield ENGINE.ok("it answers", name)
     if plan.pending:
         changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in plan.pending))
-        yield PENDING.warning(changes, laptop.converge(TAG, "colima_restart=always"), name)
+        moves = any(item.kind == "move" for item in plan.pending)
+        yield PENDING.warning(changes, converge if moves else laptop.converge(TAG, "colima_restart=always"), name)
     elif current.exists:
         yield PENDING.ok("nothing waits", name)
     if current.health in (RUNNING, STOPPED):
