@@ -9,9 +9,9 @@ ANSIBLE := $(RUN) ansible playbook
 # For programs that start other programs of .venv.
 WITH_PATH := PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Most tests wait for processes, so a few run at a time also on two cores; a file of tests at a time, so that engines are shared
-# within a file.
+# within a file. In the order of the folders, whose last one has the short tests: else one worker has the longest file at the end.
 WORKERS ?= 3
-PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --ignore tests/machines
+PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/machines
 # What fails beside other tests may be the machine's fault; what fails alone, too, is not.
 OR_ALONE := || $(RUN) tests.alone $$?
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
