@@ -83,11 +83,16 @@ def known_profile(home: Path) -> None:
     (home / COLIMA / "known/colima.yaml").write_text("runtime: containerd\n")
 
 
+def run_colima(home: Path, *argv: str) -> None:
+    environment = {**os.environ, "REHEARSAL_SYSTEM": "Darwin"}
+    done = subprocess.run([home / "bin/colima", *argv], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def stopped_profile(home: Path) -> None:
     known_profile(home)
     for verb in ("start", "stop"):
-        argv = [str(home / "bin/colima"), verb, "known"]
-        subprocess.run(argv, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
+        run_colima(home, verb, "known")
 
 
 def kept_machine(home: Path) -> None:
@@ -102,8 +107,7 @@ def kept_machine(home: Path) -> None:
 def running_cluster(home: Path) -> None:
     known_profile(home)
     program(home / "bin/kubectl")
-    start = [str(home / "bin/colima"), "start", "known", "--kubernetes"]
-    subprocess.run(start, env={**os.environ, "REHEARSAL_SYSTEM": "Darwin"}, capture_output=True, check=True)
+    run_colima(home, "start", "known", "--kubernetes")
 
 
 def two_clusters(home: Path) -> None:
@@ -276,6 +280,10 @@ def listening(home: Path) -> Iterator[None]:
 def laptop(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{home}/bin:/usr/bin:/bin")
     monkeypatch.setenv("COLIMA_HOME", f"{home}/{COLIMA}")
+    # colima hands a VM's description to Lima in a file of the profile's name: tests side by side would share it.
+    tempfile.gettempdir()
+    (home / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", f"{home}/tmp")
     monkeypatch.setenv("REHEARSAL_BOOT_SECONDS", "0.05")
     monkeypatch.setattr(command, "USUAL_DIRECTORIES", ())
     monkeypatch.setattr(plugins, "SYSTEM_DIRECTORIES", ())
