@@ -76,7 +76,7 @@ REFUSED = [
     (["--name", "x", "--driver", "remote"], "no remote endpoint provided"),
     (["--name", "x", "--driver", "remote", "nope://h"], "unrecognized url scheme nope"),
     (["--name", "x", "--platform", "linuxx", "light"], '"linuxx": unknown operating system or architecture'),
-    (["--name", "x", "--buildkitd-config", "/nope.toml", "light"], "buildkit configuration file not found: /nope.toml"),
+    (["--name", "x", "--buildkitd-config", "/proc/nope.toml", "light"], "buildkit configuration file not found: /proc/nope.toml"),
     (["--append", "light"], "append requires a builder name"),
     (["--name", "x", "--append", "light"], 'failed to find instance "x" for append'),
 ]
@@ -120,7 +120,7 @@ def test_an_appended_node_takes_its_platforms_from_the_others(linked: Docker, li
 
 def test_a_failed_append_costs_the_builder_its_platforms_and_flags(linked: Docker) -> None:
     linked.made("buildx", "create", "--name", "multi", "--platform", "linux/amd64", "light")
-    linked.made("context", "create", "dead", "--docker", "host=unix:///nowhere.sock")
+    linked.made("context", "create", "dead", "--docker", "host=unix:///proc/nowhere.sock")
     result = linked("buildx", "create", "--name", "multi", "--append", "--node", "second", "dead")
     assert result.rc == 1
     assert "failed to initialize builder multi (second)" in result.err
@@ -129,7 +129,7 @@ def test_a_failed_append_costs_the_builder_its_platforms_and_flags(linked: Docke
 
 
 def test_a_unix_address_without_a_driver_makes_a_remote_builder(linked: Docker) -> None:
-    linked.made("buildx", "create", "--name", "far", "unix:///nowhere/buildkitd.sock")
+    linked.made("buildx", "create", "--name", "far", "unix:///proc/nowhere/buildkitd.sock")
     assert listed(linked)["far"]["Driver"] == "remote"
     assert listed(linked)["far"]["Nodes"][0]["Status"] == "inactive"
 
@@ -178,7 +178,7 @@ def test_use_and_its_default_are_remembered_per_context(linked: Docker) -> None:
     linked.made("buildx", "use", "--default", "multi")
     assert (store / "defaults" / hashlib.sha256(b"light").hexdigest()[:20]).read_text() == "multi"
     assert listed(linked)["multi"]["Current"] is True
-    linked.made("context", "create", "other", "--docker", "host=unix:///nowhere.sock")
+    linked.made("context", "create", "other", "--docker", "host=unix:///proc/nowhere.sock")
     linked.made("context", "use", "other")
     assert listed(linked)["multi"]["Current"] is False
 
@@ -192,7 +192,7 @@ USE_REFUSED = [
 
 @pytest.mark.parametrize(("name", "words"), USE_REFUSED, ids=[case[0] for case in USE_REFUSED])
 def test_use_of_what_is_no_builder_is_refused(linked: Docker, name: str, words: str) -> None:
-    linked.made("context", "create", "other", "--docker", "host=unix:///nowhere.sock")
+    linked.made("context", "create", "other", "--docker", "host=unix:///proc/nowhere.sock")
     result = linked("buildx", "use", name)
     assert result.rc == 1
     assert words in result.err
@@ -236,7 +236,7 @@ def test_a_context_is_not_removed_as_a_builder(linked: Docker) -> None:
 
 def test_ls_answers_for_dead_engines_with_exit_code_0(linked: Docker) -> None:
     linked.made("buildx", "create", "--name", "multi", "light")
-    linked.made("context", "update", "light", "--docker", "host=unix:///nowhere.sock")
+    linked.made("context", "update", "light", "--docker", "host=unix:///proc/nowhere.sock")
     result = linked.made("buildx", "ls")
     assert "Failed to get status for multi (multi0): failed to connect to the docker API" in result.err
     assert "Cannot load builder light: failed to connect to the docker API" in result.err
@@ -246,7 +246,7 @@ def test_ls_answers_for_dead_engines_with_exit_code_0(linked: Docker) -> None:
 
 def test_a_builder_of_a_dead_engine_is_forgotten_although_rm_fails(linked: Docker) -> None:
     linked.made("buildx", "create", "--name", "multi", "light")
-    linked.made("context", "update", "light", "--docker", "host=unix:///nowhere.sock")
+    linked.made("context", "update", "light", "--docker", "host=unix:///proc/nowhere.sock")
     result = linked("buildx", "rm", "multi")
     assert result.rc == 1
     assert "failed to remove multi: failed to stop node multi0" in result.err

@@ -65,7 +65,7 @@ def test_create_refuses_a_name_that_exists(docker: Docker) -> None:
 
 REFUSED = [
     ("host=/run/x.sock", "unable to create docker endpoint config", 1),
-    ("host=tcp://h:1,ca=/nope", "open /nope: no such file or directory", 1),
+    ("host=tcp://h:1,ca=/proc/nope", "open /proc/nope: no such file or directory", 1),
     ("host=unix:///x,bogus=1", "unrecognized config key", 1),
     ("host=unix:///x,skip-tls-verify=maybe", 'parsing "maybe": invalid syntax', 1),
     ("host=ssh://u:p@h", "plain-text password is not supported", 1),

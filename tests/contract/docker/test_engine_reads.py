@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("command", ["version", "info", "ps", "images"])
-@pytest.mark.parametrize("host", ["unix:///nowhere/docker.sock", "tcp://127.0.0.1:9"], ids=["unix", "tcp"])
+@pytest.mark.parametrize("host", ["unix:///proc/nowhere/docker.sock", "tcp://127.0.0.1:9"], ids=["unix", "tcp"])
 def test_an_engine_that_does_not_answer_is_named(docker: Docker, command: str, host: str) -> None:
     result = docker("--host", host, command)
     assert result.rc == 1
@@ -31,12 +31,12 @@ def test_an_engine_that_does_not_answer_is_named(docker: Docker, command: str, h
 
 
 def test_what_the_client_knows_is_printed_before_the_failure(docker: Docker) -> None:
-    result = docker("--host", "unix:///nowhere.sock", "version", "--format", "{{.Client.Version}}")
+    result = docker("--host", "unix:///proc/nowhere.sock", "version", "--format", "{{.Client.Version}}")
     assert (result.rc, result.out) == (1, f"{docker.version}\n")
 
 
 def test_a_server_field_of_a_missing_server_is_an_empty_line(docker: Docker) -> None:
-    result = docker("--host", "unix:///nowhere.sock", "version", "--format", "{{.Server.Version}}")
+    result = docker("--host", "unix:///proc/nowhere.sock", "version", "--format", "{{.Server.Version}}")
     assert (result.rc, result.out) == (1, "\n")
 
 
@@ -100,7 +100,7 @@ def test_unknown_and_incomplete_options_exit_with_125(docker: Docker, light_engi
 
 
 def test_a_bad_filter_is_refused_before_the_engine_is_asked(docker: Docker) -> None:
-    result = docker("--host", "unix:///nowhere.sock", "ps", "--filter", "bad")
+    result = docker("--host", "unix:///proc/nowhere.sock", "ps", "--filter", "bad")
     assert result.rc == 125
     assert "bad format of filter" in result.err
 

@@ -22,7 +22,7 @@ CONTEXTS: list[Step] = [
     ("context", "create", "ddd", "--from", "aaa", "--docker", "host=unix:///x"),
     ("context", "create", "eee", "--docker", "host=unix:///tmp/a.sock,bogus=1"),
     ("context", "create", "fff", "--docker", "host=tcp://1.2.3.4:2376,skip-tls-verify=true"),
-    ("context", "create", "ggg", "--docker", "host=tcp://1.2.3.4:2376,ca=/nope"),
+    ("context", "create", "ggg", "--docker", "host=tcp://1.2.3.4:2376,ca=/proc/nope"),
     ("context", "create", "hhh", "--docker", "host=ssh://u@h"),
     ("context", "create", "jjj", "--docker", "host=/var/x"),
     ("context", "create", "kkk", "--docker", "skip-tls-verify=1"),
@@ -65,7 +65,7 @@ CONTEXTS: list[Step] = [
 # One driver option only: the real buildx prints several in no order.
 BUILDERS: list[Step] = [
     ("context", "create", "eng", "--docker", "host={engine}"),
-    ("context", "create", "dead", "--docker", "host=unix:///nowhere.sock"),
+    ("context", "create", "dead", "--docker", "host=unix:///proc/nowhere.sock"),
     ("context", "use", "dead"),
     ("buildx", "create", "--name", "multi", "--platform", "linux/amd64,linux/arm64,linux/arm/v7", "eng"),
     ("buildx", "create", "--name", "multi", "eng"),
@@ -74,7 +74,7 @@ BUILDERS: list[Step] = [
     ("buildx", "create", "--name", "multi", "--append", "--node", "other", "--driver", "docker-container", "{engine}"),
     ("buildx", "create", "--name", "opt", "--driver-opt", "network=host", "--buildkitd-flags", "--debug", "eng"),
     ("buildx", "create", "--name", "deadone", "dead"),
-    ("buildx", "create", "--name", "far", "--driver", "remote", "unix:///nowhere.sock"),
+    ("buildx", "create", "--name", "far", "--driver", "remote", "unix:///proc/nowhere.sock"),
     ("buildx", "create", "--name", "x", "--driver", "nope"),
     ("buildx", "create", "--name", "default"),
     ("buildx", "create", "--name", "eng"),

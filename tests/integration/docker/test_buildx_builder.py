@@ -164,7 +164,10 @@ def test_a_damaged_record_is_named(run: ModuleRun, buildx: Path) -> None:
         ({"name": "x", "driver": "remote", "endpoint": "tcp://h:99999"}, "it is an invalid address"),
         ({"name": "x", "driver": "kubernetes", "endpoint": "kubernetes://[h"}, "it is an invalid address"),
         ({"name": "x", "driver": "docker", "endpoint": "y"}, "the docker context of the same name"),
-        ({"name": "x", "buildkitd_config": {"registry": {"r": {"ca": ["/nowhere.pem"]}}}}, "Could not read '/nowhere.pem'"),
+        (
+            {"name": "x", "buildkitd_config": {"registry": {"r": {"ca": ["/proc/nowhere.pem"]}}}},
+            "Could not read '/proc/nowhere.pem'",
+        ),
         ({"name": "x", "endpoint": "nowhere"}, "docker context 'nowhere' does not exist"),
     ],
 )
@@ -254,7 +257,7 @@ def test_another_builder_with_odd_settings_stops_nothing(
 
 def test_a_builder_that_goes_needs_no_certificates(run: ModuleRun, buildx: Path, listening: str) -> None:
     record(buildx, "far", listening, "remote")
-    settings = {"registry": {"r.example": {"ca": ["/nowhere.pem"]}}}
+    settings = {"registry": {"r.example": {"ca": ["/proc/nowhere.pem"]}}}
     assert run("buildx_builder", builders=[{"name": "far", "state": "absent", "buildkitd_config": settings}])["changed"]
 
 
@@ -559,7 +562,7 @@ def test_a_builder_in_pods_comes_changes_and_goes(run: ModuleRun, buildx: Path, 
     assert (node["endpoint"], node["status"]) == (noted, "inactive")
     assert node["driver_opts"] == {"namespace": "builds", "replicas": "2", "timeout": "1s"}
     assert noted in docker("buildx", "inspect", "pods")
-    record(buildx, "other", "unix:///nowhere.sock")
+    record(buildx, "other", "unix:///proc/nowhere.sock")
     other = (buildx / ".docker/buildx/instances/other").read_bytes()
     changed = rhythm(run, buildx, builders=[in_pods(labels="team=a,tier=b", rootless=True)])
     assert changed["actions"][0] == "remove builder 'pods' (to create it again: driver options)"

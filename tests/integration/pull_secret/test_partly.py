@@ -67,7 +67,7 @@ def limited(apiserver: ApiServer) -> tuple[dict[str, Any], dict[str, Any]]:
     return document["clusters"][0]["cluster"], document["users"][0]["user"]
 
 
-EXEC = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/nowhere/login", "interactiveMode": "Never"}}
+EXEC = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "/proc/nowhere/login", "interactiveMode": "Never"}}
 NO_AUTHORITY = {"server": "https://127.0.0.1:9", "certificate-authority-data": "eA=="}
 BAD = [
     pytest.param(({"server": "https://127.0.0.1:9"}, EXEC, "Could not log in to kube context 'second'"), id="login program"),

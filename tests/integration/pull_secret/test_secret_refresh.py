@@ -96,7 +96,7 @@ def test_no_token_in_the_arguments_of_any_process(play: Play, apiserver: ApiServ
             {"secret_refresh_registries": [{"host": HOST, "profile": "absent"}]}, "'absent' does not exist", id="no profile"
         ),
         pytest.param({"secret_refresh_context": "colima-nowhere"}, "kube context 'colima-nowhere'", id="no context"),
-        pytest.param({"secret_refresh_kubeconfig": "/nowhere"}, "kube context 'colima-k8s'", id="no kubeconfig"),
+        pytest.param({"secret_refresh_kubeconfig": "/proc/nowhere"}, "kube context 'colima-k8s'", id="no kubeconfig"),
         pytest.param({"secret_refresh_namespaces": ["Team A"]}, "namespace 'Team A'", id="no name for a namespace"),
         pytest.param({"secret_refresh_namespaces": ["nowhere"]}, "the namespace does not exist", id="no namespace"),
         pytest.param({"secret_refresh_before": "13h"}, "secret_refresh_before '13h'", id="longer than a token lives"),

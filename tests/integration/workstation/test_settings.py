@@ -161,8 +161,8 @@ BY_HAND = {
         "Create it with 'aws configure sso --profile dve', or correct the name. (hosts.yml:",
     ),
     "a kubeconfig that is not there": Mistake(
-        {"secret_refresh_kubeconfig": "/nowhere/config", "secret_refresh_registries": [REGISTRY]},
-        "Could not use kubeconfig '/nowhere/config': it does not exist. Correct its path. (hosts.yml:",
+        {"secret_refresh_kubeconfig": "/proc/nowhere/config", "secret_refresh_registries": [REGISTRY]},
+        "Could not use kubeconfig '/proc/nowhere/config': it does not exist. Correct its path. (hosts.yml:",
     ),
     "a kube context that is not there": Mistake(
         {"secret_refresh_context": ["colima-k8s", "colma-k8s"], "secret_refresh_registries": [REGISTRY]},

@@ -27,7 +27,7 @@ KIND = Kind("tools.version", "versions")
 )
 def test_a_version_is_a_check(tool: str, version: tuple[int, ...], status: str, found: str) -> None:
     (one,) = findings({tool: version})
-    check = judged(KIND, tool, one, "/nowhere")
+    check = judged(KIND, tool, one, "/proc/nowhere")
     assert (check.status, check.found, check.about) == (status, found, tool)
     assert bool(check.remedy) == (status == "broken")
 

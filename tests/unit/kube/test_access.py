@@ -260,7 +260,7 @@ def test_impersonation_that_is_not_supported_is_refused_beside_a_login_plug_in(t
 @pytest.mark.parametrize(
     ("script", "entry", "why"),
     [
-        pytest.param("", {"command": "/nowhere"}, "'/nowhere' is not installed or not on PATH", id="missing"),
+        pytest.param("", {"command": "/proc/nowhere"}, "'/proc/nowhere' is not installed or not on PATH", id="missing"),
         pytest.param("", {"interactiveMode": "Always"}, "needs a terminal (interactiveMode: Always)", id="interactive"),
         pytest.param("echo '[[['", {}, "gave no credentials", id="garbage"),
         pytest.param("echo a token; echo no session >&2; exit 3", {}, "failed with exit code 3 (no session)", id="fails"),

@@ -70,7 +70,7 @@ def test_a_timer_that_would_find_nothing_on_this_machine_is_told(tmp_path: Path)
     (tmp_path / "there").touch()
     assert missing_on_this_machine(timer, ["there", str(tmp_path / "there")]) is None
     assert "needs '/not/there'" in str(missing_on_this_machine(timer, ["/not/there"]))
-    assert "needs '/nowhere'" in str(missing_on_this_machine(replace(timer, directory="/nowhere"), []))
-    assert "'/nowhere/python3' is not a program" in str(
-        missing_on_this_machine(replace(timer, command=("/nowhere/python3",)), [])
+    assert "needs '/proc/nowhere'" in str(missing_on_this_machine(replace(timer, directory="/proc/nowhere"), []))
+    assert "'/proc/nowhere/python3' is not a program" in str(
+        missing_on_this_machine(replace(timer, command=("/proc/nowhere/python3",)), [])
     )
