@@ -44,21 +44,14 @@ def _ways(node: Node, size: int) -> tuple[Callable[[], None], Callable[[], None]
     def built() -> None:
         pod, image = edited(), "docker.io/me/app:dev"
         node.build(image, context)
-        _run(node, pod, image, "Never")
+        node.run(pod, image, secret=SECRET)
 
     def pulled() -> None:
         pod, image = edited(), f"{HOST}/app:dev"
         node.build_and_push(image, context)
-        _run(node, pod, image, "Always")
+        node.run(pod, image, pull="Always", secret=SECRET)
 
     return built, pulled
-
-
-def _run(node: Node, pod: str, image: str, pull: str) -> None:
-    spec = json.dumps({"spec": {"imagePullSecrets": [{"name": SECRET}]}})
-    kubectl = node.cluster.kubectl
-    kubectl("run", pod, f"--image={image}", f"--image-pull-policy={pull}", "--restart=Never", f"--overrides={spec}")
-    kubectl("wait", f"pod/{pod}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s")
 
 
 @contextmanager

@@ -75,9 +75,11 @@ class Ends:
 
     def check_target(self) -> None:
         """Raise InputError for a profile that is not there."""
+        if not self.profile or Path(self.target.side.api.path).exists():
+            return
         paths = resolve(os.environ, platform.system())
         known = [str(one) for one in known_profiles(paths, with_disks=False)]
-        if self.profile and str(self.profile) not in known and not Path(self.target.side.api.path).exists():
+        if str(self.profile) not in known:
             remedy = f"There are: {', '.join(known) or 'none'}.{suggestion(str(self.profile), known)}"
             raise InputError(f"move to profile '{self.profile}'", "there is no such profile", remedy)
 

@@ -36,6 +36,11 @@ class Image:
         """What a person calls it."""
         return self.tags[0] if self.tags else self.id.removeprefix("sha256:")[:12]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What an engine is asked for: its tags, or its id where it has none."""
+        return self.tags or (self.id,)
+
 
 def same(one: Image, other: Image) -> bool:
     """Whether two images are the same. Engines that store images in different ways give them different ids."""
@@ -153,10 +158,9 @@ class Found:
 
 @dataclass(frozen=True)
 class CopyImages(Step):
-    """Copy images in one stream. names: what the source is asked for."""
+    """Copy images in one stream."""
 
     images: tuple[Image, ...] = field(kw_only=True)
-    names: tuple[str, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -167,8 +167,7 @@ def _batch(images: tuple[Image, ...]) -> CopyImages:
     names = [image.name for image in images]
     target = f"image '{names[0]}'" if len(names) == 1 else f"{len(names)} images"
     detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {listed(names)}"
-    asked = tuple(name for image in images for name in (image.tags or (image.id,)))
-    return CopyImages("copy", target, detail, images=images, names=asked)
+    return CopyImages("copy", target, detail, images=images)
 
 
 def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:

@@ -168,7 +168,7 @@ class Mover(Subject[Wish, Found]):
             # An earlier step may have brought what this one shares with it.
             there = replace(self.found.target, images=tuple(inventory.images(target.api)))
         known = images.known_blobs(there, step.images, self.record.blobs())
-        blobs = self.ends.source.send_images(target, step.images, step.names, known)
+        blobs = self.ends.source.send_images(target, step.images, known)
         if there.contents:
             self.record.note_blobs(blobs)
 

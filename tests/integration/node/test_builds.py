@@ -13,24 +13,18 @@ from tests.support.builds.node import Node, machine
 pytestmark = pytest.mark.real("node", "registry", "buildkit", "buildx")
 
 
-def run(node: Node, pod: str, image: str, until: str) -> None:
-    """Run a pod once, of an image that is not pulled, until its status says this."""
-    node.cluster.kubectl("run", pod, f"--image={image}", "--image-pull-policy=Never", "--restart=Never")
-    node.cluster.kubectl("wait", f"pod/{pod}", f"--for=jsonpath={until}", "--timeout=60s")
-
-
 def test_the_next_pod_runs_what_was_just_built_and_edited(node: Node, tmp_path: Path) -> None:
     context = context_of(tmp_path / "app", "cat", ["/words"])
     for words in ("one", "two"):
         (context / "words").write_text(words)
         node.build("docker.io/me/app:dev", context)
-        run(node, words, "me/app:dev", "{.status.phase}=Succeeded")
+        node.run(words, "me/app:dev")
         assert node.cluster.kubelet.said(words) == words
 
 
 def test_a_name_without_its_registry_is_not_found(node: Node, tmp_path: Path) -> None:
     node.build("me/trap:dev", context_of(tmp_path / "app", "cat", ["/words"]))
-    run(node, "trap", "me/trap:dev", "{.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull")
+    node.run("trap", "me/trap:dev", "{.status.containerStatuses[0].state.waiting.reason}=ErrImageNeverPull")
     assert node.cluster.kubelet.said("trap") == ""
 
 

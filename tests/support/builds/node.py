@@ -66,6 +66,17 @@ class Node:
         """Build an image straight into the cluster."""
         self._build(image, context, "type=image,unpack=true")
 
+    def run(
+        self, pod: str, image: str, until: str = "{.status.phase}=Succeeded", *, pull: str = "Never", secret: str = ""
+    ) -> None:
+        """Run a pod once, until its status says this. secret: with which its image is pulled."""
+        spec = {"imagePullSecrets": [{"name": secret}]} if secret else {}
+        self.cluster.kubectl(
+            *("run", pod, f"--image={image}", f"--image-pull-policy={pull}", "--restart=Never"),
+            f"--overrides={json.dumps({'spec': spec})}",
+        )
+        self.cluster.kubectl("wait", f"pod/{pod}", f"--for=jsonpath={until}", "--timeout=60s")
+
     def save(self, image: str, context: Path, file: Path) -> None:
         """Build an image into a file, as `docker load` takes it."""
         self._build(image, context, f"type=docker,dest={file}")

@@ -48,7 +48,7 @@ def found(*things: Image | Volume | Container, target: Sequence[Image | Volume] 
 
 
 def copied(plan: Plan) -> list[str]:
-    images = [name for step in plan.steps if isinstance(step, CopyImages) for name in step.names]
+    images = [name for step in plan.steps if isinstance(step, CopyImages) for image in step.images for name in image.names]
     return [*images, *(step.volume.name for step in plan.steps if isinstance(step, CopyVolume))]
 
 

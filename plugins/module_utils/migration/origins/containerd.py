@@ -95,11 +95,8 @@ class ContainerdOrigin:
     def sweep(self, doing: str, complete: Collection[str]) -> None:
         """Do nothing: no move fills volumes here."""
 
-    def send_images(
-        self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
-    ) -> dict[str, tuple[str, ...]]:
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that it is told."""
-        del names
         streams: dict[str, list[Image]] = {}
         for image in some:
             streams.setdefault(self.platforms.get(image.name, ""), []).append(image)

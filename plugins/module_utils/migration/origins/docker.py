@@ -50,11 +50,9 @@ class DockerOrigin:
         with self.place.side.trouble(doing):
             volumes.sweep(self.place, complete)
 
-    def send_images(
-        self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
-    ) -> dict[str, tuple[str, ...]]:
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Copy images in one stream."""
-        return images.copy(self.place.side, target, some, names, known)
+        return images.copy(self.place.side, target, some, known)
 
     def send_volume(self, target: Place, what: Volume) -> str:
         """Copy a volume from helper to helper."""

@@ -34,9 +34,7 @@ class Origin(Protocol):
     def sweep(self, doing: str, complete: Collection[str]) -> None:
         """Remove volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
 
-    def send_images(
-        self, target: Side, some: Sequence[Image], names: Sequence[str], known: Collection[str]
-    ) -> dict[str, tuple[str, ...]]:
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Copy images. known: blobs that the target has. Returns the blobs of what arrived, by the images' ids there."""
 
     def send_volume(self, target: Place, what: Volume) -> str:

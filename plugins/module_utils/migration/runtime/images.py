@@ -19,7 +19,7 @@ _PATIENCE = 15
 
 def save_images(source: Side, step: SaveImages, place: Path) -> None:
     """Write images into their file, and beside it what it holds. An archive that ends too early is none."""
-    names = [name for one in step.images for name in (one.tags or (one.id,))]
+    names = [name for one in step.images for name in one.names]
     query = "&".join(f"names={quote(name, safe='')}" for name in names)
     found = hashlib.sha256()
     meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))

@@ -19,11 +19,9 @@ from .sides import Meter, Side
 _PATIENCE = 15
 
 
-def copy(
-    source: Side, target: Side, images: Sequence[Image], names: Sequence[str], known: Collection[str]
-) -> dict[str, tuple[str, ...]]:
+def copy(source: Side, target: Side, images: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Copy images as one engine packs them, see receive()."""
-    query = "&".join(f"names={quote(name, safe='')}" for name in names)
+    query = "&".join(f"names={quote(name, safe='')}" for image in images for name in image.names)
     doing = doing_with(images)
     with source.trouble(doing):
         download = source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE)
@@ -90,7 +88,7 @@ def known_blobs(target: Inventory, images: Sequence[Image], noted: Mapping[str, 
 
 def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
     """Look at a copy, under each of its names, and yield what is there. Raises NotVerified."""
-    for name in image.tags or (image.id,):
+    for name in image.names:
         found = image_of(target.api.ask("GET", f"/images/{quote(name, safe='/:@')}/json"))
         if not same(found, image):
             reason = f"the target has {found.id[:19]} under that name, the source {image.id[:19]}"

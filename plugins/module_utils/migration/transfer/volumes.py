@@ -155,8 +155,7 @@ def contents(place: Place, name: str, doing: str) -> Contents:
 
 def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replace: bool, again: bool) -> None:
     """Give a filled volume its name. moved: its digest. again: an earlier run may have done so, and not lived to note it."""
-    doing = f"copy volume '{what.name}'"
-    api = target.side.api
+    doing, api = doing_with(what), target.side.api
     with target.side.trouble(doing):
         if again and _exists(target, what.name) and digest(target, what.name, doing) == moved:
             remove(target, filled)
