@@ -46,6 +46,15 @@ options:
       - Of a command that stops VMs in which nothing has run for so long, that time, as in M(laptop.containers.colima_profile).
         A text that is not a time is refused here, and not by each run.
     type: str
+  limit:
+    description:
+      - Of a command that ends what takes longer, the minutes that it was given for that. A number that is not above 0 is refused
+        here, and not by each run.
+    type: float
+  jitter:
+    description:
+      - Of a command that begins at a moment of so many minutes, these. A number below 0 is refused here, and not by each run.
+    type: float
   environment:
     description:
       - Variables for the command. An empty one removes an inherited variable. Names of secrets are refused, as the file is not

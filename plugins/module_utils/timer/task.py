@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.durations import duration_from
+from ..core.errors import InputError
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
 from ..core.system.home import home
@@ -41,6 +42,8 @@ class UserTimer(Subject[Desired, Installed]):
         "every": {"type": "int", "default": 60},
         "refresh_before": {"type": "str"},
         "idle_for": {"type": "str"},
+        "limit": {"type": "float"},
+        "jitter": {"type": "float"},
         "environment": {"type": "dict", "default": {}},
         "programs": {"type": "list", "elements": "str", "default": []},
         "inherit": {"type": "list", "elements": "str", "default": []},
@@ -76,6 +79,7 @@ class UserTimer(Subject[Desired, Installed]):
         )
         if params["idle_for"]:
             duration_from(params["idle_for"], "idle_for")
+        _check_minutes(params)
         if not params["here"]:
             raise elsewhere(timer)
         check_timer(timer)
@@ -112,6 +116,17 @@ class UserTimer(Subject[Desired, Installed]):
 
 
 SUBJECT = UserTimer
+
+
+def _check_minutes(params: Mapping[str, Any]) -> None:
+    """Raise InputError for minutes that the command itself can't use: each of its runs would fail."""
+    for option, why_not, remedy in (
+        ("limit", "nothing ends in that time", "Set it to minutes, such as 15."),
+        ("jitter", "it is less than 0", "Set it to minutes, or to 0 for none."),
+    ):
+        minutes = params[option]
+        if minutes is not None and (minutes < 0 or (minutes == 0 and option == "limit")):
+            raise InputError(f"use {minutes:g} as O({option})", why_not, remedy)
 
 
 def _look_around(timer: Timer, params: Mapping[str, Any], check_mode: bool) -> Iterable[str]:

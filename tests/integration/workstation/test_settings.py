@@ -200,6 +200,10 @@ BY_HAND = {
         {"workstation_idle_stop": True},
         "Could not use 'True' as workstation_idle_stop: it is not a time such as 7d, 2h or 1h30m. Correct it. (hosts.yml:",
     ),
+    "a limit below 0": Mistake(
+        {"workstation_idle_stop": "2h", "idle_stop_limit": -5},
+        "Could not use -5 as idle_stop_limit: nothing ends in that time. Set it to minutes, such as 15. (hosts.yml:",
+    ),
     "an undefined variable": Mistake(
         {"colima_profiles": "{{ my_profils }}", "my_profiles": []},
         "Could not read 'colima_profiles': 'my_profils' is undefined. Did you mean 'my_profiles'? (hosts.yml:",
