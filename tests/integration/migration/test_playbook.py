@@ -107,6 +107,7 @@ def test_what_runs_in_the_old_engines_kubernetes_moves_where_it_is_named(lab: La
     tool(lab, "kubectl", "--context", "colima-k8s", "get", "namespace", "shop")
 
 
+@pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
