@@ -122,6 +122,9 @@ def check_settings(
     """
     play = task.get_play()
     tasks = tasks_of(play)
+    if role_of(task) not in map(role_of, tasks):
+        # A play does not have the tasks of a role that it includes.
+        tasks.append(task)
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
     roles = {role_of(one): one._role for one in tasks if one._role}
     names = {role_of(one) for one in reached}

@@ -396,9 +396,11 @@ def test_another_runtime_needs_the_name_repeated(lab: ColimaLab) -> None:
     lab.converge(DOCKER)
     lab.put_marker("dev")
     wanted = {**DOCKER, "runtime": "containerd"}
-    for policy in ("refuse", "recreate", "recreate_with_data_loss"):
+    for policy in ("refuse", "recreate_with_data_loss"):
         with pytest.raises(RefusedStep, match="confirm_data_loss"):
             lab.converge(wanted, on_fixed_change=policy)
+    waits = lab.converge(wanted, on_fixed_change="recreate")
+    assert (waits.actions, [one.kind for one in waits.pending]) == ((), ["move"])
     assert lab.has_marker("dev")
     lab.converge(wanted, on_fixed_change="recreate_with_data_loss", confirm_data_loss=["dev"])
     assert (applied(lab, "dev")["runtime"], lab.has_marker("dev")) == ("containerd", False)

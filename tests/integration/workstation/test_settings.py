@@ -37,7 +37,7 @@ class Mistake(NamedTuple):
 def specs() -> dict[str, dict[str, Any]]:
     """Return the documented variables of the roles that the playbook runs, with their specifications."""
     found: dict[str, dict[str, Any]] = {}
-    for role in re.findall(r"name: laptop\.containers\.(\w+)", PLAYBOOK.read_text()):
+    for role in re.findall(r"import_role:\s+name: laptop\.containers\.(\w+)", PLAYBOOK.read_text()):
         text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()
         found |= yaml.safe_load(text)["argument_specs"]["main"]["options"]
     return found
@@ -222,6 +222,15 @@ BY_HAND = {
     "an unknown filter": Mistake(
         {"colima_restart": "{{ 'never' | nosuch }}"}, "No filter named 'nosuch'. Correct its template. (hosts.yml:"
     ),
+    "a name of the role that only a recreation includes": Mistake(
+        {"colima_on_fixed_change": "recreate", "move_stpo": "always"}, "Did you mean 'move_stop'?"
+    ),
+    "a mapping for a list, with recreation": Mistake(
+        {"colima_on_fixed_change": "recreate", "colima_profiles": {"k8s": {}}}, "it is a mapping, not a list."
+    ),
+    "a text for an entry, with recreation": Mistake(
+        {"colima_on_fixed_change": "recreate", "colima_profiles": ["k8s"]}, "not a mapping. Write its options"
+    ),
     "a name without its underscore": Mistake({"colimaprofiles": []}, "Did you mean 'colima_profiles'?"),
 }
 MISTAKES = {**dict(generated()), **dict(in_entries()), **BY_HAND}
@@ -306,6 +315,9 @@ def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str)
     found: dict[str, list[str]] = {}
     for line in recorded.read_text().splitlines():
         one = json.loads(line)
+        if one["result"].get("msg") == "All items completed":
+            # Of a role that was included.
+            continue
         lines = str(one["result"].get("msg", "")).splitlines()
         found.setdefault(one["host"], []).extend(re.sub(r"^ *\d+\. ", "", line) for line in lines[1:] or lines)
     return found, done.stdout + done.stderr
