@@ -78,7 +78,7 @@ options:
     default: 300
   unattended:
     description:
-      - Whether nobody looks at a plan before. Then a move that would leave something behind in the old VM is refused, and for a
+      - Whether no one sees the plan first. Then a move that would leave something behind in the old VM is refused, and for a
         profile that is not there nothing is to be moved.
     type: bool
     default: false

@@ -120,7 +120,9 @@ MINE = {
 def off_by_default() -> Iterator[str]:
     """Yield the settings of the workstation that switch something on, as far as that shows in an empty default."""
     run = yaml.safe_load((ROOT / "playbooks" / "workstation.yml").read_text())[0]["tasks"]
-    used = {task["ansible.builtin.import_role"]["name"].rpartition(".")[2] for task in run}
+    used = {
+        task["ansible.builtin.import_role"]["name"].rpartition(".")[2] for task in run if "ansible.builtin.import_role" in task
+    }
     for specs in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
         role = specs.parts[-3]
         if role not in ON_REQUEST:

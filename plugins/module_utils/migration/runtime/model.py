@@ -95,7 +95,7 @@ class Kept:
 class Wish:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
 
-    unattended: nobody has looked at a plan, so nothing may stay behind.
+    unattended: no one has seen the plan, so nothing may stay behind.
     """
 
     phase: str

@@ -169,7 +169,7 @@ def test_containers_may_be_ended_and_what_stays_is_named() -> None:
     assert "db" in volumes and "mine" in containers and "k8s_web" not in containers
 
 
-def test_a_move_that_nobody_looks_at_takes_all_or_is_refused() -> None:
+def test_an_unattended_move_takes_all_or_is_refused() -> None:
     unattended = replace(WISH, unattended=True)
     assert plan_leaving(FOUND, unattended).steps == plan_leaving(FOUND, WISH).steps
     plan = plan_leaving(replace(FOUND, engine=replace(ENGINE, volumes=(Volume("db"),))), unattended)
@@ -180,7 +180,7 @@ def test_a_move_that_nobody_looks_at_takes_all_or_is_refused() -> None:
     )
 
 
-def test_where_nobody_looks_a_profile_that_is_not_there_has_nothing_to_be_moved() -> None:
+def test_an_unattended_move_needs_no_profile() -> None:
     nothing, unattended = Found(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
     assert plan_leaving(nothing, unattended) == Plan()
     assert plan_leaving(nothing, WISH).refusals
