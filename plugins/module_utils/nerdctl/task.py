@@ -21,6 +21,7 @@ from ..core.subject import Outcome, Subject
 from ..core.system.command import Cli
 from ..core.system.files import aside, read_file, rename_new, write_file
 from ..core.system.lock import user_files
+from ..core.system.logfmt import final_message
 from .completion import (
     MARK,
     SHELLS,
@@ -208,7 +209,7 @@ def _ask_nerdctl(colima: str, profile: str, shell: str) -> tuple[str, str]:
     try:
         done = Cli(colima).run("nerdctl", "--profile", profile, "--", "completion", shell, timeout=_SECONDS)
     except CommandFailed as failure:
-        return "", str(failure.context.get("stderr") or "").strip().rpartition("\n")[2] or failure.message
+        return "", final_message(str(failure.context.get("stderr") or "")) or failure.message
     if "nerdctl" not in done.stdout:
         return "", "it printed none"
     return f"{done.stdout.rstrip()}\n\n{MARK}\n", ""

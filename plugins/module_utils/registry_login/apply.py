@@ -17,6 +17,7 @@ from typing import Any
 from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError, naming_files
 from ..core.system.command import Cli
 from ..core.system.files import read_file, replace_if_unchanged
+from ..core.system.logfmt import final_message
 from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
 from ..ecr.lease import TokenLike, lease_of
@@ -45,7 +46,6 @@ _SECONDS = 60.0
 # Without an engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
 _NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
-_LOGFMT = re.compile(r'level=\w+ msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 DONE = {
     LOG_IN: "logged_in",
     LOG_OUT: "logged_out",
@@ -202,14 +202,8 @@ def _masked(text: str, password: str) -> str:
 
 
 def _said(text: str) -> str:
-    """Return the last line that tells something: colima closes with 'exit status 1', warnings come first."""
-    final = ""
-    for line in (line.strip() for line in text.splitlines()):
-        found = _LOGFMT.search(line)
-        message = (found[1] or found[2] or "").replace('\\"', '"') if found else line
-        if message and not re.fullmatch(r"exit status \d+", message):
-            final = message
-    return _PREFIX.sub("", final)[:300].rstrip(". ") or "the command failed and said nothing"
+    """Return what a tool gave as its reason, on one line."""
+    return _PREFIX.sub("", final_message(text))[:300].rstrip(". ") or "the command failed and said nothing"
 
 
 def _next_step(why: str, item: Item) -> str:

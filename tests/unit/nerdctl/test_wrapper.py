@@ -303,7 +303,7 @@ def test_completion_of_a_stopped_profile_is_pending(run: ModuleRun, home: Path, 
     options: dict[str, Any] = {"wrappers": [{"profile": "k8s"}], "completion": ["bash"]}
     result = run("nerdctl_wrapper", **options)
     assert result["actions"] == [f"write nerdctl wrapper '{home}/.local/bin/nerdctl' (for profile 'k8s')"]
-    assert "colima is not running" in result["pending"][0]["reason"]
+    assert result["pending"][0]["reason"] == "nerdctl in profile 'k8s' did not print it (colima is not running)"
     assert "colima start k8s" in result["pending"][0]["remedy"]
     assert not run("nerdctl_wrapper", **options)["changed"]
     (home / "stopped").unlink()

@@ -7,6 +7,7 @@ import re
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, InputError, ToolMissing
+from ...core.system.logfmt import message_of
 
 UNLOCK = "unlock its data disk"
 FORCE_STOP = "end its remains"
@@ -44,7 +45,6 @@ _HINTS = (
 _NO_KVM = re.compile(r"Could not access KVM kernel module: ([\w ]+)")
 _MAY_NOT = "Run 'sudo usermod -aG kvm $USER', log out and in, and run again"
 _HAS_NOT = "Switch virtualisation (VT-x, AMD-V) on in the firmware, or run 'sudo modprobe kvm_intel' (kvm_amd), and run again"
-_LOGFMT_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
 def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputError | ToolMissing:
@@ -67,12 +67,7 @@ def last_message(text: str) -> str:
     """Return the last fatal (else the last) message of logfmt lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     fatal = [line for line in lines if "level=fatal" in line]
-    for line in reversed(fatal or lines):
-        found = _LOGFMT_MESSAGE.search(line)
-        message = (found[1] or found[2] or "") if found else line.strip()
-        if message:
-            return message.replace('\\"', '"').replace("\\n", " ").rstrip(".")
-    return ""
+    return next((said.rstrip(".") for said in map(message_of, reversed(fatal or lines)) if said), "")
 
 
 def _reason(stdout: str) -> str:
