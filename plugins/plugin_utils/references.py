@@ -31,12 +31,9 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
         return
     known = {short_name(one["name"]) for one in profiles if one.get("name")}
-    host = works["colima_profile"].get("host")
-    system = host.get("system") if isinstance(host, Mapping) else None
-    paths = resolve(environment, str(system or platform.system()))
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
-        if short and short not in known and not (paths.base / short).is_dir():
+        if short and short not in known and not _directory(works, environment, short).is_dir():
             help_ = suggestion(short, known) or f" Use one of {', '.join(sorted(known))}."
             yield f"Could not use profile '{value}' {where}: colima_profiles does not have it.{help_}", value
 
@@ -46,24 +43,28 @@ def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[
 
     works: as for unknown_profiles. A profile that they do not have is looked up on the laptop.
     """
-    work = works.get("colima_profile", {})
-    listed = work.get("profiles")
+    listed = works.get("colima_profile", {}).get("profiles")
     entries = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
     stated = {short_name(one.get("name")): one.get("runtime") for one in entries}
-    host = work.get("host")
-    system = host.get("system") if isinstance(host, Mapping) else None
-    base = resolve(environment, str(system or platform.system())).base
     fit = [name for name, runtime in stated.items() if name and runtime == "containerd"]
     for value, where, what in _users_of_nerdctl(works):
         short = short_name(value)
         if not short:
             continue
         # What is not stated stays as it is, and is docker in a new profile.
-        runtime = stated.get(short) or _runtime(base / short / "colima.yaml") or ("docker" if short in stated else "containerd")
+        runtime = stated.get(short) or _runtime(_directory(works, environment, short) / "colima.yaml")
+        runtime = runtime or ("docker" if short in stated else "containerd")
         if runtime != "containerd":
             remedy = f"Name one with runtime containerd{', such as ' + repr(fit[0]) if fit else ''}, or leave it out."
             reason = f"its runtime is {runtime}, and {what} with containerd only"
             yield f"Could not use profile '{value}' {where}: {reason}. {remedy}", value
+
+
+def _directory(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str], short: str) -> Path:
+    """Return where colima keeps a profile's settings, on the system that the run takes the laptop for."""
+    host = works.get("colima_profile", {}).get("host")
+    system = host.get("system") if isinstance(host, Mapping) else None
+    return resolve(environment, str(system or platform.system())).base / short
 
 
 def _runtime(settings: Path) -> str:
