@@ -83,7 +83,7 @@ def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | Non
     Returns None when the node can't be asked from here.
     """
     if builder.driver != "docker-container":
-        # A remote buildkitd goes on without its record; what runs in pods is not told.
+        # A remote buildkitd goes on without its record; what runs in pods can't be seen.
         return None if builder.driver == "kubernetes" else False
     host = _docker_host(node.endpoint, hosts) or ""
     if not host.startswith("unix://"):

@@ -123,7 +123,7 @@ def _removal(state: State, item: Wanted) -> Remove:
 
 
 def _keeps_cache(builder: Builder) -> bool:
-    """Whether there is a volume: pods have none unless told, and a remote buildkitd goes on as it is."""
+    """Whether there is a volume: pods have none by default, and a remote buildkitd goes on as it is."""
     if builder.driver == "kubernetes":
         return all("persistent-volume-claim.requests.storage" in (node.driver_opts or {}) for node in builder.nodes)
     return builder.driver == "docker-container"

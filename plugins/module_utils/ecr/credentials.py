@@ -20,7 +20,7 @@ from .registries import Identity
 class Credentials:
     """How credentials were found, and when a login behind them ends. login: the command that renews it.
 
-    method: botocore's word (env, sso, assume-role, ...), empty where there are none; expires None: they don't, or it is not told.
+    method: botocore's word (env, sso, assume-role, ...), empty where there are none; expires None: they don't, or it is unknown.
     renews: whether the login is renewed without the user.
     """
 

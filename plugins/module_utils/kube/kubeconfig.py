@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The user's kubeconfig file: one named entry (cluster, user and context of that name) read, put in place or removed.
 
-Changes nothing else in the file, not even a comment, and the current context only when told. Never shows a credential.
+Changes nothing else in the file, not even a comment, and the current context only when asked to. Never shows a credential.
 """
 
 from __future__ import annotations

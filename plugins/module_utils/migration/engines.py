@@ -166,7 +166,7 @@ def _source(text: str, target: str) -> str:
 
 
 def _of_profile(text: str, paths: Paths) -> str:
-    """Return the address of a running profile, whatever its runtime; empty for what is no profile."""
+    """Return the address of a running profile, whatever its runtime; empty for anything else."""
     name = short_name(text)
     if not name:
         return ""

@@ -66,8 +66,8 @@ def commands(api: Api, containers: Iterable[Container]) -> Iterator[tuple[str, s
     for one in containers:
         # One that was removed a moment ago is not there any more; an image of a running one can be gone.
         with contextlib.suppress(Refused):
-            told = api.ask("GET", f"/containers/{one.id}/json")
-            yield one.name, run_command(told, api.ask("GET", f"/images/{quote(one.image_id)}/json"))
+            found = api.ask("GET", f"/containers/{one.id}/json")
+            yield one.name, run_command(found, api.ask("GET", f"/images/{quote(one.image_id)}/json"))
 
 
 def layers_size(api: Api) -> int:

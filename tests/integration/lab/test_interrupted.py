@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ctrl-C in the middle of a run: what was done until then is told, and the next run goes on."""
+"""Ctrl-C in the middle of a run: the run says what was done until then, and the next run goes on."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def ended_at(lab: Lab, words: str) -> str:
 
 
 def test_what_was_done_is_told_and_the_next_run_goes_on(lab: Lab) -> None:
-    told = ended_at(lab, "  k8s  ")
-    assert "INTERRUPTED colima: the run was ended here. The next one continues what was begun." in told
-    assert "not reached    nerdctl, docker_cli, docker_context, buildx, secret_refresh" in told and "changed " not in told
-    told = ended_at(lab, "docker_context: will create")
-    assert "changed  " in told and "profile 'docker-buildx'" in told and "INTERRUPTED docker_context: " in told
+    said = ended_at(lab, "  k8s  ")
+    assert "INTERRUPTED colima: the run was ended here. The next one continues what was begun." in said
+    assert "not reached    nerdctl, docker_cli, docker_context, buildx, secret_refresh" in said and "changed " not in said
+    said = ended_at(lab, "docker_context: will create")
+    assert "changed  " in said and "profile 'docker-buildx'" in said and "INTERRUPTED docker_context: " in said
     play(lab, PLAYBOOK)
     assert running(lab) == {"k8s", "docker-buildx"}
     assert "changed=0" in play(lab, PLAYBOOK)

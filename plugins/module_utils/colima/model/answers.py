@@ -61,7 +61,7 @@ class Store:
 
 @dataclass(frozen=True)
 class K3s:
-    """What a guest says of its k3s. port 0: it was never installed; version empty: not told."""
+    """What a guest says of its k3s. port 0: it was never installed; version empty: unknown."""
 
     port: int = 0
     version: str = ""

@@ -54,7 +54,7 @@ class Host:
 
     @property
     def vm_type(self) -> str:
-        """The VM type that colima takes here unless told."""
+        """The VM type that colima takes here by default."""
         return "vz" if self.can(MACOS_13) else "qemu"
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ def _has_texts(item: Any, *names: str) -> bool:
 
 
 def default_mount_type(vm_type: str) -> str:
-    """Return how colima shares directories with a VM of this type unless told."""
+    """Return how colima shares directories with a VM of this type by default."""
     return "virtiofs" if vm_type in ("vz", "krunkit") else "sshfs"
 
 

@@ -69,7 +69,7 @@ SETTINGS: tuple[Setting, ...] = (
     _same("hostname", str, ""),
     _same("cpu_type", str, ""),
     _same("kubernetes.enabled", bool, False),
-    # Empty: the version that this colima installs unless told.
+    # Empty: the version that this colima installs by default.
     _same("kubernetes.version", str, ""),
     Setting("kubernetes.k3s_args", "kubernetes.k3sArgs", list, ["--disable=traefik"], absent=["--disable=traefik"]),
     _same("kubernetes.port", int, 0, CREATE, since=(0, 9, 1), least=0),
@@ -124,7 +124,7 @@ DATA_DISK_SINCE: Version = (0, 9, 0)
 INCUS_KEEPS_DATA_SINCE: Version = (0, 10, 2)
 
 
-# What each colima installs unless told.
+# What each colima installs by default.
 _K3S = (
     ((0, 10, 0), "v1.35.0+k3s1"),
     ((0, 9, 0), "v1.33.4+k3s1"),
@@ -134,5 +134,5 @@ _K3S = (
 
 
 def k3s_of(version: Version | None) -> str:
-    """Return the k3s that this colima installs unless told. None: not known, so the newest."""
+    """Return the k3s that this colima installs by default. None: not known, so the newest."""
     return next(k3s for since, k3s in _K3S if version is None or version >= since)

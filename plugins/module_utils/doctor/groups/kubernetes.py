@@ -137,7 +137,7 @@ def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
         if runtime.startswith("containerd://"):
             yield RUNTIME.ok(runtime, context)
         else:
-            yield RUNTIME.warning(f"it is {runtime or 'not told'}, a shim between Kubernetes and docker", _OWN_PROFILE, context)
+            yield RUNTIME.warning(f"it is {runtime or 'unknown'}, a shim between Kubernetes and docker", _OWN_PROFILE, context)
 
 
 _OWN_PROFILE = "Give Kubernetes a profile of its own with runtime containerd; see the page of the role colima."

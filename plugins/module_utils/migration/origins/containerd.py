@@ -34,7 +34,7 @@ _END = bytes(1024)
 
 
 class _Heard:
-    """When the last bytes have come, where nobody is told how many. moved: by the monotonic clock."""
+    """When the last bytes have come, where their number is unknown. moved: by the monotonic clock."""
 
     def __init__(self) -> None:
         self.moved = time.monotonic()
@@ -96,7 +96,7 @@ class ContainerdOrigin:
         """Do nothing: no move fills volumes here."""
 
     def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that it is told."""
+        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that is named."""
         streams: dict[str, list[Image]] = {}
         for image in some:
             streams.setdefault(self.platforms.get(image.name, ""), []).append(image)

@@ -105,7 +105,7 @@ def _has_left(found: Found) -> bool:
 
 
 def _never_was(found: Found, wish: Wish) -> bool:
-    """Whether there is no VM, and none that is on its way, so that a run which only makes sure has nothing to move."""
+    """Whether the profile has no VM, and none is on its way, so that a run which only makes sure has nothing to move."""
     return wish.unattended and not any(one.state == RETURNING for one in found.kept)
 
 
