@@ -80,7 +80,7 @@ class CallbackModule(CallbackBase):
         self.summaries: dict[str, Summary] = {}
         # Ansible's own objects of the laptops.
         self.hosts: dict[str, Any] = {}
-        # The roles that are at work at this moment, by laptop.
+        # The roles that are at work at this moment, by laptop; between two tasks, the one that was.
         self.at_work: dict[str, str] = {}
         # The tasks that tags let run, with their plays.
         self.tasks: list[tuple[Any, Any]] = []
@@ -109,6 +109,8 @@ class CallbackModule(CallbackBase):
         """Refuse tags that no task has, and note the roles in their order."""
         tasks = tasks_of(play)
         os.environ.pop(CHECKED, None)
+        # A batch of a fleet is a play of its own.
+        self.at_work.clear()
         self.groups = play.get_variable_manager()._inventory.groups
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
@@ -187,19 +189,21 @@ class CallbackModule(CallbackBase):
         """Keep what a failed task did before it failed, and why it failed."""
         self._keep(result, failed=True)
         if not ignore_errors:
-            self._summary(result).failure = failure_of(result.result, role_of(result.task) or result.task.get_name())
+            self._fail(result, failure_of(result.result, role_of(result.task) or result.task.get_name()))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Keep that a laptop does not answer."""
         if result.task.ignore_unreachable:
             self._summary(result).away = sentence_of(result.result)
         else:
-            self._summary(result).failure = Failure("connection", sentence_of(result.result))
+            self._fail(result, Failure("connection", sentence_of(result.result)))
 
     def _summary(self, result: Any) -> Summary:
-        name = result.host.get_name()
-        self.at_work.pop(name, None)
-        return self.summaries.setdefault(name, Summary())
+        return self.summaries.setdefault(result.host.get_name(), Summary())
+
+    def _fail(self, result: Any, failure: Failure) -> None:
+        self.at_work.pop(result.host.get_name(), None)
+        self._summary(result).failure = failure
 
     def _keep(self, result: Any, failed: bool = False) -> None:
         summary, answer, name, action = self._summary(result), result.result, result.host.get_name(), str(result.task.action)
@@ -234,7 +238,7 @@ class CallbackModule(CallbackBase):
             raise SystemExit(2)
 
     def _tell_interrupted(self, owner: int) -> None:
-        """Say what a run has done that ends in the middle of a task: it has no statistics. owner: the run's own process."""
+        """Say what a run has done that was ended before its statistics. owner: the run's own process."""
         if not (self.ours and self.at_work) or os.getpid() != owner:
             return
         self._stop()
