@@ -29,7 +29,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.prof
 from ansible_collections.laptop.containers.plugins.module_utils.colima.report import full_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, WorkstationError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support.colima.strategies import EDGES, NAME
@@ -139,6 +139,7 @@ def test_any_colima_yaml_leads_to_a_plan_and_a_complete_file(text: str) -> None:
 
 @EDGES
 @given(st.dictionaries(st.sampled_from(sorted(defaults(HOST))), VALUES, max_size=3), st.booleans())
+@example(spoilt={"memory": 10**400}, complete=True)
 def test_a_note_of_settings_counts_only_if_it_is_complete_and_typed(spoilt: dict[str, Any], complete: bool) -> None:
     settings_noted = {**defaults(HOST), **spoilt} if complete else spoilt
     try:

@@ -94,7 +94,16 @@ def test_a_night_in_which_the_laptop_slept_does_not_count(lab: ColimaLab) -> Non
     assert reasons(look(lab)) == ["nothing has run in it for 0 minutes only, and O(idle_for) is 120 minutes"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"since": null, "seen": 1}', '{"since": NaN, "seen": NaN}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"since": null, "seen": 1}',
+        '{"since": NaN, "seen": NaN}',
+        pytest.param(f'{{"since": {"9" * 400}, "seen": 1}}', id="no float"),
+    ],
+)
 def test_a_damaged_note_counts_anew(lab: ColimaLab, text: str) -> None:
     look(lab)
     pass_minutes(lab, 120)

@@ -6,7 +6,7 @@ A Config is a flat mapping from option names (kubernetes.enabled) to plain value
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +107,8 @@ def _is_value(setting: Setting, value: Any) -> bool:
     if setting.option == "provision":
         return isinstance(value, list) and all(_has_texts(item, "mode", "script") for item in value)
     if setting.kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        # Of an int that no float can hold, isfinite can't tell.
+        return type(value) in (int, float) and abs(value) <= sys.float_info.max
     if type(value) is not setting.kind:
         return False
     if isinstance(value, dict):

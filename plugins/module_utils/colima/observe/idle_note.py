@@ -24,7 +24,7 @@ def idle_seconds(paths: Paths, name: Name, now: float) -> float | None:
         note = json.loads(text)
         since, seen = float(note["since"]), float(note["seen"])
         started = (paths.instance(name) / "ha.pid").stat().st_mtime
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, OverflowError, TypeError, KeyError, RecursionError):
         return 0.0
     return now - since if started <= since <= seen <= now <= seen + _GAP_SECONDS else 0.0
 
