@@ -66,14 +66,15 @@ def test_docker_works_through_a_context_with_ssh(context: dict[str, Any], run: M
     assert "Accepted publickey for root" in far.log.read_text()
 
 
-def test_an_engine_whose_ssh_server_is_gone_is_reported_with_the_words_of_ssh(
+def test_an_engine_whose_ssh_server_is_gone_is_reported_with_dockers_words(
     context: dict[str, Any], run: ModuleRun, far: SshServer
 ) -> None:
     del context
     far.daemon.kill()
     asked = run("docker_context_info", names=["farm"], reachability=True, timeout=PATIENT)["contexts"][0]["engine"]
     assert asked["reachable"] is False
-    assert "Connection refused" in asked["reason"], asked
+    # On a busy machine ssh ends before docker has written to it, and docker says no more than that.
+    assert any(words in asked["reason"] for words in ("Connection refused", "write |1: broken pipe")), asked
 
 
 def test_the_doctor_knows_the_context_and_does_not_wait_for_it(context: dict[str, Any], run: ModuleRun, far: SshServer) -> None:
