@@ -16,7 +16,7 @@ UTILS = ROOT / "plugins" / "module_utils"
 # A room may use the rooms of lower floors.
 FLOORS = (
     {"core"},
-    {"bootstrap", "brew", "colima_paths", "ecr", "kube", "toolchain"},
+    {"bootstrap", "brew", "colima_paths", "ecr", "kube", "manifest", "toolchain"},
     {"docker", "local_registry", "nerdctl", "network", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},

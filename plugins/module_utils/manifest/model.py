@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One row for each thing of a source, and the three-way comparison of a row with both sides as they are now. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What a thing is."""
+
+    IMAGE = "image"
+    VOLUME = "volume"
+    CLAIM = "claim"
+    OBJECT = "object"
+    CONTAINER = "container"
+    DISK = "disk"
+
+
+class Fate(Enum):
+    """What has become of a thing.
+
+    BEGUN: a copy may exist under its working name, and may be incomplete. FILLED: the copy is complete under its working name.
+    MOVED: it arrived, and both digests were read. LEFT: the user named it to stay behind. IMMOVABLE: it can't be moved.
+    """
+
+    BEGUN = "begun"
+    FILLED = "filled"
+    MOVED = "moved"
+    LEFT = "left"
+    IMMOVABLE = "immovable"
+
+
+@dataclass(frozen=True, order=True)
+class Thing:
+    """A thing of the source. name: what its engine calls it, complete ("registry/name:tag", "namespace/claim")."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A thing as one side has it. digest: of all of its content. identity: of this one thing, such as the time of its creation.
+
+    Two things of equal name have different identities where one was removed and the other was created; "" where the engine has
+    none, as for images, whose digest says everything.
+    """
+
+    digest: str
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What has become of one thing. source: when it left. target: when it arrived; None before that.
+
+    work: the name at the target of a copy that has not arrived. reason: why it was left, or can't be moved; for people.
+    """
+
+    thing: Thing
+    fate: Fate
+    source: Reading | None = None
+    target: Reading | None = None
+    work: str = ""
+    reason: str = ""
+
+
+class Standing(Enum):
+    """How both sides stand to each other.
+
+    NEW: the target has no such thing, and never had. LOST: it had arrived, and is gone from the target. ARRIVED: both sides are
+    equal. SOURCE_CHANGED, TARGET_CHANGED: only that side was used after the arrival. CONFLICT: both were, or the target's thing
+    did not come from this source.
+    """
+
+    NEW = "new"
+    LOST = "lost"
+    ARRIVED = "arrived"
+    SOURCE_CHANGED = "source changed"
+    TARGET_CHANGED = "target changed"
+    CONFLICT = "conflict"
+
+
+def standing(row: Row | None, source: Reading, target: Reading | None) -> Standing:
+    """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted."""
+    arrival = row if row and row.fate is Fate.MOVED else None
+    if target is None:
+        return Standing.LOST if arrival else Standing.NEW
+    if source.digest == target.digest:
+        return Standing.ARRIVED
+    if arrival is None or arrival.source is None or arrival.target is None or arrival.target.identity != target.identity:
+        return Standing.CONFLICT
+    return {
+        (False, False): Standing.ARRIVED,
+        (True, False): Standing.SOURCE_CHANGED,
+        (False, True): Standing.TARGET_CHANGED,
+        (True, True): Standing.CONFLICT,
+    }[source.digest != arrival.source.digest, target.digest != arrival.target.digest]
