@@ -53,6 +53,7 @@ from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.summary import Block, Failure, Summary, Tone, failure_of, sentence_of
 from ..module_utils.progress.view import Follower, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
+from ..plugin_utils.own_settings import settle
 from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
@@ -115,6 +116,7 @@ class CallbackModule(CallbackBase):
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
             return
+        settle(play, play.get_variable_manager()._inventory.get_hosts(play.hosts))
         self._refuse_unknown_tags()
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.

@@ -1,33 +1,69 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The file of one's own settings, where Ansible would pass over it without a word: another name, no file, no settings in it."""
+"""The file of one's own settings: where it is, and where Ansible would pass over it without a word."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-# The variable that names another file, and the file itself; and what playbooks/vars/own.yml makes of them.
+from .plays import templar_of
+
+# The variable that names another file; the file without settings; and the plugin that chooses between them.
 VARIABLE = "workstation_settings"
-_NAME = "settings.yml"
-_FILE, _NONE = "__own_settings", "vars/none.yml"
+_NAME, _NONE, _LOOKUP = "settings.yml", "vars/none.yml", "laptop.containers.own_settings"
+_LOCAL = ("localhost", "127.0.0.1")
+
+
+def file_of(variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> str:
+    """Return the file, which need not exist; vars/none.yml for a laptop other than this machine."""
+
+    def value(name: str, default: str) -> str:
+        return str(templar.template(variables[name])) if name in variables else default
+
+    usual = "local" if value("inventory_hostname", _LOCAL[0]) in _LOCAL else "ssh"
+    if value("ansible_connection", usual) != "local":
+        return _NONE
+    return value(VARIABLE, str(_folder(environment) / _NAME))
+
+
+def settle(play: Any, hosts: Iterable[Any]) -> None:
+    """Let a play read the file under its plain name, where that is the same for all of its laptops.
+
+    Ansible asks for variables three times a task; each time it compiles the template of the name and parses the file.
+    """
+    templates = [entry for entry in play.vars_files if _LOOKUP in str(entry)]
+    if not templates:
+        return
+    found = {str(templar_of(play, host, None).template(templates[0])[0]) for host in hosts}
+    if len(found) != 1:
+        return
+    names = [*found, _NONE]
+    play.vars_files = [names if entry is templates[0] else entry for entry in play.vars_files]
+    for name in names:
+        # Ansible refuses a broken one when it reads it.
+        with contextlib.suppress(Exception):
+            for place in filter(Path.is_file, _places(play.get_loader().get_basedir(), name)):
+                play.get_loader().load_from_file(str(place), cache="all", unsafe=True, trusted_as_template=True)
 
 
 def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environment: Mapping[str, str]) -> Iterator[str]:
     """Yield a sentence for what is wrong with the file that a play reads on this machine; Ansible itself refuses broken YAML."""
-    if _FILE not in str(play.vars_files) or templar.template(variables[_FILE]) == _NONE:
+    reads = any(isinstance(entry, list) and _NONE in entry for entry in play.vars_files)
+    if not reads or file_of(variables, templar, environment) == _NONE:
         return
     if VARIABLE in variables:
         given = str(templar.template(variables[VARIABLE]))
-        places = [Path(str(variables.get("playbook_dir", "")), folder, Path(given).expanduser()) for folder in ("", "vars")]
+        places = _places(str(variables.get("playbook_dir", "")), given)
         file = next((place for place in places if place.is_file()), None)
         if file is None:
             yield f"Could not read your settings '{given}': there is no such file. Correct {VARIABLE}."
             return
     else:
-        folder = Path(environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '')}/.config", "laptop.containers")
+        folder = _folder(environment)
         file = folder / _NAME
         if not file.is_file():
             others = sorted(folder.glob("settings.*")) if folder.is_dir() else []
@@ -35,6 +71,15 @@ def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environm
                 yield f"Could not use your settings '{others[0]}': only {_NAME} is read. Rename it."
             return
     yield from _content(file)
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '')}/.config", "laptop.containers")
+
+
+def _places(directory: str, name: str) -> list[Path]:
+    """Return where Ansible looks for a file of a play. directory: the playbook's."""
+    return [Path(directory, folder, Path(name).expanduser()) for folder in ("", "vars")]
 
 
 def _content(file: Path) -> Iterator[str]:

@@ -1,0 +1,45 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the file of one's own settings is."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: own_settings
+author: The laptop.containers contributors (@laptop-containers)
+short_description: The file of one's own settings
+version_added: 0.1.0
+description:
+  - Returns the file that C(workstation_settings) names, by default C(laptop.containers/settings.yml) below E(XDG_CONFIG_HOME)
+    (C(~/.config)).
+  - They are for the laptop that Ansible runs on. For one that is reached in another way, returns C(vars/none.yml), which
+    has no settings.
+"""
+EXAMPLES = r"""
+- name: Converge the container workstation
+  hosts: laptops
+  vars_files:
+    - ["{{ lookup('laptop.containers.own_settings') }}", vars/none.yml]
+"""
+RETURN = r"""
+_raw:
+  description: The path of one file, which need not exist.
+  type: list
+  elements: str
+"""
+
+import os
+from typing import Any
+
+from ansible.plugins.lookup import LookupBase
+
+from ..plugin_utils.own_settings import file_of
+
+
+class LookupModule(LookupBase):
+    """See DOCUMENTATION."""
+
+    def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **_options: Any) -> list[str]:
+        """Return the file for the laptop whose variables these are."""
+        del terms
+        return [file_of(variables or {}, self._templar, os.environ)]
