@@ -66,11 +66,12 @@ def request_unix(path: str, method: str, target: str, seconds: float, longest: i
     longest: how many bytes of it are read. Raises Silent with the reason when nothing usable answers.
     """
     raw = exchange_unix(path, f"{method} {target} HTTP/1.0\r\nHost: docker\r\n\r\n".encode(), seconds, longest)
-    head, _blank, body = raw.partition(b"\r\n\r\n")
+    # Part of a JSON text is none, so only a head without a text needs its end.
+    head, blank, body = raw.partition(b"\r\n\r\n")
     status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
     try:
         number = int(status.split()[1])
-        return number, None if number == _NO_CONTENT else json.loads(body)
+        return number, None if number == _NO_CONTENT and blank else json.loads(body)
     except (ValueError, IndexError, RecursionError):
         raise Silent(f"what answers is not a docker engine ({status[:60]})" if status else "it hung up") from None
 

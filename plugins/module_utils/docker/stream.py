@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Talks with a docker engine about what has no bound: images and files as tar streams, and the input and output of a container.
 
-Small questions are those of engine.py. Here nothing is decided, and nothing is held in memory but one piece.
+Small questions are those of engine.py. Here nothing is decided, and nothing is held in memory but one piece. An answer that is
+cut anywhere, its head too, is none; http.client takes half of a head for all of it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from .engine import Silent
@@ -18,6 +19,9 @@ from .engine import Silent
 PIECE = 1 << 18
 _LONGEST_HEAD = 1 << 16
 _LONGEST_ANSWER = 64 << 20
+_WITHOUT_CONTENT = (204, 304)
+_REFUSALS = 400
+_NO_ENGINE, _CUT = "what answers is not a docker engine", "it hung up in the middle of its answer"
 
 
 class Refused(Exception):
@@ -44,21 +48,39 @@ class Api:
             _shut(connection)
 
     def ask(self, method: str, target: str, body: object = None, *, seconds: float | None = None) -> Any:
-        """Return the decoded answer to a small request. Raises Refused and Silent."""
+        """Return the decoded answer to a small request; None for an empty one, unless to a GET. Raises Refused and Silent."""
         data = b"" if body is None else json.dumps(body).encode()
         with Exchange(self, seconds) as exchange:
             kind = "Content-Type: application/json\r\n" if body is not None else ""
-            exchange.send(exchange.head(method, target, f"{kind}Content-Length: {len(data)}\r\n", version="1.0") + data)
+            exchange.send(exchange.head(method, target, f"{kind}Content-Length: {len(data)}\r\nConnection: close\r\n") + data)
             exchange.answer()
             text = exchange.rest()
+        if method != "GET" and not text.strip():
+            return None
         try:
-            return json.loads(text) if text.strip() else None
-        except ValueError:
-            raise Silent("what answers is not a docker engine") from None
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise Silent(_NO_ENGINE) from None
+
+    def object(
+        self, target: str, *needed: str, method: str = "GET", body: object = None, seconds: float | None = None
+    ) -> dict[str, Any]:
+        """Return the object that is the answer. needed: keys that it must have. Raises Refused, and Silent for anything else."""
+        return _object(self.ask(method, target, body, seconds=seconds), needed)
+
+    def objects(self, target: str, *needed: str, under: str = "") -> list[dict[str, Any]]:
+        """Return the list of objects that is the answer. needed: keys that each must have. under: the key that has the list.
+
+        Raises Refused, and Silent for anything else: no answer and no list are not an empty list.
+        """
+        found = self.object(target, under)[under] if under else self.ask("GET", target)
+        if not isinstance(found, list):
+            raise Silent(_NO_ENGINE)
+        return [_object(one, needed) for one in found]
 
     def download(self, target: str, *, first: float | None = None) -> Exchange:
         """Return an exchange from which the answer is read. first: seconds until its first byte."""
-        # An engine closes an answer of HTTP/1.0 at its end; the archive itself tells whether that was the end.
+        # To HTTP/1.0 an engine answers without chunks; the archive itself tells whether that was the end.
         with self._begun(first) as exchange:
             exchange.send(exchange.head("GET", target, version="1.0"))
             exchange.answer()
@@ -100,6 +122,9 @@ class Exchange:
         self.api = api
         self.seconds = api.seconds if seconds is None else seconds
         self.buffer = bytearray()
+        # How much of the answer, or of its chunk, has not come; None: it ends where the engine hangs up.
+        self.left: int | None = None
+        self.chunked = self.heard = False
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(self.seconds)
         try:
@@ -151,11 +176,11 @@ class Exchange:
                 raise Refused(0, self.rest().strip() or str(silent)) from silent
             raise
 
-    def finish(self, heard: Callable[[bytes], object] = lambda _: None) -> str:
-        """End an upload and return the answer to it. heard gets each piece of the answer. Raises Refused."""
+    def finish(self) -> str:
+        """End an upload and return the answer to it. Raises Refused."""
         self.send(b"0\r\n\r\n")
         self.answer()
-        return self.rest(heard)
+        return self.rest()
 
     def no_more(self) -> None:
         """End the input of an attached container; its output goes on."""
@@ -166,47 +191,94 @@ class Exchange:
 
     def answer(self) -> None:
         """Read the head of the answer. Raises Refused for any but a success."""
-        while b"\r\n\r\n" not in self.buffer:
-            piece = self._receive()
-            if not piece or len(self.buffer) > _LONGEST_HEAD:
-                raise Silent("it hung up")
-            self.buffer += piece
-        head, _blank, rest = bytes(self.buffer).partition(b"\r\n\r\n")
-        self.buffer = bytearray(rest)
-        words = head.split(b"\r\n", 1)[0].split()
-        if len(words) < 2 or not words[1].isdigit():
-            raise Silent("what answers is not a docker engine")
-        self.chunked = b"transfer-encoding: chunked" in head.lower()
-        if int(words[1]) >= 400:
-            raise Refused(int(words[1]), _reason(self.rest(), words[1].decode()))
+        first, *lines = self._until(b"\r\n\r\n").split(b"\r\n")
+        fields = {name.strip().lower(): value.strip().lower() for name, _colon, value in (line.partition(b":") for line in lines)}
+        try:
+            status = int(first.split()[1])
+        except (ValueError, IndexError):
+            raise Silent(_NO_ENGINE) from None
+        length = fields.get(b"content-length")
+        self.left = 0 if status in _WITHOUT_CONTENT else None if length is None else _size(length, 10)
+        self.chunked = self.left is None and fields.get(b"transfer-encoding") == b"chunked"
+        if status >= _REFUSALS:
+            raise Refused(status, _reason(self.rest(), str(status)))
 
-    def rest(self, heard: Callable[[bytes], object] = lambda _: None) -> str:
-        """Return the whole answer as text: one of a few words, or a list of what there is."""
+    def rest(self) -> str:
+        """Return the whole answer as text: one of a few words, or a list of what there is. Raises Silent for a part of it."""
         found = bytearray()
         while piece := self.read(PIECE):
-            heard(piece)
             found += piece
             if len(found) > _LONGEST_ANSWER:
                 raise Silent("its answer never ends")
-        return (b"".join(_chunks(bytes(found))) if self.chunked else bytes(found)).decode(errors="replace")
+        return found.decode(errors="replace")
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes of the answer; none at its end."""
-        if self.buffer:
-            piece = bytes(self.buffer[:most])
-            del self.buffer[:most]
-            return piece
-        return self._receive(most)
+        """Return the next bytes of the answer; none at its end. Raises Silent where it ends before its end."""
+        if self.chunked and not self.left:
+            self._next_chunk()
+        if self.left is None:
+            return self._receive(most)
+        piece = self._receive(min(most, self.left)) if self.left else b""
+        if self.left and not piece:
+            raise Silent(_CUT)
+        self.left -= len(piece)
+        if self.chunked and not self.left:
+            self._until(b"\r\n")
+        return piece
+
+    def _next_chunk(self) -> None:
+        self.left = _size(self._until(b"\r\n").partition(b";")[0], 16)
+        if not self.left:
+            self._until(b"\r\n")
+            self.chunked = False
 
     def hang_up(self) -> None:
         """Wake those that wait in this exchange: nothing more will come."""
         _shut(self.socket)
 
-    def _receive(self, most: int = PIECE) -> bytes:
+    def _until(self, end: bytes) -> bytes:
+        """Return what comes before an end, which is passed over."""
+        while (at := self.buffer.find(end)) < 0:
+            piece = self._arrive(PIECE)
+            if not piece:
+                raise Silent(_CUT if self.heard else "it hung up")
+            if len(self.buffer) > _LONGEST_HEAD:
+                raise Silent(_NO_ENGINE)
+            self.buffer += piece
+        found = bytes(self.buffer[:at])
+        del self.buffer[: at + len(end)]
+        return found
+
+    def _receive(self, most: int) -> bytes:
+        if not self.buffer:
+            return self._arrive(most)
+        piece = bytes(self.buffer[:most])
+        del self.buffer[:most]
+        return piece
+
+    def _arrive(self, most: int) -> bytes:
         try:
-            return self.socket.recv(most)
+            piece = self.socket.recv(most)
         except OSError as error:
             raise _silent(error, self.seconds) from error
+        self.heard = self.heard or bool(piece)
+        return piece
+
+
+def _size(text: bytes, base: int) -> int:
+    try:
+        size = int(text, base)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise Silent(_NO_ENGINE)
+    return size
+
+
+def _object(found: Any, needed: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(found, dict) or any(key not in found for key in needed):
+        raise Silent(_NO_ENGINE)
+    return found
 
 
 def _shut(connection: socket.socket) -> None:
@@ -227,12 +299,3 @@ def _reason(text: str, status: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()[:200] or f"status {status}"
-
-
-def _chunks(data: bytes) -> Iterator[bytes]:
-    """Yield the content of an answer in chunks."""
-    while data:
-        size, _line, data = data.partition(b"\r\n")
-        length = int(size.split(b";")[0] or b"0", 16)
-        yield data[:length]
-        data = data[length + 2 :]

@@ -27,7 +27,7 @@ OWN_NETWORKS = ("bridge", "host", "none")
 
 def negotiate(api: Api) -> None:
     """Speak a version of the interface that both sides know. Raises Silent."""
-    found = re.match(r"(\d+)\.(\d+)", str((api.ask("GET", "/version") or {}).get("ApiVersion", "")))
+    found = re.match(r"(\d+)\.(\d+)", str(api.object("/version", "ApiVersion")["ApiVersion"]))
     if not found:
         raise Silent("what answers is not a docker engine")
     api.prefix = "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST))
@@ -36,13 +36,13 @@ def negotiate(api: Api) -> None:
 def read(api: Api, *, sizes: bool = True) -> Inventory:
     """Return what the engine keeps. sizes: whether to have volumes counted, which takes long. Raises Silent, Refused."""
     negotiate(api)
-    info = api.ask("GET", "/info")
+    info = api.object("/info", "ID")
     drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
-    used = api.ask("GET", "/system/df", seconds=_COUNT_SECONDS) if sizes else {}
-    containers = list(map(_container, there := api.ask("GET", "/containers/json?all=1") or ()))
+    used = api.object("/system/df", seconds=_COUNT_SECONDS) if sizes else {}
+    containers = list(map(_container, there := api.objects("/containers/json?all=1", "Id")))
     helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
-    volumes = sorted((api.ask("GET", "/volumes") or {}).get("Volumes") or (), key=lambda one: str(one["Name"]))
-    networks = [one for one in api.ask("GET", "/networks") or () if one.get("Name") not in OWN_NETWORKS]
+    volumes = sorted(api.objects("/volumes", "Name", under="Volumes"), key=lambda one: str(one["Name"]))
+    networks = [one for one in api.objects("/networks", "Name") if one.get("Name") not in OWN_NETWORKS]
     return Inventory(
         engine=str(info.get("ID") or info.get("Name") or ""),
         version=str(info.get("ServerVersion") or ""),
@@ -55,7 +55,7 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
         containers=tuple(sorted((one for one in containers if one.id not in helpers), key=lambda one: one.name)),
         helpers=tuple(sorted(one.name for one in containers if one.id in helpers)),
         networks=tuple(sorted(str(one.get("Name")) for one in networks)),
-        plugins=tuple(sorted(str(one.get("Name")) for one in api.ask("GET", "/plugins") or ())),
+        plugins=tuple(sorted(str(one["Name"]) for one in api.objects("/plugins", "Name"))),
         swarm=(info.get("Swarm") or {}).get("LocalNodeState") == "active",
         layers_size=int(used.get("LayersSize") or 0),
     )
@@ -66,24 +66,24 @@ def commands(api: Api, containers: Iterable[Container]) -> Iterator[tuple[str, s
     for one in containers:
         # One that was removed a moment ago is not there any more; an image of a running one can be gone.
         with contextlib.suppress(Refused):
-            found = api.ask("GET", f"/containers/{one.id}/json")
-            yield one.name, run_command(found, api.ask("GET", f"/images/{quote(one.image_id)}/json"))
+            found = api.object(f"/containers/{one.id}/json")
+            yield one.name, run_command(found, api.object(f"/images/{quote(one.image_id)}/json"))
 
 
 def layers_size(api: Api) -> int:
     """Return the size of all layers, each once. Raises Silent, Refused."""
     # An older engine counts all that it keeps.
-    return int((api.ask("GET", "/system/df?type=image", seconds=_COUNT_SECONDS) or {}).get("LayersSize") or 0)
+    return int(api.object("/system/df?type=image", seconds=_COUNT_SECONDS).get("LayersSize") or 0)
 
 
 def images(api: Api) -> Iterator[Image]:
     """Yield the images of an engine whose version of the interface is settled. Raises Silent, Refused."""
-    for one in sorted(api.ask("GET", "/images/json") or (), key=lambda one: str(one["Id"])):
+    for one in sorted(api.objects("/images/json", "Id"), key=lambda one: str(one["Id"])):
         if LABEL in (one.get("Labels") or {}):
             continue
         # One that was removed a moment ago is not there any more.
         with contextlib.suppress(Refused):
-            yield image_of(api.ask("GET", f"/images/{quote(one['Id'])}/json"))
+            yield image_of(api.object(f"/images/{quote(one['Id'])}/json", "Id"))
 
 
 def image_of(answer: Mapping[str, Any]) -> Image:

@@ -94,7 +94,8 @@ class Helper:
         self, image: HelperImage, command: Sequence[str], mounts: Sequence[Mapping[str, Any]], *, stdin: bool = False
     ) -> None:
         self.api, self.stdin = image.api, stdin
-        self.id = str(self.api.ask("POST", "/containers/create", _definition(image.make(), command, mounts, stdin))["Id"])
+        body = _definition(image.make(), command, mounts, stdin)
+        self.id = str(self.api.object("/containers/create", "Id", method="POST", body=body)["Id"])
         self.said, self.printed, self.heard = bytearray(), bytearray(), time.monotonic()
         self.exchange: Exchange | None = None
         self.listener: threading.Thread | None = None
@@ -146,7 +147,8 @@ class Helper:
             self.listener.join(min(patience, 1.0))
             if time.monotonic() - self.heard > patience:
                 raise Silent(f"nothing came for {patience:g} s", slow=True)
-        code = int(self.api.ask("POST", f"/containers/{self.id}/wait", seconds=patience)["StatusCode"])
+        ended = self.api.object(f"/containers/{self.id}/wait", "StatusCode", method="POST", seconds=patience)
+        code = int(ended["StatusCode"])
         if code:
             lines = self.said.decode(errors="replace").strip().splitlines()
             said = [line.lstrip(".").removeprefix("/bin/") for line in lines if "previous errors" not in line]
@@ -178,9 +180,9 @@ def run(image: HelperImage, what: str, command: Sequence[str], mounts: Sequence[
 def sweep(api: Api, but: str = "") -> None:
     """Remove the containers and images that helpers of a killed run have left, but for the image of this run."""
     # All are asked for and looked at here: an engine that passes over a filter must not cost anybody an image.
-    for container in filter(_ours, api.ask("GET", "/containers/json?all=1") or ()):
+    for container in filter(_ours, api.objects("/containers/json?all=1", "Id")):
         _remove(api, str(container["Id"]))
-    for image in filter(_ours, api.ask("GET", "/images/json?all=1") or ()):
+    for image in filter(_ours, api.objects("/images/json?all=1", "Id")):
         if image["Id"] == but:
             continue
         with contextlib.suppress(Refused):

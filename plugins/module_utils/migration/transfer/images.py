@@ -89,7 +89,7 @@ def known_blobs(target: Inventory, images: Sequence[Image], noted: Mapping[str, 
 def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
     """Look at a copy, under each of its names, and yield what is there. Raises NotVerified."""
     for name in image.names:
-        found = image_of(target.api.ask("GET", f"/images/{quote(name, safe='/:@')}/json"))
+        found = image_of(target.api.object(f"/images/{quote(name, safe='/:@')}/json", "Id"))
         if not same(found, image):
             reason = f"the target has {found.id[:19]} under that name, the source {image.id[:19]}"
             raise NotVerified(f"verify the copy of image '{name}'", reason, "Run again: it is copied again.")

@@ -162,7 +162,8 @@ def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replac
             return
         if replace:
             remove(target, what.name)
-        final = api.ask("POST", "/volumes/create", {"Name": what.name, "Labels": dict(what.labels)})
+        labelled = {"Name": what.name, "Labels": dict(what.labels)}
+        final = api.object("/volumes/create", "Mountpoint", method="POST", body=labelled)
         # Both are directories of the engine's own, side by side.
         volumes = PurePosixPath(final["Mountpoint"]).parent.parent
         names = [f"/d/{name}/_data" for name in (filled, what.name)]
@@ -171,7 +172,7 @@ def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replac
 
 
 def _exists(place: Place, name: str) -> bool:
-    return any(one["Name"] == name for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ())
+    return any(one["Name"] == name for one in place.side.api.objects("/volumes", "Name", under="Volumes"))
 
 
 def remove(place: Place, name: str) -> None:
@@ -185,7 +186,7 @@ def remove(place: Place, name: str) -> None:
 
 def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> None:
     """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
-    for one in (place.side.api.ask("GET", "/volumes") or {}).get("Volumes") or ():
+    for one in place.side.api.objects("/volumes", "Name", under="Volumes"):
         name = one["Name"]
         if LABEL in (one.get("Labels") or {}) and name.startswith(work) and name not in complete:
             remove(place, name)
