@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import itertools
 import os
@@ -167,6 +168,29 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o600) -> Non
     """Replace the file, by default readable by the user only. A link at the path is replaced, too: give its target."""
     with _written_beside(path, content, mode) as new:
         new.replace(path)
+
+
+def sync(*paths: Path) -> None:
+    """Let files and directories outlast a power cut, in this order; a directory does with the names in it.
+
+    On macOS fsync stops at the drive's own cache; F_FULLFSYNC goes through it, where the file system knows it.
+    """
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            flush(handle)
+        finally:
+            os.close(handle)
+
+
+def flush(handle: int) -> None:
+    """Let what was written to an open file outlast a power cut."""
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(handle, full)
+            return
+    os.fsync(handle)
 
 
 def make_directory(path: Path) -> None:
