@@ -54,7 +54,7 @@ from ..module_utils.progress.summary import Block, Failure, Summary, Tone, failu
 from ..module_utils.progress.view import Follower, wrapped
 from ..plugin_utils.asked import unknown_laptops, unknown_tags
 from ..plugin_utils.own_settings import settle
-from ..plugin_utils.plays import OURS, is_wanted, role_of, tasks_of, templar_of
+from ..plugin_utils.plays import OURS, is_wanted, leave_out, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
 
@@ -116,7 +116,8 @@ class CallbackModule(CallbackBase):
         self.play = play if any(str(task.action).startswith(OURS) for task in tasks) else None
         if self.play is None:
             return
-        settle(play, play.get_variable_manager()._inventory.get_hosts(play.hosts))
+        hosts = play.get_variable_manager()._inventory.get_hosts(play.hosts)
+        settle(play, hosts)
         self._refuse_unknown_tags()
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
         # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.
@@ -132,6 +133,10 @@ class CallbackModule(CallbackBase):
                 from ..plugin_utils.policy.tasks import Policy
 
                 Policy(files, play.get_loader(), known_subject)
+
+        from ..plugin_utils.settings import OF_PLAYBOOKS
+
+        leave_out(play, reached, hosts, OF_PLAYBOOKS)
 
     def _take_part(self) -> None:
         """Let no pull replace files of this project while a run that changes something is at work."""

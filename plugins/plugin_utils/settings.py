@@ -22,7 +22,7 @@ from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .layers import written_at
-from .plays import OURS, is_wanted, role_of, tasks_of
+from .plays import OURS, is_wanted, registered_in, role_of, tasks_of
 from .references import (
     unfit_profiles,
     unknown_aws_profiles,
@@ -128,8 +128,7 @@ def check_settings(
     reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
     roles = {role_of(one): one._role for one in tasks if one._role}
     names = {role_of(one) for one in reached}
-    # From ansible-core 2.21 on, the names of a mapping.
-    registered = {name for one in tasks for name in ([one.register] if isinstance(one.register, str) else one.register or ())}
+    registered = registered_in(tasks)
     findings = Findings(str(Path.cwd()))
     _check_names(findings, variables, roles, names, registered)
     works = []
