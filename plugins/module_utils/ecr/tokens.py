@@ -90,13 +90,20 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
 
 def _session(profile: str) -> Any:
     """Return a session that also takes the roles which the AWS command has assumed and saved: an MFA code was typed for them."""
+    import urllib.request
+
     import botocore.session
-    from botocore.utils import JSONFileCache
+    import botocore.utils
+
+    # Where no variable names a proxy, botocore asks macOS for one, and a forked process, as Ansible's workers are, dies of that.
+    library: Any = botocore.utils
+    around: Any = urllib.request
+    library.getproxies, library.proxy_bypass = around.getproxies_environment, around.proxy_bypass_environment
 
     class Saved(dict[str, Any]):
         """What the AWS command saved is read; what is asked for here stays in memory."""
 
-        files = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+        files = botocore.utils.JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
 
         def __contains__(self, key: object) -> bool:
             return super().__contains__(key) or key in self.files

@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,3 +41,30 @@ def test_an_answer_without_a_token_writes_nothing(answer: Any) -> None:
 def test_a_token_that_has_expired_is_a_matter_of_the_clock() -> None:
     with pytest.raises(TokenRefused, match="Set the clock"):
         token_from([data(expires=NOW - timedelta(minutes=1))], NOW, "host")
+
+
+# urllib as on a Mac: without variables for proxies it asks the system by this module, and a forked process dies of that.
+ON_A_MAC = """
+import json, sys, types
+asked, system = [], types.ModuleType("_scproxy")
+system._get_proxy_settings = lambda: asked.append("settings") or {}
+system._get_proxies = lambda: asked.append("proxies") or {}
+sys.modules["_scproxy"], sys.platform, real = system, "darwin", sys.platform
+import urllib.request
+sys.platform = real
+from ansible_collections.laptop.containers.plugins.module_utils.ecr import registries, tokens
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.failures import TokenRefused
+given = [{"host": "123456789012.dkr.ecr.eu-central-1.amazonaws.com", "endpoint_url": "http://127.0.0.1:1"}]
+try:
+    tokens.fetch_tokens(registries.registries_from(given), {})
+except TokenRefused as refused:
+    print(json.dumps([refused.kind, asked]))
+"""
+
+
+def test_a_forked_process_does_not_ask_macos_for_proxies() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B", "AWS_MAX_ATTEMPTS": "1"}
+    around = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    around |= keys | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, ("collections", ".")))}
+    done = subprocess.run([sys.executable, "-c", ON_A_MAC], env=around, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ('["network", []]\n', "")
