@@ -197,7 +197,7 @@ class Laptop:
     def close(self) -> None:
         """Close every connection, and end what was given up."""
         for pid in [*Bounded.running]:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         for answer in self._answers.values():
             if isinstance(answer, Look):

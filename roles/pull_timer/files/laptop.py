@@ -90,4 +90,8 @@ def alone() -> int:
     except BlockingIOError as error:
         os.close(handle)
         raise Skip("another run is at work on this laptop") from error
+    except OSError as error:
+        os.close(handle)
+        why = (error.strerror or str(error)).lower()
+        raise Skip(f"the home directory can't be locked ({why}), so nothing would keep a run and a pull apart") from error
     return handle

@@ -80,7 +80,9 @@ def turn(alone: bool) -> Iterator[tuple[int, ...]]:
         return
     handle = os.open(Path.home(), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        # Where a home directory can't be locked, no pull begins.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_SH)
         yield (handle,)
     finally:
         os.close(handle)
@@ -199,7 +201,8 @@ def end(process: subprocess.Popen[str]) -> None:
     """End the playbook, gently first, and then whatever of its children took no notice."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
+        # A Mac says PermissionError where only ended processes are left, as long as nobody has asked how they ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)

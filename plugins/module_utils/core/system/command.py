@@ -324,7 +324,8 @@ def _starting(program: str) -> Iterator[None]:
 def _end(process: subprocess.Popen[Any]) -> None:
     """End the process and its children, gently first."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
+        # A Mac says PermissionError where only ended processes are left, as long as nobody has asked how they ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)

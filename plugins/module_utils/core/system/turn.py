@@ -2,7 +2,8 @@
 """Whose turn it is on this laptop. Runs may be many at once; a pull (role pull_timer), which replaces the project, is alone.
 
 Both lock the home directory itself, so that no file has to be there before the first run. roles/pull_timer/files/laptop.py takes
-it alone, roles/refresh_timer/files/refresh.py takes part for what timers run.
+it alone, roles/refresh_timer/files/refresh.py takes part for what timers run. Where a home directory can't be locked, no pull begins,
+so that runs need not wait for one.
 """
 
 from __future__ import annotations
@@ -48,10 +49,12 @@ def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str,
 
 
 def _locked(handle: int) -> bool:
-    with contextlib.suppress(BlockingIOError):
+    """Whether no pull is at work. A file system without such locks says so, and then there is none."""
+    try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return True
-    return False
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 def _version(project: Path) -> int:

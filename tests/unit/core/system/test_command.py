@@ -15,6 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, complete_path
 
 from rehearsal.standin.colima.lima.instances import alive
+from tests.support import answers_of_macos
 
 Tool = Callable[..., Cli]
 
@@ -115,6 +116,14 @@ def test_a_time_out_ends_the_children_too(tool: Tool, tmp_path: Path) -> None:
     with pytest.raises(TimedOut):
         tool(f"sh -c 'echo $$ > {tmp_path}/child; exec sleep 60' & wait").run(timeout=1.5)
     assert ended(lambda: not alive(int((tmp_path / "child").read_text())))
+
+
+def test_on_a_mac_a_tool_that_ended_at_its_limit_counts_as_late_and_not_as_forbidden(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "killpg", answers_of_macos.killpg)
+    with pytest.raises(TimedOut, match=r"it ran longer than 0.5 s"):
+        tool("exec sleep 60").run(timeout=0.5)
 
 
 @pytest.mark.parametrize("bounds", [{"timeout": 1.5}, {"stall": 1.5}], ids=["timeout", "stall"])
