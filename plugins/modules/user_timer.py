@@ -18,6 +18,8 @@ description:
     C(~/Library/Logs/laptop.containers.NAME.log), and the rest nowhere.
   - It owns the files C(~/Library/LaunchAgents/laptop.containers.NAME.plist), or C(laptop-containers-NAME.service) and
     C(laptop-containers-NAME.timer) in C(~/.config/systemd/user), that log, and nothing else.
+  - launchd runs a user's agents only while the user is logged in to the desktop. Until then, over SSH for example, the agent's
+    file is written, and its start is pending.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   name:
@@ -94,6 +96,12 @@ options:
   directory:
     description: The directory in which the command runs.
     type: path
+  starts_vms:
+    description:
+      - Whether the command starts VMs. launchd holds back what runs in the background, and a VM would inherit that for its life.
+        With V(true) it gets as much of the laptop as one that was started by hand. systemd holds nothing back.
+    type: bool
+    default: false
   here:
     description:
       - Whether the paths of O(command) are those of the machine that the timer is for. With V(false) it is refused, as a run over
@@ -131,6 +139,11 @@ actions:
   returned: always
   type: list
   elements: str
+pending:
+  description: The start of an agent, where nobody is logged in to the desktop of the Mac (C(kind=no_desktop)).
+  returned: always
+  type: list
+  elements: dict
 files:
   description: The files of the timer.
   returned: always

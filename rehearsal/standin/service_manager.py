@@ -5,7 +5,7 @@ HOME/.rehearsal/{launchd,systemd}.json records what is loaded and what ran. `lau
 X.service` run the program at once and to its end, so that a test sees what the timer would do. Stopping an X.service, or removing
 an agent, ends a program that runs meanwhile; stopping an X.timer does not, as on Linux. As on a Mac, `launchctl bootout`
 answers before the agent is gone: the next calls still find it, and some more find its label in use. Calls count, so that no
-test depends on time.
+test depends on time. Where HOME/.rehearsal/no-desktop exists, nobody is logged in to the desktop, which is no domain then.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 STILL_FOUND, STILL_TAKEN = 2, 2
 EX_CONFIG = 78
+NO_DESKTOP_SAYS = {"bootstrap": "Bootstrap failed: 125: ", "bootout": "Boot-out failed: 125: "}
 
 
 class Refused(Exception):
@@ -104,14 +105,16 @@ def launchctl(argv: list[str]) -> str:
     disabled = state.known.setdefault("disabled", [])
     leaving: dict[str, int] = state.known.setdefault("leaving", {})
     target = words[0] if words else ""
+    if target.startswith("gui/") and (state.home / ".rehearsal" / "no-desktop").exists():
+        raise Refused(125, f"{NO_DESKTOP_SAYS.get(verb, '')}Domain does not support specified action\n")
     if verb == "bootstrap":
         return _bootstrap(state, target, Path(words[1]))
     if verb in ("enable", "disable"):
         state.known["disabled"] = sorted({*disabled, target} - ({target} if verb == "enable" else set()))
         state.save()
         return ""
-    if verb == "list":
-        return "PID\tStatus\tLabel\n" + "".join(f"-\t{entry['exit'] or 0}\t{entry['label']}\n" for entry in known.values())
+    if verb in ("list", "print-disabled"):
+        return _listed(verb, known, disabled)
     if verb == "print" and _takes_leave(state, target) and leaving.get(target, 0) < STILL_TAKEN:
         known.pop(target, None)
     if target not in known or (verb == "bootout" and target in leaving):
@@ -128,6 +131,13 @@ def launchctl(argv: list[str]) -> str:
         raise Refused(64, f"Unrecognized subcommand: {verb}\n")
     state.save()
     return _printed(target, known[target]) if verb == "print" else ""
+
+
+def _listed(verb: str, known: dict[str, Any], disabled: list[str]) -> str:
+    if verb == "list":
+        return "PID\tStatus\tLabel\n" + "".join(f"-\t{entry['exit'] or 0}\t{entry['label']}\n" for entry in known.values())
+    names = (name.rpartition("/")[2] for name in disabled)
+    return "disabled services = {\n" + "".join(f'\t"{name}" => disabled\n' for name in names) + "}\n"
 
 
 def _not_there(verb: str, target: str) -> Refused:

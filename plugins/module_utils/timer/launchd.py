@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import plistlib
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import NotVerified
@@ -16,7 +19,10 @@ from .model import AT_LOGIN, Timer, times_of_day
 GONE_WITHIN, TAKEN_WITHIN, PAUSE = 40.0, 15.0, 0.2
 # "Input/output error" and "Operation already in progress": both also while the agent's former self is still ending.
 TAKEN = (5, 37)
-NO_DESKTOP = 125
+# "Could not find specified domain" and "Domain does not support specified action": nobody is logged in to the desktop.
+NO_DOMAIN = (112, 125)
+# Folders that macOS keeps from what the user did not start: a program in the background is refused, mostly without a question.
+GUARDED = ("Desktop", "Documents", "Downloads", "Library/CloudStorage", "Library/Mobile Documents")
 
 
 def launchd_log(timer: Timer, home: Path) -> Path:
@@ -36,7 +42,8 @@ def launchd_files(timer: Timer, home: Path) -> dict[str, str]:
         "ProgramArguments": list(timer.command),
         **({"StartCalendarInterval": launchd_calendar(timer.minutes)} if timer.minutes != AT_LOGIN else {}),
         "RunAtLoad": True,
-        "ProcessType": "Background",
+        # A VM inherits it, and would run on the slow cores alone for as long as it lives.
+        "ProcessType": "Interactive" if timer.starts_vms else "Background",
         "StandardOutPath": "/dev/null",
         "StandardErrorPath": str(launchd_log(timer, home)),
     }
@@ -65,8 +72,27 @@ class Launchd(Manager):
         return self._ask("print", self._target(timer)).rc == 0
 
     def enabled(self, timer: Timer) -> bool:
-        """Whether it is loaded at log-in: as long as its file is there."""
-        return all(Path(path).exists() for path in self.files(timer))
+        """Whether it is loaded at log-in: its file is there, and nobody has disabled it."""
+        disabled = self._ask("print-disabled", self.domain).stdout
+        # Since macOS 13 it says "disabled", and said "true" before.
+        named = re.search(rf'"{re.escape(timer.label)}" => (true|disabled)', disabled)
+        return named is None and all(Path(path).exists() for path in self.files(timer))
+
+    def waits(self, timer: Timer) -> str:
+        """Return why the timer can't be started before the next log-in; empty where it can."""
+        answer = self._ask("print", self._target(timer))
+        return "nobody is logged in to the desktop of this Mac" if answer.rc in NO_DOMAIN else ""
+
+    def warnings(self, timer: Timer, needs: Iterable[str]) -> Iterable[str]:
+        """Yield a warning where the timer works in a folder that macOS keeps from programs in the background."""
+        home = os.path.realpath(self.home)
+        paths = [os.path.realpath(path) for path in (*timer.command, *needs, timer.directory) if path.startswith("/")]
+        for folder in GUARDED:
+            if any(path.startswith(f"{home}/{folder}/") for path in paths):
+                yield (
+                    f"Timer '{timer.name}' works in ~/{folder}, and macOS may refuse that to programs in the background. "
+                    "Move the project to another folder, or allow it in System Settings > Privacy & Security > Files & Folders."
+                )
 
     def start(self, timer: Timer) -> Output:
         """Load the agent again: one that is loaded keeps its old settings until it is unloaded."""
@@ -91,10 +117,13 @@ class Launchd(Manager):
 
     def remedy(self, timer: Timer, refusal: Output) -> str:
         """Return what to do when launchd refuses the agent."""
-        if refusal.rc == NO_DESKTOP:
+        if refusal.rc in NO_DOMAIN:
             return "Log in to the desktop of the Mac once, and run again."
         path = next(iter(self.files(timer)))
-        return f"Run again in a minute; if it stays, look at 'plutil -lint {path}' and '{self.question(timer)}'."
+        return (
+            f"Allow it in System Settings > General > Login Items, and run again in a minute. "
+            f"If it stays, look at 'plutil -lint {path}' and '{self.question(timer)}'."
+        )
 
     def question(self, timer: Timer) -> str:
         """Return the command that shows the agent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import WorkstationError, naming_files
@@ -23,6 +24,16 @@ class Manager(ABC):
 
     def check(self, timer: Timer) -> None:  # noqa: B027 - launchd has a form for everything
         """Raise InputError for a timer that the service manager has no form for."""
+
+    def warnings(self, timer: Timer, needs: Iterable[str]) -> Iterable[str]:
+        """Yield what may keep the timer from its work, although it can be installed. needs: the files that its command reads."""
+        del timer, needs
+        return ()
+
+    def waits(self, timer: Timer) -> str:
+        """Return why the timer can't be started before the next log-in; empty where it can."""
+        del timer
+        return ""
 
     @abstractmethod
     def files(self, timer: Timer) -> dict[str, str]:
@@ -64,7 +75,10 @@ class Manager(ABC):
                 contents[path] = None
                 with contextlib.suppress(FileNotFoundError):
                     contents[path] = Path(path).read_text(encoding="utf-8", errors="replace")
-            return Installed(contents, self.cli.installed and self.active(timer), self.cli.installed and self.enabled(timer))
+            if not self.cli.installed:
+                return Installed(contents, active=False)
+            active = self.active(timer)
+            return Installed(contents, active, self.enabled(timer), "" if active else self.waits(timer))
 
     def apply(self, timer: Timer, step: Step) -> None:
         """Carry out one step. Raises WorkstationError when the service manager refuses the timer."""

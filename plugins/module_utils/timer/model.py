@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import InputError, logins_in
-from ..core.plan import Plan, Step
+from ..core.plan import Pending, Plan, Step
 
 PREFIX = "laptop.containers"
 HOUR, DAY = 60, 24 * 60
 SHORTEST, LONGEST = 1, DAY  # minutes
 # Minutes of a command that runs at log-in and then no more.
 AT_LOGIN = 0
+# The kind of what waits for a log-in to the desktop.
+NO_DESKTOP = "no_desktop"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
@@ -37,6 +39,8 @@ class Timer:
     minutes: int = 60
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
+    # What a command starts inherits how much of the laptop it may use, and a VM lives long.
+    starts_vms: bool = False
 
     @property
     def label(self) -> str:
@@ -56,11 +60,15 @@ class Timer:
 
 @dataclass(frozen=True)
 class Installed:
-    """What was found: the files (None: missing), whether the service manager runs the timer, and whether it will at log-in."""
+    """What was found: the files (None: missing), whether the service manager runs the timer, and whether it will at log-in.
+
+    waits: why it can't be started now, although it will be at the next log-in; empty where it can.
+    """
 
     files: Mapping[str, str | None]
     active: bool
     enabled: bool = False
+    waits: str = ""
 
     @property
     def anything(self) -> bool:
@@ -174,12 +182,15 @@ def refused(timer: Timer, reason: str, remedy: str) -> InputError:
 def plan_timer(timer: Timer, wanted: Mapping[str, str], current: Installed, *, absent: bool) -> Plan:
     """Return what to write, remove, start or stop. wanted: the files of the timer, by path."""
     steps = _removal(timer, current) if absent else _installation(timer, wanted, current)
+    waits = current.waits if not absent else ""
+    pending = Pending(f"timer '{timer.name}'", "its start", waits, "It starts at the next log-in to the desktop.", NO_DESKTOP)
     before = {path: _shown(content or "") for path, content in current.files.items()}
     after = {path: "" if absent else _shown(wanted[path]) for path in current.files}
     return Plan(
         tuple(steps),
         {**before, "active": current.active, "enabled": current.enabled},
-        {**after, "active": not absent, "enabled": not absent},
+        {**after, "active": not absent and not waits, "enabled": not absent},
+        pending=(pending,) if waits else (),
     )
 
 
@@ -198,7 +209,7 @@ def _installation(timer: Timer, wanted: Mapping[str, str], current: Installed) -
         for path, content in wanted.items()
         if current.files[path] != content
     ]
-    if steps or not (current.active and current.enabled):
+    if not current.waits and (steps or not (current.active and current.enabled)):
         verb = "restart" if current.active else "start"
         steps.append(Start(verb, f"timer {timer.name}", timer.when))
     return steps

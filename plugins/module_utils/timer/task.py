@@ -50,6 +50,7 @@ class UserTimer(Subject[Desired, Installed]):
         "leave": {"type": "list", "elements": "str", "default": []},
         "needs": {"type": "list", "elements": "str", "default": []},
         "directory": {"type": "path"},
+        "starts_vms": {"type": "bool", "default": False},
         "here": {"type": "bool", "default": True},
         "manager": {"type": "str", "choices": ["auto", "launchd", "systemd"], "default": "auto"},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -76,6 +77,7 @@ class UserTimer(Subject[Desired, Installed]):
             minutes=params["every"],
             environment=variables(os.environ, params["inherit"], params["programs"], params["environment"]),
             directory=params["directory"] or "",
+            starts_vms=params["starts_vms"],
         )
         if params["idle_for"]:
             duration_from(params["idle_for"], "idle_for")
@@ -84,9 +86,23 @@ class UserTimer(Subject[Desired, Installed]):
             raise elsewhere(timer)
         check_timer(timer)
         self.manager.check(timer)
-        self.asked = Desired(timer, absent=False, warnings=tuple(_look_around(timer, params, check_mode)))
+        self.asked = Desired(timer, absent=False, warnings=tuple(self._look_around(timer, params, check_mode)))
         self.look = f"Look at '{self.manager.question(timer)}', and run again."
         return self.asked
+
+    def _look_around(self, timer: Timer, params: Mapping[str, Any], check_mode: bool) -> Iterable[str]:
+        """Yield warnings. Raises InputError where the timer would not find what it needs; in check mode that is a warning."""
+        needs = at_home(params["needs"])
+        yield from left_behind(timer.name, os.environ, params["leave"], params["environment"])
+        yield from self.manager.warnings(timer, needs)
+        seldom = looks_too_seldom(timer, params["refresh_before"]) if params["refresh_before"] else None
+        if seldom:
+            yield seldom
+        missing = missing_on_this_machine(timer, needs)
+        if missing and not check_mode:
+            raise missing
+        if missing:
+            yield missing.message
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
@@ -127,19 +143,6 @@ def _check_minutes(params: Mapping[str, Any]) -> None:
         minutes = params[option]
         if minutes is not None and (minutes < 0 or (minutes == 0 and option == "limit")):
             raise InputError(f"use {minutes:g} as O({option})", why_not, remedy)
-
-
-def _look_around(timer: Timer, params: Mapping[str, Any], check_mode: bool) -> Iterable[str]:
-    """Yield warnings. Raises InputError where the timer would not find what it needs; in check mode that is a warning."""
-    yield from left_behind(timer.name, os.environ, params["leave"], params["environment"])
-    seldom = looks_too_seldom(timer, params["refresh_before"]) if params["refresh_before"] else None
-    if seldom:
-        yield seldom
-    missing = missing_on_this_machine(timer, at_home(params["needs"]))
-    if missing and not check_mode:
-        raise missing
-    if missing:
-        yield missing.message
 
 
 def _manager(kind: str) -> Manager:

@@ -70,7 +70,13 @@ def test_an_agent_that_does_not_go_is_told(tools: Path, home: Path, monkeypatch:
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
-    [(5, "Run again in a minute; if it stays, look at 'plutil -lint "), (125, "Log in to the desktop of the Mac once")],
+    [
+        (
+            5,
+            "Allow it in System Settings > General > Login Items, and run again in a minute. If it stays, look at 'plutil -lint ",
+        ),
+        (125, "Log in to the desktop of the Mac once"),
+    ],
 )
 def test_an_agent_that_is_not_taken_comes_with_what_to_do(
     tools: Path, home: Path, monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
@@ -80,6 +86,53 @@ def test_an_agent_that_is_not_taken_comes_with_what_to_do(
     says(tools, "launchctl", f"case $1 in print) exit 113;; bootstrap) printf '{said}' >&2; exit {code};; esac")
     with pytest.raises(WorkstationError, match=f"timer 'refresh': Bootstrap failed: {code}: some reason. {remedy}"):
         settle(Launchd(home, 501), TIMER)
+
+
+def test_without_a_desktop_an_agent_is_written_and_waits_for_the_next_log_in(tools: Path, home: Path) -> None:
+    (home / ".rehearsal").mkdir()
+    (home / ".rehearsal" / "no-desktop").touch()
+    manager = Launchd(home, 501)
+    assert settle(manager, TIMER) == ["write"]
+    plan = plan_timer(TIMER, manager.files(TIMER), manager.read(TIMER), absent=False)
+    assert [str(item) for item in plan.pending] == [
+        "timer 'refresh': its start is pending because nobody is logged in to the desktop of this Mac. "
+        "It starts at the next log-in to the desktop."
+    ]
+    assert settle(manager, TIMER, absent=True) == ["stop", "remove"]
+    (home / ".rehearsal" / "no-desktop").unlink()
+    assert settle(manager, TIMER) == ["write", "start"]
+
+
+@pytest.mark.parametrize("word", ["disabled", "true"])
+def test_an_agent_that_was_disabled_is_started_again(tools: Path, home: Path, word: str) -> None:
+    manager = Launchd(home, 501)
+    settle(manager, TIMER)
+    subprocess.run([tools / "launchctl", "disable", f"gui/501/{TIMER.label}"], check=True)
+    if word == "true":
+        # As before macOS 13.
+        real = (tools / "launchctl").rename(tools / "later")
+        says(tools, "launchctl", f'said=$({real} "$@") || exit; echo "$said" | sed \'s/=> disabled/=> true/\'')
+        (tools / "launchctl").chmod(0o755)
+    assert manager.read(TIMER).active
+    assert settle(manager, TIMER) == ["restart"]
+
+
+@pytest.mark.parametrize(("starts_vms", "kind"), [(False, "Background"), (True, "Interactive")])
+def test_what_starts_vms_is_not_held_back(home: Path, starts_vms: bool, kind: str) -> None:
+    (text,) = Launchd(home, 501).files(replace(TIMER, starts_vms=starts_vms)).values()
+    assert plistlib.loads(text.encode())["ProcessType"] == kind
+
+
+@pytest.mark.parametrize(
+    ("folder", "warned"), [("Documents", True), ("Library/Mobile Documents", True), ("Documents of mine", False), ("work", False)]
+)
+def test_a_folder_that_macos_guards_is_named(home: Path, folder: str, warned: bool) -> None:
+    (home / folder / "clone").mkdir(parents=True)
+    (home / "link").symlink_to(home / folder / "clone")
+    timer = replace(TIMER, directory=str(home / "link"))
+    found = list(Launchd(home, 501).warnings(timer, [f"{home}/{folder}/clone/refresh.py"]))
+    assert len(found) == warned
+    assert all(f"~/{folder}, and macOS may refuse that" in one for one in found)
 
 
 def begun(command: list[str | Path], note: Path) -> subprocess.Popen[bytes]:

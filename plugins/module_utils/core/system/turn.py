@@ -2,8 +2,8 @@
 """Whose turn it is on this laptop. Runs may be many at once; a pull (role pull_timer), which replaces the project, is alone.
 
 Both lock the home directory itself, so that no file has to be there before the first run. roles/pull_timer/files/laptop.py takes
-it alone, roles/refresh_timer/files/refresh.py takes part for what timers run. Where a home directory can't be locked, no pull begins,
-so that runs need not wait for one.
+it alone, roles/refresh_timer/files/refresh.py takes part for what timers run. Where a home directory can't be locked, no pull
+begins, so that runs need not wait for one.
 """
 
 from __future__ import annotations

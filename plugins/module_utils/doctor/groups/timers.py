@@ -41,6 +41,8 @@ def _timer(laptop: Laptop, look: Look, role: str) -> Iterator[Check]:
         return
     if Write in kinds:
         yield INSTALLED.warning("what it runs differs from the settings", converge, timer.name)
+    elif look.current.waits:
+        yield INSTALLED.note(f"it starts at the next log-in to the desktop: {look.current.waits}", "", timer.name)
     elif Start in kinds:
         yield INSTALLED.broken("its service manager does not run it", converge, timer.name)
     else:

@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli, complete_path
 
 from rehearsal.standin.colima.lima.instances import alive
-from tests.support import answers_of_macos
+from tests.support.macos import answers
 
 Tool = Callable[..., Cli]
 
@@ -121,7 +121,7 @@ def test_a_time_out_ends_the_children_too(tool: Tool, tmp_path: Path) -> None:
 def test_on_a_mac_a_tool_that_ended_at_its_limit_counts_as_late_and_not_as_forbidden(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "killpg", answers_of_macos.killpg)
+    monkeypatch.setattr(os, "killpg", answers.killpg)
     with pytest.raises(TimedOut, match=r"it ran longer than 0.5 s"):
         tool("exec sleep 60").run(timeout=0.5)
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.turn import ALONE, take_part
 
-from tests.support import answers_of_macos
+from tests.support.macos import answers
 
 ROLES = Path(__file__).parents[4] / "roles"
 
@@ -94,7 +94,7 @@ def test_where_a_home_can_not_be_locked_runs_go_on_and_no_pull_begins(
     home: Path, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refresh, laptop = script("refresh_timer", "refresh"), script("pull_timer", "laptop")
-    monkeypatch.setattr(fcntl, "flock", answers_of_macos.flock_of_a_share)
+    monkeypatch.setattr(fcntl, "flock", answers.flock_of_a_share)
     take_part(project, lambda: pytest.fail("it waits"), {})
     with refresh.turn(False):
         pass
@@ -105,6 +105,6 @@ def test_where_a_home_can_not_be_locked_runs_go_on_and_no_pull_begins(
 def test_on_a_mac_a_playbook_that_ended_at_its_limit_is_late(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refresh = script("refresh_timer", "refresh")
     monkeypatch.setattr(signal, "signal", lambda *_words: None)
-    monkeypatch.setattr(os, "killpg", answers_of_macos.killpg)
+    monkeypatch.setattr(os, "killpg", answers.killpg)
     code, said = refresh.run_writing(["/bin/sleep", "60"], (), 0.005, str(home / "results"))
     assert (code, said) == (124, "Could not finish the playbook: it ran longer than 0.005 minutes.")
