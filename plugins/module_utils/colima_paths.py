@@ -85,6 +85,10 @@ class Paths:
         """Lima's directory of the VM."""
         return self.lima / name.id
 
+    def ssh_master(self, name: Name) -> Path:
+        """The control socket of Lima's ssh connection to the VM, which also carries the engine's socket."""
+        return self.lima / name.id / "ssh.sock"
+
     def events(self, name: Name) -> Path:
         """What Lima's host agent has reported since the VM was last switched on, one JSON object per line."""
         return self.lima / name.id / "ha.stdout.log"

@@ -17,7 +17,7 @@ from .model.desired import Desired, Limits, Policy, Refusal
 from .observe.idle import busy
 from .observe.read import Snapshot, read
 from .plan.absent import with_last_traces
-from .plan.action import Facts, Phase, ProfilePlan
+from .plan.action import Do, Facts, Phase, ProfilePlan
 from .plan.profile import plan_profile
 from .plan.rules import check
 
@@ -51,6 +51,11 @@ class Survey(Plan):
     """The plan for all profiles together, with the plan of each."""
 
     profiles: tuple[ProfilePlan, ...] = ()
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether a VM has to go on before anything can be asked in it."""
+        return any(plan.does(Do.CONTINUE) for plan in self.profiles)
 
     @property
     def has_work(self) -> bool:

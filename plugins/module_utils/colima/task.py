@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..colima_paths import resolve
+from ..core.errors import refused
 from ..core.plan import Plan
 from ..core.subject import Outcome, Subject
 from .carry_out.apply import Applier
@@ -154,6 +155,12 @@ class Profiles(Subject[Request, Reading]):
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
         with applier.telling(tell):
+            if planned.stands_still:
+                applier.continue_all(planned.profiles)
+                reading = survey(self.colima, request)
+                self.facts, planned = reading.facts, plan_all(reading, request)
+                if planned.refusals:
+                    raise refused(planned.refusals)
             self.applied = applier.run(planned.profiles, partial(asked_again, self.colima, request, self.facts))
 
     def public(self, outcome: Outcome[Request, Reading]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ Answer = TypeVar("Answer")
 # An engine, an API server, a proxy: on the laptop itself they answer in milliseconds.
 SOCKET_SECONDS = 2.0
 # A program that may have to ask a VM over ssh.
-COMMAND_SECONDS = 12.0
+COMMAND_SECONDS = 10.0
+# One word with a VM over ssh.
+ANSWER_SECONDS = 5.0
 
 
 class Bounded(Cli):
@@ -212,6 +214,7 @@ def bounded(paths: Paths) -> Colima:
 
     colima = Colima(paths, cli=Bounded)
     colima.pauses = (0.3,)
+    colima.patience = ANSWER_SECONDS
     return colima
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified, TimedOut
 from ...core.system.files import make_directory, write_atomically
+from ..client.machine import go_on
 from ..client.programs import Colima
 from ..model.config import Host
 from ..model.desired import Limits
@@ -153,6 +154,14 @@ class Applier:
         if started:
             self.progress.say(str(name), "ready", done=True)
 
+    def continue_all(self, plans: Sequence[ProfilePlan]) -> None:
+        """Let VMs that stand still go on: what else there is to do only shows then."""
+        for plan in plans:
+            for action in plan.actions:
+                if action.kind is Do.CONTINUE:
+                    with self._recorded(action):
+                        go_on(self.colima.paths.instance(action.name), str(action.name))
+
     # -- one method for each kind of action
 
     def stop(self, action: Action, on_start: Callable[[int], None] | None = None) -> None:
@@ -275,6 +284,8 @@ def _doing(action: Action) -> str:
 
 # A start has a function of its own: starts run side by side.
 _DO: dict[Do, Callable[[Applier, Action], None]] = {
+    Do.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
+    Do.SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
     Do.STOP: Applier.stop,
     Do.KILL: Applier.kill,
     Do.JOURNAL: Applier.journal,

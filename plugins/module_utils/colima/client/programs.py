@@ -14,20 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from ...colima_paths import Name, Paths, resolve
-from ...core.errors import CommandFailed, InputError
+from ...core.errors import CommandFailed, InputError, TimedOut
 from ...core.system.command import Cli, Output
-from ...core.system.files import make_directory, text_of
+from ...core.system.files import make_directory
 from ...core.system.processes import age_of, command_of, commands, environment_of
-from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_pid, parse_rows
+from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk
 from .at_work import Start, log_of, noted, start_of
 from .failures import explained
+from .machine import process_of
 
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
-_ANSWER_SECONDS = 20.0
 _WRITTEN_BYTES = 256 * 1024
+# Each engine's socket in a VM.
+_IN_GUEST = {"docker": "/var/run/docker.sock", "containerd": "/var/run/containerd/containerd.sock"}
 
 OnLine = Callable[[str, str], None]
 
@@ -37,6 +39,8 @@ class Colima:
 
     # An engine that is just starting again is not dead: how long to wait before each further look, in seconds.
     pauses: Sequence[float] = (0.3, 0.7, 1.5)
+    # How long a VM may take for a word over ssh, in seconds, before it counts as one that does not answer.
+    patience: float = 15.0
 
     def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
         self.paths = paths
@@ -124,10 +128,8 @@ class Colima:
         return (self.paths.instance(name) / "ha.pid").exists()
 
     def machine_lives(self, name: Name) -> bool:
-        """Whether the VM itself runs, whatever became of Lima's host agent. A process number alone proves nothing."""
-        directory = self.paths.instance(name)
-        numbers = (parse_pid(text_of(file) or "") for file in directory.glob("*.pid") if file.name != "ha.pid")
-        return any(f"{directory}/" in " ".join(command_of(pid)) for pid in numbers if pid)
+        """Whether the VM itself runs, whatever became of Lima's host agent."""
+        return process_of(self.paths.instance(name)) > 0
 
     def being_started(self, names: Iterable[Name]) -> dict[Name, int]:
         """Return those profiles that a colima or limactl of anybody's is starting right now, with its process."""
@@ -194,6 +196,22 @@ class Colima:
         """Delete the data disk."""
         self.lima.run("disk", "delete", "--force", name.id, timeout=_READ_SECONDS)
 
+    def forward_socket(self, name: Name, runtime: str) -> None:
+        """Bring a lost socket of an engine back as Lima makes it: carried by its ssh connection to the VM, which stays open.
+
+        Raises CommandFailed where that does not help.
+        """
+        local = self.paths.socket(name, runtime).removeprefix("unix://")
+        way = f"{local}:{_IN_GUEST[runtime]}"
+        ssh = self.other("ssh", "")
+        # The connection takes the lost forward for one that is there, and would not make it again.
+        for verb, check in (("cancel", False), ("forward", True)):
+            where = ("-F", "/dev/null", "-S", str(self.paths.ssh_master(name)), "-O", verb, "-L", way)
+            ssh.run(*where, f"lima-{name.id}", timeout=self.patience, check=check)
+        if not Path(local).exists():
+            remedy = f"Run again when nothing runs in it: 'colima restart {name}' ends its containers, and brings it back."
+            raise CommandFailed(f"restore socket '{local}'", "ssh reported success, and it is not there", remedy)
+
     # -- in the guest
 
     def in_guest(self, name: Name, *command: str, seconds: float = _READ_SECONDS) -> str:
@@ -203,10 +221,18 @@ class Colima:
     def answers(self, name: Name, *question: str) -> bool:
         """Whether a command in the VM succeeds; without one, whether the VM can be reached at all."""
         try:
-            self.cli.run("ssh", "--profile", name.name, "--", *(question or ("true",)), timeout=_ANSWER_SECONDS)
+            self.cli.run("ssh", "--profile", name.name, "--", *(question or ("true",)), timeout=self.patience)
         except CommandFailed:
             return False
         return True
+
+    def hangs(self, name: Name) -> bool:
+        """Whether a VM takes a command, and does not end it in time."""
+        try:
+            self.cli.run("ssh", "--profile", name.name, "--", "true", timeout=self.patience, check=False)
+        except TimedOut:
+            return True
+        return False
 
     def k3s(self, name: Name) -> K3s | None:
         """Return what a VM says of the k3s in it; None when it does not tell."""

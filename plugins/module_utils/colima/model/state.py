@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from ...colima_paths import Name
@@ -30,6 +31,14 @@ DAMAGED = "damaged"  # Lima can't read the VM's definition
 EXISTS = (STOPPED, RUNNING, HALF, SILENT, BROKEN, DAMAGED)
 UP = (RUNNING, HALF, SILENT, BROKEN)
 GIB = 1024**3
+
+
+class Still(StrEnum):
+    """Why a VM stands still although its process is there; the value says it in words."""
+
+    FROZEN = "its process is stopped"
+    PAUSED = "it is paused"
+    FAILED_WRITE = "it is paused, because it could not write to its disk"
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,13 @@ class Current:
     live: Mapping[str, Any] = field(default_factory=dict)
     # Why the engine in a running VM is useless; empty without a clear sign.
     dead_engine: str = ""
+    # Why a running VM stands still; None without a clear sign. The process that stands for the machine; 0: unknown.
+    still: Still | None = None
+    machine: int = 0
+    # The path of the engine's socket on the laptop, where it is gone although the VM says that its engine runs.
+    lost_socket: str = ""
+    # Whether Lima's ssh connection to the VM, which carries that socket, is open.
+    ssh_master: bool = False
     # What the VM says of the k3s in it; None: it was not asked, or did not tell.
     k3s: K3s | None = None
     clients: Clients = Clients()

@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ...colima_paths import Name
 from ...core.errors import WorkstationError
 from ...core.system.together import together
+from ..client.machine import stands_still
 from ..client.programs import Colima
+from ..model.state import Still
 from .glance import GREETINGS, glance, greet
 
 _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
@@ -28,12 +31,16 @@ class Said:
     """live: what colima found in the VM, nothing if its set-up never finished; reached: the VM answered at all.
 
     k3s: the kubeconfig of the k3s in it, if the user's entry had to be compared with it and it could be read.
+    still, machine: why it stands still, and its process; lost_socket: the path of the engine's socket that is gone.
     """
 
     live: Mapping[str, Any] = field(default_factory=dict)
     reached: bool = True
     dead_engine: str = ""
     k3s: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    still: Still | None = None
+    machine: int = 0
+    lost_socket: str = ""
 
 
 def ask(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> Said:
@@ -41,11 +48,15 @@ def ask(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> Said:
     seen = glance(colima.paths, name, entry)
     if seen.live:
         return Said(seen.live)
+    # What stands still, or takes a word and never answers, is not asked more: each question would cost its whole time limit.
+    still, machine = stands_still(colima.paths.instance(name))
+    if still is not None or colima.hangs(name):
+        return Said(reached=False, still=still, machine=machine)
     # An entry that was compared is compared again: the server that it names did not answer.
     k3s = partial(_k3s, colima, name) if entry is None or entry else dict
     answers = together({"said": partial(_ask, colima, name, seen.slow), "k3s": k3s})
     said: Said = answers["said"]
-    return replace(said, k3s=answers["k3s"])
+    return replace(said, k3s=answers["k3s"], machine=machine)
 
 
 def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
@@ -63,7 +74,18 @@ def _ask(colima: Colima, name: Name, slow: bool) -> Said:
         # It does answer: was that one question lost, or did its set-up never finish?
         live = colima.status(name)
     # A slow engine is not dead, and to greet it once more would only take as long again.
-    return Said(live, dead_engine="" if slow else why_dead(live, partial(_denies, colima, name), colima.pauses))
+    dead = "" if slow else why_dead(live, partial(_denies, colima, name), colima.pauses)
+    return Said(live, dead_engine=dead, lost_socket="" if dead else lost_socket(live))
+
+
+def lost_socket(live: Mapping[str, Any]) -> str:
+    """Return the path of the engine's socket on the laptop if nothing is there; empty where it is there, or there is none."""
+    path = _socket_of(live)
+    return path if path and not Path(path).exists() else ""
+
+
+def _socket_of(live: Mapping[str, Any]) -> str:
+    return str(live.get(f"{live.get('runtime') or ''}_socket") or "").removeprefix("unix://")
 
 
 def _denies(colima: Colima, name: Name, runtime: str) -> bool:
@@ -81,7 +103,7 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
     denies: whether the VM says so too; asked after a sign only.
     """
     runtime = str(live.get("runtime") or "")
-    path = str(live.get(f"{runtime}_socket") or "").removeprefix("unix://")
+    path = _socket_of(live)
     greeting = GREETINGS.get(runtime)
     if not path or greeting is None:
         return ""

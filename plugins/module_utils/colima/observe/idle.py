@@ -27,6 +27,9 @@ def busy(colima: Colima, current: Current) -> str:
     """
     runtime = str(current.live.get("runtime") or (current.applied or current.configured or {}).get("runtime") or "")
     noun = "instance" if runtime == "incus" else "container"
+    if current.health == SILENT and not current.never_up:
+        # It was asked for a word just now.
+        return f"it is unknown whether {noun}s run in it"
     try:
         names = _running(colima, current, runtime)
         work = at_work(colima, current, runtime) if not names and runtime in _ASKED else []

@@ -20,7 +20,7 @@ from ...core.system.together import together
 from ..client.programs import Colima
 from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from
-from ..model.state import DAMAGED, HALF, LEFTOVER, SILENT, Current, DataDisk, Files, Shared, contradiction_of, verdict
+from ..model.state import DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current, DataDisk, Files, Shared, contradiction_of, verdict
 from ..model.yaml_text import parse
 from .client_files import ClientFiles
 from .guest import Said, ask
@@ -167,6 +167,10 @@ def _current(
         unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
         live=said.live,
         dead_engine=said.dead_engine,
+        still=said.still if health == SILENT else None,
+        machine=said.machine,
+        lost_socket=said.lost_socket if health == RUNNING else "",
+        ssh_master=paths.ssh_master(name).is_socket(),
         clients=clients.of(name, said.k3s, row.address if row else ""),
         idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),

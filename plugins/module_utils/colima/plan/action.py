@@ -30,6 +30,7 @@ class Phase(Enum):
 class Do(Enum):
     """What there is to do. Each kind has one function in carry_out, and a phase of its own."""
 
+    CONTINUE = "continue"  # let a VM that stands still go on
     STOP = "stop"
     KILL = "kill"
     JOURNAL = "journal"  # keep the settings where a deletion does not reach them
@@ -58,6 +59,7 @@ class Do(Enum):
     START = "start"
     KUBECONFIG = "kubeconfig"
     CONTEXT = "context"
+    SOCKET = "socket"  # bring the engine's socket on the laptop back
     USE_CONTEXT = "use_context"
     SAVE_BUILDKIT = "save_buildkit"  # keep the profile's buildkitd.toml where a deletion does not reach it
     RESTORE_BUILDKIT = "restore_buildkit"
@@ -82,7 +84,7 @@ _FILES = (
     Do.WRITE_BUILDKIT,
     Do.REMOVE_BUILDKIT,
 )
-_CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT)
+_CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT, Do.SOCKET)
 _PHASE_OF = {
     **dict.fromkeys(Do, Phase.DOWN),
     **dict.fromkeys(_FILES, Phase.FILES),

@@ -8,13 +8,27 @@ from ..model.state import RUNNING, Current
 from .action import Action, Do, act
 
 
+def carries_socket(current: Current) -> bool:
+    """Whether a lost socket of the engine can come back without a restart."""
+    return current.ssh_master and current.live.get("runtime") in ("docker", "containerd")
+
+
 def client_repairs(current: Current, target: Config) -> list[Action]:
     """Return what a running profile needs on the host and gets without a restart."""
     applied = current.applied or {}
     if current.health != RUNNING:
         return []
     kube = _kubeconfig(current, target) if current.live.get("kubernetes") and applied.get("kubernetes.enabled") else []
-    return [*kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
+    return [*_socket(current), *kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
+
+
+def _socket(current: Current) -> list[Action]:
+    """Restore the engine's socket where Lima's connection can carry it again: no container notices."""
+    runtime = str(current.live.get("runtime"))
+    if not (current.lost_socket and carries_socket(current)):
+        return []
+    detail = "it is gone, and the engine in the VM runs"
+    return [act(Do.SOCKET, current.name, "restore", detail, f"socket '{current.lost_socket}'", text=runtime)]
 
 
 def _kubeconfig(current: Current, target: Config) -> list[Action]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...core.plan import Pending
 from ...toolchain.programs import in_digits
-from ..model.config import Config, has_kubernetes
+from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
-from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current
+from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current, Still
 from .action import Action, Do, act
+from .clients import carries_socket
+
+# A VM whose writes fail needs this much of the laptop's disk before it can go on.
+ROOM_MIB = 512
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,18 @@ def runs_unseen(current: Current) -> tuple[Refusal, ...]:
             f"Shut it down with 'kill {current.unseen_agent}', and run again.",
         ),
     )
+
+
+def goes_on(current: Current, host: Host) -> tuple[tuple[Action, ...], tuple[Pending, ...]]:
+    """Return what lets a VM that stands still go on, or what that waits for. Nothing in it can be asked before."""
+    still, name = current.still, current.name
+    if still is None:
+        return (), ()
+    if still is Still.FAILED_WRITE and 0 < host.disk_free_mib < ROOM_MIB:
+        reason = f"the laptop's disk is full ({host.disk_free_mib} MiB are free)"
+        remedy = "Free some disk space, and run again: the VM then goes on where it stopped."
+        return (), (Pending(f"profile '{name}'", f"going on ({still})", reason, remedy, kind="room"),)
+    return (act(Do.CONTINUE, name, "continue the VM of", still.value),), ()
 
 
 def repairs(current: Current, target: Config, version: Version | None, want_up: bool, going_away: bool) -> Repair:
@@ -177,6 +194,8 @@ def enlarge(current: Current, target: Config) -> Action:
 def _why_restart(current: Current, target: Config) -> str:
     if current.dead_engine:
         return current.dead_engine
+    if current.lost_socket and not carries_socket(current):
+        return f"its socket {current.lost_socket} is gone"
     known = {SILENT: "it gives no answer", HALF: "its last start did not finish", BROKEN: "parts of it have died"}
     if current.health in known:
         return known[current.health]

@@ -22,7 +22,7 @@ from .absent import plan_absent
 from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
 from .builds import Builds, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
-from .heal import Repair, enlarge, leaves_disk_out, repairs, runs_unseen, unreadable
+from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, idle_too_short
 from .recreate import Verdict, how_to_recreate, only_stopped
 from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
@@ -76,6 +76,10 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         return ProfilePlan(desired, current, refusals=blind)
     if desired.state == "absent":
         return plan_absent(current, desired, policy)
+    if current.still is not None:
+        goes, waits = goes_on(current, host)
+        # What else there is to do shows when it answers.
+        return ProfilePlan(desired, current, actions=goes, pending=waits, will_be_up=True)
     asked = str(current.name) in facts.k3s
     case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, desired, policy, host, facts)
     plan = ProfilePlan(

@@ -45,6 +45,15 @@ def command_of(pid: int) -> list[str]:
     return [] if state.startswith("Z") else arguments
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a process was stopped (SIGSTOP, Ctrl-Z) and waits to be continued. Returns False when that is unknown."""
+    if _has_proc():
+        with contextlib.suppress(OSError):
+            return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:1] in (["T"], ["t"])
+        return False
+    return _ps("-o", "stat=", "-p", str(pid)).strip().startswith("T")
+
+
 def environment_of(pid: int) -> dict[str, str]:
     """Return the environment that a process of this user was started with. Returns an empty one when it is unknown."""
     if _has_proc():
