@@ -21,6 +21,7 @@ from ..module_utils.core.install import missing
 from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
+from .lab import VARIABLE, leaving, outside
 from .layers import written_at
 from .plays import OURS, is_wanted, registered_in, role_of, tasks_of
 from .references import (
@@ -143,9 +144,20 @@ def check_settings(
                 _check_options(findings, work, mine, task.check_mode)
                 for sentence in against_policy(one, subject, work.options, mine, own):
                     findings.add(sentence)
+    if VARIABLE in variables:
+        _check_lab(findings, works, str(templar.template(variables[VARIABLE])))
     if here:
         _check_laptop(findings, works, task.check_mode)
     return findings
+
+
+def _check_lab(findings: Findings, works: list[Reached], lab: str) -> None:
+    """Find what would lead a rehearsal out of its lab."""
+    if why := outside(lab, os.environ):
+        findings.add(why, "workstation_environment")
+    for work in works:
+        for sentence, at in leaving(lab, work.name, work.subject.spec, work.options, work.names):
+            findings.add(sentence, at)
 
 
 def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) -> None:
@@ -186,8 +198,8 @@ def _check_names(
         if name in known:
             if value is None and defaults.get(name) is not None:
                 findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
-            # These go into conditions, in which any other word counts as false.
-            elif OF_PLAYBOOKS.get(name, {}).get("type") == "bool" and not _TEMPLATE.search(str(value)):
+            # In conditions any other word counts as false; an environment of another form Ansible leaves out.
+            elif OF_PLAYBOOKS.get(name, {}).get("type") in ("bool", "dict") and not _TEMPLATE.search(str(value)):
                 for problem in problems(OF_PLAYBOOKS, {name: value}):
                     findings.add(problem.sentence, name)
         elif name not in helpers and (why := why_unknown(name, known, defaults, prefixes)):

@@ -6,9 +6,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import WorkstationError
+from .laptop import Closed, closed
 from .model import GROUPS, Check, Kind, Status
 
 # The files of each group, below groups/ or here. Each has KINDS, and examine(laptop), which yields checks.
@@ -18,7 +20,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "docker": ("docker", "engines"),
     "builders": ("builders",),
     "kubernetes": ("kubernetes",),
-    "registries": ("registries", "credentials"),
+    "registries": ("credentials", "registries"),
     "timers": ("timers",),
     "network": ("network",),
     "policy": ("compliance",),
@@ -105,9 +107,13 @@ def _collect(key: tuple[str, str], one: Examine, laptop: Any, into: list[Check])
             ended = time.monotonic()
             into.append(check.timed(ended - began))
             began = ended
-    except WorkstationError as error:
+    except (WorkstationError, OSError) as caught:
+        error = closed(caught) if isinstance(caught, OSError) else caught
         what = error.what if not error.reason else f"could not {error.what}: {error.reason}"
-        into.append(_unfinished(key[0], what, error.remedy).timed(time.monotonic() - began))
+        check = _unfinished(key[0], what, error.remedy)
+        # What keeps the doctor out keeps every run out.
+        worse = replace(check, status=Status.BROKEN) if isinstance(error, Closed) else check
+        into.append(worse.timed(time.monotonic() - began))
     except Exception as error:
         # One fault must not hide what all the other checks have found.
         fault = f"the doctor itself failed in {key[1]}.py: {type(error).__name__}: {error}"

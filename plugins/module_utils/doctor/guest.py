@@ -13,6 +13,8 @@ from ..colima.observe.space import Usage, usages
 from ..colima_paths import Name
 from ..core.errors import CommandFailed
 
+# A name that stands in no VM's own /etc/hosts.
+OUTSIDE = "registry-1.docker.io"
 # One question a line; what a VM does not have is left empty. Each answer follows a line "== name".
 _QUESTIONS = {
     "clock": "date +%s",
@@ -22,6 +24,7 @@ _QUESTIONS = {
     "mounts": "cat /proc/mounts",
     "emulators": "grep -ls ^enabled -r /proc/sys/fs/binfmt_misc",
     "names": "getent hosts host.lima.internal",
+    "outside": f"timeout 3 getent ahosts {OUTSIDE}",
     "authorities": "ls /usr/local/share/ca-certificates",
 }
 
@@ -31,6 +34,7 @@ class Told:
     """What a VM told. clock: how many seconds its clock is ahead of the laptop's; memory_free: the available part, 0 to 1.
 
     disks: by mount point; emulators: the names of binfmt's handlers that are on; authorities: its own certificates.
+    resolves, resolves_outside: whether it finds the laptop's name, and one that only a name server knows.
     """
 
     clock: float = 0.0
@@ -40,6 +44,7 @@ class Told:
     mounts: frozenset[str] = frozenset()
     emulators: frozenset[str] = frozenset()
     resolves: bool = True
+    resolves_outside: bool = True
     authorities: tuple[str, ...] = ()
 
 
@@ -73,6 +78,7 @@ def told_from(text: str, now: float) -> Told:
         mounts=frozenset(row[1] for row in map(str.split, lines["mounts"]) if len(row) > 1),
         emulators=frozenset(path.rpartition("/")[2] for path in lines["emulators"]),
         resolves=bool(lines["names"]),
+        resolves_outside=bool(lines["outside"]),
         authorities=tuple(name for name in lines["authorities"] if name.endswith(".crt")),
     )
 

@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
+import shlex
 import signal
+import socket
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..colima_paths import Name, Paths, parse_name, resolve
-from ..core.errors import WorkstationError
+from ..core.errors import InputError, WorkstationError, file_trouble
 from ..core.system.command import Cli, Output, complete_path
 from ..docker.engine import Silent, get_unix
 from ..kube.entry import kubeconfig_paths
@@ -22,6 +26,7 @@ from .settings import Look, desired_of, look, refuse_wrong, subject_of
 if TYPE_CHECKING:
     from ..colima.client.programs import Colima
     from ..colima.model.state import Current
+    from ..colima.survey import Request
     from ..pull_secret.options import Task
     from ..pull_secret.task import PullSecrets
     from .cluster import Cluster
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 # An engine, an API server, a proxy: on the laptop itself they answer in milliseconds.
 SOCKET_SECONDS = 2.0
+# What a remedy that restarts a VM owes to say.
+ENDS = ". The command restarts the VM: what runs in it ends"
 # A program that may have to ask a VM over ssh.
 COMMAND_SECONDS = 10.0
 # One word with a VM over ssh.
@@ -86,6 +93,8 @@ class Laptop:
                     self._answers[key] = ask()
                 except WorkstationError as error:
                     self._answers[key] = error
+                except OSError as error:
+                    self._answers[key] = closed(error)
         if isinstance(self._answers[key], WorkstationError):
             raise self._answers[key]
         return cast(Answer, self._answers[key])
@@ -107,6 +116,10 @@ class Laptop:
         """Return the command that restarts a VM, and writes to the laptop's files what is new in it."""
         return f"colima restart {profile} && {self.converge('colima')}"
 
+    def may_restart(self) -> str:
+        """Return the command that restarts a VM as a repair although containers run in it."""
+        return self.converge("colima", "colima_restart=always")
+
     def has(self, module: str) -> bool:
         """Whether the settings have a module's part, and want it there."""
         return bool(self.settings.get(module)) and self.settings[module].get("state") != "absent"
@@ -117,10 +130,45 @@ class Laptop:
         hurry = {"timeout": SOCKET_SECONDS} if module == "buildx_builder" else {}
         return self.once(module, lambda: look(module, {**self.settings[module], **hurry}, prepared))
 
+    def wanted(self) -> Request:
+        """Return what the settings ask of the profiles, before any VM is looked at. Raises InputError."""
+        return cast("Request", self.once("wanted", lambda: self._desired("colima_profile")))
+
+    def _desired(self, module: str) -> Any:
+        subject = subject_of(module)
+        return desired_of(module, subject, self.settings[module])
+
     def programs(self, module: str) -> tuple[str, ...]:
         """Return the programs that a module's part of the settings needs. Raises WorkstationError."""
-        subject = subject_of(module)
-        return subject.programs(desired_of(module, subject, self.settings[module]))
+        return subject_of(module).programs(self._desired(module))
+
+    def revived(self, profile: str, found: str) -> tuple[str, str]:
+        """Return what was found of a running VM's engine, and what revives it.
+
+        A run does, in the gentlest way that works, and restarts no VM in which containers run: then the words for that.
+        """
+        plans = self.look("colima_profile").plan.profiles
+        held = next(
+            (item for plan in plans if str(plan.desired.name) == profile for item in plan.pending if item.kind == "repair"), None
+        )
+        if held is None:
+            return found, self.converge("colima")
+        return f"{found}; a run leaves it alone, because {held.reason}{ENDS}", self.may_restart()
+
+    def restarted_k3s(self, profile: str, found: str) -> tuple[str, str]:
+        """Return what was found of a cluster that does not answer, and what restarts its k3s alone: containers run on."""
+        found = f"{found}. Where this does not help, 'colima restart {profile}' does, and ends what runs in it"
+        return found, f"colima ssh --profile {profile} -- sudo systemctl restart k3s"
+
+    def config_damaged(self) -> bool:
+        """Whether docker's configuration can't be read: then the check of it has the remedy for all that follows."""
+        if not self.has("docker_cli_config"):
+            return False
+        try:
+            self.look("docker_cli_config")
+        except InputError:
+            return True
+        return False
 
     def profiles(self) -> Mapping[str, Current]:
         """Return the profiles of the settings as they are, by name. Raises WorkstationError."""
@@ -196,6 +244,17 @@ class Laptop:
 
         return self.once("pull secrets", ask)
 
+    def resolves(self, host: str) -> bool:
+        """Whether the laptop itself finds the address of a host."""
+
+        def ask() -> bool:
+            try:
+                return bool(socket.getaddrinfo(host, 443))
+            except OSError:
+                return False
+
+        return self.once(("resolves", host), ask)
+
     def close(self) -> None:
         """Close every connection, and end what was given up."""
         for pid in [*Bounded.running]:
@@ -206,6 +265,20 @@ class Laptop:
                 answer.subject.close()
             elif hasattr(answer, "close"):
                 answer.close()
+
+
+class Closed(InputError):
+    """A file or directory that every run needs can't be read."""
+
+
+def closed(error: OSError) -> Closed:
+    """Return a failure that names the file, and what opens it again where that is all it needs."""
+    file, trouble = str(error.filename or ""), file_trouble("look at the laptop", error)
+    failure = Closed(trouble.what, trouble.reason, trouble.remedy)
+    if error.errno in (errno.EACCES, errno.EPERM) and file:
+        place = next((one for one in (Path(file), *Path(file).parents) if not os.access(one, os.R_OK)), Path(file))
+        failure.remedy = f"chmod u+rwX {shlex.quote(str(place))}"
+    return failure
 
 
 def bounded(paths: Paths) -> Colima:

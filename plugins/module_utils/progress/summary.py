@@ -137,8 +137,9 @@ def hints_of(answer: Mapping[str, Any]) -> list[str]:
     hints = []
     for profile in answer.get("profiles") or []:
         # One that is removed has no sizes.
-        if str(profile.get("status", "")).lower() == "running" and profile.get("memory"):
-            size = f"{profile.get('cpu')} CPUs, {profile['memory']:g} GiB"
+        waits = any(item.get("kind") in ("repair", "room") for item in profile.get("pending") or ())
+        if str(profile.get("status", "")).lower() == "running" and profile.get("memory") and not waits:
+            size = f"{profile.get('cpu')} CPU{'' if profile.get('cpu') == 1 else 's'}, {profile['memory']:g} GiB"
             socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
             hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size}{f', {socket}' if socket else ''}")
             kubernetes = profile.get("kubernetes")

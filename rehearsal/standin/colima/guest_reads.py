@@ -105,6 +105,7 @@ _PROGRAMS: dict[str, Callable[[Guest, list[str]], str]] = {
     "getent": _getent,
     "grep": _grep,
     "ls": _ls,
+    "timeout": lambda guest, rest: _answer(guest, rest[1:]),
 }
 
 

@@ -145,7 +145,7 @@ class Commands:
         unit = rest[-1] if rest else ""
         if unit.startswith("k3s"):
             notes = self.guest.instance.notes()
-            if verb != "start":
+            if verb not in ("start", "restart"):
                 return Answer()
             return self.guest.start_kubernetes(notes.get("k3s_version", ""), notes.get("k3s_port", 6443))
         # colima before 0.9 leaves out the suffix, with the command service.

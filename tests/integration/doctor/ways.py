@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -144,6 +146,19 @@ def hang_engine(patient: Patient) -> None:
     deadline = time.monotonic() + 10
     while not path.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def freeze(profile: str) -> Break:
+    """Let the processes of a VM be stopped, as by a debugger: its engine takes connections, and never answers."""
+
+    def happens(patient: Patient) -> None:
+        directory = patient.colima / "_lima" / f"colima-{profile}"
+        for pid in {int(file.read_text()) for file in directory.glob("*.pid")}:
+            os.kill(pid, signal.SIGSTOP)
+        if profile == "docker-buildx":
+            hang_engine(patient)
+
+    return happens
 
 
 def lock_disk(patient: Patient) -> None:

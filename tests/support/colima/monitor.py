@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A stand-in for QEMU's monitor (QMP): one client at a time, a greeting, and the few commands that a run uses.
 
-tests/contract/colima/test_monitor.py holds it beside a real QEMU.
+tests/contract/machine/test_monitor.py holds it beside a real QEMU.
 """
 
 from __future__ import annotations

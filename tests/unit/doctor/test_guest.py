@@ -27,6 +27,8 @@ Filesystem     1024-blocks    Used Available Capacity Mounted on
 /proc/sys/fs/binfmt_misc/rosetta
 == names
 192.168.5.2     host.lima.internal
+== outside
+34.0.0.1        STREAM registry-1.docker.io
 == authorities
 own.crt
 readme
@@ -47,8 +49,8 @@ def test_all_answers_are_read() -> None:
 
 
 def test_what_a_vm_does_not_have_is_left_empty() -> None:
-    guest = told_from("== clock\n== uptime\n== names\n== authorities\n", 0.0)
-    assert guest == Told(resolves=False)
+    guest = told_from("== clock\n== uptime\n== names\n== outside\n== authorities\n", 0.0)
+    assert guest == Told(resolves=False, resolves_outside=False)
 
 
 def test_one_script_asks_everything_of_the_profile() -> None:

@@ -198,7 +198,8 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
         detail = changes(current, target, gap.live)
         actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
-    change, kind = _applied(case, wanted) or f"a restart ({case.repair.restart})", "restart"
+    applied = _applied(case, wanted)
+    change, kind = applied or f"a restart ({case.repair.restart})", "restart" if applied else "repair"
     if case.desired.state == "stopped":
         change = kind = "stop"
         actions += idle_notes(current, case.policy, case.facts.busy.get(str(current.name), ""))

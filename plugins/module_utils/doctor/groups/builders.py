@@ -52,7 +52,7 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
         # Beside the others it would be read as one of them.
         away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
         yield BUILDER.broken("its record can't be read", f"{away} && {laptop.converge('buildx')}", name)
-    if not damaged:
+    if not damaged and not laptop.config_damaged():
         yield BUILDER.broken(error.complaint, error.remedy)
 
 
@@ -83,8 +83,9 @@ def _nodes(laptop: Laptop, look: Look, item: Wanted) -> Check:
     sockets = {f"unix://{path}": name for name, path in laptop.docker_sockets().items()}
     hosts = [state.hosts.get(node.endpoint) or node.endpoint for node in state.builders[item.name].nodes]
     behind = next((sockets[host] for host in hosts if host in sockets), "")
-    remedy = f"colima restart {behind}" if behind else laptop.converge("docker_context,buildx")
-    return NODES.broken(state.reasons(item.name), remedy, item.name)
+    found = state.reasons(item.name)
+    said = laptop.revived(behind, found) if behind else (found, laptop.converge("docker_context,buildx"))
+    return NODES.broken(*said, item.name)
 
 
 def _living_nodes(look: Look, state: State, name: str) -> Check:

@@ -9,7 +9,7 @@ from ...colima.model.state import GIB, RUNNING, Current
 from ...colima.observe.space import on_laptop
 from ...core.errors import CommandFailed
 from ..guest import Told
-from ..laptop import Laptop
+from ..laptop import ENDS, Laptop
 from ..model import Check, Kind
 
 DISK = Kind("profiles.disk", "how full a profile's disk is, and what it takes of the laptop's")
@@ -35,11 +35,12 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
     if not laptop.has("colima_profile"):
         return
+    # First, and without a VM: a full disk is the cause of much that follows.
+    yield _space(laptop)
     for name, current in laptop.profiles().items():
         yield from _kept(laptop, name, current)
         if current.health == RUNNING:
             yield from _inside(laptop, name, current)
-    yield _space(laptop)
 
 
 def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
@@ -54,7 +55,9 @@ def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     if current.store_is_lost:
         found = "colima's note that the data disk is formatted is lost: a start would format it, and lose images and volumes"
         # A run restores it before a start, not while the VM runs.
-        yield FORMAT.broken(found, f"colima stop {name} && {converge}" if current.up else converge, name)
+        yield FORMAT.broken(
+            f"{found}{ENDS}" if current.up else found, f"colima stop {name} && {converge}" if current.up else converge, name
+        )
     else:
         yield FORMAT.ok("noted", name)
 
@@ -75,7 +78,7 @@ def _inside(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     off = abs(guest.clock)
     if off > SKEW_SECONDS:
         way = "behind" if guest.clock < 0 else "ahead of"
-        yield CLOCK.warning(f"its clock is {off:.0f} s {way} the laptop's", restart, name)
+        yield CLOCK.warning(f"its clock is {off:.0f} s {way} the laptop's{ENDS}", restart, name)
     else:
         yield CLOCK.ok("right", name)
     free = f"{guest.memory_free:.0%} of its memory is free"
@@ -111,15 +114,17 @@ def _mount(name: str, current: Current, guest: Told) -> Check:
     missing = [place for place in wanted if place not in guest.mounts]
     if missing:
         lost = " and ".join(missing)
-        return MOUNT.broken(f"{lost} is not mounted: what is stored now goes with the VM", f"colima restart {name}", name)
+        return MOUNT.broken(f"{lost} is not mounted: what is stored now goes with the VM{ENDS}", f"colima restart {name}", name)
     return MOUNT.ok("mounted", name)
 
 
 def _space(laptop: Laptop) -> Check:
-    free = laptop.look("colima_profile").desired.host.disk_free_mib / _MIB_PER_GIB
+    free = laptop.wanted().host.disk_free_mib / _MIB_PER_GIB
     if not free:
         return SPACE.unknown("the laptop does not tell how much is free")
-    found = f"{free:.0f} GiB are free on the laptop"
+    found = (
+        f"{free:.0f} GiB are free on the laptop" if free >= 1 else f"the laptop's disk is full: {free * 1024:.0f} MiB are free"
+    )
     remedy = "Free some disk space: a VM whose disk can't grow stops with damaged files."
     if free < LEAST_GIB:
         return SPACE.broken(found, remedy)

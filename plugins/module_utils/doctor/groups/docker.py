@@ -33,7 +33,9 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         try:
             look = laptop.look("docker_context")
         except InputError as error:
-            yield CONTEXT.broken(error.complaint, error.remedy)
+            # What repairs its config.json was said already.
+            if not laptop.config_damaged():
+                yield CONTEXT.broken(error.complaint, error.remedy)
             return
         yield from _contexts(laptop, look)
 

@@ -12,7 +12,7 @@ from ...core.install import install_command
 from ...docker.client import docker_cli
 from ...docker.engine import Silent
 from ...toolchain.programs import in_digits, numbers_of
-from ..laptop import Bounded, Laptop
+from ..laptop import ENDS, Bounded, Laptop
 from ..model import Check, Kind
 
 ENGINE = Kind("docker.engine", "whether the engine of a profile answers on its socket")
@@ -38,11 +38,11 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Iterator[Check]:
     if isinstance(answer, Silent) and answer.slow:
-        found = f"{answer}: it is busy, or it hangs. A restart ends its containers, so look again first"
+        found = f"{answer}: it is busy, or it hangs, so look again first{ENDS}"
         yield ENGINE.warning(found, f"colima restart {name}", name)
         return
     if isinstance(answer, Silent):
-        yield ENGINE.broken(f"it does not answer: {answer}", f"colima restart {name}", name)
+        yield ENGINE.broken(*laptop.revived(name, f"it does not answer: {answer}"), name)
         return
     yield ENGINE.ok(f"docker {answer.get('Version', '')}", name)
     yield _api(laptop, name, answer)
@@ -87,8 +87,9 @@ def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     if guest is None:
         return
     if wants_rosetta and "rosetta" not in guest.emulators:
-        yield EMULATION.warning("Rosetta is asked for, and is off in the VM", restart, name)
+        yield EMULATION.warning(f"Rosetta is asked for, and is off in the VM{ENDS}", restart, name)
     elif not guest.emulators & {handler, "rosetta"}:
-        yield EMULATION.warning(f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings", restart, name)
+        found = f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings{ENDS}"
+        yield EMULATION.warning(found, restart, name)
     else:
         yield EMULATION.ok(f"linux/{platform} by {'Rosetta' if 'rosetta' in guest.emulators else 'QEMU'}", name)

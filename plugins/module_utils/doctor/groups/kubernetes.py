@@ -3,20 +3,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ...colima.model.config import has_kubernetes
 from ...colima.model.state import RUNNING, Current
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
 from ...core.install import install_command
+from ...core.system.home import home
 from ...docker.engine import Silent
+from ...kube.answers import Unreachable
+from ...kube.kubeconfig import load, parts, path_from
 from ...toolchain.judge import findings
 from ...toolchain.programs import in_digits, version_of
 from ..cluster import Cluster
-from ..laptop import Bounded, Laptop
+from ..laptop import ENDS, Bounded, Laptop
 from ..model import Check, Kind
 
 CONTEXT = Kind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
@@ -78,19 +86,42 @@ def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
         "stale": "its entry is that of another k3s",
     }
     if current.clients.kube_entry in said:
-        yield CONTEXT.broken(said[current.clients.kube_entry], converge, context)
+        yield _missing_entry(laptop, said[current.clients.kube_entry], context)
         return
     yield CONTEXT.ok("it is that of the profile", context)
     try:
         cluster = laptop.cluster(context)
         version = cluster.version()
     except WorkstationError as error:
-        yield API.broken(error.reason or error.message, laptop.restart(name), context)
+        why = error.reason or error.message
+        if isinstance(error, Unreachable):
+            yield API.broken(*laptop.restarted_k3s(name, why), context)
+        else:
+            yield API.broken(why, converge, context)
         return
     yield answers(version, context)
     yield _certificates(laptop, cluster, name, context)
     yield from _nodes(cluster, name, context)
     yield _skew(laptop, version, context)
+
+
+def _missing_entry(laptop: Laptop, found: str, context: str) -> Check:
+    """Return why a context is not there, the file first: one that can't be read, or one that KUBECONFIG names by mistake."""
+    path, converge = path_from(laptop.environment), laptop.converge("colima")
+    file = shlex.quote(str(path))
+    try:
+        load(path)
+    except WorkstationError as error:
+        if path.is_file() and not os.access(path, os.R_OK):
+            return CONTEXT.broken(f"{path} can't be read: permission denied", f"chmod u+rw {file}", context)
+        return CONTEXT.broken(error.complaint, f"mv {file} {file}.damaged && {converge}", context)
+    usual = path_from({"HOME": home()})
+    if path != usual:
+        found = f"{found} {path}, which KUBECONFIG names"
+        with contextlib.suppress(WorkstationError):
+            if parts(load(usual), context):
+                return CONTEXT.broken(f"{found}; it is in {usual}", "unset KUBECONFIG", context)
+    return CONTEXT.broken(found, converge, context)
 
 
 def answers(version: str, context: str) -> Check:
@@ -113,8 +144,8 @@ def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> 
     again = laptop.restart(name)
     # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.
     if left[whose] < 0:
-        return CERTIFICATES.broken(f"{whose} ended {-left[whose]} days ago", again, context)
-    return CERTIFICATES.warning(found, again, context) if left[whose] < FEW_DAYS else CERTIFICATES.ok(found, context)
+        return CERTIFICATES.broken(f"{whose} ended {-left[whose]} days ago{ENDS}", again, context)
+    return CERTIFICATES.warning(f"{found}{ENDS}", again, context) if left[whose] < FEW_DAYS else CERTIFICATES.ok(found, context)
 
 
 def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
@@ -124,12 +155,12 @@ def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
         yield NODE.unknown(error.message, "Ask for a role that may list nodes.", context)
         return
     if not nodes:
-        yield NODE.broken("the cluster has no node, so no pod can run", f"colima restart {name}", context)
+        yield NODE.broken(f"the cluster has no node, so no pod can run{ENDS}", f"colima restart {name}", context)
     for node in nodes:
         called, info = str(node["metadata"]["name"]), (node.get("status") or {}).get("nodeInfo") or {}
         why = _not_ready(node)
         yield (
-            NODE.broken(f"node '{called}' is not ready: {why}", f"colima restart {name}", context)
+            NODE.broken(f"node '{called}' is not ready: {why}{ENDS}", f"colima restart {name}", context)
             if why
             else NODE.ok(f"'{called}' is ready", context)
         )
@@ -170,9 +201,25 @@ def _skew(laptop: Laptop, version: str, context: str) -> Check:
         return SKEW.unknown(error.reason, error.remedy, context)
     mine, server = _minor(client), _minor(version)
     if mine and server and abs(mine - server) > 1:
-        upgrade = install_command("kubectl", verb="upgrade", search=laptop.path)
-        return SKEW.warning(f"kubectl is {client}, the server {version}", upgrade, context)
+        return SKEW.warning(f"kubectl is {client}, the server {version}", _newer_kubectl(laptop, version), context)
     return SKEW.ok(f"kubectl {client}", context)
+
+
+def _newer_kubectl(laptop: Laptop, version: str) -> str:
+    """Return the command that puts a kubectl of the server's version in the place of this one, by who keeps it up to date."""
+    found, brew = (shutil.which(program, path=laptop.path) for program in ("kubectl", "brew"))
+    if (
+        brew
+        and found
+        and Path(found).parent == Path(brew).parent
+        and (Path(brew).parents[1] / "Cellar" / "kubernetes-cli").exists()
+    ):
+        return install_command("kubectl", verb="upgrade", search=laptop.path)
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    url = f"https://dl.k8s.io/release/{version.partition('+')[0]}/bin/{laptop.system.lower()}/{machine}/kubectl"
+    place = shlex.quote(found or str(Path(home()) / ".local" / "bin" / "kubectl"))
+    sudo = "" if os.access(Path(found or home()).parent, os.W_OK) else "sudo "
+    return f"{sudo}curl -fLo {place} {url} && {sudo}chmod 755 {place}"
 
 
 def _kubectl() -> str:

@@ -101,7 +101,8 @@ def _kube_contexts(laptop: Laptop, known: set[str]) -> Iterator[Check]:
     try:
         config = load(path_from(laptop.environment))
     except WorkstationError as error:
-        yield KUBE.unknown(f"could not {error.what}: {error.reason}", error.remedy)
+        # What repairs it, the check of the kube context says.
+        yield KUBE.unknown(f"could not {error.what}: {error.reason}")
         return
     listed = [str(item.get("name")) for item in config.get("contexts") or () if isinstance(item, dict)]
     lost = [name for name in listed if (name == "colima" or name.startswith("colima-")) and short_name(name) not in known]

@@ -14,7 +14,8 @@ from ...colima.model.state import RUNNING
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, without_logins
 from ..certificates import ends_in_pem
-from ..laptop import SOCKET_SECONDS, Laptop
+from ..guest import OUTSIDE
+from ..laptop import ENDS, SOCKET_SECONDS, Laptop
 from ..model import Check, Kind
 from ..registry_access import endpoint_of
 
@@ -102,9 +103,14 @@ def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Ite
         if guest is None:
             return
         restart = f"colima restart {name}"
-        yield GUEST_NAMES.ok("it does", name) if guest.resolves else GUEST_NAMES.broken("it resolves no name", restart, name)
+        lost = "" if guest.resolves else "it resolves no name"
+        if not lost and not guest.resolves_outside and laptop.resolves(OUTSIDE):
+            lost = f"it does not resolve {OUTSIDE}, and the laptop does"
+        yield GUEST_NAMES.ok("it does", name) if not lost else GUEST_NAMES.broken(f"{lost}{ENDS}", restart, name)
         if has_authority and not guest.authorities:
-            found = "the laptop has an authority of its own, and the VM has none: through a proxy that looks into TLS, pulls fail"
+            found = (
+                "the laptop trusts a company's certificates, and the VM does not: behind a proxy that decrypts TLS, pulls fail"
+            )
             yield GUEST_AUTHORITY.note(found, "", name)
         elif has_authority:
             yield GUEST_AUTHORITY.ok(f"{len(guest.authorities)} of its own", name)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from ...colima.model.config import Host, differences
 from ...colima.model.settings import BY_OPTION
-from ...colima.model.shown import shown
-from ...colima.model.state import ABSENT, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, Current
+from ...colima.model.shown import counted, shown
+from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED
 from ...colima.plan.action import Do, ProfilePlan
 from ...core.errors import InputError
-from ..laptop import Laptop
+from ..laptop import ENDS, Laptop
 from ..model import Check, Kind, Status
 from ..settings import Look
 
@@ -26,6 +26,8 @@ ROOM = Kind("profiles.room", "whether the running VMs fit the laptop's CPUs and 
 KINDS = (SETTINGS, HEALTH, ENGINE, DRIFT, PENDING, ADDRESS, INTERRUPTED, ROOM)
 
 TAG = "colima"
+# Kinds of changes that wait, and would repair something.
+REPAIRS = ("repair", "room")
 
 
 def examine(laptop: Laptop) -> Iterator[Check]:
@@ -45,27 +47,35 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
     current, name = plan.current, str(plan.desired.name)
+    if not laptop.colima.installed and current.exists:
+        # What a file says of it may be long past; that colima is missing, the group tools says.
+        yield HEALTH.unknown("whether its VM runs is unknown without colima", about=name)
+        return
     converge = laptop.converge(TAG)
-    health = _health(current, plan.desired.state, converge)
+    health = _health(plan, laptop)
     if health.status is Status.BROKEN and (process := laptop.colima.being_started([current.name]).get(current.name)):
         yield HEALTH.note(f"it is being started (process {process})", about=name)
         return
     yield health
     if current.dead_engine:
-        yield ENGINE.broken(current.dead_engine, converge, name)
+        yield ENGINE.broken(*_repaired(plan, laptop, current.dead_engine), name)
     elif current.health == RUNNING:
         yield ENGINE.ok("it answers", name)
-    if plan.pending:
-        changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in plan.pending))
-        moves = any(item.kind == "move" for item in plan.pending)
-        yield PENDING.warning(changes, converge if moves else laptop.converge(TAG, "colima_restart=always"), name)
+    # What holds a repair back is said with what is to be repaired.
+    waiting = [item for item in plan.pending if item.kind not in REPAIRS]
+    if waiting:
+        changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in waiting))
+        moves = any(item.kind == "move" for item in waiting)
+        ends = "" if moves else ENDS
+        yield PENDING.warning(f"{changes}{ends}", converge if moves else laptop.may_restart(), name)
     elif current.exists:
         yield PENDING.ok("nothing waits", name)
     if current.health in (RUNNING, STOPPED):
         differs = _differences(plan, host)
         yield DRIFT.warning(differs, converge, name) if differs else DRIFT.ok("as the settings ask", name)
     if current.lacks_address:
-        yield ADDRESS.warning("colima could not set up the network for its address", f"colima restart {name}", name)
+        found = f"colima could not set up the network for its address{ENDS}"
+        yield ADDRESS.warning(found, f"colima restart {name}", name)
     elif (current.applied or {}).get("network.address"):
         yield ADDRESS.ok(current.row.address if current.row else "", name)
     # Of one that was made, the kept settings only wait to be forgotten.
@@ -73,7 +83,27 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
 
 
-def _health(current: Current, state: str, converge: str) -> Check:
+def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
+    """Return what was found and what repairs it: a run, which restarts no VM with containers; else the words for that."""
+    held = next((item for item in plan.pending if item.kind in REPAIRS), None)
+    if held is None:
+        return found, laptop.converge(TAG)
+    if held.kind == "room":
+        return f"{found}: {held.reason}", f"Free some disk space on the laptop, then run: {laptop.converge(TAG)}"
+    return f"{found}; a run leaves it alone, because {held.reason}{ENDS}", laptop.may_restart()
+
+
+_SAID = {
+    ABSENT: "it does not exist yet",
+    DEFINED: "it has settings, and no VM",
+    HALF: "its VM runs, and colima's set-up in it did not finish",
+    SILENT: "its VM runs and does not answer",
+    BROKEN: "a part of its VM has died: Lima's host agent, or the machine",
+}
+
+
+def _health(plan: ProfilePlan, laptop: Laptop) -> Check:
+    current, state, converge = plan.current, plan.desired.state, laptop.converge(TAG)
     name, health = str(current.name), current.health
     if state == "absent":
         gone = health in (ABSENT, DEFINED)
@@ -82,17 +112,11 @@ def _health(current: Current, state: str, converge: str) -> Check:
         if state == "stopped":
             return HEALTH.warning("it runs, and the settings ask for it to be stopped", converge, name)
         return HEALTH.ok("its VM runs", name)
-    if health == STOPPED:
-        if current.contradiction:
-            return HEALTH.broken(current.contradiction, converge, name)
+    if health == STOPPED and not current.contradiction:
         return HEALTH.ok("stopped", name) if state == "stopped" else HEALTH.warning("its VM is stopped", converge, name)
-    said = {
-        ABSENT: "it does not exist yet",
-        DEFINED: "it has settings, and no VM",
-        HALF: "its VM runs, and colima's set-up in it did not finish",
-        SILENT: "its VM runs and does not answer",
-    }
-    return HEALTH.broken(said.get(health, f"its VM is {health}"), converge, name)
+    still = f"its VM stands still: {current.still}" if current.still is not None else ""
+    found = current.contradiction or still or _SAID.get(health, f"its VM is {health}")
+    return HEALTH.broken(*_repaired(plan, laptop, found), name)
 
 
 def _differences(plan: ProfilePlan, host: Host) -> str:
@@ -100,6 +124,8 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
     if plan.refusals:
         return "; ".join(f"a run could not {refusal.what}: {refusal.reason}" for refusal in plan.refusals)
     current, target = plan.current, plan.target
+    if current.configured_problem and current.exists:
+        return f"its colima.yaml {current.configured_problem}, so colima would start it with other settings"
     there = current.known
     if plan.pending or not plan.shown or there is None or target is None:
         return ""
@@ -116,7 +142,7 @@ def _together(look: Look) -> Iterator[Check]:
         yield ROOM.broken(f"could not {error.what}: {error.reason}", look.words(error.remedy))
     others = [row for row in look.current.snapshot.others if row.status == "Running"]
     for row in others:
-        takes = f"{row.cpus} CPUs and {row.memory / GIB:g} GiB"
+        takes = f"{counted(row.cpus, 'CPUs')} and {row.memory / GIB:g} GiB"
         yield ROOM.note(f"it runs beside the profiles of the settings, with {takes}", f"colima stop {row.name}", row.name)
     for text in dict.fromkeys((*look.current.snapshot.problems, *look.plan.warnings)):
         yield ROOM.note(look.words(text))

@@ -62,9 +62,10 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
     if current is not None and current.health != "running":
         # That it does not run, its own group says.
         yield CLUSTER.note("its profile does not run, so its pull secrets were not looked at", "", context)
+    elif isinstance(error, Unreachable) and current is not None:
+        yield CLUSTER.broken(*laptop.restarted_k3s(name, f"could not {error.what}: {error.reason}"), context)
     elif isinstance(error, Unreachable) or error.context.get("missing_context"):
-        again = laptop.converge("colima") if current is None else laptop.restart(name)
-        yield CLUSTER.broken(f"could not {error.what}: {error.reason}", again, context)
+        yield CLUSTER.broken(f"could not {error.what}: {error.reason}", laptop.converge("colima"), context)
     else:
         yield CLUSTER.broken(error.complaint, error.remedy or laptop.converge("colima"), context)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ...colima.model.state import RUNNING
 from ...core.errors import WorkstationError
 from ...core.install import how_to_install, install_command
 from ...core.system.together import together
@@ -122,7 +121,7 @@ def _said(laptop: Laptop, tool: str) -> str | WorkstationError:
 def _runs(laptop: Laptop) -> bool:
     """Whether a VM runs: then there is nothing to ask."""
     with contextlib.suppress(WorkstationError):
-        return any(current.health == RUNNING for current in laptop.profiles().values())
+        return any(current.up for current in laptop.profiles().values())
     return False
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -52,8 +53,9 @@ def rank(laptop: Mapping[str, Any]) -> int:
 
 def verdict(name: str, result: Mapping[str, Any]) -> str:
     """Return the first line."""
-    counts = result["counts"]
-    total = sum(counts.values())
+    total = sum(result["counts"].values())
+    # What says the same is shown once, and counts once.
+    counts = Counter(group[0]["status"] for group in _alike(result["checks"]))
     if not total:
         return f"{name}: nothing was examined, as --tags and --skip-tags leave no group"
     said = [
@@ -68,7 +70,7 @@ def verdict(name: str, result: Mapping[str, Any]) -> str:
 _VERDICTS = {
     "ok": "the workstation is well",
     "note": "the workstation is well",
-    "unknown": "the workstation seems well, as far as it can be told",
+    "unknown": "the workstation could not be examined whole, and nothing else is wrong",
     "warning": "the workstation works, and needs attention",
     "broken": "the workstation is broken",
 }

@@ -136,7 +136,7 @@ def test_a_vm_that_gives_no_answer_costs_its_own_patience_and_no_more(lab: Colim
 
 
 def test_a_lost_socket_is_restored_by_a_restart_only_while_nothing_runs(lab: ColimaLab) -> None:
-    """The connection that could carry it again is Lima's own: tests/contract/colima/test_lost_socket.py."""
+    """The connection that could carry it again is Lima's own: tests/contract/machine/test_lost_socket.py."""
     lab.converge(DEV)
     path = lab.paths.profile(NAME) / "docker.sock"
     path.unlink()
