@@ -127,10 +127,6 @@ class Paths:
         """Our note that a data disk is being made, from before its first start until that is over."""
         return self.own / f"{name.id}.fresh"
 
-    def filled(self, name: Name) -> Path:
-        """Our note that a move gave the VM everything that its predecessor had: in the VM's directory, to go and come with it."""
-        return self.lima / name.id / "laptop.containers.filled"
-
     def former_kube_context(self, name: Name) -> Path:
         """Our note of the kube context that was current before colima made the profile's own current."""
         return self.own / f"{name.id}.kube"

@@ -34,12 +34,16 @@ options:
       - With V(arrive) the new VM gets what was saved.
       - With V(ready) the workloads that were ready in the old cluster are waited for.
       - With V(return) the old VM becomes the profile again, and the new one is kept aside.
-      - With V(retire) a VM that is kept, and the archive, are removed.
+      - With V(retire) a VM that is kept, and the files of its archive, are removed. The old VM has to stay while only it has
+        something, at what was read when it left, that O(leave) does not name.
     type: str
     choices: [leave, arrive, ready, return, retire]
     default: leave
   directory:
-    description: Where the archives are, each profile's in a directory of its own.
+    description:
+      - Where the archives are, each profile's in a directory of its own. Files there that no move has made stay, and one that has
+        a name which the move needs is refused.
+      - What was begun is found where it was written, whatever this says later.
     type: path
     default: ~/.local/share/laptop.containers/moves
   images:
@@ -76,6 +80,15 @@ options:
     description: Seconds for which V(ready) waits for the workloads.
     type: float
     default: 300
+  leave:
+    description:
+      - Names of things, as patterns with C(*) and C(?), that the user gives up, such as C(db) for a volume of docker's own, or
+        C(shop/data) for a claim.
+      - With V(retire), they are lost with the old VM. Everything else that only it has keeps it.
+      - With V(arrive), a claim whose directory in the new VM has other content stays as it is there; it is refused otherwise.
+    type: list
+    elements: str
+    default: []
   unattended:
     description:
       - Whether no one sees the plan first. Then a move that would leave something behind in the old VM is refused, and for a

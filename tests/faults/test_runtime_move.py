@@ -189,7 +189,7 @@ def test_a_disk_that_fills_up_is_named_and_gets_no_half_file(lab: Lab) -> None:
             assert list(place.iterdir()) == []
             enlarge(place, 100)
             inside.save(claim, place, lambda _file: lambda: None)
-            (saved,) = archive.read(place).claims
+            (saved,) = archive.read(place, [place / archive.volume_file(claim)]).claims
             assert saved.claim == claim and (place / saved.file).stat().st_size == saved.size
     finally:
         shutil.rmtree(more)

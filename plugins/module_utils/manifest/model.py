@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a thing is."""
+    """What a thing is. FILE: one that a move has made on the laptop, and may remove; its name is its path."""
 
     IMAGE = "image"
     VOLUME = "volume"
@@ -16,6 +16,7 @@ class Kind(Enum):
     OBJECT = "object"
     CONTAINER = "container"
     DISK = "disk"
+    FILE = "file"
 
 
 class Fate(Enum):

@@ -199,7 +199,7 @@ SCENARIOS = {
     "colima_profile_info": Scenario(known_profile, lambda _home: {}),
     "colima_runtime_move": Scenario(
         kept_machine,
-        lambda home: {"profile": "known", "phase": "retire", "confirm": "known-docker", "directory": f"{home}/moves"},
+        lambda _home: {"profile": "known", "phase": "retire", "confirm": "known-docker", "leave": ["*"]},
     ),
     "disk_reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
     "docker_cli_config": Scenario(

@@ -7,51 +7,86 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
-from ...core.errors import NotVerified
-from ...core.system.files import make_directory, write_atomically
+from ...core.errors import NotVerified, RefusedStep, WorkstationError
+from ...core.system.files import make_directory, sync, write_atomically
 from ..model import Image
-from .model import Archive, Claim, Objects, SavedClaim, SavedImages
+from .model import PLAYBOOK, Archive, Claim, Found, Objects, SavedClaim, SavedImages, Stay
 
 PART = ".part"
-_OBJECTS, _SEAL = "objects.json", "sealed.json"
+OBJECTS, SEAL = "objects.json", "sealed.json"
 _PIECE = 1 << 20
 
 
-def read(place: Path) -> Archive:
-    """Return what is complete in a directory, and what killed runs have left."""
-    said = _read(place / _OBJECTS)
-    objects = None
-    if said:
-        claims = tuple(Claim(**one) for one in said["claims"])
-        objects = Objects(tuple(said["items"]), claims, tuple(said["ready"]), tuple(said["left_out"]), said["boot"])
-    seal = _read(place / _SEAL)
+def read(place: Path, own: Iterable[Path]) -> Archive:
+    """Return what is complete in a directory. own: the files of this move; no other file is opened."""
+    mine = sorted(path.name for path in own if path.parent == place and path.exists())
+    seal = _read(place / SEAL) if SEAL in mine else {}
+    known = {name for path in own if path.parent == place for name in _with_it(path.name)}
+    there = (path.name for path in place.iterdir()) if place.is_dir() else iter(())
     return Archive(
-        tuple(SavedImages(**{**one, "images": tuple(map(_image, one["images"]))}) for one in _sidecars(place, "images-")),
-        tuple(SavedClaim(**{**one, "claim": Claim(**one["claim"])}) for one in _sidecars(place, "volume-")),
-        objects,
-        int(seal["boot"]) if seal else None,
-        place.exists(),
+        tuple(_valid(_images_of, place, mine, "images-")),
+        tuple(_valid(_claim_of, place, mine, "volume-")),
+        next(_valid(_objects_of, place, mine, OBJECTS), None),
+        int(seal["boot"]) if isinstance(seal.get("boot"), int) else None,
+        seal.get("stopped") is True,
+        place.is_dir(),
+        frozenset(name for name in there if name not in known and not any(name.startswith(f".{one}.") for one in known)),
     )
+
+
+def _with_it(name: str) -> tuple[str, ...]:
+    """Return the names that a file of the move takes: its own, until it is complete, and of what it holds."""
+    return name, f"{name}{PART}", f"{name.removesuffix('.tar')}.json"
+
+
+def in_the_way(archive: Archive, files: Iterable[str]) -> list[str]:
+    """Return the foreign files that have a name which these files need."""
+    return sorted(archive.foreign.intersection(name for file in (*files, OBJECTS, SEAL) for name in _with_it(file)))
+
+
+def missing(found: Found) -> WorkstationError | None:
+    """Return why the new VM can't be filled; None where the whole archive is there."""
+    if found.archive.sealed is not None:
+        return None
+    what, back = "fill the new VM", f"or bring back the old VM with {PLAYBOOK}, --tags back"
+    if not found.rows:
+        return RefusedStep(what, "nothing is noted of what the old VM held", f"Remove the new VM, {back}, and move it again.")
+    return RefusedStep(what, f"there is no complete archive at '{found.place}'", f"Attach the disk that it is on, {back}.")
+
+
+Saved = TypeVar("Saved")
+
+
+def _valid(make: Callable[[str, dict[str, Any]], Saved], place: Path, names: Iterable[str], prefix: str) -> Iterator[Saved]:
+    for name in names:
+        if name.startswith(prefix) and (said := _read((place / name).with_suffix(".json"))):
+            # What is damaged counts for nothing: it is written again.
+            with contextlib.suppress(KeyError, TypeError):
+                yield make(name, said)
+
+
+def _images_of(name: str, said: dict[str, Any]) -> SavedImages:
+    return SavedImages(**{**said, "file": name, "images": tuple(map(_image, said["images"]))})
+
+
+def _claim_of(name: str, said: dict[str, Any]) -> SavedClaim:
+    return SavedClaim(**{**said, "file": name, "claim": Claim(**said["claim"])})
+
+
+def _objects_of(_name: str, said: dict[str, Any]) -> Objects:
+    claims, stays = tuple(Claim(**one) for one in said["claims"]), tuple(Stay(**one) for one in said["stays"])
+    return Objects(tuple(said["items"]), claims, tuple(said["ready"]), tuple(said["left_out"]), int(said["boot"]), stays)
 
 
 def _image(said: dict[str, Any]) -> Image:
     return Image(**{**said, **{key: tuple(said.get(key, ())) for key in ("tags", "layers", "digests")}})
 
 
-def _sidecars(place: Path, prefix: str) -> Iterator[dict[str, Any]]:
-    for file in sorted(place.glob(f"{prefix}*.tar")):
-        said = _read(file.with_suffix(".json"))
-        if said:
-            yield {**said, "file": file.name}
-
-
 def _read(path: Path) -> dict[str, Any]:
-    # One that is damaged counts for nothing: what it is about is written again.
     with contextlib.suppress(FileNotFoundError, ValueError):
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
@@ -81,10 +116,10 @@ def written(place: Path, file: str) -> Iterator[Path]:
     part.unlink(missing_ok=True)
     try:
         yield part
-        with part.open("rb") as opened:
-            os.fsync(opened.fileno())
         part.chmod(0o600)
+        sync(part, place)
         part.replace(place / file)
+        sync(place)
     finally:
         part.unlink(missing_ok=True)
 
@@ -100,37 +135,43 @@ def note_objects(place: Path, objects: Objects) -> None:
     """Write down the objects of a cluster, for the user alone: secrets may be among them."""
     unseal(place)
     said = dataclasses.asdict(objects)
-    write_atomically(place / _OBJECTS, json.dumps(said))
+    write_atomically(place / OBJECTS, json.dumps(said))
 
 
 def unseal(place: Path) -> None:
     """Forget that an archive was complete: the VM has run since."""
     make_directory(place)
-    (place / _SEAL).unlink(missing_ok=True)
+    (place / SEAL).unlink(missing_ok=True)
 
 
-def seal(place: Path, boot: int, files: frozenset[str], on_bytes: Callable[[int], object]) -> None:
-    """Read every file again, and note that all are as they were written. files: what of an earlier move is here, goes.
-
-    Raises NotVerified.
-    """
-    archive = read(place)
+def verify(place: Path, archive: Archive, files: Iterable[str], on_bytes: Callable[[int], object]) -> None:
+    """Read every file again: all have to be as they were written. Raises NotVerified."""
     saved: tuple[SavedImages | SavedClaim, ...] = (*archive.images, *archive.claims)
     digests = {one.file: one.digest for one in saved}
-    for left in {file.name for file in place.glob("*.tar*")} - files:
-        _remove(place, left)
     for name in sorted(files):
         if name not in digests or digest(place / name, on_bytes) != digests[name]:
-            _remove(place, name)
+            remove([place / name])
             reason = "it is not what was written"
             remedy = "Check the disk that it is on, and run again: it is written again."
             raise NotVerified(f"verify '{place / name}'", reason, remedy)
-    write_atomically(place / _SEAL, json.dumps({"boot": boot}))
 
 
-def _remove(place: Path, name: str) -> None:
-    for file in (place / name, (place / name).with_suffix(".json")):
-        file.unlink(missing_ok=True)
+def seal(place: Path, boot: int, *, stopped: bool) -> None:
+    """Note that all of the archive is as it was written. boot: the VM's start. stopped: the VM is off since."""
+    write_atomically(place / SEAL, json.dumps({"boot": boot, "stopped": stopped}))
+    sync(place)
+
+
+def remove(own: Iterable[Path]) -> None:
+    """Remove files of a move, and their directories where nothing else is in them."""
+    places = set[Path]()
+    for path in own:
+        for name in _with_it(path.name):
+            path.with_name(name).unlink(missing_ok=True)
+        places.add(path.parent)
+    for place in places:
+        with contextlib.suppress(OSError):
+            place.rmdir()
 
 
 def digest(path: Path, on_bytes: Callable[[int], object] = lambda _: None) -> str:

@@ -3,28 +3,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
 from ...colima.model.state import RUNNING, STOPPED
-from ...core.errors import InputError, NotVerified, RefusedStep
+from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
-from .leaving import PLAYBOOK, kept_name, kept_to_return, runtime_of, set_aside
-from .model import KEPT, LEAVING, RETURNING, Confirm, Create, Fill, Found, Load, Objects, Remove, Return, Wish
+from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
+from ..plan import listed
+from .archive import missing
+from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, staying, unnamed
+from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
+from .model import (
+    KEPT,
+    LEAVING,
+    PLAYBOOK,
+    RETURNING,
+    Claim,
+    Create,
+    Fill,
+    Found,
+    Kept,
+    Load,
+    Note,
+    Objects,
+    Remove,
+    Return,
+    SavedClaim,
+    Wish,
+)
 from .objects import key_of
+
+_MOST = 10
 
 
 def plan_arriving(found: Found, wish: Wish) -> Plan:
     """Return the steps: images, then the data of volumes, then the objects that use both."""
     archive, what = found.archive, f"fill profile '{wish.profile}'"
-    if found.verified or (not found.kept and archive.sealed is None):
+    if is_verified(found) or old_vm(found) is None:
         return Plan()
-    if archive.sealed is None:
-        remedy = f"Correct O(directory), or bring back the old VM with {PLAYBOOK}, --tags back."
-        return Plan(refusals=(RefusedStep(what, f"there is no complete archive at '{wish.place}'", remedy),))
+    if lost := missing(found):
+        return Plan(refusals=(lost,))
     if found.current.health != RUNNING or runtime_of(found) != wish.runtime:
         reason = f"it does not run with {wish.runtime}"
         return Plan(refusals=(RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),))
     objects = archive.objects or Objects()
     if objects.items and not found.current.live.get("kubernetes"):
         return Plan(refusals=(RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),))
+    if others := [one for one in archive.claims if not _given_up(one, wish) and _stands(one, found) in _OTHERS]:
+        return Plan(refusals=tuple(_taken(one.claim, what) for one in others))
     steps: list[Step] = [
         Load("load", in_number(len(one.images), "image"), size_in_words(one.size), saved=one)
         for one in archive.images
@@ -32,28 +60,96 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
     ]
     steps += [
         Fill("fill", f"volume '{one.claim.claim}'", size_in_words(one.size), saved=one)
-        for one in archive.claims
-        if one.claim.volume not in found.arrived.volumes
+        # What is below another volume comes with that one, and is compared then.
+        for one in sorted(archive.claims, key=lambda one: one.claim.path.count("/"))
+        if not _given_up(one, wish) and _stands(one, found) in (Standing.NEW, Standing.LOST)
     ]
+    # Before a pod can change it, what is there is noted.
+    if rows := tuple(_there(found, wish)):
+        steps.append(Note("note", "what has arrived", silent=True, rows=rows))
     items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)
     if items:
         steps.append(Create("create", f"{in_number(len(items), 'object')} in the cluster", items=items))
     return Plan(tuple(steps))
 
 
+_OTHERS = (Standing.CONFLICT, Standing.SOURCE_CHANGED)
+
+
+def old_vm(found: Found) -> Kept | None:
+    """Return the VM that the profile had with docker, where it is kept."""
+    return next((one for one in found.kept if one.runtime == SOURCE), None)
+
+
+def is_verified(found: Found) -> bool:
+    """Whether all has arrived in the VM that the profile has now. From then on, what the user changes there is theirs."""
+    return bool(found.rows) and not lacking(found.rows, found.vm)
+
+
+def _stands(saved: SavedClaim, found: Found) -> Standing:
+    """Compare a volume in the archive with the new VM's. Of another VM, a row says nothing."""
+    row = found.rows.get(claim_thing(saved))
+    there = found.arrived.volumes.get(saved.claim.claim)
+    if row and row.target and there:
+        there = replace(there, identity=row.target.identity if is_in(row, found.vm) and _same_one(row, there) else "")
+    return standing(row, Reading(saved.contents), there)
+
+
+def _same_one(row: Row, there: Reading) -> bool:
+    return bool(row.target) and row.target.identity.endswith(f" {there.identity}")  # type: ignore[union-attr]
+
+
+def _given_up(saved: SavedClaim, wish: Wish) -> bool:
+    return any(fnmatchcase(saved.claim.claim, pattern) for pattern in wish.leave)
+
+
+def _taken(claim: Claim, what: str) -> WorkstationError:
+    reason = f"'{claim.path}' in the new VM has other content than volume '{claim.claim}' of the old one"
+    remedy = f"Empty it to get the old one's, or keep the new one's with O(leave=[{claim.claim}]), and run again."
+    return RefusedStep(what, reason, remedy)
+
+
+def _there(found: Found, wish: Wish) -> Iterator[Row]:
+    """Yield new rows of what was found in the new VM, and has none there yet. The VM's id is added when they are written."""
+    for batch in found.archive.images:
+        if batch.file in found.arrived.files:
+            yield from (_image_row(found, tag, image.id) for image in batch.images for tag in image.tags if _is_new(found, tag))
+    for saved in found.archive.claims:
+        row = found.rows.get(claim_thing(saved))
+        there = found.arrived.volumes.get(saved.claim.claim)
+        if row is None or row.fate is Fate.LEFT or is_in(row, found.vm):
+            continue
+        if there and there.digest == saved.contents:
+            yield arrived(row, "", there.digest, there.identity)
+        elif _given_up(saved, wish):
+            yield replace(row, fate=Fate.LEFT, target=None, reason="O(leave) names it")
+
+
+def _is_new(found: Found, tag: str) -> bool:
+    row = found.rows.get(Thing(Kind.IMAGE, tag))
+    return row is not None and not is_in(row, found.vm)
+
+
+def _image_row(found: Found, tag: str, digest: str) -> Row:
+    return arrived(found.rows[Thing(Kind.IMAGE, tag)], "", digest)
+
+
 def plan_ready(found: Found, wish: Wish) -> Plan:
     """Return nothing to do, or what is not as it was in the old cluster."""
-    missing = plan_arriving(found, wish)
-    if missing.refusals or missing.steps:
-        left = missing.refusals[0].message if missing.refusals else f"it is left to {missing.steps[0]}"
-        return Plan(refusals=(NotVerified(f"verify profile '{wish.profile}'", left, f"Run {PLAYBOOK} again."),))
+    left_to_do, what = plan_arriving(found, wish), f"verify profile '{wish.profile}'"
+    if left_to_do.refusals or left_to_do.actions:
+        reason = left_to_do.refusals[0].message if left_to_do.refusals else f"it is left to {left_to_do.actions[0]}"
+        return Plan(refusals=(NotVerified(what, reason, f"Run {PLAYBOOK} again."),))
     if found.arrived.waiting:
         reason = f"{', '.join(found.arrived.waiting[:5])} {'is' if len(found.arrived.waiting) == 1 else 'are'} not ready"
         remedy = f"See 'kubectl get pods --all-namespaces', and run again; {PLAYBOOK} with --tags back brings back the old VM."
-        return Plan(refusals=(NotVerified(f"verify profile '{wish.profile}'", reason, remedy),))
-    if found.archive.sealed is None or found.verified:
+        return Plan(refusals=(NotVerified(what, reason, remedy),))
+    if old_vm(found) is None or is_verified(found):
         return Plan()
-    return Plan((Confirm("note", "that everything has arrived", silent=True),))
+    objects = [row for row in found.rows.values() if row.thing.kind is Kind.OBJECT and row.thing.name in found.arrived.objects]
+    rows = tuple(arrived(row, "") for row in objects if not is_in(row, found.vm))
+    noted = tuple(step for step in left_to_do.steps if isinstance(step, Note))
+    return Plan((*noted, Note("note", "that everything has arrived", silent=True, rows=rows)) if rows else noted)
 
 
 def plan_return(found: Found, wish: Wish) -> Plan:
@@ -89,7 +185,7 @@ def plan_return(found: Found, wish: Wish) -> Plan:
 def plan_retire(found: Found, wish: Wish) -> Plan:
     """Return the steps that give up a kept VM and the archive. Only for who names it, and once the new one was found good."""
     if not found.kept:
-        left = Remove("remove", "what a killed run has left", silent=True, name="", archive=False)
+        left = Remove("remove", "what a killed run has left", silent=True, name="")
         # No refusal: an earlier run may have removed it, and what was removed is not found afterwards.
         none = f"No old VM of profile '{wish.profile}' is kept as '{wish.confirm}', so none was removed."
         return Plan((left,)) if found.left else Plan(warnings=(none,) if wish.confirm else ())
@@ -102,10 +198,31 @@ def plan_retire(found: Found, wish: Wish) -> Plan:
     if kept.state != KEPT:
         how = " with --tags back" if kept.state == RETURNING or kept.runtime == wish.runtime else ""
         return Plan(refusals=(RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this."),))
-    if kept.runtime != wish.runtime and found.archive.files and not found.verified:
-        reason = "the new one was not found to have all of it"
-        return Plan(refusals=(RefusedStep(what, reason, "Run the move again to its end, and then this."),))
-    target = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'"
-    # Another one that is kept can still be what the archive is of.
-    last = len(found.kept) == 1
-    return Plan((Remove("remove", target, "and the archive" if last else "", name=kept.name, archive=last),))
+    if kept.runtime != wish.runtime and (problem := _kept_back(found, wish, what)):
+        return Plan(refusals=(problem,))
+    target, files = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'", own_files(found.rows)
+    if kept.runtime == wish.runtime:
+        return Plan((Remove("remove", target, "with everything that was written in it", name=kept.name),))
+    goes = f"; with it go {_listed(staying(found.rows))}" if staying(found.rows) else ""
+    away = "" if found.archive.there or not files else f" Its archive at '{found.place}' can't be reached, and is left there."
+    warnings = (f"The VM is removed.{away}",) if away else ()
+    return Plan((Remove("remove", target, f"and the archive{goes}", name=kept.name, files=files),), warnings=warnings)
+
+
+def _kept_back(found: Found, wish: Wish, what: str) -> WorkstationError | None:
+    """Return why the old VM has to stay: only it has something that its user did not give up."""
+    if not found.rows and "*" not in wish.leave:
+        remedy = f"Bring it back with {PLAYBOOK}, --tags back, and move it again; or give up all of it with O(leave=['*'])."
+        return RefusedStep(what, "nothing is noted of what it holds", remedy)
+    if left := unnamed(lacking(found.rows, found.vm), wish.leave):
+        reason = f"not in the profile's VM: {_listed(left)}"
+        return RefusedStep(what, reason, f"Run {PLAYBOOK} to its end, and then this.")
+    alone = [one for one in staying(found.rows) if one.fate is Fate.IMMOVABLE and is_data(one.thing)]
+    if alone := unnamed(alone, wish.leave):
+        remedy = f"Take that out with {PLAYBOOK}, --tags back, or name what you give up: O(leave=[{name_of(alone[0].thing)}])."
+        return RefusedStep(what, f"only it has {_listed(alone)}", remedy)
+    return None
+
+
+def _listed(rows: Iterable[Row]) -> str:
+    return listed([in_words(one.thing) for one in rows], _MOST)

@@ -15,6 +15,7 @@ from ...colima.client.programs import Colima
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import in_number
+from ...manifest.model import Reading
 from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, contents_in
@@ -27,8 +28,12 @@ _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for wo
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
 _SIZE = 'for path; do size=$(du --apparent-size --block-size=1 --summarize "$path" | cut -f 1); echo "${size:-0}"; done'
 _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
+# An empty directory holds nothing; a name there that is no directory is no volume, and is left alone.
+_LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && echo absent || stat --format=%i.%W "$path"; '
+_LOOK += 'elif [ -e "$path" ] || [ -L "$path" ]; then echo other; else echo absent; fi; done'
 # Of an earlier run that was killed, tar may still be at work: without its directory it can make nothing.
-_FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".moving-*; do [ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
+_FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
+_FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
 _FILL += f'mkdir "$2"; exec {_WRITE}'
 _PLACE = 'mv --no-target-directory "$2" "$1"'
 _LONG_SECONDS = 900.0
@@ -50,7 +55,11 @@ class Inside:
         return "ssh", "--profile", self.name.name, "--", "sudo", "sh", "-c", script, "sh", *paths
 
     def _lines(self, script: str, paths: Sequence[str]) -> list[str]:
-        return self.colima.cli.run(*self._argv(script, *paths), timeout=_LONG_SECONDS).stdout.split() if paths else []
+        """Return one word for each path. Raises CommandFailed, also for an answer that lacks some."""
+        found = self.colima.cli.run(*self._argv(script, *paths), timeout=_LONG_SECONDS).stdout.split() if paths else []
+        if len(found) != len(paths):
+            raise CommandFailed(f"look into profile '{self.name}'", "its answer is not complete", "Run again.")
+        return found
 
     def sizes(self, paths: Sequence[str]) -> list[int]:
         """Return how many bytes directories hold, holes included; 0 for one that is gone."""
@@ -59,6 +68,19 @@ class Inside:
     def existing(self, paths: Sequence[str]) -> list[str]:
         """Return those directories that are there."""
         return [path for path, said in zip(paths, self._lines(_EXISTS, paths), strict=True) if said == "yes"]
+
+    def identities(self, paths: Sequence[str]) -> dict[str, str]:
+        """Return what tells the directories that hold something from others of their names; "other" for what is no directory."""
+        return {path: said for path, said in zip(paths, self._lines(_LOOK, paths), strict=True) if said != "absent"}
+
+    def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Reading]:
+        """Return the content of volumes that hold something, by their claims. volumes: the directory of each."""
+        found = self.identities(list(volumes.values()))
+
+        def digest(claim: str, path: str) -> str:
+            return "" if found[path] == "other" else self.contents(path, f"read volume '{claim}'", watch).digest
+
+        return {one: Reading(digest(one, path), found[path]) for one, path in volumes.items() if path in found}
 
     def save(self, claim: Claim, place: Path, watch: Callable[[Path], Callable[[], object]]) -> None:
         """Write the data of a volume into its file. watch: gets the file, and is called meanwhile."""
@@ -76,12 +98,12 @@ class Inside:
 
         expected: returns the digest of the contents, once all was sent.
         """
-        doing, beside = f"fill volume '{claim}'", f"{path}.moving-{secrets.token_hex(4)}"
+        doing, beside = f"fill volume '{claim}'", f"{path}.laptop.containers.moving-{secrets.token_hex(4)}"
         self._transfer(doing, self._argv(_FILL, path, beside), source=source, watch=watch)
         if self.contents(beside, doing, watch).digest != expected():
             reason = "what arrived is not what was sent"
             raise NotVerified(f"verify volume '{claim}'", reason, "Run again: it is filled again.")
-        self._lines(_PLACE, (path, beside))
+        self.colima.cli.run(*self._argv(_PLACE, path, beside), timeout=_LONG_SECONDS)
 
     def contents(
         self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None

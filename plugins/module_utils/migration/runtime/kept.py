@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...colima_paths import Name, Paths
 from ...core.system.files import make_directory, rename_new, write_atomically
+from .evidence import vm_id
 from .model import KEPT, LEAVING, RETURNING, Kept
 
 _NOTE, _REMOVED = "note.json", ".removed"
@@ -55,7 +56,8 @@ def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
     if kept is None:
         there = {part: path for part, path in homes(paths, name).items() if path.exists()}
         inodes = {part: path.stat().st_ino for part, path in there.items()}
-        kept = Kept(called, name.name, runtime, LEAVING, {part: str(path) for part, path in there.items()}, inodes)
+        parts = {part: str(path) for part, path in there.items()}
+        kept = Kept(called, name.name, runtime, LEAVING, parts, inodes, vm_id(paths.instance(name)))
         _note(place, kept)
     for part, path in kept.parts.items():
         # Another one under that name was made meanwhile, and stays.

@@ -14,11 +14,13 @@ from ..model import Image, Inventory
 from ..plan import in_batches
 from ..room import Room, packing, size_of_images
 from . import archive
+from .evidence import SYSTEM_IMAGES, is_the_users
 from .model import (
     CLUSTER,
     KEPT,
     LEAVING,
     OWN,
+    PLAYBOOK,
     RETURNING,
     Claim,
     Found,
@@ -36,11 +38,6 @@ from .model import (
 from .objects import familiar, images_of
 
 SOURCE = "docker"
-PLAYBOOK = "playbooks/move.yml"
-# Images that k3s brings along.
-_SYSTEM_IMAGES = "rancher/"
-# Containers of pods, and those in which buildx builds.
-_NOT_THE_USERS = ("k8s_", "buildx_buildkit_")
 
 
 def kept_name(wish: Wish, runtime: str) -> str:
@@ -60,7 +57,9 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
         return Plan((set_aside(wish, half.name, half.runtime),))
     there = runtime_of(found) == wish.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, wish)))
     if there and wish.runtime != SOURCE:
-        return Plan()
+        # Before a new VM is made that nothing could fill.
+        lost = not found.current.exists and _has_left(found) and archive.missing(found)
+        return Plan(refusals=(lost,)) if lost else Plan()
     name, what = kept_name(wish, SOURCE), f"move profile '{wish.profile}' to {wish.runtime}"
     if problem := next(_problems(found, wish, what, name), None):
         return Plan(refusals=(problem,))
@@ -71,8 +70,10 @@ def plan_leaving(found: Found, wish: Wish) -> Plan:
 
 def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     objects = found.objects or found.archive.objects or Objects()
-    images, claims = list(_images(found, wish, objects)), list(_claims(found, objects))
-    if problem := _no_room(_room(found, objects, images, claims), what):
+    images, claims = list(images_to_save(found, wish, objects)), list(_claims(found, objects))
+    files = {one.file for one in images} | {archive.volume_file(one) for one in objects.claims}
+    problem = _in_the_way(found, wish, files, what) or _no_room(_room(found, objects, images, claims), what)
+    if problem:
         return Plan(refusals=(problem,))
     left = tuple(_left_behind(found, objects, name))
     if left and wish.unattended:
@@ -85,10 +86,9 @@ def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
     if found.current.live.get("kubernetes"):
         steps.append(StopCluster("stop", f"Kubernetes in profile '{wish.profile}'", "so that nothing writes to its volumes"))
     steps += [SaveClaim("save", f"volume '{one.claim}'", size_in_words(one.size), claim=one) for one in claims]
-    files = {one.file for one in images} | {archive.volume_file(one) for one in objects.claims}
     steps += [
         Seal("verify", "the archive", str(wish.place), boot=found.boot, files=frozenset(files)),
-        StopProfile("stop", f"profile '{wish.profile}'"),
+        StopProfile("stop", f"profile '{wish.profile}'", boot=found.boot),
         set_aside(wish, name, SOURCE),
     ]
     shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
@@ -101,7 +101,7 @@ def set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
 
 
 def _has_left(found: Found) -> bool:
-    return any(one.state == KEPT for one in found.kept) and found.archive.sealed is not None
+    return any(one.state == KEPT and one.runtime == SOURCE for one in found.kept)
 
 
 def _never_was(found: Found, wish: Wish) -> bool:
@@ -131,7 +131,7 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
         yield RefusedStep(what, f"a VM of an earlier move is still kept as '{name}'", remedy)
     if not found.one_disk:
         yield RefusedStep(what, "its VM and its settings are on different disks", "Let COLIMA_HOME and LIMA_HOME be on one disk.")
-    if current.health == STOPPED and (archived.sealed is None or archived.sealed != found.boot):
+    if current.health == STOPPED and not (archived.stopped and archived.sealed == found.boot):
         start = f"Start it with 'colima start {profile}', and run again."
         yield RefusedStep(what, "it is stopped, and not all of it is in the archive", start)
     if current.health not in (RUNNING, STOPPED):
@@ -140,21 +140,18 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
     if current.health == RUNNING and settings.get("kubernetes.enabled") and found.objects is None and not saved:
         start = f"Start it with 'colima kubernetes start --profile {profile}', and run again."
         yield CommandFailed(what, "its Kubernetes does not run", start)
-    busy = [one.name for one in (found.engine or Inventory("")).containers if one.writing and _is_the_users(one.name)]
+    containers = (found.engine or Inventory("")).containers
+    busy = [one.name for one in containers if (one.writing or one.state == "paused") and is_the_users(one.name)]
     if busy and not wish.stop:
         reason = f"containers run in it ({', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''})"
         yield RefusedStep(what, reason, "Stop them, or set E(stop=always).")
-
-
-def _is_the_users(container: str) -> bool:
-    return not container.startswith(_NOT_THE_USERS)
 
 
 def _files(found: Found) -> frozenset[str]:
     return frozenset(one.file for one in found.archive.images)
 
 
-def _images(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
+def images_to_save(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
     """Yield the files of images that the move needs, whether or not they are there."""
     used, spaces = images_of(objects.items), dict[str, list[Image]]()
     for image in (found.engine or Inventory("")).images:
@@ -171,7 +168,7 @@ def _images(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
 
 
 def _is_wanted(image: Image, wish: Wish) -> bool:
-    names = [tag for tag in image.tags if not tag.startswith(_SYSTEM_IMAGES)]
+    names = [tag for tag in image.tags if not tag.startswith(SYSTEM_IMAGES)]
     return any(fnmatchcase(name, pattern) for name in names for pattern in wish.images)
 
 
@@ -186,7 +183,7 @@ def room_for(steps: Iterable[Step], found: Found, wish: Wish) -> Room:
     if not any(isinstance(one, Seal) for one in steps):
         return Room(free=found.free)
     objects = found.objects or found.archive.objects or Objects()
-    return _room(found, objects, list(_images(found, wish, objects)), list(_claims(found, objects)))
+    return _room(found, objects, list(images_to_save(found, wish, objects)), list(_claims(found, objects)))
 
 
 def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim]) -> Room:
@@ -197,6 +194,13 @@ def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list
     left = size_of_images((image for portion in missing for image in portion), engine.layers_size)
     data = sum(one.size for one in objects.claims) + sum(one.size for one in claims)
     return Room(whole + left + data, 0 if engine.contents else packing(missing), found.free)
+
+
+def _in_the_way(found: Found, wish: Wish, files: Iterable[str], what: str) -> WorkstationError | None:
+    if not (names := archive.in_the_way(found.archive, files)):
+        return None
+    reason = f"'{wish.place}' has a file '{names[0]}' that is not of this move"
+    return RefusedStep(what, reason, "Move it away, or choose another O(directory), and run again.")
 
 
 def _no_room(room: Room, what: str) -> WorkstationError | None:
@@ -213,7 +217,10 @@ def _left_behind(found: Found, objects: Objects, name: str) -> Iterator[str]:
     volumes = [one.name for one in engine.volumes if not one.anonymous]
     if volumes:
         yield f"Volumes of docker stay in '{name}': {', '.join(volumes[:5])}. playbooks/migrate.yml moves them, before this."
-    containers = [one.name for one in engine.containers if _is_the_users(one.name)]
+    unnamed = [one.digests[0] for one in engine.images if one.digests and not one.tags]
+    if unnamed:
+        yield f"Images without a tag stay in '{name}': {', '.join(unnamed[:5])}. Tag them, before this, to take them along."
+    containers = [one.name for one in engine.containers if is_the_users(one.name)]
     if containers:
         yield f"Containers stay in '{name}': {', '.join(containers[:5])}. Run them again."
 

@@ -11,8 +11,10 @@ from typing import Any
 from ...colima.model.state import Current
 from ...colima_paths import Name
 from ...core.plan import Step
+from ...manifest.model import Reading, Row, Thing
 from ..model import Image, Inventory
 
+PLAYBOOK = "playbooks/move.yml"
 # containerd's namespaces: the kubelet's, and the one that nerdctl works in.
 CLUSTER, OWN = "k8s.io", "default"
 # How far a kept VM is: its parts are on the way out, all there, or on the way back.
@@ -30,10 +32,20 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Stay:
+    """A thing of a cluster that is not moved. kind, name: as a manifest has them. left: because the user's options say so."""
+
+    kind: str
+    name: str
+    reason: str
+    left: bool = False
+
+
+@dataclass(frozen=True)
 class Objects:
     """What a cluster holds, ready to be created in another one. boot: the start of the VM in which it was read.
 
-    ready: the workloads that were, as "Kind namespace/name". left_out: what is not moved, and why.
+    ready: the workloads that were, as "Kind namespace/name". left_out: sentences on what is not moved; stays: each such thing.
     """
 
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -41,6 +53,7 @@ class Objects:
     ready: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     boot: int = 0
+    stays: tuple[Stay, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,19 +82,25 @@ class SavedClaim:
 class Archive:
     """What is in the directory of a move. sealed: the start of the VM after which all of it was written and read again.
 
-    files: anything is there.
+    stopped: the VM was stopped then, and has done nothing since. there: the directory is. foreign: names in it that no move of
+    this VM has made.
     """
 
     images: tuple[SavedImages, ...] = ()
     claims: tuple[SavedClaim, ...] = ()
     objects: Objects | None = None
     sealed: int | None = None
-    files: bool = False
+    stopped: bool = False
+    there: bool = False
+    foreign: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A VM that was set aside. name: of the directory. parts: where each belongs; inodes: which file each was when it left."""
+    """A VM that was set aside. name: of the directory. parts: where each belongs; inodes: which file each was when it left.
+
+    id: the VM's own; empty where an older release has set it aside.
+    """
 
     name: str
     profile: str
@@ -89,11 +108,14 @@ class Kept:
     state: str
     parts: Mapping[str, str]
     inodes: Mapping[str, int]
+    id: str = ""
 
 
 @dataclass(frozen=True)
 class Wish:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
+
+    leave: patterns of things that the user gives up.
 
     unattended: no one has seen the plan, so nothing may stay behind.
     """
@@ -109,14 +131,18 @@ class Wish:
     confirm: str = ""
     seconds: float = 300.0
     unattended: bool = False
+    leave: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """What of an archive is in the new VM: files of images, volumes, and objects by their keys. waiting: workloads not ready."""
+    """What the new VM has now: files of images, the content of volumes by their claims, and objects by their keys.
+
+    A volume whose directory is absent or empty has no content. waiting: workloads that are not ready.
+    """
 
     files: frozenset[str] = frozenset()
-    volumes: frozenset[str] = frozenset()
+    volumes: Mapping[str, Reading] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()
     waiting: tuple[str, ...] = ()
 
@@ -125,9 +151,9 @@ class Arrived:
 class Found:
     """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
-    engine, objects: None where they could not be asked. verified: this VM was found to have all of the archive, and its workloads
-    ready; from then on the archive is history. free: at the archive's place. parts: there is a VM, or something of one. left: a
-    killed run has left something of a VM that it removed. others: names of the other profiles.
+    engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each thing of the
+    old VM. place: where its archive is. free: there. parts: there is a VM, or something of one. left: a killed run has left
+    something of a VM that it removed. others: names of the other profiles.
     """
 
     current: Current
@@ -137,7 +163,9 @@ class Found:
     engine: Inventory | None = None
     objects: Objects | None = None
     arrived: Arrived = Arrived()
-    verified: bool = False
+    vm: str = ""
+    rows: Mapping[Thing, Row] = field(default_factory=dict)
+    place: Path = Path()
     free: int = 0
     one_disk: bool = True
     parts: bool = True
@@ -183,7 +211,9 @@ class Seal(Step):
 
 @dataclass(frozen=True)
 class StopProfile(Step):
-    """Stop the VM."""
+    """Stop the VM, and note that it has done nothing since the archive was complete. boot: its last start."""
+
+    boot: int = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -224,12 +254,14 @@ class Create(Step):
 
 @dataclass(frozen=True)
 class Remove(Step):
-    """Remove a kept VM, where one is named, and what killed runs have left of others. archive: and the archive."""
+    """Remove a kept VM, where one is named, and what killed runs have left of others. files: and those of its move."""
 
     name: str = field(kw_only=True)
-    archive: bool = field(kw_only=True)
+    files: tuple[Path, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
-class Confirm(Step):
-    """Note that the new VM has everything."""
+class Note(Step):
+    """Note what was found in the new VM. rows: their targets lack the VM's id."""
+
+    rows: tuple[Row, ...] = field(kw_only=True)

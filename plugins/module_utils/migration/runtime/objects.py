@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ..plan import listed
-from .model import Claim, Objects
+from .model import Claim, Objects, Stay
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
 # What a cluster says about itself, or makes out of other objects.
@@ -74,7 +74,7 @@ def objects_of(
     claims, left = list[Claim](), list[str]()
     for name in sorted(mine):
         path = _path_of(bound[name]) if name in bound else ""
-        if path and not any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in mounted):
+        if path and not _below(path, mounted):
             claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
     hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
     if hidden and not secrets:
@@ -83,7 +83,33 @@ def objects_of(
     if jobs:
         left.append(f"Jobs are not moved, as they would run once more: {listed(jobs, _MOST_NAMES)}.")
     ready = tuple(sorted(called(one) for one in moved if one["kind"] in WORKLOADS and is_ready(one)))
-    return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), tuple(claims), ready, tuple(left))
+    stays = tuple(_stays(items, moved, claims, namespaces, mounted))
+    return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), tuple(claims), ready, tuple(left), stays=stays)
+
+
+def _stays(
+    items: Sequence[Mapping[str, Any]],
+    moved: Sequence[Mapping[str, Any]],
+    claims: Sequence[Claim],
+    namespaces: Sequence[str],
+    mounted: Sequence[str],
+) -> Iterator[Stay]:
+    """Yield secrets, jobs and the data of volumes that only the old cluster has."""
+    goes, volumes = {key_of(one) for one in moved}, {one.volume for one in claims}
+    for one in items:
+        mine = _moves(one, namespaces) or (one["kind"] == "Job" and _in(one, namespaces) and not _owned(one))
+        if one["kind"] in ("Secret", "Job") and mine and key_of(one) not in goes:
+            reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
+            yield Stay("object", key_of(one), reason)
+        name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
+        if path and name not in volumes and not _below(path, mounted):
+            space = _claim_of(one).partition("/")[0]
+            left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
+            yield Stay("claim", name, "O(namespaces) leaves it out" if left else "no claim uses it", left)
+
+
+def _below(path: str, places: Iterable[str]) -> bool:
+    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
 
 
 def _moves(item: Mapping[str, Any], namespaces: Sequence[str]) -> bool:

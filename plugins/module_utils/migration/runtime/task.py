@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,29 +18,34 @@ from ...colima.model.desired import Limits
 from ...colima.model.state import RUNNING
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import parse_name, resolve
+from ...core.errors import NotVerified
 from ...core.plan import Plan, Step
 from ...core.progress import tell
 from ...core.subject import Outcome, Subject
 from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import Api
+from ...manifest.file import ManifestFile
+from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
 from ..transfer.sides import Meter, Side
 from . import archive, kept
-from .arriving import plan_arriving, plan_ready, plan_retire, plan_return
+from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
+from .evidence import arrived, boot_of, claim_thing, manifest_of, mark, own_file, own_files, place_of, rows_of, vm_id
 from .guest import Inside
 from .images import save_images
-from .leaving import PLAYBOOK, SOURCE, plan_leaving, room_for, runtime_of
+from .leaving import SOURCE, images_to_save, plan_leaving, room_for, runtime_of
 from .model import (
+    PLAYBOOK,
     Arrived,
     Claim,
-    Confirm,
     Create,
     Fill,
     Found,
     Load,
+    Note,
     Objects,
     Remove,
     Return,
@@ -82,11 +86,13 @@ class RuntimeMove(Subject[Wish, Found]):
         "timeout": {"type": "float", "default": 120.0},
         "ready_timeout": {"type": "float", "default": 300.0},
         "unattended": {"type": "bool", "default": False},
+        "leave": {"type": "list", "elements": "str", "default": []},
     }
     work = "move a profile to another runtime"
     look = "Another program may have started the profile meanwhile; run again."
 
     found: Found
+    manifest: ManifestFile
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what is asked for. Raises InputError."""
@@ -107,6 +113,7 @@ class RuntimeMove(Subject[Wish, Found]):
             params["confirm"],
             0.0 if check_mode else seconds,
             params["unattended"],
+            tuple(params["leave"]),
         )
         return self.wish
 
@@ -123,14 +130,20 @@ class RuntimeMove(Subject[Wish, Found]):
         """Return the profile, what is in the archive, and what the phase is about."""
         paths, name = self.colima.paths, desired.profile
         current = read(self.colima, [name]).profiles[name.name]
-        applied = paths.applied(name)
-        boot = applied.stat().st_mtime_ns if applied.exists() else 0
+        there = kept.read(paths, name)
+        vm, old = vm_id(paths.instance(name)), next((one.id for one in there if one.runtime == SOURCE), "")
+        # While it leaves, the profile's VM is the old one.
+        self.manifest = manifest_of(name, old or vm)
+        rows = self.manifest.rows() if old or vm else {}
+        place = desired.place if desired.phase == "leave" and not old else place_of(rows) or desired.place
         found = Found(
             current,
-            boot,
-            archive.read(desired.place),
-            kept.read(paths, name),
-            verified=paths.filled(name).exists(),
+            boot_of(paths, name),
+            archive.read(place, own_files(rows)),
+            there,
+            vm=vm,
+            rows=rows,
+            place=place,
             free=room_at(desired.place),
             one_disk=kept.on_one_disk(paths, name),
             left=bool(kept.left(paths)),
@@ -169,18 +182,19 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def _with_target(self, found: Found) -> Found:
         saved, phase = found.archive, self.wish.phase
-        if saved.sealed is None or (found.verified and phase == "arrive"):
+        if saved.sealed is None or is_verified(found):
             return found
         files = frozenset(one.file for one in saved.images if not self.inside.missing(one.namespace, one.images))
-        paths = self.inside.existing([one.claim.path for one in saved.claims])
-        volumes = frozenset(one.claim.volume for one in saved.claims if one.claim.path in paths)
+        places = {one.claim.claim: one.claim.path for one in saved.claims}
+        volumes = self.inside.readings(places, partial(self._say, "comparing what is in the new VM"))
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
-        if objects.items and found.current.live.get("kubernetes"):
+        secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in one.name for one in objects.stays) else []
+        mine = frozenset(map(key_of, objects.items)) | {one.name for one in objects.stays}
+        if mine and found.current.live.get("kubernetes"):
             with cluster_of(self.colima, self.wish.profile) as cluster:
-                keys = cluster.keys(objects.items) - cluster.incomplete(objects.items)
+                keys = cluster.keys([*objects.items, *secrets]) - cluster.incomplete(objects.items)
                 if phase == "ready":
                     waiting = cluster.waiting(objects.ready, self.wish.seconds, self._say)
-        mine = frozenset(key_of(one) for one in objects.items)
         return replace(found, arrived=Arrived(files, volumes, keys & mine, waiting))
 
     def plan(self, desired: Wish, current: Found) -> Plan:
@@ -190,7 +204,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
-        if isinstance(step, Load | Fill | Create | Confirm):
+        if isinstance(step, Load | Fill | Create | Note):
             self._arrive(step)
         elif isinstance(step, SetAside | Return | Remove):
             self._rename(step)
@@ -199,6 +213,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def _leave(self, step: Step) -> None:
         name, place = self.wish.profile, self.wish.place
+        self._begin(step)
         if isinstance(step, SaveImages):
             save_images(self._engine(), step, place)
         elif isinstance(step, SaveObjects):
@@ -208,34 +223,84 @@ class RuntimeMove(Subject[Wish, Found]):
         elif isinstance(step, SaveClaim):
             self.inside.save(step.claim, place, partial(self._growing, step.claim))
         elif isinstance(step, Seal):
-            archive.seal(place, step.boot, step.files, Meter(str(name), 0).add)
+            self._seal(step)
         elif isinstance(step, StopProfile):
             self.colima.stop(name, Limits().stop)
+            archive.seal(place, step.boot, stopped=True)
+
+    def _begin(self, step: Step) -> None:
+        """Note the files that a step makes as the move's own, before they are there."""
+        place, names = self.wish.place, list[str]()
+        if isinstance(step, SaveImages):
+            names = [step.file]
+        elif isinstance(step, SaveObjects):
+            names = [archive.OBJECTS]
+        elif isinstance(step, SaveClaim):
+            names = [archive.volume_file(step.claim)]
+        elif isinstance(step, Seal):
+            names = [archive.SEAL]
+        self.manifest = manifest_of(self.wish.profile, mark(self.colima.paths.instance(self.wish.profile)))
+        self.manifest.append(*(own_file(place / name) for name in names))
+
+    def _seal(self, step: Seal) -> None:
+        """Verify the archive, note what becomes of each thing that docker has at this moment, and remove what is of no use."""
+        place, found = self.wish.place, self.found
+        with self._engine().trouble(self.work):
+            engine = inventory.read(self.api, sizes=False)
+        saved = archive.read(place, own_files(self.manifest.rows()))
+        wanted = images_to_save(replace(found, engine=engine), self.wish, saved.objects or Objects())
+        if new := sorted({one.file for one in wanted} - step.files):
+            raise NotVerified(f"seal '{place}'", "images came to docker meanwhile", "Run again to save them.", files=new)
+        archive.verify(place, saved, step.files, Meter(str(self.wish.profile), 0).add)
+        rows, before = list(rows_of(saved, engine, step.files, self.wish)), self.manifest.rows()
+        needed = {place / name for name in (*step.files, archive.OBJECTS, archive.SEAL)}
+        useless = [path for path in own_files(before) if path not in needed]
+        archive.remove(useless)
+        gone = [one for one in before if one.kind is not Kind.FILE and one not in {row.thing for row in rows}]
+        self.manifest.forget(*gone, *(Thing(Kind.FILE, str(path)) for path in useless))
+        self.manifest.append(*rows, own_file(place / archive.SEAL, Fate.FILLED))
+        archive.seal(place, step.boot, stopped=False)
 
     def _rename(self, step: SetAside | Return | Remove) -> None:
-        paths, name, place = self.colima.paths, self.wish.profile, self.wish.place
+        paths, name = self.colima.paths, self.wish.profile
         if isinstance(step, SetAside):
             kept.set_aside(paths, name, step.name, step.runtime)
         elif isinstance(step, Return):
             kept.bring_back(paths, name, step.kept)
         else:
             # The archive first: without it, the name alone is enough to go on.
-            if step.archive and place.exists():
-                shutil.rmtree(place)
+            archive.remove(step.files)
+            self.manifest.forget(*(Thing(Kind.FILE, str(path)) for path in step.files))
             kept.remove(paths, step.name)
 
-    def _arrive(self, step: Load | Fill | Create | Confirm) -> None:
-        place = self.wish.place
+    def _arrive(self, step: Load | Fill | Create | Note) -> None:
+        place, vm = self.found.place, mark(self.colima.paths.instance(self.wish.profile))
         if isinstance(step, Load):
-            self.inside.load(step.saved.namespace, step.saved.images, place / step.saved.file, partial(self._say, str(step)))
+            saved = step.saved
+            self.inside.load(saved.namespace, saved.images, place / saved.file, partial(self._say, str(step)))
+            things = [(Thing(Kind.IMAGE, tag), image.id) for image in saved.images for tag in image.tags]
+            self.manifest.append(*(arrived(self.found.rows[thing], vm, digest) for thing, digest in things))
         elif isinstance(step, Fill):
-            claim, file, expected = step.saved.claim, place / step.saved.file, step.saved.contents
-            self.inside.fill(claim.claim, claim.path, file, lambda: expected, partial(self._say, str(step)))
+            self._fill(step, place, vm)
         elif isinstance(step, Create):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)
         else:
-            self.colima.paths.filled(self.wish.profile).touch(mode=0o600)
+            self.manifest.append(
+                *(arrived(one, vm, one.target.digest, one.target.identity) if one.target else one for one in step.rows)
+            )
+
+    def _fill(self, step: Fill, place: Path, vm: str) -> None:
+        """Give a volume its data, unless it came with the volume that it is in; and note what was read there."""
+        claim, expected, say = step.saved.claim, step.saved.contents, partial(self._say, str(step))
+        there = self.inside.readings({claim.claim: claim.path}, say).get(claim.claim)
+        if there and there.digest != expected:
+            reason = f"'{claim.path}' in the new VM has other content"
+            raise NotVerified(str(step), reason, "Look at what is in there, and run again.")
+        if not there:
+            self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
+        (identity,) = self.inside.identities([claim.path]).values() or ("",)
+        self.manifest.append(arrived(self.found.rows[claim_thing(step.saved)], vm, expected, identity))
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:
         meter, seen = Meter(claim.claim, claim.size), [0]
@@ -258,14 +323,14 @@ class RuntimeMove(Subject[Wish, Found]):
         return {
             "warnings": [f"The old VM is kept as '{old}'. {remove}"] if old and wish.phase == "ready" else [],
             "archive": {
-                "directory": str(outcome.desired.place),
+                "directory": str(found.place),
                 "complete": found.archive.sealed is not None,
                 "images": sorted(name for one in found.archive.images for image in one.images for name in image.tags),
                 "volumes": [one.claim.claim for one in found.archive.claims],
                 "objects": [called(one) for one in (found.archive.objects or Objects()).items],
             },
             "kept": [{"name": one.name, "runtime": one.runtime} for one in found.kept],
-            "verified": found.verified,
+            "verified": is_verified(found),
             **room_for(outcome.plan.steps, outcome.before, wish).public("of the laptop's disk", check_mode=outcome.check_mode),
         }
 

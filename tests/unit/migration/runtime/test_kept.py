@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, Paths
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import kept
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import evidence, kept
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import KEPT, RETURNING
 
 NAME = Name("k8s", "colima-k8s")
@@ -78,11 +78,22 @@ def test_what_a_killed_removal_has_left_goes_with_the_next(paths: Paths) -> None
     assert list(place.iterdir()) == []
 
 
-def test_that_a_vm_has_everything_is_known_of_that_vm_alone(paths: Paths) -> None:
-    paths.filled(NAME).write_text("")
+def test_a_vm_takes_its_id_along_and_another_one_has_another(paths: Paths) -> None:
+    mine = evidence.mark(paths.instance(NAME))
+    assert evidence.mark(paths.instance(NAME)) == mine
     kept.set_aside(paths, NAME, "k8s-containerd", "containerd")
+    assert kept.read(paths, NAME)[0].id == mine
     paths.instance(NAME).mkdir()
-    assert not paths.filled(NAME).exists()
-    paths.instance(NAME).rmdir()
-    kept.bring_back(paths, NAME, *kept.read(paths, NAME))
-    assert paths.filled(NAME).exists()
+    assert evidence.vm_id(paths.instance(NAME)) == ""
+    assert evidence.mark(paths.instance(NAME)) != mine
+
+
+def test_a_start_that_fails_is_another_boot(paths: Paths) -> None:
+    paths.events(NAME).write_text('{"time": 1}\n')
+    before = evidence.boot_of(paths, NAME)
+    paths.events(NAME).write_text('{"time": 1}\n{"time": 2, "exiting": true}\n')
+    assert evidence.boot_of(paths, NAME) == before
+    # colima notes its settings only where a start is good; Lima begins its events with each.
+    for began in ('{"time": 3}\n', ""):
+        paths.events(NAME).write_text(began)
+        assert evidence.boot_of(paths, NAME) != before

@@ -18,6 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
@@ -27,6 +28,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     plan_retire,
     plan_return,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import arrived, own_file, rows_of
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     CLUSTER,
@@ -37,8 +39,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Archive,
     Arrived,
     Claim,
+    Fill,
     Found,
     Kept,
+    Note,
     Objects,
     Remove,
     Return,
@@ -46,6 +50,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     SavedImages,
     SaveImages,
     SetAside,
+    Stay,
     Wish,
 )
 
@@ -66,11 +71,16 @@ SAVED = Archive(
     (SavedImages(archive.images_file([USED], CLUSTER), CLUSTER, (USED,), 5 * MIB, "d"),),
     (SavedClaim(archive.volume_file(DATA), DATA, "c", 3 * MIB, "d"),),
     OBJECTS,
-    files=True,
+    there=True,
 )
-SEALED = replace(SAVED, sealed=BOOT)
-KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, {})
-KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd")
+FILES = frozenset((*(one.file for one in SAVED.images), *(one.file for one in SAVED.claims)))
+SEALED = replace(SAVED, sealed=BOOT, stopped=True)
+ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, WISH)}
+FILE = own_file(WISH.place / "sealed.json", Fate.FILLED)
+ROWS[FILE.thing] = FILE
+MOVED = {thing: arrived(row, "new") if row.fate is Fate.FILLED and row is not FILE else row for thing, row in ROWS.items()}
+KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, {}, "old")
+KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd", id="new")
 
 
 def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True) -> Current:
@@ -80,7 +90,8 @@ def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True
 
 
 FOUND = Found(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
-NEW = Found(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,))
+NEW = Found(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
+GOOD = replace(NEW, rows=MOVED)
 REST = replace(FOUND, current=profile(cluster=False), objects=None)
 
 
@@ -145,6 +156,12 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
         (FOUND, replace(WISH, runtime="docker"), "its settings do not say runtime: containerd"),
         (replace(FOUND, current=profile(STOPPED), archive=SAVED), WISH, "it is stopped, and not all of it is in the archive"),
         (replace(FOUND, current=profile(STOPPED), archive=SEALED, boot=8), WISH, "it is stopped, and not all of it"),
+        # It may have run on after the archive was complete.
+        (
+            replace(FOUND, current=profile(STOPPED), archive=replace(SEALED, stopped=False)),
+            WISH,
+            "it is stopped, and not all of it",
+        ),
         (replace(FOUND, current=profile(HALF)), WISH, "it is half-started"),
         (REST, WISH, "its Kubernetes does not run"),
         (replace(FOUND, kept=(KEEP,)), WISH, "still kept as 'k8s-docker'"),
@@ -214,19 +231,21 @@ def test_the_new_vm_gets_images_then_data_then_objects() -> None:
     ]
 
 
-ALL = Arrived(frozenset(one.file for one in SEALED.images), frozenset(["pvc-1"]), frozenset(["apps Deployment shop/web"]))
+DATA_THERE = {DATA.claim: Reading("c", "7.1")}
+ALL = Arrived(frozenset(one.file for one in SEALED.images), DATA_THERE, frozenset(["apps Deployment shop/web"]))
 
 
 def test_what_is_there_is_left_alone() -> None:
-    assert plan_arriving(replace(NEW, arrived=ALL), WISH).steps == ()
+    assert plan_arriving(replace(NEW, arrived=ALL), WISH).actions == []
     # What the user has removed since does not come back.
-    assert plan_arriving(replace(NEW, verified=True), WISH).steps == ()
+    assert plan_arriving(GOOD, WISH).steps == ()
 
 
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        (replace(NEW, archive=SAVED), "there is no complete archive at '/moves/k8s'. Correct O(directory)"),
+        (replace(NEW, archive=SAVED), "there is no complete archive at '/moves/k8s'. Attach the disk that it is on"),
+        (replace(NEW, archive=SAVED, rows={}), "nothing is noted of what the old VM held"),
         (replace(NEW, current=profile(STOPPED, "containerd")), "it does not run with containerd"),
         (replace(NEW, current=profile()), "it does not run with containerd"),
         (replace(NEW, current=profile(runtime="containerd", cluster=False)), "its Kubernetes does not run"),
@@ -242,7 +261,11 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
     waiting = replace(NEW, arrived=replace(ALL, waiting=("Deployment shop/web",)))
     assert "Deployment shop/web is not ready" in plan_ready(waiting, WISH).refusals[0].message
     good = plan_ready(replace(NEW, arrived=ALL), WISH)
-    assert not good.refusals and not good.changed and good.steps
+    assert not good.refusals and not good.changed and noted(good) == {row.thing for row in MOVED.values() if row is not FILE}
+
+
+def noted(plan: Plan) -> set[Thing]:
+    return {row.thing for step in plan.steps if isinstance(step, Note) for row in step.rows}
 
 
 STOPPED_NEW = replace(NEW, current=profile(STOPPED, "containerd"))
@@ -287,22 +310,126 @@ def test_a_way_back_that_was_begun_goes_on_and_another_vm_stays_in_its_place() -
 
 
 def test_a_vm_is_removed_only_by_its_name_and_once_the_new_one_is_good() -> None:
-    good = replace(NEW, verified=True)
-    assert "Name it as E(confirm): k8s-docker" in plan_retire(good, WISH).refusals[0].message
+    assert "Name it as E(confirm): k8s-docker" in plan_retire(GOOD, WISH).refusals[0].message
     named = replace(WISH, confirm="k8s-docker")
-    assert "was not found to have all of it" in plan_retire(NEW, named).refusals[0].message
-    assert plan_retire(good, named).actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker' (and the archive)"]
-    none = plan_retire(replace(good, kept=()), named)
+    missing = "not in the profile's VM: image 'web:1', volume 'shop/data', Deployment shop/web. Run playbooks/move.yml to its end"
+    assert missing in plan_retire(NEW, named).refusals[0].message
+    assert plan_retire(GOOD, named).actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker' (and the archive)"]
+    none = plan_retire(replace(GOOD, kept=()), named)
     assert (none.steps, none.refusals) == ((), ())
     assert none.warnings == ("No old VM of profile 'k8s' is kept as 'k8s-docker', so none was removed.",)
-    assert plan_retire(replace(good, kept=()), WISH).warnings == ()
-    assert plan_retire(replace(good, kept=(), left=True), named).steps[0].silent
+    assert plan_retire(replace(GOOD, kept=()), WISH).warnings == ()
+    assert plan_retire(replace(GOOD, kept=(), left=True), named).steps[0].silent
+
+
+RETIRE = replace(WISH, confirm="k8s-docker")
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        # move_directory was left out the second time, or the disk is not attached.
+        (replace(NEW, archive=Archive()), "not in the profile's VM: image 'web:1', volume 'shop/data'"),
+        # The VM that got everything was deleted, and another one made.
+        (replace(GOOD, vm="another"), "not in the profile's VM"),
+        (replace(GOOD, vm=""), "not in the profile's VM"),
+        (replace(GOOD, rows={}), "nothing is noted of what it holds"),
+    ],
+)
+def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: Found, reason: str) -> None:
+    plan = plan_retire(found, RETIRE)
+    assert plan.steps == () and reason in plan.refusals[0].message
+
+
+def test_an_archive_on_a_disk_that_is_away_stays_and_is_named() -> None:
+    plan = plan_retire(replace(GOOD, archive=Archive()), RETIRE)
+    assert plan.warnings == ("The VM is removed. Its archive at '/moves/k8s' can't be reached, and is left there.",)
+
+
+ENGINES_OWN = replace(
+    ENGINE,
+    images=(USED, OTHER, SYSTEM, Image("sha256:9", (), digests=("web@sha256:9",)), Image("sha256:8")),
+    volumes=(Volume("db"), Volume("f" * 64, anonymous=True)),
+    containers=(Container("1", "mine", "web:1", "", "paused"), Container("2", "k8s_web", "", "", "running")),
+)
+SECRET, JOB = Stay("object", " Secret shop/login", "O(secrets) leaves it out"), Stay("object", "batch Job shop/once", "again")
+ORPHAN, ELSEWHERE = Stay("claim", "pvc-9", "no claim uses it"), Stay("claim", "pvc-8", "O(namespaces)", left=True)
+
+
+def with_all_that_stays() -> Found:
+    saved = replace(SEALED, objects=replace(OBJECTS, stays=(SECRET, JOB, ORPHAN, ELSEWHERE)))
+    rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, WISH)}
+    return replace(GOOD, archive=saved, rows={thing: MOVED.get(thing, row) for thing, row in rows.items()})
+
+
+def test_what_only_the_old_vm_has_needs_a_word_before_it_goes() -> None:
+    found = with_all_that_stays()
+    (refusal,) = plan_retire(found, RETIRE).refusals
+    assert refusal.message == (
+        "Could not remove the old VM of profile 'k8s': only it has Secret shop/login, volume 'pvc-9', image 'web@sha256:9', "
+        "volume 'db'. Take that out with playbooks/move.yml, --tags back, or name what you give up: O(leave=[shop/login])."
+    )
+    some = replace(RETIRE, leave=("shop/*", "pvc-9", "web@*"))
+    assert "only it has volume 'db'" in plan_retire(found, some).refusals[0].message
+    (step,) = plan_retire(found, replace(RETIRE, leave=(*some.leave, "db"))).steps
+    for name in ("db", "f" * 64, "mine", "web@sha256:9", "sha256:8", "Secret shop/login", "Job shop/once", "pvc-9", "pvc-8"):
+        assert name in str(step)
+    assert "k8s_web" not in str(step) and "rancher" not in str(step)
+
+
+def test_a_secret_that_was_made_again_in_the_new_cluster_needs_no_word() -> None:
+    found = with_all_that_stays()
+    there = replace(ALL, objects=ALL.objects | {SECRET.name})
+    unready = {thing: row if row.fate is not Fate.MOVED else ROWS[thing] for thing, row in found.rows.items()}
+    assert Thing(Kind.OBJECT, SECRET.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), WISH))
+
+
+@pytest.mark.parametrize("name", ["objects.json", "sealed.json", *sorted(FILES), f"{min(FILES)}.part"])
+def test_a_file_of_the_users_in_the_way_is_refused_before_the_first_step(name: str) -> None:
+    plan = plan_leaving(replace(FOUND, archive=Archive(foreign=frozenset([name, "notes.txt"]))), replace(WISH, images=()))
+    assert plan.steps == ()
+    assert plan.refusals[0].message == (
+        f"Could not move profile 'k8s' to containerd: '/moves/k8s' has a file '{name}' that is not of this move. Move it away, "
+        "or choose another O(directory), and run again."
+    )
+    other = replace(FOUND, archive=Archive(foreign=frozenset(["notes.txt", "mydata.tar", "mydata.json"])))
+    assert plan_leaving(other, WISH).refusals == ()
+
+
+OTHERS = {DATA.claim: Reading("other", "7.1")}
+
+
+def test_a_directory_that_is_there_already_is_no_arrival() -> None:
+    found = replace(NEW, arrived=replace(ALL, volumes=OTHERS))
+    assert plan_arriving(found, WISH).refusals[0].message == (
+        "Could not fill profile 'k8s': '/var/lib/rancher/k3s/storage/pvc-1' in the new VM has other content than volume "
+        "'shop/data' of the old one. Empty it to get the old one's, or keep the new one's with O(leave=[shop/data]), and run "
+        "again."
+    )
+    kept = plan_arriving(found, replace(WISH, leave=("shop/*",)))
+    assert kept.actions == [] and Thing(Kind.CLAIM, DATA.claim) in noted(kept)
+    assert "has other content" in plan_ready(found, WISH).refusals[0].message
+    # What pods have written since it arrived in this very directory of this VM is the new VM's own.
+    mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
+    assert plan_arriving(replace(found, rows=mine), WISH).refusals == ()
+    for strange in (replace(found, rows=mine, vm="another"), replace(found, rows=mine, arrived=replace(ALL, volumes=MADE_ANEW))):
+        assert plan_arriving(strange, WISH).refusals
+
+
+MADE_ANEW = {DATA.claim: Reading("other", "8.2")}
+
+
+def test_a_volume_below_another_one_comes_after_it() -> None:
+    inner, outer = Claim("a", "shop/a", "/data/b"), Claim("b", "shop/b", "/data")
+    saved = replace(SEALED, claims=tuple(SavedClaim(archive.volume_file(one), one, "c", 1, "d") for one in (inner, outer)))
+    steps = [str(one) for one in plan_arriving(replace(NEW, archive=saved), WISH).steps if isinstance(one, Fill)]
+    assert steps == ["fill volume 'shop/b' (1 bytes)", "fill volume 'shop/a' (1 bytes)"]
 
 
 def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
     both = replace(NEW, kept=(KEPT_NEW, KEEP))
     (step,) = plan_retire(both, replace(WISH, confirm=KEPT_NEW.name)).steps
-    assert isinstance(step, Remove) and not step.archive and "archive" not in str(step)
+    assert isinstance(step, Remove) and not step.files and "archive" not in str(step)
 
 
 @pytest.mark.parametrize(
@@ -314,5 +441,5 @@ def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
     ],
 )
 def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: Kept, remedy: str) -> None:
-    found = replace(NEW, verified=True, kept=(kept,))
+    found = replace(GOOD, kept=(kept,))
     assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message

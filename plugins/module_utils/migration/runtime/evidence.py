@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of each thing of an old VM, by the rows of its move: what the new one lacks, and which files are the move's.
+
+A VM has an id in its own directory, which goes and comes with it: another VM of the same name has another one. Pure, but for ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ...colima_paths import Name, Paths
+from ...core.system.files import text_of, write_atomically
+from ...manifest.file import ManifestFile
+from ...manifest.model import Fate, Kind, Reading, Row, Thing
+from ..model import Inventory
+from .model import Archive, Objects, SavedClaim, Wish
+from .objects import key_of
+
+_ID = "laptop.containers.id"
+_SEAL = "sealed.json"
+_UNNAMED = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]+")
+# Containers of pods, and those in which buildx builds.
+_NOT_THE_USERS = ("k8s_", "buildx_buildkit_")
+# Images that k3s brings along.
+SYSTEM_IMAGES = "rancher/"
+
+
+def vm_id(instance: Path) -> str:
+    """Return the id of a VM by its directory; empty where it has none yet."""
+    return (text_of(instance / _ID) or "").strip()
+
+
+def mark(instance: Path) -> str:
+    """Return the id of a VM, which gets one where it has none."""
+    if not vm_id(instance):
+        write_atomically(instance / _ID, secrets.token_hex(16))
+    return vm_id(instance)
+
+
+def boot_of(paths: Paths, name: Name) -> int:
+    """Return what changes with each start of a VM, also one that fails; 0 where it was never started."""
+    applied, events = paths.applied(name), text_of(paths.events(name))
+    if events is None and not applied.exists():
+        return 0
+    # colima writes the one at the end of a good start; Lima begins the other when it begins.
+    said = f"{applied.stat().st_mtime_ns if applied.exists() else 0} {(events or '').partition(chr(10))[0]}"
+    return int(hashlib.sha256(said.encode()).hexdigest()[:12], 16)
+
+
+def manifest_of(name: Name, source: str) -> ManifestFile:
+    """Return the manifest of a move out of one VM. source: its id."""
+    return ManifestFile(f"{source}@{name.id}", f"the next VM of {name.id}")
+
+
+def own_file(path: Path, fate: Fate = Fate.BEGUN) -> Row:
+    """Return the row of a file that is the move's own. FILLED: the archive that it seals is complete."""
+    return Row(Thing(Kind.FILE, str(path)), fate)
+
+
+def own_files(rows: Iterable[Thing]) -> tuple[Path, ...]:
+    """Return the files that a move has made, or was about to make."""
+    return tuple(Path(one.name) for one in rows if one.kind is Kind.FILE)
+
+
+def place_of(rows: Mapping[Thing, Row]) -> Path | None:
+    """Return where the complete archive of a move is; None where there was none yet."""
+    sealed = [path for path in own_files(rows) if path.name == _SEAL and rows[Thing(Kind.FILE, str(path))].fate is Fate.FILLED]
+    return sealed[-1].parent if sealed else None
+
+
+def rows_of(archive: Archive, engine: Inventory, files: Collection[str], wish: Wish) -> Iterator[Row]:
+    """Yield what becomes of each thing of the old VM, with its digest as it leaves. files: of the archive, as far as needed."""
+    objects = archive.objects or Objects()
+    saved = [(image, batch.file) for batch in archive.images if batch.file in files for image in batch.images]
+    for image, file in saved:
+        for tag in image.tags:
+            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.id), work=str(wish.place / file))
+    for one in archive.claims:
+        if one.file in files:
+            yield filled(one, wish.place)
+    for item in objects.items:
+        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(wish.place / "objects.json"))
+    for stay in objects.stays:
+        fate = Fate.LEFT if stay.left else Fate.IMMOVABLE
+        yield Row(Thing(Kind(stay.kind), stay.name), fate, reason=stay.reason)
+    yield from _of_docker(engine, {image.id for image, _file in saved})
+
+
+def filled(saved: SavedClaim, place: Path) -> Row:
+    """Return the row of a volume whose data is in the archive."""
+    return Row(claim_thing(saved), Fate.FILLED, Reading(saved.contents), work=str(place / saved.file))
+
+
+def _of_docker(engine: Inventory, saved: Collection[str]) -> Iterator[Row]:
+    """Yield what of docker's own stays in the old VM."""
+    for image in engine.images:
+        if image.id in saved or (image.tags and all(tag.startswith(SYSTEM_IMAGES) for tag in image.tags)):
+            continue
+        for name in image.tags:
+            yield Row(Thing(Kind.IMAGE, name), Fate.LEFT, Reading(image.id), reason="O(images) leaves it out")
+        if not image.tags:
+            name = image.digests[0] if image.digests else image.id
+            yield Row(Thing(Kind.IMAGE, name), Fate.IMMOVABLE, Reading(image.id), reason="it has no tag")
+    for volume in engine.volumes:
+        yield Row(Thing(Kind.VOLUME, volume.name), Fate.IMMOVABLE, reason="it is docker's own")
+    for one in engine.containers:
+        if is_the_users(one.name):
+            yield Row(Thing(Kind.CONTAINER, one.name), Fate.IMMOVABLE, reason=f"containers are not moved; it was {one.state}")
+
+
+def is_the_users(container: str) -> bool:
+    """Whether a container is not a pod's, nor one in which buildx builds."""
+    return not container.startswith(_NOT_THE_USERS)
+
+
+def claim_thing(saved: SavedClaim) -> Thing:
+    """Return what a volume of the cluster is called in a manifest: by its claim."""
+    return Thing(Kind.CLAIM, saved.claim.claim)
+
+
+def object_thing(item: Mapping[str, object]) -> Thing:
+    """Return what an object of the cluster is called in a manifest."""
+    return Thing(Kind.OBJECT, key_of(item))
+
+
+def _digest(item: object) -> str:
+    return hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()
+
+
+def arrived(row: Row, vm: str, digest: str = "", identity: str = "") -> Row:
+    """Return the row of a thing that was read in the new VM. vm: its id."""
+    return Row(row.thing, Fate.MOVED, row.source, Reading(digest, f"{vm} {identity}".strip()), row.work)
+
+
+def is_in(row: Row, vm: str) -> bool:
+    """Whether a thing has arrived in this very VM."""
+    return row.fate is Fate.MOVED and bool(row.target and vm) and row.target.identity.split(" ")[0] == vm  # type: ignore[union-attr]
+
+
+def lacking(rows: Mapping[Thing, Row], vm: str) -> list[Row]:
+    """Return what has to go into the new VM and has not arrived in it."""
+    still = (Fate.BEGUN, Fate.FILLED, Fate.MOVED)
+    return [one for one in rows.values() if one.thing.kind is not Kind.FILE and one.fate in still and not is_in(one, vm)]
+
+
+def staying(rows: Mapping[Thing, Row]) -> list[Row]:
+    """Return what only the old VM has."""
+    return [one for one in rows.values() if one.fate in (Fate.LEFT, Fate.IMMOVABLE)]
+
+
+def unnamed(rows: Iterable[Row], leave: Iterable[str]) -> list[Row]:
+    """Return those things that no pattern of the user names."""
+    patterns = tuple(leave)
+    return [one for one in rows if not any(fnmatchcase(name_of(one.thing), pattern) for pattern in patterns)]
+
+
+def is_data(thing: Thing) -> bool:
+    """Whether a thing can't be made again: containers and jobs can, and what has no name is listed and no more."""
+    if thing.kind is Kind.OBJECT:
+        return thing.name.startswith(" Secret ")
+    return thing.kind is not Kind.CONTAINER and not _UNNAMED.fullmatch(thing.name)
+
+
+def name_of(thing: Thing) -> str:
+    """Return the name that a user gives a thing."""
+    return thing.name.rpartition(" ")[2] if thing.kind is Kind.OBJECT else thing.name
+
+
+def in_words(thing: Thing) -> str:
+    """Return a thing with its kind."""
+    if thing.kind is Kind.OBJECT:
+        return thing.name.partition(" ")[2]
+    return f"{'volume' if thing.kind is Kind.CLAIM else thing.kind.value} '{thing.name}'"
