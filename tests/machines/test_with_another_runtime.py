@@ -54,7 +54,7 @@ def test_a_machine_moves_and_comes_back(laptop: Machines, tmp_path: Path) -> Non
     inside.save(DATA, tmp_path / "volumes", lambda _file: lambda: None)
 
     laptop.play("playbooks/move.yml", *settings("containerd"))
-    (saved,) = archive.read(tmp_path / "volumes").claims
+    (saved,) = archive.read(tmp_path / "volumes", (tmp_path / "volumes").iterdir()).claims
     inside.fill(DATA.claim, DATA.path, tmp_path / "volumes" / saved.file, lambda: saved.contents, lambda: None)
     assert laptop.inside(PROFILE, "sudo", "sh", "-c", FILES) == before
     assert IMAGE in laptop.run("colima", "nerdctl", "--profile", PROFILE, "--", "images", "--format", "{{.Repository}}:{{.Tag}}")
