@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.lab.laptop import Lab
+from tests.support import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ def light_lab() -> contextlib.AbstractContextManager[Lab]:
 
 def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
     """Run a playbook that must end with this exit code; return what it printed."""
-    done = subprocess.run(
+    done = forked_ansible.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", playbook, *arguments],
         cwd=ROOT,
         env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
@@ -54,7 +55,7 @@ def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
 
 def playing(lab: Lab, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a playbook in a process group of its own, whose number is the process's."""
-    return subprocess.Popen(
+    return forked_ansible.Started(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", playbook, *arguments],
         cwd=ROOT,
         env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},

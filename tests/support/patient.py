@@ -14,6 +14,7 @@ from typing import Any
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.kube_api import KubeApi
+from tests.support import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(sys.executable).parent
@@ -70,7 +71,7 @@ class Patient:
         """Run a playbook; return what it printed."""
         self._write()
         command = [str(VENV / "ansible-playbook"), "-i", "inventory/rehearsal", "-i", str(self.settings / "hosts.yml")]
-        done = subprocess.run(
+        done = forked_ansible.run(
             [*command, f"playbooks/{playbook}.yml", *arguments],
             cwd=ROOT, env=self._environment(), capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip

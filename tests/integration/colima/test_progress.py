@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.processes.system import comes_true
+from tests.support import forked_ansible
 from tests.support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -64,7 +65,7 @@ def start(lab: Path, *arguments: str, output: int = subprocess.PIPE, color: str 
         "TERM": "xterm",
         "TMPDIR": str(lab.parent),
     }
-    return subprocess.Popen(
+    return forked_ansible.Started(
         argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from tests.support import forked_ansible
 from tests.support.patient import AUTHORITIES, ROOT, VENV, Patient
 
 from .ways import damage_definition, edit, in_guest, run
@@ -45,7 +46,7 @@ class Fleet:
 
     def play(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         around = {name: value for name, value in os.environ.items() if name not in AUTHORITIES}
-        return subprocess.run(
+        return forked_ansible.run(
             [VENV / "ansible-playbook", "-i", str(self.inventory), f"playbooks/{playbook}.yml", "--forks", "4", *arguments],
             cwd=ROOT, env={**around, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_HOST_KEY_CHECKING": "0"},
             capture_output=True, text=True, timeout=550, check=False,

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from rehearsal.lab.laptop import Lab
+from tests.support import forked_ansible
 from tests.support.lab_playbooks import ROOT, light_lab
 
 LONG = bool(os.environ.get("LAPTOP_LONG"))
@@ -75,7 +75,7 @@ class Fleet:
         inventory |= {"workstation_canary": {"hosts": {canary: {}}}} if canary else {}
         (self.place / "hosts.json").write_text(json.dumps(inventory))
         began = time.monotonic()
-        done = subprocess.run(
+        done = forked_ansible.run(
             [Path(sys.executable).with_name("ansible-playbook"), "-i", self.place, f"playbooks/{playbook}.yml", *arguments],
             cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "0"},
             capture_output=True, text=True, timeout=550, check=False,

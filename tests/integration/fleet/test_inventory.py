@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import SUBJECT
 from ansible_collections.laptop.containers.plugins.plugin_utils.settings import OF_PLAYBOOKS
 
+from tests.support import forked_ansible
+
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "inventory" / "fleet.example.yml"
 
@@ -24,7 +25,7 @@ EXAMPLE = ROOT / "inventory" / "fleet.example.yml"
 @cache
 def listing() -> dict[str, Any]:
     """What Ansible makes of the example."""
-    done = subprocess.run(
+    done = forked_ansible.run(
         [Path(sys.executable).with_name("ansible-inventory"), "-i", EXAMPLE, "--list"],
         cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
         capture_output=True, text=True, check=True, timeout=300,
@@ -64,7 +65,7 @@ def test_what_a_group_sets_wins_over_all_laptops_and_a_laptop_over_its_group() -
 
 
 def test_the_example_is_no_part_of_an_inventory_that_is_the_whole_folder() -> None:
-    done = subprocess.run(
+    done = forked_ansible.run(
         [Path(sys.executable).with_name("ansible-inventory"), "-i", EXAMPLE.parent, "--list"],
         cwd=ROOT, env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
         capture_output=True, text=True, check=True, timeout=300,

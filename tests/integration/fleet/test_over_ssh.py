@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked_ansible
 from tests.support.whole_machine.homes import changes, tree
 from tests.support.whole_machine.laptops import ROOT, Laptop, inventory, laptops
 from tests.support.whole_machine.wheels import wheel
@@ -47,14 +48,14 @@ class Fleet:
         """Run a module on a laptop, by the Python that its inventory names; return what it printed."""
         ansible = str(Path(sys.executable).with_name("ansible"))
         argv = [ansible, "-i", str(self.inventory), name, "-m", "ansible.builtin.setup", "-a", "gather_subset=!all,!min,python"]
-        done = subprocess.run(argv, cwd=ROOT, env=AROUND, capture_output=True, text=True, timeout=300, check=False)
+        done = forked_ansible.run(argv, cwd=ROOT, env=AROUND, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def play(self, playbook: str, *arguments: str) -> str:
         """Run a playbook that must succeed; return what it printed."""
         given: tuple[str, ...] = ("-i", str(self.inventory), "-e", f"__bootstrap_files={self.locks}", *arguments)
-        done = subprocess.run(
+        done = forked_ansible.run(
             [Path(sys.executable).with_name("ansible-playbook"), f"playbooks/{playbook}.yml", *given],
             cwd=ROOT, env=AROUND, capture_output=True, text=True, timeout=550, check=False,
         )  # fmt: skip

@@ -18,6 +18,7 @@ import pytest
 
 from rehearsal.lab.laptop import LONGEST_PATH, Lab
 from rehearsal.processes.system import LabError, comes_true, command_of
+from tests.support import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -141,7 +142,7 @@ def test_a_playbook_against_a_lab_that_is_down_stops_before_the_first_task(place
         "- hosts: laptops\n  gather_facts: false\n  environment: '{{ workstation_environment | default({}) }}'\n"
         f"  tasks: [{{ansible.builtin.command: touch {tmp_path}/ran}}]\n"
     )
-    done = subprocess.run(
+    done = forked_ansible.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", book],
         cwd=ROOT,
         env={**os.environ, "LAPTOP_REHEARSAL_DIR": str(place)},

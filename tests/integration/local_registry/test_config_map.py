@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from rehearsal.processes.system import free_port
+from tests.support import forked_ansible
 from tests.support.in_process_module import ModuleRun
 from tests.support.lab_playbooks import ROOT
 
@@ -140,7 +140,7 @@ def test_the_role_removes_it_when_its_setting_goes(cluster: Cluster, home: Path)
 
     def converge(*flags: str) -> str:
         command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(home / "play.yml"), *flags]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+        done = forked_ansible.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

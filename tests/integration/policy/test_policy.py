@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rehearsal.standin import brew
+from tests.support import forked_ansible
 
 from .attempts import ATTEMPTS, BY_LAPTOP, CONTACT, GOOD, HOST, LARGE, PLAYS, POLICY, WITHOUT_EFFECT, Attempt
 
@@ -57,7 +58,7 @@ class Project:
         }
         variables |= {name: value.replace("$HERE", here) for name, value in (environment or {}).items()}
         command = [str(Path(sys.executable).with_name(program)), *(one.replace("$HERE", here) for one in arguments)]
-        done = subprocess.run(
+        done = forked_ansible.run(
             command, cwd=here, env=variables, capture_output=True, text=True, check=False, timeout=180, stdin=subprocess.DEVNULL
         )
         rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from rehearsal.standin.service_manager import install
+from tests.support import forked_ansible
 from tests.support.whole_machine.pulled_project import NOBODY, ROOT, Repository, ssh_signer
 from tests.support.whole_machine.user_manager import UserManager
 
@@ -55,7 +56,9 @@ class Desk:
         role = {"hosts": "me", "connection": connection, "gather_facts": False, "vars": given}
         (self.home / "timer.yml").write_text(json.dumps([{**role, "roles": ["laptop.containers.pull_timer"]}]))
         command = [PLAYBOOK, "-i", "me,", str(self.home / "timer.yml"), *flags]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=180, check=False)
+        done = forked_ansible.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=180, check=False
+        )
         assert done.returncode == code, done.stdout + done.stderr
         return " ".join((done.stdout + done.stderr).split())
 

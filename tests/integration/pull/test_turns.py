@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.processes.system import comes_true
+from tests.support import forked_ansible
 from tests.support.whole_machine.pulled_project import REFRESH, ROOT
 
 TASK = {"name": "Remove", "laptop.containers.user_timer": {"name": "none", "state": "absent", "manager": "systemd"}}
@@ -29,7 +30,7 @@ def playing(home: Path, *flags: str) -> subprocess.Popen[bytes]:
     command = [playbook, "-i", "localhost,", str(home / "play.yml"), *flags]
     around = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     with (home / "said").open("wb") as said:
-        return subprocess.Popen(command, cwd=ROOT, env=around, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        return forked_ansible.Started(command, cwd=ROOT, env=around, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
 
 
 def test_a_persons_run_waits_for_a_pull_and_a_look_does_not(home: Path) -> None:

@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PUBLIC_HOSTS, domains, parse_host
 
 from rehearsal.lab.laptop import Lab
+from tests.support import forked_ansible
 from tests.support.lab_playbooks import light_lab
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +41,7 @@ def lab() -> Iterator[Lab]:
 def play(lab: Lab, ecr_profile: str | None, *flags: str, fails: bool = False, **profile: object) -> str:
     provider = {} if ecr_profile is None else {"ecr_profile": ecr_profile}
     k8s = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True, **provider}, **profile}
-    done = subprocess.run(
+    done = forked_ansible.run(
         [
             str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventory/rehearsal", "playbooks/workstation.yml",
             "--tags", "colima", "-e", json.dumps({"colima_profiles": [k8s]}), *flags,

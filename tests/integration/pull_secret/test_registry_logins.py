@@ -21,6 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.registry_login.m
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
 
 from rehearsal import engines
+from tests.support import forked_ansible
 from tests.support.pull_secret.canaries import forms_of, traced
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST, Result, read, run
@@ -469,7 +470,7 @@ def play(laptop: Laptop, *flags: str, prefix: tuple[str, ...] = (), **variables:
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(inventory), "playbooks/workstation.yml"]
     temporary = dict.fromkeys(("TMPDIR", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TEMP"), str(laptop.home / "tmp"))
     (laptop.home / "tmp").mkdir(exist_ok=True)
-    return subprocess.run(
+    return forked_ansible.run(
         [*prefix, *command, "--tags", "secret_refresh", "-e", json.dumps(given), *flags],
         cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
         env={**os.environ, **temporary, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rehearsal.standin.service_manager import install
+from tests.support import forked_ansible
 from tests.support.pull_secret.scenario import HOST, password, read
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def play(home: Path, environment: dict[str, str], *flags: str, code: int = 0, co
         )
     )
     command = [PLAYBOOK, "-i", "me,", str(home / "timer.yml"), *flags]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = forked_ansible.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -235,7 +236,7 @@ def test_what_the_timer_runs_renews_for_its_own_laptop(
     }
     (home / "inventory.yml").write_text(json.dumps({"laptops": {"hosts": hosts, "vars": settings}}))
     command = [PLAYBOOK, "playbooks/workstation.yml", "-i", str(home / "inventory.yml"), "--tags", "refresh_timer"]
-    subprocess.run([*command, "--limit", "alice"], cwd=ROOT, env=desktop, capture_output=True, timeout=120, check=True)
+    forked_ansible.run([*command, "--limit", "alice"], cwd=ROOT, env=desktop, capture_output=True, timeout=120, check=True)
     state = home / ".local" / "state" / "laptop.containers"
     for result in ("renewed", "fresh"):
         subprocess.run([home / "tools" / "systemctl", "--user", "start", f"{UNIT}.service"], check=True, timeout=120)

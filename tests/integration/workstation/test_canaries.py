@@ -8,7 +8,6 @@ import copy
 import importlib
 import json
 import os
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import pytest
 import yaml
 
 from rehearsal.standin.kube_api import KubeApi
+from tests.support import forked_ansible
 from tests.support.pull_secret.scenario import HOST
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -333,7 +333,7 @@ def test_no_wrong_type_shows_a_secret(where: str, home: Path, cluster: KubeApi) 
         "ANSIBLE_INJECT_INVOCATION": "true",
     }
     command = [str(PLAYBOOK), "-i", "me,", str(home / "play.yml"), "--check", "--diff", "-vvv"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
+    done = forked_ansible.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1500, check=False)
     said = done.stdout + done.stderr + (home / "log").read_text()
     assert done.returncode == 0, said[-3000:]
     assert f"ok={len(tasks)}" in done.stdout

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
+from tests.support import forked_ansible
 from tests.support.colima.standin_laptop import colima_lab
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,7 +57,7 @@ class Laptop:
             "play.yml",
             *arguments,
         ]
-        done = subprocess.run(
+        done = forked_ansible.run(
             command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
         )
         return done.returncode, done.stdout + done.stderr

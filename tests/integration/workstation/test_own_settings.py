@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked_ansible
+
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 HOST = "laptops: {hosts: {laptop: {ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}"
@@ -28,7 +30,7 @@ def play(folder: Path, playbook: str, *arguments: str, **environment: str) -> su
         **environment,
     }
     command = [str(BIN / "ansible-playbook"), playbook, "--check", *arguments]
-    return subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
+    return forked_ansible.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None
     environment = {**os.environ, "ANSIBLE_HOME": str(folder / "ansible"), "HOME": str(folder / "home")}
 
     def run(*arguments: str) -> None:
-        subprocess.run([*galaxy, *arguments], cwd=folder, env=environment, check=True, capture_output=True, timeout=120)
+        forked_ansible.run([*galaxy, *arguments], cwd=folder, env=environment, check=True, capture_output=True, timeout=120)
 
     run("build", str(ROOT), "--output-path", str(folder))
     (artifact,) = folder.glob("laptop-containers-*.tar.gz")

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+
+from tests.support import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = ROOT / "playbooks" / "workstation.yml"
@@ -309,7 +310,7 @@ def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str)
         "4",
         *arguments,
     ]
-    done = subprocess.run(
+    done = forked_ansible.run(
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=900
     )
     found: dict[str, list[str]] = {}

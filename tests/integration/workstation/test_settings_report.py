@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
+
+from tests.support import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 CANARY = "canary-of-a-secret"
@@ -81,7 +82,7 @@ def shown(folder: Path, *arguments: str) -> tuple[str, dict[str, dict[str, Any]]
     }
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     command = [program, "-i", str(folder / "hosts.yml"), str(ROOT / "playbooks" / "settings.yml"), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = forked_ansible.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = results.read_text().splitlines()
     assert CANARY not in done.stdout + done.stderr + line

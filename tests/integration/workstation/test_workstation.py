@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import forked_ansible
 from tests.support.whole_machine.homes import tree
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,7 +39,7 @@ class Lab:
         }
 
     def play(self, *arguments: str, playbook: str = "playbooks/workstation.yml") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        return forked_ansible.run(
             [PLAYBOOK, "-i", "inventory/rehearsal", playbook, *arguments],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support import forked_ansible
 from tests.support.pull_secret.scenario import HOST
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Refresh:
         given = {"secret_refresh_registries": [HOST], "secret_refresh_kubeconfig": str(self.apiserver.kubeconfig), **variables}
         command = [PLAYBOOK, "-i", str(self.inventory), "playbooks/workstation.yml", "--tags", "secret_refresh"]
         places = dict.fromkeys(("TMPDIR", "ANSIBLE_LOCAL_TEMP", "ANSIBLE_REMOTE_TEMP"), str(self.temporary))
-        return subprocess.run(
+        return forked_ansible.run(
             [*command, "-e", json.dumps(given), *flags],
             cwd=ROOT,
             env={**os.environ, **self.ecr.environment, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **places},
