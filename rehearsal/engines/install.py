@@ -7,14 +7,17 @@ go.mod of its folder here. Existing ones stay; a build is repeated only when its
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rehearsal.engines import ENGINES, Engine, as_released, caches, find
@@ -37,6 +40,38 @@ PAUSES = (10, 30, 60, 0)
 SYSTEMD = Path("/run/systemd/system")
 # Debian 13 has the command line in a package of its own.
 SPLIT_PACKAGES = {"docker": "docker-cli"}
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other process of this user installs engines, and say so where that takes time."""
+    place = caches()[0].parent
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".installing").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another 'make engines' is at work: this one waits until it has ended")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def took() -> dict[str, float]:
+    """Return how many seconds the last build of each engine took on this machine."""
+    try:
+        found = json.loads((caches()[0].parent / ".took.json").read_text())
+        return {str(name): float(seconds) for name, seconds in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def announce(wanted: Sequence[Engine]) -> None:
+    """Say what will be built, and how long that took last time."""
+    last = took()
+    known = sum(last.get(engine.name, 0.0) for engine in wanted)
+    some = "" if all(engine.name in last for engine in wanted) else "of some of them "
+    before = f"; the last build {some}took {known / 60:.1f} min" if known else "; that takes some 10 min on two cores"
+    say(f"builds {', '.join(engine.name for engine in wanted)}{before}")
 
 
 def packages_wanted() -> list[str]:
@@ -126,6 +161,8 @@ def build_all() -> list[str]:
     if go is None:
         names = " ".join([*(engine.name for engine in wanted), "older colima"])
         return [f"{names}: Go is missing; install Go 1.26 or newer (https://go.dev/dl) and run 'make engines' again"]
+    if wanted:
+        announce(wanted)
     return [problem for engine in wanted if (problem := build(go, engine))] + build_older(go)
 
 
@@ -176,7 +213,9 @@ def build(go: str, engine: Engine) -> str | None:
         take_data(go, engine, engine.data[0], target.parent / engine.data[1])
     part.replace(target / engine.name)
     stamp(engine).write_text(fingerprint(engine))
-    say(f"built {engine.name} in {time.monotonic() - started:.0f} s")
+    seconds = time.monotonic() - started
+    (target.parent / ".took.json").write_text(json.dumps({**took(), engine.name: round(seconds, 1)}))
+    say(f"built {engine.name} in {seconds:.0f} s")
     return None
 
 
@@ -221,7 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments or len(sys.argv) > 1:
         print(__doc__)
         return 0
-    problems = [*install_packages(), *build_all()]
+    with alone():
+        problems = [*install_packages(), *build_all()]
     for engine in ENGINES.values():
         found = find(engine.name)
         say(f"{engine.name:<16} {found if found is not None else 'missing: ' + engine.how}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,45 @@ def test_an_ssh_server_is_not_installed_where_it_would_be_started(
     wanted = install.packages_wanted()
     assert ("openssh-server" in wanted) == installed
     assert "docker.io" in wanted
+
+
+def test_a_second_installation_waits_for_the_first_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REHEARSAL_ENGINES", str(tmp_path / "bin"))
+    did: list[str] = []
+
+    def second() -> None:
+        with install.alone():
+            did.append("second")
+
+    waiting = threading.Thread(target=second)
+    said = ""
+    with install.alone():
+        waiting.start()
+        while "\n" not in said:
+            said += capfd.readouterr().out
+        did.append("first")
+    waiting.join()
+    assert did == ["first", "second"]
+    assert said == "engines: another 'make engines' is at work: this one waits until it has ended\n"
+
+
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        (None, "builds kubelet, buildkitd; that takes some 10 min on two cores"),
+        ("no JSON", "builds kubelet, buildkitd; that takes some 10 min on two cores"),
+        ("[1]", "builds kubelet, buildkitd; that takes some 10 min on two cores"),
+        ('{"kubelet": 120, "other": 9}', "builds kubelet, buildkitd; the last build of some of them took 2.0 min"),
+        ('{"kubelet": 120, "buildkitd": 30.5}', "builds kubelet, buildkitd; the last build took 2.5 min"),
+    ],
+)
+def test_what_is_built_is_said_with_how_long_it_took_last_time(
+    noted: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REHEARSAL_ENGINES", str(tmp_path / "bin"))
+    if noted is not None:
+        (tmp_path / ".took.json").write_text(noted)
+    install.announce([engines.ENGINES["kubelet"], engines.ENGINES["buildkitd"]])
+    assert capsys.readouterr().out == f"engines: {said}\n"
