@@ -32,6 +32,8 @@ _LONGEST = 64 * 1024
 
 def process_of(directory: Path) -> int:
     """Return the process of a VM's machine, whatever became of its host agent; 0 if there is none. A number proves nothing."""
+    # Lima follows links in its own paths: a Mac's /tmp, for example, is one.
+    directory = directory.resolve()
     numbers = (parse_pid(text_of(file) or "") for file in sorted(directory.glob("*.pid")) if file.name != "ha.pid")
     return next((pid for pid in numbers if pid and f"{directory}/" in " ".join(command_of(pid))), 0)
 

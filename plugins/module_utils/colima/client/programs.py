@@ -143,7 +143,8 @@ class Colima:
         if not theirs and not command_of(pid):
             # It ended after it was listed.
             return False
-        if "HOME" in theirs and self.paths.lima not in (resolve(theirs, system).lima for system in ("Darwin", "Linux")):
+        homes = (resolve(theirs, system).lima.resolve() for system in ("Darwin", "Linux"))
+        if "HOME" in theirs and self.paths.lima.resolve() not in homes:
             return False
         return not (start.stays and self._has_finished(pid))
 

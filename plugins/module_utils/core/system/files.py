@@ -145,7 +145,7 @@ def replace_link(path: Path, target: str, found: str | None) -> None:
     if found is None:
         path.symlink_to(target)
         return
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as place:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=_beside(path)) as place:
         new = Path(place) / "link"
         new.symlink_to(target)
         names = os.fsencode(new), os.fsencode(path)
@@ -246,7 +246,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
 def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Path]:
     make_directory(path.parent)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_beside(path))
     except OSError as error:
         # The directory takes no file; the name of a temporary one would not help.
         error.filename = str(path.parent)
@@ -263,6 +263,11 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+
+
+def _beside(path: Path) -> str:
+    """Return the beginning of a temporary name beside a file, to which tempfile adds eight characters. It ends no letter halfway."""
+    return f".{os.fsencode(path.name)[: _LONGEST_NAME - 10].decode(errors='ignore')}."
 
 
 def _keep_owner(handle: int, path: Path) -> None:
