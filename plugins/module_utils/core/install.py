@@ -109,6 +109,16 @@ def _release() -> dict[str, str]:
     return {key: value.strip("\"'") for key, _sign, value in (line.partition("=") for line in lines)}
 
 
+def homebrew_programs(system: str = "", machine: str = "", search: str | None = None) -> str:
+    """Return the directory where Homebrew puts programs, or would put them: it depends on the system and on a Mac's chip."""
+    brew = shutil.which("brew", path=search)
+    if brew:
+        return str(Path(brew).parent)
+    if (system or platform.system()) != "Darwin":
+        return "/home/linuxbrew/.linuxbrew/bin"
+    return "/opt/homebrew/bin" if (machine or platform.machine()) == "arm64" else "/usr/local/bin"
+
+
 def formula_of(program: str) -> str:
     """Return the name of a program's formula."""
     return _FORMULAE.get(program, program)

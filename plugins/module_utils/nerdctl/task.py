@@ -15,6 +15,7 @@ from typing import Any
 from ..colima_paths import parse_name
 from ..core.entries import STATE, in_state
 from ..core.errors import CommandFailed, InputError, naming_files
+from ..core.install import homebrew_programs
 from ..core.notes import Notes
 from ..core.plan import Plan, Step, merge
 from ..core.subject import Outcome, Subject
@@ -34,7 +35,6 @@ from .completion import (
 )
 from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrappers, path_warnings, plan_wrappers
 
-_HOMEBREW = "/opt/homebrew/bin/colima"
 _REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
 _COMPLETION_REMEDY = "Make the directory writable, or take the shell off O(completion)."
 _SECONDS = 30.0
@@ -119,7 +119,8 @@ class Nerdctl(Subject[Desired, Current]):
         missing = not desired.colima and not cli.installed
         needed = any(item.present for item in desired.wrappers)
         # Raises ToolMissing in a real run.
-        colima = desired.colima or (_HOMEBREW if missing and (desired.check_mode or not needed) else cli.path)
+        guess = f"{homebrew_programs(search=cli.environment['PATH'])}/colima"
+        colima = desired.colima or (guess if missing and (desired.check_mode or not needed) else cli.path)
         files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
         return Current(
             {item.path: _place(item.path, noted) for item in desired.wrappers},
@@ -169,7 +170,7 @@ class Nerdctl(Subject[Desired, Current]):
         foreseen = outcome.check_mode and outcome.plan.changed
         first = {} if foreseen else {item.path.name: shutil.which(item.path.name) for item in desired.wrappers}
         lacks = zsh_warning(Path.home(), os.environ) if "zsh" in desired.shells else ""
-        guess = "colima is not installed here yet; the plan assumes that it will be in /opt/homebrew/bin."
+        guess = f"colima is not installed here yet; the plan assumes that it will be {outcome.after.colima}."
         return {
             "wrappers": [{"path": str(item.path), "profile": item.profile} for item in desired.wrappers if item.present],
             "guess": assumed,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core import install
 from ansible_collections.laptop.containers.plugins.module_utils.core.install import (
+    homebrew_programs,
     how_to_install,
     install_command,
     missing,
@@ -88,3 +89,17 @@ def test_other_systems_are_not_told_of_homebrew(tmp_path: Path) -> None:
 def test_only_what_is_missing_is_named_and_only_once(tmp_path: Path) -> None:
     program(tmp_path, "docker")
     assert missing(["docker", "colima", "colima"], str(tmp_path)) == ["colima"]
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "place"),
+    [
+        ("Darwin", "arm64", "/opt/homebrew/bin"),
+        ("Darwin", "x86_64", "/usr/local/bin"),
+        ("Linux", "x86_64", "/home/linuxbrew/.linuxbrew/bin"),
+    ],
+)
+def test_homebrews_folder_depends_on_the_chip(tmp_path: Path, system: str, machine: str, place: str) -> None:
+    assert homebrew_programs(system, machine, search=str(tmp_path)) == place
+    program(tmp_path, "brew")
+    assert homebrew_programs(system, machine, search=str(tmp_path)) == str(tmp_path)

@@ -266,7 +266,7 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
 
 
 def _beside(path: Path) -> str:
-    """Return the beginning of a temporary name beside a file, to which tempfile adds eight characters. It ends no letter halfway."""
+    """Return the beginning of a temporary name beside a file, without half letters; tempfile adds eight characters to it."""
     return f".{os.fsencode(path.name)[: _LONGEST_NAME - 10].decode(errors='ignore')}."
 
 
