@@ -18,6 +18,7 @@ from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError,
 from ..core.system.command import Cli
 from ..core.system.files import read_file, replace_if_unchanged
 from ..core.system.logfmt import final_message
+from ..core.system.macos import UNLOCK_KEYCHAIN
 from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
 from ..ecr.lease import TokenLike, lease_of
@@ -43,6 +44,7 @@ from .notes import Notes
 from .read import look
 
 _SECONDS = 60.0
+_UNLOCK = f"Unlock the keychain (credsStore) in this session: {UNLOCK_KEYCHAIN}. Then run again."
 # Without an engine docker asks the registry itself. An engine would ask from its VM, and only for those who may use it.
 _NO_ENGINE = "unix:///nonexistent/docker.sock"
 _PREFIX = re.compile(r"^(?:Error response from daemon|Error|error logging in to \S+|FATA\[\d+\])[: ]\s*")
@@ -168,9 +170,7 @@ def _log_out(item: Item, environment: Mapping[str, str]) -> None:
     _run(item, "logout", item.host)
     # docker exits with 0 also when its credential store refuses, as a keychain that is locked (over ssh, say).
     if item.place.kind == "docker" and item.host in look([item.place], environment)[item.place].entries:
-        raise CommandFailed(
-            could_not(item, "docker reported success, but keeps the login. Unlock its keychain (credsStore), and run again.")
-        )
+        raise CommandFailed(could_not(item, f"docker reported success, but keeps the login. {_UNLOCK}"))
 
 
 def _run(item: Item, *args: str, stdin: str = "") -> None:
@@ -209,6 +209,8 @@ def _said(text: str) -> str:
 def _next_step(why: str, item: Item) -> str:
     if "not running" in why and item.place.kind == "nerdctl":
         return f"Start it with 'colima start {item.place.where}' and run again."
+    if re.search(r"keychain|User interaction is not allowed|-25308", why):
+        return _UNLOCK
     if "docker-credential-" in why:
         return "Install that credential helper, or correct credsStore in docker's config.json."
     if re.search(r"unauthorized|denied|401|403", why, re.IGNORECASE):

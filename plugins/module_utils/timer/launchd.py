@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import plistlib
 import re
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from ..core.errors import NotVerified
 from ..core.system.command import Cli, Output
+from ..core.system.files import text_of
+from ..core.system.macos import FILES, LOGIN_ITEMS
 from .manager import SECONDS, Manager
 from .model import AT_LOGIN, Timer, times_of_day
 
@@ -91,7 +94,7 @@ class Launchd(Manager):
             if any(path.startswith(f"{home}/{folder}/") for path in paths):
                 yield (
                     f"Timer '{timer.name}' works in ~/{folder}, and macOS may refuse that to programs in the background. "
-                    "Move the project to another folder, or allow it in System Settings > Privacy & Security > Files & Folders."
+                    f"Move the project to another folder, or allow it in {FILES}."
                 )
 
     def start(self, timer: Timer) -> Output:
@@ -115,13 +118,21 @@ class Launchd(Manager):
         """Remove the log."""
         launchd_log(timer, self.home).unlink(missing_ok=True)
 
+    def complaint(self, timer: Timer, since: float) -> str:
+        """Return the last line of what the command could not even begin with after that time; empty where it began."""
+        log = launchd_log(timer, self.home)
+        with contextlib.suppress(OSError):
+            lines = (text_of(log) or "").split("\n") if log.stat().st_mtime > since else []
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
+
     def remedy(self, timer: Timer, refusal: Output) -> str:
         """Return what to do when launchd refuses the agent."""
         if refusal.rc in NO_DOMAIN:
             return "Log in to the desktop of the Mac once, and run again."
         path = next(iter(self.files(timer)))
         return (
-            f"Allow it in System Settings > General > Login Items, and run again in a minute. "
+            f"Allow it in {LOGIN_ITEMS}, and run again in a minute. "
             f"If it stays, look at 'plutil -lint {path}' and '{self.question(timer)}'."
         )
 

@@ -30,6 +30,11 @@ class Manager(ABC):
         del timer, needs
         return ()
 
+    def complaint(self, timer: Timer, since: float) -> str:
+        """Return what kept the command from beginning after that time (seconds since the epoch); empty where nothing is known."""
+        del timer, since
+        return ""
+
     def waits(self, timer: Timer) -> str:
         """Return why the timer can't be started before the next log-in; empty where it can."""
         del timer

@@ -326,6 +326,25 @@ def test_when_aws_refuses_every_login_stays_and_what_needs_no_token_is_done(lapt
     assert f"log docker out of registry '{HOST}' (no longer wanted)" in switched.data["actions"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        # docker/docker-credential-helpers#82 and, since 0.6.4, #193, as docker repeats them.
+        "User interaction is not allowed.",
+        "keychain cannot be accessed because the current session does not allow user interaction. The keychain may be locked; "
+        'unlock it by running "security -v unlock-keychain ~/Library/Keychains/login.keychain-db" and try again',
+    ],
+    ids=["before 2021", "since"],
+)
+def test_a_keychain_that_is_locked_is_no_matter_of_the_network(laptop: Laptop, said: str) -> None:
+    (laptop.home / "said").write_text(
+        f"Error saving credentials: error storing credentials - err: exit status 1, out: `{said}`\n"
+    )
+    laptop.tool("docker", f"#!/bin/sh\ncat >/dev/null\ncat '{laptop.home}/said' >&2\nexit 1\n")
+    failed = laptop.run(docker_login=True)
+    assert failed.message.endswith("Unlock the keychain (credsStore) in this session: security unlock-keychain. Then run again.")
+
+
 def test_when_aws_refuses_and_the_logout_fails_both_are_said(laptop: Laptop, ecr: Ecr) -> None:
     ecr.configure(hours=3)
     laptop.run(docker_login=True)

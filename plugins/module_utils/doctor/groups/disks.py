@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ...colima.model.state import GIB, RUNNING, Current
 from ...colima.observe.space import on_laptop
 from ...core.errors import CommandFailed
+from ...core.system.macos import STORAGE
 from ..guest import Told
 from ..laptop import ENDS, Laptop
 from ..model import Check, Kind
@@ -125,7 +126,8 @@ def _space(laptop: Laptop) -> Check:
     found = (
         f"{free:.0f} GiB are free on the laptop" if free >= 1 else f"the laptop's disk is full: {free * 1024:.0f} MiB are free"
     )
-    remedy = "Free some disk space: a VM whose disk can't grow stops with damaged files."
+    shown = f" {STORAGE} shows what takes it." if laptop.system == "Darwin" else ""
+    remedy = f"Free some disk space: a VM whose disk can't grow stops with damaged files.{shown}"
     if free < LEAST_GIB:
         return SPACE.broken(found, remedy)
     return SPACE.warning(found, remedy) if free < FEW_GIB else SPACE.ok(found)

@@ -9,6 +9,7 @@ from typing import Any
 from ...colima.model.state import RUNNING, Current
 from ...core.errors import CommandFailed, ToolMissing
 from ...core.install import install_command
+from ...core.system.macos import INSTALL_ROSETTA
 from ...docker.client import docker_cli
 from ...docker.engine import Silent
 from ...toolchain.programs import in_digits, numbers_of
@@ -87,7 +88,8 @@ def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     if guest is None:
         return
     if wants_rosetta and "rosetta" not in guest.emulators:
-        yield EMULATION.warning(f"Rosetta is asked for, and is off in the VM{ENDS}", restart, name)
+        found = f"Rosetta is asked for, and is off in the VM{ENDS}"
+        yield EMULATION.warning(found, f"{INSTALL_ROSETTA} && {restart}", name)
     elif not guest.emulators & {handler, "rosetta"}:
         found = f"nothing runs linux/{platform} in the VM, although binfmt is on in its settings{ENDS}"
         yield EMULATION.warning(found, restart, name)

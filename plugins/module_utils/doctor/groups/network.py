@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ...colima.model.state import RUNNING
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, without_logins
+from ...core.system.macos import asks_host
 from ..certificates import ends_in_pem
 from ..guest import OUTSIDE
 from ..laptop import ENDS, SOCKET_SECONDS, Laptop
@@ -91,7 +92,8 @@ def _names(laptop: Laptop) -> Iterator[Check]:
         try:
             socket.getaddrinfo(host, 443)
         except OSError as error:
-            yield NAMES.warning(f"it is unknown here ({(error.strerror or str(error)).lower()})", f"nslookup {host}", host)
+            ask = asks_host(host) if laptop.system == "Darwin" else f"nslookup {host}"
+            yield NAMES.warning(f"it is unknown here ({(error.strerror or str(error)).lower()})", ask, host)
         else:
             yield NAMES.ok("known", host)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ...core.system.files import text_of
 from ...core.system.home import state_directory
+from ...core.system.macos import FILES
 from ...timer.model import Start, Write
 from ..laptop import Laptop
 from ..model import Check, Kind
@@ -47,7 +48,7 @@ def _timer(laptop: Laptop, look: Look, role: str) -> Iterator[Check]:
         yield INSTALLED.broken("its service manager does not run it", converge, timer.name)
     else:
         yield INSTALLED.ok(f"every {timer.minutes} minutes" if timer.minutes else "at log-in", timer.name)
-    yield _last(laptop, look.desired.timer, role)
+    yield _last(laptop, look, role)
 
 
 def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
@@ -60,10 +61,17 @@ def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def _last(laptop: Laptop, timer: Any, role: str) -> Check:
+def _last(laptop: Laptop, look: Look, role: str) -> Check:
+    timer = look.desired.timer
     name, now = str(timer.name), datetime.now(UTC)
     status = _status(laptop, name)
     ran, past = _moment(status.get("time")), "".join(_past(status, now))
+    complaint = look.subject.manager.complaint(timer, ran.timestamp() if ran else 0.0)
+    if complaint:
+        # What macOS keeps from the background, the same command in a terminal may do.
+        guarded = "Operation not permitted" in complaint
+        remedy = f"Allow its program in {FILES}, or move the project to another folder." if guarded else laptop.converge(role)
+        return LAST_RUN.broken(f"it could not begin: {complaint}", remedy, name)
     if ran is None:
         return LAST_RUN.ok(f"it has not run yet{past}", name)
     ago = f"{_words(now - ran)} ago"
