@@ -14,7 +14,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..core.options import suggestion
 from ..core.plan import Step
-from ..core.system.files import make_directory, rename_new
+from ..core.system.files import make_directory, rename_new, sync
 
 MANIFEST, PART = "manifest.json", ".part"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
@@ -82,7 +82,9 @@ def begun(path: Path) -> Iterator[Path]:
     part.mkdir(0o700)
     try:
         yield part
+        sync(*part.iterdir(), part)
         rename_new(part, path)
+        sync(path.parent)
     except BaseException:
         # A full disk is the likeliest failure.
         shutil.rmtree(part, ignore_errors=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Copies a large file that is mostly holes: as a clone where the file system can, else without writing zeros."""
+"""Copies a large file that is mostly holes: as a clone where the file system can, else without writing zeros.
+
+What is compared is always read: APFS can report data that was just written as a hole.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from ..core.system.files import flush
 
 # Content is copied and compared in units of this size; those of zeros alone are passed over.
 _UNIT = 1 << 20
@@ -50,19 +55,19 @@ def _clone(source: Path, target: Path) -> None:
 def copy(source: Path, target: Path, on_bytes: Callable[[int], object]) -> None:
     """Make a new file with the same content, and holes where the other one has holes or zeros. on_bytes gets what was written."""
     with source.open("rb") as one, _new(target) as file:
-        for at, data in _units(one.fileno()):
+        for at, data in _units(one.fileno(), ask_holes=sys.platform != "darwin"):
             os.pwrite(file, data, at)
             on_bytes(len(data))
         os.ftruncate(file, os.fstat(one.fileno()).st_size)
-        os.fsync(file)
+        flush(file)
 
 
 def digest(path: Path) -> str:
-    """Return a digest of size and content; holes count as the zeros that they are."""
+    """Return a digest of size and content, reading all of it; holes count as the zeros that they are."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         found.update(b"%d" % os.fstat(file.fileno()).st_size)
-        for at, data in _units(file.fileno()):
+        for at, data in _units(file.fileno(), ask_holes=False):
             found.update(b" %d " % at + data)
     return found.hexdigest()
 
@@ -81,11 +86,11 @@ def _new(path: Path) -> Iterator[int]:
         os.close(file)
 
 
-def _units(file: int) -> Iterator[tuple[int, bytes]]:
-    """Yield the units that are not zeros alone, with their places."""
+def _units(file: int, *, ask_holes: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield the units that are not zeros alone, with their places. ask_holes: pass over what the system calls a hole."""
     size, at = os.fstat(file).st_size, 0
     while at < size:
-        at = _next_data(file, at, size) // _UNIT * _UNIT
+        at = _next_data(file, at, size) // _UNIT * _UNIT if ask_holes else at
         data = os.pread(file, _UNIT, at) if at < size else b""
         if data and data != _ZEROS[: len(data)]:
             yield at, data

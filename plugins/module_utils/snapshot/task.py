@@ -19,14 +19,13 @@ from ..core.errors import CommandFailed, NotVerified, naming_files
 from ..core.plan import Plan, Step, size_in_words
 from ..core.progress import tell
 from ..core.subject import Outcome, Subject
-from ..core.system.files import write_atomically
+from ..core.system.files import sync, write_atomically
 from . import sparse
 from .kept import MANIFEST, PART, Remove, begun, check, now, remove
 from .model import DISK, Disk, Found, Make, Restore, Snapshot, Wish, snapshots_in
 from .plan import plan_snapshot
 
 _WAIT_SECONDS = 600.0
-_RESTORING = f"datadisk{PART}"
 
 
 class DiskSnapshot(Subject[Wish, Found]):
@@ -60,10 +59,12 @@ class DiskSnapshot(Subject[Wish, Found]):
 
     def read(self, desired: Wish) -> Found:
         """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""
-        path = self.colima.paths.data_disk(desired.profile) / "datadisk"
+        # Where it is a link, the disk that it leads to is the one that is restored, in its place.
+        path = (self.colima.paths.data_disk(desired.profile) / "datadisk").resolve()
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
-        partial = (*desired.place.glob(f".*{PART}"), *path.parent.glob(_RESTORING))
+        half = path.with_name(f"{path.name}{PART}")
+        partial = (*desired.place.glob(f".*{PART}"), *([half] if half.exists() else []))
         if not path.is_file():
             return Found(Disk(path, current.health), snapshots, partial)
         # One that is in use changes while it is read.
@@ -96,13 +97,15 @@ class DiskSnapshot(Subject[Wish, Found]):
 
     def _restore(self, snapshot: Snapshot) -> None:
         target = self.found.disk.path
-        new = target.with_name(_RESTORING)
+        new = target.with_name(f"{target.name}{PART}")
         new.unlink(missing_ok=True)
         try:
             self._copied(self.wish.place / snapshot.name / DISK, new, str(target))
             self._check(new, snapshot.digest, f"restore snapshot '{snapshot.name}'")
             new.chmod(target.stat().st_mode & 0o777)
+            sync(new)
             new.replace(target)
+            sync(target.parent)
         finally:
             new.unlink(missing_ok=True)
 

@@ -99,6 +99,23 @@ def test_a_disk_comes_back_byte_by_byte_and_holes_stay_holes(lab: Lab) -> None:
     assert not snapshot(lab, state="restored", confirm=PROFILE)["changed"]
 
 
+def test_a_disk_elsewhere_is_restored_there_and_the_link_stays(lab: Lab, tmp_path: Path) -> None:
+    link, outside = disk(lab), tmp_path / "external"
+    outside.mkdir()
+    link.rename(outside / "k8s.img")
+    link.symlink_to(outside / "k8s.img")
+    try:
+        before = content(outside / "k8s.img")
+        snapshot(lab)
+        change(lab)
+        snapshot(lab, state="restored", confirm=PROFILE)
+        assert link.is_symlink() and content(outside / "k8s.img") == before
+        assert [path.name for path in outside.iterdir()] == ["k8s.img"] and link.parent.is_dir()
+    finally:
+        link.unlink()
+        (outside / "k8s.img").rename(link)
+
+
 def test_the_playbooks_do_it_and_a_running_profile_is_left_alone(lab: Lab) -> None:
     before = content(disk(lab))
     settings = ("-e", "snapshot_name=two", "-e", "snapshot_keep=1")

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
+import os
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,23 @@ def test_the_digest_tells_files_apart(tmp_path: Path) -> None:
 def test_written_zeros_are_a_hole_to_the_digest(tmp_path: Path) -> None:
     one, other = made(tmp_path / "one", 3 * MIB, (0, bytes(3 * MIB))), made(tmp_path / "other", 3 * MIB)
     assert sparse.digest(one) == sparse.digest(other)
+
+
+def test_data_that_the_system_calls_a_hole_is_copied_and_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full, empty = made(tmp_path / "full", 3 * MIB, (MIB, b"fresh")), made(tmp_path / "empty", 3 * MIB)
+    real = os.lseek
+
+    def lying(file: int, at: int, way: int) -> int:
+        if way == os.SEEK_DATA:
+            raise OSError(errno.ENXIO, "no data")
+        return real(file, at, way)
+
+    monkeypatch.setattr(os, "lseek", lying)
+    assert sparse.digest(full) != sparse.digest(empty)
+    # As APFS does with data that it has not written yet.
+    monkeypatch.setattr(sys, "platform", "darwin")
+    sparse.copy(full, tmp_path / "copy", lambda _: None)
+    assert filecmp.cmp(full, tmp_path / "copy", shallow=False)
 
 
 def test_a_clone_is_equal_or_there_is_none(tmp_path: Path) -> None:
