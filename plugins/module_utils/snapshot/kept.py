@@ -44,10 +44,10 @@ def surplus(there: Sequence[str], name: str, keep: int) -> list[str]:
     return others[: max(0, len(others) - keep + 1)] if keep else []
 
 
-def remove_old(what: str, place: Path, names: Sequence[str]) -> Remove:
+def remove_old(what: str, paths: Sequence[Path]) -> Remove:
     """Return the step that removes old snapshots of something."""
-    listed = ", ".join(f"'{name}'" for name in names)
-    return Remove("remove", f"old snapshots of {what}", listed, paths=tuple(place / name for name in names))
+    listed = ", ".join(f"'{path.name}'" for path in paths)
+    return Remove("remove", f"old snapshots of {what}", listed, paths=tuple(paths))
 
 
 def remove_left(paths: tuple[Path, ...]) -> Remove:

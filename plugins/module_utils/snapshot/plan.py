@@ -29,7 +29,7 @@ def _plan_make(found: Found, wish: Wish) -> Plan:
         steps.append(Make("copy", target, size_in_words(found.disk.occupied), path=wish.place / wish.name))
     old = surplus(before, wish.name, wish.keep)
     if old:
-        steps.append(remove_old(f"profile '{wish.profile}'", wish.place, old))
+        steps.append(remove_old(f"profile '{wish.profile}'", [wish.place / name for name in old]))
     after = sorted({*before, wish.name} - set(old))
     return Plan(tuple(steps), {"snapshots": sorted(before)}, {"snapshots": after}, warnings=stays)
 

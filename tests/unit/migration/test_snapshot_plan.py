@@ -32,7 +32,8 @@ def found(*volumes: Volume, **more: Any) -> Found:
 
 
 def kept(volume: str, name: str, day: int = 1) -> Kept:
-    return Kept(volume, name, "digest", Contents("contents", 2, 500), 1024, f"2026-11-{day:02}T00:00:00Z")
+    made = f"2026-11-{day:02}T00:00:00Z"
+    return Kept(volume, name, "digest", Contents("contents", 2, 500), 1024, made, place=PLACE / volume / name)
 
 
 def shown(plan: Plan) -> list[str]:
@@ -50,6 +51,13 @@ def test_each_volume_gets_a_snapshot_and_old_ones_go() -> None:
     assert [step.paths for step in plan.steps if isinstance(step, Remove)] == [(PLACE / "db" / "a",)]
     # A volume that was removed keeps its snapshots.
     assert plan.after == {"snapshots": ["db/b", "db/now", "gone/a", "web/a", "web/now"]}
+
+
+def test_volumes_whose_names_differ_in_case_alone_share_no_directory() -> None:
+    steps = plan_snapshots(found(Volume("data"), Volume("Data"), Volume("DATA")), WISH).steps
+    places = [step.path.parent.name for step in steps if isinstance(step, Keep)]
+    # As macOS compares names.
+    assert len({name.lower() for name in places}) == 3 and places[0] == "data"
 
 
 def test_one_of_that_name_stays_as_it_is() -> None:

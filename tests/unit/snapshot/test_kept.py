@@ -28,7 +28,17 @@ def test_what_fails_takes_no_room(tmp_path: Path, failure: BaseException) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-SAID = {"digest": "d", "contents": "c", "files": 1, "bytes": 1, "archive_bytes": 1, "occupied_bytes": 1, "made": "", "labels": {}}
+SAID = {
+    "volume": "data",
+    "digest": "d",
+    "contents": "c",
+    "files": 1,
+    "bytes": 1,
+    "archive_bytes": 1,
+    "occupied_bytes": 1,
+    "made": "",
+    "labels": {},
+}
 
 
 def test_what_is_not_whole_any_more_is_no_snapshot_and_goes_with_the_next_run(

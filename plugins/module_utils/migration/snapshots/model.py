@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,10 @@ ARCHIVE = "volume.tar"
 
 @dataclass(frozen=True)
 class Kept:
-    """A complete snapshot of a volume. digest: of its archive; contents: of what is in it. made: ISO time, in UTC."""
+    """A complete snapshot of a volume. digest: of its archive; contents: of what is in it. made: ISO time, in UTC.
+
+    place: its directory.
+    """
 
     volume: str
     name: str
@@ -29,6 +33,7 @@ class Kept:
     size: int
     made: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    place: Path = field(default=Path(), compare=False)
 
     def public(self) -> dict[str, Any]:
         """Return the result form."""
@@ -96,14 +101,23 @@ def kept_in(place: Path) -> Iterator[Kept]:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(manifest.read_text(encoding="utf-8"))
             yield Kept(
-                manifest.parents[1].name,
+                str(said["volume"]),
                 manifest.parent.name,
                 str(said["digest"]),
                 Contents(str(said["contents"]), int(said["files"]), int(said["bytes"])),
                 int(said["archive_bytes"]),
                 str(said["made"]),
                 dict(said["labels"]),
+                manifest.parent,
             )
+
+
+def directory_of(volume: str) -> str:
+    """Return the directory for a volume's snapshots. macOS would keep those of 'Data' and 'data' in one: capitals get a mark.
+
+    A docker volume can't have a name with the mark's '%'.
+    """
+    return volume if volume == volume.lower() else f"{volume}%{hashlib.sha256(volume.encode()).hexdigest()[:8]}"
 
 
 def parts_in(place: Path) -> Iterator[Path]:

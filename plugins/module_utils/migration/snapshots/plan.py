@@ -12,7 +12,7 @@ from ...core.plan import Pending, Plan, Step, size_in_words
 from ...snapshot.kept import already_there, remove_left, remove_old, surplus, unknown
 from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
-from .model import Found, Keep, Kept, Restore, Wish
+from .model import Found, Keep, Kept, Restore, Wish, directory_of
 
 
 def plan_snapshots(found: Found, wish: Wish) -> Plan:
@@ -45,7 +45,8 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
             after.add((volume.name, wish.name))
         old = surplus([one.name for one in found.kept if one.volume == volume.name], wish.name, wish.keep)
         if old:
-            steps.append(remove_old(f"volume '{volume.name}'", wish.place / volume.name, old))
+            paths = {one.name: one.place for one in found.kept if one.volume == volume.name}
+            steps.append(remove_old(f"volume '{volume.name}'", [paths[name] for name in old]))
             after -= {(volume.name, name) for name in old}
     needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
     if found.room is not None and needed > found.room:
@@ -96,7 +97,7 @@ def _keep(volume: Volume, writers: Sequence[Container], wish: Wish) -> Keep:
         f"volume '{volume.name}' as '{wish.name}'",
         size_in_words(volume.size or 0) + paused,
         volume=volume,
-        path=wish.place / volume.name / wish.name,
+        path=wish.place / directory_of(volume.name) / wish.name,
         pause=tuple(one.id for one in writers),
     )
 

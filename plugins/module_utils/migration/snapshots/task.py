@@ -158,7 +158,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         filled, meter = volumes.temporary(kept.volume, RESTORING), Meter(kept.volume, kept.size)
 
         def passing() -> Iterator[bytes]:
-            with naming_files(doing), (self.wish.place / kept.volume / kept.name / ARCHIVE).open("rb") as file:
+            with naming_files(doing), (kept.place / ARCHIVE).open("rb") as file:
                 while piece := file.read(PIECE):
                     meter.add(len(piece))
                     yield piece
