@@ -17,6 +17,10 @@ description:
   - Volumes go with owners, modes, times, hard links, extended attributes, access lists and holes. A volume is filled under a
     temporary name, read back and compared with what left the source, and only then gets its own name.
   - A run can be stopped at any moment, and the next one continues. What is complete is not copied again.
+  - A further run compares both sides as they are then. What was used at the source alone is copied again, what was used at the
+    target alone is kept, and what was used at both waits until O(replace) or O(leave) names it.
+  - Volumes that both sides have are read on both, also in check mode, in containers of an image that is removed afterwards.
+  - One thing that can't be copied keeps no other one back. The task fails at the end, and names each.
   - Containers are not moved, as the engine that made them has the options of C(docker run) only in part. The result lists them.
   - Check mode is the plan.
 extends_documentation_fragment: [laptop.containers.attributes]
@@ -71,8 +75,15 @@ options:
     default: false
   replace:
     description:
-      - Names of images and volumes that the copy may replace at the target, where it has another one of that name. A replaced
-        volume is destroyed; a replaced image loses its name.
+      - Names of images and volumes of which the source's replaces the target's, where both were used since the copy, or where the
+        target has another one of that name. What the target's volume holds is lost; a replaced image loses its name.
+    type: list
+    elements: str
+    default: []
+  leave:
+    description:
+      - Names of images and volumes that stay behind at the source, as patterns with C(*) and C(?). They are not moved, and do not
+        keep the source from being retired. Where both sides were used since a copy, this chooses what the target has.
     type: list
     elements: str
     default: []

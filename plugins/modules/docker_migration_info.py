@@ -10,8 +10,8 @@ short_description: Compare two docker engines before or after a move
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
-  - Returns what two docker engines keep. On request reads everything that M(laptop.containers.docker_migration) has copied
-    on both sides again, and fails where it is not the same.
+  - Returns what two docker engines keep. On request compares all that both have, and fails where the source was changed since
+    M(laptop.containers.docker_migration) has copied it, or both sides were.
 extends_documentation_fragment: [laptop.containers.attributes.info]
 options:
   source:
@@ -27,25 +27,37 @@ options:
     default: docker-buildx
   compare:
     description:
-      - Whether to compare images by their layers, and the volumes that were moved by names, owners, modes, times, attributes and
+      - Whether to compare images by their configuration and layers, and volumes by names, owners, modes, times, attributes and
         contents of all files. Volumes are read in containers of an image that is removed afterwards.
     type: bool
     default: false
   retire:
     description:
-      - Whether the source is to go afterwards. Compares, and fails unless all images and volumes with a name are at the target,
-        no container runs at the source, and O(confirm) repeats its name. Removes nothing itself.
+      - Whether the source is to go afterwards. Compares, and fails unless each image and volume with a name is at the target as
+        it is at the source, or was used at the target alone since, or O(leave) names it. Fails as well where a container runs or
+        is paused at the source, and unless O(confirm) repeats its name. Shows what goes with the source. Removes nothing itself.
     type: bool
     default: false
   confirm:
     description: The name of the source once more, with O(retire=true).
     type: str
     default: ""
+  leave:
+    description:
+      - Names of images and volumes that stay behind at the source, as patterns with C(*) and C(?). They are not moved, and do not
+        keep the source from being retired. Where both sides were used since a copy, this chooses what the target has.
+    type: list
+    elements: str
+    default: []
   kept:
     description: The profiles that the settings have. None of them is to go.
     type: list
     elements: str
     default: []
+  parallel:
+    description: How many volumes are read at a time.
+    type: int
+    default: 2
   timeout:
     description: Seconds for which an engine may send or take nothing. While it packs or unpacks images it gets 15 times as long.
     type: float
@@ -86,7 +98,7 @@ commands:
 summary:
   description:
     - The source's inventory in sentences, with what a move leaves behind; with O(retire=true) what goes with the source. With
-      O(compare=true) alone how much was compared, and what was not moved.
+      O(compare=true) alone how much is the same, what was used at the target since, and what was not moved.
   returned: always
   type: list
   elements: str

@@ -17,7 +17,7 @@ from .install import how_to_install
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run. O(adopt): the option itself.
 _OPTION = re.compile(r"\b([OE])\((\w+)(?:=([^()]*))?\)")
 # The keys of a result that hold sentences.
-_SENTENCES = frozenset(("change", "msg", "reason", "refusals", "remedy", "warnings"))
+_SENTENCES = frozenset(("change", "failures", "msg", "reason", "refusals", "remedy", "warnings"))
 
 # User and password in an address, where either may hold an @.
 _LOGIN = re.compile(r"(?<=//)\S+(?=@)")
@@ -99,6 +99,14 @@ def refused(refusals: Sequence[WorkstationError]) -> WorkstationError:
         return refusals[0]
     messages = list(dict.fromkeys(refusal.message for refusal in refusals))
     return RefusedStep(" ".join(messages), refusals=messages)
+
+
+def failed(failures: Sequence[WorkstationError]) -> WorkstationError:
+    """Return one failure for all steps that have failed."""
+    if len(failures) == 1:
+        return failures[0]
+    messages = list(dict.fromkeys(failure.message for failure in failures))
+    return CommandFailed(" ".join(messages), failures=messages)
 
 
 def in_words(text: str, variables: Mapping[str, str]) -> str:

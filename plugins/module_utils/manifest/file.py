@@ -25,6 +25,7 @@ _DIRECTORY = "manifests"
 _REMEDY = "Make its directory writable, or set XDG_STATE_HOME to another one, and run again."
 # A larger file is written again, without the rows that others replaced.
 _LARGEST_BYTES = 16 << 20
+_SIDES = ("source", "target", "replaces")
 
 
 class ManifestFile:
@@ -98,14 +99,12 @@ def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _written(row: Row) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": row.thing.kind.value, "name": row.thing.name, "fate": row.fate.value}
-    for side, reading in (("source", row.source), ("target", row.target)):
-        if reading:
+    for side in _SIDES:
+        if reading := getattr(row, side):
             entry[side] = {"digest": reading.digest, "identity": reading.identity}
     return {**entry, **{key: value for key, value in (("work", row.work), ("reason", row.reason)) if value}}
 
 
 def _row(thing: Thing, entry: Mapping[str, Any]) -> Row:
-    readings = {
-        side: Reading(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in ("source", "target") if side in entry
-    }
+    readings = {side: Reading(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in _SIDES if side in entry}
     return Row(thing, Fate(entry["fate"]), **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))

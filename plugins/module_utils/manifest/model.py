@@ -57,13 +57,15 @@ class Reading:
 class Row:
     """What has become of one thing. source: when it left. target: when it arrived; None before that.
 
-    work: the name at the target of a copy that has not arrived. reason: why it was left, or can't be moved; for people.
+    work: the name at the target of a copy that has not arrived; target is then what it is going to be there, and replaces what it
+    takes the place of, None for nothing. reason: why it was left, or can't be moved; for people.
     """
 
     thing: Thing
     fate: Fate
     source: Reading | None = None
     target: Reading | None = None
+    replaces: Reading | None = None
     work: str = ""
     reason: str = ""
 
@@ -85,12 +87,19 @@ class Standing(Enum):
 
 
 def standing(row: Row | None, source: Reading, target: Reading | None) -> Standing:
-    """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted."""
-    arrival = row if row and row.fate is Fate.MOVED else None
+    """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted.
+
+    A complete copy that has taken its place has arrived, though a killed run did not live to note it. As long as the target has
+    what the copy replaces, the copying goes on.
+    """
+    filled = row if row and row.fate is Fate.FILLED else None
+    arrival = row if row and (row.fate is Fate.MOVED or (filled and target and row.target == target)) else None
     if target is None:
         return Standing.LOST if arrival else Standing.NEW
     if source.digest == target.digest:
         return Standing.ARRIVED
+    if filled and filled.replaces == target:
+        return Standing.SOURCE_CHANGED
     if arrival is None or arrival.source is None or arrival.target is None or arrival.target.identity != target.identity:
         return Standing.CONFLICT
     return {

@@ -25,6 +25,8 @@ from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.stream import Api
+from ..manifest.file import ManifestFile
+from .model import MOVING, Inventory
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
 from .origins.origin import Origin
@@ -72,6 +74,15 @@ class Ends:
     def both(self) -> tuple[Origin, Origin]:
         """Both of them, for what is done to each."""
         return self.source, DockerOrigin(self.target)
+
+    def manifest(self, source: Inventory, target: Inventory) -> ManifestFile:
+        """Return what is noted of the two. VMs that were cloned have the same id."""
+        return ManifestFile(f"{source.engine}@{self.source.socket}", f"{target.engine}@{self.target.side.api.path}")
+
+    @staticmethod
+    def work(manifest: ManifestFile) -> str:
+        """Return how the temporary names of volumes begin that are filled for the two."""
+        return f"{MOVING}{manifest.path.stem[:8]}-"
 
     def check_target(self) -> None:
         """Raise InputError for a profile that is not there."""

@@ -4,46 +4,50 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..buildx.store import buildx_directory
-from ..core.errors import NotVerified
+from ..colima_paths import parse_name
 from ..core.plan import Plan
+from ..core.progress import tell
 from ..core.subject import Outcome, Reader
 from ..core.system.home import home
 from ..docker.client import docker_directory
+from ..manifest.model import Standing
 from . import inventory
 from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
-from .model import Inventory, Moved, same, shown
-from .record import Record
-from .retirement import PLAYBOOK, Retirement, compared, in_words, reasons_against
+from .fate import Retirement, compared, differing, in_words, judged, lost_with, reasons_against
+from .model import Found, Read, shown
+from .origins.reading import names_to_read, read_volumes
 from .summary import summary
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Both engines, and what else of docker's is on the laptop.
+    """Both engines, compared where that was asked for, and what else of docker's is on the laptop.
 
-    equal: whether a thing that both have is the same, by kind and name, where that was asked for. moved: volumes by name.
     commands: what makes containers of the source again, by name; where something is compared, none.
     """
 
-    source: Inventory
-    target: Inventory
+    found: Found
     belongings: Belongings
-    equal: Mapping[tuple[str, str], bool] = field(default_factory=dict)
-    moved: Mapping[str, Moved] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Question:
-    """compare: whether the copies are the same. retirement: whether the source may go; None: that is not asked."""
+    """compare: whether the copies are the same. retirement: whether the source may go; None: that is not asked.
+
+    leave: patterns of names that stay at the source. at_once: so many volumes are read side by side.
+    """
 
     compare: bool
+    leave: tuple[str, ...]
+    at_once: int
     retirement: Retirement | None = None
 
 
@@ -55,6 +59,8 @@ class MoveReader(Reader[Question, Compared]):
         "compare": {"type": "bool", "default": False},
         "retire": {"type": "bool", "default": False},
         "confirm": {"type": "str", "default": ""},
+        "leave": {"type": "list", "elements": "str", "default": []},
+        "parallel": {"type": "int", "default": 2},
         "kept": {"type": "list", "elements": "str", "default": []},
     }
     work = "compare two docker engines"
@@ -65,10 +71,13 @@ class MoveReader(Reader[Question, Compared]):
         """Return what is asked. Raises InputError."""
         del check_mode
         self.ends = ends_from(params)
+        leave, at_once = tuple(params["leave"]), params["parallel"]
         if not params["retire"]:
-            return Question(params["compare"])
+            return Question(params["compare"], leave, at_once)
+        # What the settings call colima-old, or colima, is the profile old, or default.
+        kept = tuple(parse_name(name).name for name in params["kept"])
         profile = profile_behind(self.ends.source.socket)
-        return Question(True, Retirement(params["source"], profile, params["confirm"], tuple(params["kept"])))
+        return Question(True, leave, at_once, Retirement(params["source"], profile, params["confirm"], kept))
 
     def read(self, desired: Question) -> Compared:
         """Return what both engines keep, and with what the target's copies compare."""
@@ -81,28 +90,24 @@ class MoveReader(Reader[Question, Compared]):
             there = inventory.read(target.side.api)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        source_of, target_of = (here.engine, source.socket), (there.engine, target.side.api.path)
-        moved = Record(source_of, target_of).moved()
-        return Compared(here, there, belongings, self._equal(here, there, moved) if desired.compare else {}, moved, commands)
+        found = Found(here, there, time.time(), rows=self.ends.manifest(here, there).rows())
+        if desired.compare:
+            found = replace(found, volumes=self._volumes(found, desired))
+        return Compared(found, belongings, commands)
 
-    def _equal(self, here: Inventory, there: Inventory, moved: Mapping[str, Moved]) -> dict[tuple[str, str], bool]:
-        source, target = self.ends.source, self.ends.target
-        names = {tag: image for image in there.images for tag in image.tags}
-        found = {("image", tag): same(image, names[tag]) for image in here.images for tag in image.tags if tag in names}
-        for name in sorted(moved.keys() & {one.name for one in here.volumes} & {one.name for one in there.volumes}):
-            doing = f"compare volume '{name}'"
-            found["volume", name] = source.has_same(target, name, doing)
-        return found
+    def _volumes(self, found: Found, desired: Question) -> dict[str, Read]:
+        names = names_to_read(found)
+        if names:
+            self.ends.prepare()
+        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once)
 
     def plan(self, desired: Question, current: Compared) -> Plan:
         """Return an empty plan, or one that refuses to call a different copy a copy, or to let go what is needed."""
-        wish = desired.retirement
-        if wish and (against := next(reasons_against(wish, current.source, current.target, current.moved), None)):
-            return Plan(refusals=(against,))
-        reason = "the one at the source is another, or one of them was changed since it was copied"
-        remedy = f"Look at both. To copy it once more, run {PLAYBOOK} with its name in migrate_replace."
-        differ = [f"{kind} '{name}'" for (kind, name), equal in current.equal.items() if not equal]
-        return Plan(refusals=tuple(NotVerified(f"verify the copy of {one}", reason, remedy) for one in differ))
+        found, wish = current.found, desired.retirement
+        unread = tuple(one.error for one in found.volumes.values() if one.error)
+        if wish:
+            return Plan(refusals=(*unread, *reasons_against(wish, found, desired.leave)))
+        return Plan(refusals=(*unread, *differing(found, desired.leave)) if desired.compare else ())
 
     def close(self) -> None:
         """Take the helpers away from both engines."""
@@ -111,20 +116,25 @@ class MoveReader(Reader[Question, Compared]):
 
     def public(self, outcome: Outcome[Question, Compared]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
-        found = outcome.after
-        equal = [{"kind": kind, "name": name} for kind, name in found.equal]
-        wish = outcome.desired.retirement
-        there = found.source, found.target, found.moved
-        said = (
-            compared(found.equal, *there) if outcome.desired.compare else summary(found.source, found.belongings, found.commands)
-        )
+        found, wish, leave = outcome.after.found, outcome.desired.retirement, outcome.desired.leave
+        belongings, commands = outcome.after.belongings, outcome.after.commands
+        if wish:
+            lost = lost_with(wish, found, leave)
+            said = in_words(wish, lost)
+            if wish.profile and not outcome.check_mode:
+                tell(plan=[f"lose {what}" for what in lost])
+        elif outcome.desired.compare:
+            said = list(compared(found, leave))
+        else:
+            said = list(summary(found.source, belongings, commands))
+        equal = [one.thing for one in judged(found) if one.standing is Standing.ARRIVED] if outcome.desired.compare else []
         return {
             "source": shown(found.source),
             "target": shown(found.target),
-            "docker": found.belongings.public(),
-            "commands": dict(found.commands),
-            "summary": list(in_words(wish, found.source) if wish else said),
-            "equal": equal,
+            "docker": belongings.public(),
+            "commands": dict(commands),
+            "summary": said,
+            "equal": [{"kind": one.kind.value, "name": one.name} for one in equal],
             "profile": wish.profile if wish else "",
         }
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -22,6 +24,9 @@ _COUNT_SECONDS = 900.0
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 _POD_LABEL = "io.kubernetes.pod.name"
+# What every engine tells of an image's configuration, and what nerdctl does not.
+_CONFIG = ("Cmd", "Entrypoint", "Env", "ExposedPorts", "Labels", "User", "Volumes", "WorkingDir")
+_MORE = ("Healthcheck", "OnBuild", "Shell", "StopSignal")
 OWN_NETWORKS = ("bridge", "host", "none")
 
 
@@ -39,7 +44,7 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     info = api.object("/info", "ID")
     drivers = [str(value) for key, value in info.get("DriverStatus") or () if key == "driver-type"]
     used = api.object("/system/df", seconds=_COUNT_SECONDS) if sizes else {}
-    containers = list(map(_container, there := api.objects("/containers/json?all=1", "Id")))
+    containers = list(map(_container, there := api.objects(f"/containers/json?all=1&size={sizes:d}", "Id")))
     helpers = {str(one["Id"]) for one in there if LABEL in (one.get("Labels") or {})}
     volumes = sorted(api.objects("/volumes", "Name", under="Volumes"), key=lambda one: str(one["Name"]))
     networks = [one for one in api.objects("/networks", "Name") if one.get("Name") not in OWN_NETWORKS]
@@ -98,25 +103,49 @@ def image_of(answer: Mapping[str, Any]) -> Image:
         created=_seconds(answer.get("Created")),
         labels=(answer.get("Config") or {}).get("Labels") or {},
         digests=tuple(sorted(map(str, answer.get("RepoDigests") or ()))),
+        config=_digest(answer.get("Config") or {}, _CONFIG),
+        more=_digest(answer.get("Config") or {}, _MORE),
     )
+
+
+def _digest(config: Mapping[str, Any], fields: Iterable[str]) -> str:
+    """Return the digest of fields of an image's configuration. Engines differ in how they tell of empty ones."""
+    said = {field: config[field] for field in fields if config.get(field)}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _volumes(volumes: Iterable[Mapping[str, Any]], used: Mapping[str, Any]) -> Iterator[Volume]:
     sizes = {one["Name"]: (one.get("UsageData") or {}).get("Size") for one in used.get("Volumes") or ()}
     for one in volumes:
-        labels = one.get("Labels") or {}
-        if LABEL in labels:
-            continue
-        size = sizes.get(one["Name"])
-        yield Volume(
-            name=one["Name"],
-            size=size if isinstance(size, int) and size >= 0 else None,
-            created=_seconds(one.get("CreatedAt")),
-            labels=labels,
-            anonymous=is_anonymous(one["Name"], labels),
-            outside=one.get("Driver") != "local" or bool(one.get("Options")),
-            mountpoint=str(one.get("Mountpoint") or ""),
-        )
+        if LABEL not in (one.get("Labels") or {}):
+            yield volume_of(one, sizes.get(one["Name"]))
+
+
+def volume_of(one: Mapping[str, Any], size: object = None) -> Volume:
+    """Return the volume that the engine describes. size: as it counts it, -1 where it can't."""
+    labels = one.get("Labels") or {}
+    return Volume(
+        name=str(one["Name"]),
+        size=size if isinstance(size, int) and size >= 0 else None,
+        created=_seconds(one.get("CreatedAt")),
+        labels=labels,
+        anonymous=is_anonymous(str(one["Name"]), labels),
+        outside=_outside(str(one.get("Driver")), one.get("Options") or {}),
+        mountpoint=str(one.get("Mountpoint") or ""),
+        options=one.get("Options") or {},
+    )
+
+
+def _outside(driver: str, options: Mapping[str, str]) -> str:
+    """Return why the data of a volume is not the engine's; empty where it is."""
+    if driver != "local":
+        return f"driver '{driver}' keeps its data"
+    kind, device = options.get("type", ""), options.get("device", "")
+    if kind == "tmpfs":
+        return "its data is in memory"
+    if device and "bind" in options.get("o", "").split(","):
+        return f"its data is directory '{device}' of its machine"
+    return f"its data is on '{device}' ({kind or 'no type'})" if device or kind else ""
 
 
 def is_anonymous(name: str, labels: Mapping[str, str]) -> bool:
@@ -133,10 +162,11 @@ def _container(one: Mapping[str, Any]) -> Container:
         state=str(one.get("State") or ""),
         labels=one.get("Labels") or {},
         mounts=one.get("Mounts") or (),
+        own=int(one.get("SizeRw") or 0),
     )
 
 
-def container_of(*, labels: Mapping[str, str], mounts: Sequence[Mapping[str, Any]], **known: str) -> Container:
+def container_of(*, labels: Mapping[str, str], mounts: Sequence[Mapping[str, Any]], **known: Any) -> Container:
     """Return a container, with what its labels and mounts say. known: what Container has beside that."""
     named = [mount for mount in mounts if mount.get("Type") == "volume" and mount.get("Name")]
     return Container(

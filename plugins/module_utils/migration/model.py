@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.errors import WorkstationError
 from ..core.plan import Step
+from ..manifest.model import Reading, Row, Thing
 
-# What belongs to a move has this label.
-LABEL = "laptop.containers.migration"
+# What belongs to a move has this label; a volume that arrived has the other one, whose value no second volume has.
+LABEL, ARRIVAL = "laptop.containers.migration", "laptop.containers.arrival"
 # What volumes are filled for under a temporary name, which begins with it.
 MOVING, RESTORING = "laptop.containers.moving-", "laptop.containers.restoring-"
 
@@ -19,7 +23,8 @@ MOVING, RESTORING = "laptop.containers.moving-", "laptop.containers.restoring-"
 class Image:
     """An image. layers: the digests of their content, in order. created: seconds since the epoch.
 
-    digests: names with the digests under which registries know it.
+    digests: names with the digests under which registries know it. config, more: digests of what its configuration says; more is
+    None where the engine does not tell all of it.
     """
 
     id: str
@@ -30,11 +35,24 @@ class Image:
     created: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
     digests: tuple[str, ...] = ()
+    config: str = ""
+    more: str | None = None
 
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return self.tags[0] if self.tags else self.id.removeprefix("sha256:")[:12]
+        return (*self.tags, *self.digests, self.id.removeprefix("sha256:")[:12])[0]
+
+    @property
+    def content(self) -> str:
+        """A digest of what the engine tells of its configuration, layers, platform and date."""
+        said = [self.config, self.more, self.platform, self.created, *self.layers]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What it is noted under: its tags, or what a registry knows it by, or its id."""
+        return self.tags or self.digests[:1] or (self.id,)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -44,22 +62,38 @@ class Image:
 
 def same(one: Image, other: Image) -> bool:
     """Whether two images are the same. Engines that store images in different ways give them different ids."""
-    return one.id == other.id or (
-        bool(one.layers) and (one.layers, one.platform, one.created) == (other.layers, other.platform, other.created)
-    )
+    if one.id == other.id:
+        return True
+    more = None in (one.more, other.more) or one.more == other.more
+    alike = all(getattr(one, part) == getattr(other, part) for part in ("config", "layers", "platform", "created"))
+    return bool(one.layers) and alike and more
 
 
 @dataclass(frozen=True)
 class Volume:
-    """A volume. size: what its files say, holes included; None where the engine does not tell. outside: its data is elsewhere."""
+    """A volume. size: what its files say, holes included; None where the engine does not tell.
+
+    outside: why its data is not the engine's; empty where it is. options: of the driver, beside what its data is.
+    """
 
     name: str
     size: int | None = None
     created: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
     anonymous: bool = False
-    outside: bool = False
+    outside: str = ""
     mountpoint: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What tells it from another volume of its name."""
+        return self.labels.get(ARRIVAL) or f"{self.created:.0f}"
+
+    @property
+    def directory(self) -> str:
+        """The directory of the engine's machine that its options name for its data; empty where the engine has a place for it."""
+        return self.options.get("device", "")
 
 
 @dataclass(frozen=True)
@@ -67,6 +101,7 @@ class Container:
     """A container. writes: the volumes that it can write to. project: of compose, with its directory in directory.
 
     mounts: directories of the engine's machine, by where the container has them. binds: those of them that are not volumes.
+    own: bytes that it holds outside of volumes, 0 where they were not counted.
     """
 
     id: str
@@ -80,11 +115,17 @@ class Container:
     directory: str = ""
     mounts: Mapping[str, str] = field(default_factory=dict)
     binds: tuple[str, ...] = ()
+    own: int = 0
 
     @property
     def writing(self) -> bool:
         """Whether it may write at this moment."""
         return self.state in ("running", "restarting")
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it may write at this moment, or once it goes on."""
+        return self.writing or self.state == "paused"
 
 
 @dataclass(frozen=True)
@@ -117,8 +158,8 @@ class Inventory:
 class Wish:
     """What to move. images, volumes: patterns of names. labels: "key" or "key=value", all of them.
 
-    newer: seconds, None for any age. largest: bytes, None for any size. replace: names at the target that may be overwritten.
-    at_once: how many things are copied side by side.
+    newer: seconds, None for any age. largest: bytes, None for any size. at_once: how many things are copied side by side.
+    replace: names whose conflict the source wins. leave: patterns of names that stay at the source.
     """
 
     images: tuple[str, ...] = ("*",)
@@ -130,29 +171,42 @@ class Wish:
     anonymous: bool = False
     pause: bool = False
     replace: frozenset[str] = frozenset()
+    leave: tuple[str, ...] = ()
     at_once: int = 1
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A volume that an earlier run has copied. temporary: it is complete under this name, and was not given its own yet."""
+class Read:
+    """A volume as both sides have it now. target: None where it has none of that name.
 
-    manifest: str
-    temporary: str = ""
+    work: the digest of the copy that has not got its name yet. same: whether both hold the same, though file systems that see
+    holes in other places make other digests of it. empty: whether the target's holds nothing. error: why it can't be read.
+    """
+
+    source: Reading
+    target: Reading | None = None
+    work: str = ""
+    same: bool = False
+    empty: bool = False
+    error: WorkstationError | None = None
 
 
 @dataclass(frozen=True)
 class Found:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
-    moved: volumes by name. paused: containers of the source that a killed run has left paused, by id.
+    rows: of the manifest. volumes: those that were read on both sides, by name; what the target never had is not read.
+    work: how the names of volumes begin that are filled for this pair of engines.
+    paused: containers of the source that a killed run has left paused, by id.
     """
 
     source: Inventory
     target: Inventory
     now: float
     free: int | None = None
-    moved: Mapping[str, Moved] = field(default_factory=dict)
+    rows: Mapping[Thing, Row] = field(default_factory=dict)
+    volumes: Mapping[str, Read] = field(default_factory=dict)
+    work: str = MOVING
     paused: frozenset[str] = frozenset()
 
 
@@ -165,11 +219,22 @@ class CopyImages(Step):
 
 @dataclass(frozen=True)
 class CopyVolume(Step):
-    """Copy a volume, check the copy, and give it its name. pause: containers that must not write meanwhile, by id."""
+    """Copy a volume, check the copy, and give it its name. pause: containers that must not write meanwhile, by id.
+
+    replaces: the target's volume whose place it takes. filled: the row of a complete copy.
+    """
 
     volume: Volume = field(kw_only=True)
     pause: tuple[str, ...] = field(default=(), kw_only=True)
-    replace: bool = field(default=False, kw_only=True)
+    replaces: Reading | None = field(default=None, kw_only=True)
+    filled: Row | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Note(Step):
+    """Note what is equal on both sides, so that a later change of one side is known as one."""
+
+    rows: tuple[Row, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -181,7 +246,9 @@ class Unpause(Step):
 
 @dataclass(frozen=True)
 class Sweep(Step):
-    """Remove volumes that a killed run has begun to fill, and its helpers: they hold on to volumes."""
+    """Remove volumes of a target that a killed run has begun to fill, and its helpers: they hold on to volumes."""
+
+    volumes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def shown(inventory: Inventory) -> dict[str, Any]:

@@ -10,7 +10,23 @@ from fnmatch import fnmatchcase
 from ..core.errors import RefusedStep
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, size_in_words
-from .model import MOVING, Container, CopyImages, CopyVolume, Found, Image, Inventory, Sweep, Unpause, Volume, Wish, same
+from ..manifest.model import Fate, Reading, Row, Standing
+from .fate import CHOOSE, SAFE, Judged, conflict, judged, left, noted
+from .model import (
+    MOVING,
+    Container,
+    CopyImages,
+    CopyVolume,
+    Found,
+    Image,
+    Inventory,
+    Note,
+    Read,
+    Sweep,
+    Unpause,
+    Volume,
+    Wish,
+)
 from .room import Room, packing, size_of_images
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
@@ -20,15 +36,19 @@ _MOST_NAMES = 3
 
 def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
+    complete = {row.work for row in found.rows.values() if row.fate is Fate.FILLED}
     begin = (
         *unpause(found.source.containers, found.paused),
-        *sweep((found.source, found.target), MOVING, {one.temporary for one in found.moved.values()}),
+        *sweep((found.source, found.target), [one for one in found.target.begun if one.startswith(found.work)], complete),
     )
     found = replace(found, source=resumed(found.source, found.paused))
-    images, kept_images = _images(found, wish)
-    volumes, kept_volumes = _volumes(found, wish)
+    chosen = [one for one in judged(found) if _chosen(one, wish, found.now)]
+    images, kept_images = _images(chosen, wish)
+    volumes, kept_volumes = _volumes(chosen, found, wish)
     batches = [_batch(some) for some in in_batches(images)]
-    steps: tuple[Step, ...] = (*begin, *batches, *volumes)
+    rows = tuple(noted(found))
+    notes = [Note("note", "what is equal on both sides", rows=rows, silent=True)] if rows else []
+    steps: tuple[Step, ...] = (*begin, *notes, *batches, *volumes)
     room, refusals = room_for(steps, found, wish.at_once), []
     if room.lacks:
         reason = f"it needs {size_in_words(room.needed)}, and {size_in_words(room.free or 0)} are free at the target"
@@ -40,9 +60,20 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         _counts(found.target.images, found.target.volumes),
         _counts((*found.target.images, *images), (*found.target.volumes, *(step.volume for step in volumes))),
         (*kept_images, *kept_volumes),
-        (*unmatched(found.source, wish), *left_behind(found.source, wish)),
+        (*unmatched(found.source, wish), *abandoned(found), *left_behind(found.source, wish)),
         tuple(refusals),
     )
+
+
+def _chosen(one: Judged, wish: Wish, now: float) -> bool:
+    """Whether the wish is for it to be moved, if it can be."""
+    if one.standing is None or left(one, wish.leave):
+        return False
+    if isinstance(one.what, Image):
+        return bool(one.what.tags or wish.dangling) and _wanted(
+            one.what.tags or (one.what.name,), one.what, wish.images, wish, now
+        )
+    return (wish.anonymous or not one.what.anonymous) and _wanted((one.what.name,), one.what, wish.volumes, wish, now)
 
 
 def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterator[Unpause]:
@@ -52,17 +83,16 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
 
 
-def sweep(engines: Iterable[Inventory], work: str = "", complete: Collection[str] = ()) -> Iterator[Sweep]:
+def sweep(engines: Iterable[Inventory], begun: Iterable[str] = (), complete: Collection[str] = ()) -> Iterator[Sweep]:
     """Yield the step that removes volumes that a killed run has begun to fill, and its helpers.
 
-    work: what the volumes were filled for, none where that fills none. complete: the temporary names of those that are filled.
+    begun: temporary names of those that are of this run's kind. complete: those of them that are filled.
     """
-    left = list[str]()
-    for one in engines:
-        left += [name for name in one.begun if work and name.startswith(work) and name not in complete]
-        left += one.helpers
+    volumes = tuple(name for name in begun if name not in complete)
+    left = [*volumes, *(name for one in engines for name in one.helpers)]
     if left:
-        yield Sweep("remove", f"what an interrupted run has left in the engine ({', '.join(left)})", silent=True)
+        what = f"what an interrupted run has left in the engine ({', '.join(left)})"
+        yield Sweep("remove", what, volumes=volumes, silent=True)
 
 
 def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
@@ -73,67 +103,85 @@ def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
     return replace(source, containers=containers)
 
 
-def _images(found: Found, wish: Wish) -> tuple[list[Image], list[Pending]]:
-    """Return the images to copy, with the tags that they may have at the target, and those that are kept back."""
-    there = {image.id: image for image in found.target.images}
-    names = {tag: image for image in found.target.images for tag in image.tags}
-    chosen, kept = list[Image](), list[Pending]()
-    for image in found.source.images:
-        if not (image.tags or wish.dangling) or not _wanted(image.tags or (image.name,), image, wish.images, wish, found.now):
+def _images(chosen: Iterable[Judged], wish: Wish) -> tuple[list[Image], list[Pending]]:
+    """Return the images to copy, with the tags that they get at the target, and those that are kept back."""
+    going, kept = dict[str, tuple[Image, list[str]]](), list[Pending]()
+    for one in chosen:
+        if not isinstance(one.what, Image):
             continue
-        taken = {tag for tag in image.tags if tag in names and not same(names[tag], image)}
-        for tag in sorted(taken - wish.replace):
-            kept.append(_kept("image", tag))
-        tags = tuple(tag for tag in image.tags if tag not in taken or tag in wish.replace)
-        missing = tuple(tag for tag in tags if tag not in names or tag in taken)
-        copy = there.get(image.id) or next((one for one in found.target.images if same(one, image)), None)
-        if missing or (not image.tags and copy is None):
-            chosen.append(Image(**{**vars(image), "tags": missing}))
-    return chosen, kept
+        if one.standing is Standing.CONFLICT and one.thing.name not in wish.replace:
+            kept.append(_kept(one))
+        elif one.standing not in SAFE:
+            going.setdefault(one.what.id, (one.what, []))[1].append(one.thing.name)
+    return [replace(image, tags=tuple(names) if image.tags else ()) for image, names in going.values()], kept
 
 
-def _volumes(found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]:
-    there = {volume.name for volume in found.target.volumes}
+def _volumes(chosen: Iterable[Judged], found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]:
     steps, kept = list[CopyVolume](), list[Pending]()
-    for volume in found.source.volumes:
-        if volume.outside or (volume.anonymous and not wish.anonymous):
+    for one in chosen:
+        if not isinstance(one.what, Volume) or one.standing in SAFE:
             continue
-        if not _wanted((volume.name,), volume, wish.volumes, wish, found.now):
-            continue
-        earlier = found.moved.get(volume.name)
-        unfinished = earlier is not None and bool(earlier.temporary)
-        if volume.name in there and not unfinished and volume.name not in wish.replace:
-            if earlier is None:
-                kept.append(_kept("volume", volume.name))
-            continue
-        writers = [one for one in found.source.containers if one.writing and volume.name in one.writes]
-        if writers and not wish.pause and not unfinished:
-            kept.append(_held(volume, writers))
-            continue
-        detail = "what an earlier run has copied" if unfinished else size_in_words(volume.size or 0)
-        paused = f"; pauses {listed([one.name for one in writers])}" if writers and not unfinished else ""
-        replace = volume.name in there and volume.name in wish.replace
-        steps.append(
-            CopyVolume(
-                "replace" if replace else "copy",
-                f"volume '{volume.name}'",
-                detail + paused,
-                volume=volume,
-                pause=() if unfinished else tuple(one.id for one in writers),
-                replace=replace,
-            )
-        )
+        read, filled = found.volumes.get(one.what.name), _filled(one.row, found)
+        writers = [] if filled else [each for each in found.source.containers if each.writing and one.what.name in each.writes]
+        holders = [each for each in found.target.containers if one.what.name in each.volumes]
+        if read and read.error:
+            kept.append(Pending(str(one), "its copy", read.error.reason, read.error.remedy, kind="unread"))
+        elif one.standing is Standing.CONFLICT and one.what.name not in wish.replace:
+            kept.append(_kept(one))
+        elif read and read.target and holders:
+            kept.append(_held(one, holders))
+        elif writers and not wish.pause:
+            kept.append(_torn(one, writers))
+        else:
+            replaces = read.target if read and not _to_fill(one, read) else None
+            steps.append(_copy_volume(one, one.what, filled, writers, replaces))
     return steps, kept
 
 
-def _kept(noun: str, name: str) -> Pending:
-    reason = "the target has another one of that name, which is kept"
-    return Pending(f"{noun} '{name}'", "its copy", reason, "Rename one of them, or name it in O(replace).", kind="conflict")
+def _filled(row: Row | None, found: Found) -> Row | None:
+    """Return the row of a complete copy that is still what it was, of a volume that is, too; None where it is to be copied."""
+    read = found.volumes.get(row.thing.name) if row and row.fate is Fate.FILLED else None
+    good = row and read and row.source == read.source and row.target and row.target.digest == read.work
+    return row if good else None
 
 
-def _held(volume: Volume, writers: Sequence[Container]) -> Pending:
-    reason = f"{listed([one.name for one in writers])} may write to it, and a copy would be torn"
-    return Pending(f"volume '{volume.name}'", "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
+def _to_fill(one: Judged, read: Read) -> bool:
+    """Whether the target's volume stays, as it holds nothing."""
+    return read.empty and one.standing is not Standing.CONFLICT
+
+
+def _copy_volume(
+    one: Judged, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Reading | None
+) -> CopyVolume:
+    why = {Standing.LOST: "; it is no longer at the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
+    lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
+    detail = "what an earlier run has copied" if filled else size_in_words(volume.size or 0)
+    paused = f"; pauses {listed([each.name for each in writers])}" if writers else ""
+    return CopyVolume(
+        "replace" if replaces else "copy",
+        str(one),
+        detail + why.get(one.standing or Standing.NEW, "") + lost + paused,
+        volume=volume,
+        pause=tuple(each.id for each in writers),
+        replaces=replaces,
+        filled=filled,
+    )
+
+
+def _kept(one: Judged) -> Pending:
+    return Pending(str(one), "its copy", conflict(one.row), CHOOSE, kind="conflict")
+
+
+def _held(one: Judged, holders: Sequence[Container]) -> Pending:
+    reason = f"{listed([each.name for each in holders])} at the target holds on to the one there"
+    return Pending(
+        str(one), "its copy", reason, "Remove that container ('docker compose down' keeps volumes), and run again.", kind="in_use"
+    )
+
+
+def _torn(one: Judged, writers: Sequence[Container]) -> Pending:
+    reason = f"{listed([each.name for each in writers])} may write to it, and a copy would be torn"
+    return Pending(str(one), "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
 
 
 def _wanted(names: Iterable[str], item: Image | Volume, patterns: Sequence[str], wish: Wish, now: float) -> bool:
@@ -174,7 +222,7 @@ def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
     """Return the room that steps need. found: with sizes. at_once: so many steps run side by side."""
     steps = tuple(steps)
     portions = [step.images for step in steps if isinstance(step, CopyImages)]
-    new = {step.volume.name for step in steps if isinstance(step, CopyVolume)} - found.moved.keys()
+    new = {step.volume.name for step in steps if isinstance(step, CopyVolume) and not step.filled}
     images = size_of_images((image for portion in portions for image in portion), found.source.layers_size)
     volumes = sum(one.size or 0 for one in found.source.volumes if one.name in new)
     twice = packing(portions, at_once)
@@ -192,8 +240,12 @@ def unmatched(source: Inventory, wish: Wish) -> Iterator[str]:
             if pattern != "*" and not any(fnmatchcase(name, pattern) for name in names):
                 near = suggestion(pattern, names) or _whole(pattern, names)
                 yield f"No {noun} at the source matches '{pattern}' of O({option}).{near}"
-    for name in sorted(wish.replace - {*images, *volumes}):
-        yield f"Nothing at the source has the name '{name}' of O(replace).{suggestion(name, [*images, *volumes])}"
+    every = [*images, *volumes]
+    for name in sorted(wish.replace - {*every}):
+        yield f"Nothing at the source has the name '{name}' of O(replace).{suggestion(name, every)}"
+    for pattern in wish.leave:
+        if not any(fnmatchcase(name, pattern) for name in every):
+            yield f"Nothing at the source matches '{pattern}' of O(leave).{suggestion(pattern, every) or _whole(pattern, every)}"
 
 
 def _whole(pattern: str, names: Iterable[str]) -> str:
@@ -202,12 +254,23 @@ def _whole(pattern: str, names: Iterable[str]) -> str:
     return f" It must match the whole name, such as '{found}'." if found else ""
 
 
+def abandoned(found: Found) -> Iterator[str]:
+    """Yield what is at the target for a move that does not go on."""
+    if others := [one for one in found.target.begun if one.startswith(MOVING) and not one.startswith(found.work)]:
+        yield f"The target has half copies of moves from other engines: {', '.join(others)}. 'docker volume rm' removes them."
+    here = {one.name for one in found.source.volumes}
+    for row in found.rows.values():
+        if row.fate is Fate.FILLED and row.thing.name not in here and row.work in found.target.begun:
+            yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{row.work}'."
+
+
 def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
     """Yield what can't be moved, and what the user has to do about it."""
-    outside = [one.name for one in source.volumes if one.outside]
-    if outside:
-        yield f"Volumes with data outside the engine are not moved: {listed(outside)}. Create them again, with their options."
-    anonymous = [one for one in source.volumes if one.anonymous]
+    kept = [one for one in source.volumes if not any(fnmatchcase(one.name, pattern) for pattern in wish.leave)]
+    for one in kept:
+        if one.outside:
+            yield f"Volume '{one.name}' is not moved: {one.outside}. Create it at the target, and name it in O(leave)."
+    anonymous = [one for one in kept if one.anonymous]
     if anonymous and not wish.anonymous:
         yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
     if source.cluster_images:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,17 +12,21 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.durations import duration_from
-from ..core.errors import InputError
+from ..core.errors import InputError, NotVerified, WorkstationError, failed
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
 from ..core.system.home import state_directory
 from ..core.system.lock import Lock
+from ..manifest.file import ManifestFile
+from ..manifest.model import Fate, Kind, Reading, Row, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import CopyImages, CopyVolume, Found, Moved, Sweep, Unpause, Wish, shown
+from .model import ARRIVAL, CopyImages, CopyVolume, Found, Note, Read, Sweep, Unpause, Wish, shown
+from .origins.reading import names_to_read, read_volumes
 from .plan import plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
+from .transfer.sides import is_silence
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30
@@ -41,6 +46,7 @@ class Mover(Subject[Wish, Found]):
         "anonymous": {"type": "bool", "default": False},
         "pause": {"type": "bool", "default": False},
         "replace": {"type": "list", "elements": "str", "default": []},
+        "leave": {"type": "list", "elements": "str", "default": []},
         "parallel": {"type": "int", "default": 2},
     }
     work = "move images and volumes"
@@ -49,10 +55,15 @@ class Mover(Subject[Wish, Found]):
     ends: Ends
     wish: Wish
     record: Record
+    manifest: ManifestFile
     found: Found
     # The first reading of a run counts sizes and free space; what came to the source meanwhile is left to the next run.
     first: Found | None = None
-    carried_out = False
+
+    def __init__(self) -> None:
+        # What this run has copied: volumes as they were read, and blobs of images by their ids at the target.
+        self.copied: dict[str, Read] = {}
+        self.sent: dict[str, tuple[str, ...]] = {}
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what to move. Raises InputError."""
@@ -74,6 +85,7 @@ class Mover(Subject[Wish, Found]):
             params["anonymous"],
             params["pause"],
             frozenset(params["replace"]),
+            tuple(params["leave"]),
             params["parallel"],
         )
         return self.wish
@@ -84,70 +96,73 @@ class Mover(Subject[Wish, Found]):
 
     def read(self, desired: Wish) -> Found:
         """Return what both engines keep."""
-        del desired
         again = self.first is not None
         self.ends.check_target()
         source = self.ends.source.read(self.work, sizes=not again)
         with self.ends.target.side.trouble(self.work):
             target = inventory.read(self.ends.target.side.api, sizes=False)
         self.record = Record((source.engine, self.ends.source.socket), (target.engine, self.ends.target.side.api.path))
+        self.manifest = self.ends.manifest(source, target)
         free = None if again else free_bytes(self.ends.profile, target.root)
-        self.found = Found(source, target, time.time(), free, self.record.moved(), self.record.paused())
-        if self.first is None:
-            self.first = self.found
-        else:
+        if self.first:
             known = {one.id for one in self.first.source.images}, {one.name for one in self.first.source.volumes}
             source = replace(
                 source,
                 images=tuple(one for one in source.images if one.id in known[0]),
                 volumes=tuple(one for one in source.volumes if one.name in known[1]),
             )
-            self.found = replace(self.found, source=source)
+        rows, work = self.manifest.rows(), self.ends.work(self.manifest)
+        found = Found(source, target, time.time(), free, rows, work=work, paused=self.record.paused())
+        self.found = replace(found, volumes=self._volumes(found, desired))
+        self.first = self.first or self.found
         return self.found
+
+    def _volumes(self, found: Found, wish: Wish) -> dict[str, Read]:
+        names = [name for name in names_to_read(found) if name not in self.copied]
+        if names:
+            self.ends.prepare()
+        return {**self.copied, **read_volumes(self.ends.source, self.ends.target, found, names, wish.at_once)}
 
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return what goes where."""
-        # What has just been replaced is not to be replaced again.
-        return plan_move(current, replace(desired, replace=frozenset()) if self.carried_out else desired)
+        return plan_move(current, desired)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        """Carry out the plan, some steps side by side. The first failure keeps further steps from beginning."""
+        """Carry out the plan, some steps side by side. One that fails stops no other, unless an engine is silent."""
+        # What no step changes needs no second look.
+        self.copied |= self.found.volumes
         for one in self.ends.both:
             one.clean(self.work)
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
-        first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep)))
+        first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep, Note)))
         super().carry_out(replace(plan, steps=first), tell)
         waiting, running, failures = (
             [one for one in plan.steps if one not in first],
             dict[Future[None], Step](),
-            list[Exception](),
+            list[WorkstationError](),
         )
-        at_once = self.wish.at_once
-        with ThreadPoolExecutor(at_once) as pool:
+        with ThreadPoolExecutor(self.wish.at_once) as pool:
             try:
-                while running or (waiting and not failures):
-                    while waiting and len(running) < at_once and not failures:
+                while waiting or running:
+                    while waiting and len(running) < self.wish.at_once:
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         step = running.pop(future)
-                        if isinstance(failure := future.exception(), Exception):
+                        if isinstance(failure := future.exception(), WorkstationError):
                             failures.append(failure)
+                            waiting = [] if is_silence(failure) else waiting
                         else:
                             future.result()
                             tell(str(step))
             except BaseException:
-                self._abort()
+                for one in self.ends.both:
+                    one.abort()
                 raise
         if failures:
-            raise failures[0]
-        self.carried_out = True
-
-    def _abort(self) -> None:
-        for one in self.ends.both:
-            one.abort()
+            raise failed(failures)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -155,9 +170,12 @@ class Mover(Subject[Wish, Found]):
             self._copy_images(step)
         elif isinstance(step, CopyVolume):
             self._copy_volume(step)
+        elif isinstance(step, Note):
+            self.manifest.append(*step.rows)
         elif isinstance(step, Sweep):
-            for engine in self.ends.both:
-                engine.sweep(str(step), {one.temporary for one in self.found.moved.values()})
+            with self.ends.target.side.trouble(str(step)):
+                for name in step.volumes:
+                    volumes.remove(self.ends.target, name)
         elif isinstance(step, Unpause):
             self.ends.source.unpause(step.container, str(step))
             self.record.note_paused(step.container, False)
@@ -167,23 +185,47 @@ class Mover(Subject[Wish, Found]):
         with target.trouble(str(step)):
             # An earlier step may have brought what this one shares with it.
             there = replace(self.found.target, images=tuple(inventory.images(target.api)))
-        known = images.known_blobs(there, step.images, self.record.blobs())
-        blobs = self.ends.source.send_images(target, step.images, known)
-        if there.contents:
-            self.record.note_blobs(blobs)
+        arrived = self.ends.source.send_images(target, step.images, images.known_blobs(there, step.images, self.sent))
+        self.sent |= {one.image.id: one.blobs for one in arrived.values() if one.blobs}
+        moved = [
+            Row(Thing(Kind.IMAGE, called), Fate.MOVED, Reading(image.content), Reading(arrived[name].image.content))
+            for image in step.images
+            for called, name in zip(image.called, image.names, strict=True)
+        ]
+        self.manifest.append(*moved)
 
     def _copy_volume(self, step: CopyVolume) -> None:
-        source, target, name = self.ends.source, self.ends.target, step.volume.name
-        earlier = self.found.moved.get(name)
-        again = earlier is not None and bool(earlier.temporary)
-        if earlier and again:
-            moved = earlier.manifest
-        else:
-            with source.paused(step.pause, str(step), self.record.note_paused):
-                moved = source.send_volume(target, step.volume)
-            self.record.note_volume(name, Moved(moved, volumes.temporary(name)))
-        volumes.put_in_place(target, step.volume, volumes.temporary(name), moved, replace=step.replace, again=again)
-        self.record.note_volume(name, Moved(moved))
+        volume, target = step.volume, self.ends.target
+        row = step.filled or self._fill(step)
+        filled = row.target or Reading("")
+        if step.replaces:
+            self._make_room(step, step.replaces)
+        kept = {key: value for key, value in volume.labels.items() if key != ARRIVAL}
+        named = replace(volume, labels={**kept, ARRIVAL: filled.identity})
+        there = Reading(filled.digest, volumes.put_in_place(target, named, row.work))
+        self.manifest.append(replace(row, fate=Fate.MOVED, target=there, work="", replaces=None))
+        with target.side.trouble(str(step)):
+            volumes.remove(target, row.work)
+        self.copied[volume.name] = Read(row.source or Reading(""), there, same=True)
+
+    def _fill(self, step: CopyVolume) -> Row:
+        """Copy a volume under its temporary name. Returns its row, which says what it is going to be."""
+        name = step.volume.name
+        work = volumes.temporary(name, self.found.work)
+        with self.ends.source.paused(step.pause, str(step), self.record.note_paused):
+            sent, arrived = self.ends.source.send_volume(self.ends.target, step.volume, work)
+        target = Reading(arrived, secrets.token_hex(8))
+        row = Row(Thing(Kind.VOLUME, name), Fate.FILLED, Reading(sent), target, replaces=step.replaces, work=work)
+        self.manifest.append(row)
+        return row
+
+    def _make_room(self, step: CopyVolume, there: Reading) -> None:
+        """Remove the target's volume that is replaced, unless it was used since it was read."""
+        name = step.volume.name
+        if volumes.digest(self.ends.target, name, str(step)) != there.digest:
+            raise NotVerified(str(step), "the target's was used meanwhile", "Run again: both are compared once more.")
+        with self.ends.target.side.trouble(str(step)):
+            volumes.remove(self.ends.target, name)
 
     def close(self) -> None:
         """Take the helpers away from both engines."""

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
+from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import ends_from
 from ansible_collections.laptop.containers.plugins.module_utils.migration.info import MoveReader
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Inventory
 from ansible_collections.laptop.containers.plugins.module_utils.migration.task import Mover
 
 from rehearsal.services.dockerd import Dockerd
@@ -34,6 +36,11 @@ class Engines:
     def compare(self, **options: Any) -> dict[str, Any]:
         """Run the module that reads."""
         return run(MoveReader(), self.options(MoveReader.spec, {"compare": True, **options}), check_mode=False)
+
+    def retire(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Ask whether the source may go."""
+        asked = {"retire": True, "confirm": self.source.host, **options}
+        return run(MoveReader(), self.options(MoveReader.spec, asked), check_mode=check)
 
     def options(self, spec: Any, options: dict[str, Any]) -> dict[str, Any]:
         """Return all options of a module."""
@@ -71,6 +78,13 @@ def place_of(engine: Dockerd, volume: str) -> Path:
 def volumes_of(engine: Dockerd) -> list[str]:
     """Return the names of its volumes."""
     return docker(engine, "volume", "ls", "--quiet").split()
+
+
+def work_of(engines: Engines) -> str:
+    """Return how the temporary names of volumes begin that are filled for these engines."""
+    ends = ends_from(engines.options(Mover.spec, {}))
+    source, target = (Inventory(docker(one, "info", "--format", "{{.ID}}").strip()) for one in (engines.source, engines.target))
+    return ends.work(ends.manifest(source, target))
 
 
 def wipe(engine: Dockerd) -> None:

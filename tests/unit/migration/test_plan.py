@@ -8,15 +8,19 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
+    MOVING,
     Container,
     CopyImages,
     CopyVolume,
     Found,
     Image,
     Inventory,
-    Moved,
+    Read,
+    Sweep,
     Unpause,
     Volume,
     Wish,
@@ -28,6 +32,10 @@ GIB = 1 << 30
 DAY = 86400.0
 NOW = 1000 * DAY
 EMPTY = Inventory("t")
+DB = Thing(Kind.VOLUME, "db")
+HERE, THERE = Reading("bytes"), Reading("bytes", "first")
+OTHER = {"db": Read(HERE, Reading("other", "other"))}
+FILLED = Row(DB, Fate.FILLED, HERE, THERE, work=f"{MOVING}db")
 
 
 def image(name: str, *layers: str, size: int = 10, **more: Any) -> Image:
@@ -74,14 +82,24 @@ def test_a_pattern_that_matches_nothing_at_the_source_is_told() -> None:
 
 
 def test_an_image_that_another_store_gave_another_id_is_there() -> None:
-    one = Image("sha256:1", ("a:1",), ("x", "y"), platform="linux/arm64", created=5.0)
+    one = Image("sha256:1", ("a:1",), ("x", "y"), platform="linux/arm64", created=5.0, config="c", more="m")
     assert copied(plan_move(found(one, target=[replace(one, id="sha256:2")]), Wish())) == []
+    # nerdctl does not tell all of it.
+    assert copied(plan_move(found(replace(one, more=None), target=[replace(one, id="sha256:2")]), Wish())) == []
     assert copied(plan_move(found(one, target=[replace(one, id="sha256:2", tags=())]), Wish())) == ["a:1"]
 
 
-@pytest.mark.parametrize("other", [image("b"), Image("sha256:2", ("b:1",), ("layer-a",), created=1.0)])
+@pytest.mark.parametrize(
+    "other",
+    [
+        image("b"),
+        Image("sha256:2", ("b:1",), ("layer-a",), created=1.0),
+        Image("sha256:2", ("b:1",), ("layer-a",), config="another ENV"),
+        Image("sha256:2", ("b:1",), ("layer-a",), more="another HEALTHCHECK"),
+    ],
+)
 def test_another_image_of_that_name_is_kept_unless_told(other: Image) -> None:
-    one = Image("sha256:a", ("b:1", "also:1"), ("layer-a",))
+    one = Image("sha256:a", ("b:1", "also:1"), ("layer-a",), more="none")
     there = replace(other, tags=("b:1",), id="sha256:other")
     plan = plan_move(found(one, target=[there]), Wish())
     assert copied(plan) == ["also:1"]
@@ -90,21 +108,63 @@ def test_another_image_of_that_name_is_kept_unless_told(other: Image) -> None:
 
 
 def test_a_volume_is_kept_unless_it_is_ours_or_named() -> None:
-    both = {"target": [Volume("db")]}
-    plan = plan_move(found(Volume("db"), **both), Wish())
+    both: dict[str, Any] = {"target": [Volume("db")]}
+    plan = plan_move(found(Volume("db"), **both, volumes=OTHER), Wish())
     assert (copied(plan), [item.kind for item in plan.pending]) == ([], ["conflict"])
-    again = plan_move(found(Volume("db"), **both, moved={"db": Moved("digest")}), Wish())
-    assert (copied(again), again.pending) == ([], ())
-    (step,) = plan_move(found(Volume("db"), **both), Wish(replace=frozenset(["db"]))).steps
-    assert isinstance(step, CopyVolume) and step.replace and str(step).startswith("replace volume 'db'")
+    assert str(plan.pending[0]).endswith(
+        "To lose what the target has, name it in O(replace); to lose what the source has, in O(leave)."
+    )
+    again = plan_move(found(Volume("db"), **both, volumes={"db": Read(HERE, THERE, same=True)}), Wish())
+    assert (copied(again), again.pending, again.actions) == ([], (), [])
+    (step,) = plan_move(found(Volume("db", 5), **both, volumes=OTHER), Wish(replace=frozenset(["db"]))).steps
+    assert isinstance(step, CopyVolume) and step.replaces == OTHER["db"].target
+    assert str(step) == "replace volume 'db' (5 bytes; what the target has of it is lost)"
+    left = plan_move(found(Volume("db"), **both, volumes=OTHER), Wish(leave=("d*",)))
+    assert (copied(left), left.pending) == ([], ())
+
+
+def test_a_volume_that_changed_at_the_source_alone_is_copied_again() -> None:
+    rows = {DB: Row(DB, Fate.MOVED, HERE, THERE)}
+    read = Read(Reading("new"), THERE)
+    (step,) = plan_move(found(Volume("db", 5), target=[Volume("db")], rows=rows, volumes={"db": read}), Wish()).steps
+    assert isinstance(step, CopyVolume) and step.replaces == THERE
+    assert str(step) == "replace volume 'db' (5 bytes; changed since it was copied)"
+
+
+def test_a_volume_that_a_container_at_the_target_holds_waits() -> None:
+    there = found(Volume("db"), target=[Volume("db")], volumes=OTHER)
+    there = replace(there, target=replace(there.target, containers=(container("web", "db", state="exited"),)))
+    plan = plan_move(there, Wish(replace=frozenset(["db"])))
+    assert (copied(plan), [item.kind for item in plan.pending]) == ([], ["in_use"])
+
+
+def test_a_volume_that_can_not_be_read_waits_with_the_reason() -> None:
+    broken = Read(Reading("unread"), error=CommandFailed("compare volume 'db'", "it is broken", "Mend it."))
+    plan = plan_move(found(Volume("db"), target=[Volume("db")], volumes={"db": broken}), Wish())
+    assert [str(item) for item in plan.pending] == ["volume 'db': its copy is pending because it is broken. Mend it."]
 
 
 def test_a_volume_that_was_filled_and_not_named_is_continued_while_containers_write() -> None:
-    unfinished = {"moved": {"db": Moved("digest", "temporary")}}
-    for target in ([], [Volume("db")]):
+    for target, read in (([], None), ([Volume("db")], Reading("nothing", "first"))):
+        unfinished = {"rows": {DB: FILLED}, "volumes": {"db": Read(HERE, read, work="bytes", empty=True)}}
         (step,) = plan_move(found(Volume("db"), container("web", "db"), target=target, **unfinished), Wish()).steps
-        assert isinstance(step, CopyVolume) and not step.pause and not step.replace
+        assert isinstance(step, CopyVolume) and not step.pause and step.filled == FILLED and not step.replaces
         assert str(step) == "copy volume 'db' (what an earlier run has copied)"
+
+
+@pytest.mark.parametrize("read", [Read(Reading("changed"), work="bytes"), Read(HERE, work="changed"), Read(HERE)])
+def test_a_complete_copy_that_is_not_what_the_source_has_is_made_again(read: Read) -> None:
+    (step,) = plan_move(found(Volume("db"), rows={DB: FILLED}, volumes={"db": read}), Wish()).steps
+    assert isinstance(step, CopyVolume) and step.filled is None
+
+
+def test_what_was_begun_for_this_pair_goes_and_what_is_complete_stays() -> None:
+    begun = (f"{MOVING}db", f"{MOVING}half", "laptop.containers.moving-other")
+    there = found(rows={DB: FILLED}, work=MOVING)
+    plan = plan_move(replace(there, target=replace(there.target, begun=begun), work=f"{MOVING}h"), Wish())
+    (step,) = plan.steps
+    assert isinstance(step, Sweep) and step.volumes == (f"{MOVING}half",)
+    assert any("laptop.containers.moving-other" in line for line in plan.warnings)
 
 
 @pytest.mark.parametrize(("state", "held"), [("running", True), ("restarting", True), ("paused", False), ("exited", False)])
@@ -148,7 +208,7 @@ def test_filters(wish: Wish, kept: list[str]) -> None:
 
 def test_what_has_no_name_or_lives_elsewhere_is_left_behind_and_told() -> None:
     nameless = Image("sha256:n", (), ("x",))
-    things = (nameless, Volume("f" * 64, anonymous=True), Volume("nfs", outside=True))
+    things = (nameless, Volume("f" * 64, anonymous=True), Volume("nfs", outside="it is far"))
     plan = plan_move(found(*things), Wish())
     assert copied(plan) == []
     assert len(plan.warnings) == 3 and "nfs" in plan.warnings[0]
@@ -184,7 +244,8 @@ def test_too_little_space_is_refused_with_both_numbers() -> None:
 
 def test_the_room_is_told_with_what_the_source_packs_meanwhile() -> None:
     there = found(image("a", size=3 * GIB), image("b", size=GIB), Volume("db", 2 * GIB), Volume("old", 9), free=41 * GIB)
-    there = replace(there, moved={"old": Moved("digest", "temporary")})
+    old = Thing(Kind.VOLUME, "old")
+    there = replace(there, rows={old: replace(FILLED, thing=old)}, volumes={"old": Read(HERE, work="bytes")})
     room = room_for(plan_move(there, Wish()).steps, there)
     assert (room.needed, room.packing, room.free) == (9 * GIB, 3 * GIB, 41 * GIB)
     needs = "The move needs 9.0 GiB at the target"

@@ -67,7 +67,7 @@ def test_one_of_that_name_stays_as_it_is() -> None:
 
 
 def test_volumes_without_a_name_or_with_data_elsewhere_are_left_out() -> None:
-    plan = plan_snapshots(found(Volume("a" * 64, anonymous=True), Volume("nfs", outside=True)), WISH)
+    plan = plan_snapshots(found(Volume("a" * 64, anonymous=True), Volume("nfs", outside="far")), WISH)
     assert plan.steps == () and plan.warnings == ("Volumes with data outside the engine are left out: nfs.",)
     assert len(plan_snapshots(found(Volume("a" * 64, anonymous=True)), replace(WISH, anonymous=True)).steps) == 1
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,26 +93,23 @@ class ContainerdOrigin:
     def clean(self, doing: str) -> None:
         """Do nothing, for the same reason."""
 
-    def sweep(self, doing: str, complete: Collection[str]) -> None:
-        """Do nothing: no move fills volumes here."""
-
-    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, images.Arrived]:
         """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that is named."""
         streams: dict[str, list[Image]] = {}
         for image in some:
             streams.setdefault(self.platforms.get(image.name, ""), []).append(image)
-        blobs = dict[str, tuple[str, ...]]()
+        arrived = dict[str, images.Arrived]()
         for platform, batch in streams.items():
-            blobs |= self._send(target, batch, [f"--platform={platform}"] if platform else [], known)
-        return blobs
+            arrived |= self._send(target, batch, [f"--platform={platform}"] if platform else [], known)
+        return arrived
 
     def _send(
         self, target: Side, some: Sequence[Image], options: Sequence[str], known: Collection[str]
-    ) -> dict[str, tuple[str, ...]]:
+    ) -> dict[str, images.Arrived]:
         names = [tag for image in some for tag in image.tags]
         doing, meter = images.doing_with(some), images.meter_of(some)
 
-        def work(file: IO[bytes]) -> dict[str, tuple[str, ...]]:
+        def work(file: IO[bytes]) -> dict[str, images.Arrived]:
             return images.receive(target, some, file.read, known, meter)
 
         with self._piped(work, doing) as pipe:
@@ -119,24 +117,36 @@ class ContainerdOrigin:
                 self.inside.pack(OWN, [*options, *names], doing, out, self._watch(doing, meter))
             return pipe.result()
 
-    def send_volume(self, target: Place, what: Volume) -> str:
+    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
         """Copy a volume out of the VM into a helper."""
         doing, meter = volumes.doing_with(what), Meter(what.name, what.size or 0)
 
-        def work(file: IO[bytes]) -> tuple[str, str]:
-            return volumes.receive(target, what, _whole(archive.pieces(file)), meter)
+        def receive(pieces: Iterable[bytes]) -> tuple[str, str]:
+            return volumes.receive(target, what, work, pieces, meter)
 
-        with self._piped(work, doing) as pipe:
-            with pipe.program() as out:
-                self.inside.read(self.places[what.name], doing, out, self._watch(doing, meter))
-            arrived, sent = pipe.result()
-        volumes.verify(target, what, arrived, sent, lambda: self._contents(what.name, doing))
+        digests = self._read(what.name, doing, receive, meter)
+        volumes.verify(target, what, work, digests, lambda: self.contents(what.name, doing))
         meter.done()
-        return arrived
+        return digests
 
-    def has_same(self, target: Place, name: str, doing: str) -> bool:
-        """Read all of it on both sides."""
-        return self._contents(name, doing) == volumes.contents(target, name, doing)
+    def digest(self, name: str, doing: str) -> str:
+        """Have it read in the VM, and digest it here."""
+        heard = _Heard()
+
+        def digested(pieces: Iterable[bytes]) -> str:
+            total = hashlib.blake2b()
+            for piece in pieces:
+                heard.add(len(piece))
+                total.update(piece)
+            return total.hexdigest()
+
+        return self._read(name, doing, digested, heard)
+
+    def contents(self, name: str, doing: str) -> Contents:
+        """Read all of it."""
+        heard = _Heard()
+        with trouble(self.called, doing):
+            return self.inside.contents(self.places[name], doing, self._watch(doing, heard), heard.add)
 
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
@@ -160,10 +170,12 @@ class ContainerdOrigin:
     def _told(self, kind: str) -> list[dict[str, Any]]:
         return self.inside.inspected(OWN, kind, partial(self.inside.listed, OWN, *_LISTS[kind]))
 
-    def _contents(self, name: str, doing: str) -> Contents:
-        heard = _Heard()
-        with trouble(self.called, doing):
-            return self.inside.contents(self.places[name], doing, self._watch(doing, heard), heard.add)
+    def _read(self, name: str, doing: str, work: Callable[[Iterable[bytes]], Result], meter: Meter | _Heard) -> Result:
+        """Return what is made of a volume's archive."""
+        with self._piped(lambda file: work(_whole(archive.pieces(file))), doing) as pipe:
+            with pipe.program() as out:
+                self.inside.read(self.places[name], doing, out, self._watch(doing, meter))
+            return pipe.result()
 
     @contextlib.contextmanager
     def _piped(self, work: Callable[[IO[bytes]], Result], doing: str) -> Iterator[Piped[Result]]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from .. import inventory
 from ..model import Container, Image, Inventory, Volume
 from ..transfer import helper, images, volumes
+from ..transfer.contents import Contents
+from ..transfer.images import Arrived
 from ..transfer.sides import Side
 from ..transfer.volumes import Place
 
@@ -43,24 +45,23 @@ class DockerOrigin:
     def clean(self, doing: str) -> None:
         """Remove helpers of a killed run."""
         with self.place.side.trouble(doing):
-            helper.sweep(self.place.side.api)
+            helper.sweep(self.place.side.api, self.place.image.id)
 
-    def sweep(self, doing: str, complete: Collection[str]) -> None:
-        """Remove volumes that a killed run has begun to fill, when this engine was a target."""
-        with self.place.side.trouble(doing):
-            volumes.sweep(self.place, complete)
-
-    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, Arrived]:
         """Copy images in one stream."""
         return images.copy(self.place.side, target, some, known)
 
-    def send_volume(self, target: Place, what: Volume) -> str:
+    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
         """Copy a volume from helper to helper."""
-        return volumes.copy(self.place, target, what)
+        return volumes.copy(self.place, target, what, work)
 
-    def has_same(self, target: Place, name: str, doing: str) -> bool:
-        """Have the volume digested on both sides."""
-        return volumes.same(self.place, target, name, doing)
+    def digest(self, name: str, doing: str) -> str:
+        """Have the volume digested beside it."""
+        return volumes.digest(self.place, name, doing)
+
+    def contents(self, name: str, doing: str) -> Contents:
+        """Read all of it."""
+        return volumes.contents(self.place, name, doing)
 
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ..model import Container, Image, Inventory, Volume
+from ..transfer.contents import Contents
+from ..transfer.images import Arrived
 from ..transfer.sides import Side
 from ..transfer.volumes import Place
 
@@ -31,17 +33,17 @@ class Origin(Protocol):
     def clean(self, doing: str) -> None:
         """Remove what helps to read volumes and a killed run has left."""
 
-    def sweep(self, doing: str, complete: Collection[str]) -> None:
-        """Remove volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
+    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, Arrived]:
+        """Copy images. known: blobs that the target has. Returns what arrived, by its names."""
 
-    def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Copy images. known: blobs that the target has. Returns the blobs of what arrived, by the images' ids there."""
+    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
+        """Fill a volume of a temporary name, and compare it with what was sent. Returns the digests of both, see digest()."""
 
-    def send_volume(self, target: Place, what: Volume) -> str:
-        """Fill a volume of a temporary name, and compare it with what was sent. Returns the copy's digest."""
+    def digest(self, name: str, doing: str) -> str:
+        """Return the digest of a volume as it would be sent."""
 
-    def has_same(self, target: Place, name: str, doing: str) -> bool:
-        """Whether a volume is the same on both sides."""
+    def contents(self, name: str, doing: str) -> Contents:
+        """Return what is in a volume, reading all of it: archives of the same files can have different digests."""
 
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]

@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -225,7 +226,7 @@ class Inside:
 
 def _image(told: Mapping[str, Any]) -> Image:
     """Return the image under the name that was asked for, which comes first: others nerdctl may make up, such as ":latest"."""
-    return image_of({**told, "RepoTags": (told.get("RepoTags") or ())[:1]})
+    return replace(image_of({**told, "RepoTags": (told.get("RepoTags") or ())[:1]}), more=None)
 
 
 def _reason(error: CommandFailed) -> str:

@@ -20,7 +20,7 @@ def plan_snapshots(found: Found, wish: Wish) -> Plan:
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
         steps.append(remove_left(found.partial))
-    steps += sweep((found.engine,), RESTORING)
+    steps += sweep((found.engine,), [name for name in found.engine.begun if name.startswith(RESTORING)])
     found = dataclasses.replace(found, engine=resumed(found.engine, found.paused))
     rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)
@@ -33,7 +33,7 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
     before = {(one.volume, one.name) for one in found.kept}
     after = set(before)
     for volume in chosen:
-        if volume.outside:
+        if volume.outside or volume.options:
             outside.append(volume.name)
             continue
         if (volume.name, wish.name) not in before:

@@ -111,7 +111,8 @@ class VolumeSnapshots(Subject[Wish, Found]):
             self._restore(step)
         elif isinstance(step, Sweep):
             with self.place.side.trouble(str(step)):
-                volumes.sweep(self.place, work=RESTORING)
+                for name in step.volumes:
+                    volumes.remove(self.place, name)
         elif isinstance(step, Unpause):
             with self.place.side.trouble(str(step)):
                 volumes.unpause(self.place.side, step.container)
@@ -169,7 +170,11 @@ class VolumeSnapshots(Subject[Wish, Found]):
             reason = "what arrived is not what the snapshot's manifest says"
             raise NotVerified(doing, reason, "Check the disk that the snapshot is on, or choose another one with O(name).")
         what = Volume(kept.volume, labels=kept.labels)
-        volumes.put_in_place(self.place, what, filled, kept.digest, replace=step.replace, again=False)
+        with self.place.side.trouble(doing):
+            if step.replace:
+                volumes.remove(self.place, kept.volume)
+            volumes.put_in_place(self.place, what, filled)
+            volumes.remove(self.place, filled)
         self.restored.add(kept.volume)
         meter.done()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from ...core.errors import NotVerified
@@ -19,7 +20,15 @@ from .sides import Meter, Side
 _PATIENCE = 15
 
 
-def copy(source: Side, target: Side, images: Sequence[Image], known: Collection[str]) -> dict[str, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Arrived:
+    """An image at the target. blobs: of its layers, none where the archive did not name them."""
+
+    image: Image
+    blobs: tuple[str, ...]
+
+
+def copy(source: Side, target: Side, images: Sequence[Image], known: Collection[str]) -> dict[str, Arrived]:
     """Copy images as one engine packs them, see receive()."""
     query = "&".join(f"names={quote(name, safe='')}" for image in images for name in image.names)
     doing = doing_with(images)
@@ -41,11 +50,10 @@ def meter_of(images: Sequence[Image]) -> Meter:
 
 def receive(
     target: Side, images: Sequence[Image], read: Callable[[int], bytes], known: Collection[str], meter: Meter
-) -> dict[str, tuple[str, ...]]:
+) -> dict[str, Arrived]:
     """Load an archive of images, without the blobs that the target is known to have, and look at the copies.
 
-    Returns the blobs of their layers, by the images' ids at the target, as far as the archive names them. Raises Silent where the
-    archive ends too early.
+    Returns what the target has under each name. Raises Silent where the archive ends too early.
     """
     what = doing_with(images)
     with target.trouble(what):
@@ -60,24 +68,20 @@ def receive(
         with target.trouble(what):
             upload.patience(target.api.seconds * _PATIENCE)
             _check_answer(upload.finish())
-    blobs = dict[str, tuple[str, ...]]()
     with target.trouble(what):
-        for image in images:
-            for name, there in _checked(target, image):
-                if name in passed.layers:
-                    blobs[there.id] = passed.layers[name]
+        found = {name: there for image in images for name, there in _checked(target, image)}
     meter.done()
-    return blobs
+    return {name: Arrived(there, passed.layers.get(name, ())) for name, there in found.items()}
 
 
-def known_blobs(target: Inventory, images: Sequence[Image], noted: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Return the blobs that need not be sent. noted: those of images that earlier runs have copied, by the image's id.
+def known_blobs(target: Inventory, images: Sequence[Image], sent: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Return the blobs that need not be sent. sent: those of images that this run has copied, by the image's id at the target.
 
     Docker's own store knows a layer by all layers below it, and keeps it unpacked; containerd's keeps what came, as it came.
     """
     if target.contents:
         there = {image.id for image in target.images}
-        return frozenset(blob for image, blobs in noted.items() if image in there for blob in blobs)
+        return frozenset(blob for image, blobs in sent.items() if image in there for blob in blobs)
     chains = {image.layers[:depth] for image in target.images for depth in range(1, len(image.layers) + 1)}
     used: dict[str, list[bool]] = {}
     for image in images:

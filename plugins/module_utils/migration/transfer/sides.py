@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...core.errors import CommandFailed
+from ...core.errors import CommandFailed, TimedOut
 from ...core.plan import size_in_words
 from ...core.progress import tell
 from ...docker.engine import Silent
@@ -42,6 +42,11 @@ def trouble(called: str, what: str) -> Iterator[None]:
         full = "no space left on device" in str(refused).lower()
         remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
         raise CommandFailed(what, f"{called} refuses: {refused}", remedy) from refused
+
+
+def is_silence(failure: BaseException) -> bool:
+    """Whether an engine is behind it that does not answer: then nothing else succeeds, either."""
+    return isinstance(failure.__cause__, (Silent, TimedOut))
 
 
 class Meter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import quote
 from ...core.errors import CommandFailed, NotVerified, TimedOut
 from ...docker.engine import Silent
 from ...docker.stream import Refused
+from ..inventory import volume_of
 from ..model import LABEL, MOVING, Volume
 from .contents import Contents, contents_in
 from .helper import BLOCKS, SIGNS_OF_LIFE, Helper, HelperImage, directory, run, volume
@@ -53,14 +54,17 @@ def temporary(name: str, work: str = MOVING) -> str:
     return f"{work}{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def copy(source: Place, target: Place, what: Volume) -> str:
-    """Fill a volume of a temporary name, and compare it with what left the source. Returns the copy's digest."""
+def copy(source: Place, target: Place, what: Volume, work: str) -> tuple[str, str]:
+    """Fill a volume of a temporary name, and compare it with what left the source. Returns the digests of both sides.
+
+    work: that name.
+    """
     doing, meter = doing_with(what), Meter(what.name, what.size or 0)
     with reading(source, what.name, doing) as pieces:
-        arrived, sent = receive(target, what, pieces, meter)
-    verify(target, what, arrived, sent, lambda: contents(source, what.name, doing))
+        digests = receive(target, what, work, pieces, meter)
+    verify(target, what, work, digests, lambda: contents(source, what.name, doing))
     meter.done()
-    return arrived
+    return digests
 
 
 def doing_with(what: Volume) -> str:
@@ -68,8 +72,8 @@ def doing_with(what: Volume) -> str:
     return f"copy volume '{what.name}'"
 
 
-def receive(target: Place, what: Volume, pieces: Iterable[memoryview | bytes], meter: Meter) -> tuple[str, str]:
-    """Fill the volume of a temporary name out of an archive. Returns the digests of what is in it then, and of what came."""
+def receive(target: Place, what: Volume, work: str, pieces: Iterable[memoryview | bytes], meter: Meter) -> tuple[str, str]:
+    """Fill the volume of a temporary name out of an archive. Returns the digests of what came, and of what is in it then."""
     sent = hashlib.blake2b()
 
     def passing() -> Iterator[memoryview | bytes]:
@@ -78,13 +82,15 @@ def receive(target: Place, what: Volume, pieces: Iterable[memoryview | bytes], m
             sent.update(piece)
             yield piece
 
-    return fill(target, temporary(what.name), {LABEL: what.name}, passing(), doing_with(what)), sent.hexdigest()
+    arrived = fill(target, work, {LABEL: what.name}, passing(), doing_with(what))
+    return sent.hexdigest(), arrived
 
 
-def verify(target: Place, what: Volume, arrived: str, sent: str, at_source: Callable[[], Contents]) -> None:
+def verify(target: Place, what: Volume, work: str, digests: tuple[str, str], at_source: Callable[[], Contents]) -> None:
     """Compare a copy with its original, which is read once more where it must be. Raises NotVerified."""
+    sent, arrived = digests
     # File systems that see holes in other places make another archive of the same files.
-    if arrived != sent and at_source() != contents(target, temporary(what.name), doing_with(what)):
+    if arrived != sent and at_source() != contents(target, work, doing_with(what)):
         reason = "what arrived is not what the source has"
         raise NotVerified(f"verify the copy of volume '{what.name}'", reason, "Run again: it is copied again.")
 
@@ -140,39 +146,23 @@ def digest_in(text: str, doing: str) -> str:
     return found
 
 
-def same(source: Place, target: Place, name: str, doing: str) -> bool:
-    """Whether a volume is the same on both sides."""
-    if digest(source, name, doing) == digest(target, name, doing):
-        return True
-    return contents(source, name, doing) == contents(target, name, doing)
-
-
 def contents(place: Place, name: str, doing: str) -> Contents:
     """Return what is in a volume, reading all of it here."""
     with reading(place, name, doing) as pieces:
         return contents_in(pieces, doing)
 
 
-def put_in_place(target: Place, what: Volume, filled: str, moved: str, *, replace: bool, again: bool) -> None:
-    """Give a filled volume its name. moved: its digest. again: an earlier run may have done so, and not lived to note it."""
+def put_in_place(target: Place, what: Volume, filled: str) -> str:
+    """Give a filled volume its name, under which nothing may be but a volume that is empty. Returns what tells it from others."""
     doing, api = doing_with(what), target.side.api
     with target.side.trouble(doing):
-        if again and _exists(target, what.name) and digest(target, what.name, doing) == moved:
-            remove(target, filled)
-            return
-        if replace:
-            remove(target, what.name)
-        labelled = {"Name": what.name, "Labels": dict(what.labels)}
-        final = api.object("/volumes/create", "Mountpoint", method="POST", body=labelled)
+        final = {"Name": what.name, "Labels": dict(what.labels), "DriverOpts": dict(what.options)}
+        made = api.object("/volumes/create", "Mountpoint", method="POST", body=final)
         # Both are directories of the engine's own, side by side.
-        volumes = PurePosixPath(final["Mountpoint"]).parent.parent
+        volumes = PurePosixPath(made["Mountpoint"]).parent.parent
         names = [f"/d/{name}/_data" for name in (filled, what.name)]
         run(target.image, doing, ["/bin/mv", "--no-target-directory", *names], [directory(str(volumes))])
-        remove(target, filled)
-
-
-def _exists(place: Place, name: str) -> bool:
-    return any(one["Name"] == name for one in place.side.api.objects("/volumes", "Name", under="Volumes"))
+        return volume_of(api.object(f"/volumes/{quote(what.name)}", "Name")).identity
 
 
 def remove(place: Place, name: str) -> None:
@@ -182,14 +172,6 @@ def remove(place: Place, name: str) -> None:
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
-
-
-def sweep(place: Place, complete: Collection[str] = (), work: str = MOVING) -> None:
-    """Remove the volumes that a killed run has begun to fill. complete: the temporary names of those that are filled."""
-    for one in place.side.api.objects("/volumes", "Name", under="Volumes"):
-        name = one["Name"]
-        if LABEL in (one.get("Labels") or {}) and name.startswith(work) and name not in complete:
-            remove(place, name)
 
 
 def paused(

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads volumes on both sides of a move, as far as they have to be compared: what the target never had is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from ...core.errors import CommandFailed
+from ...manifest.model import Fate, Kind, Reading, Row, Thing
+from ..model import Container, Found, Read
+from ..transfer import volumes
+from ..transfer.sides import is_silence
+from ..transfer.volumes import Place
+from .origin import Origin
+
+_CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
+
+
+def names_to_read(found: Found) -> list[str]:
+    """Return the volumes of which both sides have something."""
+    there = {one.name for one in found.target.volumes}
+    begun = {row.thing.name for row in found.rows.values() if row.fate is Fate.FILLED and row.work in found.target.begun}
+    return [one.name for one in found.source.volumes if not one.outside and one.name in there | begun]
+
+
+def read_volumes(source: Origin, target: Place, found: Found, names: Collection[str], at_once: int) -> dict[str, Read]:
+    """Return volumes as both sides have them, by name; of one that can't be read, why."""
+    reader = _Reader(source, target, found)
+    with ThreadPoolExecutor(max(at_once, 1)) as pool:
+        return dict(zip(names, pool.map(reader.read, names), strict=True))
+
+
+class _Reader:
+    def __init__(self, source: Origin, target: Place, found: Found) -> None:
+        self.source, self.target, self.found = source, target, found
+        self.there = {one.name: one for one in found.target.volumes}
+
+    def read(self, name: str) -> Read:
+        try:
+            return self._read(name, self.found.rows.get(Thing(Kind.VOLUME, name)))
+        except CommandFailed as error:
+            # An engine that is silent has nothing to say of the other volumes, either.
+            if is_silence(error):
+                raise
+            return Read(Reading("unread"), error=error)
+
+    def _read(self, name: str, row: Row | None) -> Read:
+        doing, there = f"compare volume '{name}'", self.there.get(name)
+        here = Reading(_still(lambda: self.source.digest(name, doing), self.found.source.containers, name, _CHANGING))
+        work = row.work if row and row.fate is Fate.FILLED and row.work in self.found.target.begun else ""
+        filled = self._filled(work, doing) if work else ""
+        if there is None:
+            return Read(here, work=filled)
+        digest = _still(lambda: volumes.digest(self.target, name, doing), self.found.target.containers, name, _CHANGING_TOO)
+        target = Reading(digest, there.identity)
+        read = Read(here, target, filled, same=here.digest == digest)
+        known = row is not None and (row.source, row.target) == (here, target)
+        if read.same or known or here.digest == _CHANGING or digest == _CHANGING_TOO:
+            return read
+        # Archives of the same files can differ.
+        ours, theirs = self.source.contents(name, doing), volumes.contents(self.target, name, doing)
+        return replace(read, same=ours == theirs, empty=theirs.files <= 1)
+
+    def _filled(self, work: str, doing: str) -> str:
+        """Return the digest of a copy under its temporary name; empty where its data has got its own name."""
+        try:
+            return volumes.digest(self.target, work, doing)
+        except CommandFailed as error:
+            if is_silence(error):
+                raise
+            return ""
+
+
+def _still(digest: Callable[[], str], containers: Collection[Container], name: str, changing: str) -> str:
+    """Return a digest; of a volume that changes while it is read, one that no other equals."""
+    try:
+        return digest()
+    except CommandFailed as error:
+        if not is_silence(error) and any(one.writing and name in one.writes for one in containers):
+            return changing
+        raise
