@@ -65,9 +65,9 @@ class Row:
     fate: Fate
     source: Reading | None = None
     target: Reading | None = None
-    replaces: Reading | None = None
     work: str = ""
     reason: str = ""
+    replaces: Reading | None = None
 
 
 class Standing(Enum):
