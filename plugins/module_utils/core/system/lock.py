@@ -15,6 +15,7 @@ from ..errors import InputError, RefusedStep
 from .home import private_directory, state_directory
 
 _POLL_SECONDS = 0.1
+_SECOND = 10**9  # nanoseconds
 # The stamp while a run holds the lock: it equals no stamp that a run leaves.
 _HELD = -1
 
@@ -39,7 +40,9 @@ class Lock:
         self._handle = _open(self.path, os.O_RDWR | os.O_CREAT)
         try:
             waited = _wait(self._handle, self.path, self.work, self.wait, self.say)
-            quiet = not waited and (made or os.fstat(self._handle).st_mtime_ns == self._since)
+            # A file system that keeps whole seconds (HFS+) gives two runs one stamp.
+            known = os.fstat(self._handle).st_mtime_ns == self._since and self._since % _SECOND
+            quiet = not waited and bool(made or known)
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, str(os.getpid()).encode(), 0)
             # A kernel that stamps files itself does so in steps of some milliseconds.

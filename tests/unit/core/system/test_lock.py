@@ -12,6 +12,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.lock import Lock
 
+from tests.support.macos import volumes
+
 
 def test_what_was_read_is_still_true_where_no_other_run_came_between(tmp_path: Path) -> None:
     first = Lock(tmp_path, "test", 1)
@@ -22,6 +24,18 @@ def test_what_was_read_is_still_true_where_no_other_run_came_between(tmp_path: P
         assert quiet
     with later as quiet:
         assert not quiet
+
+
+def test_where_times_are_whole_seconds_no_stamp_proves_that_nothing_came_between(tmp_path: Path) -> None:
+    with volumes.ext4(tmp_path, "-I", "128") as place:
+        with Lock(place, "test", 1):
+            pass
+        for _second in range(2):
+            earlier, later = Lock(place, "test", 1), Lock(place, "test", 1)
+            with earlier:
+                pass
+            with later as quiet:
+                assert not quiet
 
 
 def test_a_run_that_waited_reads_again(tmp_path: Path) -> None:
