@@ -32,7 +32,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start reclaim migrate move upgrade snapshot restore support docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -149,6 +149,9 @@ snapshot: $(VENV)/.lab ## Keep the data disk of a stopped VM, or volumes: ARGS="
 
 restore: $(VENV)/.lab ## Let the data disk of a stopped VM, or volumes, be what they were in the snapshot NAME
 	@$(ANSIBLE) playbooks/restore.yml $(if $(NAME),-e snapshot_name="$(NAME)") $(ARGS)
+
+mac-facts: ## Ask this Mac whether it is as docs/macos.md says; prints a table for an issue; nothing is changed
+	@python=$$(command -v /usr/bin/python3 || command -v "$(PYTHON)") && "$$python" docs/mac_facts.py $(ARGS)
 
 docs: $(VENV)/.dev ## Draw the pictures of the documentation from a real rehearsal
 	@$(RUN) docs.record

@@ -31,6 +31,7 @@ step antsibull-docs docs
 step syntax ansible-playbook --syntax-check playbooks/*.yml
 step changelog changelog
 step role-tables python tests/role_tables.py --check
+step macos python tests/macos_table.py --check
 step schema python tests/settings_schema.py --check
 step yamllint yamllint --strict .
 step shellcheck shellcheck .ci/* tests/*.sh rehearsal/machines/{as-owner,qemu-tcg} rehearsal/machines/guest/usr/lib/machine/* rehearsal/machines/guest/usr/local/bin/*
