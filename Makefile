@@ -15,6 +15,9 @@ PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder 
 # What fails beside other tests may be the machine's fault; what fails alone, too, is not.
 OR_ALONE := || $(RUN) tests.alone $$?
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Playbooks print commands as they can be typed in this shell: with these verbs.
+export LAPTOP_MAKE_VERBS := converge doctor fleet migrate move reclaim restore settings snapshot start stop support \
+  teardown toolchain upgrade
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
 # A company's certificates: uv reads SSL_CERT_FILE, pip PIP_CERT, and either is enough here. uv takes an empty one for a file.
@@ -32,7 +35,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
+.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -65,8 +68,8 @@ $(VENV)/.dev: requirements/dev.lock | $(BASE)
 
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
 
-rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; DIR=/short/path says where, GRADE=machines starts VMs
-	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE")
+rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; KEEP=1 keeps it, DIR=/short/path says where, GRADE=machines starts VMs
+	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE") $(if $(KEEP),--keep)
 
 test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
 	@$(MAKE) --no-print-directory molecule
@@ -125,6 +128,15 @@ stop: $(VENV)/.lab ## Stop the VMs in which nothing of yours runs
 
 support: $(VENV)/.lab ## Write what helps to find a fault into one file, without secrets
 	@$(ANSIBLE) playbooks/support.yml $(ARGS)
+
+secrets: $(VENV)/.lab ## Renew the pull secrets that are due
+	@$(ANSIBLE) playbooks/workstation.yml --tags secret_refresh $(ARGS)
+
+toolchain: $(VENV)/.lab ## Install the programs of the Brewfile with Homebrew
+	@$(ANSIBLE) playbooks/toolchain.yml $(ARGS)
+
+teardown: $(VENV)/.lab ## Remove all that the workstation made, but not images and volumes; ARGS=--check shows first what goes
+	@$(ANSIBLE) playbooks/teardown.yml $(ARGS)
 
 fleet: $(VENV)/.lab ## Converge the laptops of the inventory over SSH, canaries first
 	@$(ANSIBLE) playbooks/fleet.yml $(ARGS)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rehearsal import machines
 from rehearsal.engines import ROOT
-from rehearsal.lab.laptop import Lab, default_directory
+from rehearsal.lab.laptop import Lab, default_directory, here
 from rehearsal.processes.system import LabError
 from rehearsal.services import grades
 
@@ -46,12 +46,12 @@ def parser() -> argparse.ArgumentParser:
 def show(lab: Lab) -> int:
     """Print what the lab has."""
     if not lab.exists:
-        print(f"No lab in {lab.directory}. Bring one up: python -m rehearsal up")
+        print(f"No lab in {lab.directory}. Bring one up: {here('up', lab)}")
         return 1
     print(f"Lab in {lab.directory}:")
     for choice in grades.read(lab.directory):
         print(choice.line)
-    print(f"  ECR API         {lab.ecr.url if lab.ecr.daemon.pid else 'down (run: python -m rehearsal up)'}")
+    print(f"  ECR API         {lab.ecr.url if lab.ecr.daemon.pid else 'down (run: ' + here('up', lab) + ')'}")
     if lab.registry.daemon.pid:
         print(f"  registry        {lab.registry.address}")
     return 0
@@ -88,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif options.verb == "environment":
             import shlex
 
-            found = lab.environment
+            # The inventory of the lab finds it by this.
+            found = {**lab.environment, "LAPTOP_REHEARSAL_DIR": str(lab.directory)}
             lines = [f"export {name}={shlex.quote(value)}" for name, value in found.items()]
             print(json.dumps(found, indent=2) if options.json else "\n".join(lines))
         else:

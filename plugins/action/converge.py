@@ -22,11 +22,13 @@ from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
+from ansible.utils.display import Display
 
 from ..module_utils.core.errors import WorkstationError, hiding_names, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
 from ..module_utils.core.subject import Reader, Subject, run
+from ..plugin_utils.plain import is_shown, task_lines
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.templates import Unread
 
@@ -105,9 +107,19 @@ class ActionModule(Normal):
             }
             return self._failed(subject, {"changed": False, "actions": [], **found})
         result = self._result(tmp, task_vars or {})
+        if not is_shown() and not isinstance(subject, Reader):
+            for line in task_lines(result, check_mode=self._task.check_mode):
+                Display().display(line)
         return {**result, "warnings": [*warnings, *result.get("warnings", ())]} if warnings else result
 
     def _result(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
+        from ..plugin_utils.shell import playbook_dir_of, result_typed, shell_of
+
+        # Of this run, before the task's own environment takes its place.
+        shell = shell_of(os.environ, playbook_dir_of(task_vars))
+        return result_typed(self._carried_out(tmp, task_vars), shell)
+
+    def _carried_out(self, tmp: str | None, task_vars: dict[str, Any]) -> dict[str, Any]:
         if self._is_here(task_vars):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ..module_utils.core.errors import WorkstationError, naming_files
 from ..module_utils.core.system.files import write_atomically
 from ..module_utils.doctor.show.compare import changes, in_words
 from ..module_utils.doctor.show.report import document, files_for, read_document
 from ..module_utils.doctor.show.run import ENDS_RUN
+from ..plugin_utils.plain import doctor_lines, is_shown
 from ..plugin_utils.settings import wrong_options
 
 _SPEC = {
@@ -38,10 +40,14 @@ class ActionModule(ActionBase):
         if wrong := wrong_options(self._task, _SPEC):
             return {"failed": True, "msg": wrong}
         _spec, options = self.validate_argument_spec(_SPEC)
-        found = document(_results(task_vars or {}, options["register"]))
+        results = _results(task_vars or {}, options["register"])
         try:
             with naming_files("write the report"):
-                return self._reported(found, options)
+                reported = self._reported(document(results), options)
+                if not is_shown():
+                    for line in doctor_lines(results, {"show": options["show"], **reported}):
+                        Display().display(line)
+                return reported
         except WorkstationError as error:
             return {"failed": True, **error.result}
 

@@ -57,6 +57,7 @@ from ..plugin_utils.own_settings import settle
 from ..plugin_utils.plays import OURS, is_wanted, leave_out, role_of, tasks_of, templar_of
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.preload import preload
+from ..plugin_utils.shell import shell_of, typed
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _TITLE = 15
@@ -164,7 +165,8 @@ class CallbackModule(CallbackBase):
     def _refuse(self, sentences: Iterable[str]) -> None:
         """End the run with the first of the sentences, if there is one."""
         for sentence in sentences:
-            self._display.error(sentence, wrap_text=False)
+            shown = typed(sentence, shell_of(os.environ, str(_PROJECT / "playbooks")))
+            self._display.error(shown, wrap_text=False)
             # An exception of another kind would only be a warning.
             raise SystemExit(2)
 

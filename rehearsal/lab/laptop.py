@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import signal
 import stat
@@ -35,6 +36,14 @@ _AT_WORK = "another rehearsal is at work there. Wait until it has ended, or use 
 def default_directory() -> Path:
     """LAPTOP_REHEARSAL_DIR, or a directory of this user in /tmp (TMPDIR is too long for sockets on a Mac)."""
     return Path(os.environ.get("LAPTOP_REHEARSAL_DIR") or f"/tmp/laptop-rehearsal-{os.getuid()}")
+
+
+def here(verb: str, lab: Lab) -> str:
+    """Return the command of a verb, as it can be typed in the shell that this was started from."""
+    near = os.path.relpath(sys.executable)
+    python = "python" if shutil.which("python") == sys.executable else near if not near.startswith("../../") else sys.executable
+    where = "" if lab.directory == default_directory() else f" --dir {shlex.quote(str(lab.directory))}"
+    return f"{python} -m rehearsal {verb}{where}"
 
 
 class Lab:
@@ -68,7 +77,7 @@ class Lab:
         try:
             found: dict[str, str] = json.loads(self.environment_file.read_text())
         except (OSError, ValueError):
-            raise LabError(f"The lab in {self.directory} is not up. Run 'python -m rehearsal up' first.") from None
+            raise LabError(f"The lab in {self.directory} is not up. Run '{here('up', self)}' first.") from None
         return found
 
     def up(self, grade: str = "auto") -> list[grades.Choice]:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from rehearsal.engines import ROOT
-from rehearsal.lab.laptop import Lab
+from rehearsal.lab.laptop import Lab, here
 from rehearsal.processes.system import LabError, end_tree
 from rehearsal.services import grades
 
@@ -52,12 +52,29 @@ def run(lab: Lab, grade: str, keep: bool = False, arguments: Sequence[str] = (),
         return code
     finally:
         if keep and lab.exists:
-            print(f'\nThe lab stays. Use it: eval "$(python -m rehearsal environment --dir {lab.directory})"')
-            print(f"Remove it: python -m rehearsal down --dir {lab.directory}")
+            print("\n" + "\n".join(to_play(lab)))
         else:
             lab.down()
             print("\nThe lab is removed; nothing of yours was touched.", end=" ")
             print(f"All of it took {time.monotonic() - started:.0f} s.")
+
+
+def to_play(lab: Lab) -> list[str]:
+    """Return what to type next in a lab that stays: each line as it can be pasted into this shell."""
+    inventory_of = inventory(lab)
+    return [
+        "The lab stays. In this shell, use its laptop instead of yours (until you close the shell):",
+        f'  eval "$({here("environment", lab)})"',
+        "Then, for example:",
+        "  colima list",
+        "  docker context ls",
+        f'  make doctor ARGS="-i {inventory_of}"',
+        f'  make check ARGS="-i {inventory_of} -e colima_restart=always"',
+        "  colima stop k8s",
+        f'  make converge ARGS="-i {inventory_of}"',
+        "Remove it:",
+        f"  {here('down', lab)}",
+    ]
 
 
 def _title(text: str) -> None:

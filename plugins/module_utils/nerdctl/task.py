@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from .completion import (
 )
 from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrappers, path_warnings, plan_wrappers
 
+# Where colima's own page for Linux puts it.
+_ON_LINUX = "/usr/local/bin/colima"
 _REMEDY = "Choose a path in your home, such as ~/.local/bin/nerdctl, or run the task with become."
 _COMPLETION_REMEDY = "Make the directory writable, or take the shell off O(completion)."
 _SECONDS = 30.0
@@ -119,7 +122,9 @@ class Nerdctl(Subject[Desired, Current]):
         missing = not desired.colima and not cli.installed
         needed = any(item.present for item in desired.wrappers)
         # Raises ToolMissing in a real run.
-        guess = f"{homebrew_programs(search=cli.environment['PATH'])}/colima"
+        search = cli.environment["PATH"]
+        of_homebrew = platform.system() == "Darwin" or shutil.which("brew", path=search)
+        guess = f"{homebrew_programs(search=search)}/colima" if of_homebrew else _ON_LINUX
         colima = desired.colima or (guess if missing and (desired.check_mode or not needed) else cli.path)
         files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
         return Current(

@@ -134,9 +134,8 @@ def _present(place: Place, item: Wrapper, text: str) -> list[Step]:
     if found.kind == "other":
         raise RefusedStep(f"write {target}", "what is there is not a file", "Choose another path.")
     if bound is None and not item.move_foreign:
-        raise RefusedStep(
-            f"write {target}", "another file is there", "Choose another path, or set move_foreign to have the file moved aside."
-        )
+        remedy = "Choose another path, or set 'move_foreign: true' in its entry of O(wrappers) to have it moved aside."
+        raise RefusedStep(f"write {target}", "another file is there", remedy)
     if bound is not None and (place.owned or found.text == text):
         return _rewrite(found, item, text, bound)
     # The user's own, also where it has colima's form: it is kept.

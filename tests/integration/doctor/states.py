@@ -140,7 +140,7 @@ ON_THE_LAPTOP = [
 IN_THE_VMS = [
     State("a VM is stopped", "profiles.health", "warning", run("colima stop k8s"), "k8s"),
     State("a VM is deleted", "profiles.health", "broken", run("colima delete --force docker-buildx"), "docker-buildx"),
-    State("a VM is frozen", "profiles.health", "broken", freeze("k8s"), "k8s"),
+    State("a VM is frozen", "profiles.health", "broken", freeze("docker-buildx"), "docker-buildx"),
     State("a VM's colima.yaml is damaged", "profiles.drift", "warning",
           edit(".colima/k8s/colima.yaml", lambda _text: "runtime: [docker"), "k8s"),
     State("a VM's definition is damaged", "profiles.health", "broken", damage_definition, "k8s"),

@@ -152,7 +152,7 @@ def test_a_playbook_against_a_lab_that_is_down_stops_before_the_first_task(place
         check=False,
     )
     assert done.returncode != 0
-    assert 'is not up. Run "python -m rehearsal up" first.' in " ".join(done.stdout.split())
+    assert 'is not up. Run "make rehearse KEEP=1" first.' in " ".join(done.stdout.split())
     assert not (tmp_path / "ran").exists()
     assert not place.exists()
 

@@ -65,7 +65,11 @@ def go_on(directory: Path, name: str) -> None:
         try:
             _qmp(directory / "qmp.sock", "cont")
         except (OSError, ValueError) as error:
-            raise CommandFailed(what, f"QEMU did not take the command: {error}", "Run 'make stop', then 'make start'.") from error
+            raise CommandFailed(
+                what,
+                f"QEMU did not take the command: {error}",
+                "Run playbooks/stop.yml -e colima_stop=always, then playbooks/start.yml.",
+            ) from error
     end = time.monotonic() + _WAIT_SECONDS
     while (still := stands_still(directory)[0]) is not None and time.monotonic() < end:
         time.sleep(0.2)

@@ -41,7 +41,7 @@ def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str,
         if time.monotonic() >= end:
             os.close(handle)
             reason = f"the timer 'pull' has been at work for {LONGEST_WAIT / 60:g} minutes"
-            raise RefusedStep("begin the run", reason, "Look at 'make doctor', and run again.")
+            raise RefusedStep("begin the run", reason, "Look at playbooks/doctor.yml, and run again.")
         time.sleep(_PAUSE)
     if _version(project) != before:
         os.close(handle)
