@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Talks with a docker engine about what has no bound: images and files as tar streams, and the input and output of a container.
+"""Talks with a docker engine about what has no bound: images and files as tar streams, and what commands get and print.
 
 Small questions are those of engine.py. Here nothing is decided, and nothing is held in memory but one piece. An answer that is
 cut anywhere, its head too, is none; http.client takes half of a head for all of it.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 from .engine import Silent
@@ -94,11 +94,14 @@ class Api:
             exchange.send(exchange.head(method, target, framing))
         return exchange
 
-    def attach(self, container: str, *, stdin: bool) -> Exchange:
-        """Return the input and output of a container that was not started yet."""
-        target = f"/containers/{container}/attach?stream=1&stdout=1&stderr=1" + ("&stdin=1" if stdin else "")
+    def run(self, container: str, command: Sequence[str]) -> Exchange:
+        """Begin a command in a running container, and return its input and output."""
+        body = {"AttachStdin": True, "AttachStdout": True, "AttachStderr": True, "Cmd": list(command)}
+        made = self.object(f"/containers/{container}/exec", "Id", method="POST", body=body)
+        data = json.dumps({"Detach": False, "Tty": False})
+        more = f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         with self._begun() as exchange:
-            exchange.send(exchange.head("POST", target, "Connection: Upgrade\r\nUpgrade: tcp\r\n"))
+            exchange.send(exchange.head("POST", f"/exec/{made['Id']}/start", more) + data.encode())
             exchange.answer()
         return exchange
 
@@ -183,7 +186,7 @@ class Exchange:
         return self.rest()
 
     def no_more(self) -> None:
-        """End the input of an attached container; its output goes on."""
+        """End the input of a command; its output goes on."""
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:

@@ -23,7 +23,7 @@ from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
 from .model import ARRIVAL, CopyImages, CopyVolume, Found, Note, Read, Sweep, Unpause, Wish, shown
 from .origins.reading import names_to_read, read_volumes
-from .plan import plan_move, room_for
+from .plan import listed, plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
 from .transfer.sides import is_silence
@@ -64,6 +64,8 @@ class Mover(Subject[Wish, Found]):
         # What this run has copied: volumes as they were read, and blobs of images by their ids at the target.
         self.copied: dict[str, Read] = {}
         self.sent: dict[str, tuple[str, ...]] = {}
+        # What no archive carries of a volume that was copied, in words, by its name.
+        self.left: dict[str, tuple[str, ...]] = {}
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what to move. Raises InputError."""
@@ -213,9 +215,11 @@ class Mover(Subject[Wish, Found]):
         name = step.volume.name
         work = volumes.temporary(name, self.found.work)
         with self.ends.source.paused(step.pause, str(step), self.record.note_paused):
-            sent, arrived = self.ends.source.send_volume(self.ends.target, step.volume, work)
-        target = Reading(arrived, secrets.token_hex(8))
-        row = Row(Thing(Kind.VOLUME, name), Fate.FILLED, Reading(sent), target, replaces=step.replaces, work=work)
+            copied = self.ends.source.send_volume(self.ends.target, step.volume, work)
+        if copied.left:
+            self.left[name] = copied.left
+        target = Reading(copied.arrived, secrets.token_hex(8))
+        row = Row(Thing(Kind.VOLUME, name), Fate.FILLED, Reading(copied.sent), target, replaces=step.replaces, work=work)
         self.manifest.append(row)
         return row
 
@@ -239,6 +243,9 @@ class Mover(Subject[Wish, Found]):
             "source": shown(outcome.before.source),
             "target": shown(outcome.after.target),
             **room.public("at the target", check_mode=outcome.check_mode),
+            "warnings": [
+                f"Not everything of volume '{name}' can be moved: {listed(left)}." for name, left in sorted(self.left.items())
+            ],
         }
 
 

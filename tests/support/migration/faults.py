@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -76,6 +76,40 @@ def stalling(path: Path, engine: Path, after: int) -> Iterator[threading.Event]:
         goes_on.set()
         listener.close()
         path.unlink()
+
+
+@contextmanager
+def meanwhile(path: Path, engine: Path, word: bytes, act: Callable[[], object]) -> Iterator[None]:
+    """Listen at a path for an engine, and act once, before the first request or command with a word in it is passed on."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(64)
+    acted = threading.Lock()
+
+    def pass_on(one: socket.socket, other: socket.socket, looks: bool) -> None:
+        with suppress(OSError):
+            while data := one.recv(1 << 18):
+                if looks and word in data and acted.acquire(blocking=False):
+                    act()
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client = listener.accept()[0]
+                behind = socket.socket(socket.AF_UNIX)
+                behind.connect(str(engine))
+                for one, other, looks in ((client, behind, True), (behind, client, False)):
+                    threading.Thread(target=pass_on, args=(one, other, looks), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield
+    finally:
+        listener.close()
+        path.unlink()
+    assert acted.locked(), f"nothing with {word!r} in it has passed"
 
 
 @contextmanager

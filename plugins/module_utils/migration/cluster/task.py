@@ -154,7 +154,7 @@ class ClusterMove(Subject[Wish, Found]):
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, once what a killed run has left of helpers is gone."""
         with self.engine.side.trouble(self.work):
-            sweep(self.engine.side.api, self.engine.image.id)
+            sweep(self.engine.image)
         super().carry_out(plan, tell)
 
     def apply(self, step: Step) -> None:

@@ -117,17 +117,22 @@ class ContainerdOrigin:
                 self.inside.pack(OWN, [*options, *names], doing, out, self._watch(doing, meter))
             return pipe.result()
 
-    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
+    def send_volume(self, target: Place, what: Volume, work: str) -> volumes.Copied:
         """Copy a volume out of the VM into a helper."""
         doing, meter = volumes.doing_with(what), Meter(what.name, what.size or 0)
 
-        def receive(pieces: Iterable[bytes]) -> tuple[str, str]:
-            return volumes.receive(target, what, work, pieces, meter)
+        def copied() -> tuple[volumes.Copied, str]:
+            found = self._read(what.name, doing, lambda pieces: volumes.receive(target, what, work, pieces, meter), meter)
+            return found, self.digest(what.name, doing)
 
-        digests = self._read(what.name, doing, receive, meter)
-        volumes.verify(target, what, work, digests, lambda: self.contents(what.name, doing))
+        found = volumes.settled(doing, copied, lambda: self._writers(what.name))
+        volumes.verify(target, what, work, found, lambda: self.contents(what.name, doing))
         meter.done()
-        return digests
+        return found
+
+    def _writers(self, name: str) -> list[str]:
+        place, there = self.places[name], map(_container, self._told("container"))
+        return sorted(one.name for one in there if one.writing and (name in one.writes or place in one.binds))
 
     def digest(self, name: str, doing: str) -> str:
         """Have it read in the VM, and digest it here."""

@@ -45,13 +45,13 @@ class DockerOrigin:
     def clean(self, doing: str) -> None:
         """Remove helpers of a killed run."""
         with self.place.side.trouble(doing):
-            helper.sweep(self.place.side.api, self.place.image.id)
+            helper.sweep(self.place.image)
 
     def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, Arrived]:
         """Copy images in one stream."""
         return images.copy(self.place.side, target, some, known)
 
-    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
+    def send_volume(self, target: Place, what: Volume, work: str) -> volumes.Copied:
         """Copy a volume from helper to helper."""
         return volumes.copy(self.place, target, what, work)
 

@@ -11,7 +11,7 @@ from ..model import Container, Image, Inventory, Volume
 from ..transfer.contents import Contents
 from ..transfer.images import Arrived
 from ..transfer.sides import Side
-from ..transfer.volumes import Place
+from ..transfer.volumes import Copied, Place
 
 
 class Origin(Protocol):
@@ -36,8 +36,8 @@ class Origin(Protocol):
     def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, Arrived]:
         """Copy images. known: blobs that the target has. Returns what arrived, by its names."""
 
-    def send_volume(self, target: Place, what: Volume, work: str) -> tuple[str, str]:
-        """Fill a volume of a temporary name, and compare it with what was sent. Returns the digests of both, see digest()."""
+    def send_volume(self, target: Place, what: Volume, work: str) -> Copied:
+        """Fill a volume of a temporary name, and compare it with what was sent. Raises InUse where that changes."""
 
     def digest(self, name: str, doing: str) -> str:
         """Return the digest of a volume as it would be sent."""

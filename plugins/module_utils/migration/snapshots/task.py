@@ -100,7 +100,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, after the helpers that a killed run has left are gone: they hold on to volumes."""
         with self.place.side.trouble(self.work):
-            sweep(self.place.side.api, self.place.image.id)
+            sweep(self.place.image)
         super().carry_out(plan, tell)
 
     def apply(self, step: Step) -> None:

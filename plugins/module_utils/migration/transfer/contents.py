@@ -69,20 +69,24 @@ def contents_of(source: Pieces) -> Contents:
     """Return what the archive holds, reading all of it. Raises ValueError for what is not an archive, or ends too early."""
     total, files, size = hashlib.sha256(), 0, 0
     records: dict[bytes, bytes] = {}
+    # Where a file with holes has data, as places and lengths, if its header says so.
+    data: list[tuple[int, int]] = []
     while (header := source.exactly(_BLOCK)) != _END:
         stored = int(records.get(b"size") or _octal(header[124:136]))
         kind = header[156:157]
         if kind in (_PAX, _GLOBAL):
             text = source.exactly(_padded(stored))[:stored]
-            records = dict(_records(text)) if kind == _PAX else records
+            if kind == _PAX:
+                said = list(_records(text))
+                records, data = dict(said), _data(said)
             continue
-        real = int(records.get(b"GNU.sparse.realsize") or stored) if kind == _REGULAR else 0
-        content = _content(source, stored, real, sparse=b"GNU.sparse.realsize" in records)
+        real = int(records.get(b"GNU.sparse.size") or records.get(b"GNU.sparse.realsize") or stored) if kind == _REGULAR else 0
+        content = _content(source, stored, real, data, sparse=b"GNU.sparse.realsize" in records)
         row = b"\0".join((*_row(header, records), b"%d" % real, content))
         total.update(b"%d " % len(row) + row)
         files += 1
         size += real
-        records = {}
+        records, data = {}, []
     source.drain()
     return Contents(total.hexdigest(), files, size)
 
@@ -107,14 +111,13 @@ def _row(header: bytes, records: Mapping[bytes, bytes]) -> Iterator[bytes]:
             yield field + b"=" + records[field]
 
 
-def _content(source: Pieces, stored: int, real: int, *, sparse: bool) -> bytes:
-    """Return the digest of a file's content, reading it with its padding."""
+def _content(source: Pieces, stored: int, real: int, data: list[tuple[int, int]], *, sparse: bool) -> bytes:
+    """Return the digest of a file's content, reading it with its padding. sparse: what it has is said in front of it."""
     digest, unit, number = hashlib.sha256(), bytearray(), -1
+    segments, left = data or [(0, stored)], stored
     if sparse:
         segments, taken = _map(source)
-        left = stored - taken
-    else:
-        segments, left = [(0, stored)], stored
+        left -= taken
 
     def finish() -> None:
         if unit and unit != _ZEROS[: len(unit)]:
@@ -135,6 +138,13 @@ def _content(source: Pieces, stored: int, real: int, *, sparse: bool) -> bytes:
     finish()
     source.exactly(left + _padded(stored) - stored)
     return digest.digest()
+
+
+def _data(said: Iterable[tuple[bytes, bytes]]) -> list[tuple[int, int]]:
+    offsets, lengths = (
+        [int(value) for name, value in said if name == b"GNU.sparse." + part] for part in (b"offset", b"numbytes")
+    )
+    return list(zip(offsets, lengths, strict=True))
 
 
 def _map(source: Pieces) -> tuple[list[tuple[int, int]], int]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -21,23 +23,34 @@ from ...docker.engine import Silent
 from ...docker.stream import Refused
 from ..inventory import volume_of
 from ..model import LABEL, MOVING, Volume
+from . import helper
 from .contents import Contents, contents_in
-from .helper import BLOCKS, SIGNS_OF_LIFE, Helper, HelperImage, directory, run, volume
+from .helper import BLOCKS, HELPER, MADE, SIGNS_OF_LIFE, Changed, Container, HelperImage, Shell, directory, run
 from .sides import Meter, Side
 
 _KEPT = ("--xattrs", "--acls", "--numeric-owner", f"--blocking-factor={BLOCKS}")
-# Sorted, so that both sides tell the same in the same order, and of hard links the same one first.
+# Sorted, so that both sides tell the same in the same order, and of hard links the same one first. Later forms of files with
+# holes have the number of tar's process in their names.
 READ = (
-    "/bin/tar", "--create", "--directory=/v", "--sparse", *_KEPT, "--xattrs-exclude=security.selinux", "--sort=name",
-    "--format=posix", "--pax-option=delete=atime,delete=ctime", ".",
+    "/bin/tar", "--create", "--directory=/v", "--sparse", "--sparse-version=0.0", *_KEPT, "--xattrs-exclude=security.selinux",
+    "--sort=name", "--format=posix", "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime", ".",
 )  # fmt: skip
 DIGEST = (*READ[:-1], "--use-compress-program=/bin/b2sum", *SIGNS_OF_LIFE, READ[-1])
 WRITE = (
     "/bin/tar", "--extract", "--directory=/v", *_KEPT, "--xattrs-include=*", "--preserve-permissions", "--same-owner",
     "--delay-directory-restore", *SIGNS_OF_LIFE,
 )  # fmt: skip
-# What was written is read again in the same container.
-WRITE_AND_DIGEST = ("/bin/sh", "-c", f"{shlex.join(WRITE)} && exec {shlex.join(DIGEST)}")
+# A smaller archive is held here until all of it came: it is written by a shell that can write others behind it.
+_SMALL = 1 << 20
+# Sockets, that two names are one FIFO, and flags that keep a file from being changed.
+_LEFT_OUT = (
+    r"cd DIRECTORY && { find . -type s -printf 'socket %P\n' -o -type p -links +1 -printf 'one name of the FIFO %P\n'; "
+    r"lsattr -Ra . 2>/dev/null | sed -n '/\/\.\.$/d; / \.\/.*\/\.$/d; s,^[-A-Za-z]*[ai][-A-Za-z]* \./\(.*\),flags of \1,p'; } | "
+    r"head -c 4096"
+)
+# A volume that changes is read so many times.
+_READINGS = 3
+_AT_WORK = ("running", "restarting")
 _NOT_FOUND = 404
 
 
@@ -54,17 +67,101 @@ def temporary(name: str, work: str = MOVING) -> str:
     return f"{work}{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
-def copy(source: Place, target: Place, what: Volume, work: str) -> tuple[str, str]:
-    """Fill a volume of a temporary name, and compare it with what left the source. Returns the digests of both sides.
+@dataclass(frozen=True)
+class Copied:
+    """A volume under its temporary name. sent, arrived: digests of what left the source, and of what is at the target.
 
-    work: that name.
+    left: what no archive carries, in words.
     """
+
+    sent: str
+    arrived: str
+    left: tuple[str, ...] = ()
+
+
+class InUse(CommandFailed):
+    """A volume was written to while it was copied. writers: containers that can write to it, by name; none where others did."""
+
+    def __init__(self, doing: str, writers: Sequence[str]) -> None:
+        several = "" if len(writers) == 1 else "s"
+        reason = f"container{several} {_quoted(writers)} can write to it" if writers else "it changes while it is read"
+        remedy = "Stop what writes to it, or set O(pause=true), and run again."
+        super().__init__(doing, reason, remedy)
+        self.writers = tuple(writers)
+
+
+def copy(source: Place, target: Place, what: Volume, work: str) -> Copied:
+    """Fill a volume of a temporary name, and compare it with what left the source. work: that name. Raises InUse."""
     doing, meter = doing_with(what), Meter(what.name, what.size or 0)
-    with reading(source, what.name, doing) as pieces:
-        digests = receive(target, what, work, pieces, meter)
-    verify(target, what, work, digests, lambda: contents(source, what.name, doing))
+    found = settled(doing, lambda: _copied(source, target, what, work, meter), lambda: writers(source, what.name, doing))
+    verify(target, what, work, found, lambda: contents(source, what.name, doing))
     meter.done()
-    return digests
+    return found
+
+
+def settled(doing: str, copied: Callable[[], tuple[Copied, str]], writers: Callable[[], Sequence[str]]) -> Copied:
+    """Return a copy of what did not change meanwhile. Raises InUse.
+
+    copied: makes one, and returns the digest of another reading of the source, too. Two readings that are equal, the second one
+    begun after the first, are what it held in between.
+    """
+    for _attempt in range(_READINGS):
+        found, again = None, ""
+        with contextlib.suppress(Changed):
+            found, again = copied()
+        if names := writers():
+            raise InUse(doing, names)
+        if found and again == found.sent:
+            return found
+    raise InUse(doing, ())
+
+
+def _copied(source: Place, target: Place, what: Volume, work: str, meter: Meter) -> tuple[Copied, str]:
+    """Copy a volume once. Returns another reading's digest, too, made while the target reads what it has written."""
+    doing, again = doing_with(what), list[Future[tuple[str, tuple[str, ...]]]]()
+    with ThreadPoolExecutor(1) as pool, reading(source, what.name, doing) as pieces:
+
+        def passing() -> Iterator[memoryview]:
+            yield from pieces
+            again.append(pool.submit(lambda: (digest(source, what.name, doing), left_out(source, what.name, doing))))
+
+        found = receive(target, what, work, passing(), meter)
+        now, left = again[0].result()
+    return replace(found, left=left), now
+
+
+def writers(place: Place, name: str, doing: str) -> list[str]:
+    """Return the names of running containers that can write to a volume: they mount it, or its directory."""
+    with place.side.trouble(doing):
+        found = _volume(place, name, doing)
+        device = (found.get("Options") or {}).get("device")
+        places = [PurePosixPath(str(one)) for one in (found["Mountpoint"], device) if one]
+        there = place.side.api.objects("/containers/json?all=1", "Id", "State")
+    at_work = [one for one in there if one["State"] in _AT_WORK and (one.get("Labels") or {}).get(LABEL) != HELPER]
+    return sorted(_name(one) for one in at_work if any(_writes(mount, name, places) for mount in one.get("Mounts") or ()))
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    return str(next(iter(container.get("Names") or ()), container["Id"][:12])).lstrip("/")
+
+
+def _writes(mount: Mapping[str, Any], name: str, places: Iterable[PurePosixPath]) -> bool:
+    """Whether a mount lets a container write to a volume. places: the directories of its data."""
+    if not mount.get("RW"):
+        return False
+    source = PurePosixPath(str(mount.get("Source") or ""))
+    return mount.get("Name") == name or any(source.is_relative_to(one) or source == one.parent for one in places)
+
+
+def left_out(place: Place, name: str, doing: str) -> tuple[str, ...]:
+    """Return what of a volume no archive carries, in words; of many things the first."""
+    with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
+        text = shell.run(_LEFT_OUT.replace("DIRECTORY", directory), doing)
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{one}'" for one in names)
 
 
 def doing_with(what: Volume) -> str:
@@ -72,8 +169,8 @@ def doing_with(what: Volume) -> str:
     return f"copy volume '{what.name}'"
 
 
-def receive(target: Place, what: Volume, work: str, pieces: Iterable[memoryview | bytes], meter: Meter) -> tuple[str, str]:
-    """Fill the volume of a temporary name out of an archive. Returns the digests of what came, and of what is in it then."""
+def receive(target: Place, what: Volume, work: str, pieces: Iterable[memoryview | bytes], meter: Meter) -> Copied:
+    """Fill the volume of a temporary name out of an archive."""
     sent = hashlib.blake2b()
 
     def passing() -> Iterator[memoryview | bytes]:
@@ -83,59 +180,140 @@ def receive(target: Place, what: Volume, work: str, pieces: Iterable[memoryview 
             yield piece
 
     arrived = fill(target, work, {LABEL: what.name}, passing(), doing_with(what))
-    return sent.hexdigest(), arrived
+    return Copied(sent.hexdigest(), arrived)
 
 
-def verify(target: Place, what: Volume, work: str, digests: tuple[str, str], at_source: Callable[[], Contents]) -> None:
+def verify(target: Place, what: Volume, work: str, found: Copied, at_source: Callable[[], Contents]) -> None:
     """Compare a copy with its original, which is read once more where it must be. Raises NotVerified."""
-    sent, arrived = digests
     # File systems that see holes in other places make another archive of the same files.
-    if arrived != sent and at_source() != contents(target, work, doing_with(what)):
+    if found.arrived != found.sent and at_source() != contents(target, work, doing_with(what)):
         reason = "what arrived is not what the source has"
         raise NotVerified(f"verify the copy of volume '{what.name}'", reason, "Run again: it is copied again.")
 
 
-def reading(source: Place, name: str, doing: str) -> contextlib.AbstractContextManager[Iterator[memoryview]]:
+@contextlib.contextmanager
+def reading(source: Place, name: str, doing: str) -> Iterator[Iterator[memoryview]]:
     """Give a volume's archive, piece by piece."""
-    return reading_mount(source, volume(name, read_only=True), doing)
+    with _opened(source, name, doing) as (shell, directory):
+        yield _archive(source, shell, directory, doing)
 
 
 @contextlib.contextmanager
 def reading_mount(source: Place, mount: Mapping[str, Any], doing: str) -> Iterator[Iterator[memoryview]]:
     """Give the archive of what is at /v, piece by piece."""
-
-    def pieces() -> Iterator[memoryview]:
+    with contextlib.ExitStack() as opened:
         with source.side.trouble(doing):
-            reader.start()
-            yield from reader.output()
-            reader.end(doing)
+            container = opened.enter_context(source.image.container(mount))
+            shell = opened.enter_context(container.shell())
+        yield _archive(source, shell, "/v", doing)
 
+
+def _archive(source: Place, shell: Shell, directory: str, doing: str) -> Iterator[memoryview]:
     with source.side.trouble(doing):
-        reader = Helper(source.image, READ, [mount])
-    with contextlib.closing(reader):
-        yield pieces()
+        shell.begin(_in(READ, directory))
+        yield from shell.output()
+        shell.end(doing)
+
+
+def _in(program: Sequence[str], directory: str) -> str:
+    """Return a command that reads or writes a directory."""
+    return shlex.join(f"--directory={directory}" if word == "--directory=/v" else word for word in program)
+
+
+@contextlib.contextmanager
+def _opened(place: Place, name: str, doing: str, *, read_only: bool = True) -> Iterator[tuple[Shell, str]]:
+    """Yield a shell of a helper that has a volume, and the directory of the volume there. It never makes the volume."""
+    with contextlib.ExitStack() as opened:
+        with place.side.trouble(doing):
+            found = _volume(place, name, doing)
+            path, container, directory = PurePosixPath(str(found["Mountpoint"])), None, f"/d/{name}/_data"
+            if found.get("Driver") == "local" and not found.get("Options") and path.parts[-2:] == (name, "_data"):
+                container = _kept(place, helper.directory(str(path.parent.parent), read_only=read_only), directory, doing)
+            if container is None:
+                container, directory = opened.enter_context(_mounted(place, name, doing)), "/v"
+            shell = opened.enter_context(container.shell())
+        try:
+            yield shell, directory
+        except CommandFailed as failure:
+            if "rc" in failure.context:
+                with place.side.trouble(doing):
+                    _volume(place, name, doing)
+            raise
+
+
+def _volume(place: Place, name: str, doing: str) -> dict[str, Any]:
+    try:
+        return place.side.api.object(f"/volumes/{quote(name)}", "Mountpoint")
+    except Refused as refused:
+        if refused.status != _NOT_FOUND:
+            raise
+        raise _removed(doing) from refused
+
+
+def _removed(doing: str) -> CommandFailed:
+    return CommandFailed(doing, "it was removed meanwhile", "Run again.")
+
+
+def _kept(place: Place, mount: Mapping[str, Any], directory: str, doing: str) -> Container | None:
+    """Return the container of all volumes; None where it does not have this one, as in an engine whose machine is hidden."""
+    try:
+        with place.image.container(mount) as container, container.shell() as shell:
+            there = shell.run(f"[ -d {directory} ] && [ ! -L {directory} ] && echo yes || echo no", doing)
+            return container if there.strip() == "yes" else None
+    except Refused:
+        return None
+
+
+@contextlib.contextmanager
+def _mounted(place: Place, name: str, doing: str) -> Iterator[Container]:
+    """Yield a container with a volume of its own. An engine makes a volume for a mount that was removed: that one goes again."""
+    mark = secrets.token_hex(16)
+
+    def check() -> None:
+        if (_volume(place, name, doing).get("Labels") or {}).get(MADE) == mark:
+            raise _Made
+
+    try:
+        with place.image.container(helper.volume(name, mark), check) as container:
+            yield container
+    except _Made:
+        remove(place, name)
+        raise _removed(doing) from None
+
+
+class _Made(Exception):
+    """The engine made a volume for a mount."""
 
 
 def fill(target: Place, name: str, labels: Mapping[str, str], pieces: Iterable[memoryview | bytes], doing: str) -> str:
     """Make a volume, in place of one of that name, out of an archive. Returns the digest of what is in it then."""
-    with contextlib.ExitStack() as opened:
+    with target.side.trouble(doing):
+        remove(target, name)
+        target.side.api.ask("POST", "/volumes/create", {"Name": name, "Labels": dict(labels)})
+    rest, small = iter(pieces), bytearray()
+    whole = not any(_more(small, piece) for piece in rest)
+    with _opened(target, name, doing, read_only=False) as (shell, directory):
         with target.side.trouble(doing):
-            remove(target, name)
-            target.side.api.ask("POST", "/volumes/create", {"Name": name, "Labels": dict(labels)})
-            writer = Helper(target.image, WRITE_AND_DIGEST, [volume(name, read_only=False)], stdin=True)
-            opened.callback(writer.close)
-            writer.start()
-        for piece in pieces:
+            # What was written is read again at once.
+            shell.begin(f"{_in(WRITE, directory)} && {_in(DIGEST, directory)}", len(small) if whole else None)
+            shell.feed(small, doing)
+        for piece in rest:
             with target.side.trouble(doing):
-                writer.feed(piece, doing)
+                shell.feed(piece, doing)
         with target.side.trouble(doing):
-            return digest_in(writer.fed(doing), doing)
+            return digest_in(shell.fed(doing), doing)
+
+
+def _more(small: bytearray, piece: memoryview | bytes) -> bool:
+    """Whether an archive, to which a piece is added, is not small any more."""
+    small += piece
+    return len(small) > _SMALL
 
 
 def digest(place: Place, name: str, doing: str) -> str:
     """Return the digest of a volume's archive, which is made and digested beside it."""
-    with place.side.trouble(doing):
-        return digest_in(run(place.image, doing, DIGEST, [volume(name, read_only=True)]), doing)
+    with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
+        return digest_in(shell.run(_in(DIGEST, directory), doing), doing)
 
 
 def digest_in(text: str, doing: str) -> str:
