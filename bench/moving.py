@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.file import ManifestFile
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import PACK
 
-from bench.measure import Row, compare
+from bench.measure import Row as Measured
+from bench.measure import compare
 from tests.support.migration.engines import Engines, docker, place_of, two_engines, wipe
 from tests.support.migration.made_images import Layer, archive
 from tests.support.migration.trees import many_files, sparse_file
@@ -18,12 +25,16 @@ from tests.support.migration.trees import many_files, sparse_file
 MIB = 1 << 20
 IMAGES = [f"app:{number}" for number in range(12)]
 VOLUMES = [f"volume-{number}" for number in range(10)]
+EMPTY = [f"empty-{number}" for number in range(200)]
+LARGE_BYTES, FILES, NOTES = 1 << 30, 100_000, 400
 # At least 0.9 of the other's speed, although copies are read again and compared.
 NEARLY_AS_FAST = 1.11
+# One volume: the source is read twice and the target once, where the other reads once.
+TWICE, HALF_AS_LONG_AGAIN = 2.0, 1.5
 PAIRS = 3
 
 
-def rows() -> list[Row]:
+def rows() -> list[Measured]:
     """Fill one engine, and move to another one again and again."""
     # Notes of what was copied belong to the home of this run.
     with two_engines() as engines, TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
@@ -45,9 +56,18 @@ def rows() -> list[Row]:
         def save_and_load() -> None:
             _piped(f"docker -H {engines.source.host} save {' '.join(IMAGES)} | docker -H {engines.target.host} load")
 
-        def tar_and_tar() -> None:
-            for name in VOLUMES:
-                _tar(engines, name)
+        def volumes(*names: str) -> Callable[[], object]:
+            return lambda: engines.move(images=[], volumes=list(names))
+
+        def tar_and_tar(*names: str) -> Callable[[], None]:
+            def copy() -> None:
+                for name in names:
+                    _tar(engines, name)
+
+            return copy
+
+        def pair(name: str, goal: float, ours: Callable[[], object], other: Callable[[], object]) -> Measured:
+            return compare(name, goal, ours, other, before=empty, pairs=PAIRS)
 
         return [
             compare("images / docker save | docker load", NEARLY_AS_FAST, move_images, save_and_load, before=empty, pairs=PAIRS),
@@ -55,14 +75,11 @@ def rows() -> list[Row]:
             compare(
                 "images, 80 % of them there / the same", NEARLY_AS_FAST, move_images, save_and_load, before=with_base, pairs=PAIRS
             ),
-            compare(
-                "10 volumes / tar | tar in containers",
-                NEARLY_AS_FAST,
-                lambda: engines.move(images=[]),
-                tar_and_tar,
-                before=empty,
-                pairs=PAIRS,
-            ),
+            pair("10 volumes / tar | tar in containers", NEARLY_AS_FAST, volumes("volume-*"), tar_and_tar(*VOLUMES)),
+            pair("1 GiB that does not compress / tar | tar in containers", TWICE, volumes("large"), tar_and_tar("large")),
+            pair("100,000 files / tar | tar in containers", HALF_AS_LONG_AGAIN, volumes("files"), tar_and_tar("files")),
+            pair("200 empty volumes / 20 of them by tar | tar", 1.0, volumes("empty-*"), tar_and_tar(*EMPTY[:20])),
+            compare("400 images noted / 400 lines synced", TWICE, _noted(Path(home)), _synced(Path(home)), pairs=PAIRS),
         ]
 
 
@@ -77,6 +94,38 @@ def _fill(engines: Engines) -> None:
         many_files(place, 500)
         (place / "data").write_bytes(random.Random(number).randbytes(30 * MIB))  # noqa: S311 - not for secrets
         sparse_file(place / "sparse", 64 * MIB, 0, 32 * MIB)
+    for name in ("large", "files", *EMPTY):
+        docker(engines.source, "volume", "create", name)
+    with (place_of(engines.source, "large") / "data").open("wb") as file:
+        for _ in range(LARGE_BYTES // MIB):
+            file.write(os.urandom(MIB))
+    many_files(place_of(engines.source, "files"), FILES)
+
+
+def _noted(place: Path) -> Callable[[], None]:
+    """Return what notes images one by one, as moves of single images do."""
+
+    def note() -> None:
+        manifest = ManifestFile("a source", "a target", {"HOME": str(place), "XDG_STATE_HOME": str(place / "state")})
+        manifest.path.unlink(missing_ok=True)
+        for number in range(NOTES):
+            reading = Reading(hashlib.sha256(b"%d" % number).hexdigest())
+            manifest.append(Row(Thing(Kind.IMAGE, f"registry.example/app:{number}"), Fate.MOVED, reading, reading))
+
+    return note
+
+
+def _synced(place: Path) -> Callable[[], None]:
+    """Return what appends as many lines of that size to a file, and syncs each."""
+
+    def write() -> None:
+        with (place / "lines").open("wb") as file:
+            for _ in range(NOTES):
+                file.write(b"x" * 300 + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+
+    return write
 
 
 def _tools(host: str) -> None:

@@ -166,7 +166,7 @@ class Exchange:
         except OSError as error:
             raise _silent(error, self.seconds) from error
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send a piece of an uploaded archive. Raises Refused where the engine has answered instead of taking it."""
         try:
             if data:

@@ -25,7 +25,7 @@ def save_images(source: Side, step: SaveImages, place: Path) -> None:
     meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))
     with archive.written(place, step.file) as part, new_file(part) as opened, source.trouble(str(step)):
 
-        def write(piece: bytes) -> None:
+        def write(piece: bytes | memoryview) -> None:
             opened.write(piece)
             found.update(piece)
 

@@ -23,9 +23,10 @@ from ..engines import engine_from, free_bytes, silence_from
 from ..model import LABEL, RESTORING, Sweep, Unpause, Volume
 from ..record import Record
 from ..transfer import volumes
-from ..transfer.contents import Contents, Pieces, contents_of
+from ..transfer.contents import Contents, contents_of
 from ..transfer.helper import sweep
 from ..transfer.sides import Meter
+from ..transfer.tar import Archive
 from .model import ARCHIVE, Found, Keep, Kept, Restore, Wish, kept_in, parts_in
 from .plan import plan_snapshots
 
@@ -145,7 +146,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
 
         with naming_files(doing), volumes.reading(self.place, volume.name, doing) as pieces, path.open("xb") as file:
             try:
-                contents = contents_of(Pieces(passing(pieces, file)))
+                contents = contents_of(Archive(passing(pieces, file)))
             except ValueError as error:
                 raise NotVerified(doing, str(error), "Run again: it is read again.") from error
             file.flush()

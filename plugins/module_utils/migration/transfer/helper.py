@@ -116,10 +116,15 @@ class HelperImage:
         if mount["Target"] == _KEPT:
             yield self._kept(mount)
             return
-        with contextlib.closing(Container(self.api, self.make(), mount)) as container:
+        container = Container(self.api, self.make(), mount)
+        try:
             check()
             container.start()
             yield container
+        finally:
+            # A run that follows removes what stays.
+            with contextlib.suppress(Silent):
+                container.remove()
 
     def _kept(self, mount: Mapping[str, Any]) -> Container:
         key = json.dumps(mount)
@@ -136,12 +141,13 @@ class HelperImage:
 
     def remove(self) -> None:
         """Remove the image and its containers, if they were made. A run that follows removes what stays."""
-        for one in self._containers.values():
-            one.close()
-        self._containers.clear()
-        if self.id:
-            with contextlib.suppress(Silent, Refused):
-                self.api.ask("DELETE", f"/images/{self.id}?force=1")
+        # An engine that is silent is asked once.
+        with contextlib.suppress(Silent):
+            while self._containers:
+                self._containers.popitem()[1].remove()
+            if self.id:
+                with contextlib.suppress(Refused):
+                    self.api.ask("DELETE", f"/images/{self.id}?force=1")
 
 
 class Container:
@@ -170,12 +176,11 @@ class Container:
         else:
             self._idle.append(shell)
 
-    def close(self) -> None:
-        """End what runs in it, finished or not, and remove it."""
+    def remove(self) -> None:
+        """End what runs in it, finished or not, and remove it. Raises Silent."""
         for one in self._idle:
             one.close()
-        # A run that follows removes what stays.
-        with contextlib.suppress(Silent, Refused):
+        with contextlib.suppress(Refused):
             self.api.ask("DELETE", f"/containers/{self.id}?force=1")
 
 
@@ -328,10 +333,10 @@ def _ours(one: Mapping[str, Any]) -> bool:
     return (one.get("Labels") or {}).get(LABEL) == HELPER
 
 
-def volume(name: str, mark: str) -> dict[str, Any]:
-    """Return a mount of a volume at /v, which is only read. mark: a label for it, should the engine make it for the mount."""
+def volume(name: str, mark: str, *, read_only: bool) -> dict[str, Any]:
+    """Return a mount of a volume at /v. mark: a label for it, should the engine make it for the mount."""
     options = {"NoCopy": True, "Labels": {MADE: mark}}
-    return {"Type": "volume", "Source": name, "Target": "/v", "ReadOnly": True, "VolumeOptions": options}
+    return {"Type": "volume", "Source": name, "Target": "/v", "ReadOnly": read_only, "VolumeOptions": options}
 
 
 def directory(path: str, *, read_only: bool = False) -> dict[str, Any]:

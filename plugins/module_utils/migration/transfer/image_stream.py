@@ -14,12 +14,9 @@ from typing import Any
 
 from ...docker.engine import Silent
 from ...docker.stream import PIECE
+from .tar import END, Archive, Broken, Entry, entries
 
-_BLOCK = 512
-_END = bytes(_BLOCK)
 _BLOBS = "blobs/sha256/"
-# Headers of tar that say something about the file behind them.
-_ABOUT_THE_NEXT = b"xgLK"
 _LIST = "manifest.json"
 _LONGEST_LIST = 16 << 20
 
@@ -33,68 +30,44 @@ class Passed:
     layers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def pass_on(
-    read: Callable[[int], bytes], write: Callable[[bytes], object], known: Collection[str], on_bytes: Callable[[int], object]
-) -> Passed:
+Write = Callable[[bytes | memoryview], object]
+
+
+def pass_on(read: Callable[[int], bytes], write: Write, known: Collection[str], on_bytes: Callable[[int], object]) -> Passed:
     """Pass an archive of images on, but for known blobs ("sha256:..."). Raises Silent for one that ends too early."""
-    source, passed, before = _Source(read), Passed(), b""
-    while (header := source.exactly(_BLOCK)) != _END:
-        size = _size(header)
-        padded = -(-size // _BLOCK) * _BLOCK
-        on_bytes(_BLOCK + padded)
-        if header[156:157] in _ABOUT_THE_NEXT:
-            before += header + b"".join(source.pieces(padded))
-            continue
-        name = header[:100].rstrip(b"\0").decode(errors="replace")
-        blob = f"sha256:{name.removeprefix(_BLOBS)}" if name.startswith(_BLOBS) and size else ""
-        if blob in known:
-            for _piece in source.pieces(padded):
-                pass
-            passed.left_out += padded
-        else:
-            keep = list[bytes]() if name == _LIST and size < _LONGEST_LIST else None
-            write(before + header)
-            for piece in source.pieces(padded):
-                write(piece)
-                if keep is not None:
-                    keep.append(piece)
-            passed.sent += padded
-            if keep is not None:
-                passed.layers = _layers(b"".join(keep)[:size])
-        before = b""
-    write(_END + _END)
-    source.drain()
+
+    def pieces() -> Iterator[bytes]:
+        while piece := read(PIECE):
+            on_bytes(len(piece))
+            yield piece
+
+    passed, archive = Passed(), Archive(pieces())
+    try:
+        for entry in entries(archive):
+            _pass(archive, entry, write, known, passed)
+    except Broken as error:
+        raise Silent(str(error)) from error
+    write(END + END)
     return passed
 
 
-class _Source:
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self.read = read
-
-    def pieces(self, size: int) -> Iterator[bytes]:
-        """Yield exactly so many bytes."""
-        while size:
-            piece = self.read(min(size, PIECE))
-            if not piece:
-                raise Silent("it hung up in the middle of an archive")
-            size -= len(piece)
-            yield piece
-
-    def exactly(self, size: int) -> bytes:
-        return b"".join(self.pieces(size))
-
-    def drain(self) -> None:
-        while self.read(PIECE):
+def _pass(archive: Archive, entry: Entry, write: Write, known: Collection[str], passed: Passed) -> None:
+    name = entry.header[:100].rstrip(b"\0").decode(errors="replace")
+    blob = f"sha256:{name.removeprefix(_BLOBS)}" if name.startswith(_BLOBS) and entry.stored else ""
+    if blob in known:
+        for _piece in archive.pieces(entry.padded):
             pass
-
-
-def _size(header: bytes) -> int:
-    """Return the size of a file: octal digits, or, from 8 GiB on, a number in base 256."""
-    field_ = header[124:136]
-    try:
-        return int.from_bytes(field_[1:], "big") if field_[0] & 0x80 else int(field_.rstrip(b" \0") or b"0", 8)
-    except ValueError:
-        raise Silent("what it sends is not an archive") from None
+        passed.left_out += entry.padded
+        return
+    keep = list[memoryview]() if name == _LIST and entry.stored < _LONGEST_LIST else None
+    write(entry.before + entry.header)
+    for piece in archive.pieces(entry.padded):
+        write(piece)
+        if keep is not None:
+            keep.append(piece)
+    passed.sent += entry.padded
+    if keep is not None:
+        passed.layers = _layers(b"".join(keep)[: entry.stored])
 
 
 def _layers(text: bytes) -> dict[str, tuple[str, ...]]:

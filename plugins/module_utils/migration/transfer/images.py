@@ -59,7 +59,7 @@ def receive(
     with target.trouble(what):
         upload = target.api.upload("POST", "/images/load?quiet=1")
 
-    def write(piece: bytes) -> None:
+    def write(piece: bytes | memoryview) -> None:
         with target.trouble(what):
             upload.write(piece)
 

@@ -230,7 +230,7 @@ def _opened(place: Place, name: str, doing: str, *, read_only: bool = True) -> I
             if found.get("Driver") == "local" and not found.get("Options") and path.parts[-2:] == (name, "_data"):
                 container = _kept(place, helper.directory(str(path.parent.parent), read_only=read_only), directory, doing)
             if container is None:
-                container, directory = opened.enter_context(_mounted(place, name, doing)), "/v"
+                container, directory = opened.enter_context(_mounted(place, name, doing, read_only=read_only)), "/v"
             shell = opened.enter_context(container.shell())
         try:
             yield shell, directory
@@ -265,7 +265,7 @@ def _kept(place: Place, mount: Mapping[str, Any], directory: str, doing: str) ->
 
 
 @contextlib.contextmanager
-def _mounted(place: Place, name: str, doing: str) -> Iterator[Container]:
+def _mounted(place: Place, name: str, doing: str, *, read_only: bool) -> Iterator[Container]:
     """Yield a container with a volume of its own. An engine makes a volume for a mount that was removed: that one goes again."""
     mark = secrets.token_hex(16)
 
@@ -274,7 +274,7 @@ def _mounted(place: Place, name: str, doing: str) -> Iterator[Container]:
             raise _Made
 
     try:
-        with place.image.container(helper.volume(name, mark), check) as container:
+        with place.image.container(helper.volume(name, mark, read_only=read_only), check) as container:
             yield container
     except _Made:
         remove(place, name)
