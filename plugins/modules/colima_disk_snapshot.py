@@ -23,7 +23,9 @@ options:
     type: str
     required: true
   name:
-    description: Name of the snapshot. One that is there already stays as it is.
+    description:
+      - Name of the snapshot. One that is there already stays as it is.
+      - With O(state=restored), also what RV(deleted) lists, which is brought back. What has its place then makes room for it.
     type: str
     required: true
   directory:
@@ -43,6 +45,13 @@ options:
     description: The profile's name once more, to let V(restored) overwrite a disk that is something else now.
     type: str
     default: ""
+  keep_deleted:
+    description:
+      - For how many days what O(state=restored) overwrites is set aside, as it is. C(playbooks/restore.yml) brings
+        it back until then, and it takes its room until then.
+      - With V(0) it is deleted at once, as it is where it is not on the disk of the VMs.
+    type: float
+    default: 7
 seealso:
   - module: laptop.containers.colima_profile
 """
@@ -87,6 +96,18 @@ snapshots:
       type: int
     digest:
       description: A digest of size and content.
+      type: str
+deleted:
+  description: What was deleted of the profile, and can be brought back.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name to give as O(name).
+      type: str
+    until:
+      description: The day on which it is removed for good.
       type: str
 """
 

@@ -309,6 +309,14 @@ options:
     description: With state V(absent), also destroy the data disk of the profiles in O(confirm_data_loss).
     type: bool
     default: false
+  keep_deleted:
+    description:
+      - For how many days a VM that is deleted with its data is set aside, as it is. C(playbooks/restore.yml) brings
+        it back until then, and it takes its room until then.
+      - With V(0) it is deleted at once, as it is where it is not on the disk of the VMs.
+    type: float
+    default: 7
+    version_added: 0.2.0
   timeout:
     description: Seconds that one start may take. After it the state is unknown; nothing is deleted, the next run repairs it.
     type: int

@@ -89,6 +89,13 @@ options:
     type: list
     elements: str
     default: []
+  keep_deleted:
+    description:
+      - For how many days a VM that O(phase=retire) removes is set aside, as it is. C(playbooks/restore.yml) brings
+        it back until then, and it takes its room until then.
+      - With V(0) it is deleted at once, as it is where it is not on the disk of the VMs.
+    type: float
+    default: 7
   unattended:
     description:
       - Whether no one sees the plan first. Then a move that would leave something behind in the old VM is refused, and for a

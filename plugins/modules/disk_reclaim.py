@@ -56,6 +56,14 @@ options:
     description: Whether the VMs give unused blocks back to the laptop.
     type: bool
     default: true
+  deleted:
+    description:
+      - Whether what was deleted and can still be brought back goes as well, of all profiles (V(all)), or only what was kept for
+        its time (V(expired)).
+    type: str
+    choices: [expired, all]
+    default: expired
+    version_added: 0.2.0
 seealso:
   - module: laptop.containers.colima_profile
 """

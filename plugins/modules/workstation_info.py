@@ -203,7 +203,7 @@ checks:
         - "C(leftovers.docker_desktop), whether Docker Desktop is installed beside the workstation."
         - "C(leftovers.profile), whether there are profiles that the settings do not have."
         - "C(leftovers.disk), whether a data disk belongs to no profile, and what it takes."
-        - "C(leftovers.kept), whether the old VM of a move to another runtime is still kept, and what it takes."
+        - "C(leftovers.kept), whether a VM is kept after a move or a deletion, and what it takes."
         - "C(leftovers.context), whether docker contexts lead to profiles that are gone."
         - "C(leftovers.kube_context), whether kube contexts lead to profiles that are gone."
         - "C(leftovers.notes), whether the collection's own notes can be read."

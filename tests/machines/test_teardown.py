@@ -21,6 +21,6 @@ def test_teardown_keeps_the_data_and_takes_it_only_by_name(laptop: Machines) -> 
     # Only this one: tests before may have grown the other's disk.
     laptop.converge({**DOCKER, "binfmt": False, "mounts": [{"location": "none"}]})
     assert laptop.inside("docker-buildx", "sudo", "cat", "/var/lib/docker/marker").strip() == "mine"
-    wanted = {"colima_delete_data": True, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
+    wanted = {"colima_delete_data": True, "colima_keep_deleted": 0, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
     laptop.play("playbooks/teardown.yml", "-e", json.dumps(wanted))
     assert list((laptop.paths.lima / "_disks").iterdir()) == []

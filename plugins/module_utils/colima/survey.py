@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from ..core.errors import RefusedStep
-from ..core.plan import Plan, merge
+from ..core.plan import Plan, Step, merge
 from ..core.system.together import together
+from .client.kept import Kept
 from .client.programs import Colima
 from .model.config import Host
 from .model.desired import Desired, Limits, Policy, Refusal
@@ -47,10 +48,18 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Expire(Step):
+    """Remove for good what was set aside in place of a deletion. name: of its directory."""
+
+    name: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
 class Survey(Plan):
-    """The plan for all profiles together, with the plan of each."""
+    """The plan for all profiles together, with the plan of each. expired: what was deleted long ago, and goes for good."""
 
     profiles: tuple[ProfilePlan, ...] = ()
+    expired: tuple[Expire, ...] = ()
 
     @property
     def stands_still(self) -> bool:
@@ -75,20 +84,30 @@ def plan_all(reading: Reading, request: Request) -> Survey:
     if not reading.installed and not any(plan.shown for plan in plans):
         # Only notes of our own: they wait for a colima.
         plans = tuple(replace(plan, actions=()) for plan in plans)
-    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *warnings])
+    expired = tuple(map(expire, reading.snapshot.expired))
+    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *warnings], expired)
 
 
-def _shown(plans: tuple[ProfilePlan, ...], refusals: Sequence[Refusal], warnings: Sequence[str]) -> Survey:
+def expire(kept: Kept) -> Expire:
+    """Return the step that removes for good what was set aside in place of a deletion."""
+    return Expire("remove", f"what was deleted as '{kept.name}'", f"it was kept until {kept.lasts}", name=kept.name)
+
+
+def _shown(
+    plans: tuple[ProfilePlan, ...], refusals: Sequence[Refusal], warnings: Sequence[str], expired: tuple[Expire, ...]
+) -> Survey:
     merged = merge(plan.public() for plan in plans)
+    actions = (action for phase in Phase for plan in plans for action in plan.actions if action.phase is phase)
     return Survey(
         # In the order in which they run.
-        steps=tuple(action for phase in Phase for plan in plans for action in plan.actions if action.phase is phase),
+        steps=(*expired, *actions),
         before=merged.before,
         after=merged.after,
         pending=merged.pending,
         warnings=(*merged.warnings, *warnings),
         refusals=tuple(RefusedStep(*refusal) for refusal in dict.fromkeys(refusals)),
         profiles=plans,
+        expired=expired,
     )
 
 

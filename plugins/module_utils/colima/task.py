@@ -25,6 +25,7 @@ from .carry_out.ready import (
     require_writable,
     wait_for_others,
 )
+from .client import kept
 from .client.at_work import Alone
 from .client.programs import Colima
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
@@ -60,6 +61,7 @@ class Profiles(Subject[Request, Reading]):
         },
         "confirm_data_loss": {"type": "list", "elements": "str", "default": []},
         "delete_data": {"type": "bool", "default": False},
+        "keep_deleted": {"type": "float", "default": 7},
         "timeout": {"type": "int", "default": 1800},
         "stall_timeout": {"type": "int", "default": 600},
         "host": {
@@ -131,7 +133,10 @@ class Profiles(Subject[Request, Reading]):
         if self.applied is not None:
             names = [str(one.name) for one in desired.desired]
             held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
-            return replace(survey(colima, desired, Facts(busy=dict.fromkeys(names, ""))), held=held)
+            after = survey(colima, desired, Facts(busy=dict.fromkeys(names, "")))
+            # What has expired meanwhile is left to the next run.
+            left = tuple(one for one in after.snapshot.expired if one.name in {gone.name for gone in self.planned.expired})
+            return replace(after, held=held, snapshot=replace(after.snapshot, expired=left))
         for one in desired.desired:
             colima.paths.check_socket_length(one.name, desired.host.system)
         reading = survey(colima, desired)
@@ -154,6 +159,9 @@ class Profiles(Subject[Request, Reading]):
         planned, request = cast(Survey, plan), self.request
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
+        for one in planned.expired:
+            kept.remove(self.colima.paths, one.name)
+            tell(str(one))
         with applier.telling(tell):
             if planned.stands_still:
                 applier.continue_all(planned.profiles)

@@ -43,7 +43,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Wish:
-    """What may go. Ages are in seconds; of containers 0 means none, and of volumes only those named."""
+    """What may go. Ages are in seconds; of containers 0 means none, and of volumes only those named.
+
+    deleted: also what was deleted and can still be brought back.
+    """
 
     images: str = "dangling"
     cache: str = "older"
@@ -51,6 +54,7 @@ class Wish:
     containers_age: float = 0.0
     volumes: frozenset[str] = frozenset()
     trim: bool = True
+    deleted: bool = False
 
 
 @dataclass(frozen=True)

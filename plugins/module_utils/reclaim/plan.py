@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from ..colima.client.kept import Kept
 from ..colima.model.state import ABSENT, EXISTS, RUNNING
+from ..colima.survey import expire
 from ..core.errors import InputError
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, merge, size_in_words
@@ -21,8 +23,17 @@ _NOUNS = {
 _MOST_NAMES = 3
 
 
-def plan_all(profiles: Iterable[Found], wish: Wish, now: float, others: Collection[str] = ()) -> Plan:
-    """Return the plan for all profiles. now: seconds since the epoch; others: further profiles of the laptop."""
+def plan_all(
+    profiles: Iterable[Found],
+    wish: Wish,
+    now: float,
+    others: Collection[str] = (),
+    deleted: Sequence[tuple[Kept, int]] = (),
+) -> Plan:
+    """Return the plan for all profiles.
+
+    now: seconds since the epoch; others: further profiles of the laptop; deleted: what can be brought back, and what it takes.
+    """
     seen = list(profiles)
     if seen and others and all(found.state == ABSENT for found in seen):
         # One of several may not have been made yet. Where none is there, but others are, the names are wrong.
@@ -30,7 +41,14 @@ def plan_all(profiles: Iterable[Found], wish: Wish, now: float, others: Collecti
         known = f"There are: {', '.join(others)}.{suggestion(name, others)}"
         return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "there is no such profile", known),))
     plan = merge(plan_profile(found, wish, now) for found in seen)
-    return replace(plan, warnings=(*plan.warnings, *_unknown_volumes([found for found in seen if found.state in EXISTS], wish)))
+    gone = tuple(expire(one) for one, _size in deleted if wish.deleted or one.until <= now)
+    stays = (
+        f"What was deleted as '{one.name}' takes {size_in_words(size)} until {one.lasts}. O(deleted=all) frees it now."
+        for one, size in deleted
+        if not wish.deleted and one.until > now
+    )
+    unknown = _unknown_volumes([found for found in seen if found.state in EXISTS], wish)
+    return replace(plan, steps=(*gone, *plan.steps), warnings=(*plan.warnings, *stays, *unknown))
 
 
 def _unknown_volumes(profiles: Sequence[Found], wish: Wish) -> Iterator[str]:

@@ -11,12 +11,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ..colima.client import kept
 from ..colima.client.at_work import Alone
+from ..colima.client.kept import Kept
 from ..colima.client.programs import Colima
 from ..colima.model.state import Current
 from ..colima.observe.builds import at_work
 from ..colima.observe.read import known_profiles, read
 from ..colima.observe.space import on_laptop, usages
+from ..colima.survey import Expire
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
 from ..core.errors import CommandFailed, WorkstationError
@@ -45,11 +48,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found, when, in seconds since the epoch, and which other profiles the laptop has."""
+    """What was found, when, in seconds since the epoch, and which other profiles the laptop has. deleted: with what it takes."""
 
     profiles: tuple[Found, ...]
     now: float
     others: tuple[str, ...] = ()
+    deleted: tuple[tuple[Kept, int], ...] = ()
 
 
 class Reclaimer(Subject[Asked, Reading]):
@@ -63,11 +67,14 @@ class Reclaimer(Subject[Asked, Reading]):
         "containers_older_than": {"type": "str", "default": ""},
         "volumes": {"type": "list", "elements": "str", "default": []},
         "trim": {"type": "bool", "default": True},
+        "deleted": {"type": "str", "choices": ["expired", "all"], "default": "expired"},
     }
     work = "free disk space in the profiles"
 
     # What was removed: what came meanwhile is not left over.
     removed: frozenset[str] | None = None
+    # When it was begun: what expires meanwhile is left to the next run.
+    now: float = 0.0
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Asked:
         """Return what may go, and where. Raises InputError."""
@@ -82,6 +89,7 @@ class Reclaimer(Subject[Asked, Reading]):
             duration_from(containers, "containers_older_than").total_seconds() if containers else 0.0,
             frozenset(params["volumes"]),
             params["trim"],
+            params["deleted"] == "all",
         )
         return Asked(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.wish)
 
@@ -99,7 +107,10 @@ class Reclaimer(Subject[Asked, Reading]):
         profiles = read(self.colima, desired.names).profiles
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
         others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
-        return Reading(tuple(found.values()), time.time(), tuple(others))
+        paths = self.colima.paths
+        deleted = tuple((one, kept.room_of(paths, one)) for one in kept.deleted(paths))
+        self.now = self.now or time.time()
+        return Reading(tuple(found.values()), self.now, tuple(others), deleted)
 
     def _ask(self, current: Current) -> Found:
         name, runtime = current.name, str(current.live.get("runtime") or "")
@@ -134,7 +145,7 @@ class Reclaimer(Subject[Asked, Reading]):
     def plan(self, desired: Asked, current: Reading) -> Plan:
         """Return what goes."""
         self.planned = {found.name: found for found in current.profiles}
-        return plan_all(current.profiles, desired.wish, current.now, current.others)
+        return plan_all(current.profiles, desired.wish, current.now, current.others, current.deleted)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, and tell what the laptop gets back."""
@@ -150,7 +161,9 @@ class Reclaimer(Subject[Asked, Reading]):
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
-        if isinstance(step, Trim):
+        if isinstance(step, Expire):
+            kept.remove(self.colima.paths, step.name)
+        elif isinstance(step, Trim):
             self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
         elif isinstance(step, Remove) and (disk := self._disk(step.name, self.before[step.name].runtime)):
             if step.kind is Kind.CACHE:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..colima.client.kept import Kept
 from ..colima_paths import Name
 from ..core.plan import Step
 from .kept import MANIFEST
@@ -34,27 +35,42 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Disk:
-    """A profile's data disk as it was found. digest: only where it is to be compared."""
+    """A profile's data disk as it was found. digest: only where it is to be compared. one_disk: it is on that of the VMs.
+
+    free: bytes of the laptop's disk.
+    """
 
     path: Path
     health: str
     exists: bool = False
     occupied: int = 0
     digest: str = ""
+    one_disk: bool = True
+    free: int = 0
 
 
 @dataclass(frozen=True)
 class Found:
-    """The disk, its complete snapshots, the oldest first, and what killed runs have left."""
+    """The disk, its complete snapshots, the oldest first, and what killed runs have left.
+
+    deleted: of the profile, and can come back. kept: names of its VMs that a move keeps. taken: the profile has a VM, or a part
+    of one.
+    """
 
     disk: Disk
     snapshots: tuple[Snapshot, ...] = ()
     partial: tuple[Path, ...] = ()
+    deleted: tuple[Kept, ...] = ()
+    kept: tuple[str, ...] = ()
+    taken: bool = True
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for. place: the profile's directory of snapshots. keep: how many, 0 for all. confirm: may be overwritten."""
+    """What is asked for. place: the profile's directory of snapshots. keep: how many, 0 for all. confirm: may be overwritten.
+
+    days: for which what is overwritten can come back.
+    """
 
     profile: Name
     name: str
@@ -62,6 +78,7 @@ class Wish:
     restore: bool = False
     keep: int = 0
     confirm: str = ""
+    days: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -73,9 +90,25 @@ class Make(Step):
 
 @dataclass(frozen=True)
 class Restore(Step):
-    """Let the disk be what it was in a snapshot."""
+    """Let the disk be what it was in a snapshot. days: for which what is on it now can come back."""
 
     snapshot: Snapshot = field(kw_only=True)
+    days: float = field(default=0.0, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Delete(Step):
+    """Set aside what the profile has, so that something else can take its place."""
+
+    days: float = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class BringBack(Step):
+    """Bring back what was deleted. days: for which a disk whose place it takes can come back."""
+
+    kept: Kept = field(kw_only=True)
+    days: float = field(default=0.0, kw_only=True)
 
 
 def snapshots_in(place: Path) -> Iterator[Snapshot]:

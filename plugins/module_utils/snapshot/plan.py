@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..colima.model.state import STOPPED
+from ..colima.client.kept import DELETED, Kept, grace
+from ..colima.model.state import ABSENT, STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
 from .kept import already_there, remove_left, remove_old, surplus, unknown
-from .model import Found, Make, Restore, Wish
+from .model import BringBack, Delete, Found, Make, Restore, Wish
 
 
 def plan_snapshot(found: Found, wish: Wish) -> Plan:
@@ -35,10 +36,13 @@ def _plan_make(found: Found, wish: Wish) -> Plan:
 
 
 def _plan_restore(found: Found, wish: Wish) -> Plan:
+    if gone := next((one for one in found.deleted if one.name == wish.name), None):
+        return _plan_bring_back(gone, found, wish)
     snapshot = next((one for one in found.snapshots if one.name == wish.name), None)
     what = f"restore the data disk of profile '{wish.profile}'"
     if snapshot is None:
-        return Plan(refusals=(unknown(what, wish.name, [one.name for one in found.snapshots]),))
+        known = [*(one.name for one in found.snapshots), *(one.name for one in found.deleted)]
+        return Plan(refusals=(unknown(what, wish.name, known),))
     if found.disk.digest == snapshot.digest:
         return Plan()
     if problem := _not_at_rest(found, wish, "restore"):
@@ -46,10 +50,56 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
     if wish.confirm != wish.profile.name:
         reason = "everything that is on it now would be lost"
         return Plan(refusals=(RefusedStep(what, reason, f"Take a snapshot of it, then run with E(confirm={wish.profile})."),))
-    detail = f"as of {snapshot.made}, {size_in_words(snapshot.occupied)}"
+    detail = f"as of {snapshot.made}, {size_in_words(snapshot.occupied)}; {_what_is_there(found, wish)}"
     target = f"the data disk of profile '{wish.profile}' from '{wish.name}'"
     shown = {"digest": found.disk.digest}, {"digest": snapshot.digest}
-    return Plan((Restore("restore", target, detail, snapshot=snapshot),), *shown)
+    return Plan((Restore("restore", target, detail, snapshot=snapshot, days=_days(found, wish)),), *shown)
+
+
+def _days(found: Found, wish: Wish) -> float:
+    return wish.days if found.disk.one_disk else 0.0
+
+
+def _what_is_there(found: Found, wish: Wish) -> str:
+    """Return what becomes of what is there now."""
+    if not wish.days:
+        return "what is there now is deleted"
+    if not found.disk.one_disk:
+        return "what is there now is deleted, as it is not on the disk of the VMs"
+    return f"of what is there now, {grace(wish.days, found.disk.free)}"
+
+
+def _plan_bring_back(gone: Kept, found: Found, wish: Wish) -> Plan:
+    """Return the steps that bring back what was deleted. What has its place now is set aside in its turn."""
+    until, days = f"it was kept until {gone.lasts}", _days(found, wish)
+    back = BringBack("bring back", f"'{gone.name}' of profile '{wish.profile}'", until, kept=gone, days=days)
+    if problem := _no_way_back(gone, found, wish):
+        return Plan(refusals=(problem,))
+    if not _makes_room(gone, found):
+        return Plan((back,))
+    if gone.is_disk:
+        return Plan((replace(back, detail=f"{until}; {_what_is_there(found, wish)}"),))
+    target = f"what profile '{wish.profile}' has now"
+    return Plan((Delete("delete", target, _what_is_there(found, wish), days=days), back))
+
+
+def _makes_room(gone: Kept, found: Found) -> bool:
+    """Whether something else has its place. Of one that is half on its way, what is there is its own."""
+    there = found.disk.exists if gone.is_disk else found.taken
+    return there and not gone.was and gone.state == DELETED
+
+
+def _no_way_back(gone: Kept, found: Found, wish: Wish) -> WorkstationError | None:
+    what, profile = f"bring back '{gone.name}'", f"profile '{wish.profile}'"
+    if gone.was in found.kept:
+        return RefusedStep(what, f"another VM is kept as '{gone.was}'", "Remove that with playbooks/move.yml.")
+    if not _makes_room(gone, found):
+        return None
+    if found.disk.health not in (STOPPED, ABSENT):
+        return RefusedStep(what, f"{profile} is {found.disk.health}", "Stop it with playbooks/stop.yml, and run again.")
+    if wish.confirm != wish.profile.name:
+        return RefusedStep(what, f"{profile} would make room for it", f"If it may, run with E(confirm={wish.profile}).")
+    return None
 
 
 def _not_at_rest(found: Found, wish: Wish, verb: str) -> WorkstationError | None:

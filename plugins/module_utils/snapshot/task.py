@@ -8,21 +8,26 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..colima.client import kept
 from ..colima.client.at_work import Alone
+from ..colima.client.kept import Kept
 from ..colima.client.programs import Colima
+from ..colima.model.desired import Limits
+from ..colima.model.options import check_days
 from ..colima.observe.read import read
-from ..colima_paths import parse_name, resolve
+from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import CommandFailed, NotVerified, naming_files
 from ..core.plan import Plan, Step, size_in_words
 from ..core.progress import tell
 from ..core.subject import Outcome, Subject
-from ..core.system.files import sync, write_atomically
+from ..core.system.files import room_at, write_atomically
 from . import sparse
 from .kept import MANIFEST, PART, Remove, begun, check, now, remove
-from .model import DISK, Disk, Found, Make, Restore, Snapshot, Wish, snapshots_in
+from .model import DISK, BringBack, Delete, Disk, Found, Make, Restore, Wish, snapshots_in
 from .plan import plan_snapshot
 
 _WAIT_SECONDS = 600.0
@@ -38,9 +43,13 @@ class DiskSnapshot(Subject[Wish, Found]):
         "keep": {"type": "int", "default": 0},
         "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
         "confirm": {"type": "str", "default": ""},
+        "keep_deleted": {"type": "float", "default": 7},
     }
     work = "look after snapshots of a data disk"
     look = "The profile was started meanwhile; stop it, and run again."
+
+    # What this run has brought back.
+    back: Kept | None = None
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what is asked for. Raises InputError."""
@@ -50,7 +59,8 @@ class DiskSnapshot(Subject[Wish, Found]):
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         place = Path(params["directory"]) / profile.name
         restore = params["state"] == "restored"
-        self.wish = Wish(profile, name, place, restore, params["keep"], params["confirm"])
+        days = check_days(params["keep_deleted"])
+        self.wish = Wish(profile, name, place, restore, params["keep"], params["confirm"], days)
         return self.wish
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
@@ -65,16 +75,23 @@ class DiskSnapshot(Subject[Wish, Found]):
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
         half = path.with_name(f"{path.name}{PART}")
         partial = (*desired.place.glob(f".*{PART}"), *([half] if half.exists() else []))
+        paths, name = self.colima.paths, desired.profile
+        taken = any(part.exists() for part in kept.homes(paths, name).values())
+        found = Found(Disk(path, current.health), snapshots, partial, kept.deleted(paths, name), _names(paths, name), taken)
         if not path.is_file():
-            return Found(Disk(path, current.health), snapshots, partial)
+            return found
         # One that is in use changes while it is read.
         compare = desired.restore and not current.live
         digest = sparse.digest(path) if compare else ""
-        return Found(Disk(path, current.health, True, sparse.occupied(path), digest), snapshots, partial)
+        one = path.stat().st_dev == paths.lima.stat().st_dev
+        disk = Disk(path, current.health, True, sparse.occupied(path), digest, one, room_at(paths.lima))
+        return replace(found, disk=disk)
 
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return the steps."""
         self.found = current
+        if self.back and self.back not in current.deleted:
+            return Plan()
         return plan_snapshot(current, desired)
 
     def apply(self, step: Step) -> None:
@@ -82,7 +99,11 @@ class DiskSnapshot(Subject[Wish, Found]):
         if isinstance(step, Make):
             self._make(step.path)
         elif isinstance(step, Restore):
-            self._restore(step.snapshot)
+            self._restore(step)
+        elif isinstance(step, Delete):
+            self._delete(step.days)
+        elif isinstance(step, BringBack):
+            self._bring_back(step)
         elif isinstance(step, Remove):
             remove(step.paths)
 
@@ -95,17 +116,29 @@ class DiskSnapshot(Subject[Wish, Found]):
             said = {"digest": digest, "bytes": disk.path.stat().st_size, "occupied_bytes": disk.occupied, "made": now()}
             write_atomically(part / MANIFEST, json.dumps({"profile": self.wish.profile.name, **said}, indent=1))
 
-    def _restore(self, snapshot: Snapshot) -> None:
-        target = self.found.disk.path
+    def _delete(self, days: float) -> None:
+        paths, name = self.colima.paths, self.wish.profile
+        if days:
+            kept.delete(paths, name, "", days)
+        else:
+            self.colima.delete(name, Limits().stop, data=True)
+
+    def _bring_back(self, step: BringBack) -> None:
+        paths, name, disk = self.colima.paths, self.wish.profile, self.found.disk
+        self.back = step.kept
+        if step.kept.is_disk and disk.exists:
+            kept.replace_disk(paths, name, disk.path, paths.kept / step.kept.name / "datadisk", step.days)
+        kept.bring_back(paths, name, step.kept)
+
+    def _restore(self, step: Restore) -> None:
+        snapshot, target = step.snapshot, self.found.disk.path
         new = target.with_name(f"{target.name}{PART}")
         new.unlink(missing_ok=True)
         try:
             self._copied(self.wish.place / snapshot.name / DISK, new, str(target))
             self._check(new, snapshot.digest, f"restore snapshot '{snapshot.name}'")
             new.chmod(target.stat().st_mode & 0o777)
-            sync(new)
-            new.replace(target)
-            sync(target.parent)
+            kept.replace_disk(self.colima.paths, self.wish.profile, target, new, step.days)
         finally:
             new.unlink(missing_ok=True)
 
@@ -141,7 +174,16 @@ class DiskSnapshot(Subject[Wish, Found]):
     def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
         found = outcome.after
-        return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in found.snapshots]}
+        deleted = [{"name": one.name, "until": one.lasts} for one in found.deleted]
+        return {
+            "directory": str(outcome.desired.place),
+            "snapshots": [one.public() for one in found.snapshots],
+            "deleted": deleted,
+        }
+
+
+def _names(paths: Paths, name: Name) -> tuple[str, ...]:
+    return tuple(one.name for one in kept.read(paths, name))
 
 
 SUBJECT = DiskSnapshot

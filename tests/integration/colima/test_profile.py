@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Alone
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
+from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import (
     CommandFailed,
     NotVerified,
@@ -30,6 +32,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
     ToolMissing,
     WorkstationError,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
+from ansible_collections.laptop.containers.plugins.module_utils.snapshot.task import DiskSnapshot
 
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab, converge
 from tests.support.processes import kill, standing_still_until
@@ -434,6 +438,39 @@ def test_absent_with_data(lab: ColimaLab) -> None:
     lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"])
     assert not lab.paths.data_disk(parse_name("dev")).exists()
     assert lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"]).actions == ()
+
+
+def test_what_was_deleted_with_its_data_comes_back(lab: ColimaLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.converge(DOCKER)
+    lab.put_marker("dev")
+    name = parse_name("dev")
+    gone: dict[str, Any] = {"delete_data": True, "confirm_data_loss": ["dev"], "keep_deleted": 7}
+    done = lab.converge({"name": "dev", "state": "absent"}, **gone)
+    assert "playbooks/restore.yml brings it back for 7 days" in done.actions[0]
+    (there,) = kept.deleted(lab.paths, name)
+    assert done.actions[-1] == f"keep what was deleted as '{there.name}' until {there.lasts}"
+    assert not any(path.exists() for path in kept.homes(lab.paths, name).values())
+    lab.converge({**DOCKER, "runtime": "containerd"})
+    lab.run("colima", "stop", "dev")
+    given = {"profile": "dev", "name": there.name, "state": "restored", "confirm": "dev"}
+    for variable, value in lab.environment.items():
+        monkeypatch.setenv(variable, value)
+    assert run_subject(DiskSnapshot(), complete(DiskSnapshot.spec, given), check_mode=False)["changed"]
+    lab.converge(DOCKER)
+    assert (applied(lab, "dev")["runtime"], lab.has_marker("dev")) == ("docker", True)
+    # What made room for it is kept in its turn.
+    assert len(kept.deleted(lab.paths, name)) == 1
+
+
+def test_what_was_deleted_long_ago_goes_with_the_next_run(lab: ColimaLab) -> None:
+    lab.converge(DOCKER)
+    lab.converge({"name": "dev", "state": "absent"}, delete_data=True, confirm_data_loss=["dev"], keep_deleted=1e-9)
+    (there,) = kept.deleted(lab.paths)
+    planned = lab.converge(DOCKER, check=True)
+    assert planned.actions[0] == f"remove what was deleted as '{there.name}' (it was kept until {there.lasts})"
+    assert kept.deleted(lab.paths) == (there,)
+    lab.converge(DOCKER)
+    assert kept.everything(lab.paths) == ()
 
 
 def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:

@@ -105,7 +105,7 @@ ON_REQUEST = {
     "toolchain": "programs",
     "upgrade": "programs",
 }
-NO_DATA_LEFT = {"colima_delete_data": True, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
+NO_DATA_LEFT = {"colima_delete_data": True, "colima_keep_deleted": 0, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
 # What a user has had before, where the workstation has files of its own. The first is as docker writes it.
 MINE = {
     ".docker/config.json": '{\n\t"auths": {},\n\t"psFormat": "table"\n}',

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DAY_SECONDS, DELETED, Kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Found, Item, Kind, Trim, Wish
@@ -137,3 +138,12 @@ def test_a_volume_that_no_profile_has_is_named_once_all_have_told_what_they_have
     assert plan_all([docker, k8s], wish, NOW).warnings == (said,)
     assert plan_all([docker, Found(parse_name("k8s"), STOPPED)], wish, NOW).warnings == ()
     assert plan_all([docker, replace(k8s, problem="it hangs")], wish, NOW).warnings == ()
+
+
+def test_what_was_deleted_goes_after_its_time_or_on_request() -> None:
+    old, young = (Kept(name, "old", "", DELETED, {}, until=NOW + more) for name, more in (("a", -1), ("b", DAY_SECONDS)))
+    there = [(old, 5 * MIB), (young, 3 * MIB)]
+    plan = plan_all([DEV], replace(WEEK, trim=False), NOW, deleted=there)
+    assert plan.actions == [f"remove what was deleted as 'a' (it was kept until {old.lasts})"]
+    assert plan.warnings == (f"What was deleted as 'b' takes 3 MiB until {young.lasts}. O(deleted=all) frees it now.",)
+    assert len(plan_all([DEV], replace(WEEK, trim=False, deleted=True), NOW, deleted=there).actions) == 2

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, LEAVING, RETURNING, Kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
+from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import (
+    BringBack,
     Disk,
     Found,
     Make,
@@ -84,3 +88,57 @@ def test_a_disk_that_is_the_same_needs_nothing_and_no_name() -> None:
 def test_an_unknown_snapshot_is_refused_with_those_that_there_are() -> None:
     (refusal,) = plan_snapshot(found("a", "c"), BACK).refusals
     assert "there is no snapshot 'b'" in refusal.message and "There are: a, c." in refusal.remedy
+
+
+GONE = Kept("dev-deleted-1", "dev", "docker", DELETED, {"instance": "/vm", "disk": "/disk"}, until=1.8e9)
+OLD_DISK = replace(GONE, name="dev-deleted-2", parts={"datadisk": "/disk/datadisk"})
+OF_MOVE = replace(GONE, name="dev-deleted-3", was="dev-docker")
+FREE = replace(found(disk=Disk(Path("/disk"), ABSENT)), deleted=(GONE, OLD_DISK, OF_MOVE), taken=False)
+THERE = replace(found(), deleted=FREE.deleted)
+
+
+def back(found: Found, name: str, **more: Any) -> Plan:
+    return plan_snapshot(found, replace(BACK, name=name, days=7, **more))
+
+
+@pytest.mark.parametrize("kept", FREE.deleted, ids=lambda one: one.name)
+def test_what_was_deleted_comes_back_where_its_place_is_free(kept: Kept) -> None:
+    assert back(FREE, kept.name).actions == [f"bring back '{kept.name}' of profile 'dev' (it was kept until 2027-01-15)"]
+
+
+def test_what_has_its_place_makes_room_only_with_a_word_and_can_come_back_itself() -> None:
+    assert "profile 'dev' would make room for it. If it may" in back(THERE, GONE.name).refusals[0].message
+    running = replace(THERE, disk=replace(DISK, health=RUNNING))
+    assert "profile 'dev' is running" in back(running, GONE.name, confirm="dev").refusals[0].message
+    assert back(THERE, GONE.name, confirm="dev").actions == [
+        "delete what profile 'dev' has now (of what is there now, playbooks/restore.yml brings it back for 7 days)",
+        "bring back 'dev-deleted-1' of profile 'dev' (it was kept until 2027-01-15)",
+    ]
+    assert len(back(THERE, OLD_DISK.name, confirm="dev").steps) == 1
+    # It is no part of the profile.
+    assert back(running, OF_MOVE.name).steps
+    assert "another VM is kept as 'dev-docker'" in back(replace(running, kept=("dev-docker",)), OF_MOVE.name).refusals[0].message
+
+
+@pytest.mark.parametrize("state", [LEAVING, RETURNING])
+def test_of_one_that_is_half_on_its_way_what_is_there_is_its_own(state: str) -> None:
+    half = replace(THERE, deleted=(replace(GONE, state=state),))
+    assert [type(step) for step in back(half, GONE.name).steps] == [BringBack]
+
+
+def test_a_restore_says_what_becomes_of_what_is_there_now() -> None:
+    def detail(disk: Disk, days: float) -> str:
+        return plan_snapshot(found("b", disk=disk), replace(BACK, confirm="dev", days=days)).steps[0].detail
+
+    assert "playbooks/restore.yml brings it back for 7 days" in detail(DISK, 7)
+    short = detail(replace(DISK, free=5 << 30), 7)
+    assert "and its room is free only then: 5.0 GiB are left; O(keep_deleted=0) frees it now" in short
+    assert detail(replace(DISK, one_disk=False), 7).endswith("deleted, as it is not on the disk of the VMs")
+    assert detail(DISK, 0).endswith("what is there now is deleted")
+
+
+def test_what_can_come_back_is_listed() -> None:
+    assert (
+        "There are: b, dev-deleted-1, dev-deleted-2, dev-deleted-3."
+        in back(replace(found("b"), deleted=FREE.deleted), "x").refusals[0].message
+    )

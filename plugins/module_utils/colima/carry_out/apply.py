@@ -15,9 +15,11 @@ from pathlib import Path
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified, TimedOut
-from ...core.system.files import make_directory, write_atomically
+from ...core.system.files import make_directory, text_of, write_atomically
+from ..client import kept
 from ..client.machine import go_on
 from ..client.programs import Colima
+from ..model.answers import parse_store
 from ..model.config import Host
 from ..model.desired import Limits
 from ..model.settings import DATA_DISK_SINCE
@@ -196,7 +198,10 @@ class Applier:
         self._check_gone(action)
 
     def delete_data(self, action: Action) -> None:
-        """Delete the VM and its data disk."""
+        """Delete the VM and its data disk; set them aside where there is a time for which they can come back."""
+        if action.seconds:
+            self._delete_later(action)
+            return
         paths, name, version = self.colima.paths, action.name, self.colima.version()
         # A colima before 0.9 keeps all data in the VM. It knows neither --data nor a disk that a later one has made.
         knows_disks = version is None or version >= DATA_DISK_SINCE
@@ -206,6 +211,14 @@ class Applier:
         if not knows_disks:
             self.delete_disk(action)
             paths.store(name).unlink(missing_ok=True)
+
+    def _delete_later(self, action: Action) -> None:
+        paths, name = self.colima.paths, action.name
+        if self._status(name) not in ("", "Stopped"):
+            self.stop(action)
+        store = parse_store(text_of(paths.store(name)) or "")
+        gone = kept.delete(paths, name, store.runtime if store else "", action.seconds / kept.DAY_SECONDS)
+        self.further.append(f"keep what was deleted as '{gone.name}' until {gone.lasts}")
 
     def _check_gone(self, action: Action) -> None:
         if self.colima.paths.instance(action.name).exists():

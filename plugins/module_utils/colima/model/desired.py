@@ -61,6 +61,8 @@ class Policy:
     on_fixed_change: str = "refuse"
     confirm_data_loss: frozenset[str] = frozenset()
     delete_data: bool = False
+    # For how many days what is deleted is set aside; 0: it is deleted at once.
+    keep_deleted: float = 0.0
     # With stop if_idle: for how many seconds nothing must have run in a VM before it is stopped.
     idle_for: float = 0.0
 

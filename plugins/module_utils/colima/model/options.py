@@ -21,6 +21,7 @@ from .settings import PROVISION_SINCE, SETTINGS, Setting
 
 NO_MOUNTS = "none"
 
+_MOST_DAYS = 3650
 _TYPES = {int: "int", float: "float", str: "str", bool: "bool", list: "list", dict: "dict"}
 STATES = ["started", "stopped", "present", "absent"]
 
@@ -68,14 +69,24 @@ def _option(setting: Setting) -> dict[str, Any]:
 def policy_from(params: Mapping[str, Any]) -> Policy:
     """Return the policy of a module's options. Raises InputError."""
     idle_for = str(params.get("idle_for") or "")
+    days = check_days(float(params.get("keep_deleted") or 0))
     return Policy(
         params.get("restart") or "if_idle",
         params.get("stop") or "always",
         params.get("on_fixed_change") or "refuse",
         frozenset(parse_name(name).name for name in params.get("confirm_data_loss") or ()),
         bool(params.get("delete_data")),
+        days,
         duration_from(idle_for, "idle_for").total_seconds() if idle_for else 0.0,
     )
+
+
+def check_days(days: float) -> float:
+    """Return for how many days what is deleted is set aside. Raises InputError."""
+    if not 0 <= days <= _MOST_DAYS:
+        reason = f"it is not between 0 and {_MOST_DAYS} days"
+        raise InputError(f"use {days:g} as O(keep_deleted)", reason, "Use days, such as 7, or 0 to delete at once.")
+    return days
 
 
 def limits_from(params: Mapping[str, Any]) -> Limits:

@@ -119,6 +119,8 @@ class Current:
     buildkit: BuildkitFiles = field(default_factory=BuildkitFiles)
     # How colima's list contradicts Lima's files or the guest; empty when they agree.
     contradiction: str = ""
+    # Whether all of it can be renamed into the directory of kept VMs.
+    one_disk: bool = True
     # Lima's definition of the VM (lima.yaml) as text; None while there is none.
     definition: str | None = field(default=None, repr=False)
 

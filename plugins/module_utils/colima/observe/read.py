@@ -17,6 +17,7 @@ from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
 from ...core.system.together import together
+from ..client.kept import Kept, deleted, on_one_disk
 from ..client.programs import Colima
 from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from
@@ -36,6 +37,8 @@ class Snapshot:
     problems: tuple[str, ...] = field(default=())
     # Only looked for with the wrappers.
     shared: Shared = field(default_factory=Shared)
+    # What was set aside in place of a deletion, and for long enough.
+    expired: tuple[Kept, ...] = ()
 
 
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
@@ -88,7 +91,8 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
     }
     others = tuple(row for row in rows or () if row.name not in profiles)
     shared = clients.shared() if with_wrappers else Shared()
-    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared)
+    expired = tuple(one for one in deleted(paths) if one.until <= time.time())
+    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared, expired)
 
 
 def _is_there(directory: Path) -> bool:
@@ -176,6 +180,7 @@ def _current(
         docker_socket=paths.socket(name, "docker"),
         buildkit=clients.buildkit(name),
         contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
+        one_disk=on_one_disk(paths, name),
         definition=text_of(instance / "lima.yaml"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..model.config import Host
 from ..model.desired import Desired, Policy, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, Current, Shared
 from .action import Action, Do, ProfilePlan, act, delete_with_data, forget_note
@@ -16,14 +17,14 @@ _COPIES = (
 )
 
 
-def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePlan:
+def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host) -> ProfilePlan:
     """Return the plan for state absent."""
     plan = ProfilePlan(desired, current)
     refusals = _refusals(current, policy)
     if refusals:
         return plan.adding(refusals=refusals)
     name = current.name
-    actions = [*aside_early(current), *_deletion(current, policy), *_host_traces(current)]
+    actions = [*aside_early(current), *_deletion(current, policy, host), *_host_traces(current)]
     if current.note_is_stale:
         actions.append(forget_note(current))
     if current.interrupted is not None:
@@ -37,12 +38,12 @@ def plan_absent(current: Current, desired: Desired, policy: Policy) -> ProfilePl
     return plan.adding(actions=actions, warnings=[_COPIES.format(name=name, files=copies)] if copies and actions else [])
 
 
-def _deletion(current: Current, policy: Policy) -> list[Action]:
+def _deletion(current: Current, policy: Policy, host: Host) -> list[Action]:
     name, actions = current.name, list[Action]()
     if policy.delete_data and (current.disk is not None or current.exists):
         if current.lock_is_stale:
             actions.append(act(Do.UNLOCK, name, "unlock the data disk of", early=True))
-        return [*actions, *delete_with_data(current, "")]
+        return [*actions, *delete_with_data(current, "", policy, host)]
     if current.exists and (current.applied or {}).get("runtime") and current.store_is_lost:
         # What the VM ran with is the last sign of what the disk was made for, and goes with it.
         verb = "restore colima's note of the data disk of"

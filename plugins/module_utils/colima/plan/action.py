@@ -10,9 +10,10 @@ from typing import Any
 
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
+from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3s
-from ..model.config import Config, has_kubernetes, own_hosts
-from ..model.desired import Desired, Refusal
+from ..model.config import Config, Host, has_kubernetes, own_hosts
+from ..model.desired import Desired, Policy, Refusal
 from ..model.settings import Version
 from ..model.shown import NOT_SHOWN, shown
 from ..model.state import RUNNING, STOPPED, Current
@@ -216,8 +217,12 @@ def forget_note(current: Current) -> Action:
     return act(Do.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
 
 
-def delete_with_data(current: Current, why: str) -> list[Action]:
-    """Return the actions that destroy a VM and its data disk."""
+def delete_with_data(current: Current, why: str, policy: Policy, host: Host) -> list[Action]:
+    """Return the actions that destroy a VM and its data disk: by setting both aside, where there is something on them."""
+    if policy.keep_deleted and current.one_disk and not current.never_came_up:
+        detail = "; ".join(filter(None, (why, grace(policy.keep_deleted, host.disk_free_mib << 20))))
+        seconds = policy.keep_deleted * DAY_SECONDS
+        return [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", detail, seconds=seconds)]
     actions = [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
     if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.

@@ -75,7 +75,7 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     if blind:
         return ProfilePlan(desired, current, refusals=blind)
     if desired.state == "absent":
-        return plan_absent(current, desired, policy)
+        return plan_absent(current, desired, policy, host)
     if current.still is not None:
         goes, waits = goes_on(current, host)
         # What else there is to do shows when it answers.
@@ -270,7 +270,7 @@ def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
     # colima can't delete what was never finished.
     actions.extend(case.repair.actions)
     if with_data:
-        actions.extend(delete_with_data(current, why))
+        actions.extend(delete_with_data(current, why, case.policy, case.host))
     elif current.exists:
         actions.append(act(Do.DELETE, name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
     if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from ...colima.client.kept import everything, room_of
 from ...colima.model.state import GIB
 from ...colima.observe.read import known_profiles
 from ...colima.observe.space import taken_by
@@ -25,7 +26,7 @@ from ..settings import MODULES
 DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
 PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
 DISK = Kind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
-KEPT = Kind("leftovers.kept", "whether the old VM of a move to another runtime is still kept, and what it takes")
+KEPT = Kind("leftovers.kept", "whether a VM is kept after a move or a deletion, and what it takes")
 CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles that are gone")
 KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
 NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
@@ -75,14 +76,18 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
 
 
 def _kept(laptop: Laptop) -> Iterator[Check]:
-    kept = sorted(place for place in laptop.colima.paths.kept.glob("[!.]*") if place.is_dir())
-    for place in kept:
-        profile, _dash, _runtime = place.name.rpartition("-")
-        found = f"it is kept since profile '{profile}' has moved, and takes {sum(map(taken_by, place.iterdir())) / GIB:.1f} GiB"
-        yield KEPT.note(
-            found, laptop.other_play("move", "retire", f"move_profile={profile}", f"move_confirm={place.name}"), place.name
-        )
-    if not kept:
+    paths = laptop.colima.paths
+    there = everything(paths)
+    for one in there:
+        takes, profile = f"takes {room_of(paths, one) / GIB:.1f} GiB", f"move_profile={one.profile}"
+        if one.until:
+            back = laptop.other_play("restore", "snapshot", f"snapshot_profile={one.profile}", f"snapshot_name={one.name}")
+            free = laptop.other_play("reclaim", "reclaim", "reclaim_deleted=all")
+            yield KEPT.note(f"it was deleted, can be brought back, and {takes} until {one.lasts} or: {free}", back, one.name)
+        else:
+            found = f"it is kept since profile '{one.profile}' has moved, and {takes}"
+            yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={one.name}"), one.name)
+    if not there:
         yield KEPT.ok("none")
 
 

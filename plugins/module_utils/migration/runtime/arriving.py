@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from ...colima.client.kept import KEPT, LEAVING, RETURNING, Kept, grace
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
@@ -16,15 +17,11 @@ from .archive import missing
 from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
 from .model import (
-    KEPT,
-    LEAVING,
     PLAYBOOK,
-    RETURNING,
     Claim,
     Create,
     Fill,
     Found,
-    Kept,
     Load,
     Note,
     Objects,
@@ -201,12 +198,14 @@ def plan_retire(found: Found, wish: Wish) -> Plan:
     if kept.runtime != wish.runtime and (problem := _kept_back(found, wish, what)):
         return Plan(refusals=(problem,))
     target, files = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'", own_files(found.rows)
+    comes_back = f"; {grace(wish.days, found.free)}" if wish.days else ""
     if kept.runtime == wish.runtime:
-        return Plan((Remove("remove", target, "with everything that was written in it", name=kept.name),))
+        return Plan((Remove("remove", target, f"with everything that was written in it{comes_back}", name=kept.name),))
     goes = f"; with it go {_listed(staying(found.rows))}" if staying(found.rows) else ""
     away = "" if found.archive.there or not files else f" Its archive at '{found.place}' can't be reached, and is left there."
     warnings = (f"The VM is removed.{away}",) if away else ()
-    return Plan((Remove("remove", target, f"and the archive{goes}", name=kept.name, files=files),), warnings=warnings)
+    detail = f"and the archive{goes}{comes_back}"
+    return Plan((Remove("remove", target, detail, name=kept.name, files=files),), warnings=warnings)
 
 
 def _kept_back(found: Found, wish: Wish, what: str) -> WorkstationError | None:

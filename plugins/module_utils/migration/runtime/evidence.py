@@ -9,38 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...colima_paths import Name, Paths
-from ...core.system.files import text_of, write_atomically
+from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Reading, Row, Thing
 from ..model import Inventory
 from .model import Archive, Objects, SavedClaim, Wish
 from .objects import key_of
 
-_ID = "laptop.containers.id"
 _SEAL = "sealed.json"
 _UNNAMED = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]+")
 # Containers of pods, and those in which buildx builds.
 _NOT_THE_USERS = ("k8s_", "buildx_buildkit_")
 # Images that k3s brings along.
 SYSTEM_IMAGES = "rancher/"
-
-
-def vm_id(instance: Path) -> str:
-    """Return the id of a VM by its directory; empty where it has none yet."""
-    return (text_of(instance / _ID) or "").strip()
-
-
-def mark(instance: Path) -> str:
-    """Return the id of a VM, which gets one where it has none."""
-    if not vm_id(instance):
-        write_atomically(instance / _ID, secrets.token_hex(16))
-    return vm_id(instance)
 
 
 def boot_of(paths: Paths, name: Name) -> int:

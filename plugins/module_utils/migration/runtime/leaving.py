@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from ...colima.client.kept import KEPT, LEAVING, RETURNING, Kept
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
 from ...core.options import suggestion
@@ -17,14 +18,10 @@ from . import archive
 from .evidence import SYSTEM_IMAGES, is_the_users
 from .model import (
     CLUSTER,
-    KEPT,
-    LEAVING,
     OWN,
     PLAYBOOK,
-    RETURNING,
     Claim,
     Found,
-    Kept,
     Objects,
     SaveClaim,
     SaveImages,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...colima.client.kept import Kept
 from ...colima.model.state import Current
 from ...colima_paths import Name
 from ...core.plan import Step
@@ -17,8 +18,6 @@ from ..model import Image, Inventory
 PLAYBOOK = "playbooks/move.yml"
 # containerd's namespaces: the kubelet's, and the one that nerdctl works in.
 CLUSTER, OWN = "k8s.io", "default"
-# How far a kept VM is: its parts are on the way out, all there, or on the way back.
-LEAVING, KEPT, RETURNING = "leaving", "kept", "returning"
 
 
 @dataclass(frozen=True)
@@ -96,26 +95,10 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A VM that was set aside. name: of the directory. parts: where each belongs; inodes: which file each was when it left.
-
-    id: the VM's own; empty where an older release has set it aside.
-    """
-
-    name: str
-    profile: str
-    runtime: str
-    state: str
-    parts: Mapping[str, str]
-    inodes: Mapping[str, int]
-    id: str = ""
-
-
-@dataclass(frozen=True)
 class Wish:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
 
-    leave: patterns of things that the user gives up.
+    leave: patterns of things that the user gives up. days: for which a VM that is given up can come back; 0: it goes at once.
 
     unattended: no one has seen the plan, so nothing may stay behind.
     """
@@ -132,6 +115,7 @@ class Wish:
     seconds: float = 300.0
     unattended: bool = False
     leave: tuple[str, ...] = ()
+    days: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ...colima.client import kept
 from ...colima.client.at_work import Alone
+from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
 from ...colima.model.config import canonical_mounts
 from ...colima.model.desired import Limits
+from ...colima.model.options import check_days
 from ...colima.model.state import RUNNING
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import parse_name, resolve
@@ -30,10 +33,10 @@ from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
 from ..transfer.sides import Meter, Side
-from . import archive, kept
+from . import archive
 from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
-from .evidence import arrived, boot_of, claim_thing, manifest_of, mark, own_file, own_files, place_of, rows_of, vm_id
+from .evidence import arrived, boot_of, claim_thing, manifest_of, own_file, own_files, place_of, rows_of
 from .guest import Inside
 from .images import save_images
 from .leaving import SOURCE, images_to_save, plan_leaving, room_for, runtime_of
@@ -87,12 +90,15 @@ class RuntimeMove(Subject[Wish, Found]):
         "ready_timeout": {"type": "float", "default": 300.0},
         "unattended": {"type": "bool", "default": False},
         "leave": {"type": "list", "elements": "str", "default": []},
+        "keep_deleted": {"type": "float", "default": 7},
     }
     work = "move a profile to another runtime"
     look = "Another program may have started the profile meanwhile; run again."
 
     found: Found
     manifest: ManifestFile
+    # The name of the VM that this run has given up.
+    given_up: str = ""
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what is asked for. Raises InputError."""
@@ -114,6 +120,7 @@ class RuntimeMove(Subject[Wish, Found]):
             0.0 if check_mode else seconds,
             params["unattended"],
             tuple(params["leave"]),
+            check_days(params["keep_deleted"]),
         )
         return self.wish
 
@@ -200,6 +207,8 @@ class RuntimeMove(Subject[Wish, Found]):
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return the steps of the phase."""
         self.found = current
+        if self.given_up:
+            return Plan()
         return _PLANS[desired.phase](current, desired)
 
     def apply(self, step: Step) -> None:
@@ -271,6 +280,9 @@ class RuntimeMove(Subject[Wish, Found]):
             # The archive first: without it, the name alone is enough to go on.
             archive.remove(step.files)
             self.manifest.forget(*(Thing(Kind.FILE, str(path)) for path in step.files))
+            self.given_up = step.name
+            if there := next((one for one in kept.read(paths, name) if one.name == step.name and self.wish.days), None):
+                kept.give_up(paths, there, self.wish.days)
             kept.remove(paths, step.name)
 
     def _arrive(self, step: Load | Fill | Create | Note) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import KEPT, LEAVING, RETURNING, Kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     HALF,
@@ -32,16 +33,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     CLUSTER,
-    KEPT,
-    LEAVING,
     OWN,
-    RETURNING,
     Archive,
     Arrived,
     Claim,
     Fill,
     Found,
-    Kept,
     Note,
     Objects,
     Remove,
@@ -79,7 +76,7 @@ ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)
 FILE = own_file(WISH.place / "sealed.json", Fate.FILLED)
 ROWS[FILE.thing] = FILE
 MOVED = {thing: arrived(row, "new") if row.fate is Fate.FILLED and row is not FILE else row for thing, row in ROWS.items()}
-KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, {}, "old")
+KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
 KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd", id="new")
 
 
