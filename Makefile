@@ -9,11 +9,13 @@ ANSIBLE := $(RUN) ansible playbook
 # For programs that start other programs of .venv.
 WITH_PATH := PATH="$$PWD/$(VENV)/bin:$$PATH"
 # Most tests wait for processes, so a few run at a time also on two cores; a file of tests at a time, so that engines are shared
-# within a file. In the order of the folders, whose last one has the short tests: else one worker has the longest file at the end.
+# within a file. What failed last time comes first, then the longest files: else one worker has one of them at the end.
 WORKERS ?= 3
-PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/machines
-# What fails beside other tests may be the machine's fault; what fails alone, too, is not.
+PYTEST := $(RUN) pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --progress --ignore tests/machines
+# A few that failed run once more, alone, to say which kind of defect each is.
 OR_ALONE := || $(RUN) tests.alone $$?
+# Without bytecode each start of Ansible, of a stand-in and of a linter compiles all that it imports, for as long as it then works.
+export PYTHONDONTWRITEBYTECODE :=
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 # Playbooks print commands as they can be typed in this shell: with these verbs.
 export LAPTOP_MAKE_VERBS := converge doctor fleet migrate move reclaim restore settings snapshot start stop support \
@@ -35,7 +37,7 @@ export LC_ALL := $(or $(shell locale -a 2>/dev/null | grep -m 1 -ixE '(C|en_US)\
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test test-long test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
+.PHONY: help rehearse quick test test-long test-map test-machines lint sanity unit contract molecule bench engines machines radar setup check converge fleet settings status doctor stop start secrets toolchain teardown reclaim migrate move upgrade snapshot restore support mac-facts docs lock clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,11 +61,11 @@ endif
 
 # .lab is enough for playbooks and the rehearsal; .dev holds the test tools as well.
 $(VENV)/.lab: requirements/lab.lock | $(BASE)
-	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock || $(NOT_FETCHED)
+	@$(WITH_PATH) uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock || $(NOT_FETCHED)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock | $(BASE)
-	@$(WITH_PATH) uv pip install --quiet --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock || $(NOT_FETCHED)
+	@$(WITH_PATH) uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock || $(NOT_FETCHED)
 	@touch $(VENV)/.lab $@
 
 setup: $(VENV)/.lab ## Install what the playbooks need into .venv
@@ -71,21 +73,30 @@ setup: $(VENV)/.lab ## Install what the playbooks need into .venv
 rehearse: $(VENV)/.lab ## Converge the workstation in a lab and remove the lab; KEEP=1 keeps it, DIR=/short/path says where, GRADE=machines starts VMs
 	@$(RUN) rehearsal run $(if $(DIR),--dir "$$DIR") $(if $(GRADE),--grade "$$GRADE") $(if $(KEEP),--keep)
 
-test: $(VENV)/.dev lint ## Everything: lint, molecule, unit, contract, property, fault and integration tests
-	@$(MAKE) --no-print-directory molecule
-	@$(PYTEST) $(OR_ALONE)
+quick: $(VENV)/.dev ## What a commit needs, in a minute: lint of what changed, unit tests, a few histories of each property
+	@$(WITH_PATH) tests/lint.sh --changed
+	@LAPTOP_QUICK=1 $(PYTEST) -m "not long" tests/unit tests/property
 
-test-long: $(VENV)/.dev ## The long form of property and fault tests
-	@LAPTOP_LONG=1 $(PYTEST) tests/property tests/faults tests/contract/docker
+test: $(VENV)/.dev ## All that needs no VM: lint, molecule, unit, contract, property, fault and integration tests
+	@$(MAKE) --no-print-directory -j 2 lint molecule
+	@$(PYTEST) -m "not long" $(OR_ALONE)
+
+test-long: $(VENV)/.dev ## Every test at full length: thousands of histories, races a hundred times, VMs
+	@LAPTOP_LONG=1 $(PYTEST)
+	@$(MAKE) --no-print-directory test-machines
+
+test-map: $(VENV)/.dev ## As test, and write what each file of tests costs to .cache/test-map.txt
+	@mkdir -p .cache
+	@$(PYTEST) -m "not long" --costs .cache/test-map.txt
 
 test-machines: machines $(VENV)/.dev ## Life on two real virtual machines; SHORT=1 takes a third of the time
 	@$(RUN) rehearsal.machines $(VENV)/bin/python -m pytest -q --durations=8 -p no:cacheprovider $(if $(SHORT),-m "not long") tests/machines
 
 unit: $(VENV)/.dev ## Only the fast tests
-	@$(PYTEST) tests/unit $(OR_ALONE)
+	@$(PYTEST) -m "not long" tests/unit $(OR_ALONE)
 
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
-	@$(PYTEST) tests/contract $(OR_ALONE)
+	@$(PYTEST) -m "not long" tests/contract $(OR_ALONE)
 
 molecule: $(VENV)/.dev ## The molecule scenarios, in the lab
 	@for scenario in default secret_refresh; do $(WITH_PATH) $(RUN) molecule test --scenario-name $$scenario || exit 1; done

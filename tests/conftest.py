@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
+from tests.support.tiers import times
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr
     from rehearsal.services.registry import Registry
 
+# Where bytecode is not kept, each start of Ansible and of a stand-in compiles what it imports: as long as all else it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Tests change HOME; engines stay where they were when the run began.
 os.environ["REHEARSAL_ENGINES"] = str(
     next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
 )
 
 # How long one example takes says more about the machine than about the law that it is an example of.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, max_examples=times(15, 100, 100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
@@ -69,6 +74,36 @@ def engine() -> Callable[[str], Path]:
         return found
 
     return path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--progress orders a whole run and says how long it will take; --costs=FILE writes what each file of tests cost."""
+    parser.addoption("--progress", action="store_true", help="longest files first, lines of progress with the time left")
+    parser.addoption("--costs", metavar="FILE", help="write what each file costs: seconds, processor, starts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Measure, and show progress, where that was asked for."""
+    if not (config.getoption("--progress") or config.getoption("--costs")):
+        return
+    from tests.support.file_costs import Measured, count_starts
+    from tests.support.run_progress import Progress
+
+    # The workers hand over what they measure.
+    file = None if hasattr(config, "workerinput") else config.getoption("--costs")
+    measured = Measured(Path(file) if file else None)
+    config.pluginmanager.register(measured, "laptop-costs")
+    if config.getoption("--costs"):
+        count_starts()
+    if config.getoption("--progress"):
+        config.pluginmanager.register(Progress(config, measured), "laptop-progress")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a long test that does not say why: tests/long_tests.py lists the reasons."""
+    nameless = [item.nodeid for item in items for mark in item.iter_markers("long") if not mark.args]
+    if nameless:
+        raise pytest.UsageError(f'{nameless[0]}: say why, @pytest.mark.long("...")')
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All linters in parallel. Each runs to its end, so that one run shows everything, and prints only what it has to report.
-# Called by `make lint` with .venv/bin first on PATH.
+# Called by `make lint` with .venv/bin first on PATH. With --changed, only what looks at files that differ from the last commit or, where
+# none does, at those of the last commit.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 said=$(mktemp -d)
@@ -24,19 +25,30 @@ docs() {
   HOME=$said antsibull-docs lint-collection-docs --plugin-docs .
 }
 
+changed=.
+if [ "${1:-}" = --changed ]; then
+  changed=$(git diff --name-only --diff-filter=d HEAD; git ls-files --others --exclude-standard)
+  [ -n "$changed" ] || changed=$(git diff --name-only --diff-filter=d HEAD~)
+fi
+# Starts a linter if one of the changed files has such a name.
+where() {
+  if [ "$changed" = . ] || grep -qE "$1" <<<"$changed"; then step "${@:2}"; fi
+}
+
 # The slow ones first.
-step ansible-lint ansible-lint --offline -q
-step mypy mypy plugins/module_utils rehearsal bench tests
-step antsibull-docs docs
-step syntax ansible-playbook --syntax-check playbooks/*.yml
-step changelog changelog
-step role-tables python tests/role_tables.py --check
-step macos python tests/macos_table.py --check
-step schema python tests/settings_schema.py --check
-step yamllint yamllint --strict .
-step shellcheck shellcheck .ci/* tests/*.sh rehearsal/machines/{as-owner,qemu-tcg} rehearsal/machines/guest/usr/lib/machine/* rehearsal/machines/guest/usr/local/bin/*
-step ruff ruff check --quiet .
-step ruff-format ruff format --quiet --check plugins rehearsal tests bench
+where '^(playbooks|roles|inventory|molecule|meta|galaxy|\.ansible-lint)' ansible-lint ansible-lint --offline -q
+where '\.py$|^pyproject' mypy mypy plugins/module_utils rehearsal bench tests
+where '^(plugins/.*\.py$|roles|meta|docs)' antsibull-docs docs
+where '^(playbooks|roles)/' syntax ansible-playbook --syntax-check playbooks/*.yml
+where '^(changelogs/|CHANGELOG)' changelog changelog
+where '^roles/|^tests/role_tables' role-tables python tests/role_tables.py --check
+where '^tests/|^docs/long' long-tests python -m tests.long_tests --check
+where '^(plugins|roles)/|^docs/macos|^tests/macos' macos python tests/macos_table.py --check
+where '^(roles|inventory)/|^tests/settings_schema' schema python tests/settings_schema.py --check
+where '\.ya?ml$|^\.yamllint' yamllint yamllint --strict .
+where '\.sh$|^\.ci/|^rehearsal/machines/' shellcheck shellcheck .ci/* tests/*.sh rehearsal/machines/{as-owner,qemu-tcg} rehearsal/machines/guest/usr/lib/machine/* rehearsal/machines/guest/usr/local/bin/*
+where '\.py$|^pyproject' ruff ruff check --quiet .
+where '\.py$|^pyproject' ruff-format ruff format --quiet --check plugins rehearsal tests bench
 
 failed=()
 for number in "${!names[@]}"; do

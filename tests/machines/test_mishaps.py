@@ -34,7 +34,7 @@ def works(laptop: Machines) -> bool:
     return "linux" in laptop.run("docker", "--context", "colima-buildx", "version", "--format", "{{.Server.Os}}", code=None)
 
 
-@pytest.mark.long
+@pytest.mark.long("three deaths of a VM, a boot each; tests/contract/colima kills the stand-in's alike")
 @pytest.mark.parametrize(
     ("kind", "pause"),
     [("ha", 0), ("qemu", 0), ("qemu", 5)],
@@ -49,7 +49,7 @@ def test_a_machine_that_was_killed_runs_again(laptop: Machines, kind: str, pause
     assert laptop.converge(wanted).actions == ()
 
 
-@pytest.mark.long
+@pytest.mark.long("a boot; tests/integration/colima/test_trouble.py on the stand-in")
 def test_a_machine_that_was_stopped_elsewhere_starts_again(laptop: Machines) -> None:
     wanted = wish(laptop)
     laptop.run("colima", "stop", NAME)
@@ -96,7 +96,7 @@ def has_come_or_ended(moment: Callable[[Machines], bool], laptop: Machines, play
     return moment(laptop) or playing.poll() is not None
 
 
-@pytest.mark.long
+@pytest.mark.long("several boots; tests/faults/test_colima_kill.py on the stand-in")
 def test_a_first_start_that_is_killed_again_and_again_succeeds_in_the_end(laptop: Machines) -> None:
     late = {"name": "late", "runtime": "containerd", "cpu": 1, "memory": 1, "disk": 5, "binfmt": False}
     profiles = [{**late, "mounts": [{"location": "none"}]}]

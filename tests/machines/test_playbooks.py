@@ -86,7 +86,7 @@ def test_check_mode_says_what_is_due_and_writes_nothing(laptop: Machines) -> Non
 
 
 # It gives an engine two seconds, and an emulated one that shares a busy host's CPUs may need more.
-@pytest.mark.long
+@pytest.mark.long("a minute on an emulated VM; tests/integration/doctor on the lab")
 def test_the_doctor_finds_both_guests_well(laptop: Machines) -> None:
     report = laptop.lab.directory / "tmp" / "report"
     laptop.play("playbooks/doctor.yml", "-e", f"doctor_report={report}")

@@ -45,7 +45,7 @@ def test_a_smaller_disk_is_refused(laptop: Machines) -> None:
     assert laptop.converge(K8S).actions == ()
 
 
-@pytest.mark.long
+@pytest.mark.long("a boot; tests/integration/colima/test_profile.py on the stand-in")
 def test_a_larger_machine_waits_for_a_restart_and_then_is_larger(laptop: Machines) -> None:
     larger = {**K8S, "memory": 2, "disk": 12}
     waiting = laptop.converge(larger, restart="never")

@@ -12,7 +12,7 @@ from tests.support.colima.real_machines import Machines
 DOCKER = {"name": "docker-buildx", "runtime": "docker", "cpu": 1, "memory": 1, "disk": 10, "auto_activate": False}
 
 
-@pytest.mark.long
+@pytest.mark.long("boots after it; tests/integration/workstation on the lab")
 def test_teardown_keeps_the_data_and_takes_it_only_by_name(laptop: Machines) -> None:
     laptop.inside("docker-buildx", "sudo", "sh", "-c", "echo mine >/var/lib/docker/marker && sync")
     laptop.play("playbooks/teardown.yml")

@@ -16,7 +16,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 from tests.support.colima.real_machines import Machines
 from tests.support.migration import made_images
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.long("a VM of its own; tests/faults/test_runtime_move.py with the real engines")
 PROFILE, IMAGE = "mover", "moved:1"
 MACHINE = {"name": PROFILE, "cpu": 2, "memory": 1, "disk": 5, "mounts": [{"location": "none"}], "binfmt": False}
 DATA = Claim("pvc-1", "default/data", "/var/lib/containers-data/pvc-1")

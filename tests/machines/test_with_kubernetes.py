@@ -14,7 +14,9 @@ from rehearsal.machines.kubernetes import PAUSES, VERSION
 from rehearsal.processes.system import comes_true
 from tests.support.colima.real_machines import Machines
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.long(
+    "k3s starts for minutes on an emulated VM; tests/integration/lab/test_workstation.py with a real API server"
+)
 WORKSTATION = "playbooks/workstation.yml"
 # On a Mac colima downloads the k3s of its default version.
 KUBERNETES = {"enabled": True, **({"version": VERSION} if sys.platform == "linux" else {})}

@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import os
-
 from hypothesis import given, settings
 
+from tests.support import tiers
 from tests.support.colima.in_process_lab import CalledLab, ProcessLab
 from tests.support.colima.profile_life import Life, lives, play
 from tests.support.colima.strategies import LONG
 
-LIVES = 60 if os.environ.get("LAPTOP_LONG") else 3
 
-
-@settings(parent=LONG, max_examples=LIVES, derandomize=not os.environ.get("LAPTOP_LONG"))
+@settings(parent=LONG, max_examples=tiers.times(1, 3, 60), derandomize=not tiers.LONG)
 @given(lives())
 def test_processes_and_functions_live_the_same_life(life: Life) -> None:
     assert play(CalledLab, life, watched=True) == play(ProcessLab, life, watched=True)

@@ -33,6 +33,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config.pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.tiers import times
+
 KEYS = st.one_of(
     st.text(max_size=12), st.sampled_from(["auths", "credsStore", "cliPluginsExtraDirs", "currentContext", "HttpHeaders"])
 )
@@ -43,7 +45,7 @@ VALUES = st.recursive(
 )
 CONFIGS = st.dictionaries(KEYS, VALUES, max_size=8)
 INDENTS = st.sampled_from(["\t", "  ", "    ", None])
-MANY = settings(max_examples=60)
+MANY = settings(max_examples=times(10, 60, 60))
 
 
 @contextmanager

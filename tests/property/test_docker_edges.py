@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,8 +33,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.task impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.tiers import times
+
 # Some 1,000 examples for all of them together, 20,000 in the long form.
-FUZZ = settings(max_examples=2_500 if os.environ.get("LAPTOP_LONG") else 120)
+FUZZ = settings(max_examples=times(15, 120, 2_500))
 OPTIONS = settings(FUZZ, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 WORDS = (

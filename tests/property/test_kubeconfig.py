@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -23,8 +22,9 @@ from hypothesis import strategies as some
 
 from tests.support.colima.strategies import LONG
 from tests.support.kubeconfig_texts import LISTS, OURS, Writer
+from tests.support.tiers import times
 
-FILES = 5_000 if os.environ.get("LAPTOP_LONG") else 300
+FILES = times(20, 300, 5_000)
 ENTRY = {
     "cluster": {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="},
     "user": {"client-certificate-data": "Q0M=", "client-key-data": "eQ==", "username": "y", "token": "12345e6"},

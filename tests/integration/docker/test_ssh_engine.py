@@ -71,10 +71,14 @@ def test_an_engine_whose_ssh_server_is_gone_is_reported_with_dockers_words(
 ) -> None:
     del context
     far.daemon.kill()
-    asked = run("docker_context_info", names=["farm"], reachability=True, timeout=PATIENT)["contexts"][0]["engine"]
-    assert asked["reachable"] is False
-    # On a busy machine ssh ends before docker has written to it, and docker says no more than that.
-    assert any(words in asked["reason"] for words in ("Connection refused", "write |1: broken pipe")), asked
+
+    def refused() -> bool:
+        asked = run("docker_context_info", names=["farm"], reachability=True, timeout=PATIENT)["contexts"][0]["engine"]
+        assert asked["reachable"] is False and asked["reason"]
+        return "Connection refused" in asked["reason"]
+
+    # On a busy machine ssh may end before docker has written to it, and docker then says no more than that: so ask again.
+    assert comes_true(refused, PATIENT)
 
 
 def test_the_doctor_knows_the_context_and_does_not_wait_for_it(context: dict[str, Any], run: ModuleRun, far: SshServer) -> None:

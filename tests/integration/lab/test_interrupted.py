@@ -53,7 +53,7 @@ def ended_at(lab: Lab, words: str, callbacks: str = "") -> str:
             **os.environ,
             "LAPTOP_REHEARSAL_DIR": str(lab.directory),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-            "ANSIBLE_CALLBACK_PLUGINS": callbacks,
+            **({"ANSIBLE_CALLBACK_PLUGINS": callbacks} if callbacks else {}),
             "PYTHONUNBUFFERED": "1",
             # SIGABRT makes it tell where it stands.
             "PYTHONFAULTHANDLER": "1",

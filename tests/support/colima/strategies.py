@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container
 from typing import Any
 
@@ -15,13 +14,16 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
+from tests.support import tiers
+from tests.support.tiers import times
+
 LONG = settings(
-    max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 500,
-    derandomize=not os.environ.get("LAPTOP_LONG"),
+    max_examples=times(20, 500, 20_000),
+    derandomize=not tiers.LONG,
     suppress_health_check=list(HealthCheck),
 )
 # What is read from tools and files.
-EDGES = settings(parent=LONG, max_examples=20_000 if os.environ.get("LAPTOP_LONG") else 1000)
+EDGES = settings(parent=LONG, max_examples=times(40, 1000, 20_000))
 NAME = parse_name("dev")
 APPLE_SILICON = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 INTEL = (Host("Darwin", "x86_64", "/Users/me", 8, 16384), Host("Linux", "x86_64", "/home/me", 8, 16384))

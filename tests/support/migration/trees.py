@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from pathlib import Path
+
+from rehearsal.processes.system import comes_true
 
 # Names that are not text, or look like something else.
 ODD = (b" leading", b"two\nlines", b"\xff\xfe not text", b"-rf", b"a'b\"c$d", "\u00fcml\u00e4ut".encode(), b"x" * 255)
@@ -68,11 +69,7 @@ def told(place: Path) -> list[bytes]:
 
 def is_whole_or_empty(place: Path, tree: list[bytes]) -> bool:
     """Whether a volume is one of both. It is made a moment before its data takes its place, maybe by a helper that still runs."""
-    for _ in range(5):
-        if told(place) == tree or not list(place.iterdir()):
-            return True
-        time.sleep(1)
-    return False
+    return comes_true(lambda: told(place) == tree or not [*place.iterdir()], 5)
 
 
 def differences(one: Path, other: Path) -> list[str]:
