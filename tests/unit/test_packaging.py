@@ -13,9 +13,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-# 297 without the doctor, whose ten groups of checks take 50, and the lock's hashes, which take 65. Tests and recordings would add
-# hundreds.
-MOST_KIB = 660
+# The plugins take 530, the lock's hashes 60 and the roles 50. Tests and recordings would add hundreds.
+MOST_KIB = 740
 SHIPPED = {
     "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "bindep.txt",
     "meta", "playbooks", "plugins", "requirements", "requirements.txt", "roles",

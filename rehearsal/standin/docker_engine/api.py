@@ -210,6 +210,12 @@ class Api:
     def list_volumes(self, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
         return 200, {"Volumes": self.state.load("volumes"), "Warnings": None}
 
+    def inspect_volume(self, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
+        for volume in self.state.load("volumes"):
+            if volume["Name"] == name:
+                return 200, volume
+        raise Refusal(404, f"get {name}: no such volume")
+
     def create_volume(self, _query: dict[str, str], body: Any) -> tuple[int, Any]:
         name = body.get("Name") or secrets.token_hex(32)
         volume = {
@@ -252,6 +258,7 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", r"/system/df", disk.usage),
     ("POST", r"/build/prune", disk.prune_cache),
     ("GET", r"/volumes", Api.list_volumes),
+    ("GET", r"/volumes/([^/]+)", Api.inspect_volume),
     ("POST", r"/volumes/create", Api.create_volume),
     ("DELETE", r"/volumes/([^/]+)", Api.remove_volume),
 )

@@ -85,3 +85,17 @@ def test_networks_and_plugins_are_lists(sides: tuple[Side, Side]) -> None:
     found = inventory.read(sides[0].api)
     assert (found.networks, found.plugins, found.volumes, found.containers) == ((), (), (), ())
     assert found.engine and found.root
+
+
+def test_a_volume_is_described_by_its_name_as_in_the_list(sides: tuple[Side, Side]) -> None:
+    api = sides[0].api
+    inventory.negotiate(api)
+    api.ask("POST", "/volumes/create", {"Name": "described", "Labels": {"a": "b"}})
+    try:
+        described = api.object("/volumes/described", "Name", "Mountpoint")
+        assert described in api.objects("/volumes", "Name", under="Volumes")
+        with pytest.raises(Refused) as refused:
+            api.object("/volumes/absent")
+        assert (refused.value.status, str(refused.value)) == (404, "get absent: no such volume")
+    finally:
+        api.ask("DELETE", "/volumes/described")

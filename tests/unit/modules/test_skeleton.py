@@ -150,7 +150,7 @@ def kept_volume(home: Path) -> None:
     two_engines(home)
     volume = {"Name": "db", "Driver": "local", "Labels": None, "Mountpoint": "/v/db/_data", "Options": None}
     (home / ".rehearsal/old/volumes.json").write_text(json.dumps([volume]))
-    said = {"digest": "1", "contents": "2", "files": 1, "bytes": 0, "archive_bytes": 512, "labels": {}}
+    said = {"volume": "db", "digest": "1", "contents": "2", "files": 1, "bytes": 0, "archive_bytes": 512, "labels": {}}
     place = home / "kept" / hashlib.sha256(f"unix://{home}/old".encode()).hexdigest()[:16] / "db"
     for name, made in (("first", "2026-11-01T00:00:00Z"), ("now", "2026-11-02T00:00:00Z")):
         (place / name).mkdir(parents=True)

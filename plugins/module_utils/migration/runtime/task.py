@@ -207,7 +207,7 @@ class RuntimeMove(Subject[Wish, Found]):
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return the steps of the phase."""
         self.found = current
-        if self.given_up:
+        if self.given_up and all(one.name != self.given_up for one in current.kept):
             return Plan()
         return _PLANS[desired.phase](current, desired)
 
