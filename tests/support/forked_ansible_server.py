@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The process that tests/support/forked_ansible.py forks Ansible from: all is imported in it that reads no environment.
 
+This collection as well: a run that would load a file of it gets the module that was loaded from this very file.
+
 It serves one process over the socket that is its standard input: a request with three files, an answer with a number. What
 reads the environment while it is imported (ansible.constants, and all that imports it) is left to each child, so that a child
 is what a program just started is. It imports no thread and starts none.
@@ -18,8 +20,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable, Sequence
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
@@ -64,8 +67,48 @@ def preload(names: Iterable[str]) -> None:
         with contextlib.suppress(ImportError, SystemExit), contextlib.redirect_stderr(io.StringIO()):
             importlib.import_module(name)
     sys.meta_path.remove(finder)
-    gc.collect()
-    gc.freeze()
+
+
+class Known(MetaPathFinder):
+    """Finds files of this collection as modules that the server has imported, where a run would load them from the same file."""
+
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self.modules = modules
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        del target
+        module = self.modules.get(fullname)
+        if module is None or module.__file__ is None or module.__spec__ is None:
+            return None
+        stem = fullname.rpartition(".")[2]
+        if module.__file__ not in {f"{folder}/{stem}{end}" for folder in path or () for end in (".py", "/__init__.py")}:
+            return None
+        return spec_from_loader(fullname, _Imported(module, module.__spec__), is_package=module.__file__.endswith("/__init__.py"))
+
+
+class _Imported(Loader):
+    def __init__(self, module: ModuleType, spec: ModuleSpec) -> None:
+        self.module, self.spec = module, spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        del spec
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.spec
+
+
+def own_modules(folder: Path) -> dict[str, ModuleType]:
+    """Import what the actions and callbacks of the collection in a folder import, and take it out of sys.modules again."""
+    plugins = folder / "ansible_collections" / "laptop" / "containers" / "plugins"
+    files = [file for room in ("module_utils", "plugin_utils") for file in sorted((plugins / room).rglob("*.py"))]
+    sys.path.insert(0, str(folder))
+    preload(".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__") for file in files)
+    sys.path.remove(str(folder))
+    found = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "ansible_collections"}
+    for name in found:
+        del sys.modules[name]
+    return {name: module for name, module in found.items() if ".plugins." in name}
 
 
 def serve(channel: socket.socket) -> dict[str, Any] | None:
@@ -162,9 +205,13 @@ def main() -> int:
         # Ctrl-C is for the tests; this ends when they have closed the socket.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         preload(imported_by_a_run())
+        known = own_modules(Path(__file__).resolve().parents[2] / "collections")
+        gc.collect()
+        gc.freeze()
         request = serve(channel)
     if request is None:
         return 0
+    sys.meta_path.insert(0, Known(known))
     verb = Path(sys.argv[0]).name.removeprefix("ansible").removeprefix("-") or "adhoc"
     program: Any = importlib.import_module(f"ansible.cli.{verb}")
     ended: int = program.main()

@@ -2,7 +2,7 @@
 """The order of a whole run, how far it is, how long it will still take, and what to do after it. A plugin of pytest.
 
 Files that failed last time come first, then the longest ones: so that no worker has a long one at the end. How long they take is
-what the last run on this machine took, and seconds.json for files that have not run here.
+what the last run on this machine took, and seconds.json for files that have not run here; `make test-map` renews it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from .file_costs import Measured
 
 SECONDS = Path(__file__).with_name("seconds.json")
 CACHED = "laptop/seconds"
+# A file that takes less is not worth a line of seconds.json.
+SHORT = 3.0
 # Between two lines of progress.
 PAUSE = 15.0
 
@@ -104,6 +106,9 @@ class Progress:
         if self.config.cache and self.measured.files:
             took = {file: round(cost.seconds, 1) for file, cost in self.measured.files.items()}
             self.config.cache.set(CACHED, {**self.seconds, **took})
+            if self.config.getoption("--costs"):
+                known = {file: seconds for file, seconds in {**self.seconds, **took}.items() if seconds >= SHORT}
+                SECONDS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
         terminalreporter.ensure_newline()
         terminalreporter.write_line(self.advice(terminalreporter))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,8 +44,10 @@ def project(tmp_path: Path) -> Path:
     """A project with tests of its own, and this one's conftest and plugins."""
     (tmp_path / "tests").mkdir()
     (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
-    for name in ("conftest.py", "support", "alone.py", "long_tests.py"):
-        (tmp_path / "tests" / name).symlink_to(ROOT / "tests" / name)
+    # Copies: what a run notes for the next one stays in its project.
+    shutil.copytree(ROOT / "tests" / "support", tmp_path / "tests" / "support", ignore=shutil.ignore_patterns("seconds.json"))
+    for name in ("conftest.py", "alone.py", "long_tests.py"):
+        shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     (tmp_path / "tests" / "second_tries.txt").write_text("# none\n")
     for name in ("rehearsal", "collections"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -73,6 +76,7 @@ def test_a_whole_run_ends_with_what_to_do_and_the_map_counts_what_was_started(pr
     rows = {line.split()[-1]: line.split() for line in (project / "map.txt").read_text().splitlines()[1:]}
     assert rows["tests/test_bad.py"][3:8] == ["2", "0", "0", "0", "0"]
     assert rows["tests/test_well.py"][3:8] == ["1", "0", "0", "0", "1"]
+    assert json.loads((project / "tests" / "support" / "seconds.json").read_text()) == {}
     (project / "tests" / "test_bad.py").unlink()
     code, said = run(project, *flags)
     assert (code, said.strip().splitlines()[-2]) == (0, "All is well: commit.")
@@ -104,9 +108,6 @@ def test_a_second_try_helps_only_a_test_that_is_listed_for_it(
     (project / "tests" / "test_flaky.py").write_text(text)
     (project / "tests" / "second_tries.txt").write_text(f"# until they are mended\n{listed}")
     assert run(project, "pytest", "-q", "tests/test_flaky.py")[0] == 1
-    # The copy: a link would lead to this project's list and cache.
-    (project / "tests" / "alone.py").unlink()
-    (project / "tests" / "alone.py").write_text((ROOT / "tests" / "alone.py").read_text())
     found, words = run(project, "tests.alone", "1")
     assert found == code and said in words and ("tests/test_flaky.py::test_it" in words)
 
