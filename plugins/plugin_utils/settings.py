@@ -22,7 +22,7 @@ from ..module_utils.core.options import Problem, problems, suggestion
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import complete_path
 from .lab import VARIABLE, leaving, outside
-from .layers import written_at
+from .layers import layers_of, places_of, written_at
 from .plays import OURS, is_wanted, registered_in, role_of, tasks_of
 from .references import (
     unfit_profiles,
@@ -71,6 +71,14 @@ OF_PLAYBOOKS: Mapping[str, Mapping[str, Any]] = {
     "workstation_refresh_timer": {"type": "bool", "default": False, "description": "Whether a timer renews the pull secrets."},
     "workstation_settings": {"type": "path", "description": "The file of your own settings."},
 }
+# By role, the setting that confirms a loss of data; and the layers that last for one run, or are of a playbook.
+CONFIRMATIONS = {
+    "colima": "colima_confirm_data_loss",
+    "migrate": "migrate_confirm",
+    "move": "move_confirm",
+    "snapshot": "snapshot_confirm",
+}
+_FOR_ONE_RUN = ("command line", "playbook")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
@@ -132,6 +140,7 @@ def check_settings(
     registered = registered_in(tasks)
     findings = Findings(str(Path.cwd()))
     _check_names(findings, variables, roles, names, registered)
+    _check_confirmations(findings, play, variables, names)
     works = []
     for one in reached:
         subject = subject_of(_module(one)) if str(one.action).startswith(OURS) else None
@@ -158,6 +167,23 @@ def _check_lab(findings: Findings, works: list[Reached], lab: str) -> None:
     for work in works:
         for sentence, at in leaving(lab, work.name, work.subject.spec, work.options, work.names):
             findings.add(sentence, at)
+
+
+def _check_confirmations(findings: Findings, play: Any, variables: Mapping[str, Any], roles: Iterable[str]) -> None:
+    """Refuse a confirmation of data loss that stays in a file: it would confirm every later loss as well."""
+    given = [name for role, name in CONFIRMATIONS.items() if role in roles and variables.get(name)]
+    if not given:
+        return
+    host = play.get_variable_manager()._inventory.get_host(variables["inventory_hostname"])
+    layers = layers_of(play, host)
+    for name in given:
+        places = [place for place in places_of(name, layers, findings.project)[:1] if place.layer not in _FOR_ONE_RUN]
+        for place in places:
+            sentence = (
+                f"Could not use '{name}' of {place.layer}: a confirmation that stays there confirms every later loss. "
+                f"Remove it, and give it for one run: -e '{name}=...'."
+            )
+            findings.add(sentence, place=place.at)
 
 
 def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) -> None:

@@ -28,6 +28,7 @@ _MIXED: Mapping[str, tuple[str, str, str]] = {
     "colima_reserve_memory_mib": ("colima_profile", "host", "reserve_memory_mib"),
     "docker_cli_env_file": ("docker_cli_config", "env_file", ""),
     "docker_context_current": ("docker_context", "current_context", ""),
+    "move_runtime": ("colima_runtime_move", "runtime", ""),
     "secret_refresh_context": ("ecr_pull_secret", "contexts", ""),
     "secret_refresh_unreachable": ("ecr_pull_secret", "unreachable", ""),
     "support_path": ("support_bundle", "path", ""),
@@ -47,8 +48,8 @@ class Option:
     def of(self, options: Mapping[str, Any]) -> Any:
         """Return the setting's value in a module's options, LEFT_OUT where there is none."""
         value = options.get(self.option)
-        if value is None and (self.module, self.option) == ("colima_profile", "profiles"):
-            # A single profile is written without a list.
+        if value is None and (self.module, self.option) in (("colima_profile", "profiles"), ("docker_context", "contexts")):
+            # A single one is written without a list.
             return [options]
         if self.key:
             value = value.get(self.key) if isinstance(value, Mapping) else None
@@ -121,7 +122,7 @@ class Settings:
         defaults = self._load(role / "defaults" / "main.yml") if role else {}
         if role is None or name not in defaults:
             return None
-        options = tuple(self._options(name, role))
+        options = tuple(dict.fromkeys(self._options(name, role)))
         spec: Mapping[str, Any] = self._load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"][name]
         plain = next((one for one in options if not one.mixed), None)
         subject = self._subject_of(plain.module) if plain else None
@@ -131,20 +132,33 @@ class Settings:
         if name in _MIXED:
             module, option, key = _MIXED[name]
             yield Option(module, option, mixed=True, key=key)
-        for task in self._load(role / "tasks" / "main.yml") or ():
-            for action, given in task.items():
-                module = action.removeprefix(OURS)
-                if module == action or self._subject_of(module) is None or not isinstance(given, Mapping):
-                    continue
-                for option, raw in given.items():
-                    found = _PLAIN.fullmatch(str(raw))
-                    if found and found[1] == name:
-                        fixed = given.get("name")
-                        timer = str(fixed) if fixed is not None and "{" not in str(fixed) else ""
-                        yield Option(module, option, timer)
+        for module, given in self._calls(role):
+            for option, raw in given.items():
+                found = _PLAIN.fullmatch(str(raw))
+                if found and found[1] == name:
+                    fixed = given.get("name")
+                    timer = str(fixed) if fixed is not None and "{" not in str(fixed) else ""
+                    yield Option(module, option, timer)
+
+    def _calls(self, role: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield each call of a module in any task file of a role, with its options as they are written."""
+        for file in sorted((role / "tasks").glob("*.yml")):
+            for task in _in_blocks(self._load(file) or ()):
+                for action, given in task.items():
+                    module = str(action).removeprefix(OURS)
+                    if module != action and self._subject_of(module) is not None and isinstance(given, Mapping):
+                        yield module, given
 
     def _load(self, file: Path) -> Any:
         return (self._loader.load_from_file(str(file)) or {}) if file.is_file() else {}
+
+
+def _in_blocks(tasks: Any) -> Iterator[Mapping[str, Any]]:
+    for task in tasks if isinstance(tasks, list) else ():
+        if isinstance(task, Mapping):
+            yield task
+            for part in ("block", "rescue", "always"):
+                yield from _in_blocks(task.get(part))
 
 
 def _key_mistakes(spec: Mapping[str, Any], part: Key, shown: str, *, is_list: bool) -> Iterator[str]:

@@ -57,7 +57,16 @@ class Clone:
 
     def verify(self, signers: str) -> None:
         """Refuse what was fetched unless a known key has signed it: the commit, or the tag where it is an object of its own."""
-        known = ["-c", f"gpg.ssh.allowedSignersFile={Path(signers).expanduser()}"] if signers else []
+        known = []
+        if signers:
+            file = Path(signers).expanduser()
+            if not _lists_anyone(file):
+                raise Failure(
+                    f"Could not verify the commit: '{file}' lists nobody. Name those who may sign in pull_timer_signers."
+                )
+            # Only those of the file count. Keys for gpg that are in the user's ring are no one's choice here.
+            known = ["-c", f"gpg.ssh.allowedSignersFile={file}", "-c", "gpg.format=ssh", "-c", "gpg.program=/nonexistent/gpg"]
+            known += ["-c", "gpg.openpgp.program=/nonexistent/gpg", "-c", "gpg.x509.program=/nonexistent/gpgsm"]
         done = git(*known, "-C", str(self.place), f"verify-{self._ask('cat-file', '-t', NEXT)}", NEXT)
         if done.code:
             reason = done.last if done.said.strip() else "it is not signed"
@@ -108,3 +117,12 @@ class Clone:
         if done.code:
             raise Failure(f"Could not bring '{self.place}' up to date: git {words[0]}: {done.first}. Look at 'git status' there.")
         return done.output.strip()
+
+
+def _lists_anyone(file: Path) -> bool:
+    """Whether a file of allowed signers has an entry."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() and not line.lstrip().startswith("#") for line in lines)
