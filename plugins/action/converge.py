@@ -20,13 +20,13 @@ from typing import Any
 
 from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action.normal import ActionModule as Normal
 from ansible.utils.display import Display
 
-from ..module_utils.core.errors import WorkstationError, hiding_names, result_in_words
+from ..module_utils.core.errors import WorkstationError, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
+from ..module_utils.core.secrecy.known import hidden, learn
 from ..module_utils.core.subject import Reader, Subject, run
 from ..plugin_utils.plain import is_shown, task_lines
 from ..plugin_utils.policy.files import policy_files
@@ -191,7 +191,7 @@ class ActionModule(Normal):
             subject = self._made(module)
             # Paths are expanded here, so this belongs into the environment as well.
             checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
-            secrets = subject.secrets(options) | checked._no_log_values
+            learn(*subject.secrets(options), *checked._no_log_values)
             if checked.error_messages:
                 result = self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(checked.error_messages)})
             else:
@@ -200,10 +200,11 @@ class ActionModule(Normal):
                 except WorkstationError as error:
                     planned = error.planned
                     result = self._failed(subject, error.result)
-            named = hiding_names(self._worded(result), secrets)
-            plain: dict[str, Any] = remove_values(json.loads(json.dumps(named)), secrets)
+            # run() began with the options in their types; what they were as given, and what was wrong with them, counts as well.
+            learn(*subject.secrets(options), *checked._no_log_values)
+            plain: dict[str, Any] = hidden(json.loads(json.dumps(self._worded(result))))
             if not self._task.check_mode:
-                plain["warnings"] += self._recorded(module, began, plain, remove_values(planned, secrets))
+                plain["warnings"] += self._recorded(module, began, plain, planned)
         return plain
 
     # The action of a subject that works on another machine replaces these two.
@@ -227,7 +228,8 @@ class ActionModule(Normal):
 
     def _failed(self, subject: Subject[Any, Any], result: dict[str, Any]) -> dict[str, Any]:
         """Return a failure without a value of a hidden option."""
-        return remove_values({"failed": True, **result}, subject.secrets(self._task.args))  # type: ignore[no-any-return]
+        learn(*subject.secrets(self._task.args))
+        return hidden({"failed": True, **result})  # type: ignore[no-any-return]
 
     def _worded(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return the result with options named as the user knows them: in a role, by the role's variables."""

@@ -16,7 +16,7 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 HEAVY = {"boto3", "botocore", "kubernetes", "requests", "urllib3", "yaml", "jinja2"}
 # They extend classes of those libraries.
-HEAVY_FILES = {ROOT / "plugins" / "module_utils" / "kube" / f"{name}.py" for name in ("client", "patience")}
+HEAVY_FILES = {ROOT / "plugins" / "module_utils" / "kube" / f"{name}.py" for name in ("bounds", "client", "patience")}
 
 
 def imports(path: Path, *, top_level_only: bool = False) -> set[str]:

@@ -29,7 +29,6 @@ from .client import kept
 from .client.at_work import Alone
 from .client.programs import Colima
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
-from .model.shown import secrets_in
 from .observe.host import host_from
 from .plan.action import Do, Facts, ProfilePlan
 from .report import public_profile
@@ -89,10 +88,6 @@ class Profiles(Subject[Request, Reading]):
     def __init__(self) -> None:
         self.progress = Progress()
         self.applied: list[ProfilePlan] | None = None
-
-    def secrets(self, params: Mapping[str, Any]) -> set[str]:
-        """Return the texts that no result may hold."""
-        return secrets_in(params)
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
         """Return what is asked for. Raises InputError."""

@@ -9,18 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .install import how_to_install
+from .secrecy.known import hidden
 
 # O(adopt=true): a setting to write down. E(restart=always): one for a single run. O(adopt): the option itself.
 _OPTION = re.compile(r"\b([OE])\((\w+)(?:=([^()]*))?\)")
 # The keys of a result that hold sentences.
 _SENTENCES = frozenset(("change", "failures", "msg", "reason", "refusals", "remedy", "warnings"))
-
-# User and password in an address, where either may hold an @.
-_LOGIN = re.compile(r"(?<=//)\S+(?=@)")
 
 
 class WorkstationError(Exception):
@@ -52,6 +50,12 @@ class WorkstationError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def hide(self) -> None:
+        """Leave out what the run knows to be a secret."""
+        self.what, self.reason, self.remedy = hidden((self.what, self.reason, self.remedy))
+        self.args = (self.what, self.reason, self.remedy)
+        self.context, self.done, self.planned = hidden((self.context, self.done, self.planned))
 
     @property
     def result(self) -> dict[str, Any]:
@@ -87,6 +91,10 @@ class RefusedStep(WorkstationError):
 
 class NotVerified(WorkstationError):
     """The steps ran, and a second look does not find what was asked for."""
+
+
+class Defect(WorkstationError):
+    """The code met something that it does not expect: a mistake of its own."""
 
 
 class Interrupted(WorkstationError):
@@ -136,39 +144,6 @@ def result_in_words(result: Mapping[str, Any], variables: Mapping[str, str]) -> 
         return in_words(value, variables) if isinstance(value, str) and key in _SENTENCES else value
 
     return {key: worded(value, key) for key, value in result.items()}
-
-
-def without_logins(text: str) -> str:
-    """Return a text whose addresses have lost the user and password before the host."""
-    return re.sub(r"//\S*@", "//", text)
-
-
-def logins_in(value: object) -> set[str]:
-    """Return every "user:password" before the host of an address, in a value of any shape."""
-    if isinstance(value, Mapping):
-        return {login for item in (*value, *value.values()) for login in logins_in(item)}
-    if isinstance(value, list | tuple):
-        return {login for item in value for login in logins_in(item)}
-    return {login for login in _LOGIN.findall(value) if ":" in login} if isinstance(value, str) else set()
-
-
-def hiding_names(result: Mapping[str, Any], secrets: Collection[str]) -> dict[str, Any]:
-    """Return a result whose diff has no secret among its names. Ansible hides secrets in values, and leaves names as they are."""
-    longest_first = sorted(secrets, key=len, reverse=True)
-
-    def hidden(name: str) -> str:
-        for secret in longest_first:
-            name = name.replace(secret, "********")
-        return name
-
-    def named(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {hidden(str(name)): named(item) for name, item in value.items()}
-        return [named(item) for item in value] if isinstance(value, list | tuple) else value
-
-    # before and after are not names.
-    sides = result.get("diff") if secrets else None
-    return {**result, "diff": {side: named(states) for side, states in sides.items()}} if sides else dict(result)
 
 
 @contextlib.contextmanager

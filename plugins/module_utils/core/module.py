@@ -11,7 +11,6 @@ import sys
 from typing import Any, Callable  # noqa: UP035 - also where this Python is too old for the rest
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.parameters import remove_values
 
 NEEDED = (3, 11)
 
@@ -24,8 +23,12 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         super().__init__(**arguments)
 
     def _load_params(self) -> None:
+        from .secrecy.known import learn
+
         super()._load_params()
-        self.no_log_values.update(self.subject.secrets(self.params))
+        secrets = self.subject.secrets(self.params)
+        self.no_log_values.update(secrets)
+        learn(*secrets)
 
     def _log_invocation(self) -> None:
         given: Any = self.params  # type: ignore[has-type]
@@ -35,12 +38,15 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
     def warn(self, warning: str, **options: Any) -> None:
         """Show a warning. Ansible shows it as it is given, unlike the result."""
-        super().warn(remove_values(warning, self.no_log_values), **options)
+        from .secrecy.known import hide
+
+        super().warn(hide(warning), **options)
 
     def _return_formatted(self, kwargs: dict[str, Any]) -> None:
-        from .errors import hiding_names
+        from .secrecy.known import hidden, learn
 
-        kwargs = hiding_names(kwargs, self.no_log_values)
+        learn(*self.no_log_values)
+        kwargs = hidden(kwargs)
         kwargs["invocation"] = {"module_args": shown_options(self.subject, self.params)}
         super()._return_formatted(kwargs)
 
@@ -65,8 +71,6 @@ def run_module(subject_class: Callable[[], Any]) -> None:
         sys.exit(1)
     from datetime import UTC, datetime
 
-    from ansible.module_utils.common.parameters import remove_values
-
     from .errors import WorkstationError, result_in_words
     from .records import keep
     from .subject import run
@@ -81,8 +85,7 @@ def run_module(subject_class: Callable[[], Any]) -> None:
     outcome = result_in_words(outcome, {})
     warnings = outcome.pop("warnings", [])
     if not module.check_mode:
-        shown, plan = remove_values((outcome, planned), module.no_log_values)
-        warnings = [*warnings, *keep(module._name.rpartition(".")[2], began, shown, plan)]
+        warnings = [*warnings, *keep(module._name.rpartition(".")[2], began, outcome, planned)]
     for text in warnings:
         module.warn(text)
     if outcome.pop("failed", False):

@@ -13,6 +13,8 @@ import os
 import time
 from typing import Any
 
+from .secrecy.known import hidden
+
 # The variable that names the file; without it nothing is reported.
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 
@@ -21,7 +23,7 @@ def tell(path: str | None = None, /, **event: Any) -> None:
     """Append an event, by default to the file of this run. The file is never created: the callback plugin removes it."""
     path = os.environ.get(VARIABLE, "") if path is None else path
     if path:
-        line = json.dumps({"time": time.time(), **event}) + "\n"
+        line = json.dumps({"time": time.time(), **hidden(event)}) + "\n"
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_WRONLY | os.O_APPEND)
             try:

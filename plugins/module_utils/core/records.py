@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .progress import VARIABLE
+from .secrecy.known import hidden
 from .system.home import private_directory, state_directory
 
 KEPT = 20
@@ -35,7 +36,7 @@ def directory(environment: Mapping[str, str] = os.environ) -> Path:
 def keep(task: str, began: datetime, result: Mapping[str, Any], plan: Iterable[str] = ()) -> list[str]:
     """Add what a task did to the record of its run. Returns a warning where that can't be written.
 
-    result: without anything that may not be shown; plan: what it had set out to do.
+    plan: what it had set out to do. What the run knows to be a secret is left out.
     """
     steps = list(plan)
     if not (result.get("changed") or steps) and (result.get("failed") or not _failed_last(task)):
@@ -49,7 +50,7 @@ def keep(task: str, began: datetime, result: Mapping[str, Any], plan: Iterable[s
         **{key: _short(result[key]) for key in _KEYS if result.get(key)},
     }
     try:
-        _append(directory(), began, json.dumps(line) + "\n")
+        _append(directory(), began, json.dumps(hidden(line)) + "\n")
     except OSError as error:
         return [f"Could not write a record of this run: '{error.filename}': {(error.strerror or str(error)).lower()}."]
     return []

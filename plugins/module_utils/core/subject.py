@@ -7,15 +7,20 @@ Knows no subject, and neither Ansible nor the module or action plugin that calls
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from .errors import Interrupted, NotVerified, WorkstationError, logins_in, naming_files, refused
+from .errors import Defect, Interrupted, NotVerified, WorkstationError, naming_files, refused
 from .plan import Plan, Step
 from .progress import tell
+from .secrecy import known
+from .secrecy.looks import secrets_in
+from .system.command import end_guarded
 
 # What the options ask for, and what was found. Both are frozen.
 Desired = TypeVar("Desired")
@@ -67,8 +72,11 @@ class Subject(Generic[Desired, Current]):
         raise NotImplementedError
 
     def secrets(self, params: Mapping[str, Any]) -> set[str]:
-        """Return the texts that no result may hold: logins in addresses. Takes options of any shape, also invalid ones."""
-        return logins_in(params)
+        """Return the texts that no result may hold: logins in addresses, and values whose name is that of a secret.
+
+        Takes options of any shape, also invalid ones.
+        """
+        return secrets_in(params)
 
     def programs(self, desired: Desired) -> tuple[str, ...]:
         """Return the programs without which a real run would fail."""
@@ -89,6 +97,10 @@ class Subject(Generic[Desired, Current]):
             if not step.silent:
                 tell(str(step))
 
+    def so_far(self) -> dict[str, Any]:
+        """Return the result keys that are true also after a run that was ended in between."""
+        return {}
+
     def close(self) -> None:
         """End what the run opened."""
 
@@ -103,9 +115,13 @@ class Reader(Subject[Desired, Current]):
 
 
 def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bool) -> dict[str, Any]:
-    """Run a subject and return its result. Raises a WorkstationError that tells what was done before it."""
+    """Run a subject and return its result. Raises a WorkstationError that tells what was done before it.
+
+    Neither holds a secret that was learned until then.
+    """
     done: list[str] = []
     planned: list[str] = []
+    known.begin(subject.secrets(params), os.environ)
     try:
         with interruptible(subject.work), naming_files(subject.work), contextlib.closing(subject):
             outcome = _converged(subject, params, check_mode, done, planned)
@@ -113,10 +129,15 @@ def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bo
     except WorkstationError as error:
         error.done = [*done, *error.done]
         error.planned = planned
+        error.context = {**subject.so_far(), **error.context}
+        error.hide()
         raise
+    except Exception as error:
+        # Without the exception itself: its words, and those behind it, may hold anything.
+        raise _defect(subject.work, error, done, planned) from None
     plan = outcome.plan
     actions = plan.actions if check_mode else done
-    return {
+    result: dict[str, Any] = {
         "changed": bool(actions),
         "actions": actions,
         "diff": plan.diff,
@@ -124,6 +145,21 @@ def run(subject: Subject[Any, Any], params: Mapping[str, Any], *, check_mode: bo
         **shown,
         "warnings": list(dict.fromkeys([*plan.warnings, *shown.get("warnings", ())])),
     }
+    return known.hidden(result)  # type: ignore[no-any-return]
+
+
+def _defect(work: str, error: Exception, done: list[str], planned: list[str]) -> Defect:
+    where = [
+        f"{frame.filename.rpartition('module_utils/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    said = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
+    reason = f"{type(error).__name__}{f' ({said})' if said else ''} in {where[-1]}"
+    found = Defect(
+        work, reason, "This is a mistake of laptop.containers: report it, with the file of 'make support'.", trace=where
+    )
+    found.done, found.planned = done, planned
+    found.hide()
+    return found
 
 
 def _converged(
@@ -181,6 +217,7 @@ def interruptible(work: str) -> Iterator[None]:
         # Of a Ctrl-C, Ansible sends its worker both signals. The second must not cut short what the first has set in motion.
         if came <= {number}:
             came.add(number)
+            end_guarded()
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -16,7 +16,7 @@ from .examine import examine
 from .laptop import Laptop
 from .model import GROUPS, Check, counts, worst
 from .overview import rows
-from .settings import MODULES, subject_of
+from .settings import MODULES
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,6 @@ class Workstation(Reader[Question, Examination]):
     work = "examine the workstation"
 
     laptop: Laptop | None = None
-
-    def secrets(self, params: Mapping[str, Any]) -> set[str]:
-        """Return what none of the modules shows of its options."""
-        given = {module: params.get(module) for module in MODULES}
-        found = {module: options for module, options in given.items() if isinstance(options, Mapping) and options}
-        return super().secrets(params).union(*(subject_of(module).secrets(options) for module, options in found.items()))
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
         """Return what to examine. Settings that a run would refuse are findings."""

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ToolMissing
+from .failures import short
 from .registries import Identity
+from .session import session_of
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,15 @@ def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Cred
     profile = identity.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
     option = f" --profile {profile}" if profile else ""
     try:
-        import botocore.session
-        from botocore.exceptions import BotoCoreError
+        import botocore.session  # noqa: F401 - whether it is there
     except ImportError as error:
         raise ToolMissing("boto3", remedy="Install it into Ansible's Python: pip install boto3.") from error
     try:
-        session = botocore.session.Session(profile=identity.profile or None)
+        session = session_of(identity.profile)
         found = session.get_credentials()
         settings: Mapping[str, Any] = session.full_config.get("profiles", {}).get(profile or "default", {})
-    except BotoCoreError as error:
-        return Credentials(reason=(str(error).splitlines() or [""])[0], login=f"aws configure sso{option}")
+    except Exception as error:
+        return Credentials(reason=short(error), login=f"aws configure sso{option}")
     if found is None:
         return Credentials(reason="there are none", login=f"aws configure sso{option}")
     if "sso_start_url" in settings or "sso_session" in settings:

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 
-from ..core.errors import WorkstationError, without_logins
+from ..core.errors import WorkstationError
 from ..core.options import suggestion
+from ..core.secrecy.looks import without_logins
 from .registries import TokenKey
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -23,7 +24,7 @@ LOGIN = frozenset({"LoginRefreshRequired", "LoginTokenLoadError", "LoginError"})
 MISSING = frozenset({"NoCredentialsError", "PartialCredentialsError", "NoAuthTokenError"})
 # Without a keyboard, a request for an MFA code finds the end of the input.
 MFA = frozenset({"EOFError", "RefreshWithMFAUnsupportedError"})
-UNLOADED = frozenset({"CredentialRetrievalError", "MetadataRetrievalError"})
+UNLOADED = frozenset({"CredentialRetrievalError", "MetadataRetrievalError", "ProgramFailed", "Unsendable"})
 TLS = frozenset({"SSLError"})
 NETWORK = frozenset({"HTTPClientError", "ConnectionError"})
 # The operations on the way to a token, and the service whose policy allows them.
@@ -54,7 +55,7 @@ JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
         UNLOADED,
         "no_credentials",
         "the credentials of {who} could not be loaded: {said}",
-        "Run the profile's credential_process by hand, or correct the profile.",
+        "Correct the variables, the profile or its credential_process, and run again.",
     ),
     (
         TLS,
@@ -96,21 +97,30 @@ class TokenRefused(WorkstationError):
         self.kind = kind
 
 
-def explain(error: Exception, key: TokenKey, hosts: tuple[str, ...], environment_profile: str = "") -> TokenRefused:
-    """Return the failure in the user's words."""
+class Unsendable(Exception):
+    """Credentials that no request can carry."""
+
+
+def explain(
+    error: Exception, key: TokenKey, hosts: tuple[str, ...], environment_profile: str = "", *, sso: bool = False
+) -> TokenRefused:
+    """Return the failure in the user's words. sso: the profile logs in with SSO, and what it keeps of that may be damaged."""
     what = f"get a token for registry '{hosts[0]}'" + (f" and {len(hosts) - 1} more" if len(hosts) > 1 else "")
-    kind, reason, remedy = _judge(error, key, environment_profile)
+    kind, reason, remedy = _judge(error, key, environment_profile, sso=sso)
     return TokenRefused(what, reason, remedy, kind)
 
 
-def _judge(error: Exception, key: TokenKey, environment_profile: str) -> tuple[str, str, str]:
+def _judge(error: Exception, key: TokenKey, environment_profile: str, *, sso: bool) -> tuple[str, str, str]:
     profile = key.identity.profile or environment_profile
     option = f" --profile {profile}" if profile else ""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         return _judge_answer(response.get("Error", {}), str(getattr(error, "operation_name", "")), key, option)
-    facts = {"who": str(key.identity), "profile": profile, "option": option, "region": key.region, "said": _short(error)}
+    facts = {"who": str(key.identity), "profile": profile, "option": option, "region": key.region, "said": short(error)}
     names = {cls.__name__ for cls in type(error).__mro__}
+    if sso and not _is_known(error):
+        # The client meets a cache that it can't read with an exception of Python's.
+        names = set(SSO)
     for family, kind, reason, remedy in JUDGEMENTS:
         if names & family:
             help_ = _likely_region(key.region) if kind == "network" else ""
@@ -156,12 +166,25 @@ def _denied(message: str, operation: str, key: TokenKey) -> tuple[str, str]:
     return f"{key.identity} may not do {named}", f"Ask for a policy that allows {named}."
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
     """Return the first line of what the library says, without passwords and queries in addresses, without a full stop."""
     if getattr(error, "kwargs", {}).get("provider") == "custom-process":
         # What a program prints when it fails is not ours to repeat: it may be what it was to keep.
         return "its credential_process failed"
+    if not _is_known(error):
+        # The words of Python's own exceptions are what the client was working on.
+        return type(error).__name__
     return _line(re.sub(r"\?\S*", "", without_logins((str(error).splitlines() or [""])[0]))) or type(error).__name__
+
+
+def _is_known(error: Exception) -> bool:
+    """Whether an exception is of the client, whose sentences are for people, or of this room."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] not in (
+        "builtins",
+        "dateutil",
+        "json",
+        "binascii",
+    )
 
 
 def _line(text: str) -> str:

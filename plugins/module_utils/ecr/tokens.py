@@ -9,18 +9,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..core.errors import ToolMissing
-from .failures import TokenRefused, explain
+from ..core.secrecy.known import learn
+from .failures import TokenRefused, Unsendable, explain
+from .lease import TOKEN_LIFE, hours_left
 from .registries import Registry, TokenKey
+from .session import session_of
 
 TOKENS_AT_ONCE = 8
 CONNECT_SECONDS, READ_SECONDS = 5, 10  # botocore asks three times
+# From the first request to the token, a credential_process, SSO and a role included.
+TOKEN_SECONDS = 180.0
+# An ECR token lives 12 hours. One that is about to end helps nobody.
+SHORT_LIFE = timedelta(hours=1)
+_PASSWORD = re.compile(r"[\x21-\x7e]+\Z")
+_SENDABLE = re.compile(r"[\x20-\x7e]*\Z")
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL_ECR_PUBLIC")
 
 
@@ -35,25 +46,63 @@ class Token:
 
 def fetch_tokens(registries: Sequence[Registry], environment: Mapping[str, str]) -> dict[TokenKey, Token]:
     """Return one token per key. Raises TokenRefused with every failure, after all keys were tried."""
-    from concurrent.futures import ThreadPoolExecutor
-
     groups: dict[TokenKey, list[Registry]] = {}
     for registry in registries:
         groups.setdefault(registry.key, []).append(registry)
     tokens: dict[TokenKey, Token] = {}
     refused: list[TokenRefused] = []
     # Sessions of botocore may not be shared between threads; each key gets its own.
-    with ThreadPoolExecutor(max_workers=TOKENS_AT_ONCE) as pool:
-        futures = {key: pool.submit(_fetch, key, group, environment) for key, group in groups.items()}
-    for key, future in futures.items():
-        try:
-            tokens[key] = future.result()
-        except TokenRefused as error:
-            refused.append(error)
+    waiting = {key: _Fetch(key, group, environment) for key, group in groups.items()}
+    for some in _batches(list(waiting.values())):
+        for one in some:
+            one.start()
+        until = time.monotonic() + TOKEN_SECONDS
+        for one in some:
+            one.join(max(until - time.monotonic(), 0.0))
+    for key, fetch in waiting.items():
+        if fetch.token is not None:
+            tokens[key] = fetch.token
+        elif isinstance(fetch.refused, TokenRefused):
+            refused.append(fetch.refused)
+        else:
+            raise fetch.refused or AssertionError(key)
     if refused:
         more = " ".join(error.message for error in refused[1:])
         raise TokenRefused(refused[0].what, refused[0].reason, f"{refused[0].remedy} {more}".rstrip(), refused[0].kind)
     return tokens
+
+
+def warnings_of(tokens: Mapping[TokenKey, Token]) -> list[str]:
+    """Return what a user should know of tokens that serve only for a short time."""
+    return [
+        f"The token for region {key.region} of {key.identity} lives only {hours_left(token.expires_at, token.issued_at):g} h "
+        "instead of 12. Look at the endpoint that gave it."
+        for key, token in tokens.items()
+        if token.expires_at - token.issued_at < SHORT_LIFE
+    ]
+
+
+class _Fetch(threading.Thread):
+    """One token, asked for in a thread that nobody waits for beyond its time."""
+
+    def __init__(self, key: TokenKey, group: Sequence[Registry], environment: Mapping[str, str]) -> None:
+        super().__init__(daemon=True)
+        self.key, self.group, self.environment = key, group, environment
+        self.token: Token | None = None
+        what = f"get a token for registry '{group[0].host.name}'"
+        reason = f"AWS and the log-in before it took longer than {TOKEN_SECONDS:g} s"
+        self.refused: Exception | None = TokenRefused(what, reason, "Check the network, the VPN and the proxy.", "network")
+
+    def run(self) -> None:
+        """Ask."""
+        try:
+            self.token = _fetch(self.key, self.group, self.environment)
+        except Exception as error:
+            self.refused = error
+
+
+def _batches(fetches: list[_Fetch]) -> list[list[_Fetch]]:
+    return [fetches[first : first + TOKENS_AT_ONCE] for first in range(0, len(fetches), TOKENS_AT_ONCE)]
 
 
 def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, str]) -> Token:
@@ -61,8 +110,11 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
         import botocore.config
     except ImportError as error:
         raise ToolMissing("boto3", remedy="Install it into Ansible's Python: pip install boto3.") from error
+    profile = key.identity.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
+    session = None
     try:
-        session = _session(key.identity.profile)
+        session = session_of(key.identity.profile)
+        _know(session.get_credentials())
         config: dict[str, Any] = {
             "retries": {"mode": "standard"},
             "connect_timeout": CONNECT_SECONDS,
@@ -82,38 +134,29 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
         answer = client.get_authorization_token()
     except Exception as error:
         hosts = tuple(registry.host.name for registry in group)
-        profile = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
         # The cause stays out: the library's own text may hold more than a log should.
-        raise explain(error, key, hosts, profile) from None
-    return token_from(answer["authorizationData"], datetime.now(UTC), group[0].host.name)
+        raise explain(error, key, hosts, profile, sso=_uses_sso(session, profile)) from None
+    data = answer.get("authorizationData") if isinstance(answer, dict) else None
+    return token_from(data, datetime.now(UTC), group[0].host.name)
 
 
-def _session(profile: str) -> Any:
-    """Return a session that also takes the roles which the AWS command has assumed and saved: an MFA code was typed for them."""
-    import urllib.request
+def _know(credentials: Any) -> None:
+    """Learn what requests are signed with. Raises Unsendable for what no request can carry: the client would quote it."""
+    if credentials is None:
+        return
+    keys = credentials.get_frozen_credentials()
+    learn(*(text for text in (keys.secret_key, keys.token) if text))
+    if not all(_SENDABLE.match(text or "") for text in (keys.access_key, keys.secret_key, keys.token)):
+        raise Unsendable("a key or the session token holds a line break or another character that no request can carry")
 
-    import botocore.session
-    import botocore.utils
 
-    # Where no variable names a proxy, botocore asks macOS for one, and a forked process, as Ansible's workers are, dies of that.
-    library: Any = botocore.utils
-    around: Any = urllib.request
-    library.getproxies, library.proxy_bypass = around.getproxies_environment, around.proxy_bypass_environment
-
-    class Saved(dict[str, Any]):
-        """What the AWS command saved is read; what is asked for here stays in memory."""
-
-        files = botocore.utils.JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
-
-        def __contains__(self, key: object) -> bool:
-            return super().__contains__(key) or key in self.files
-
-        def __missing__(self, key: str) -> Any:
-            return self.files[key]
-
-    session = botocore.session.Session(profile=profile or None)
-    session.get_component("credential_provider").get_provider("assume-role").cache = Saved()
-    return session
+def _uses_sso(session: Any, profile: str) -> bool:
+    try:
+        settings = session.full_config.get("profiles", {}).get(profile or "default", {})
+    except Exception:
+        # Nothing is known of the profile: what was wrong with the files has been said.
+        return False
+    return "sso_start_url" in settings or "sso_session" in settings
 
 
 def _role_credentials(session: Any, key: TokenKey, config: Any) -> dict[str, str]:
@@ -131,6 +174,7 @@ def _role_credentials(session: Any, key: TokenKey, config: Any) -> dict[str, str
     if identity.duration:
         request["DurationSeconds"] = identity.duration
     given = sts.assume_role(**request)["Credentials"]
+    learn(given["SecretAccessKey"], given["SessionToken"])
     return {
         "aws_access_key_id": given["AccessKeyId"],
         "aws_secret_access_key": given["SecretAccessKey"],
@@ -144,12 +188,24 @@ def token_from(data: Any, now: datetime, host: str) -> Token:
     item = (data[0] if data else {}) if isinstance(data, list) else data
     try:
         user, _colon, password = base64.b64decode(item["authorizationToken"], validate=True).decode().partition(":")
+        learn(password, item["authorizationToken"])
     except (KeyError, TypeError, ValueError, binascii.Error):
         user, password = "", ""
-    expires_at = item.get("expiresAt") if isinstance(item, dict) else None
-    if user != "AWS" or not password or not isinstance(expires_at, datetime):
+    expires_at = _moment(item.get("expiresAt")) if isinstance(item, dict) else None
+    if user != "AWS" or not _PASSWORD.match(password) or expires_at is None:
         raise TokenRefused(what, "AWS' answer holds none", "Check that the endpoint is ECR's.", "aws") from None
     if expires_at <= now:
         remedy = "Set the clock of this machine (turn on automatic time) and run again."
         raise TokenRefused(what, "the one that AWS gave has already expired", remedy, "clock_skew")
-    return Token(password, now, expires_at.astimezone(UTC))
+    # What promises more would be due on each run.
+    return Token(password, now, min(expires_at, now + TOKEN_LIFE))
+
+
+def _moment(value: Any) -> datetime | None:
+    """Return a time of AWS, which is one of UTC where it names no zone. Returns None for none."""
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if value.year > 1 else datetime.min.replace(tzinfo=UTC)

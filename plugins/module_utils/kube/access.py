@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core.errors import ToolMissing, WorkstationError
+from ..core.secrecy.known import learn, learn_key
+from ..core.secrecy.looks import secrets_in
 from .entry import Entry, find_entry
 
 # The package shares its files of certificates by content, also between threads that remove them when they are done.
@@ -47,6 +49,7 @@ def read_access(context: str, paths: Sequence[Path]) -> Access:
 def access_of(entry: Entry) -> Access:
     """Return what the kubernetes package makes of the entries."""
     _check_package()
+    _know(entry)
     from kubernetes.client import Configuration
     from kubernetes.config import load_kube_config_from_dict
 
@@ -67,7 +70,17 @@ def access_of(entry: Entry) -> Access:
         if entry.user.get("auth-provider") and not (authorization or settings.cert_file):
             raise _no_credentials(entry)
         tls = _tls(entry, settings) if settings.host.startswith("https") else None
+    learn(str(authorization).removeprefix("Bearer ").removeprefix("Basic "))
     return Access(entry.context, entry.server, settings, tls, str(authorization), str(entry.user.get("as") or ""))
+
+
+def _know(entry: Entry) -> None:
+    """Learn the credentials of a user, a key also as the text that its base64 holds."""
+    user = entry.user
+    for secret in (user.get("token"), user.get("password")):
+        learn(str(secret or ""), users=[str(user.get("username") or "")])
+    learn(*secrets_in([entry.server, entry.cluster.get("proxy-url"), user.get("auth-provider")]))
+    learn_key(str(user.get("client-key-data") or ""))
 
 
 def _check_package() -> None:
@@ -87,7 +100,10 @@ def _tls(entry: Entry, settings: Any) -> Any:
 
     from urllib3.util import create_urllib3_context
 
+    from .bounds import TlsSocket
+
     tls = create_urllib3_context()
+    tls.sslsocket_class = TlsSocket
     # Python 3.13 checks form strictly and would refuse clusters that kubectl accepts, for a CA without a key identifier.
     tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:

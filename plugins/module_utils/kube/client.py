@@ -16,9 +16,11 @@ import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ProxyError
 from urllib3.exceptions import TimeoutError as TimeoutException
 
-from ..core.errors import InputError, ToolMissing, WorkstationError, without_logins
+from ..core.errors import InputError, ToolMissing, WorkstationError
+from ..core.secrecy.looks import without_logins
 from .access import Access
-from .answers import JSON, ApiError, Unreachable, Untrusted
+from .answers import JSON, ApiError, Unreachable, Untrusted, is_object
+from .bounds import TooLarge, answer_within, read_all, use_bounds
 from .patience import RETRIED, Patience, Retries, Trouble
 
 _ATTEMPTS = 3
@@ -46,6 +48,7 @@ class KubeHttp:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if access.tls is not None:
             self._api.rest_client.pool_manager.connection_pool_kw["ssl_context"] = access.tls
+        use_bounds(self._api.rest_client.pool_manager, self.patience.answer)
         self._headers = {"User-Agent": "laptop.containers"}
         if access.authorization:
             self._headers["Authorization"] = access.authorization
@@ -53,7 +56,10 @@ class KubeHttp:
             self._headers["Impersonate-User"] = access.impersonate
 
     def json(self, method: str, path: str, body: Any = None, content_type: str = JSON, accept: str = JSON) -> Any:
-        """Send a request and return the decoded answer. Raises ApiError, Untrusted, or Unreachable after patience has run out."""
+        """Send a request and return the decoded answer, which is an object of the API.
+
+        Raises ApiError, Untrusted, or Unreachable: after patience has run out, and where another program answers.
+        """
         from kubernetes.client import ApiException
 
         headers = {**self._headers, "Accept": accept} | ({} if body is None else {"Content-Type": content_type})
@@ -62,6 +68,9 @@ class KubeHttp:
                 raise self._failure
             try:
                 return self._ask(method, self.access.server + path, headers, body)
+            except TooLarge as error:
+                # It would be as large again.
+                raise explained(self.access, error) from None
             except (HTTPError, OSError) as error:
                 self._failure = failure = explained(self.access, error)
                 # What ends in the middle of an answer, urllib3 does not repeat.
@@ -76,8 +85,12 @@ class KubeHttp:
         raise AssertionError(path)
 
     def _ask(self, method: str, url: str, headers: dict[str, str], body: Any) -> Any:
-        response = self._api.call_api(method, url, headers, body, _request_timeout=self.patience.request)
-        status, content = response.status, response.read()
+        answer_within(self.patience.total + self.patience.answer)
+        answered = self._api.call_api(method, url, headers, body, _request_timeout=self.patience.request)
+        response = answered.response
+        status, content = response.status, read_all(response)
+        # Else the connection would not be taken for the next request.
+        response.release_conn()
         for text in _WARNING.findall(response.headers.get("Warning", "")):
             self.warnings[re.sub(r"\\(.)", r"\1", text)] = None
         if status == 407:
@@ -89,6 +102,8 @@ class KubeHttp:
                 found = json.loads(content)
             except (ValueError, RecursionError):
                 raise OSError("the answer is not JSON") from None
+            if not is_object(url.removeprefix(self.access.server), found):
+                raise foreign_answer(self.access)
         self._trouble.over()
         if status >= 300:
             raise ApiError(status, content)
@@ -97,6 +112,17 @@ class KubeHttp:
     def close(self) -> None:
         """Close every connection."""
         self._api.close()
+
+
+def foreign_answer(access: Access) -> Unreachable:
+    """Return the failure where something else answers in the place of the API server: a captive portal, another program."""
+    server = without_logins(access.server)
+    return Unreachable(
+        f"reach cluster '{access.context}'",
+        f"what answers at {server} is not an API server",
+        "Correct 'server' in the kubeconfig, or log in to the network, and run again.",
+        unreachable=access.context,
+    )
 
 
 def explained(access: Access, error: BaseException) -> WorkstationError:

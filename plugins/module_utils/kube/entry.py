@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import InputError, without_logins
+from ..core.errors import InputError
 from ..core.options import suggestion
+from ..core.secrecy.looks import without_logins
 from .edit import LISTS
 from .kubeconfig import load
 from .yaml_rules import Number

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, TimedOut, ToolMissing, WorkstationError
+from ..core.secrecy.known import learn
 from ..core.system.command import Cli, Output
 from .entry import Entry
 
-# Time for a token from far away, not for a user who is away.
+# Time for a token from far away, not for a user who is away; and characters that it may print.
 SECONDS = 30.0
+MOST = 1 << 20
 EXTENSION = "client.authentication.k8s.io/exec"
 
 
@@ -39,18 +41,25 @@ def log_in_by_program(entry: Entry) -> dict[str, Any]:
     info = {"apiVersion": version, "kind": "ExecCredential", "spec": spec}
     try:
         output = Cli(command, hint, variables).run(
-            *words, check=False, timeout=SECONDS, environment={"KUBERNETES_EXEC_INFO": json.dumps(info)}
+            *words,
+            check=False,
+            timeout=SECONDS,
+            environment={"KUBERNETES_EXEC_INFO": json.dumps(info)},
+            most=MOST,
+            guarded=True,
+            secret=True,
         )
-    except TimedOut:
+    except TimedOut as error:
         # Not with what it printed so far: that may be the token.
-        raise _failed(entry, command, f"did not answer within {SECONDS:g} s; it may wait for a browser") from None
+        late = f"did not answer within {SECONDS:g} s; it may wait for a browser"
+        raise _failed(entry, command, late if "longer" in error.reason else f"can't be used: {error.reason}") from None
     except ToolMissing as error:
         raise _failed(entry, command, "is not installed or not on PATH", hint) from error
     except OSError as error:
         raise _failed(entry, command, f"can't be started ({error.strerror})", hint) from error
     if output.rc != 0:
-        said = next((f" ({line.strip()})" for line in reversed(output.stderr.splitlines()) if line.strip()), "")
-        raise _failed(entry, command, f"failed with exit code {output.rc}{said}")
+        # Not with what it printed: that may be what it was to keep.
+        raise _failed(entry, command, f"failed with exit code {output.rc}")
     return _credentials(entry, command, _status(output, version))
 
 
@@ -65,6 +74,7 @@ def _credentials(entry: Entry, command: str, status: Mapping[str, Any]) -> dict[
     token, certificate, key = (status.get(name) or "" for name in ("token", "clientCertificateData", "clientKeyData"))
     if not token and not (certificate and key):
         raise _failed(entry, command, "gave no credentials")
+    learn(str(token), *str(key).splitlines()[1:-1])
     found = {"token": str(token)} if token else {}
     if certificate and key:
         found["client-certificate-data"] = base64.b64encode(str(certificate).encode()).decode()

@@ -7,6 +7,7 @@ It knows core/v1 paths and metadata; what a secret holds it neither reads nor kn
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -32,6 +33,14 @@ class Conflict(Exception):
 
 class Stale(Exception):
     """The object changed since it was read."""
+
+
+class Held(Exception):
+    """The object is being deleted, and stays until its finalizers are removed."""
+
+    def __init__(self, finalizers: tuple[str, ...]) -> None:
+        super().__init__(", ".join(finalizers))
+        self.finalizers = finalizers
 
 
 class NamespaceGone(Exception):
@@ -83,9 +92,18 @@ class Kube:
             raise
 
     def apply(
-        self, path: str, body: bytes, force: bool = False, own: tuple[str, ...] = (), guarded: bool = False
+        self,
+        path: str,
+        body: bytes,
+        force: bool = False,
+        own: tuple[str, ...] = (),
+        *,
+        guarded: bool = False,
+        accept: str = METADATA,
     ) -> dict[str, Any]:
-        """Apply an object server-side and return its new metadata. Raises Conflict, NamespaceGone and Stale.
+        """Apply an object server-side and return what the cluster has now, its metadata alone unless accept is JSON.
+
+        Raises Conflict, NamespaceGone and Stale.
 
         own: the prefixes of fields that are taken over when nothing else is contested. guarded: the body names the version that
         it was made from.
@@ -93,7 +111,7 @@ class Kube:
         query = {"fieldManager": MANAGER, "force": "true" if force else "false"}
         for attempt in range(1, STALE_READS + 1):
             try:
-                return dict(self.http.json("PATCH", _with(path, query), body, APPLY, METADATA)["metadata"])
+                return dict(self.http.json("PATCH", _with(path, query), body, APPLY, accept))
             except ApiError as error:
                 _raise_gone(error)
                 contested = _contested(error)
@@ -114,13 +132,15 @@ class Kube:
         self.http.json("PATCH", _with(path, {"fieldManager": MANAGER}), change, MERGE, METADATA)
 
     def delete(self, path: str, uid: str) -> bool:
-        """Delete exactly the object with this uid. Returns False when it was gone already."""
+        """Delete exactly the object with this uid. Returns False when it was gone already. Raises Held."""
         try:
-            self.http.json("DELETE", path, {"preconditions": {"uid": uid}})
+            answer = self.http.json("DELETE", path, {"preconditions": {"uid": uid}})
         except ApiError as error:
             if error.not_found:
                 return False
             raise
+        if answer["kind"] != "Status" and (held := finalizers_of(answer["metadata"])):
+            raise Held(held)
         return True
 
     def create_namespace(self, name: str) -> bool:
@@ -133,6 +153,13 @@ class Kube:
                 raise
             return False
         return True
+
+
+def finalizers_of(metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what an object that is being deleted still waits for; nothing for one that is not."""
+    named = metadata.get("finalizers")
+    waits = metadata.get("deletionTimestamp") and isinstance(named, list)
+    return tuple(map(str, named or ())) if waits else ()
 
 
 def why_refused(error: ApiError, action: str) -> str:

@@ -22,7 +22,8 @@ RETRIED = frozenset({429, 500, 502, 503, 504})
 class Patience:
     """How long requests keep trying, in seconds."""
 
-    request: float = 30.0
+    request: float = 30.0  # silence between two parts of an answer
+    answer: float = 60.0  # one answer, from its request to its last byte
     total: float = 60.0  # a k3s that restarts is back within half of it
     first_pause: float = 0.2
     longest_pause: float = 8.0

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import without_logins
+from ..core.secrecy.looks import without_logins
 from ..docker.client import context_hosts, read_config
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..colima.model.shown import CLOSED, hidden
+from ..colima.model.shown import CLOSED
+from ..core.secrecy.looks import hidden
 from ..toolchain.programs import version_of
 from .compare import contains, holds_anywhere, number_of, same
 from .path import LEFT_OUT, Found, find

@@ -15,10 +15,10 @@ from typing import Any
 
 from ..core.errors import WorkstationError
 from ..ecr.lease import TokenLike
-from ..kube.answers import ApiError
-from ..kube.objects import Conflict, Kube, NamespaceGone, Stale, path_of, why_refused
-from .model import OWNER_LABEL, PREFIX, Current, Desired, body_of, config_in, current_from
-from .plan import ClusterPlan, Item, Outcome, untouched
+from ..kube.answers import JSON, ApiError
+from ..kube.objects import Conflict, Held, Kube, NamespaceGone, Stale, path_of, why_refused
+from .model import OWNER, OWNER_LABEL, PREFIX, Current, Desired, body_of, config_in, current_from
+from .plan import ClusterPlan, Item, Outcome, held, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
 from .view import Account
 
@@ -76,7 +76,12 @@ def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Ou
             work(item)
         return
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        list(pool.map(work, busy))
+        try:
+            list(pool.map(work, busy))
+        except BaseException:
+            # What has not begun does not begin any more.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
@@ -87,6 +92,8 @@ def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
         # It was removed between the list and the write: nothing is missing there. Those of the cluster can't be removed.
         wanted = item.unsure or item.namespace in BUILT_IN
         reason = "the namespace does not exist. Create it, or leave it out." if wanted else ""
+    except Held as error:
+        reason = held(error.finalizers)
     except Conflict as error:
         managers = " and ".join(error.managers)
         reason = f"its content belongs to {managers}. Set O(force_conflicts=true) to take it over."
@@ -152,7 +159,8 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
         body, after = _object_with_others(kube, path, writer) if kept else (writer.body, writer.after)
         body = remembering(body, item) if remember else body
         try:
-            written = progress.current = current_from(kube.apply(path, body, item.force, OWN_FIELDS, guarded=kept))
+            answer = kube.apply(path, body, item.force, OWN_FIELDS, guarded=kept, accept=JSON)
+            written = progress.current = current_from(answer["metadata"])
             break
         except Stale:
             if time.monotonic() > deadline:
@@ -165,6 +173,25 @@ def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> N
     progress.parts["verb"] = item.verb
     if after is None or (written.digest, written.leases) != (after.digest, after.leases):
         raise _Failed("the cluster took it but records something else. Look for an admission webhook that changes secrets.")
+    sent = json.loads(body)
+    if (answer.get("type"), answer.get("data")) != (sent["type"], sent["data"]):
+        _disown(kube, path, progress)
+        raise _Failed("the cluster took it but keeps another content. Exempt it from the admission policy that changes secrets.")
+    if not written.tracked:
+        progress.current = replace(written, owners=(OWNER,))
+    if written.held_by:
+        raise _Failed(held(written.held_by))
+
+
+def _disown(kube: Kube, path: str, progress: _Progress) -> None:
+    """Take back the record of a content that the cluster does not have, so that no later run believes it."""
+    try:
+        kube.merge_patch(path, {"metadata": {"annotations": {f"{PREFIX}registries": None}}})
+    except ApiError as error:
+        left = "the cluster keeps another content, and the record of ours can't be taken back"
+        raise _Failed(f"{left}: {why_refused(error, progress.doing)} Delete the secret.") from error
+    if progress.current is not None:
+        progress.current = replace(progress.current, leases={})
 
 
 def _object_with_others(kube: Kube, path: str, writer: Writer) -> tuple[bytes, Current]:

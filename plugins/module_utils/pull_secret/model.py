@@ -17,12 +17,14 @@ from typing import Any
 
 from ..core.durations import Threshold
 from ..core.errors import InputError
+from ..core.secrecy.known import learn
 from ..ecr.lease import Lease, TokenLike, due_by_time, lease_from, lease_of, stamp
+from ..kube.objects import finalizers_of
 
 OWNER = "laptop.containers"
 OWNER_LABEL = "app.kubernetes.io/managed-by"
 PREFIX = "laptop.containers/"
-SECRET_LIMIT = 1024 * 1024  # bytes; what the API server takes
+SECRET_LIMIT = 1024 * 1024  # bytes of all values together; what the API server takes
 DATA_KEY = ".dockerconfigjson"
 DATA_FIELD = f"f:{DATA_KEY}"
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
@@ -42,7 +44,8 @@ class Current:
     """What the metadata of an existing secret says.
 
     owners are the field managers of its content, meddlers those others that changed our annotations. others are the registries
-    in it that are not ours: of an adopted secret, they are recorded and stay.
+    in it that are not ours: of an adopted secret, they are recorded and stay. tracked: the cluster tells who wrote which field.
+    held_by: the secret is being deleted, and these finalizers keep it.
     """
 
     namespace: str
@@ -54,6 +57,8 @@ class Current:
     owners: tuple[str, ...] = ()
     meddlers: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    tracked: bool = True
+    held_by: tuple[str, ...] = ()
 
     @property
     def expires_at(self) -> datetime | None:
@@ -72,12 +77,8 @@ def check_name(name: str, noun: str) -> str:
 
 def current_from(metadata: Mapping[str, Any]) -> Current:
     """Return what an object's metadata records; what can't be read counts as not recorded."""
-    labels = metadata.get("labels") or {}
-    notes = {
-        key.removeprefix(PREFIX): str(value)
-        for key, value in (metadata.get("annotations") or {}).items()
-        if key.startswith(PREFIX)
-    }
+    labels, annotations = (found if isinstance(found := metadata.get(key), dict) else {} for key in ("labels", "annotations"))
+    notes = {key.removeprefix(PREFIX): str(value) for key, value in annotations.items() if key.startswith(PREFIX)}
     managed = metadata.get("managedFields") or ()
     return Current(
         namespace=str(metadata.get("namespace", "")),
@@ -89,6 +90,8 @@ def current_from(metadata: Mapping[str, Any]) -> Current:
         owners=_owners(managed),
         meddlers=_meddlers(managed),
         others=_listed(notes.get("other-registries", "")),
+        tracked=bool(managed),
+        held_by=finalizers_of(metadata),
     )
 
 
@@ -104,7 +107,7 @@ def due(current: Current | None, desired: Desired, threshold: Threshold, now: da
             "its identity differs",
         ),
         (current.service_accounts != desired.service_accounts, "its service accounts differ"),
-        (OWNER not in current.owners, f"its content was changed by {_named(current.owners)}"),
+        (current.tracked and OWNER not in current.owners, f"its content was changed by {_named(current.owners)}"),
         (bool(current.meddlers), f"its annotations were changed by {_named(current.meddlers)}"),
     )
     reasons = [reason for differs, reason in settings if differs]
@@ -137,7 +140,28 @@ def config_in(secret: Mapping[str, Any] | None) -> dict[str, Any]:
         config = json.loads(base64.b64decode(((secret or {}).get("data") or {})[DATA_KEY]))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-    return config if isinstance(config, dict) else {}
+    if not isinstance(config, dict):
+        return {}
+    for login in auths_in(config).values():
+        # Of other registries, which stay in it: as secret as ours.
+        if isinstance(login, dict):
+            learn(*(str(login[key]) for key in ("auth", "password", "identitytoken", "registrytoken") if login.get(key)))
+            learn(str(login.get("password") or ""), users=[str(login.get("username") or "")])
+    return config
+
+
+def holds(secret: Mapping[str, Any], current: Current) -> bool:
+    """Whether a secret, read whole, has the content that its metadata records."""
+    try:
+        content = base64.b64decode(((secret or {}).get("data") or {})[DATA_KEY])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return digest_of(content) == current.digest
+
+
+def digest_of(content: bytes) -> str:
+    """Return the mark of a content that the metadata records."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def body_of(
@@ -153,16 +177,16 @@ def body_of(
         namespace="",
         ours=True,
         leases=leases,
-        digest=hashlib.sha256(content).hexdigest()[:16],
+        digest=digest_of(content),
         service_accounts=desired.service_accounts,
         owners=(OWNER,),
         others=tuple(sorted(set(auths_in(kept or {})) - set(desired.hosts))),
     )
     body = json.dumps(_document(desired, after, content, version), separators=(",", ":")).encode()
-    if len(body) > SECRET_LIMIT:
+    if len(content) > SECRET_LIMIT:
         raise InputError(
             f"build pull secret '{desired.name}'",
-            f"{len(desired.hosts)} registries need {len(body) // 1024} KiB and a secret holds 1024 KiB",
+            f"{len(desired.hosts)} registries need {len(content) // 1024} KiB and a secret holds 1024 KiB",
             "Spread them over several secrets.",
         )
     return body, after

@@ -86,6 +86,12 @@ class Outcome:
     done: Item | None = None
 
 
+def held(finalizers: Iterable[str]) -> str:
+    """Say why a secret that is being deleted is still there."""
+    named = " and ".join(f"'{name}'" for name in finalizers)
+    return f"it is being deleted, and {named} keeps it. Remove that finalizer, or what waits for it, and run again."
+
+
 def untouched(item: Item) -> Outcome:
     """Return the outcome of an item with nothing to do, or of one that was refused."""
     if item.failure or item.unlinked:
@@ -184,6 +190,8 @@ def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, 
         return Item(namespace, reason="it is not there", unlink=unlink)
     if not current.ours:
         return Item(namespace, reason="it belongs to another manager", current=current, foreign=True)
+    if current.held_by:
+        return Item(namespace, current=current, failure=held(current.held_by))
     return Item(namespace, "delete", "", current, unlink=unlink)
 
 
@@ -222,8 +230,12 @@ def _refusal(view: View, namespace: str, policy: Policy, current: Current | None
         return view.refused[namespace]
     if namespace in view.missing and not policy.create_namespaces and not view.comes:
         return "the namespace does not exist. Create it, or set O(create_namespaces=true)."
-    if current is None:
-        return ""
+    return _refusal_of(current, policy) if current is not None else ""
+
+
+def _refusal_of(current: Current, policy: Policy) -> str:
+    if current.held_by:
+        return held(current.held_by)
     if not current.ours and not policy.adopt:
         made_by = " and ".join(current.owners) or "another program"
         return f"a secret of this name exists and was made by {made_by}. Set O(adopt=true), or choose another O(name)."

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ..core.errors import WorkstationError
 from ..kube.answers import ApiError
 from ..kube.objects import Kube, path_of, why_refused
-from .model import PREFIX, Current, Desired, auths_in, config_in, current_from
+from .model import PREFIX, Current, Desired, auths_in, config_in, current_from, holds
 from .namespaces import Scope, choose, idle_parts, is_pattern
 from .plan import Policy
 from .view import Account, View
@@ -49,13 +49,25 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: 
         wanted=wanted,
         missing=missing,
         unsure=unsure,
-        secrets=_with_others(kube, desired, policy, secrets, wanted),
+        secrets=_with_others(kube, desired, policy, _compared(kube, desired, policy, secrets, wanted), wanted),
         accounts=accounts,
         refused=refused,
         unlinked=unlinked,
         complete=complete,
         idle_parts=idle_parts(scope, living, labelled),
     )
+
+
+def _compared(
+    kube: Kube, desired: Desired, policy: Policy, secrets: dict[str, Current], wanted: Iterable[str]
+) -> dict[str, Current]:
+    """Return the secrets; where a gateway hides who wrote which field, our own are read and compared with their record."""
+    unknown = [name for name in wanted if name in secrets and secrets[name].ours and not secrets[name].tracked]
+    if not unknown or policy.absent:
+        return secrets
+    read, _refused = _each(unknown, lambda namespace: kube.read(path_of("secrets", namespace, desired.name)), "get secrets")
+    differ = [name for name, secret in read.items() if not holds(secret or {}, secrets[name])]
+    return secrets | {name: replace(secrets[name], leases={}) for name in differ}
 
 
 def _with_others(
@@ -107,7 +119,7 @@ def _secrets(
     if not (only_wanted and len(wanted) == 1):
         try:
             found = kube.list_metadata(path_of("secrets"), fieldSelector=f"metadata.name={name}")
-            return {item["namespace"]: current_from(item) for item in found}, {}, True
+            return {str(item.get("namespace", "")): current_from(item) for item in found}, {}, True
         except ApiError as error:
             if error.status != 403:
                 reason = why_refused(error, "list secrets")
@@ -172,12 +184,16 @@ def account_from(item: Mapping[str, Any]) -> Account:
     metadata = item["metadata"]
     marks = str((metadata.get("annotations") or {}).get(MARK, "")).split(",")
     return Account(
-        namespace=str(metadata["namespace"]),
+        namespace=str(metadata.get("namespace", "")),
         name=str(metadata["name"]),
-        version=str(metadata["resourceVersion"]),
-        pulls_with=tuple(str(entry.get("name", "")) for entry in item.get("imagePullSecrets") or ()),
+        version=str(metadata.get("resourceVersion", "")),
+        pulls_with=tuple(str(entry.get("name", "")) for entry in _dicts(item.get("imagePullSecrets"))),
         marks=tuple(mark for mark in marks if mark),
     )
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _each(names: Iterable[str], read: Callable[[str], Read], action: str) -> tuple[dict[str, Read], dict[str, str]]:

@@ -41,7 +41,10 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as a whole, foreseen or carried out. refused is why AWS gave no tokens; kept are docker's files as they were."""
+    """A run as a whole, foreseen or carried out.
+
+    refused is why AWS gave no tokens; notes are about them; kept are docker's files as they were.
+    """
 
     desired: Desired
     now: datetime
@@ -55,6 +58,7 @@ class Run:
     wait: bool = False
     absent: bool = False
     refused: WorkstationError | None = None
+    notes: tuple[str, ...] = ()
 
 
 class PartlyFailed(WorkstationError):
@@ -70,7 +74,7 @@ def plan_for(run: Run) -> Plan:
     return replace(
         plan,
         pending=(*plan.pending, *pending),
-        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *cluster_warnings])),
+        warnings=tuple(dict.fromkeys([*plan.warnings, *run.login_plan.warnings, *warnings, *run.notes, *cluster_warnings])),
     )
 
 
@@ -190,17 +194,36 @@ def row(context: str, outcome: Outcome, desired: Desired, now: datetime) -> dict
     }
 
 
+def _is_placed(outcome: Outcome) -> bool:
+    """Whether the secret itself is as wanted, and only its service accounts are not."""
+    if outcome.done is not None:
+        return (
+            bool(outcome.done.verb)
+            and outcome.done.verb == outcome.item.verb
+            and bool(outcome.current and outcome.current.leases)
+        )
+    return bool(outcome.item.unlinked) and not outcome.item.failure and not outcome.item.verb
+
+
 def _sentence(failed: Sequence[dict[str, str]], total: int, run: Run) -> str:
     """Return all failures in as few sentences as there are reasons."""
-    by_reason: dict[str, list[dict[str, str]]] = {}
+    by_reason: dict[tuple[bool, str], list[dict[str, str]]] = {}
+    placed = {
+        (cluster.context, outcome.item.namespace)
+        for cluster in run.clusters
+        for outcome in cluster.outcomes
+        if outcome.failure and _is_placed(outcome)
+    }
     for failure in failed:
         # A cluster names the namespace in its refusal.
-        by_reason.setdefault(failure["reason"].replace(f'"{failure["namespace"]}"', '"..."'), []).append(failure)
+        reason = failure["reason"].replace(f'"{failure["namespace"]}"', '"..."')
+        by_reason.setdefault(((failure["context"], failure["namespace"]) in placed, reason), []).append(failure)
     parts, verb = [], "remove" if run.absent else "place"
-    for reason, group in by_reason.items():
+    for (is_placed, reason), group in by_reason.items():
         where = places([f"{one['context']}/{one['namespace']}" for one in group])
         why = group[0]["reason"] if len(group) == 1 else reason
-        parts.append(f"Could not {verb} pull secret '{run.desired.name}' in {where}: {why}")
+        what = "change the service accounts of" if is_placed else verb
+        parts.append(f"Could not {what} pull secret '{run.desired.name}' in {where}: {why}")
     others = total - len(failed)
     if others > 0:
         parts.append("The other namespace is done." if others == 1 else f"The other {others} of {total} namespaces are done.")

@@ -31,7 +31,7 @@ from .namespaces import choose
 from .options import SPEC, Task, task_from
 from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
 from .read import BUILT_IN, read_view
-from .result import Cluster, Run, plan_for, result_of
+from .result import Cluster, PartlyFailed, Run, plan_for, result_of
 from .view import View
 
 
@@ -131,8 +131,8 @@ class PullSecrets(Subject[Task, Current]):
         outcomes: dict[str, dict[str, Outcome]] = {one.context: {} for one in run.clusters}
         done = replace(run, foreseen=False, logins=())
         try:
-            tokens, refused = self._tokens(run)
-            done = replace(done, refused=refused)
+            tokens, refused, notes = self._tokens(run)
+            done = replace(done, refused=refused, notes=notes)
             self._write(run, tokens, outcomes)
             logins, kept = list(run.logins), list[Path]()
             if not all(item.idle for item in run.login_plan.items):
@@ -146,14 +146,15 @@ class PullSecrets(Subject[Task, Current]):
                     tell(str(step))
         result_of(self.done)
 
-    def _tokens(self, run: Run) -> tuple[dict[str, TokenLike], WorkstationError | None]:
-        """Return new tokens by host, as far as they are needed, or none and why AWS refuses them."""
+    def _tokens(self, run: Run) -> tuple[dict[str, TokenLike], WorkstationError | None, tuple[str, ...]]:
+        """Return new tokens by host, as far as they are needed, or none and why AWS refuses them; and what is odd about them."""
         full = any(cluster.plan.needs_token for cluster in run.clusters)
         needed = [one for one in run.registries if full or run.login_plan.hosts.intersection(one.names)]
         try:
-            return (_tokens(needed, run, self.environment) if needed else {}), None
+            tokens, notes = _tokens(needed, run, self.environment) if needed else ({}, ())
+            return tokens, None, notes
         except WorkstationError as error:
-            return {}, error
+            return {}, error, ()
 
     def _write(self, run: Run, tokens: Mapping[str, TokenLike], outcomes: Mapping[str, dict[str, Outcome]]) -> None:
         """Carry out the plans of the clusters, as far as there are tokens for it."""
@@ -177,6 +178,16 @@ class PullSecrets(Subject[Task, Current]):
     def public(self, outcome: Finished[Task, Current]) -> dict[str, Any]:
         """Return the state of all namespaces and logins. Raises PartlyFailed."""
         return result_of(self.done or cast(_Whole, outcome.plan).run)
+
+    def so_far(self) -> dict[str, Any]:
+        """Return the rows and states of a run that was ended in between."""
+        if self.done is None:
+            return {}
+        try:
+            found = result_of(self.done)
+        except PartlyFailed as error:
+            found = error.context
+        return {key: found[key] for key in ("secrets", "failed_namespaces", "failed_contexts", "logins") if key in found}
 
     def close(self) -> None:
         """Close every connection."""
@@ -203,17 +214,19 @@ def _foreseen(item: Item) -> Outcome:
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 
 
-def _tokens(registries: Sequence[Registry], run: Run, environment: Mapping[str, str]) -> dict[str, TokenLike]:
-    """Return new tokens by host. Raises TokenRefused, with what that means for the secrets that are there."""
+def _tokens(
+    registries: Sequence[Registry], run: Run, environment: Mapping[str, str]
+) -> tuple[dict[str, TokenLike], tuple[str, ...]]:
+    """Return new tokens by host, and warnings. Raises TokenRefused, with what that means for the secrets that are there."""
     from ..ecr.failures import TokenRefused
-    from ..ecr.tokens import fetch_tokens
+    from ..ecr.tokens import fetch_tokens, warnings_of
 
     try:
         tokens = fetch_tokens(registries, environment)
     except TokenRefused as error:
         remedy = f"{error.remedy} {_what_stays(run.clusters, run.now)}"
         raise TokenRefused(error.what, error.reason, remedy, error.kind) from error
-    return {host: tokens[registry.key] for registry in registries for host in registry.names}
+    return {host: tokens[registry.key] for registry in registries for host in registry.names}, tuple(warnings_of(tokens))
 
 
 def _what_stays(clusters: Iterable[Cluster], now: datetime) -> str:

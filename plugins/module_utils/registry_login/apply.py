@@ -6,7 +6,6 @@ The token goes through stdin only. What is begun is noted first, so that a run t
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CommandFailed, InputError, TimedOut, WorkstationError, naming_files
+from ..core.secrecy.known import hide, learn
 from ..core.system.command import Cli
 from ..core.system.files import read_file, replace_if_unchanged
 from ..core.system.logfmt import final_message
@@ -180,6 +180,7 @@ def _run(item: Item, *args: str, stdin: str = "") -> None:
     else:
         tool = Cli("colima", "", {"COLIMA_PROFILE": None})
         words = ("nerdctl", "--profile", item.place.where, "--", *args)
+    learn(stdin, users=[USER])
     try:
         tool.run(*words, stdin=stdin, timeout=_SECONDS)
     except TimedOut:
@@ -187,18 +188,8 @@ def _run(item: Item, *args: str, stdin: str = "") -> None:
             could_not(item, f"no answer within {_SECONDS:g} s. Check network, VPN and proxy, and run again.")
         ) from None
     except CommandFailed as error:
-        why = _said(_masked(str(error.context.get("stderr", "")) or str(error.context.get("stdout", "")), stdin))
+        why = _said(hide(str(error.context.get("stderr", "")) or str(error.context.get("stdout", ""))))
         raise CommandFailed(could_not(item, f"{why}. {_next_step(why, item)}")) from None
-
-
-def _masked(text: str, password: str) -> str:
-    """Return what a tool printed without the secret that it was given: as such, as docker keeps it, or a part of either."""
-    if not password:
-        return text
-    forms = (password, base64.b64encode(f"{USER}:{password}".encode()).decode())
-    for form in forms:
-        text = text.replace(form, "***")
-    return re.sub(r"[\w+/=-]{12,}", lambda part: "***" if any(part[0] in form for form in forms) else part[0], text)
 
 
 def _said(text: str) -> str:

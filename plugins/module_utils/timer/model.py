@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.errors import InputError, logins_in
+from ..core.errors import InputError
 from ..core.plan import Pending, Plan, Step
+from ..core.secrecy.looks import is_secret_name, logins_in, without_logins
 
 PREFIX = "laptop.containers"
 HOUR, DAY = 60, 24 * 60
@@ -21,13 +22,6 @@ AT_LOGIN = 0
 NO_DESKTOP = "no_desktop"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|ACCESS_KEY", re.IGNORECASE)
-# A variable with such a name and its value, where variables are given as a text.
-_SECRET = re.compile(r"\w*(?:SECRET|PASSWORD|TOKEN|ACCESS_KEY)\w*['\"]?\s*[=:]\s*['\"]?([^\s'\",}]+)", re.IGNORECASE)
-# User and password in an address, where either may hold an @.
-_LOGIN = re.compile(r"(?<=//)\S+(?=@)")
-# A shorter one is not a secret, and hiding it everywhere would spoil the rest of the output.
-_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -118,15 +112,6 @@ def times_of_day(minutes: int) -> tuple[tuple[int | None, int], ...]:
     return tuple(divmod(moment, HOUR) for moment in range(0, DAY, minutes))
 
 
-def secrets_in(command: object, environment: object) -> set[str]:
-    """Return what must not be shown of a timer's options, of any shape: logins with a password, and secrets by their names."""
-    variables = environment if isinstance(environment, Mapping) else {"": environment}
-    named = {str(value) for name, value in variables.items() if _SECRET_NAME.search(str(name))}
-    if not isinstance(environment, Mapping):
-        named |= set(_SECRET.findall(str(environment)))
-    return logins_in([command, environment]) | {value for value in named if len(value) >= _SHORTEST_SECRET}
-
-
 def check_timer(timer: Timer) -> None:
     """Raise InputError for a timer that is invalid under every service manager."""
     what = _set_up(timer)
@@ -143,7 +128,7 @@ def check_timer(timer: Timer) -> None:
     for name in timer.environment:
         if not _VARIABLE.match(name):
             raise InputError(what, f"{name!r} is an invalid name of a variable", "Use letters, digits and '_'.")
-        if _SECRET_NAME.search(name):
+        if is_secret_name(name):
             raise InputError(what, f"'{name}' looks like a secret, and the file is not a place for one", "Use an AWS profile.")
     for part, text in _texts(timer):
         if any(map(_has_no_form, text)):
@@ -217,4 +202,4 @@ def _installation(timer: Timer, wanted: Mapping[str, str], current: Installed) -
 
 def _shown(content: str) -> str:
     """Return a file as a diff may show it: the address of a proxy may hold a password."""
-    return _LOGIN.sub("***", content)
+    return without_logins(content, "***")

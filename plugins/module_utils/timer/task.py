@@ -19,7 +19,7 @@ from ..core.system.home import home
 from ..core.system.lock import user_files
 from .launchd import Launchd
 from .manager import Manager
-from .model import Installed, Start, Timer, check_name, check_timer, plan_timer, secrets_in
+from .model import Installed, Start, Timer, check_name, check_timer, plan_timer
 from .surroundings import at_home, elsewhere, left_behind, looks_too_seldom, missing_on_this_machine, variables
 from .systemd import Systemd
 
@@ -59,10 +59,6 @@ class UserTimer(Subject[Desired, Installed]):
 
     asked: Desired
     manager: Manager
-
-    def secrets(self, params: Mapping[str, Any]) -> set[str]:
-        """Return logins of proxies, and secrets that are going to be refused."""
-        return secrets_in(params.get("command"), params.get("environment"))
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return the timer. Raises InputError."""

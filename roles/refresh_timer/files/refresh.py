@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.util
 import json
 import os
 import random
@@ -44,6 +45,14 @@ STAMP = "%Y-%m-%dT%H:%M:%SZ"
 HOLDS_NOTHING_BACK = "service account "
 # A result with one of these counts.
 KEPT = {"secrets", "profiles", "actions", "commit", "skip"}
+# What looks like a secret, the collection says in one place, which this file belongs to.
+LOOKS = Path(__file__).resolve().parents[3] / "plugins/module_utils/core/secrecy/looks.py"
+# The kinds of what a status holds; another program, or a crash of the machine, may have left something else.
+NUMBERS, TEXTS = (
+    ("failures", "secrets", "attempts"),
+    ("time", "result", "message", "expires_at", "last_success", "not_before", "login", "commit"),
+)
+EVENTS = ("last_failure", "last_skip")
 
 
 def main(arguments: list[str]) -> int:
@@ -109,13 +118,33 @@ def look(command: list[str], held: tuple[int, ...], last: dict[str, Any], flags:
         status = judge(ended, last, now) | {"attempts": attempts}
         if status["failures"] != 1 or status["login"]:
             break
+    status = shown(status)
     quiet = status["result"] in ("fresh", "waiting")
     news = "" if quiet else f"{status['time']} {status['result']}: {status['message']}"
     return Look(status, news, 1 if status["result"] == "failed" else 0)
 
 
+def shown(status: dict[str, Any]) -> dict[str, Any]:
+    """Return a status without what looks like a secret: a message may be of any program."""
+    return {
+        name: shown(value) if isinstance(value, dict) else redact(value) if isinstance(value, str) else value
+        for name, value in status.items()
+    }
+
+
+def redact(text: str) -> str:
+    """Return a text without what looks like a secret; where that can't be told, nothing of it."""
+    spec = importlib.util.spec_from_file_location("looks", LOOKS)
+    if spec is None or spec.loader is None or not LOOKS.is_file():
+        return "(not shown: the collection is incomplete)"
+    looks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(looks)
+    return str(looks.redact(text))
+
+
 def skipped(why: str, last: dict[str, Any], now: datetime) -> Look:
     """Return what a skip changes: what was known still holds. The log has it once for each reason in a row."""
+    why = redact(why)
     skip = {"time": now.strftime(STAMP), "message": why}
     before = last.get("last_skip") or {}
     again = before.get("message") == why and str(before.get("time", "")) >= str(last.get("time", ""))
@@ -192,8 +221,9 @@ def results_in(text: str) -> list[dict[str, Any]]:
         # The last line may be half written.
         with contextlib.suppress(ValueError):
             row = json.loads(line)
-            if row["failed"] or KEPT & set(row["result"]):
-                answers.append({**row["result"], "failed": row["failed"]})
+            result = row.get("result") if isinstance(row, dict) else None
+            if isinstance(result, dict) and (row.get("failed") or KEPT & set(result)):
+                answers.append({**result, "failed": bool(row.get("failed"))})
     return answers
 
 
@@ -273,9 +303,17 @@ def read_status(path: Path) -> dict[str, Any]:
     """Return the last status, or nothing when there is none that can be read."""
     try:
         status = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return status if isinstance(status, dict) else {}
+    return fitting(status) if isinstance(status, dict) else {}
+
+
+def fitting(status: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a status is of its kind."""
+    numbers = {name: value for name in NUMBERS if type(value := status.get(name)) is int and 0 <= value < 10**9}
+    texts = {name: value for name in TEXTS if isinstance(value := status.get(name), str)}
+    events = {name: fitting(value) for name in EVENTS if isinstance(value := status.get(name), dict)}
+    return numbers | texts | events
 
 
 def write_status(path: Path, status: dict[str, Any]) -> None:
@@ -311,7 +349,7 @@ def tell(status: dict[str, Any], last: dict[str, Any], job: str) -> None:
 def notify(text: str) -> None:
     """Show a message on the desktop. Does nothing without one."""
     if shutil.which("osascript"):
-        script = f"display notification {json.dumps(text)} with title {json.dumps('laptop.containers')}"
+        script = f"display notification {quoted(text)} with title {quoted('laptop.containers')}"
         command = ["osascript", "-e", script]
     elif shutil.which("notify-send"):
         command = ["notify-send", "laptop.containers", text]
@@ -319,6 +357,11 @@ def notify(text: str) -> None:
         return
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         subprocess.run(command, check=False, timeout=10, capture_output=True)
+
+
+def quoted(text: str) -> str:
+    """Return a text as AppleScript writes it, which knows no numbers of characters."""
+    return json.dumps(" ".join(text.split()), ensure_ascii=False)
 
 
 if __name__ == "__main__":

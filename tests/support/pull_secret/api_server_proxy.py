@@ -7,6 +7,7 @@ import http.client
 import http.server
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ class Front(http.server.ThreadingHTTPServer):
         self.apiserver, self.trouble = apiserver, trouble
         self.seen: list[tuple[str, str, str]] = []
         self.headers: dict[str, str] = {}
+        # What becomes of the API server's own answers.
+        self.change: Callable[[bytes], bytes] = bytes
         self.tls = apiserver.tls()
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -62,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             kept = {name: self.headers[name] for name in ("Accept", "Content-Type") if name in self.headers}
             connection.request(self.command, self.path, body, kept)
             response = connection.getresponse()
-            status, headers, answer = response.status, {}, response.read()
+            status, headers, answer = response.status, {}, self.server.change(response.read())
             connection.close()
         self.send_response(status)
         for name, value in {**self.server.headers, **headers}.items():

@@ -141,7 +141,7 @@ def test_the_password_of_a_proxy_stays_out() -> None:
 
 def test_what_a_credential_process_prints_stays_out() -> None:
     message = explain(aws.CredentialRetrievalError(provider="custom-process", error_msg="hunter2 is locked"), KEY, HOSTS).message
-    assert "could not be loaded: its credential_process failed. Run" in message
+    assert "could not be loaded: its credential_process failed. Correct" in message
     assert "hunter" not in message
 
 

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import socket
 import ssl
 import threading
+import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
@@ -16,6 +19,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
+from ansible_collections.laptop.containers.plugins.module_utils.kube import bounds
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import Access, access_of
 from ansible_collections.laptop.containers.plugins.module_utils.kube.answers import ApiError, Unreachable, Untrusted
 from ansible_collections.laptop.containers.plugins.module_utils.kube.client import KubeHttp
@@ -94,14 +98,24 @@ def serving(*answers: bytes, keep: bool = True, patience: Patience = QUICK) -> I
         script.listener.close()
 
 
+# What every answer of an API server has.
+OBJECT = {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "x"}}
+
+
 def answer(status: int, body: Any = None, **headers: str) -> bytes:
-    data = json.dumps(body if body is not None else {}).encode()
+    """Return an answer: an object of the API where it is a success."""
+    data = json.dumps((OBJECT if status < 300 else {}) | (body if body is not None else {})).encode()
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status} X\r\n{lines}Content-Length: {len(data)}\r\n\r\n".encode() + data
 
 
-CHUNKED = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n3;x=y\r\n 1}\r\n0\r\nTrailer: x\r\n\r\n'
-UNTIL_CLOSE = b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}'
+BODY = json.dumps(OBJECT | {"a": 1}).encode()
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n%b\r\n%x;x=y\r\n%b\r\n0\r\nTrailer: x\r\n\r\n" % (
+    BODY[:5],
+    len(BODY) - 5,
+    BODY[5:],
+)
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\n\r\n" + BODY
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -123,14 +137,14 @@ def test_a_connection_is_kept() -> None:
 )
 def test_every_way_to_end_a_body_is_understood(raw: bytes, keep: bool) -> None:
     with serving(raw, answer(200, {"a": 1}), keep=keep) as (_, http):
-        assert http.json("GET", "/x") == {"a": 1}
-        assert http.json("GET", "/y") == {"a": 1}
+        assert http.json("GET", "/x")["a"] == 1
+        assert http.json("GET", "/y")["a"] == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_server_is_asked_again(status: int) -> None:
     with serving(answer(status), answer(status), answer(200, {"a": 1})) as (script, http):
-        assert http.json("PATCH", "/x", {}) == {"a": 1}
+        assert http.json("PATCH", "/x", {})["a"] == 1
         assert len(script.requests) == 3
 
 
@@ -146,7 +160,7 @@ def test_the_servers_wish_for_a_pause_is_kept_within_bounds(wish: str | None, le
 
 def test_a_busy_server_that_restarts_is_waited_for() -> None:
     with serving(answer(503), HANG_UP, answer(200, {"a": 1})) as (script, http):
-        assert http.json("GET", "/x") == {"a": 1}
+        assert http.json("GET", "/x")["a"] == 1
         assert len(script.requests) == 3
 
 
@@ -166,8 +180,8 @@ def test_a_refusal_is_not_repeated(status: int) -> None:
 
 def test_a_server_that_hangs_up_on_a_kept_connection_is_asked_again_at_once() -> None:
     with serving(answer(200, {"a": 1}), HANG_UP, answer(200, {"a": 2})) as (script, http):
-        assert http.json("GET", "/x") == {"a": 1}
-        assert http.json("GET", "/x") == {"a": 2}
+        assert http.json("GET", "/x")["a"] == 1
+        assert http.json("GET", "/x")["a"] == 2
         assert script.connections == 2
 
 
@@ -314,3 +328,60 @@ def test_no_failure_shows_the_bearer_token() -> None:
     with serving(answer(403, {"message": "no"})) as (_, http), pytest.raises(ApiError) as caught:
         http.json("GET", "/x")
     assert "hidden" not in repr(caught.value) + str(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "null",
+        '"x"',
+        "5",
+        "{}",
+        '{"kind": "List"}',
+        '{"items": []}',
+        '{"kind": 1, "apiVersion": 2}',
+        '{"kind": "SecretList", "apiVersion": "v1", "items": {}}',
+        '{"kind": "SecretList", "apiVersion": "v1", "items": [5]}',
+        '{"kind": "Secret", "apiVersion": "v1"}',
+    ],
+)
+def test_json_that_no_api_server_answers_is_one_failure(body: str) -> None:
+    raw = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    with serving(raw) as (_, http), pytest.raises(Unreachable, match="is not an API server"):
+        http.json("GET", "/x")
+
+
+def test_a_byte_at_a_time_does_not_last_for_ever() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with closing(connection), suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                connection.sendall(b" ")
+                time.sleep(0.02)
+
+    threading.Thread(target=drip, daemon=True).start()
+    http = KubeHttp(access(f"http://127.0.0.1:{listener.getsockname()[1]}"), Patience(answer=0.5, total=0.5))
+    began = time.monotonic()
+    with closing(listener), closing(http), pytest.raises(Unreachable, match="no answer in time"):
+        http.json("GET", "/x")
+    assert time.monotonic() - began < 5
+
+
+def test_a_gzip_that_unpacks_to_more_than_any_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "MOST_BYTES", 1 << 20)
+    packed = gzip.compress(b" " * (64 << 20))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    tracemalloc.start()
+    with (
+        serving(head + packed, keep=False) as (script, http),
+        pytest.raises(Unreachable, match="the answer is larger than 1 MiB"),
+    ):
+        http.json("GET", "/x")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # It is not asked again, and never whole in memory.
+    assert len(script.requests) == 1 and peak < 40 << 20

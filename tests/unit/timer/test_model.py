@@ -18,7 +18,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.model impo
     check_name,
     check_timer,
     plan_timer,
-    secrets_in,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.timer.systemd import check_for_systemd, systemd_files
 from hypothesis import given
@@ -84,21 +83,6 @@ def test_the_password_of_a_proxy_stays_out_of_the_diff(password: str) -> None:
         plan = plan_timer(timer, files, Installed(dict.fromkeys(files), False), absent=False)
         assert "er2" not in str(plan.diff) and "hunt" not in str(plan.diff)
         assert "//***@proxy:3128" in str(plan.diff) and "a@b" in str(plan.diff)
-
-
-def test_what_must_not_be_seen_of_the_options() -> None:
-    environment = {
-        "HTTPS_PROXY": "http://me:hunt@er2@proxy:3128",
-        "http_proxy": "http://me@proxy",
-        "AWS_SECRET_ACCESS_KEY": "hidden",
-    }
-    command = ["/bin/run", "--extra-vars", '{"proxy": "https://you:s3cret@proxy"}', "user@host"]
-    assert secrets_in(command, environment) == {"me:hunt@er2", "you:s3cret", "hidden"}
-    # Options of another type are refused, and their secrets stay hidden.
-    assert secrets_in("/bin/run http://a:b@c", "HTTPS_PROXY=http://me:hunter2@proxy") == {"a:b", "me:hunter2"}
-    assert secrets_in([], "A=b AWS_SECRET_ACCESS_KEY=hidden1,MY_TOKEN: 'hidden2'") == {"hidden1", "hidden2"}
-    assert secrets_in([], ["AWS_SECRET_ACCESS_KEY=hidden1", {"PASSWORD": "hidden2"}]) == {"hidden1", "hidden2"}
-    assert secrets_in(None, None) == set()
 
 
 @pytest.mark.parametrize(

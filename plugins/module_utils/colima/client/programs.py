@@ -15,6 +15,7 @@ from typing import Any
 
 from ...colima_paths import Name, Paths, resolve
 from ...core.errors import CommandFailed, InputError, TimedOut
+from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
 from ...core.system.files import make_directory
 from ...core.system.processes import age_of, command_of, commands, environment_of
@@ -215,9 +216,9 @@ class Colima:
 
     # -- in the guest
 
-    def in_guest(self, name: Name, *command: str, seconds: float = _READ_SECONDS) -> str:
-        """Run a command in the VM within the time, and return its output."""
-        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=seconds).stdout
+    def in_guest(self, name: Name, *command: str, seconds: float = _READ_SECONDS, secret: bool = False) -> str:
+        """Run a command in the VM within the time, and return its output. secret: no failure repeats what it printed."""
+        return self.cli.run("ssh", "--profile", name.name, "--", *command, timeout=seconds, secret=secret).stdout
 
     def answers(self, name: Name, *question: str) -> bool:
         """Whether a command in the VM succeeds; without one, whether the VM can be reached at all."""
@@ -246,7 +247,7 @@ class Colima:
         """Return the kubeconfig of the k3s in a VM. It holds the cluster's admin key, so it is never shown."""
         import yaml
 
-        text = self.in_guest(name, "sudo", "cat", "/etc/rancher/k3s/k3s.yaml")
+        text = self.in_guest(name, "sudo", "cat", "/etc/rancher/k3s/k3s.yaml", secret=True)
         try:
             document = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):
@@ -254,6 +255,9 @@ class Colima:
         if not isinstance(document, dict):
             what = f"read the kubeconfig of k3s in profile '{name}'"
             raise CommandFailed(what, "it is not a YAML mapping", "Restart the profile.")
+        for user in document.get("users") or ():
+            if isinstance(user, dict) and isinstance(user.get("user"), dict):
+                learn_key(str(user["user"].get("client-key-data") or ""))
         return document
 
     def host_agent_tail(self, name: Name, lines: int = 15, since: float = 0.0) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 
 from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
+from ...core.secrecy.looks import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3s
 from ..model.config import Config, Host, has_kubernetes, own_hosts
 from ..model.desired import Desired, Policy, Refusal
 from ..model.settings import Version
-from ..model.shown import NOT_SHOWN, shown
+from ..model.shown import shown
 from ..model.state import RUNNING, STOPPED, Current
 
 

@@ -17,7 +17,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +39,17 @@ GRACE_SECONDS = 10.0
 _FOLLOW_SECONDS = 0.05
 _WATCH_SECONDS = 1.0
 _MOST_SAID = 1 << 20
+# Bytes that a tool may print; far beyond what any answer has.
+MOST_PRINTED = 64 << 20
+# Ends a group of processes when the process that asks for it is gone, however it ended: then its side of the pipe is closed.
+_WATCHER = """\
+read -r word && [ "$word" = over ] && exit
+kill -TERM "-$1" 2>/dev/null || exit
+sleep "$2"
+kill -KILL "-$1" 2>/dev/null
+"""
+# What ends with this run, also where another thread waits for it.
+_guarded: set[subprocess.Popen[Any]] = set()
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,9 @@ class Cli:
         on_start: Callable[[int], None] | None = None,
         sign: Callable[[], object] | None = None,
         into: Path | None = None,
+        most: int = MOST_PRINTED,
+        guarded: bool = False,
+        secret: bool = False,
     ) -> Output:
         """Run the tool to its end and return what it printed.
 
@@ -103,18 +118,35 @@ class Cli:
         while sign() keeps changing. on_line receives ("stdout" or "stderr", line) from reader threads as lines arrive, on_start
         the process id. With check, an exit code other than 0 raises CommandFailed. With into, the tool prints to into.out and
         into.err, so that it works on when this process is killed; else it would die of a broken pipe.
+        most bounds what it prints, in characters. guarded: it ends when this process does, also by SIGKILL. secret: what it
+        prints is one, and no failure repeats it.
         """
         argv = (self.path, *args)
         surroundings = {**self.environment, **(environment or {})}
         output, reason = self._finished(
-            argv, stdin, surroundings, timeout=timeout, stall=stall, on_line=on_line, on_start=on_start, sign=sign, into=into
+            argv,
+            stdin,
+            surroundings,
+            timeout=timeout,
+            stall=stall,
+            on_line=on_line,
+            on_start=on_start,
+            sign=sign,
+            into=into,
+            most=most,
+            guarded=guarded,
         )
         shown = " ".join((self.tool, *args))
-        context: dict[str, Any] = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
+        context: dict[str, Any] = {"cmd": shown, "rc": output.rc}
+        if secret and (reason is not None or output.rc != 0):
+            # Also not its stderr: a tool may repeat there what it was to keep.
+            output = replace(output, stdout="", stderr="")
+        context |= {"stdout": output.stdout, "stderr": output.stderr}
         if reason is not None:
             raise TimedOut(f"finish '{shown}'", reason, **context)
         if check and output.rc != 0:
-            raise CommandFailed(f"run '{shown}'", f"{_last_line(output)} (exit code {output.rc})", **context)
+            said = "what it printed is not shown" if secret else _last_line(output)
+            raise CommandFailed(f"run '{shown}'", f"{said} (exit code {output.rc})", **context)
         return output
 
     def _finished(
@@ -129,6 +161,8 @@ class Cli:
         on_start: Callable[[int], None] | None,
         sign: Callable[[], object] | None,
         into: Path | None,
+        most: int,
+        guarded: bool,
     ) -> tuple[Output, str | None]:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
         with contextlib.ExitStack() as opened:
@@ -150,10 +184,15 @@ class Cli:
         began = time.monotonic()
         last_line = [began]
         lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
+        # Characters that may still come.
+        left = [most]
 
         def read(channel: str, stream: Any) -> None:
-            for line in stream:
+            for line in _bounded(stream):
                 last_line[0] = time.monotonic()
+                left[0] -= len(line)
+                if left[0] < 0:
+                    break
                 lines[channel].append(line)
                 if on_line is not None:
                     on_line(channel, line.rstrip("\n"))
@@ -170,7 +209,8 @@ class Cli:
         # A thread of its own: a tool that never reads its input must not outlive its time limit.
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         try:
-            reason = self._wait(process, began, last_line, timeout=timeout, stall=stall, sign=sign)
+            with _guard(process) if guarded else contextlib.nullcontext():
+                reason = self._wait(process, began, last_line, left, timeout=timeout, stall=stall, sign=sign, most=most)
         except BaseException:
             # Ctrl-C or SIGTERM of our own: pass it on, and leave no tool running unwatched.
             _end(process)
@@ -235,21 +275,26 @@ class Cli:
         process: subprocess.Popen[str],
         began: float,
         last_line: list[float],
+        left: list[int],
         *,
         timeout: float | None,
         stall: float | None,
         sign: Callable[[], object] | None,
+        most: int,
     ) -> str | None:
         """Wait for the end. Returns None, or why the process had to be ended."""
         seen = sign() if sign is not None else None
         while True:
+            now = time.monotonic()
             bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
             try:
-                process.wait(max(0.0, min(bounds) - time.monotonic()) if bounds else None)
-                return None
+                process.wait(min([now + _WATCH_SECONDS, *bounds]) - now if not bounds or min(bounds) > now else 0.0)
+                return None if left[0] >= 0 else f"it printed more than {most >> 10} KiB"
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
-                if timeout and now >= began + timeout:
+                if left[0] < 0:
+                    reason = f"it printed more than {most >> 10} KiB"
+                elif timeout and now >= began + timeout:
                     reason = f"it ran longer than {timeout:g} s"
                 elif stall and now >= last_line[0] + stall:
                     if sign is not None and seen != (seen := sign()):
@@ -260,6 +305,38 @@ class Cli:
                     continue
             _end(process)
             return reason
+
+
+def end_guarded() -> None:
+    """End the guarded tools that other threads wait for: this run has been told to end."""
+    for process in list(_guarded):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _guard(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Have the process's group end when this process does."""
+    watcher = subprocess.Popen(
+        ["/bin/sh", "-c", _WATCHER, "sh", str(process.pid), f"{GRACE_SECONDS:g}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _guarded.add(process)
+    try:
+        yield
+    finally:
+        _guarded.discard(process)
+        if process.poll() is None:
+            _end(process)
+        watcher.communicate(b"over\n")
+
+
+def _bounded(stream: Any) -> Iterator[str]:
+    """Yield the lines of a stream; one without an end in parts."""
+    return iter(partial(stream.readline, _MOST_SAID), "") if hasattr(stream, "readline") else stream
 
 
 def printed_to(into: Path) -> tuple[Path, Path]:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from ...colima.model.state import RUNNING
 from ...colima_paths import Name
-from ...core.errors import CommandFailed, without_logins
+from ...core.errors import CommandFailed
+from ...core.secrecy.looks import without_logins
 from ...core.system.macos import asks_host
 from ..certificates import ends_in_pem
 from ..guest import OUTSIDE
