@@ -110,7 +110,7 @@ def _there(found: Found, wish: Wish) -> Iterator[Row]:
     """Yield new rows of what was found in the new VM, and has none there yet. The VM's id is added when they are written."""
     for batch in found.archive.images:
         if batch.file in found.arrived.files:
-            yield from (_image_row(found, tag, image.id) for image in batch.images for tag in image.tags if _is_new(found, tag))
+            yield from (_image_row(found, tag, image.content) for image in batch.images for tag in image.tags if _is_new(found, tag))
     for saved in found.archive.claims:
         row = found.rows.get(claim_thing(saved))
         there = found.arrived.volumes.get(saved.claim.claim)

@@ -66,7 +66,7 @@ def rows_of(archive: Archive, engine: Inventory, files: Collection[str], wish: W
     saved = [(image, batch.file) for batch in archive.images if batch.file in files for image in batch.images]
     for image, file in saved:
         for tag in image.tags:
-            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.id), work=str(wish.place / file))
+            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(wish.place / file))
     for one in archive.claims:
         if one.file in files:
             yield filled(one, wish.place)
@@ -89,10 +89,10 @@ def _of_docker(engine: Inventory, saved: Collection[str]) -> Iterator[Row]:
         if image.id in saved or (image.tags and all(tag.startswith(SYSTEM_IMAGES) for tag in image.tags)):
             continue
         for name in image.tags:
-            yield Row(Thing(Kind.IMAGE, name), Fate.LEFT, Reading(image.id), reason="O(images) leaves it out")
+            yield Row(Thing(Kind.IMAGE, name), Fate.LEFT, Reading(image.content), reason="O(images) leaves it out")
         if not image.tags:
             name = image.digests[0] if image.digests else image.id
-            yield Row(Thing(Kind.IMAGE, name), Fate.IMMOVABLE, Reading(image.id), reason="it has no tag")
+            yield Row(Thing(Kind.IMAGE, name), Fate.IMMOVABLE, Reading(image.content), reason="it has no tag")
     for volume in engine.volumes:
         yield Row(Thing(Kind.VOLUME, volume.name), Fate.IMMOVABLE, reason="it is docker's own")
     for one in engine.containers:

@@ -290,7 +290,7 @@ class RuntimeMove(Subject[Wish, Found]):
         if isinstance(step, Load):
             saved = step.saved
             self.inside.load(saved.namespace, saved.images, place / saved.file, partial(self._say, str(step)))
-            things = [(Thing(Kind.IMAGE, tag), image.id) for image in saved.images for tag in image.tags]
+            things = [(Thing(Kind.IMAGE, tag), image.content) for image in saved.images for tag in image.tags]
             self.manifest.append(*(arrived(self.found.rows[thing], vm, digest) for thing, digest in things))
         elif isinstance(step, Fill):
             self._fill(step, place, vm)
