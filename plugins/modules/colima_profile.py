@@ -242,6 +242,13 @@ options:
     description:
       - Name of the one profile, when O(profiles) is not used; the other options of a profile then stand beside it.
     type: str
+  overrides:
+    description:
+      - "Single settings by the name of their profile, laid over O(profiles): V({docker-buildx: {memory: 8}}). A mapping is
+        merged, a list is replaced."
+      - A profile that O(profiles) does not have is refused.
+    type: dict
+    default: {}
   sizes:
     description:
       - What becomes of a profile without O(profiles[].cpu) or O(profiles[].memory). V(keep) leaves it as it is.

@@ -22,6 +22,13 @@ from .plan.action import Do, Facts, Phase, ProfilePlan
 from .plan.profile import plan_profile
 from .plan.rules import check
 
+# The profiles that there are without any setting: one that is listed no more was ours.
+OURS = ("k8s", "docker-buildx")
+_DROPPED = (
+    "Profile '{name}' has a VM, and O(profiles) does not list it: the VM stays as it is. List it with 'state: absent' to remove "
+    "it. O(overrides) changes single settings of a profile without the whole list."
+)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -85,7 +92,8 @@ def plan_all(reading: Reading, request: Request) -> Survey:
         # Only notes of our own: they wait for a colima.
         plans = tuple(replace(plan, actions=()) for plan in plans)
     expired = tuple(map(expire, reading.snapshot.expired))
-    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *warnings], expired)
+    dropped = [_DROPPED.format(name=row.name) for row in reading.snapshot.others if row.name in OURS]
+    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *dropped, *warnings], expired)
 
 
 def expire(kept: Kept) -> Expire:

@@ -48,6 +48,7 @@ class Profiles(Subject[Request, Reading]):
     spec = {
         "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
         **_ONE,
+        "overrides": {"type": "dict", "default": {}},
         "sizes": {"type": "str", "choices": ["keep", "share"], "default": "keep"},
         "start": {"type": "str", "choices": ["always", "never"], "default": "always"},
         "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
@@ -81,7 +82,7 @@ class Profiles(Subject[Request, Reading]):
         "mutually_exclusive": [("profiles", option) for option in _ONE if option != "state"],
         "required_one_of": [("profiles", "name")],
     }
-    hidden = frozenset({"env", "docker", "provision"})
+    hidden = frozenset({"env", "docker", "provision", "overrides"})
     work = "converge the colima profiles"
     look = "Check whether this colima and this system can do it."
 

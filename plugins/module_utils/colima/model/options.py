@@ -17,6 +17,7 @@ from .cluster_builds import build_problems
 from .config import Host, architecture
 from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
 from .ecr_credentials import check_profile
+from .overrides import overridden
 from .settings import PROVISION_SINCE, SETTINGS, Setting
 
 NO_MOUNTS = "none"
@@ -107,6 +108,7 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     state = params["state"]
     whole = None if params["profiles"] is None or state == "present" else state
     given = [params] if params["profiles"] is None else params["profiles"]
+    given = overridden(given, params.get("overrides") or {}, profile_options(name_required=True))
     stated = [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in given]
     if params.get("start") != "never":
         return stated

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Single settings of profiles by the profile's name, laid over the list of profiles. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...colima_paths import short_name
+from ...core.defaults import complete
+from ...core.entries import kind_of
+from ...core.errors import InputError
+from ...core.options import problems, suggestion
+
+Spec = Mapping[str, Any]
+
+
+def overridden(profiles: Sequence[Mapping[str, Any]], overrides: Mapping[str, Any], spec: Spec) -> list[Mapping[str, Any]]:
+    """Return the profiles with what is said of them by name; a mapping among the settings is merged, a list replaced.
+
+    spec: the options of one profile. Raises InputError for a profile that is not listed, and for what no profile can have; all
+    that is wrong is in its "refusals".
+    """
+    names = {short_name(str(one.get("name") or "")): one for one in profiles}
+    wrong = [sentence for name, given in overrides.items() for sentence in _wrong(str(name), given, list(names), spec)]
+    if wrong:
+        raise InputError(" ".join(wrong), refusals=wrong)
+    laid = {short_name(str(name)): _completed(given, spec) for name, given in overrides.items()}
+    return [_merged(one, laid.get(name, {})) for name, one in names.items()] if laid else list(profiles)
+
+
+def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:
+    if short_name(name) not in known:
+        near = suggestion(name, known) or f" Use one of {', '.join(known)}."
+        return [f"Could not override profile '{name}': O(profiles) does not have it.{near}"]
+    if not isinstance(given, Mapping):
+        return [f"Could not override profile '{name}': it is {kind_of(given)}, not a mapping. Write 'option: value' below it."]
+    if "name" in given:
+        return [f"Could not override 'name' of profile '{name}': a name stays. List another profile in O(profiles)."]
+    return [
+        problem.sentence.replace("Could not use", f"Could not override profile '{name}' by") for problem in problems(spec, given)
+    ]
+
+
+def _completed(given: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
+    return complete({option: one for option, one in spec.items() if option in given}, given)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with what another one says; what that leaves out stays."""
+    result = dict(below)
+    for option, value in above.items():
+        lower = result.get(option)
+        if isinstance(value, Mapping) and isinstance(lower, Mapping):
+            result[option] = _merged(lower, value)
+        elif value is not None:
+            result[option] = value
+    return result
