@@ -38,6 +38,7 @@ SAMPLES: Mapping[str, Any] = {"str": "x", "path": "/x", "int": 1, "float": 1.0, 
 NO_SETTING: Mapping[tuple[str, str], str] = {
     ("brew_bundle", "brewfile"): "made by the role of its files",
     ("buildx_builder", "timeout"): "bounds a wait, changes nothing",
+    ("colima_profile", "sizes"): "fixed by the role",
     ("docker_cli_config", "backup"): "keeps a copy",
     ("docker_context", "probe_timeout"): "bounds a wait, changes nothing",
     ("docker_socket_link", "path"): "fixed by the role",
@@ -60,6 +61,7 @@ NO_SETTING: Mapping[tuple[str, str], str] = {
     ("user_timer", "needs"): "made by the role of its settings",
     ("user_timer", "directory"): "made by the role of its settings",
     ("user_timer", "here"): "a fact of the run",
+    ("user_timer", "starts_vms"): "fixed by the role",
 }
 
 
