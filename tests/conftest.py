@@ -39,8 +39,6 @@ settings.load_profile("any machine")
 FOREIGN = ("DOCKER_", "BUILDX_", "BUILDKIT_", "CONTAINERD_", "NERDCTL_", "AWS_", "COLIMA_", "LIMA_", "REHEARSAL_", "ANSIBLE_")
 FOREIGN_NAMES = ("KUBECONFIG", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR")
 KEPT = ("REHEARSAL_ENGINES",)
-# Their files share what takes long to start.
-SHARED = ("tests/integration/node/",)
 
 
 @pytest.fixture(autouse=True)
@@ -115,14 +113,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
-    """Give the folders of SHARED to one process each, where `--dist loadfile` gives it a file at a time."""
+    """Give some folders to one process each, where `--dist loadfile` gives it a file at a time."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
+    from tests.support.run_progress import scope_of
+
     class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return next((folder for folder in SHARED if nodeid.startswith(folder)), super()._split_scope(nodeid))
+            return scope_of(nodeid)
 
     return ByFileOrFolder(config, log)
 

@@ -18,6 +18,8 @@ from .file_costs import Measured
 
 SECONDS = Path(__file__).with_name("seconds.json")
 CACHED = "laptop/seconds"
+# Their files share what takes long to start.
+SHARED = ("tests/integration/node/",)
 # A file that takes less is not worth a line of seconds.json.
 SHORT = 3.0
 # Between two lines of progress.
@@ -29,14 +31,20 @@ def file_of(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
+def scope_of(nodeid: str) -> str:
+    """Return what one worker runs from beginning to end: a file, or a folder of SHARED."""
+    return next((folder for folder in SHARED if nodeid.startswith(folder)), file_of(nodeid))
+
+
 def ordered(nodeids: list[str], seconds: Mapping[str, float], failed: set[str]) -> list[int]:
-    """Return the places of tests in the order in which they run; tests of a file stay together, in their order."""
-    first = {file_of(nodeid) for nodeid in failed}
-    files = [file_of(nodeid) for nodeid in nodeids]
-    place = {file: number for number, file in reversed([*enumerate(files)])}
-    return sorted(
-        range(len(files)), key=lambda one: (files[one] not in first, -seconds.get(files[one], 0.0), place[files[one]], one)
-    )
+    """Return the places of tests in the order in which they run; the tests of a scope stay together, in their order."""
+    scopes = [scope_of(nodeid) for nodeid in nodeids]
+    first = {scope_of(nodeid) for nodeid in failed}
+    place = {scope: number for number, scope in reversed([*enumerate(scopes)])}
+    long = dict.fromkeys(place, 0.0)
+    for file in {file_of(nodeid) for nodeid in nodeids}:
+        long[scope_of(file)] += seconds.get(file, 0.0)
+    return sorted(range(len(scopes)), key=lambda one: (scopes[one] not in first, -long[scopes[one]], place[scopes[one]], one))
 
 
 def words_for(seconds: float) -> str:

@@ -26,6 +26,13 @@ def test_files_that_failed_come_first_then_the_longest_and_each_stays_whole() ->
     assert ordered(names, {}, set()) == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_folder_that_shares_an_engine_is_as_long_as_its_files_together() -> None:
+    node = "tests/integration/node"
+    names = ["tests/a.py::one", f"{node}/b.py::one", "tests/c.py::one", f"{node}/d.py::one"]
+    places = ordered(names, {"tests/a.py": 5.0, f"{node}/b.py": 3.0, f"{node}/d.py": 4.0}, set())
+    assert [names[place] for place in places] == [names[1], names[3], names[0], names[2]]
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "5 s"), (44.0, "45 s"), (90.0, "90 s"), (100.0, "2 min"), (601.0, "10 min")]
 )
