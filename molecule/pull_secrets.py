@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Print the pull secrets of the cluster as JSON, without their passwords, read with the kubernetes client alone."""
+"""Print the pull secrets of the cluster as JSON, without their passwords, read with the kubernetes client alone.
+
+With --delete, delete them after that.
+"""
 
 import base64
 import json
+import sys
 
 from kubernetes import client, config
 
@@ -20,3 +24,6 @@ for secret in client.CoreV1Api().list_secret_for_all_namespaces(field_selector="
         }
     )
 print(json.dumps(found))
+if "--delete" in sys.argv:
+    for each in found:
+        client.CoreV1Api().delete_namespaced_secret("ecr-creds", each["namespace"])
