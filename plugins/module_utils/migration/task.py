@@ -27,6 +27,7 @@ from .plan import listed, plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
 from .transfer.sides import is_silence
+from .transfer.volumes import InUse
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30
@@ -66,6 +67,8 @@ class Mover(Subject[Wish, Found]):
         self.sent: dict[str, tuple[str, ...]] = {}
         # What no archive carries of a volume that was copied, in words, by its name.
         self.left: dict[str, tuple[str, ...]] = {}
+        # What was written to while it was copied, by what people call it.
+        self.in_use: dict[str, InUse] = {}
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
         """Return what to move. Raises InputError."""
@@ -126,8 +129,9 @@ class Mover(Subject[Wish, Found]):
         return {**self.copied, **read_volumes(self.ends.source, self.ends.target, found, names, wish.at_once)}
 
     def plan(self, desired: Wish, current: Found) -> Plan:
-        """Return what goes where."""
-        return plan_move(current, desired)
+        """Return what goes where. What was written to while this run copied it waits for another one."""
+        plan = plan_move(current, desired)
+        return replace(plan, steps=tuple(step for step in plan.steps if step.target not in self.in_use))
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, some steps side by side. One that fails stops no other, unless an engine is silent."""
@@ -153,7 +157,9 @@ class Mover(Subject[Wish, Found]):
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         step = running.pop(future)
-                        if isinstance(failure := future.exception(), WorkstationError):
+                        if isinstance(failure := future.exception(), InUse):
+                            self.in_use[step.target] = failure
+                        elif isinstance(failure, WorkstationError):
                             failures.append(failure)
                             waiting = [] if is_silence(failure) else waiting
                         else:
@@ -243,6 +249,10 @@ class Mover(Subject[Wish, Found]):
             "source": shown(outcome.before.source),
             "target": shown(outcome.after.target),
             **room.public("at the target", check_mode=outcome.check_mode),
+            "pending": [
+                *(one.public() for one in outcome.plan.pending),
+                *(one.pending(target).public() for target, one in sorted(self.in_use.items())),
+            ],
             "warnings": [
                 f"Not everything of volume '{name}' can be moved: {listed(left)}." for name, left in sorted(self.left.items())
             ],

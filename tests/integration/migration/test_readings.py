@@ -39,7 +39,8 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture
 def db(engines: Engines) -> Iterator[Path]:
-    """A volume at the source, which takes a moment to read."""
+    """A volume at the source, which takes a moment to read, and one that is empty."""
+    made(engines.source, "beside")
     directory = made(engines.source, "db")
     (directory / "m").write_bytes(os.urandom(64 * MIB))
     for name in ("a-first", "z-last"):
@@ -48,8 +49,7 @@ def db(engines: Engines) -> Iterator[Path]:
     for engine in (engines.source, engines.target):
         if there := docker(engine, "ps", "--all", "--quiet").split():
             docker(engine, "rm", "--force", *there)
-        if "db" in volumes_of(engine):
-            docker(engine, "volume", "rm", "db")
+        docker(engine, "volume", "rm", "--force", "db", "beside")
 
 
 def place(engine: Dockerd) -> volumes.Place:
@@ -107,12 +107,12 @@ def test_a_mount_makes_no_volume_that_stays(engines: Engines, tmp_path: Path) ->
 @pytest.mark.parametrize("way", ["volume", "directory", "part"])
 def test_a_writer_that_starts_meanwhile_makes_it_wait_by_name(engines: Engines, db: Path, way: str) -> None:
     mount = {"volume": "db:/v", "directory": f"{db}:/v", "part": f"{db.parent}:/p"}[way]
-    with pytest.raises(CommandFailed) as failure:
-        moved(engines, b"--create", lambda: writer(engines, mount), "db")
-    said = (
-        "Could not copy volume 'db': container 'web' can write to it. Stop what writes to it, or set pause: true, and run again."
-    )
-    assert failure.value.message.replace("O(pause=true)", "pause: true") == said
+    done = moved(engines, b"--create", lambda: writer(engines, mount), "db", "beside")
+    (waits,) = done["pending"]
+    assert (waits["target"], waits["kind"]) == ("volume 'db'", "in_use")
+    assert waits["reason"] == "container 'web' can write to it"
+    assert waits["remedy"].startswith("Stop what writes to it, or set ")
+    assert any("beside" in line for line in done["actions"])
     assert "db" not in volumes_of(engines.target)
     docker(engines.source, "rm", "--force", "web")
     engines.move(images=[], volumes=["db"])

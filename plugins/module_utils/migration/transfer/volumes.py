@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ...core.errors import CommandFailed, NotVerified, TimedOut
+from ...core.plan import Pending
 from ...docker.engine import Silent
 from ...docker.stream import Refused
 from ..inventory import volume_of
@@ -83,11 +84,14 @@ class InUse(CommandFailed):
     """A volume was written to while it was copied. writers: containers that can write to it, by name; none where others did."""
 
     def __init__(self, doing: str, writers: Sequence[str]) -> None:
-        several = "" if len(writers) == 1 else "s"
-        reason = f"container{several} {_quoted(writers)} can write to it" if writers else "it changes while it is read"
-        remedy = "Stop what writes to it, or set O(pause=true), and run again."
-        super().__init__(doing, reason, remedy)
+        quoted = ", ".join(f"'{one}'" for one in writers)
+        reason = f"container{'s' * (len(writers) > 1)} {quoted} can write to it" if writers else "it changes while it is read"
+        super().__init__(doing, reason, "Stop what writes to it, or set E(pause=true), and run again.")
         self.writers = tuple(writers)
+
+    def pending(self, target: str) -> Pending:
+        """Return the same as what waits. target: what people call the volume."""
+        return Pending(target, "its copy", self.reason, self.remedy, kind="in_use")
 
 
 def copy(source: Place, target: Place, what: Volume, work: str) -> Copied:
@@ -158,10 +162,6 @@ def left_out(place: Place, name: str, doing: str) -> tuple[str, ...]:
     with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
         text = shell.run(_LEFT_OUT.replace("DIRECTORY", directory), doing)
     return tuple(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{one}'" for one in names)
 
 
 def doing_with(what: Volume) -> str:
