@@ -11,10 +11,10 @@ from ...colima.client.kept import KEPT, LEAVING, RETURNING, Kept, grace
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
-from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
+from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from ..plan import listed
 from .archive import missing
-from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, staying, unnamed
+from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
 from .model import (
     PLAYBOOK,
@@ -84,16 +84,8 @@ def is_verified(found: Found) -> bool:
 
 
 def _stands(saved: SavedClaim, found: Found) -> Standing:
-    """Compare a volume in the archive with the new VM's. Of another VM, a row says nothing."""
-    row = found.rows.get(claim_thing(saved))
-    there = found.arrived.volumes.get(saved.claim.claim)
-    if row and row.target and there:
-        there = replace(there, identity=row.target.identity if is_in(row, found.vm) and _same_one(row, there) else "")
-    return standing(row, Reading(saved.contents), there)
-
-
-def _same_one(row: Row, there: Reading) -> bool:
-    return bool(row.target) and row.target.identity.endswith(f" {there.identity}")  # type: ignore[union-attr]
+    row, there = found.rows.get(claim_thing(saved)), found.arrived.volumes.get(saved.claim.claim)
+    return stands(row, found.vm, Reading(saved.contents), there)
 
 
 def _given_up(saved: SavedClaim, wish: Wish) -> bool:
@@ -110,10 +102,13 @@ def _there(found: Found, wish: Wish) -> Iterator[Row]:
     """Yield new rows of what was found in the new VM, and has none there yet. The VM's id is added when they are written."""
     for batch in found.archive.images:
         if batch.file in found.arrived.files:
-            yield from (_image_row(found, tag, image.content) for image in batch.images for tag in image.tags if _is_new(found, tag))
+            yield from (
+                _image_row(found, tag, image.content) for image in batch.images for tag in image.tags if _is_new(found, tag)
+            )
     for saved in found.archive.claims:
         row = found.rows.get(claim_thing(saved))
-        there = found.arrived.volumes.get(saved.claim.claim)
+        held = found.arrived.volumes.get(saved.claim.claim)
+        there = held.reading if held else None
         if row is None or row.fate is Fate.LEFT or is_in(row, found.vm):
             continue
         if there and there.digest == saved.contents:

@@ -16,9 +16,9 @@ from pathlib import Path
 from ...colima_paths import Name, Paths
 from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
-from ...manifest.model import Fate, Kind, Reading, Row, Thing
+from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
 from ..model import Inventory
-from .model import Archive, Objects, SavedClaim, Wish
+from .model import Archive, Held, Objects, SavedClaim, Wish
 from .objects import key_of
 
 _SEAL = "sealed.json"
@@ -127,6 +127,20 @@ def arrived(row: Row, vm: str, digest: str = "", identity: str = "") -> Row:
 def is_in(row: Row, vm: str) -> bool:
     """Whether a thing has arrived in this very VM."""
     return row.fate is Fate.MOVED and bool(row.target and vm) and row.target.identity.split(" ")[0] == vm  # type: ignore[union-attr]
+
+
+def stands(row: Row | None, vm: str, source: Reading, held: Held | None) -> Standing:
+    """Compare a volume with what its directory in a VM holds now. Of another VM or directory, a row says nothing.
+
+    A directory that is empty, and that the volume did not arrive in, may be filled.
+    """
+    if held is None:
+        return standing(row, source, None)
+    mine = row is not None and is_in(row, vm) and (row.target or source).identity == f"{vm} {held.reading.identity}"
+    if held.empty and not mine and held.reading.digest != source.digest:
+        return Standing.NEW
+    identity = row.target.identity if mine and row and row.target else ""
+    return standing(row, source, Reading(held.reading.digest, identity))
 
 
 def lacking(rows: Mapping[Thing, Row], vm: str) -> list[Row]:

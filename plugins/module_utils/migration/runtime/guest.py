@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,15 +23,16 @@ from ..transfer.contents import Contents, contents_in
 from ..transfer.piped import Piped
 from ..transfer.volumes import READ, WRITE
 from . import archive
-from .model import Claim, SavedClaim
+from .model import Claim, Held, SavedClaim
 
 _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for word in READ)
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
 _SIZE = 'for path; do size=$(du --apparent-size --block-size=1 --summarize "$path" | cut -f 1); echo "${size:-0}"; done'
 _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
-# An empty directory holds nothing; a name there that is no directory is no volume, and is left alone.
-_LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && echo absent || stat --format=%i.%W "$path"; '
+# What is no directory is no volume, and is left alone.
+_LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && printf empty-; stat --format=%i.%W "$path"; '
 _LOOK += 'elif [ -e "$path" ] || [ -L "$path" ]; then echo other; else echo absent; fi; done'
+_EMPTY, _OTHER = "empty-", "other"
 # Of an earlier run that was killed, tar may still be at work: without its directory it can make nothing.
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
 _FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
@@ -44,6 +45,14 @@ _FULL_BYTES = 1 << 20
 # How nerdctl and colima log why they end, and what colima says of any program that fails.
 _LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
 _FREE = "Free some disk space, and run again."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory in a VM. identity: what tells it from another one of its name; "other" for what is no directory."""
+
+    identity: str
+    empty: bool
 
 
 class Inside:
@@ -70,18 +79,20 @@ class Inside:
         """Return those directories that are there."""
         return [path for path, said in zip(paths, self._lines(_EXISTS, paths), strict=True) if said == "yes"]
 
-    def identities(self, paths: Sequence[str]) -> dict[str, str]:
-        """Return what tells the directories that hold something from others of their names; "other" for what is no directory."""
-        return {path: said for path, said in zip(paths, self._lines(_LOOK, paths), strict=True) if said != "absent"}
+    def found(self, paths: Sequence[str]) -> dict[str, Place]:
+        """Return what is there now: of those directories that are."""
+        said = zip(paths, self._lines(_LOOK, paths), strict=True)
+        return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
 
-    def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Reading]:
-        """Return the content of volumes that hold something, by their claims. volumes: the directory of each."""
-        found = self.identities(list(volumes.values()))
+    def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Held]:
+        """Return what volumes hold now, by their claims. volumes: the directory of each."""
+        found = self.found(list(volumes.values()))
 
         def digest(claim: str, path: str) -> str:
-            return "" if found[path] == "other" else self.contents(path, f"read volume '{claim}'", watch).digest
+            return "" if found[path].identity == _OTHER else self.contents(path, f"read volume '{claim}'", watch).digest
 
-        return {one: Reading(digest(one, path), found[path]) for one, path in volumes.items() if path in found}
+        there = {one: path for one, path in volumes.items() if path in found}
+        return {one: Held(Reading(digest(one, path), found[path].identity), found[path].empty) for one, path in there.items()}
 
     def save(self, claim: Claim, place: Path, watch: Callable[[Path], Callable[[], object]]) -> None:
         """Write the data of a volume into its file. watch: gets the file, and is called meanwhile."""

@@ -119,14 +119,22 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """What the new VM has now: files of images, the content of volumes by their claims, and objects by their keys.
+class Held:
+    """What is in the directory of a volume in a VM. empty: nothing is."""
 
-    A volume whose directory is absent or empty has no content. waiting: workloads that are not ready.
+    reading: Reading
+    empty: bool = False
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What the new VM has now: files of images, what volumes hold by their claims, and objects by their keys.
+
+    waiting: workloads that are not ready.
     """
 
     files: frozenset[str] = frozenset()
-    volumes: Mapping[str, Reading] = field(default_factory=dict)
+    volumes: Mapping[str, Held] = field(default_factory=dict)
     objects: frozenset[str] = frozenset()
     waiting: tuple[str, ...] = ()
 

@@ -306,12 +306,12 @@ class RuntimeMove(Subject[Wish, Found]):
         """Give a volume its data, unless it came with the volume that it is in; and note what was read there."""
         claim, expected, say = step.saved.claim, step.saved.contents, partial(self._say, str(step))
         there = self.inside.readings({claim.claim: claim.path}, say).get(claim.claim)
-        if there and there.digest != expected:
+        if there and not there.empty and there.reading.digest != expected:
             reason = f"'{claim.path}' in the new VM has other content"
             raise NotVerified(str(step), reason, "Look at what is in there, and run again.")
-        if not there:
+        if not there or there.reading.digest != expected:
             self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
-        (identity,) = self.inside.identities([claim.path]).values() or ("",)
+        identity = self.inside.found([claim.path])[claim.path].identity
         self.manifest.append(arrived(self.found.rows[claim_thing(step.saved)], vm, expected, identity))
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:

@@ -19,6 +19,7 @@ case "$*" in
   *" save "*) printf '%s\\n' 'time="now" level=fatal msg="2 errors:\\n\\"a:1\\": not found"' >&2
     echo 'time="now" level=fatal msg="exit status 1"' >&2; exit 1 ;;
   *" version") exec sleep 60 ;;
+  *" /half "*) echo yes ;;
   *" sh -c for path"*) while [ "$1" != -c ]; do shift; done; exec /bin/sh "$@" ;;
   *" images "*) echo app:1; [ -e "$HOME/looked" ] || echo gone:1 ;;
   *" image inspect "*gone*) touch "$HOME/looked"; echo 'level=fatal msg="1 errors:\\nno such image: gone:1"' >&2; exit 1 ;;
@@ -78,3 +79,19 @@ def test_a_directory_that_is_gone_holds_nothing(inside: Inside, tmp_path: Path) 
     (tmp_path / "data" / "one").write_bytes(bytes(100_000))
     gone, there = inside.sizes([str(tmp_path / "gone"), str(tmp_path / "data")])
     assert gone == 0 and there >= 100_000
+
+
+def test_what_is_at_a_path_is_told_apart(inside: Inside, tmp_path: Path) -> None:
+    for name in ("full/file", "empty"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "other").write_text("")
+    names = ("full", "empty", "other", "gone")
+    found = inside.found([str(tmp_path / name) for name in names])
+    shown = {Path(path).name: (one.identity.split(".")[0], one.empty) for path, one in found.items()}
+    inode = {name: str((tmp_path / name).stat().st_ino) for name in ("full", "empty")}
+    assert shown == {"full": (inode["full"], False), "empty": (inode["empty"], True), "other": ("other", False)}
+
+
+def test_half_of_an_answer_is_none(inside: Inside) -> None:
+    with pytest.raises(CommandFailed, match="its answer is not complete"):
+        inside.existing(["/half", "/b"])

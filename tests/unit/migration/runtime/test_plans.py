@@ -39,6 +39,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Claim,
     Fill,
     Found,
+    Held,
     Note,
     Objects,
     Remove,
@@ -228,7 +229,7 @@ def test_the_new_vm_gets_images_then_data_then_objects() -> None:
     ]
 
 
-DATA_THERE = {DATA.claim: Reading("c", "7.1")}
+DATA_THERE = {DATA.claim: Held(Reading("c", "7.1"))}
 ALL = Arrived(frozenset(one.file for one in SEALED.images), DATA_THERE, frozenset(["apps Deployment shop/web"]))
 
 
@@ -393,7 +394,7 @@ def test_a_file_of_the_users_in_the_way_is_refused_before_the_first_step(name: s
     assert plan_leaving(other, WISH).refusals == ()
 
 
-OTHERS = {DATA.claim: Reading("other", "7.1")}
+OTHERS = {DATA.claim: Held(Reading("other", "7.1"))}
 
 
 def test_a_directory_that_is_there_already_is_no_arrival() -> None:
@@ -413,7 +414,17 @@ def test_a_directory_that_is_there_already_is_no_arrival() -> None:
         assert plan_arriving(strange, WISH).refusals
 
 
-MADE_ANEW = {DATA.claim: Reading("other", "8.2")}
+MADE_ANEW = {DATA.claim: Held(Reading("other", "8.2"))}
+
+
+def test_an_empty_directory_is_filled_unless_its_user_emptied_it() -> None:
+    emptied = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("root", "7.1"), empty=True)}))
+    assert plan_arriving(emptied, WISH).actions == ["fill volume 'shop/data' (3 MiB)"]
+    mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
+    assert plan_arriving(replace(emptied, rows=mine), WISH).actions == []
+    # A volume that was empty in the old VM has arrived where it is empty in the new one.
+    same = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("c", "7.1"), empty=True)}))
+    assert plan_arriving(same, WISH).actions == []
 
 
 def test_a_volume_below_another_one_comes_after_it() -> None:
