@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...core.plan import Pending, in_number
+from ...manifest.model import Standing
 from ..plan import listed
 from ..runtime.objects import called, key_of
 from .belonging import REACHABLE
+from .fitting import place_of
 from .model import Found, Pod, Wish
 from .usage import containers_of
 
@@ -38,6 +40,9 @@ def _why(item: Mapping[str, Any], found: Found, wish: Wish) -> Iterator[Pending]
     claim = next((one for one in found.source.objects.claims if one.claim == name), None)
     if claim is None or claim.volume in found.filled:
         return
+    if found.standings.get(name) is Standing.CONFLICT:
+        reason = f"'{place_of(claim, found.target)}' in the new cluster has other content, and both are kept"
+        yield Pending(target, copy, reason, "Empty that directory to have it copied, and run again.", kind="conflict")
     if name in found.lost:
         reason = f"the engine's machine does not have its directory '{claim.path}'"
         yield Pending(target, copy, reason, "Name the engine that the old cluster runs in as O(source).", kind="lost")

@@ -10,6 +10,7 @@ from typing import Any
 from ...colima.model.state import Current
 from ...colima_paths import Name
 from ...core.plan import Step
+from ...manifest.model import Row, Standing
 from ..model import Image, Inventory
 from ..runtime.model import Claim, Objects
 
@@ -81,9 +82,10 @@ class Source:
 class Found:
     """Everything that a plan needs to know. current: the profile; others: further ones. free: bytes in its VM, None: not known.
 
-    missing: names of images that the new cluster lacks. filled: volumes whose data is there. lost: claims whose directory the
-    engine's machine does not have. incomplete: keys of accounts that lack the name of a pull secret. equal: whether the data of a
-    claim is the same on both sides, where that was asked for. paused: containers that a killed run has left paused, by id.
+    missing: names of images that the new cluster lacks. filled: volumes whose data has arrived. lost: claims whose directory the
+    engine's machine does not have. incomplete: keys of accounts that lack the name of a pull secret. standings: how both sides of
+    a claim stand to each other, where the new cluster has its directory. unnoted: rows of what has arrived, without the id of the
+    VM. paused: containers that a killed run has left paused, by id.
     """
 
     current: Current
@@ -96,7 +98,8 @@ class Found:
     incomplete: frozenset[str] = frozenset()
     mounted: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    equal: Mapping[str, bool] = field(default_factory=dict)
+    standings: Mapping[str, Standing] = field(default_factory=dict)
+    unnoted: tuple[Row, ...] = ()
     paused: frozenset[str] = frozenset()
     free: int | None = None
     others: tuple[str, ...] = ()

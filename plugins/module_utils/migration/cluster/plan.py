@@ -9,10 +9,11 @@ from typing import Any
 
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
+from ...manifest.model import Standing
 from ..model import Image
 from ..plan import in_batches, listed, resumed, sweep, unpause
 from ..room import Room, packing, size_of_images
-from ..runtime.model import Claim
+from ..runtime.model import Claim, Note
 from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
 from . import held
 from .fitting import Fitting, place_of, unknown
@@ -107,6 +108,8 @@ def plan_copy(found: Found, wish: Wish) -> Plan:
     images = list(_images(found, chosen))
     claims = [one for one in chosen.claims if one.volume not in found.filled]
     steps: list[Step] = [*unpause(found.engine.containers, found.paused), *sweep((found.engine,))]
+    if found.unnoted:
+        steps.append(Note("note", "what has arrived", silent=True, rows=found.unnoted))
     found = replace(found, engine=resumed(found.engine, found.paused))
     steps += [_send_images(batch) for batch in in_batches(images)]
     steps += [_send_claim(one, found) for one in claims]
@@ -134,11 +137,15 @@ def plan_ready(found: Found, wish: Wish) -> Plan:
 def plan_verify(found: Found, wish: Wish) -> Plan:
     """Return nothing to do, or what is not as it is in the old cluster."""
     plan = plan_ready(found, wish)
-    differ = [name for name, equal in found.equal.items() if not equal]
-    reason = "its data in the old cluster is other, or one of them was changed since it was copied"
+    stale = [name for name, one in found.standings.items() if one in (Standing.SOURCE_CHANGED, Standing.CONFLICT)]
+    reason = "the old cluster has changed it since it was copied, or it did not come from there"
     remedy = "Look at both. To copy it once more, delete its claim in the new cluster, and run the move again."
-    refusals = (*plan.refusals, *(NotVerified(f"verify volume '{one}'", reason, remedy) for one in differ))
-    return replace(plan, refusals=refusals)
+    refusals = (*plan.refusals, *(NotVerified(f"verify volume '{one}'", reason, remedy) for one in stale))
+    used = [name for name, one in found.standings.items() if one is Standing.TARGET_CHANGED]
+    notes = [f"Changed in the new cluster since they arrived, and kept: {listed(used, _MOST)}."] if used else []
+    if not found.standings:
+        notes.append("No volume was compared: the new cluster has none of the old one's.")
+    return replace(plan, refusals=refusals, warnings=(*plan.warnings, *notes))
 
 
 def _images(found: Found, chosen: Going) -> Iterator[Image]:

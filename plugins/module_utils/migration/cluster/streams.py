@@ -48,8 +48,11 @@ def send_claim(
     step: SendClaim,
     quiet: Callable[[], contextlib.AbstractContextManager[None]],
     say: Callable[[], object],
-) -> None:
-    """Send the data of a volume, and give it its place once it is the same. quiet: keeps it from being written meanwhile."""
+) -> str:
+    """Send the data of a volume, and give it its place once it is the same. Returns its digest.
+
+    quiet: keeps it from being written meanwhile.
+    """
     doing, meter = f"copy volume '{step.claim.claim}'", Meter(step.claim.claim, step.claim.size)
 
     def work(into: IO[bytes]) -> str:
@@ -64,15 +67,16 @@ def send_claim(
 
     with Piped(work, reads=False, stop=source.side.api.abort) as pipe, pipe.program() as archive:
         inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
+        sent = pipe.result()
     meter.done()
+    return sent
 
 
-def same(source: volumes.Place, inside: Inside, claim: Claim, path: str, say: Callable[[], object]) -> bool:
-    """Whether the data of a volume is the same on both sides."""
-    doing = f"compare volume '{claim.claim}'"
+def digest_of(source: volumes.Place, claim: Claim) -> str:
+    """Return the digest of what a volume holds in the old cluster, reading all of it."""
+    doing = f"read volume '{claim.claim}'"
     with volumes.reading_mount(source, data(claim.path), doing) as pieces:
-        found = contents_in(pieces, doing)
-    return found == inside.contents(path, doing, say)
+        return contents_in(pieces, doing).digest
 
 
 def size_of(source: volumes.Place, claim: Claim) -> int | None:

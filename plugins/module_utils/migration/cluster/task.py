@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
 from ...colima.model.config import canonical_mounts
 from ...colima.observe.read import known_profiles, read
@@ -21,13 +22,16 @@ from ...core.subject import Outcome, Subject
 from ...core.system.home import home, state_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
+from ...manifest.file import ManifestFile
+from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
 from ..model import Unpause
 from ..record import Record
 from ..runtime.cluster import Cluster, cluster_behind, cluster_of
+from ..runtime.evidence import arrived, is_in, is_mine, stands
 from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER
+from ..runtime.model import CLUSTER, Claim, Note
 from ..runtime.objects import called
 from ..transfer import volumes
 from ..transfer.helper import sweep
@@ -36,12 +40,13 @@ from .model import COPY, READY, VERIFY, CreateObjects, Found, SendClaim, SendIma
 from .plan import going, plan_copy, plan_ready, plan_verify, room_for, wanted_images
 from .problems import unfit
 from .reading import located, source_of, target_of
-from .streams import same, send_claim, send_images, size_of
+from .streams import digest_of, send_claim, send_images, size_of
 from .usage import containers_of, pods_of
 
 _WAIT_SECONDS = 5.0
 # On the disk on which the data of volumes is, too.
 _ENGINE = "/var/lib/containerd"
+_ARRIVED = (Standing.ARRIVED, Standing.SOURCE_CHANGED, Standing.TARGET_CHANGED)
 _PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {COPY: plan_copy, READY: plan_ready, VERIFY: plan_verify}
 
 
@@ -121,15 +126,14 @@ class ClusterMove(Subject[Wish, Found]):
             if desired.phase in (READY, VERIFY):
                 waiting = new.waiting(going(self.found, desired).ready, desired.seconds, self._say)
                 self.found = replace(self.found, waiting=waiting)
-        if desired.phase == VERIFY:
-            self.found = replace(self.found, equal=dict(self._equal(self.found)))
         return self.found
 
     def _with_data(self, found: Found) -> Found:
         """Return also which images and volumes are there, and what those that are not take."""
         claims, target = found.source.objects.claims, found.target
-        paths = self.inside.existing([place_of(one, target) for one in claims])
-        filled = frozenset(one.volume for one in claims if place_of(one, target) in paths)
+        self.manifest = ManifestFile(f"{found.source.uid}@{self.wish.context}", f"the cluster of {self.wish.profile.id}")
+        standings, unnoted = self._compared(claims, target)
+        filled = frozenset(one.volume for one in claims if standings.get(one.claim) in _ARRIVED)
         sizes = {one.volume: size_of(self.engine, one) for one in claims if one.volume not in filled} if not self.first else {}
         lost = frozenset(one.claim for one in claims if sizes.get(one.volume, 0) is None)
         if self.first is None:
@@ -137,15 +141,33 @@ class ClusterMove(Subject[Wish, Found]):
             objects = replace(found.source.objects, claims=claims)
             found = replace(found, source=replace(found.source, objects=objects), free=free_bytes(self.wish.profile, _ENGINE))
             self.first = found.source, lost
-        found = replace(found, filled=filled, lost=self.first[1])
+        found = replace(found, filled=filled, lost=self.first[1], standings=standings, unnoted=unnoted)
         return replace(found, missing=frozenset(self.inside.missing(CLUSTER, wanted_images(found, self.wish))))
 
-    def _equal(self, found: Found) -> Iterator[tuple[str, bool]]:
-        """Yield whether volumes are the same on both sides, of which no pod can change one."""
-        used = {claim for pod in (*found.source.pods, *found.target.pods) for claim in pod.writes}
-        for one in found.source.objects.claims:
-            if one.volume in found.filled and one.claim not in used:
-                yield one.claim, same(self.engine, self.inside, one, place_of(one, found.target), partial(self._say, one.claim))
+    def _compared(self, claims: Iterable[Claim], target: Target) -> tuple[dict[str, Standing], tuple[Row, ...]]:
+        """Return how volumes that the new cluster has stand to the old one's, and rows for what has come and is not noted.
+
+        To verify, both sides are read. Otherwise that is spared for what has arrived in this very directory of this VM.
+        """
+        places = {one.claim: (one, place_of(one, target)) for one in claims}
+        there, rows = self.inside.found([path for _one, path in places.values()]), self.manifest.rows()
+        vm, standings, unnoted = vm_id(self.colima.paths.instance(self.wish.profile)), dict[str, Standing](), list[Row]()
+        for name, (claim, path) in places.items():
+            row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Fate.BEGUN))
+            if path not in there:
+                continue
+            if is_mine(row, vm, there[path].identity) and self.wish.phase != VERIFY:
+                standings[name] = Standing.ARRIVED
+                continue
+            held = self.inside.readings({name: path}, partial(self._say, f"comparing volume '{name}'"))[name]
+            source = Reading(digest_of(self.engine, claim))
+            standings[name] = stands(row, vm, source, held)
+            if standings[name] is Standing.ARRIVED and not is_in(row, vm):
+                unnoted.append(arrived(replace(row, source=source), "", source.digest, held.reading.identity))
+        return standings, tuple(unnoted)
+
+    def _note(self, row: Row, digest: str, identity: str) -> None:
+        self.manifest.append(arrived(row, mark(self.colima.paths.instance(self.wish.profile)), digest, identity))
 
     def plan(self, desired: Wish, current: Found) -> Plan:
         """Return what goes where."""
@@ -163,7 +185,12 @@ class ClusterMove(Subject[Wish, Found]):
         if isinstance(step, SendImages):
             send_images(self.engine.side, self.inside, step, say)
         elif isinstance(step, SendClaim):
-            send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
+            digest = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
+            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(digest))
+            self._note(row, digest, self.inside.found([step.path])[step.path].identity)
+        elif isinstance(step, Note):
+            for one in step.rows:
+                self._note(one, one.target.digest if one.target else "", one.target.identity if one.target else "")
         elif isinstance(step, CreateObjects):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)
@@ -206,7 +233,7 @@ class ClusterMove(Subject[Wish, Found]):
             "volumes": [{"name": one.claim, "bytes": one.size} for one in chosen.claims],
             "objects": [called(one) for one in chosen.items],
             "workloads": list(chosen.ready),
-            "compared": list(found.equal),
+            "compared": list(found.standings),
             **room.public(f"in profile '{outcome.desired.profile}'", check_mode=outcome.check_mode),
         }
 

@@ -129,6 +129,11 @@ def is_in(row: Row, vm: str) -> bool:
     return row.fate is Fate.MOVED and bool(row.target and vm) and row.target.identity.split(" ")[0] == vm  # type: ignore[union-attr]
 
 
+def is_mine(row: Row, vm: str, identity: str) -> bool:
+    """Whether a volume has arrived in this very directory of this VM."""
+    return is_in(row, vm) and row.target is not None and row.target.identity == f"{vm} {identity}"
+
+
 def stands(row: Row | None, vm: str, source: Reading, held: Held | None) -> Standing:
     """Compare a volume with what its directory in a VM holds now. Of another VM or directory, a row says nothing.
 
@@ -136,7 +141,7 @@ def stands(row: Row | None, vm: str, source: Reading, held: Held | None) -> Stan
     """
     if held is None:
         return standing(row, source, None)
-    mine = row is not None and is_in(row, vm) and (row.target or source).identity == f"{vm} {held.reading.identity}"
+    mine = row is not None and is_mine(row, vm, held.reading.identity)
     if held.empty and not mine and held.reading.digest != source.digest:
         return Standing.NEW
     identity = row.target.identity if mine and row and row.target else ""

@@ -18,9 +18,9 @@ from ...colima.client.programs import Colima
 from ...colima.model.config import canonical_mounts
 from ...colima.model.desired import Limits
 from ...colima.model.options import check_days
-from ...colima.model.state import RUNNING
+from ...colima.model.state import RUNNING, Current
 from ...colima.observe.read import known_profiles, read
-from ...colima_paths import parse_name, resolve
+from ...colima_paths import Name, parse_name, resolve
 from ...core.errors import NotVerified
 from ...core.plan import Plan, Step
 from ...core.progress import tell
@@ -32,6 +32,7 @@ from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
+from ..model import Inventory
 from ..transfer.sides import Meter, Side
 from . import archive
 from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
@@ -136,7 +137,7 @@ class RuntimeMove(Subject[Wish, Found]):
     def read(self, desired: Wish) -> Found:
         """Return the profile, what is in the archive, and what the phase is about."""
         paths, name = self.colima.paths, desired.profile
-        current = read(self.colima, [name]).profiles[name.name]
+        current = self._current(name)
         there = kept.read(paths, name)
         vm, old = vm_id(paths.instance(name)), next((one.id for one in there if one.runtime == SOURCE), "")
         # While it leaves, the profile's VM is the old one.
@@ -163,9 +164,15 @@ class RuntimeMove(Subject[Wish, Found]):
             return self._with_target(found)
         return found
 
-    def _with_source(self, found: Found) -> Found:
+    def _current(self, name: Name) -> Current:
+        return read(self.colima, [name]).profiles[name.name]
+
+    def _inventory(self) -> Inventory:
         with self._engine().trouble(self.work):
-            engine = replace(inventory.read(self.api, sizes=False), layers_size=inventory.layers_size(self.api))
+            return replace(inventory.read(self.api, sizes=False), layers_size=inventory.layers_size(self.api))
+
+    def _with_source(self, found: Found) -> Found:
+        engine = self._inventory()
         if found.current.live.get("kubernetes"):
             return replace(found, engine=engine, objects=self._objects(found))
         enabled = (found.current.known or {}).get("kubernetes.enabled")
@@ -254,8 +261,7 @@ class RuntimeMove(Subject[Wish, Found]):
     def _seal(self, step: Seal) -> None:
         """Verify the archive, note what becomes of each thing that docker has at this moment, and remove what is of no use."""
         place, found = self.wish.place, self.found
-        with self._engine().trouble(self.work):
-            engine = inventory.read(self.api, sizes=False)
+        engine = self._inventory()
         saved = archive.read(place, own_files(self.manifest.rows()))
         wanted = images_to_save(replace(found, engine=engine), self.wish, saved.objects or Objects())
         if new := sorted({one.file for one in wanted} - step.files):

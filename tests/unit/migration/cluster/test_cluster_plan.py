@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, Current
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.belonging import users
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.model import (
     CreateObjects,
@@ -362,9 +363,21 @@ def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
     assert "it is left to copy image 'web:1'" in plan_ready(found(), WISH).refusals[0].message
     done = found([system("old")], missing=frozenset(), waiting=("Deployment shop/web",))
     assert "Deployment shop/web is not ready" in plan_ready(done, WISH).refusals[0].message
-    differing = replace(done, waiting=(), equal={"shop/data": False, "shop/more": True})
-    (refusal,) = plan_verify(differing, WISH).refusals
+    standings = {"shop/data": Standing.SOURCE_CHANGED, "shop/more": Standing.ARRIVED, "shop/used": Standing.TARGET_CHANGED}
+    plan = plan_verify(replace(done, waiting=(), standings=standings), WISH)
+    (refusal,) = plan.refusals
     assert "volume 'shop/data'" in refusal.message
+    assert plan.warnings == ("Changed in the new cluster since they arrived, and kept: shop/used.",)
+    nothing = plan_verify(replace(done, waiting=()), WISH)
+    assert nothing.warnings == ("No volume was compared: the new cluster has none of the old one's.",)
+
+
+def test_a_directory_of_the_new_cluster_with_other_content_is_no_arrival() -> None:
+    there = found(missing=frozenset(), standings={"shop/data": Standing.CONFLICT})
+    plan = plan_copy(there, WISH)
+    assert not any(isinstance(step, SendClaim) for step in plan.steps)
+    assert "volume 'shop/data'" in str(plan.pending[0]) and "has other content, and both are kept" in str(plan.pending[0])
+    assert plan.pending[0].kind == "conflict"
 
 
 def test_images_go_under_the_names_that_workloads_say() -> None:
