@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws docs/pictures/ from a real rehearsal: the workstation converges in a lab, once more without a change, and is examined.
 
-`make docs` runs it. Paths of the lab are shown as those of a home, and what takes no decision (the recap) is left out.
+`make docs` runs it. Paths of the lab are shown as those of a home. The picture is a still of twenty lines: the plan, the VMs as
+they start, and the second run, which finds nothing to do.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from rehearsal.lab.laptop import Lab
 PICTURE = ROOT / "docs" / "pictures" / "rehearsal.svg"
 COLUMNS = 118
 PLAYBOOK = "playbooks/workstation.yml"
-# A line of the picture appears so many seconds after the one before it.
-PACE = 0.05
+# What a run is about to do, and the phases of a start that take time on a real laptop.
+_PLANNED = re.compile(r"^(\x1b\[[\d;]*m)*\w+: will ")
+_PHASE = re.compile(r"^  \S+ +\d+ s  (booting|ready)")
 
 
 def main() -> None:
@@ -39,13 +41,12 @@ def main() -> None:
         finally:
             lab.down()
     console = Console(width=COLUMNS, record=True, file=io.StringIO())
-    for text in (first, second):
-        console.print(Text.from_ansi(f"\x1b[1m$ ansible-playbook {PLAYBOOK}\x1b[0m"), soft_wrap=True)
-        for line in _shown(text, lab.directory):
+    for text, phases in ((first, True), (second, False)):
+        console.print(Text.from_ansi("\x1b[1m$ make converge\x1b[0m"), soft_wrap=True)
+        for line in _story(text, lab.directory, phases=phases):
             console.print(Text.from_ansi(line), soft_wrap=True, crop=True, overflow="ellipsis", no_wrap=True)
-        console.print()
     PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(_animated(console.export_svg(title="laptop.containers", unique_id="rehearsal")), encoding="utf-8")
+    PICTURE.write_text(_own_font(console.export_svg(title="laptop.containers", unique_id="rehearsal")), encoding="utf-8")
 
 
 def _play(lab: Lab) -> str:
@@ -62,28 +63,20 @@ def _play(lab: Lab) -> str:
     return done.stdout
 
 
-def _shown(text: str, lab: Path) -> list[str]:
-    """Return the lines worth a look."""
+def _story(text: str, lab: Path, *, phases: bool) -> list[str]:
+    """Return the lines that tell what a run did: with phases its plan and the VMs as they start, without them its summary."""
     plain = text.replace(str(lab / "home"), "~").replace(str(lab), "~").replace("rehearsal", "laptop")
-    recap = re.compile(r"PLAY RECAP.*?\n.*?\n", re.DOTALL)
-    lines = [line.rstrip() for line in recap.sub("", plain).splitlines()]
-    # Of the phases of a start those that take time on a real laptop.
-    phase = re.compile(r"^  \S+ +\d+ s  (?!booting$|kubernetes: starting|docker: starting|ready)")
-    lines = [line for line in lines if not phase.match(line)]
-    return [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
+    lines = [line.rstrip() for line in plain.splitlines()]
+    if phases:
+        return [line for line in lines if _PLANNED.search(line) or _PHASE.search(line)]
+    start = next(number for number, line in enumerate(lines) if "WORKSTATION" in line)
+    return [line for line in lines[start + 1 :] if line][:4]
 
 
-def _animated(svg: str) -> str:
-    """Return the picture with its lines appearing one after the other; all at once where motion is not wanted."""
-    style = (
-        "@keyframes appear { from { opacity: 0 } to { opacity: 1 } }\n"
-        "@media (prefers-reduced-motion: no-preference) { .rehearsal-matrix text { animation: appear 0.01s both } }\n</style>"
-    )
-
-    def delayed(match: re.Match[str]) -> str:
-        return f'{match[0]} style="animation-delay: {int(match[1]) * PACE:.2f}s"'
-
-    return re.sub(r'clip-path="url\(#rehearsal-line-(\d+)\)"', delayed, svg.replace("</style>", style, 1))
+def _own_font(svg: str) -> str:
+    """Return the picture with the reader's own font for terminals, and nothing from another host."""
+    without = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return without.replace("Fira Code, monospace", "ui-monospace, Menlo, Consolas, monospace")
 
 
 if __name__ == "__main__":

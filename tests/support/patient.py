@@ -55,10 +55,10 @@ class Patient:
         return KubeApi(self.lab.run / "colima-k8s" / "kube", data, name="default")
 
     def _environment(self) -> dict[str, str]:
-        """The environment of a shell on the laptop, from which playbooks are run."""
+        """The environment of a shell on the laptop after `make setup` alone: .venv is not on PATH."""
         own = {"LAPTOP_REHEARSAL_DIR": str(self.lab.directory), "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
         around = {name: value for name, value in os.environ.items() if name not in AUTHORITIES}
-        return {**around, **self.inside, **own, "ANSIBLE_FORCE_COLOR": "0", "PATH": f"{self.inside['PATH']}:{VENV}"}
+        return {**around, **self.inside, **own, "ANSIBLE_FORCE_COLOR": "0", "PATH": self.inside["PATH"]}
 
     def _write(self) -> None:
         """Write the settings and the environment where the playbooks find them."""
