@@ -96,8 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from rehearsal.lab.run import run
 
             return run(lab, options.grade, keep=options.keep, arguments=options.arguments)
-    except LabError as error:
-        print(error, file=sys.stderr)
+    except (LabError, PermissionError) as error:
+        mine = "Use --dir, or set LAPTOP_REHEARSAL_DIR, with a folder of your own."
+        closed = f"Could not use the lab in '{lab.directory}': '{getattr(error, 'filename', '')}' is closed to you. {mine}"
+        print(closed if isinstance(error, PermissionError) else error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -131,7 +131,8 @@ def _apply(item: Item, access: Access | None, notes: Notes, environment: Mapping
             _remove_wrapper(item)
         notes.write(item.place, item.host, None)
     except WorkstationError as error:
-        if item.place.kind == "nerdctl" and "not running" in error.message:
+        # A logout waits for its VM: where that is about to go, the login goes with it.
+        if item.place.kind == "nerdctl" and (item.verb == LOG_OUT or "not running" in error.message):
             return Outcome(replace(item, waiting=error.message), "waiting", before)
         return Outcome(item, "failed", before, error.message)
     return Outcome(item, DONE[item.verb])
