@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
-from tests.support.tiers import times
+from tests.support.test_runs.tiers import times
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -84,8 +84,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Measure, and show progress, where that was asked for."""
     if not (config.getoption("--progress") or config.getoption("--costs")):
         return
-    from tests.support.file_costs import Measured, count_starts
-    from tests.support.run_progress import Progress
+    from tests.support.test_runs.file_costs import Measured, count_starts
+    from tests.support.test_runs.run_progress import Progress
 
     # The workers hand over what they measure.
     file = None if hasattr(config, "workerinput") else config.getoption("--costs")
@@ -118,7 +118,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
         return None
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-    from tests.support.run_progress import scope_of
+    from tests.support.test_runs.run_progress import scope_of
 
     class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:

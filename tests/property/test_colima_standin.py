@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from tests.support import tiers
 from tests.support.colima.in_process_lab import CalledLab, ProcessLab
 from tests.support.colima.profile_life import Life, lives, play
 from tests.support.colima.strategies import LONG
+from tests.support.test_runs import tiers
 
 
 @settings(parent=LONG, max_examples=tiers.times(1, 3, 60), derandomize=not tiers.LONG)

@@ -33,7 +33,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.docker.config.pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.tiers import times
+from tests.support.test_runs.tiers import times
 
 KEYS = st.one_of(
     st.text(max_size=12), st.sampled_from(["auths", "credsStore", "cliPluginsExtraDirs", "currentContext", "HttpHeaders"])

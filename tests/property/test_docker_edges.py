@@ -33,7 +33,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.task impor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.tiers import times
+from tests.support.test_runs.tiers import times
 
 # Some 1,000 examples for all of them together, 20,000 in the long form.
 FUZZ = settings(max_examples=times(15, 120, 2_500))

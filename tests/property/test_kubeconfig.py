@@ -22,7 +22,7 @@ from hypothesis import strategies as some
 
 from tests.support.colima.strategies import LONG
 from tests.support.kubeconfig_texts import LISTS, OURS, Writer
-from tests.support.tiers import times
+from tests.support.test_runs.tiers import times
 
 FILES = times(20, 300, 5_000)
 ENTRY = {

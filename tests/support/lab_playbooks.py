@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.lab.laptop import Lab
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.kube_api import KubeApi
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(sys.executable).parent

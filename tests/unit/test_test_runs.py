@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests import alone, long_tests
-from tests.support.file_costs import Costs
-from tests.support.run_progress import ordered, words_for
+from tests.support.test_runs.file_costs import Costs
+from tests.support.test_runs.run_progress import ordered, words_for
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,7 +83,7 @@ def test_a_whole_run_ends_with_what_to_do_and_the_map_counts_what_was_started(pr
     rows = {line.split()[-1]: line.split() for line in (project / "map.txt").read_text().splitlines()[1:]}
     assert rows["tests/test_bad.py"][3:8] == ["2", "0", "0", "0", "0"]
     assert rows["tests/test_well.py"][3:8] == ["1", "0", "0", "0", "1"]
-    assert json.loads((project / "tests" / "support" / "seconds.json").read_text()) == {}
+    assert json.loads((project / "tests" / "support" / "test_runs" / "seconds.json").read_text()) == {}
     (project / "tests" / "test_bad.py").unlink()
     code, said = run(project, *flags)
     assert (code, said.strip().splitlines()[-2]) == (0, "All is well: commit.")

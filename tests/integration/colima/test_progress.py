@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.processes.system import comes_true
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[3]

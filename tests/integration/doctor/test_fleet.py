@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.patient import AUTHORITIES, ROOT, VENV, Patient
 
 from .ways import damage_definition, edit, in_guest, run

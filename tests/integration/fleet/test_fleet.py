@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from rehearsal.lab.laptop import Lab
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.lab_playbooks import ROOT, light_lab
 
 LONG = bool(os.environ.get("LAPTOP_LONG"))

@@ -16,7 +16,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import SUBJECT
 from ansible_collections.laptop.containers.plugins.plugin_utils.settings import OF_PLAYBOOKS
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "inventory" / "fleet.example.yml"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.whole_machine.homes import changes, tree
 from tests.support.whole_machine.laptops import ROOT, Laptop, inventory, laptops
 from tests.support.whole_machine.wheels import wheel

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from rehearsal.processes.system import comes_true
-from tests.support import forked_ansible
-from tests.support.forked_ansible_server import Known
+from tests.support.ansible_runs import forked_ansible
+from tests.support.ansible_runs.forked_ansible_server import Known
 from tests.support.lab_playbooks import ROOT
 from tests.support.terminal import Terminal
 

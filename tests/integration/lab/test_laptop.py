@@ -18,7 +18,7 @@ import pytest
 
 from rehearsal.lab.laptop import LONGEST_PATH, Lab
 from rehearsal.processes.system import LabError, comes_true, command_of
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from rehearsal.processes.system import free_port
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.in_process_module import ModuleRun
 from tests.support.lab_playbooks import ROOT
 

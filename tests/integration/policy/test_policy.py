@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rehearsal.standin import brew
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 from .attempts import ATTEMPTS, BY_LAPTOP, CONTACT, GOOD, HOST, LARGE, PLAYS, POLICY, WITHOUT_EFFECT, Attempt
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rehearsal.standin.service_manager import install
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.whole_machine.pulled_project import NOBODY, ROOT, Repository, ssh_signer
 from tests.support.whole_machine.user_manager import UserManager
 

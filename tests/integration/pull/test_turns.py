@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.processes.system import comes_true
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.whole_machine.pulled_project import REFRESH, ROOT
 
 TASK = {"name": "Remove", "laptop.containers.user_timer": {"name": "none", "state": "absent", "manager": "systemd"}}

@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PUBLIC_HOSTS, domains, parse_host
 
 from rehearsal.lab.laptop import Lab
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.lab_playbooks import light_lab
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -21,7 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.registry_login.m
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
 
 from rehearsal import engines
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.pull_secret.canaries import forms_of, traced
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST, Result, read, run

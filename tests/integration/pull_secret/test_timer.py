@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rehearsal.standin.service_manager import install
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.pull_secret.scenario import HOST, password, read
 
 if TYPE_CHECKING:

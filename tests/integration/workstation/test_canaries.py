@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from rehearsal.standin.kube_api import KubeApi
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.pull_secret.scenario import HOST
 
 ROOT = Path(__file__).resolve().parents[3]

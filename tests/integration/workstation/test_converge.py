@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.colima.standin_laptop import colima_lab
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.whole_machine.homes import tree
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,8 +14,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 
-from tests.support import tiers
-from tests.support.tiers import times
+from tests.support.test_runs import tiers
+from tests.support.test_runs.tiers import times
 
 LONG = settings(
     max_examples=times(20, 500, 20_000),

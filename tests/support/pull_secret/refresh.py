@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.support import forked_ansible
+from tests.support.ansible_runs import forked_ansible
 from tests.support.pull_secret.scenario import HOST
 
 if TYPE_CHECKING:

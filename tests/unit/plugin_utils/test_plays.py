@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.left_out import modules_left
+from tests.support.ansible_runs.left_out import modules_left
 
 SETTINGS = ("workstation_autostart", "workstation_idle_stop")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process that tests/support/forked_ansible.py forks Ansible from: all is imported in it that reads no environment.
+"""The process that forked_ansible.py forks Ansible from: all is imported in it that reads no environment.
 
 This collection as well: a run that would load a file of it gets the module that was loaded from this very file.
 
@@ -205,7 +205,7 @@ def main() -> int:
         # Ctrl-C is for the tests; this ends when they have closed the socket.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         preload(imported_by_a_run())
-        known = own_modules(Path(__file__).resolve().parents[2] / "collections")
+        known = own_modules(Path(__file__).resolve().parents[3] / "collections")
         gc.collect()
         gc.freeze()
         request = serve(channel)
