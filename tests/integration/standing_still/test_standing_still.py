@@ -148,3 +148,12 @@ def test_a_lost_socket_is_restored_by_a_restart_only_while_nothing_runs(lab: Col
     lab.containers()
     assert lab.converge(DEV).actions[0] == f"stop profile 'dev' (its socket {path} is gone)"
     assert path.exists()
+
+
+def test_a_removal_says_what_runs_in_the_vm(lab: ColimaLab) -> None:
+    lab.converge(DEV)
+    lab.containers("web", "db")
+    planned = lab.converge({**DEV, "state": "absent"}, check=True)
+    assert "The VM of profile 'dev' is removed although 2 containers run in it (web, db)." in planned.warnings
+    done = lab.converge({**DEV, "state": "absent"})
+    assert "The VM of profile 'dev' is removed although 2 containers run in it (web, db)." in done.warnings

@@ -8,18 +8,20 @@ from dataclasses import replace
 from ..model.config import Host
 from ..model.desired import Desired, Policy, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, Current, Shared
-from .action import Action, Do, ProfilePlan, act, delete_with_data, forget_note
+from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
 from .heal import aside_early
 
 _COPIES = (
     "colima's copies of your kubeconfig from before profile '{name}' hold something that your kubeconfig no longer has, so they "
     "stay: {files}. Remove them when you need nothing of it."
 )
+_ENDS = "The VM of profile '{name}' is removed although {what}."
 
 
-def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host) -> ProfilePlan:
-    """Return the plan for state absent."""
-    plan = ProfilePlan(desired, current)
+def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts) -> ProfilePlan:
+    """Return the plan for state absent. What runs in the VM does not hold it back, and is said."""
+    busy = facts.busy.get(str(current.name))
+    plan = ProfilePlan(desired, current, asks_idle=current.up and busy is None)
     refusals = _refusals(current, policy)
     if refusals:
         return plan.adding(refusals=refusals)
@@ -35,7 +37,9 @@ def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host) 
         file = current.buildkit.path
         actions.append(act(Do.REMOVE_BUILDKIT, name, "remove", "", f"'{file}'", files=(file,)))
     copies = ", ".join(current.clients.kube_backups_kept)
-    return plan.adding(actions=actions, warnings=[_COPIES.format(name=name, files=copies)] if copies and actions else [])
+    warnings = [_ENDS.format(name=name, what=busy)] if busy else []
+    warnings += [_COPIES.format(name=name, files=copies)] if copies and actions else []
+    return plan.adding(actions=actions, warnings=warnings)
 
 
 def _deletion(current: Current, policy: Policy, host: Host) -> list[Action]:

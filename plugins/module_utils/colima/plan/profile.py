@@ -75,7 +75,7 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
     if blind:
         return ProfilePlan(desired, current, refusals=blind)
     if desired.state == "absent":
-        return plan_absent(current, desired, policy, host)
+        return plan_absent(current, desired, policy, host, facts)
     if current.still is not None:
         goes, waits = goes_on(current, host)
         # What else there is to do shows when it answers.
