@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks this Mac whether it is as docs/macos.md takes for granted, and prints a table to be pasted into an issue.
+"""Asks this Mac whether it is as docs/macos.md assumes, and prints a table to be pasted into an issue.
 
 For Python 3.9, which macOS brings, and nothing but its standard library. It starts no VM, asks launchd and changes nothing of it,
 and writes in a folder of its own in the home directory, which goes at the end. On Linux it asks what both systems have. It exits
@@ -93,7 +93,7 @@ def said(*command: str) -> str:
 def on_a_mac() -> None:
     """Leave a question out that makes sense on a Mac alone."""
     if not MAC:
-        raise NotAsked("it is no Mac")
+        raise NotAsked("this is not a Mac")
 
 
 def hold(holds: object, found: object) -> str:
@@ -287,9 +287,9 @@ def mtime(place: Path) -> str:
 
 def free_space(_place: Path) -> str:
     """What Python tells is what df tells."""
-    told = shutil.disk_usage(Path.home()).free
+    found = shutil.disk_usage(Path.home()).free
     by_df = int(said("df", "-Pk", str(Path.home())).splitlines()[-1].split()[3]) * 1024
-    return hold(abs(told - by_df) < 0.05 * max(told, by_df), f"{told >> 30} GiB, and df says {by_df >> 30}")
+    return hold(abs(found - by_df) < 0.05 * max(found, by_df), f"{found >> 30} GiB, and df says {by_df >> 30}")
 
 
 def open_flags(place: Path) -> str:
@@ -352,7 +352,7 @@ def flock_close(place: Path) -> str:
 
 
 def flock_command(_place: Path) -> str:
-    """There is no command for it."""
+    """A command of that name is missing."""
     on_a_mac()
     found = shutil.which("flock", path="/usr/bin:/bin:/usr/sbin:/sbin")
     return hold(found is None, found or "none")
@@ -415,7 +415,7 @@ def ps_environment(_place: Path) -> str:
 
 
 def ps_state(_place: Path) -> str:
-    """The state of a process that is stopped, and of one that has ended."""
+    """The states of a stopped process and of a zombie."""
     with child() as process:
         os.kill(process.pid, signal.SIGSTOP)
         stopped = within(lambda: said("ps", "-o", "stat=", "-p", str(process.pid)), "T")
@@ -440,13 +440,13 @@ def ps_etime(_place: Path) -> str:
 
 
 def no_proc(_place: Path) -> str:
-    """There is no /proc."""
+    """/proc is missing."""
     on_a_mac()
     return hold(not Path("/proc").exists(), "none")
 
 
 def killpg_zombies(_place: Path) -> str:
-    """A group of ended processes that nobody has waited for may not be signalled."""
+    """A group of zombies may not be signalled."""
     on_a_mac()
     with child() as process:
         os.kill(process.pid, signal.SIGKILL)
@@ -502,16 +502,16 @@ def domain() -> str:
 
 
 def gui_domain(_place: Path) -> str:
-    """The domain is there, or nobody is logged in to the desktop."""
+    """The domain is there while the user is logged in to the desktop."""
     code = run("launchctl", "print", domain()).returncode
-    return hold(code in (0, 112, 125), f"exit code {code}" + ("" if code == 0 else ": nobody is logged in to the desktop"))
+    return hold(code in (0, 112, 125), f"exit code {code}" + ("" if code == 0 else ": this user is not logged in to the desktop"))
 
 
 def not_found(_place: Path) -> str:
     """An agent that is not loaded."""
     done = run("launchctl", "print", f"{domain()}/laptop.containers.no-such-agent")
     if done.returncode in (112, 125):
-        raise NotAsked("nobody is logged in to the desktop")
+        raise NotAsked("this user is not logged in to the desktop")
     return hold(done.returncode == 113, f"exit code {done.returncode}")
 
 
@@ -560,7 +560,7 @@ def sun_path(_place: Path) -> str:
 
 
 def connect_errors(place: Path) -> str:
-    """A file that is no socket, and a socket without a listener."""
+    """A plain file, and a socket without a listener."""
     (place / "file").write_text("a")
     with tempfile.TemporaryDirectory(prefix="f", dir="/tmp") as short:
         (Path(short) / "file").write_text("a")
@@ -607,10 +607,10 @@ def chip(_place: Path) -> str:
 
 def memory(_place: Path) -> str:
     """The memory by two ways."""
-    told = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if not MAC:
-        return f"{told >> 20} MiB"
-    return hold(told == int(said("sysctl", "-n", "hw.memsize")), f"{told >> 20} MiB")
+        return f"{found >> 20} MiB"
+    return hold(found == int(said("sysctl", "-n", "hw.memsize")), f"{found >> 20} MiB")
 
 
 def macho(_place: Path) -> str:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes docs/macos.md from docs/macos.toml: what this code takes for granted of macOS, by whose word, and which test holds.
+"""Writes docs/macos.md from docs/macos.toml: what this code assumes about macOS, the source of it, and which test holds.
 
 Usage: macos_table.py [--check]   With --check nothing is written, and a page that differs is a failure.
 A name that the code, the tests or docs/mac_facts.py do not have any more is a failure, too.
@@ -21,11 +21,11 @@ ROWS, PAGE, SCRIPT = ROOT / "docs" / "macos.toml", ROOT / "docs" / "macos.md", R
 CODE, TESTS = ROOT / "plugins" / "module_utils", ROOT / "tests"
 KINDS = {"documented": "documented", "source": "read in the source", "recorded": "recorded", "none": "**no source**"}
 HEAD = """\
-# What we take for granted of macOS
+# What we assume about macOS
 
-Most users have a Mac, and our tests run on Linux. So each thing that the code takes for granted of macOS is listed here: where
-the code rests on it, by whose word, and which test holds our side of it. Where nobody's word was found, the row says what the
-code does instead of relying on it.
+Most users have a Mac, and our tests run on Linux. So each assumption of the code about macOS is listed here: where
+the code rests on it, what the source is, and which test holds our side. Where no source was found, the row says what the code
+does instead of relying on it.
 
 {counts}
 
@@ -34,14 +34,14 @@ two minutes and the Python that macOS brings. It prints a table to be pasted int
 
 This page is made from [macos.toml](macos.toml) by `tests/macos_table.py`; `make lint` finds names in it that have gone.
 """
-TABLE = "\n## {topic}\n\n| what is taken for granted | where | by whose word | our side |\n|---|---|---|---|\n"
+TABLE = "\n## {topic}\n\n| assumption | where | source | our test |\n|---|---|---|---|\n"
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the page."""
     data = tomllib.loads(ROWS.read_text(encoding="utf-8"))
     asked = names_of(SCRIPT, "CHECKS")
-    wrong = [*misnamed(data["row"]), *(f"docs/mac_facts.py asks '{one}', which is no row" for one in asked - ids(data["row"]))]
+    wrong = [*misnamed(data["row"]), *(f"docs/mac_facts.py asks '{one}', which is not a row" for one in asked - ids(data["row"]))]
     for line in wrong:
         print(f"docs/macos.toml: {line}")
     page = page_of(data, asked)

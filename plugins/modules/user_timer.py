@@ -140,7 +140,7 @@ actions:
   type: list
   elements: str
 pending:
-  description: The start of an agent, where nobody is logged in to the desktop of the Mac (C(kind=no_desktop)).
+  description: The start of an agent, where the user is not logged in to the desktop of the Mac (C(kind=no_desktop)).
   returned: always
   type: list
   elements: dict

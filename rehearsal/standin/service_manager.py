@@ -5,7 +5,7 @@ HOME/.rehearsal/{launchd,systemd}.json records what is loaded and what ran. `lau
 X.service` run the program at once and to its end, so that a test sees what the timer would do. Stopping an X.service, or removing
 an agent, ends a program that runs meanwhile; stopping an X.timer does not, as on Linux. As on a Mac, `launchctl bootout`
 answers before the agent is gone: the next calls still find it, and some more find its label in use. Calls count, so that no
-test depends on time. Where HOME/.rehearsal/no-desktop exists, nobody is logged in to the desktop, which is no domain then.
+test depends on time. Where HOME/.rehearsal/no-desktop exists, the user is not logged in to the desktop.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .model import AT_LOGIN, Timer, times_of_day
 GONE_WITHIN, TAKEN_WITHIN, PAUSE = 40.0, 15.0, 0.2
 # "Input/output error" and "Operation already in progress": both also while the agent's former self is still ending.
 TAKEN = (5, 37)
-# "Could not find specified domain" and "Domain does not support specified action": nobody is logged in to the desktop.
+# "Could not find specified domain" and "Domain does not support specified action": the user is not logged in to the desktop.
 NO_DOMAIN = (112, 125)
 # Folders that macOS keeps from what the user did not start: a program in the background is refused, mostly without a question.
 GUARDED = ("Desktop", "Documents", "Downloads", "Library/CloudStorage", "Library/Mobile Documents")
@@ -75,7 +75,7 @@ class Launchd(Manager):
         return self._ask("print", self._target(timer)).rc == 0
 
     def enabled(self, timer: Timer) -> bool:
-        """Whether it is loaded at log-in: its file is there, and nobody has disabled it."""
+        """Whether it is loaded at log-in: its file is there, and it is not disabled."""
         disabled = self._ask("print-disabled", self.domain).stdout
         # Since macOS 13 it says "disabled", and said "true" before.
         named = re.search(rf'"{re.escape(timer.label)}" => (true|disabled)', disabled)
@@ -84,7 +84,7 @@ class Launchd(Manager):
     def waits(self, timer: Timer) -> str:
         """Return why the timer can't be started before the next log-in; empty where it can."""
         answer = self._ask("print", self._target(timer))
-        return "nobody is logged in to the desktop of this Mac" if answer.rc in NO_DOMAIN else ""
+        return "the user is not logged in to the desktop of this Mac" if answer.rc in NO_DOMAIN else ""
 
     def warnings(self, timer: Timer, needs: Iterable[str]) -> Iterable[str]:
         """Yield a warning where the timer works in a folder that macOS keeps from programs in the background."""

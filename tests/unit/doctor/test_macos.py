@@ -40,7 +40,7 @@ def test_an_agent_that_waits_for_a_log_in_is_not_broken(home: Path, capsys: pyte
     found = checks()["timers.installed"]
     assert (found.status, found.found) == (
         Status.NOTE,
-        "it starts at the next log-in to the desktop: nobody is logged in to the desktop of this Mac",
+        "it starts at the next log-in to the desktop: the user is not logged in to the desktop of this Mac",
     )
 
 

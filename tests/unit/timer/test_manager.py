@@ -95,7 +95,7 @@ def test_without_a_desktop_an_agent_is_written_and_waits_for_the_next_log_in(too
     assert settle(manager, TIMER) == ["write"]
     plan = plan_timer(TIMER, manager.files(TIMER), manager.read(TIMER), absent=False)
     assert [str(item) for item in plan.pending] == [
-        "timer 'refresh': its start is pending because nobody is logged in to the desktop of this Mac. "
+        "timer 'refresh': its start is pending because the user is not logged in to the desktop of this Mac. "
         "It starts at the next log-in to the desktop."
     ]
     assert settle(manager, TIMER, absent=True) == ["stop", "remove"]
