@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from . import disk, move
+from . import disk, move, volumes
 from .state import State
 
 API_VERSION = "1.51"
@@ -117,7 +117,7 @@ class Api:
         return 200, [item for item in found if _matches(item, filters)]
 
     def inspect_container(self, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
-        item = self._find(name)
+        item = self.find(name)
         path, *args = (item["Command"] or "").split() or [""]
         running = item["State"] == "running"
         return 200, {
@@ -140,7 +140,7 @@ class Api:
             "NetworkSettings": item["NetworkSettings"],
         }
 
-    def _find(self, name: str) -> dict[str, Any]:
+    def find(self, name: str) -> dict[str, Any]:
         for item in self.state.containers():
             if f"/{name}" in item["Names"] or item["Id"].startswith(name):
                 return item
@@ -156,12 +156,7 @@ class Api:
                     "You have to remove (or rename) that container to be able to reuse that name.",
                 )
         command = [*(body.get("Entrypoint") or []), *(body.get("Cmd") or [])]
-        mounts = [
-            {"Type": "volume", "Name": mount["Source"], "Driver": "local", "Destination": mount["Target"]}
-            for mount in (body.get("HostConfig") or {}).get("Mounts") or []
-        ]
-        for mount in mounts:
-            self.create_volume({}, {"Name": mount["Name"]})
+        mounts = [volumes.mounted(self, mount) for mount in (body.get("HostConfig") or {}).get("Mounts") or []]
         container = {
             "Id": secrets.token_hex(32),
             "Names": [f"/{name}"],
@@ -176,8 +171,8 @@ class Api:
         return 201, {"Id": container["Id"], "Warnings": []}
 
     def set_state(self, _query: dict[str, str], _body: Any, name: str, verb: str) -> tuple[int, Any]:
-        found = self._find(name)
-        wanted = "running" if verb in ("start", "restart") else "exited"
+        found = self.find(name)
+        wanted = {"start": "running", "restart": "running", "unpause": "running", "pause": "paused"}.get(verb, "exited")
         if found["State"] == wanted and verb != "restart":
             return 304, None
         containers = [
@@ -190,7 +185,7 @@ class Api:
         return 204, None
 
     def remove_container(self, query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
-        found = self._find(name)
+        found = self.find(name)
         if found["State"] == "running" and query.get("force") not in ("1", "true"):
             message = "container is running: stop the container before removing or force remove"
             raise Refusal(409, f'cannot remove container "{found["Names"][0]}": {message}')
@@ -207,39 +202,6 @@ class Api:
             found = [item for item in found if any(_reference(tag, want) for tag in item["RepoTags"] for want in wanted)]
         return 200, found
 
-    def list_volumes(self, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
-        return 200, {"Volumes": self.state.load("volumes"), "Warnings": None}
-
-    def inspect_volume(self, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
-        for volume in self.state.load("volumes"):
-            if volume["Name"] == name:
-                return 200, volume
-        raise Refusal(404, f"get {name}: no such volume")
-
-    def create_volume(self, _query: dict[str, str], body: Any) -> tuple[int, Any]:
-        name = body.get("Name") or secrets.token_hex(32)
-        volume = {
-            "Name": name,
-            "Driver": "local",
-            "Labels": body.get("Labels"),
-            "Mountpoint": f"/var/lib/docker/volumes/{name}/_data",
-            "Options": None,
-            "Scope": "local",
-        }
-        volumes = self.state.load("volumes")
-        if all(item["Name"] != name for item in volumes):
-            self.state.save("volumes", [*volumes, volume])
-        return 201, volume
-
-    def remove_volume(self, _query: dict[str, str], _body: Any, name: str) -> tuple[int, Any]:
-        volumes = self.state.load("volumes")
-        if all(item["Name"] != name for item in volumes):
-            raise Refusal(404, f"get {name}: no such volume")
-        if any(mount.get("Name") == name for item in self.state.containers() for mount in item["Mounts"]):
-            raise Refusal(409, f"remove {name}: volume is in use")
-        self.state.save("volumes", [item for item in volumes if item["Name"] != name])
-        return 204, None
-
 
 ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", r"/version", Api.version),
@@ -247,8 +209,9 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", r"/containers/json", Api.list_containers),
     ("POST", r"/containers/create", Api.create_container),
     ("GET", r"/containers/([^/]+)/json", Api.inspect_container),
-    ("POST", r"/containers/([^/]+)/(start|stop|restart|kill)", Api.set_state),
+    ("POST", r"/containers/([^/]+)/(start|stop|restart|kill|pause|unpause)", Api.set_state),
     ("DELETE", r"/containers/([^/]+)", Api.remove_container),
+    ("POST", r"/images/create", move.create),
     ("GET", r"/images/json", Api.list_images),
     ("GET", r"/images/get", move.save),
     ("POST", r"/images/load", move.load),
@@ -257,10 +220,10 @@ ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("DELETE", r"/images/(.+)", disk.remove_image),
     ("GET", r"/system/df", disk.usage),
     ("POST", r"/build/prune", disk.prune_cache),
-    ("GET", r"/volumes", Api.list_volumes),
-    ("GET", r"/volumes/([^/]+)", Api.inspect_volume),
-    ("POST", r"/volumes/create", Api.create_volume),
-    ("DELETE", r"/volumes/([^/]+)", Api.remove_volume),
+    ("GET", r"/volumes", volumes.list_all),
+    ("POST", r"/volumes/create", volumes.create),
+    ("GET", r"/volumes/([^/]+)", volumes.inspect),
+    ("DELETE", r"/volumes/([^/]+)", volumes.remove),
 )
 
 

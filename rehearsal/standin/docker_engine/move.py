@@ -59,6 +59,14 @@ def load(api: Api, _query: dict[str, str], archive: bytes) -> tuple[int, Any]:
     return 200, {"stream": "Loaded"}
 
 
+def create(api: Api, query: dict[str, str], archive: bytes) -> tuple[int, Any]:
+    """`docker import`: an image of one layer, which is not kept. Of what it changes only a label is known."""
+    key, _equals, value = query["changes"].removeprefix("LABEL ").partition("=")
+    image = {"Id": f"sha256:{hashlib.sha256(archive + value.encode()).hexdigest()}", "RepoTags": [], "Labels": {key: value}}
+    api.state.save("images", [*(one for one in api.state.images() if one["Id"] != image["Id"]), image])
+    return 200, {"status": image["Id"]}
+
+
 def _find(api: Api, name: str) -> dict[str, Any] | None:
     return next((one for one in api.state.images() if name in (one["Id"], *one["RepoTags"])), None)
 
@@ -71,7 +79,7 @@ def _described(image: dict[str, Any]) -> dict[str, Any]:
         "Os": "linux",
         "Architecture": "arm64",
         "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(image["Created"])),
-        "Config": {"Labels": image["Labels"]},
+        "Config": {"Labels": image["Labels"], **image.get("Config", {})},
         "RootFS": {
             "Type": "layers",
             "Layers": image.get("Layers") or [f"sha256:{hashlib.sha256(image['Id'].encode()).hexdigest()}"],

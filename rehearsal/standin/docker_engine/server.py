@@ -5,29 +5,52 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import socketserver
-from http.server import BaseHTTPRequestHandler
+import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from . import programs
 from .api import API_VERSION, Api, Refusal
 from .state import VERSION, State
 
 ARCHIVE = "application/x-tar"
 
 
-class Handler(BaseHTTPRequestHandler):
-    """One connection."""
+class Shells:
+    """The shells in an engine's containers: which container each is for, by its id."""
+
+    def __init__(self) -> None:
+        self.containers: dict[str, str] = {}
+        # So many bytes of the next answer get through; None for all.
+        self.passes: int | None = None
+        # How many shells are open.
+        self.open = 0
+
+
+class Handler(socketserver.StreamRequestHandler):
+    """One connection. http.server would take most of the time of a small answer."""
 
     api: Api
-    protocol_version = "HTTP/1.1"
+    shells: Shells
+    headers: dict[str, str]
 
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, *_: Any) -> None:
-        """Stay quiet: the state shows the calls that matter."""
+    def handle(self) -> None:
+        """Answer requests, one after another."""
+        self.close_connection = False
+        while not self.close_connection and (first := self.rfile.readline()).strip():
+            self.command, self.path, version = first.decode().split()
+            self.headers = {}
+            while line := self.rfile.readline().strip():
+                name, _colon, value = line.decode().partition(":")
+                self.headers[name.lower()] = value.strip()
+            self.close_connection = version == "HTTP/1.0" or self.headers.get("connection", "").lower() == "close"
+            self._serve()
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
@@ -38,8 +61,16 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/_ping":
             self._reply(200, b"OK", "text/plain; charset=utf-8")
             return
+        if made := re.fullmatch(r"/containers/([^/]+)/exec", path):
+            name = secrets.token_hex(16)
+            self.shells.containers[name] = made[1]
+            self._reply(201, json.dumps({"Id": name}).encode(), "application/json")
+            return
+        if begun := re.fullmatch(r"/exec/([^/]+)/start", path):
+            self._shell(self.shells.containers[begun[1]])
+            return
         try:
-            archive = self.headers.get("Content-Type") == ARCHIVE
+            archive = self.headers.get("content-type") == ARCHIVE
             status, answer = self.api.answer(self.command, path, query, payload if archive else json.loads(payload or b"{}"))
         except Refusal as refusal:
             status, answer = refusal.status, {"message": str(refusal)}
@@ -48,9 +79,36 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._reply(status, b"" if answer is None else json.dumps(answer).encode() + b"\n", "application/json")
 
+    def _shell(self, name: str) -> None:
+        """Be the shell of a helper: one command after another, each with so many bytes of input, or all until the end."""
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        self.shells.open += 1
+        try:
+            while line := self.rfile.readline():
+                mark, size, command = line.split(None, 2)
+                stdin = self.rfile.read(-1 if size == b"-" else int(size))
+                with self.api.state.lock:
+                    ended = programs.run(self.api.state, self.api.find(name), command.decode(), stdin)
+                end = b"\n%s %03d\n" % (mark, ended.code)
+                said = ((1, ended.out + end), (2, ended.err + end))
+                answer = b"".join(struct.pack(">BxxxL", kind, len(data)) + data for kind, data in said)
+                passed = self._cut(answer)
+                self.wfile.write(passed)
+                if passed != answer:
+                    return
+        finally:
+            self.shells.open -= 1
+
+    def _cut(self, data: bytes) -> bytes:
+        """Return what gets through of an answer: all of it, unless a test wants the connection to break."""
+        most, self.shells.passes = self.shells.passes, None
+        self.close_connection = self.close_connection or most is not None
+        return data[:most]
+
     def _payload(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
         pieces = []
         while size := int(self.rfile.readline(), 16):
             pieces.append(self.rfile.read(size))
@@ -59,21 +117,12 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(pieces)
 
     def _reply(self, status: int, content: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Api-Version", API_VERSION)
-        self.send_header("Ostype", "linux")
-        self.send_header("Docker-Experimental", "false")
-        self.send_header("Builder-Version", "2")
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def version_string(self) -> str:
-        return f"Docker/{VERSION} (linux)"
-
-    do_GET = do_POST = do_DELETE = do_HEAD = _serve
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: Docker/{VERSION} (linux)\r\nApi-Version: {API_VERSION}\r\n"
+            f"Ostype: linux\r\nDocker-Experimental: false\r\nBuilder-Version: 2\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        self.wfile.write(head.encode() + self._cut(b"" if self.command == "HEAD" else content))
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
@@ -84,13 +133,26 @@ class Server(socketserver.ThreadingUnixStreamServer):
     # Of a unix socket, one more than these is refused at once; buildx asks for all its builders together.
     request_queue_size = 128
 
-    def __init__(self, socket_path: Path, state_dir: Path) -> None:
+    def __init__(self, socket_path: Path, state_dir: Path, state: State | None = None) -> None:
         socket_path.parent.mkdir(parents=True, exist_ok=True)
         socket_path.unlink(missing_ok=True)
-        handler = type("BoundHandler", (Handler,), {"api": Api(State(state_dir))})
+        self.api, self.shells = Api(state or State(state_dir)), Shells()
+        handler = type("BoundHandler", (Handler,), {"api": self.api, "shells": self.shells})
+        # Threads that are kept cost less than one for each connection.
+        self.pool = ThreadPoolExecutor(64)
         super().__init__(str(socket_path), handler)
         self.socket_path = socket_path
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in another thread."""
+        self.pool.submit(self.process_request_thread, request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that has gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def server_close(self) -> None:
         super().server_close()
+        self.pool.shutdown(wait=False)
         self.socket_path.unlink(missing_ok=True)

@@ -41,6 +41,10 @@ class State:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
         temporary.replace(self.directory / f"{name}.json")
 
+    def now(self) -> float:
+        """Return the time, in seconds since the epoch."""
+        return time.time()
+
     def containers(self) -> list[dict[str, Any]]:
         return [_whole_container(item) for item in self.load("containers")]
 
@@ -49,6 +53,26 @@ class State:
 
     def facts(self) -> dict[str, Any]:
         return {**DEFAULT_FACTS, **self.load("engine")}
+
+
+class Memory(State):
+    """The same without files, for tests that start many engines."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.texts: dict[str, str] = {}
+        self.days = 0
+
+    def now(self) -> float:
+        """Return a time of another day with each call: what is made anew is known by its time."""
+        self.days += 1
+        return self.days * 86400.0
+
+    def load(self, name: str) -> Any:
+        return json.loads(self.texts.get(name, "{}" if name == "engine" else "[]"))
+
+    def save(self, name: str, value: Any) -> None:
+        self.texts[name] = json.dumps(value)
 
 
 def _whole_container(item: dict[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api, Refused
 from ansible_collections.laptop.containers.plugins.module_utils.migration import inventory
-from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
-from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer import images
+from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import _archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import ARRIVAL, Image, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer import images, volumes
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import HelperImage, Programs
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.sides import Side
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import Place
 
 from tests.support.migration.engines import docker, two_engines
 from tests.support.migration.made_images import Layer, archive
@@ -19,6 +24,23 @@ from tests.support.migration.made_images import Layer, archive
 from .conftest import LightEngine
 
 TAGS = ("a:1", "b:1", "registry.example/a:2")
+
+
+@pytest.fixture
+def put(sides: tuple[Side, Side]) -> Callable[[str, str, str], None]:
+    """Put a file into a volume of the source."""
+    api = sides[0].api
+
+    def by_hand(volume: str, name: str, text: str) -> None:
+        made = api.object("/volumes/create", "Mountpoint", method="POST", body={"Name": volume})
+        (Path(made["Mountpoint"]) / name).write_text(text)
+
+    def pretend(volume: str, name: str, text: str) -> None:
+        api.ask("POST", "/volumes/create", {"Name": volume})
+        file = Path(api.path).parent / "state/volumes.json"
+        file.write_text(json.dumps([{**one, "Files": {name: text}} for one in json.loads(file.read_text())]))
+
+    return pretend if Path(api.path).name == "engine.sock" else by_hand
 
 
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.real("docker"))])
@@ -99,3 +121,33 @@ def test_a_volume_is_described_by_its_name_as_in_the_list(sides: tuple[Side, Sid
         assert (refused.value.status, str(refused.value)) == (404, "get absent: no such volume")
     finally:
         api.ask("DELETE", "/volumes/described")
+
+
+def test_a_volume_is_filled_digested_and_gets_its_name(sides: tuple[Side, Side], put: Callable[[str, str, str], None]) -> None:
+    fetched = Programs(lambda: _archive(None))
+    source, target = (Place(side, HelperImage(side.api, fetched)) for side in sides)
+    inventory.negotiate(source.side.api)
+    inventory.negotiate(target.side.api)
+    put("db", "data", "first")
+    try:
+        copied = volumes.copy(source, target, Volume("db"), "work")
+        assert copied.sent == copied.arrived == volumes.digest(source, "db", "digest") == volumes.digest(target, "work", "digest")
+        assert volumes.put_in_place(target, Volume("db", labels={ARRIVAL: "token"}), "work") == "token"
+        assert volumes.digest(target, "db", "digest") == copied.sent
+        assert volumes.contents(target, "db", "read").files == 2
+        with pytest.raises(CommandFailed, match="compare"):
+            volumes.digest(target, "work", "compare")
+        # What is there already is neither lost nor mixed.
+        put("db", "data", "second")
+        again = volumes.copy(source, target, Volume("db"), "work")
+        with pytest.raises(CommandFailed, match="Directory not empty"):
+            volumes.put_in_place(target, Volume("db"), "work")
+        assert volumes.digest(target, "db", "digest") == copied.sent != again.sent == volumes.digest(target, "work", "digest")
+        with pytest.raises(CommandFailed, match="it was removed meanwhile"):
+            volumes.digest(source, "gone", "digest")
+        assert [one.name for one in inventory.read(source.side.api).volumes] == ["db"]
+    finally:
+        source.image.remove()
+        target.image.remove()
+    found = inventory.read(target.side.api)
+    assert ([one.name for one in found.volumes], found.begun, found.helpers) == (["db"], ("work",), ())

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whatever happens between the steps of a move, nothing is lost, nothing foreign is touched, and each run says the truth.
+
+A history is made of a number. To play one again: play(*history(NUMBER)).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+from tests.support.migration.life import OUTSIDE, SIDES, TARGET, Event, play
+
+LIVES = 20_000 if os.environ.get("LAPTOP_LONG") else 240
+TURNS = 4
+TAGS = ("app:1", "app:2")
+# Of another pair, and of the user's own making.
+FOREIGN = ("laptop.containers.moving-0123abcd-labelled", "laptop.containers.moving-mine")
+# About as many requests and notes as a run has that copies one volume.
+MOMENTS = 75
+
+
+class History:
+    """What happens in one life: mostly to one volume of one source, so that events meet."""
+
+    def __init__(self, number: int) -> None:
+        self.random = random.Random(number)  # noqa: S311 - not for secrets
+        self.source = self._one("old", "other")
+        self.volumes = ("db",) if self._chance(0.6) else ("db", "cache")
+        self.tags = TAGS if self._chance(0.3) else TAGS[:1] if self._chance(0.3) else ()
+
+    def _one(self, *some: str) -> str:
+        return self.random.choice(some)
+
+    def _chance(self, share: float) -> bool:
+        return self.random.random() < share
+
+    def _from(self) -> str:
+        return self.source if self._chance(0.85) else self._one("old", "other")
+
+    def _side(self) -> str:
+        return self.random.choice((self._from(), self._from(), TARGET, TARGET, self._one(*SIDES)))
+
+    def events(self) -> list[Event]:
+        """Return all of it."""
+        found = [Event("use", (self.source, name)) for name in self.volumes if self._chance(0.9)]
+        found += [Event("tag", (self._one(self.source, *SIDES), tag, self._one("1", "2"))) for tag in self.tags]
+        for _turn in range(TURNS):
+            found += [self.of_people() for _ in range(self.random.randrange(3))]
+            found.append(self.retirement() if self._chance(0.2) else self.run())
+        return found
+
+    def of_people(self) -> Event:
+        """Return what a person does."""
+        side, name = self._side(), self._one(*self.volumes)
+        common = [
+            Event("use", (side, name)),
+            Event("use", (side, name)),
+            Event("use", (side, name, True)),
+            Event("remove", (side, name)),
+            Event("prune", (TARGET,)),
+            Event("tag", (side, self._one(*TAGS), self.random.choice(("1", "2", "3", None)))),
+        ]
+        rare = [
+            Event("prune", (side,)),
+            Event("hold", (side, name, self._one("running", "paused", "exited"))),
+            Event("release", (side,)),
+            Event("write", (self._from(), name, self._chance(0.5))),
+            Event("put_outside", (self._from(),)),
+            Event("put_foreign", (self._one(*FOREIGN),)),
+            Event("forget"),
+            Event("tear"),
+            Event("fill", (self._chance(0.5),)),
+        ]
+        return self.random.choice(common if self._chance(0.65) else rare)
+
+    def run(self) -> Event:
+        """Return a run, and what happens in it."""
+        options: dict[str, object] = {}
+        if self._chance(0.15):
+            options["replace"] = [*self.volumes, *self.tags]
+        if self._chance(0.1):
+            options["leave"] = [self._one(*self.volumes, *self.tags)]
+        if self._chance(0.2):
+            options["pause"] = True
+        struck = self.random.random()
+        if struck < 0.35:
+            return Event("run", (self._from(), -1, None, options))
+        strike = Event("kill")
+        if struck > 0.9:
+            strike = Event("cut", (self.random.randrange(200),))
+        elif struck > 0.7:
+            name = self._one(*self.volumes)
+            some = (Event("use", (TARGET, name)), Event("remove", (self.source, name)), Event("write", (self.source, name, True)))
+            strike = self.random.choice((*some, self.of_people()))
+        return Event("run", (self._from(), self.random.randrange(MOMENTS * len(self.volumes)), strike, options))
+
+    def retirement(self) -> Event:
+        """Return the question whether a source may go."""
+        return Event("retire", (self._from(), (OUTSIDE,) if self._chance(0.5) else ()))
+
+
+def history(number: int) -> tuple[list[Event], str]:
+    """Return a history, and the source that is moved from at its end."""
+    made = History(number)
+    return made.events(), made.source
+
+
+def test_nothing_is_lost_and_each_run_says_the_truth() -> None:
+    for number in range(LIVES):
+        try:
+            play(*history(number))
+        except BaseException as error:
+            error.add_note(f"History {number}: {history(number)}")
+            raise
