@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Names and places: which directories colima uses, and which profile names it can keep apart.
 
-Knows no setting and reads no file; asks only whether a directory is there, because colima's own rule does.
+Knows no setting and reads no file; asks only whether a directory is there and where its links lead, because colima and Lima do.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ _LONGEST_IDENTIFIER = 76
 _SOCKET_LIMIT = {"Darwin": 104, "Linux": 108}
 # Lima's longest socket name: ssh.sock and a random suffix of 16 characters while ssh makes it.
 _LONGEST_SOCKET = "ssh.sock." + "x" * 16
+# Of the sockets that colima forwards from a VM.
+_LONGEST_ENGINE = "containerd.sock"
 
 
 @dataclass(frozen=True, order=True)
@@ -146,13 +149,15 @@ class Paths:
     def check_socket_length(self, name: Name, system: str) -> None:
         """Raise InputError if a socket of this profile would not fit into a socket address."""
         limit = _SOCKET_LIMIT.get(system, 104)
-        longest = str(self.instance(name) / _LONGEST_SOCKET)
-        if len(longest.encode()) >= limit:
-            raise InputError(
-                f"use profile name '{name}'",
-                f"Lima's socket '{longest}' would be longer than the {limit - 1} bytes that the system allows",
-                "Choose a shorter name, or set COLIMA_HOME to a shorter directory.",
-            )
+        # Lima follows links in its own paths, as /tmp on a Mac is one.
+        sockets = {"Lima": self.instance(name).resolve() / _LONGEST_SOCKET, "colima": self.base / name.name / _LONGEST_ENGINE}
+        for whose, longest in sockets.items():
+            if len(os.fsencode(longest)) >= limit:
+                raise InputError(
+                    f"use profile name '{name}'",
+                    f"{whose}'s socket '{longest}' would be longer than the {limit - 1} bytes that the system allows",
+                    "Choose a shorter name, or set COLIMA_HOME to a shorter directory.",
+                )
 
 
 def resolve(environment: Mapping[str, str], system: str, exists: Callable[[Path], bool] = Path.exists) -> Paths:

@@ -126,6 +126,19 @@ def test_a_socket_that_would_not_fit_is_refused() -> None:
         paths.check_socket_length(parse_name("long-name"), "Darwin")
 
 
+def test_a_socket_behind_a_link_is_as_long_as_its_real_path(tmp_path: Path) -> None:
+    real = tmp_path / ("r" * 90)
+    real.mkdir()
+    (tmp_path / "l").symlink_to(real)
+    with pytest.raises(InputError, match=f"Lima's socket '{real}/_lima/colima-a/ssh.sock"):
+        Paths(tmp_path / "l", tmp_path / "l" / "_lima").check_socket_length(parse_name("a"), "Linux")
+
+
+def test_an_engines_socket_counts_too_where_lima_has_a_short_home() -> None:
+    with pytest.raises(InputError, match=r"colima's socket '/u+/a/containerd.sock' would be longer than the 103 bytes"):
+        Paths(Path("/" + "u" * 90), Path("/l")).check_socket_length(parse_name("a"), "Darwin")
+
+
 def test_only_what_is_given_is_stated() -> None:
     params = {
         "name": "dev",
