@@ -20,7 +20,7 @@ from ..settings import OF_PLAYBOOKS
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 # Only what has a default is a setting; the others say where a run takes place and what it reads.
 PLAYBOOK_SETTINGS = {name: spec for name, spec in OF_PLAYBOOKS.items() if "default" in spec}
-_PLAIN = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_PLAIN = re.compile(r"\{\{\s*(\w+)\s*(?:\|\s*default\([^()]*\)\s*)?\}\}")
 # Settings that become an option together with something else: module, option, and the key inside.
 _MIXED: Mapping[str, tuple[str, str, str]] = {
     "colima_host": ("colima_profile", "host", ""),
@@ -122,17 +122,17 @@ class Settings:
         defaults = self._load(role / "defaults" / "main.yml") if role else {}
         if role is None or name not in defaults:
             return None
-        options = tuple(dict.fromkeys(self._options(name, role)))
+        options = tuple(dict.fromkeys(self._options(name)))
         spec: Mapping[str, Any] = self._load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"][name]
         plain = next((one for one in options if not one.mixed), None)
         subject = self._subject_of(plain.module) if plain else None
         return Setting(name, role.name, subject.spec[plain.option] if subject and plain else spec, defaults[name], options)
 
-    def _options(self, name: str, role: Path) -> Iterator[Option]:
+    def _options(self, name: str) -> Iterator[Option]:
         if name in _MIXED:
             module, option, key = _MIXED[name]
             yield Option(module, option, mixed=True, key=key)
-        for module, given in self._calls(role):
+        for module, given in self._calls:
             for option, raw in given.items():
                 found = _PLAIN.fullmatch(str(raw))
                 if found and found[1] == name:
@@ -140,14 +140,16 @@ class Settings:
                     timer = str(fixed) if fixed is not None and "{" not in str(fixed) else ""
                     yield Option(module, option, timer)
 
-    def _calls(self, role: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield each call of a module in any task file of a role, with its options as they are written."""
-        for file in sorted((role / "tasks").glob("*.yml")):
-            for task in _in_blocks(self._load(file) or ()):
-                for action, given in task.items():
-                    module = str(action).removeprefix(OURS)
-                    if module != action and self._subject_of(module) is not None and isinstance(given, Mapping):
-                        yield module, given
+    @cached_property
+    def _calls(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Each call of a module in any task file of any role, with its options as they are written."""
+        return [
+            (module, given)
+            for file in sorted(ROLES.glob("*/tasks/*.yml"))
+            for task in _in_blocks(self._load(file) or ())
+            for action, given in task.items()
+            if (module := str(action).removeprefix(OURS)) != action and isinstance(given, Mapping) and self._subject_of(module)
+        ]
 
     def _load(self, file: Path) -> Any:
         return (self._loader.load_from_file(str(file)) or {}) if file.is_file() else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy_table import NO_SETTING, PAGE, WAYS, Row, page, rows
+from tests.unit.policy.option_table import NO_SETTING, PAGE, WAYS, Row, page, rows
 
 ROWS = list(rows())
 
@@ -26,4 +26,4 @@ def test_settings_of_all_task_files_bind() -> None:
 
 
 def test_the_page_is_of_this_code() -> None:
-    assert PAGE.read_text() == page(), "run python tests/policy_table.py"
+    assert PAGE.read_text() == page(), "run python tests/unit/policy/option_table.py"
