@@ -40,8 +40,6 @@ NO_SETTING: Mapping[tuple[str, str], str] = {
     ("buildx_builder", "timeout"): "bounds a wait, changes nothing",
     ("colima_profile", "sizes"): "fixed by the role",
     ("docker_cli_config", "backup"): "keeps a copy",
-    ("colima_profile", "sizes"): "fixed by the role",
-    ("user_timer", "starts_vms"): "a fact of the role",
     ("docker_context", "probe_timeout"): "bounds a wait, changes nothing",
     ("docker_socket_link", "path"): "fixed by the role",
     ("docker_socket_link", "target"): "fixed by the role",
