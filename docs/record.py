@@ -27,7 +27,7 @@ COLUMNS = 118
 PLAYBOOK = "playbooks/workstation.yml"
 # What a run is about to do, and the phases of a start that take time on a real laptop.
 _PLANNED = re.compile(r"^(\x1b\[[\d;]*m)*\w+: will ")
-_PHASE = re.compile(r"^  \S+ +\d+ s  (booting|ready)")
+_PHASE = re.compile(r"^  \S+ +\d+ s  (booting|ready)$")
 
 
 def main() -> None:

@@ -167,15 +167,17 @@ class ActionModule(Normal):
         """Return what is wrong with the settings of the whole run, and warnings; asked once for each laptop and play."""
         if self._task._role is None or f"{task_vars.get('inventory_hostname')}:" in os.environ.get(CHECKED, ""):
             return [], []
+        from ..plugin_utils.misnamed import misnamed
         from ..plugin_utils.own_settings import own_settings
         from ..plugin_utils.settings import check_settings
 
         # Ansible has read that file with its own environment, not the task's.
         own = list(own_settings(self._task.get_play(), task_vars, self._templar, os.environ))
+        near = list(misnamed(self._task.get_play()._variable_manager._inventory, self._loader.get_basedir(), os.environ))
         here = self._connection.transport == "local"
         with self._environment():
             found = check_settings(self._task, task_vars, self._templar, known_subject, self._against_policy, here=here)
-        return [*own, *found.lines], found.warnings
+        return [*own, *found.lines], [*near, *found.warnings]
 
     def _is_here(self, task_vars: Mapping[str, Any]) -> bool:
         """Whether the module would run on this machine, as this user, by this Python, while the task waits."""

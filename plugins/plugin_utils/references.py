@@ -30,7 +30,7 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     profiles = works.get("colima_profile", {}).get("profiles")
     if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
         return
-    known = {short_name(one["name"]) for one in profiles if one.get("name")}
+    known = {short_name(str(one["name"])) for one in profiles if one.get("name")} - {""}
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
         if short and short not in known and not _directory(works, environment, short).is_dir():
@@ -225,7 +225,9 @@ def _users_of_nerdctl(works: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[
         yield entry.get("profile"), f"of nerdctl wrapper '{entry.get('path', '~/.local/bin/nerdctl')}'", "nerdctl works"
     for entry in _entries(works, "buildx_builder", "builders"):
         yield entry.get("profile"), f"of builder '{entry.get('name')}'", "a profile's own BuildKit runs"
-    for profile in works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ():
+    listed = works.get("ecr_pull_secret", {}).get("nerdctl_profiles") or ()
+    # A text is a list with commas, for Ansible.
+    for profile in listed.split(",") if isinstance(listed, str) else listed:
         yield profile, "in secret_refresh_nerdctl_profiles", "nerdctl works"
 
 

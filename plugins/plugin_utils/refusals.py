@@ -27,6 +27,8 @@ class Part(NamedTuple):
     value: Any
 
 
+# What an entry is called by: without it, something else is said of the entry.
+_NAMES = ("account_id", "host", "name", "path", "profile", "region")
 IsWritten = Callable[[Part, list[Part]], bool]
 
 
@@ -48,12 +50,18 @@ def refusals(
 
 
 def part_to_blame(
-    options: Mapping[str, Any], sentence: str, sentences: Collection[str], judge: Judge, is_written: IsWritten
+    options: Mapping[str, Any],
+    sentence: str,
+    sentences: Collection[str],
+    judge: Judge,
+    is_written: IsWritten,
+    *,
+    spec: Mapping[str, Any] | None = None,
 ) -> list[Part]:
     """Return the way to the smallest part that a sentence is about, from the option down; empty where that can't be told.
 
     sentences: all that is said of the options as they are. is_written: whether a user has written a part, given with the way to
-    it. A part that no user has written is not to blame.
+    it. A part that no user has written is not to blame. spec: the options' specification.
     """
     others = set(sentences) - {sentence}
     way: list[Part] = []
@@ -62,9 +70,32 @@ def part_to_blame(
         tried = [(part, set(judge(left))) for part, left in parts]
         # What is said instead may only tell that this part was needed; or it stood behind the sentence all the time.
         found = [part for part, said in tried if said <= others] or [part for part, said in tried if sentence not in said]
+        if len(found) > 1:
+            # Without what it needs, of an entry nothing else is said at all.
+            found = [part for part in found if not is_required(spec or {}, [*way, part])]
         if len(found) != 1:
             return way
         way += found
+
+
+def is_required(spec: Mapping[str, Any], way: list[Part]) -> bool:
+    """Whether what is around the part at the end of a way needs it."""
+    inner: Mapping[str, Any] = {"options": spec}
+    for part in way:
+        if isinstance(part.key, str):
+            inner = (inner.get("options") or {}).get(part.key, {})
+    return bool(way) and isinstance(way[-1].key, str) and bool(inner.get("required"))
+
+
+def without(options: Any, way: list[Part], spec: Mapping[str, Any]) -> Any:
+    """Return the options without the part at the end of a way; without its entry, where the entry needs it."""
+    keys = [one.key for one in way]
+    if len(keys) > 1 and (is_required(spec, way) or keys[-1] in _NAMES):
+        keys = keys[:-1]
+    for part, left in _without_each(options, keys[:-1]):
+        if part.key == keys[-1]:
+            return left
+    return options
 
 
 def _without_each(options: Any, way: list[Any]) -> Iterator[tuple[Part, Any]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -33,7 +33,7 @@ from .references import (
     unmovable_clusters,
     unreadable_files,
 )
-from .refusals import Part, part_to_blame, refusals
+from .refusals import Part, part_to_blame, refusals, without
 from .templates import Unread, unread, unread_file
 
 # Variables of the playbooks themselves, as argument specifications. Those with a default are used in conditions.
@@ -82,6 +82,8 @@ _FOR_ONE_RUN = ("command line", "playbook")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
+# So many problems of one module are told at once.
+_MOST = 20
 
 
 @dataclass
@@ -104,13 +106,17 @@ class Findings:
     project: str = ""
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # Where a variable is set, by the layers of settings: of a truth value or an empty one, the sum of them does not tell.
+    where: Callable[[str], str] = lambda _name: ""
 
     def add(self, sentence: str, at: Any = None, *, place: str = "", warns: bool = False) -> None:
         """Add a sentence, with the place that the value comes from, once; also as no more than a warning."""
         place = place or written_at(at, self.project)
         line = f"{sentence} ({place})" if place else sentence
         lines = self.warnings if warns else self.lines
-        if line not in lines:
+        # Several tasks may use one setting, and not all know where it stands.
+        if line not in lines and not any(one.startswith(f"{sentence} (") for one in lines):
+            lines[:] = [one for one in lines if one != sentence]
             lines.append(line)
 
 
@@ -138,7 +144,8 @@ def check_settings(
     roles = {role_of(one): one._role for one in tasks if one._role}
     names = {role_of(one) for one in reached}
     registered = registered_in(tasks)
-    findings = Findings(str(Path.cwd()))
+    project = str(Path.cwd())
+    findings = Findings(project, where=lambda name: _set_at(play, str(variables.get("inventory_hostname")), name, project))
     _check_names(findings, variables, roles, names, registered)
     _check_confirmations(findings, play, variables, names)
     works = []
@@ -158,6 +165,15 @@ def check_settings(
     if here:
         _check_laptop(findings, works, task.check_mode)
     return findings
+
+
+def _set_at(play: Any, host: str, name: str, project: str) -> str:
+    """Return the file and line in which a variable is set; empty where that is not known."""
+    # Of ansible-core's internals: where they change, a sentence loses its place and nothing else.
+    with contextlib.suppress(Exception):
+        found = places_of(name, layers_of(play, play._variable_manager._inventory.get_host(host)), project)
+        return found[0].at if found else ""
+    return ""
 
 
 def _check_lab(findings: Findings, works: list[Reached], lab: str) -> None:
@@ -223,7 +239,8 @@ def _check_names(
     for name, value in variables.items():
         if name in known:
             if value is None and defaults.get(name) is not None:
-                findings.add(f"Could not use '{name}': it has no value. Give it one, or remove the line.", name)
+                said = f"Could not use '{name}': it has no value. Give it one, or remove the line."
+                findings.add(said, name, place=findings.where(name))
             # In conditions any other word counts as false; an environment of another form Ansible leaves out.
             elif OF_PLAYBOOKS.get(name, {}).get("type") in ("bool", "dict") and not _TEMPLATE.search(str(value)):
                 for problem in problems(OF_PLAYBOOKS, {name: value}):
@@ -295,9 +312,11 @@ def _of_playbooks(name: str, variables: Mapping[str, Any]) -> str:
 
 def _check_options(findings: Findings, work: Reached, variables: Mapping[str, Any], check_mode: bool) -> None:
     found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
-    for problem in found:
-        findings.add(*problem)
-    if found or not work.complete:
+    for sentence, at in found:
+        names = [variable for variable in variables if variable == work.names.get(str(at), at)]
+        found_at = next(filter(None, (written_at(one, findings.project) for one in (at, *names))), "")
+        findings.add(sentence, place=found_at or findings.where(work.names.get(str(at), str(at))))
+    if not work.complete:
         return
 
     def judge(options: Mapping[str, Any]) -> list[str]:
@@ -307,17 +326,46 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
         # Of a number or a truth value, only its name has a place; of an option, that of its variable.
         name = work.names.get(part.key, part.key)
         names = [variable for variable in variables if variable == name] or [name]
-        return next(filter(None, (written_at(at, findings.project) for at in (part.value, part.key, *names))), "")
+        return next(
+            filter(None, (written_at(at, findings.project) for at in (part.value, part.key, *names, *_inside(part.value)))), ""
+        )
 
     def is_written(part: Part, way: list[Part]) -> bool:
         # What a role's task itself gives to its module is not a setting.
         return bool(way or part.key in work.names) and bool(place(part))
 
+    # What no module could take must not hide what this one refuses of the rest.
+    spec, hidden = work.subject.spec, work.subject.hidden
+    left: Mapping[str, Any] = {key: value for key, value in work.options.items() if not problems(spec, {key: value}, hidden)}
     with contextlib.suppress(TypeError):
-        sentences, work.programs = refusals(work.subject, work.options, work.names, check_mode=check_mode)
-        for sentence in sentences:
-            way = part_to_blame(work.options, sentence, sentences, judge, is_written)
-            findings.add(sentence, place=place(way[-1]) if way else "")
+        sentences, work.programs = refusals(work.subject, left, work.names, check_mode=check_mode)
+        for turn in range(len(found), _MOST):
+            # A module stops at its first refusal: without the part that is to blame, it tells the next.
+            ways = {sentence: part_to_blame(left, sentence, sentences, judge, is_written, spec=spec) for sentence in sentences}
+            for sentence, way in ways.items():
+                # What is said only then, and of no part, may come from the part that is gone.
+                if way or not turn:
+                    findings.add(sentence, place=place(way[-1]) if way else "")
+            way = next(filter(None, ways.values()), [])
+            if not way:
+                return
+            left = without(left, way, spec)
+            said, sentences = sentences, judge(left)
+            if set(said) <= set(sentences):
+                return
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield all keys and values in a value: one that was put together again has no place of its own."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key
+            yield item
+            yield from _inside(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield item
+            yield from _inside(item)
 
 
 def wrong_options(task: Any, spec: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:

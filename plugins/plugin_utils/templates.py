@@ -38,7 +38,8 @@ def unread(setting: str, error: Exception, variables: Collection[str], others: C
     text = getattr(cause, "obj", None)
     unknown = _unknown(text, variables) if isinstance(cause, AnsibleUndefinedVariable) else []
     if unknown:
-        near = suggestion(unknown[0], [name for name in (*variables, *others) if not name.startswith("_")])
+        words = [name for name in (*variables, *others) if not name.startswith("_") and name != setting]
+        near = suggestion(unknown[0], words, 0.8) or suggestion(unknown[0], [name for name in words if name not in others])
         return f"Could not read '{setting}': '{unknown[0]}' is undefined.{near or ' Define it, or correct its name.'}", text
     reason = str(cause).strip().partition("\n")[0].rstrip(".")
     return f"Could not read '{setting}': {reason}. Correct its template.", text

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -36,9 +37,9 @@ def problems(
     return list(_Check(hidden, names or {}).options(spec, options, ""))
 
 
-def suggestion(word: str, known: Collection[str]) -> str:
-    """Return " Did you mean 'x'?" for the known word that is most like this one; empty when none is."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+def suggestion(word: str, known: Collection[str], like: float = 0.6) -> str:
+    """Return " Did you mean 'x'?" for the known word that is most like this one; empty when none is. like: how much, 0 to 1."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=like)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
@@ -55,7 +56,9 @@ class _Check:
                 yield Problem(f"Could not use option '{name}'{where}: it is unknown.{help_}", option)
             elif value is not None:
                 hide = option in self.hidden
-                yield from (Problem(*one) for one in self.value(known[option], name, value, where, hide=hide))
+                for sentence, at in self.value(known[option], name, value, where, hide=hide):
+                    # Of a number or a truth value, only its name has a place.
+                    yield Problem(sentence, option if at is value and not isinstance(value, str) else at)
 
     def value(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         kind = spec.get("type", "str")
@@ -70,6 +73,10 @@ class _Check:
                 f"Could not use {shown}: it is not a {'whole ' if kind == 'int' else ''}number. Use one such as {example}.",
                 value,
             )
+        elif kind == "str" and isinstance(value, bool):
+            wish = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
+            reason = "YAML reads on, off, yes and no without quotes as true or false"
+            yield f"Could not use {shown}: {reason}. Put the word in quotes.{wish}", value
         elif kind == "bool" and str(value).lower() not in _TRUTHS:
             yield f"Could not use {shown}: it is neither true nor false. Use one of these.", value
         elif spec.get("choices") and str(value) not in map(str, spec["choices"]):
@@ -92,6 +99,9 @@ class _Check:
                 # -e name=value takes any value for a text.
                 remedy = f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
             yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
+        elif isinstance(value, str) and elements["type"] == "str" and re.search(r",\s|\s,", value):
+            entries = ", ".join(one.strip() for one in value.split(","))
+            yield f"Could not use '{value}' as '{option}'{where}: it is a text, not a list. Write it as [{entries}].", value
         elif isinstance(value, list | tuple | str):
             # A text is a list with commas, for Ansible.
             for number, item in enumerate(value.split(",") if isinstance(value, str) else value, 1):

@@ -274,7 +274,7 @@ FINE: tuple[dict[str, Any], ...] = (
 def run(folder: Path, laptops: Mapping[str, Mapping[str, Any]], *arguments: str) -> tuple[dict[str, list[str]], str]:
     """Run the playbook over laptops with these settings. Returns the problems of each laptop, and what was printed."""
     programs = folder / "programs"
-    programs.mkdir()
+    programs.mkdir(parents=True)
     for program in ("colima", "limactl", "lima", "docker", "kubectl"):
         (programs / program).write_text("#!/bin/sh\nexit 1\n")
         (programs / program).chmod(0o755)
@@ -384,6 +384,31 @@ def test_all_problems_are_one_list_with_their_places(tmp_path: Path) -> None:
     assert all(re.search(r"\(hosts\.yml:\d+\)$", problem) for problem in found["laptop"]), found
     assert "Found 4 problems in the settings; nothing was changed:" in printed
     assert printed.splitlines()[-1] == "FAILED settings: 4 problems, listed above; nothing was changed."
+
+
+def test_every_wrong_value_of_a_list_and_of_an_entry_is_told_with_its_cause(tmp_path: Path) -> None:
+    settings = {
+        **profile(cpu=0, memory=-4, disk=-1),
+        "secret_refresh_registries": ["one.example.org", {"host": "two.example.org"}, "three.example.org"],
+        "colima_restart": False,
+        "secret_refresh_exclude_namespaces": "default, team-a",
+    }
+    found, printed = run(tmp_path, {"laptop": settings})
+    said = "\n".join(found["laptop"])
+    for part in (
+        "Could not use 'False' as 'colima_restart': YAML reads on, off, yes and no without quotes as true or false. Put the",
+        "'one.example.org'", "'two.example.org'", "'three.example.org'",
+        "Could not use 'default, team-a' as 'secret_refresh_exclude_namespaces': it is a text, not a list.",
+    ):  # fmt: skip
+        assert part in said, f"{part}\n{said}\n{printed[-1500:]}"
+    assert all(re.search(r"\(hosts\.yml:\d+\)$", problem) for problem in found["laptop"]), said
+    for size in ("cpu is 0", "memory is -4", "'disk' of profile 'k8s' to '-1'"):
+        assert size in said
+    template = {"colima_timeout": "{{ my_timout }}", "my_timeout": 60}
+    names = {**template, "secret_refresh_registries": [REGISTRY], "secret_refresh_namespaces": ["Team_A", "default", "b c"]}
+    found, _printed = run(tmp_path / "b", {"laptop": names})
+    assert "Could not read 'colima_timeout': 'my_timout' is undefined. Did you mean 'my_timeout'?" in "\n".join(found["laptop"])
+    assert [name for name in ("'Team_A'", "'b c'") if name in "\n".join(found["laptop"])] == ["'Team_A'", "'b c'"], found
 
 
 @pytest.mark.parametrize(
