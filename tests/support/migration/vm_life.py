@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,7 +93,8 @@ class Vm:
         write(self.paths.configured(NAME), runtime)
         write(self.paths.data_disk(NAME) / "datadisk", runtime)
         write(self.paths.store(NAME), "{}")
-        self.change(runtime=runtime, images=[], volumes=[])
+        # The inode of a directory may be another one's later.
+        self.change(runtime=runtime, images=[], volumes=[], born=secrets.token_hex(8))
         write(self.inside("/opt/tool"), "of the VM")
         self.start()
 
@@ -216,7 +218,7 @@ class Life:
         self.moves = [place / "moves", place / "backups"]
         self.foreign: dict[Path, str] = {}
         # What a new VM has of its own: by the VM.
-        self.own: dict[tuple[int, str], str] = {}
+        self.own: dict[tuple[str, str], str] = {}
         self.told: list[str] = []
         self.numbers = iter(range(10**6))
         self.vm.make("docker")
@@ -351,7 +353,7 @@ class Life:
         file = self.vm.inside(CLAIMS[name]) / "own"
         if not (file.parent / f"source-{name.replace('/', '-')}").exists():
             write(file, str(next(self.numbers)))
-            self.own[self.vm.place.stat().st_ino, str(file.relative_to(self.vm.place))] = file.read_text()
+            self.own[self.vm.state["born"], str(file.relative_to(self.vm.place))] = file.read_text()
 
     def put_foreign(self) -> None:
         """Put a file of the user's into a directory of archives."""
@@ -391,9 +393,9 @@ class Life:
         for file, text in self.foreign.items():
             assert file.exists() and file.read_text() == text, f"{file} was touched: {self.told}"
         if self.vm.state.get("runtime") == "containerd":
-            for (number, name), text in self.own.items():
+            for (born, name), text in self.own.items():
                 file = self.vm.place / name
-                if self.vm.place.stat().st_ino != number:
+                if self.vm.state["born"] != born:
                     continue
                 assert file.exists() and file.read_text() == text, f"{name} of the new VM was touched: {self.told}"
         for name in CLAIMS:
