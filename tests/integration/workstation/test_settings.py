@@ -199,7 +199,8 @@ BY_HAND = {
     ),
     "a truth for a time": Mistake(
         {"workstation_idle_stop": True},
-        "Could not use 'True' as 'workstation_idle_stop': YAML reads on, off, yes and no without quotes as true or false. Put the",
+        "Could not use 'True' as 'workstation_idle_stop': YAML reads on, off, yes and no without quotes as true or false. "
+        "Put the",
     ),
     "a limit below 0": Mistake(
         {"workstation_idle_stop": "2h", "idle_stop_limit": -5},
