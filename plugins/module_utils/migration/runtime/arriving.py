@@ -80,7 +80,7 @@ def old_vm(found: Found) -> Kept | None:
 
 def is_verified(found: Found) -> bool:
     """Whether all has arrived in the VM that the profile has now. From then on, what the user changes there is theirs."""
-    return bool(found.rows) and not lacking(found.rows, found.vm)
+    return bool(found.rows) and found.current.exists and not lacking(found.rows, found.vm)
 
 
 def _stands(saved: SavedClaim, found: Found) -> Standing:
