@@ -14,7 +14,7 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -94,18 +94,22 @@ class Side:
 
 
 class Moments:
-    """Every moment of a run at which something can happen: before each request, after each answer, around each note."""
+    """Every moment of a run at which something can happen: before each request, after each answer, around each note.
 
-    def __init__(self, at: int = -1, act: Callable[[str], None] = lambda _: None) -> None:
-        self.at, self.act, self.count, self.dead, self.lock = at, act, 0, False, threading.RLock()
+    at: the number of the moment, -1 for none. since_note: it is counted from the first note on.
+    """
+
+    def __init__(self, at: int, *, since_note: bool) -> None:
+        self.at, self.counting, self.count, self.dead, self.lock = at, not since_note, 0, False, threading.RLock()
+        self.act: Callable[[str], None] = lambda _path: None
         self.sockets: list[socket.socket] = []
 
     def come(self, path: str = "") -> None:
         with self.lock:
             if self.dead:
                 raise Killed
-            self.count += 1
-            if self.count - 1 == self.at:
+            self.count += self.counting
+            if self.counting and self.count - 1 == self.at:
                 self.act(path)
 
     def kill(self, _path: str) -> None:
@@ -127,6 +131,7 @@ class Moments:
             self.come()
 
         def appended(manifest: ManifestFile, entries: Any) -> None:
+            self.counting = True
             self.come()
             append(manifest, entries)
             self.come()
@@ -161,6 +166,7 @@ class World:
         self.foreign: dict[str, dict[str, str]] = {}
         # What volumes and tags of a source were, from the beginning of a run on.
         self.seen: list[tuple[str, str, Any]] = []
+        self.running = False
         # Volumes of a source that a container writes to, or did in this run.
         self.written: set[tuple[str, str]] = set()
 
@@ -273,7 +279,7 @@ class World:
         shutil.rmtree(self.directory / "state", ignore_errors=True)
         for one in (*self.there.values(), *self.tags.values()):
             # Nobody knows any more that it came from a source.
-            one.base = one.base if one.base == one.content else None
+            one.base, one.source = None, ""
 
     def tear(self) -> None:
         """Leave half of a line in each manifest, as a power cut does."""
@@ -288,7 +294,7 @@ class World:
 
     def _catch_up(self, side: str, name: str, known: dict[str, There], found: Mapping[str, Any]) -> None:
         """Know what has arrived in the run that goes on."""
-        for source, called, content in self.seen:
+        for source, called, content in self.seen if self.running else ():
             if side == TARGET and called == name and name in found and found[name] == content:
                 known[name] = There(content, content, source)
 
@@ -313,14 +319,27 @@ class World:
 
     # What runs do.
 
-    def run(self, source: str, moment: int, what: Event | None, options: Mapping[str, Any]) -> None:
-        """Run a move in which something happens. what: "kill", "cut", or what people do; None for a run that nothing disturbs."""
+    def run(
+        self,
+        source: str,
+        moment: int,
+        what: Event | None,
+        options: Mapping[str, Any],
+        since_note: bool = False,
+        *,
+        begun: Collection[str] = (),
+    ) -> None:
+        """Run a move in which something happens at a moment, see Moments.
+
+        what: "kill", "cut", or what people do; None for a run that nothing disturbs. begun: what it must not call a conflict.
+        """
         side = self.sides[source]
         self.seen = [(source, name, files) for name, files in side.volumes.items()]
         self.seen += [(source, tag, config) for tag, config in side.tags().items()]
-        moments, before = Moments(moment), side.tags()
+        moments, before = Moments(moment, since_note=since_note), side.tags()
         moments.act = self._act(moments, what)
         disturbed, result, killed = what is not None, None, False
+        self.running = True
         try:
             with moments.watched():
                 result = run(Mover(), self._options(Mover.spec, source, options), check_mode=False)
@@ -329,10 +348,12 @@ class World:
         except WorkstationError as error:
             full = self.sides[TARGET].state.load("engine").get("full")
             assert disturbed or full or any(side == source for side, _name in self.written), error
+        self.running = False
         if killed:
             self._settle()
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
+        assert not result or not {item["target"] for item in result["pending"]}.intersection(begun)
         if result and not disturbed:
             self._is_true(source, options, {item["target"] for item in result["pending"]})
         self._forget_writers()
@@ -394,7 +415,7 @@ class World:
         for name in {*known, *found}:
             old, content = known.get(name), found.get(name)
             if old and content == old.content:
-                if old.base is None and (source, name, content) in self.seen:
+                if old.base is None and not killed and (source, name, content) in self.seen:
                     # Both are equal: from now on it is as if it had arrived.
                     known[name] = There(content, content, source)
                 continue
@@ -406,7 +427,7 @@ class World:
                 known.pop(name)
             else:
                 assert killed and content == empty, f"'{name}' has arrived as {content}, which the source never had"
-                known[name] = There(content)
+                known[name] = There(content, source=f"begun from {source}")
 
     def _of_writer(self, source: str, name: str, content: Any) -> bool:
         """Whether a container at the source has made of a volume what arrived."""
@@ -448,7 +469,8 @@ class World:
             run(MoveReader(), self._options(MoveReader.spec, source, asked), check_mode=False)
             lacking = self._lacking(source, asked)
             assert not lacking, f"the source may go, and with it {lacking}"
-            assert all(one["State"] == "exited" for one in side.state.containers()), "a container would be lost at work"
+            people = [one for one in side.state.containers() if LABEL not in one["Labels"]]
+            assert all(one["State"] == "exited" for one in people), "a container would be lost at work"
         self._judge(source, {}, killed=False)
 
     def finish(self, source: str) -> None:
@@ -457,6 +479,8 @@ class World:
             self.release(side)
         self.fill(False)
         self._forget_writers()
+        begun = {f"volume '{name}'" for name, one in self.there.items() if one.source == f"begun from {source}"}
+        self.run(source, -1, None, {}, begun=begun)
         everything = {"replace": [*self.sides[source].volumes, *self.sides[source].tags()]}
         self.run(source, -1, None, everything)
         for options in (everything, {}):
