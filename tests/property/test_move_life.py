@@ -18,6 +18,8 @@ TAGS = ("app:1", "app:2")
 FOREIGN = ("laptop.containers.moving-0123abcd-labelled", "laptop.containers.moving-mine")
 # About as many requests and notes as a run has that copies one volume.
 MOMENTS = 75
+# And from its first note on.
+NOTED = 24
 
 
 class History:
@@ -93,6 +95,9 @@ class History:
             name = self._one(*self.volumes)
             some = (Event("use", (TARGET, name)), Event("remove", (self.source, name)), Event("write", (self.source, name, True)))
             strike = self.random.choice((*some, self.of_people()))
+        # Between a complete copy and its arrival is where most can go wrong.
+        if strike.what == "kill" and self._chance(0.6):
+            return Event("run", (self._from(), self.random.randrange(NOTED), strike, options, True))
         return Event("run", (self._from(), self.random.randrange(MOMENTS * len(self.volumes)), strike, options))
 
     def retirement(self) -> Event:
