@@ -43,10 +43,11 @@ _MOST_SAID = 1 << 20
 MOST_PRINTED = 64 << 20
 # Ends a group of processes when the process that asks for it is gone, however it ended: then its side of the pipe is closed.
 _WATCHER = """\
+read -r group || exit
 read -r word && [ "$word" = over ] && exit
-kill -TERM "-$1" 2>/dev/null || exit
-sleep "$2"
-kill -KILL "-$1" 2>/dev/null
+kill -TERM "-$group" 2>/dev/null || exit
+sleep "$1"
+kill -KILL "-$group" 2>/dev/null
 """
 # What ends with this run, also where another thread waits for it.
 _guarded: set[subprocess.Popen[Any]] = set()
@@ -165,6 +166,7 @@ class Cli:
         guarded: bool,
     ) -> tuple[Output, str | None]:
         """Run a process to its end. Returns what it left, and why it had to be ended, if it had to."""
+        watcher = _watch() if guarded else None
         with contextlib.ExitStack() as opened:
             out, err = (opened.enter_context(new_file(file)) for file in printed_to(into)) if into else (subprocess.PIPE,) * 2
             with _starting(argv[0]):
@@ -179,6 +181,9 @@ class Cli:
                     # A group of its own, so that a time-out also ends the tool's children.
                     start_new_session=True,
                 )
+        if watcher and watcher.stdin:
+            watcher.stdin.write(b"%d\n" % process.pid)
+            watcher.stdin.flush()
         if on_start is not None:
             on_start(process.pid)
         began = time.monotonic()
@@ -209,7 +214,7 @@ class Cli:
         # A thread of its own: a tool that never reads its input must not outlive its time limit.
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         try:
-            with _guard(process) if guarded else contextlib.nullcontext():
+            with _guard(process, watcher) if watcher else contextlib.nullcontext():
                 reason = self._wait(process, began, last_line, left, timeout=timeout, stall=stall, sign=sign, most=most)
         except BaseException:
             # Ctrl-C or SIGTERM of our own: pass it on, and leave no tool running unwatched.
@@ -314,16 +319,20 @@ def end_guarded() -> None:
             os.killpg(process.pid, signal.SIGTERM)
 
 
-@contextlib.contextmanager
-def _guard(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Have the process's group end when this process does."""
-    watcher = subprocess.Popen(
-        ["/bin/sh", "-c", _WATCHER, "sh", str(process.pid), f"{GRACE_SECONDS:g}"],
+def _watch() -> subprocess.Popen[bytes]:
+    """Start what outlives this process, before the tool that it will end: else a moment would be left between the two."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", _WATCHER, "sh", f"{GRACE_SECONDS:g}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+@contextlib.contextmanager
+def _guard(process: subprocess.Popen[Any], watcher: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have the process's group end when this process does."""
     _guarded.add(process)
     try:
         yield
