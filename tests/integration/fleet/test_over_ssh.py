@@ -113,7 +113,8 @@ def test_from_a_shell_to_a_workstation_and_back(fleet: Fleet) -> None:
         running = {row["name"]: row["status"] for row in rows}
         assert running == dict.fromkeys(("docker-buildx",) if laptop.name not in BARE else ("k8s", "docker-buildx"), "Running")
 
-    fleet.play("teardown", *BORROWED, "-e", '{"colima_delete_data": true, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}')
+    gone = {"colima_delete_data": True, "colima_keep_deleted": 0, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
+    fleet.play("teardown", *BORROWED, "-e", json.dumps(gone))
     for laptop in fleet.laptops:
         assert changes(before[laptop.name], tree(laptop.home)) == {}
         assert json.loads((laptop.home / ".docker/config.json").read_text()) == {"auths": {}}
