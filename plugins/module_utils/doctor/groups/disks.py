@@ -103,6 +103,7 @@ def _disk(laptop: Laptop, name: str, current: Current, guest: Told) -> Check:
     if usage.share < NEARLY_FULL:
         return DISK.ok(found, name)
     # Of all that can be freed, only build cache is not the user's work. reclaim.yml goes further.
+    found = f"{found}. Where build cache does not free enough, see playbooks/reclaim.yml --check -e reclaim_images=unused"
     prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --force"
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
 
