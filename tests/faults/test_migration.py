@@ -56,13 +56,13 @@ def images(engine: Dockerd) -> list[str]:
     return sorted(docker(engine, "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").splitlines())
 
 
-def whole(engines: Engines) -> None:
-    """Check that a run completes the move, and that nothing else is left."""
-    engines.move()
+def whole(engines: Engines, **options: str) -> None:
+    """Check that a run completes the move, and that nothing else is left. options: of a source that goes by another address."""
+    engines.move(**options)
     assert trees(engines.target) == trees(engines.source)
     assert images(engines.target) == images(engines.source)
     assert sorted(volumes_of(engines.target)) == sorted(VOLUMES)
-    assert not engines.move()["changed"]
+    assert not engines.move(**options)["changed"]
     for engine in (engines.source, engines.target):
         assert docker(engine, "ps", "--all", "--quiet") == ""
 
@@ -95,9 +95,12 @@ def test_a_run_that_is_told_to_end_does_so_soon(empty: Engines, seconds: float) 
 def test_a_socket_that_stalls_ends_the_run(empty: Engines, after: int) -> None:
     path = empty.source.directory / "stalls.sock"
     silent = r"does not answer: nothing came for [0-9.]+ s\. Start it, and run again"
-    with stalling(path, empty.source.socket, after), pytest.raises(CommandFailed, match=silent):
-        empty.move(source=f"unix://{path}", timeout=0.5)
-    whole(empty)
+    with stalling(path, empty.source.socket, after) as goes_on:
+        with pytest.raises(CommandFailed, match=silent):
+            empty.move(source=f"unix://{path}", timeout=0.5)
+        goes_on.set()
+        # What was begun belongs to this pair of addresses.
+        whole(empty, source=f"unix://{path}")
 
 
 def test_a_source_that_dies_ends_the_run_and_the_next_one_goes_on(empty: Engines) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,12 @@ QEMU = shutil.which("qemu-system-x86_64") or shutil.which("qemu-system-aarch64")
 
 @pytest.fixture(params=["stand-in", "qemu"])
 def instance(request: pytest.FixtureRequest, short_path: Path) -> Iterator[Path]:
-    """The directory of an instance whose machine is paused."""
-    path = short_path / "qmp.sock"
+    """The directory of an instance whose machine is paused; of its own, as QEMU leaves its socket behind."""
+    directory = Path(tempfile.mkdtemp(dir=short_path))
+    path = directory / "qmp.sock"
     if request.param == "stand-in":
         with monitor(path, "paused"):
-            yield short_path
+            yield directory
         return
     if QEMU is None:
         pytest.skip("QEMU is not on PATH")
@@ -35,7 +37,7 @@ def instance(request: pytest.FixtureRequest, short_path: Path) -> Iterator[Path]
             while not path.exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             _qmp(path, "stop")
-            yield short_path
+            yield directory
         finally:
             machine.kill()
 

@@ -82,7 +82,7 @@ def test_a_first_start_elsewhere_that_looks_like_a_loss_is_waited_for(lab: Colim
     lab.settings.update(BOOT_SECONDS="3")
     with another_program(lab, "colima", "start", "dev", *SIZES) as theirs:
         until((lab.paths.instance(NAME) / "ha.pid").exists)
-        with standing_still_until(lab.machine("dev"), waits):
+        with standing_still_until(theirs.pid, waits):
             # Formatted by the guest, while colima notes that only when the boot is over.
             with (lab.paths.data_disk(NAME) / "datadisk").open("r+b") as disk:
                 disk.write(os.urandom(8 << 20))

@@ -29,7 +29,7 @@ _MARK = (
 # A name that ends so says something about a secret, and is not that of the secret.
 _ABOUT = (
     r"(?:names?|namespaces?|files?|paths?|dir|ttl|type|length|count|min|max|expir(?:y|es|ation)|url|uri|endpoint|class|provider|stdin"
-    r"|helpers?|store|limit|left|sock|director(?:y|ies))(?![a-z0-9_.-])"
+    r"|helpers?|store|limit|left|sock|director(?:y|ies)|\.py)(?![a-z0-9_.-])"
 )
 # Bounded, because a text may be one long word.
 _NAME = rf"(?i:(?![a-z0-9_.-]{{0,80}}{_ABOUT})[a-z0-9_.-]{{0,60}}?{_MARK}[a-z0-9_.-]{{0,60}})"
