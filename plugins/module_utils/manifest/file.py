@@ -31,10 +31,10 @@ _SIDES = ("source", "target", "replaces")
 class ManifestFile:
     """The rows of one pair. source, target: each engine's identity, complete: VMs that were cloned share an id, not a socket."""
 
-    def __init__(self, source: str, target: str, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, source: str, target: str) -> None:
         self.source, self.target = source, target
         name = hashlib.sha256(json.dumps([source, target]).encode()).hexdigest()[:32]
-        self.path = state_directory(environment) / _DIRECTORY / f"{name}.jsonl"
+        self.path = state_directory() / _DIRECTORY / f"{name}.jsonl"
 
     def rows(self) -> dict[Thing, Row]:
         """Return the rows; none where the file is absent. Raises InputError for a file of a newer release."""

@@ -308,9 +308,13 @@ def read_status(path: Path) -> dict[str, Any]:
     return fitting(status) if isinstance(status, dict) else {}
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def fitting(status: dict[str, Any]) -> dict[str, Any]:
     """Return what of a status is of its kind."""
-    numbers = {name: value for name in NUMBERS if type(value := status.get(name)) is int and 0 <= value < 10**9}
+    numbers = {name: value for name in NUMBERS if _is_number(value := status.get(name)) and 0 <= value < 10**9}
     texts = {name: value for name in TEXTS if isinstance(value := status.get(name), str)}
     events = {name: fitting(value) for name in EVENTS if isinstance(value := status.get(name), dict)}
     return numbers | texts | events

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from ...docker.engine import Silent
 from ...docker.stream import PIECE
@@ -30,7 +30,7 @@ class Passed:
     layers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-Write = Callable[[bytes | memoryview], object]
+Write: TypeAlias = "Callable[[bytes | memoryview], object]"
 
 
 def pass_on(read: Callable[[int], bytes], write: Write, known: Collection[str], on_bytes: Callable[[int], object]) -> Passed:
