@@ -105,7 +105,7 @@ def test_a_run_with_nothing_to_do_asks_as_little_as_possible(lab: ColimaLab) -> 
     lab.converge(DOCKER, K8S)
     assert sorted(lab.calls()) == [
         ["colima", "list", "--json"],
-        # No API server is behind this k3s, so its VM is asked: first for a word, as one that hangs would keep each question waiting.
+        # No API server is behind this k3s, so its VM is asked: first for a word, as one that hangs would hold up each question.
         ["colima", "ssh", "--profile", "k8s", "--", "sudo", "cat", "/etc/rancher/k3s/k3s.yaml"],
         ["colima", "ssh", "--profile", "k8s", "--", "true"],
         ["colima", "status", "--profile", "k8s", "--json"],
