@@ -7,8 +7,8 @@ A text of a tool is not ours, so redact() errs towards hiding. The timers load t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "(hidden)"
@@ -49,7 +49,6 @@ _IS_TOKEN = re.compile(_BEGINNING)
 _NEXT = r"""(?=[\s,;&]+["']?[\w.-]+["']?[=:](?!//)|\\[nrt]|["\n\r]|\Z)"""
 _VALUE = rf"""(\\+"(?:(?!\\+").)*\\+"|"(?:[^"\\]|\\.)*"|'[^'\n]*'|[^\s"'\[{{][^\n"]*?{_NEXT})"""
 _WORD_VALUE = r"""(\\+"(?:(?!\\+").)*\\+"|"(?:[^"\\]|\\.)*"|'[^'\n]*'|[^\s"',\]]+)"""
-_Form: TypeAlias = "tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]"
 _BLOCK = re.compile(
     rf"""(?m)^([ \t]*)((?:- )?["']?{_NAME}["']?[ \t]*:[ \t]*[|>][-+0-9]*[ \t]*\n)"""
     r"""((?:(?:\1[ \t]+.*|[ \t]*)(?:\n|\Z))+?)(?=\1\S|\Z|^\S)"""
