@@ -102,16 +102,14 @@ def test_it():
 @pytest.mark.parametrize(
     ("text", "listed", "code", "said"),
     [
-        (FLAKY, "", 1, "Passed on a second try only, a defect."),
-        (FLAKY, "tests/test_flaky.py::test_it\n", 0, "Passed on a second try only; mend them soon"),
+        (FLAKY, "", 0, "tests/test_flaky.py::test_it (not listed yet)"),
+        (FLAKY, "tests/test_flaky.py::test_it\n", 0, "Passed on a second try only, a defect each."),
         ("def test_it():\n    assert 0\n", "", 1, "1 failed"),
         ("def test_it():\n    assert 0\n", "tests/test_flaky.py::test_it\n", 1, "1 failed"),
     ],
     ids=["unknown", "listed", "fails again", "listed and fails again"],
 )
-def test_a_second_try_helps_only_a_test_that_is_listed_for_it(
-    project: Path, text: str, listed: str, code: int, said: str
-) -> None:
+def test_a_test_that_passes_on_a_second_try_only_is_named(project: Path, text: str, listed: str, code: int, said: str) -> None:
     (project / "tests" / "test_flaky.py").write_text(text)
     (project / "tests" / "second_tries.txt").write_text(f"# until they are mended\n{listed}")
     assert run(project, "pytest", "-q", "tests/test_flaky.py")[0] == 1
