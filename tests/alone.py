@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the few tests that failed beside others once more, alone, to say which kind of defect each is. The Makefile calls it.
 
-One that fails again shows a defect of the code, and the run fails. One that passes now depends on a quiet machine: a defect of the
-test, which each run names. It says whether tests/second_tries.txt, the list of those to be mended, has it.
+One that fails again shows a defect of the code, and the run fails. One that passes now depends on a quiet machine: that is a
+defect of the test, which each run names. tests/second_tries.txt is the list of those to be mended.
 """
 
 from __future__ import annotations
