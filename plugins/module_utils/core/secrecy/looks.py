@@ -31,8 +31,10 @@ _ABOUT = (
     r"(?:names?|namespaces?|files?|paths?|dir|ttl|type|length|count|min|max|expir(?:y|es|ation)|url|uri|endpoint|class|provider|stdin"
     r"|helpers?|store|limit|left|sock|director(?:y|ies)|\.py)(?![a-z0-9_.-])"
 )
+# Options and variables of this collection that say where pull secrets are, and hold none.
+_OURS = r"(?:secret_refresh(?![a-z0-9.-])|[a-z0-9_.-]{0,80}pull_secrets?(?![a-z0-9_.-]))"
 # Bounded, because a text may be one long word.
-_NAME = rf"(?i:(?![a-z0-9_.-]{{0,80}}{_ABOUT})[a-z0-9_.-]{{0,60}}?{_MARK}[a-z0-9_.-]{{0,60}})"
+_NAME = rf"(?i:(?!{_OURS})(?![a-z0-9_.-]{{0,80}}{_ABOUT})[a-z0-9_.-]{{0,60}}?{_MARK}[a-z0-9_.-]{{0,60}})"
 _IS_NAME = re.compile(rf"{_NAME}\Z")
 # User and password in an address: either may hold an @, and a password a slash.
 _LOGIN = re.compile(r"(?<=//)\S{1,2000}(?=@)")

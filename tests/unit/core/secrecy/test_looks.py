@@ -263,3 +263,10 @@ def test_what_must_not_be_seen_of_options() -> None:
     assert secrets_in(options) == {"hunter2", "me:hunt%40er2", "hunt%40er2", "hunt@er2"}
     assert hidden(options)["env"] == {"API_TOKEN": "(not shown)", "MODE": "fast-one"}
     assert hidden(options)["proxy"] == "http://(not shown)@p"
+
+
+@pytest.mark.parametrize("name", ["ecr_pull_secret", "pull_secret", "secret_refresh_namespaces", "secret_refresh"])
+def test_what_says_where_pull_secrets_are_holds_no_secret(name: str) -> None:
+    assert secrets_in({name: {"namespaces": ["team-alpha"], "unreachable": "pending"}}) == set()
+    assert secrets_in({name: {"token": "abcdef123456"}}) == {"abcdef123456"}
+    assert secrets_in({"command": [f"--extra-vars={name}_unreachable=pending"]} if name == "secret_refresh" else {}) == set()
