@@ -24,7 +24,7 @@ from .plays import OURS
 _VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s'";&|,)]*[^\s'";&|,).])"""
 _ARGUMENT = rf"--?[a-zA-Z][\w-]*(?:[= ](?!-){_VALUE})?"
 _PLAYBOOK = re.compile(
-    rf"(?P<quote>')?(?P<program>\bansible-playbook (?P<before>(?:{_ARGUMENT} )*))?"
+    rf"(?P<quote>')?(?P<program>(?P<path>[^\s']*/)?\bansible-playbook (?P<before>(?:{_ARGUMENT} )*))?"
     rf"(?<![\w-])(?:[\w.~-]*/)*playbooks/(?P<name>\w+)\.yml(?P<after>(?:(?:,| with| and)? {_ARGUMENT})*)"
 )
 _ONE = re.compile(_ARGUMENT)
@@ -71,6 +71,9 @@ def typed(text: str, shell: Shell) -> str:
     """Return a text whose playbooks are commands of this shell; one that is not part of a command yet stands in quotes."""
 
     def command(match: re.Match[str]) -> str:
+        if match["path"]:
+            # It says itself where it is.
+            return match[0]
         # In prose the arguments may stand as "with --tags back and -e a=b".
         arguments = [one[0] for one in _ONE.finditer(f"{match['before'] or ''} {match['after']}")]
         said = shell.command(match["name"], " ".join(arguments))

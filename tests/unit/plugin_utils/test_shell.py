@@ -22,6 +22,7 @@ COLLECTION = Shell(Way.COLLECTION, always=("-e workstation_hosts=localhost",))
         (MAKE, "Stop it with playbooks/stop.yml, and run again.", "Stop it with 'make stop', and run again."),
         (MAKE, "Run 'playbooks/move.yml --tags retire'.", "Run 'make move ARGS=\"--tags retire\"'."),
         (MAKE, "playbooks/doctor.yml", "'ansible-playbook playbooks/doctor.yml'"),
+        (MAKE, "/v/bin/ansible-playbook playbooks/stop.yml --tags a", "/v/bin/ansible-playbook playbooks/stop.yml --tags a"),
         (
             MAKE,
             "ansible-playbook -i inventory/rehearsal playbooks/workstation.yml --limit a --tags colima -e colima_restart=always",
