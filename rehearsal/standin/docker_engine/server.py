@@ -45,6 +45,10 @@ class Handler(socketserver.StreamRequestHandler):
         self.close_connection = False
         while not self.close_connection and (first := self.rfile.readline()).strip():
             self.command, self.path, version = first.decode().split()
+            if version == "HTTP/2.0":
+                # As containerd greets, for which this stands behind its socket: a frame with no settings.
+                self.wfile.write(bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+                return
             self.headers = {}
             while line := self.rfile.readline().strip():
                 name, _colon, value = line.decode().partition(":")

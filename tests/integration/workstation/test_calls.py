@@ -119,18 +119,18 @@ def front(laptop: Laptop, tmp_path: Path) -> Iterator[Front]:
         kubeconfig = json.loads(front.kubeconfig(tmp_path / "kubeconfig").read_text())
         entry = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program), "interactiveMode": "Never"}
         kubeconfig["users"][0]["user"] = {"exec": entry}
-        (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+        (laptop.lab.home / "kubeconfig").write_text(json.dumps(kubeconfig))
         yield front
         front.shutdown()
         front.server_close()
 
 
-def test_a_refresh_asks_the_cluster_its_login_program_and_aws_once(laptop: Laptop, front: Front, tmp_path: Path) -> None:
+def test_a_refresh_asks_the_cluster_its_login_program_and_aws_once(laptop: Laptop, front: Front) -> None:
     def refresh(**variables: str) -> tuple[Counter[str], int, Counter[str]]:
         front.seen.clear()
         known = len(laptop.lab.ecr.requests)
         given = {
-            "secret_refresh_kubeconfig": str(tmp_path / "kubeconfig"),
+            "secret_refresh_kubeconfig": str(laptop.lab.home / "kubeconfig"),
             "secret_refresh_namespaces": ["one", "two"],
             **variables,
         }

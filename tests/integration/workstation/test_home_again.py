@@ -74,6 +74,7 @@ LEAVES_NOTHING = {
     "pull_timer_version": "an argument of what the timer runs",
     "colima_host": "what is known of the laptop",
     "colima_idle_for": "when a VM is stopped",
+    "colima_profile_overrides": "settings of a VM",
     "colima_confirm_data_loss": "what a teardown may destroy",
     "colima_delete_data": "what a teardown may destroy",
     "docker_cli_socket_link": "a link in /var/run, which only root can make",
