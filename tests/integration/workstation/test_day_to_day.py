@@ -66,11 +66,12 @@ def test_settings_that_need_another_vm_keep_none_from_its_stop(lab: Lab, tmp_pat
     before = (lab.home / ".colima/docker-buildx/colima.yaml").read_text()
     # As a team's inventory would have it, so that the playbook's own variables count.
     profile = {"name": "docker-buildx", "runtime": "containerd", "auto_activate": False, "cpu": 4, "memory": 12}
-    settings = {"colima_profiles": [profile], "colima_on_fixed_change": policy, "colima_confirm_data_loss": ["docker-buildx"]}
+    settings = {"colima_profiles": [profile], "colima_on_fixed_change": policy}
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(json.dumps({"laptops": {"hosts": {"rehearsal": settings}}}))
 
-    play(lab, "playbooks/stop.yml", "-i", str(inventory))
+    confirmed = json.dumps({"colima_confirm_data_loss": ["docker-buildx"]})
+    play(lab, "playbooks/stop.yml", "-i", str(inventory), "-e", confirmed)
 
     assert statuses(lab) == {"k8s": "Running", "docker-buildx": "Stopped"}
     assert (lab.home / ".colima/docker-buildx/colima.yaml").read_text() == before
