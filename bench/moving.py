@@ -106,7 +106,8 @@ def _noted(place: Path) -> Callable[[], None]:
     """Return what notes images one by one, as moves of single images do."""
 
     def note() -> None:
-        manifest = ManifestFile("a source", "a target", {"HOME": str(place), "XDG_STATE_HOME": str(place / "state")})
+        manifest = ManifestFile("a source", "a target")
+        manifest.path = place / "state" / manifest.path.name
         manifest.path.unlink(missing_ok=True)
         for number in range(NOTES):
             reading = Reading(hashlib.sha256(b"%d" % number).hexdigest())

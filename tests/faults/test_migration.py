@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep
@@ -56,7 +57,7 @@ def images(engine: Dockerd) -> list[str]:
     return sorted(docker(engine, "images", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}").splitlines())
 
 
-def whole(engines: Engines, **options: str) -> None:
+def whole(engines: Engines, **options: Any) -> None:
     """Check that a run completes the move, and that nothing else is left. options: of a source that goes by another address."""
     engines.move(**options)
     assert trees(engines.target) == trees(engines.source)
