@@ -16,7 +16,7 @@ import pytest
 NOTE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "v" / "cache" / "lastfailed"
 LISTED = Path(__file__).with_name("second_tries.txt")
 TESTS_FAILED = int(pytest.ExitCode.TESTS_FAILED)
-MOST = 10
+MOST = 5
 
 
 def listed(text: str) -> set[str]:
