@@ -43,20 +43,16 @@ def killed_after(engines: Engines, seconds: float, number: int = signal.SIGKILL)
 
 
 @contextmanager
-def stalling(path: Path, engine: Path, after: int) -> Iterator[threading.Event]:
-    """Listen at a path for an engine, and pass on so many bytes of its answers; then nothing, until the event is set."""
-    goes_on = threading.Event()
+def relayed(path: Path, engine: Path, before: Callable[[bytes, bool], object]) -> Iterator[None]:
+    """Listen at a path for an engine. before: gets each piece before it is passed on, and whether it goes to the engine."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen(64)
-    left = [after]
 
-    def pass_on(one: socket.socket, other: socket.socket, counted: bool) -> None:
+    def pass_on(one: socket.socket, other: socket.socket, asks: bool) -> None:
         with suppress(OSError):
             while data := one.recv(1 << 16):
-                left[0] -= len(data) if counted else 0
-                while left[0] < 0 and not goes_on.wait(0.05):
-                    pass
+                before(data, asks)
                 other.sendall(data)
             other.shutdown(socket.SHUT_WR)
 
@@ -66,42 +62,8 @@ def stalling(path: Path, engine: Path, after: int) -> Iterator[threading.Event]:
                 client = listener.accept()[0]
                 behind = socket.socket(socket.AF_UNIX)
                 behind.connect(str(engine))
-                for one, other, counted in ((client, behind, False), (behind, client, True)):
-                    threading.Thread(target=pass_on, args=(one, other, counted), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield goes_on
-    finally:
-        goes_on.set()
-        listener.close()
-        path.unlink()
-
-
-@contextmanager
-def meanwhile(path: Path, engine: Path, word: bytes, act: Callable[[], object]) -> Iterator[None]:
-    """Listen at a path for an engine, and act once, before the first request or command with a word in it is passed on."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(64)
-    acted = threading.Lock()
-
-    def pass_on(one: socket.socket, other: socket.socket, looks: bool) -> None:
-        with suppress(OSError):
-            while data := one.recv(1 << 18):
-                if looks and word in data and acted.acquire(blocking=False):
-                    act()
-                other.sendall(data)
-            other.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                client = listener.accept()[0]
-                behind = socket.socket(socket.AF_UNIX)
-                behind.connect(str(engine))
-                for one, other, looks in ((client, behind, True), (behind, client, False)):
-                    threading.Thread(target=pass_on, args=(one, other, looks), daemon=True).start()
+                for one, other, asks in ((client, behind, True), (behind, client, False)):
+                    threading.Thread(target=pass_on, args=(one, other, asks), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     try:
@@ -109,6 +71,36 @@ def meanwhile(path: Path, engine: Path, word: bytes, act: Callable[[], object]) 
     finally:
         listener.close()
         path.unlink()
+
+
+@contextmanager
+def stalling(path: Path, engine: Path, after: int) -> Iterator[threading.Event]:
+    """Listen at a path for an engine, and pass on so many bytes of its answers; then nothing, until the event is set."""
+    goes_on, left = threading.Event(), [after]
+
+    def stall(data: bytes, asks: bool) -> None:
+        left[0] -= 0 if asks else len(data)
+        while left[0] < 0 and not goes_on.wait(0.05):
+            pass
+
+    with relayed(path, engine, stall):
+        try:
+            yield goes_on
+        finally:
+            goes_on.set()
+
+
+@contextmanager
+def meanwhile(path: Path, engine: Path, word: bytes, act: Callable[[], object]) -> Iterator[None]:
+    """Listen at a path for an engine, and act once, before the first request or command with a word in it is passed on."""
+    acted = threading.Lock()
+
+    def look(data: bytes, asks: bool) -> None:
+        if asks and word in data and acted.acquire(blocking=False):
+            act()
+
+    with relayed(path, engine, look):
+        yield
     assert acted.locked(), f"nothing with {word!r} in it has passed"
 
 
