@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ..core.errors import NotVerified, RefusedStep, WorkstationError
@@ -65,8 +65,9 @@ def judged(found: Found) -> Iterator[Judged]:
             yield Judged(thing, image, _of_image(found.rows.get(thing), image, there), found.rows.get(thing))
     for volume in found.source.volumes:
         thing = Thing(Kind.VOLUME, volume.name)
-        row = found.rows.get(thing)
-        yield Judged(thing, volume, None if volume.outside else _of_volume(row, found.volumes.get(volume.name)), row)
+        row, read = found.rows.get(thing), found.volumes.get(volume.name)
+        row = _arrived(row, read) if row and read else row
+        yield Judged(thing, volume, None if volume.outside else _of_volume(row, read), row)
 
 
 def _of_image(row: Row | None, here: Image, there: Image | None) -> Standing:
@@ -87,6 +88,12 @@ def _of_volume(row: Row | None, read: Read | None) -> Standing:
     if found is Standing.CONFLICT and row and read.empty and not _arrived_as(row, read):
         return Standing.LOST if row.fate is Fate.MOVED else Standing.NEW
     return found
+
+
+def _arrived(row: Row, read: Read) -> Row:
+    """Return the row as it would be, had its run not been killed between a copy's arrival under its name and the note of that."""
+    named = row.fate is Fate.FILLED and row.target and read.target and row.target.identity == read.target.identity
+    return replace(row, fate=Fate.MOVED, work="", replaces=None) if named and read.passed_on else row
 
 
 def _arrived_as(row: Row, read: Read) -> bool:
@@ -187,16 +194,15 @@ def _held(one: Container) -> str:
 
 
 def noted(found: Found) -> Iterator[Row]:
-    """Yield a row for each thing that is equal on both sides, unless its row says so already."""
+    """Yield a row for each thing that is equal on both sides, or has arrived unnoted, unless its row says so already."""
     there = {tag: image for image in found.target.images for tag in image.tags}
     for one in judged(found):
-        if one.standing is not Standing.ARRIVED:
-            continue
-        if isinstance(one.what, Image):
+        row = one.row
+        if one.standing is Standing.ARRIVED and isinstance(one.what, Image):
             other = there.get(one.thing.name, one.what)
             row = Row(one.thing, Fate.MOVED, Reading(one.what.content), Reading(other.content))
-        else:
+        elif one.standing is Standing.ARRIVED:
             read = found.volumes[one.thing.name]
             row = Row(one.thing, Fate.MOVED, read.source, read.target)
-        if row != one.row:
+        if row and row != found.rows.get(one.thing):
             yield row

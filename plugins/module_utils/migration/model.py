@@ -181,11 +181,13 @@ class Read:
 
     work: the digest of the copy that has not got its name yet. same: whether both hold the same, though file systems that see
     holes in other places make other digests of it. empty: whether the target's holds nothing. error: why it can't be read.
+    passed_on: whether that copy's data got its name, and only the note of that is missing.
     """
 
     source: Reading
     target: Reading | None = None
     work: str = ""
+    passed_on: bool = False
     same: bool = False
     empty: bool = False
     error: WorkstationError | None = None

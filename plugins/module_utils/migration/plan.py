@@ -36,7 +36,8 @@ _MOST_NAMES = 3
 
 def plan_move(found: Found, wish: Wish) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
-    complete = {row.work for row in found.rows.values() if row.fate is Fate.FILLED}
+    rows = tuple(noted(found))
+    complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.fate is Fate.FILLED}
     begin = (
         *unpause(found.source.containers, found.paused),
         *sweep((found.source, found.target), [one for one in found.target.begun if one.startswith(found.work)], complete),
@@ -46,7 +47,6 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     images, kept_images = _images(chosen, wish)
     volumes, kept_volumes = _volumes(chosen, found, wish)
     batches = [_batch(some) for some in in_batches(images)]
-    rows = tuple(noted(found))
     notes = [Note("note", "what is equal on both sides", rows=rows, silent=True)] if rows else []
     steps: tuple[Step, ...] = (*begin, *notes, *batches, *volumes)
     room, refusals = room_for(steps, found, wish.at_once), []

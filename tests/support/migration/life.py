@@ -166,7 +166,7 @@ class World:
         self.foreign: dict[str, dict[str, str]] = {}
         # What volumes and tags of a source were, from the beginning of a run on.
         self.seen: list[tuple[str, str, Any]] = []
-        self.running = False
+        self.running = self.forgotten = False
         # Volumes of a source that a container writes to, or did in this run.
         self.written: set[tuple[str, str]] = set()
 
@@ -277,6 +277,12 @@ class World:
     def forget(self) -> None:
         """Lose what the laptop remembers."""
         shutil.rmtree(self.directory / "state", ignore_errors=True)
+        self.forgotten = True
+        if not self.running:
+            self._forget_arrivals()
+
+    def _forget_arrivals(self) -> None:
+        self.forgotten = False
         for one in (*self.there.values(), *self.tags.values()):
             # Nobody knows any more that it came from a source.
             one.base, one.source = None, ""
@@ -353,6 +359,9 @@ class World:
             self._settle()
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
+        if self.forgotten:
+            # The run went on with what it had read before.
+            self._forget_arrivals()
         assert not result or not {item["target"] for item in result["pending"]}.intersection(begun)
         if result and not disturbed:
             self._is_true(source, options, {item["target"] for item in result["pending"]})

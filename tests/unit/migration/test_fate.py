@@ -114,6 +114,15 @@ def test_an_empty_volume_at_the_target(row: Row | None, identity: str, empty: bo
     assert standings(volume(Read(BYTES, Reading("nothing", identity), empty=empty), row))["db"] is expected
 
 
+def test_an_arrival_that_a_kill_left_unnoted_is_one() -> None:
+    row = replace(ROW, fate=Fate.FILLED, work="moving")
+    used = volume(Read(BYTES, Reading("a day", "first"), passed_on=True), row)
+    assert standings(used)["db"] is Standing.TARGET_CHANGED
+    assert replace(row, fate=Fate.MOVED, work="") in noted(used)
+    another = volume(Read(BYTES, Reading("a day", "second"), passed_on=True), row)
+    assert standings(another)["db"] is Standing.CONFLICT
+
+
 def test_one_that_can_not_be_read_is_never_there() -> None:
     unread = volume(Read(Reading("unread"), error=CommandFailed("compare volume 'db'", "it is broken")), ROW)
     assert standings(unread)["db"] is Standing.CONFLICT

@@ -56,7 +56,8 @@ _BLOCK = re.compile(
     r"""((?:(?:\1[ \t]+.*|[ \t]*)(?:\n|\Z))+?)(?=\1\S|\Z|^\S)"""
 )
 _PAIR = re.compile(rf"""(["']?\bname["']?\s*[:=]\s*["']?{_NAME}["']?\s*,?\s*["']?value["']?\s*[:=][ \t]*){_WORD_VALUE}""")
-_NAMED = re.compile(rf"""((?<![A-Za-z0-9_.-]){_NAME}\\*["']?[ \t]*(?:=>|[:=])[ \t]*){_VALUE}""")
+# Not the beginning of a sentence of ours, in which the reason comes next.
+_NAMED = re.compile(rf"""((?<![A-Za-z0-9_.-])(?<!Could not get a ){_NAME}\\*["']?[ \t]*(?:=>|[:=])[ \t]*){_VALUE}""")
 _FLAG = re.compile(rf"""((?<![\w-])--?{_NAME}(?:["'],\s*["']|=|[ \t]+)){_WORD_VALUE}""")
 _HEADER = re.compile(
     r"""(?i)(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:[a-z]+\s+)?|\b(?:set-)?cookie["']?\s*[:=]\s*["']?"""

@@ -50,12 +50,13 @@ class _Reader:
         doing, there = f"compare volume '{name}'", self.there.get(name)
         here = Reading(_still(lambda: self.source.digest(name, doing), self.found.source.containers, name, _CHANGING))
         work = row.work if row and row.fate is Fate.FILLED and row.work in self.found.target.begun else ""
-        filled = self._filled(work, doing) if work else ""
         if there is None:
-            return Read(here, work=filled)
+            return Read(here, work=self._filled(work, doing) if work else "")
+        passed_on = bool(work) and volumes.has_passed_on(self.target, work, name, doing)
+        filled = self._filled(work, doing) if work and not passed_on else ""
         digest = _still(lambda: volumes.digest(self.target, name, doing), self.found.target.containers, name, _CHANGING_TOO)
         target = Reading(digest, there.identity)
-        read = Read(here, target, filled, same=here.digest == digest)
+        read = Read(here, target, filled, passed_on, same=here.digest == digest)
         known = row is not None and (row.source, row.target) == (here, target)
         if read.same or known or here.digest == _CHANGING or digest == _CHANGING_TOO:
             return read

@@ -258,10 +258,25 @@ def _kept(place: Place, mount: Mapping[str, Any], directory: str, doing: str) ->
     """Return the container of all volumes; None where it does not have this one, as in an engine whose machine is hidden."""
     try:
         with place.image.container(mount) as container, container.shell() as shell:
-            there = shell.run(f"[ -d {directory} ] && [ ! -L {directory} ] && echo yes || echo no", doing)
-            return container if there.strip() == "yes" else None
+            return container if _is_there(shell, directory, doing) else None
     except Refused:
         return None
+
+
+def _is_there(shell: Shell, directory: str, doing: str) -> bool:
+    return shell.run(f"[ -d {directory} ] && [ ! -L {directory} ] && echo yes || echo no", doing).strip() == "yes"
+
+
+def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
+    """Whether the data of one volume has become that of another: the first is there without any, the second has some."""
+    with place.side.trouble(doing):
+        volumes = PurePosixPath(str(_volume(place, work, doing)["Mountpoint"])).parent.parent
+        try:
+            with place.image.container(helper.directory(str(volumes), read_only=True)) as container, container.shell() as shell:
+                return [_is_there(shell, f"/d/{one}/_data", doing) for one in (work, name)] == [False, True]
+        except Refused:
+            # An engine whose machine is hidden shows no directory.
+            return False
 
 
 @contextlib.contextmanager
