@@ -189,6 +189,20 @@ def test_a_run_that_is_killed_before_it_notes_the_arrival_knows_it_all_the_same(
     assert got(engines.target, "db") == "second" and volumes_of(engines.target) == ["db"]
 
 
+def test_a_day_at_the_target_after_an_arrival_that_nobody_noted_is_kept(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(engines.source, "db", "the source's")
+    with killed(monkeypatch, "put_in_place", after=True):
+        engines.move()
+    put(engines.target, "db", "a day at the target")
+    # It is no conflict, so naming it replaces nothing.
+    assert engines.move(replace=["db"])["pending"] == []
+    assert got(engines.target, "db") == "a day at the target"
+    assert volumes_of(engines.target) == ["db"]
+    assert not engines.move()["changed"]
+
+
 def test_one_volume_that_fails_stops_no_other(engines: Engines) -> None:
     put(engines.source, "a-good", "first")
     put(engines.source, "z-good", "first")
