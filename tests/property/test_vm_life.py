@@ -16,7 +16,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive, arriving, task
 
-from tests.support.migration.vm_life import Killed, Life
+from tests.support.migration.faults import Killed
+from tests.support.migration.vm_life import Life
 
 HISTORIES = 5000 if os.environ.get("LAPTOP_LONG") else 100
 EVENTS = 16

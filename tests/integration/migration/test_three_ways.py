@@ -15,13 +15,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.transf
 
 from rehearsal.services.dockerd import Dockerd
 from tests.support.migration.engines import Engines, docker, place_of, two_engines, volumes_of, wipe
+from tests.support.migration.faults import Killed
 from tests.support.migration.made_images import Layer, archive, waiting
 
 pytestmark = pytest.mark.real("docker", "buildkit")
-
-
-class Killed(BaseException):
-    """What a kill is to the code that it ends."""
 
 
 @pytest.fixture(scope="module")

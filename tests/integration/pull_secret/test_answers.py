@@ -24,6 +24,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.system impo
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import session
 from ansible_collections.laptop.containers.plugins.module_utils.kube import bounds, patience
 
+from rehearsal.processes.system import comes_true
 from tests.support.pull_secret.api_server_proxy import Front
 from tests.support.pull_secret.canaries import told_of
 from tests.support.pull_secret.scenario import HOST, content, password, read, run
@@ -65,23 +66,19 @@ def policy(apiserver: ApiServer, kind: str, namespace: str, spec: dict[str, Any]
             pytest.skip(f"this API server has no {part}")
         assert status == 201, answer
     try:
-        wait_for(apiserver, namespace, kind)
+        assert comes_true(lambda: is_in_force(apiserver, namespace), 60), f"the {kind} policy never came into force"
         yield
     finally:
         for part in reversed(parts):
             apiserver.request("DELETE", f"{API}/{plurals[part]}/{namespace}")
+        assert comes_true(lambda: not is_in_force(apiserver, namespace), 60), f"the {kind} policy stayed in force"
 
 
-def wait_for(apiserver: ApiServer, namespace: str, kind: str) -> None:
+def is_in_force(apiserver: ApiServer, namespace: str) -> bool:
     data = {".dockerconfigjson": base64.b64encode(b'{"auths":{"probe":{}}}').decode()}
     probe = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe"}, "type": "kubernetes.io/dockerconfigjson"}
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        status, answer = apiserver.request("POST", f"/api/v1/namespaces/{namespace}/secrets?dryRun=All", {**probe, "data": data})
-        if status in (403, 422) or answer.get("data") == {".dockerconfigjson": EMPTY}:
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"the {kind} policy never came into force")
+    status, answer = apiserver.request("POST", f"/api/v1/namespaces/{namespace}/secrets?dryRun=All", {**probe, "data": data})
+    return status in (403, 422) or answer.get("data") == {".dockerconfigjson": EMPTY}
 
 
 def runs(home: Path) -> str:
@@ -448,18 +445,13 @@ def test_a_credential_process_ends_with_the_run(
     root = Path(__file__).parents[3]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "collections")])}
     running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root, env=environment)
-    end = time.monotonic() + 60
-    while not (home / "pid").exists() and time.monotonic() < end:
-        time.sleep(0.1)
+    assert comes_true((home / "pid").exists, 60)
     assert is_alive(home / "pid")
     # The moment between the program's first step and the run's knowing of it is not what is tried here.
     time.sleep(0.5)
     running.send_signal(number)
     said, _ = running.communicate(timeout=30)
-    end = time.monotonic() + 15
-    while is_alive(home / "pid") and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not is_alive(home / "pid")
+    assert comes_true(lambda: not is_alive(home / "pid"), 15)
     if number == signal.SIGTERM:
         result = json.loads(said)
         assert "the run was interrupted" in result["msg"] and [row["namespace"] for row in result["secrets"]] == [namespace]

@@ -26,6 +26,10 @@ engines.move(parallel=2)
 """
 
 
+class Killed(BaseException):
+    """What SIGKILL is to the code that it ends: nothing of it happens any more."""
+
+
 def killed_after(engines: Engines, seconds: float, number: int = signal.SIGKILL) -> bool:
     """Run a move in a process of its own, and send it a signal. Returns False where it was faster."""
     places = [str(engine.directory) for engine in (engines.source, engines.target)]

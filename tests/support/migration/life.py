@@ -36,16 +36,14 @@ from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.docker_engine.state import Memory
 from rehearsal.standin.docker_engine.volumes import ROOT
 
+from .faults import Killed
+
 Files = Mapping[str, str]
 SOURCES, TARGET = ("old", "other"), "new"
 SIDES = (*SOURCES, TARGET)
 # A volume that can't be moved.
 OUTSIDE = "fast"
 _SECONDS = 30.0
-
-
-class Killed(BaseException):
-    """What SIGKILL is to the code that it ends: nothing of it happens any more."""
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.task import RuntimeMove
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
 
+from .faults import Killed
+
 NAME = Name("k8s", "colima-k8s")
 # The second one is below the first; an own directory of each VM is above the third.
 CLAIMS = {"a/outer": "/data", "a/inner": "/data/b", "b/opt": "/opt/app"}
 FOREIGN = ("notes.txt", "mydata.tar", "mydata.json", "objects.json", "sealed.json")
-
-
-class Killed(BaseException):
-    """The process ends at this moment."""
 
 
 def files_in(place: Path) -> dict[str, str]:
