@@ -73,6 +73,8 @@ class Settings:
     def __init__(self, loader: Any, subject_of: Callable[[str], Subject[Any, Any] | None]) -> None:
         self._loader, self._subject_of = loader, subject_of
         self._known: dict[str, Setting | None] = {}
+        # The loader copies what it has read at each asking; nothing here is changed.
+        self._files: dict[Path, Any] = {}
 
     def __getitem__(self, name: str) -> Setting:
         """Return a setting that is known."""
@@ -152,7 +154,9 @@ class Settings:
         ]
 
     def _load(self, file: Path) -> Any:
-        return (self._loader.load_from_file(str(file)) or {}) if file.is_file() else {}
+        if file not in self._files:
+            self._files[file] = (self._loader.load_from_file(str(file)) or {}) if file.is_file() else {}
+        return self._files[file]
 
 
 def _in_blocks(tasks: Any) -> Iterator[Mapping[str, Any]]:
