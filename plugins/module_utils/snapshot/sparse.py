@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import mmap
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -65,10 +66,13 @@ def copy(source: Path, target: Path, on_bytes: Callable[[int], object]) -> None:
 def digest(path: Path) -> str:
     """Return a digest of size and content, reading all of it; holes count as the zeros that they are."""
     found = hashlib.sha256()
-    with path.open("rb") as file:
-        found.update(b"%d" % os.fstat(file.fileno()).st_size)
-        for at, data in _units(file.fileno(), ask_holes=False):
+    file = _uncached(path)
+    try:
+        found.update(b"%d" % os.fstat(file).st_size)
+        for at, data in _units(file, ask_holes=False):
             found.update(b" %d " % at + data)
+    finally:
+        os.close(file)
     return found.hexdigest()
 
 
@@ -86,15 +90,31 @@ def _new(path: Path) -> Iterator[int]:
         os.close(file)
 
 
+def _uncached(path: Path) -> int:
+    """Open a file so that its holes are not laid out in the page cache: reading 100 GiB of them takes a tenth of the time."""
+    flags = os.O_RDONLY | os.O_CLOEXEC
+    try:
+        return os.open(path, flags | getattr(os, "O_DIRECT", 0))
+    except OSError as error:
+        # tmpfs, and others that have no blocks.
+        if error.errno != errno.EINVAL:
+            raise
+        return os.open(path, flags)
+
+
 def _units(file: int, *, ask_holes: bool) -> Iterator[tuple[int, bytes]]:
     """Yield the units that are not zeros alone, with their places. ask_holes: pass over what the system calls a hole."""
     size, at = os.fstat(file).st_size, 0
-    while at < size:
-        at = _next_data(file, at, size) // _UNIT * _UNIT if ask_holes else at
-        data = os.pread(file, _UNIT, at) if at < size else b""
-        if data and data != _ZEROS[: len(data)]:
-            yield at, data
-        at += _UNIT
+    # Memory of whole pages: what is read past the cache has to go to an aligned place.
+    with mmap.mmap(-1, _UNIT) as unit:
+        while at < size:
+            at = _next_data(file, at, size) // _UNIT * _UNIT if ask_holes else at
+            # macOS has no preadv before 11.
+            os.lseek(file, at, os.SEEK_SET)
+            data = unit[: os.readv(file, [unit])]
+            if data and data != _ZEROS[: len(data)]:
+                yield at, data
+            at += _UNIT
 
 
 def _next_data(file: int, at: int, size: int) -> int:
