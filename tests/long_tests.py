@@ -22,16 +22,15 @@ in both and only repeat more in `make test-long`: where they say `times(...)` or
 
 
 def reason(node: ast.AST) -> str | None:
-    """Return the reason of a mark; None for all other nodes."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "long" and node.args:
-        value = ast.literal_eval(node.args[0])
-        return str(value) if "mark" in ast.unparse(node.func) else None
+    """Return the reason of a mark, or of the rows that chosen() leaves out; None for all other nodes."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("pytest.mark.long", "chosen") and node.args:
+        return str(ast.literal_eval(node.args[0]))
     return None
 
 
 def found(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Yield file, test, and reason of each mark."""
-    for path in sorted(folder.rglob("test_*.py")):
+    for path in sorted((*folder.rglob("test_*.py"), *folder.rglob("conftest.py"))):
         tree = ast.parse(path.read_text())
         named = {
             id(inner): node.name
@@ -44,6 +43,7 @@ def found(folder: Path) -> Iterator[tuple[str, str, str]]:
         for node in ast.walk(tree):
             if (why := reason(node)) is not None:
                 of = "all" if id(node) in marks else named.get(id(node), "a row of it")
+                of += ", the rows that are not named there" if ast.unparse(node).startswith("chosen") else ""
                 yield path.relative_to(folder).as_posix(), of, why
 
 

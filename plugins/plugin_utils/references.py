@@ -15,11 +15,13 @@ import yaml
 from ..module_utils.colima_paths import parse_name, resolve, short_name
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.options import suggestion
+from ..module_utils.core.system.files import read_file
 from ..module_utils.core.system.home import home
 from ..module_utils.docker.client import context_directory, docker_directory, read_config
 from ..module_utils.ecr.profiles import aws_config, aws_profiles
 from ..module_utils.kube.entry import context_names, find_entry, kubeconfig_paths
 from ..module_utils.kube.kubeconfig import load, path_from
+from ..module_utils.nerdctl.wrapper import Wrapper, why_not_written
 
 
 def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -169,6 +171,20 @@ def unmovable_clusters(works: Mapping[str, Mapping[str, Any]], environment: Mapp
         find_entry(str(work["context"]), kubeconfig_paths("", environment))
     except WorkstationError as error:
         yield error.message, work["context"]
+
+
+def foreign_wrappers(works: Mapping[str, Mapping[str, Any]], _environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield a sentence and the value for each path of a nerdctl wrapper at which another file is: VMs need not start for that.
+
+    works: as for unknown_profiles.
+    """
+    for entry in _entries(works, "nerdctl_wrapper", "wrappers"):
+        path = Path(os.path.expandvars(str(entry.get("path") or "~/.local/bin/nerdctl"))).expanduser()
+        if "absent" not in (entry.get("state"), works["nerdctl_wrapper"].get("state")) and path.is_absolute():
+            wrapper = Wrapper(path, str(entry.get("profile")), move_foreign=bool(entry.get("move_foreign")))
+            refusal = why_not_written(wrapper, read_file(path))
+            if refusal:
+                yield refusal.message.replace("O(wrappers)", "nerdctl_wrappers"), entry.get("path") or entry.get("profile")
 
 
 def _comes_with(works: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

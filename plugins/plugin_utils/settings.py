@@ -25,6 +25,7 @@ from .lab import VARIABLE, leaving, outside
 from .layers import layers_of, places_of, written_at
 from .plays import OURS, is_wanted, registered_in, role_of, tasks_of
 from .references import (
+    foreign_wrappers,
     unfit_profiles,
     unknown_aws_profiles,
     unknown_clusters,
@@ -205,8 +206,8 @@ def _check_confirmations(findings: Findings, play: Any, variables: Mapping[str, 
 def _check_laptop(findings: Findings, works: list[Reached], check_mode: bool) -> None:
     """Find what settings mention and this machine does not have: profiles, contexts, readable files, programs."""
     options = {work.name: work.options for work in works}
-    for unknown in (unknown_profiles, unknown_docker_contexts, unmovable_clusters):
-        for sentence, at in unknown(options, os.environ):
+    for problem in (unknown_profiles, unknown_docker_contexts, unmovable_clusters, foreign_wrappers):
+        for sentence, at in problem(options, os.environ):
             findings.add(sentence, at)
     for sentence, at in unfit_profiles(options, os.environ):
         # A default of a role needs no profile that can't have it.

@@ -126,16 +126,23 @@ def _shown(file: FileState) -> str:
     return file.text or file.kind
 
 
+def why_not_written(item: Wrapper, found: FileState) -> RefusedStep | None:
+    """Return why a wrapper can't be written where this file is; None where it can."""
+    if found.kind == "other":
+        return RefusedStep(f"write nerdctl wrapper '{item.path}'", "it is not a file", "Choose another path.")
+    if found.kind == "file" and bound_profile(found.text) is None and not item.move_foreign:
+        remedy = "Choose another path, or set 'move_foreign: true' in its entry of O(wrappers) to have it moved aside."
+        return RefusedStep(f"write nerdctl wrapper '{item.path}'", "another file is there", remedy)
+    return None
+
+
 def _present(place: Place, item: Wrapper, text: str) -> list[Step]:
     found, target = place.file, f"nerdctl wrapper '{item.path}'"
     bound = bound_profile(found.text) if found.kind == "file" else None
     if found.kind == "absent":
         return [Write("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
-    if found.kind == "other":
-        raise RefusedStep(f"write {target}", "what is there is not a file", "Choose another path.")
-    if bound is None and not item.move_foreign:
-        remedy = "Choose another path, or set 'move_foreign: true' in its entry of O(wrappers) to have it moved aside."
-        raise RefusedStep(f"write {target}", "another file is there", remedy)
+    if refusal := why_not_written(item, found):
+        raise refusal
     if bound is not None and (place.owned or found.text == text):
         return _rewrite(found, item, text, bound)
     # The user's own, also where it has colima's form: it is kept.

@@ -33,6 +33,7 @@ from tests.support.colima.real_colima import Release
 from tests.support.command_result import CommandResult
 from tests.support.processes import kill, standing_still
 
+HERE = Path(__file__).parent
 STANDIN = "stand-in"
 COLIMA = "real colima on the stand-in limactl"
 REAL = "real colima and limactl"
@@ -303,6 +304,18 @@ def _rig(subject: str, programs: dict[str, Path]) -> Iterator[Rig]:
     finally:
         rig.close()
         shutil.rmtree(place, ignore_errors=True)
+
+
+# On the real colima, a command of these files starts the stand-in limactl dozens of times.
+FILES_OF_THE_STANDIN = ("test_kubernetes", "test_config_file", "test_disk_and_delete", "test_processes", "test_guest")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the real colima's rows of some files to make test-long."""
+    long = pytest.mark.long("the real colima in five files; test_runtimes and seven more files run on it")
+    for item in items:
+        if item.path.parent == HERE and item.path.stem in FILES_OF_THE_STANDIN and COLIMA in item.name:
+            item.add_marker(long)
 
 
 @pytest.fixture(params=[STANDIN, COLIMA])

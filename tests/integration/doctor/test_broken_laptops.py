@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from tests.support.patient import Patient
+from tests.support.test_runs.tiers import chosen
 
-from .states import ON_THE_LAPTOP, State
+from .states import ON_THE_LAPTOP, USUAL, State
 from .treatment import treat
 
 
-@pytest.mark.parametrize("state", ON_THE_LAPTOP, ids=lambda state: state.name)
+@pytest.mark.parametrize(
+    "state",
+    chosen("playbooks run three times each; tests/unit/doctor finds each", ON_THE_LAPTOP, USUAL, attrgetter("name")),
+    ids=lambda state: state.name,
+)
 def test_a_broken_laptop_is_found_and_healed_by_the_printed_remedy(patient: Patient, state: State) -> None:
     treat(patient, state)
