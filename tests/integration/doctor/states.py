@@ -31,6 +31,7 @@ from .ways import (
     lose_address,
     lose_program,
     node,
+    old_vm,
     pods_in_docker,
     replace_program,
     rotate_tokens,
@@ -78,8 +79,7 @@ USUAL_IN_THE_VMS = {
 
 NOT_READY = [{"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}]
 LAPTOP = {"system": "Darwin", "arch": "aarch64", "cpus": 12, "memory_mib": 36864}
-KEPT = "_laptop.containers/kept/k8s-docker"
-NOTE = {"name": "k8s-docker", "profile": "k8s", "runtime": "docker", "state": "kept", "parts": {}, "inodes": {}}
+NOTE = {"name": "k8s-docker", "id": "old", "profile": "k8s", "runtime": "docker", "state": "kept", "parts": {}, "inodes": {}}
 FAILED_RUN = {"time": "2026-11-26T08:00:00Z", "task": "docker_context", "failed": True, "msg": "Could not do it: no."}
 FAILED = {"time": "2026-11-26T10:00:00Z", "result": "failed", "message": "AWS did not answer", "failures": 3, "login": ""}
 OLD_KUBECTL = b'#!/bin/sh\necho \'{"clientVersion": {"gitVersion": "v1.29.0"}}\'\n'
@@ -146,8 +146,8 @@ ON_THE_LAPTOP = [
               " $XDG_STATE_HOME/laptop.containers/runs/$(date -u +%Y%m%dT%H%M%SZ)-1-x.jsonl && sleep 1"), "docker_context"),
     State("a repair has put a directory aside", "leftovers.aside", "note",
           run("mkdir -p ~/.colima/_lima/_laptop.containers/aside/colima-k8s")),
-    State("the old VM of a move is kept", "leftovers.kept", "note",
-          run(f"cd ~/.colima/_lima && mkdir -p {KEPT} && echo '{json.dumps(NOTE)}' >{KEPT}/note.json"), "k8s-docker"),
+    State("the old VM of a move is kept", "leftovers.kept", "note", all_of(setting("colima_keep_deleted", 0), old_vm(NOTE)),
+          "k8s-docker"),
 ]  # fmt: skip
 
 IN_THE_VMS = [

@@ -77,10 +77,10 @@ def fleet() -> Iterator[Fleet]:
             **{name: laptop(labs["healthy"]) for name in healthy},
             **{name: laptop(labs[name]) for name in ILL},
             "on-holiday": {
+                **laptop(labs["healthy"]),
                 "ansible_connection": "ssh",
                 "ansible_host": "127.0.0.1",
                 "ansible_port": 9,
-                "workstation_environment": {},
             },
         }
         (inventory / "hosts.json").write_text(json.dumps({"laptops": {"hosts": hosts}}))

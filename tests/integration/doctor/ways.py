@@ -10,14 +10,18 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse
+from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import exchange_unix
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Row, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import manifest_of
 
 from rehearsal.processes.daemon import Daemon
 from rehearsal.services.certificates import Authority
@@ -172,6 +176,21 @@ def interrupted_recreation(patient: Patient) -> None:
     assert not problem
     patient.shell("colima delete --force k8s")
     (patient.colima / "_lima" / "_laptop.containers" / "colima-k8s.json").write_text(json.dumps(config))
+
+
+def old_vm(note: Mapping[str, Any]) -> Break:
+    """Let a move have kept the old VM, in which its user left an image."""
+
+    def happens(patient: Patient) -> None:
+        place = patient.colima / "_lima" / "_laptop.containers" / "kept" / note["name"]
+        place.mkdir(parents=True)
+        (place / "note.json").write_text(json.dumps(note))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_STATE_HOME", patient.inside["XDG_STATE_HOME"])
+            manifest = manifest_of(parse_name(note["profile"]), note["id"])
+            manifest.append(Row(Thing(Kind.IMAGE, "web:1"), Fate.LEFT))
+
+    return happens
 
 
 def damage_definition(patient: Patient) -> None:
