@@ -83,7 +83,9 @@ def _kept(laptop: Laptop) -> Iterator[Check]:
         if one.until:
             back = laptop.other_play("restore", "snapshot", f"snapshot_profile={one.profile}", f"snapshot_name={one.name}")
             free = laptop.other_play("reclaim", "reclaim", "reclaim_deleted=all")
-            yield KEPT.note(f"it was deleted, {takes}, and can be brought back until {one.lasts}; to free that now: {free}", back, one.name)
+            yield KEPT.note(
+                f"it was deleted, {takes}, and can be brought back until {one.lasts}; to free that now: {free}", back, one.name
+            )
         else:
             found = f"it is kept since profile '{one.profile}' has moved, and {takes}"
             yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={one.name}"), one.name)
