@@ -12,7 +12,7 @@ from typing import Any
 from .core.errors import CommandFailed, WorkstationError
 from .core.install import how_to_install, program_of
 from .core.plan import Plan, Step
-from .core.subject import Outcome, Subject
+from .core.subject import Result, Subject
 from .core.system.command import Cli, Output
 
 # No question, no upgrade of Homebrew itself in between, no advertisement of settings.
@@ -117,7 +117,7 @@ class Bundle(Subject[Homebrew, Missing]):
                 if isinstance(step, Install) and step.name not in left:
                     tell(str(step))
 
-    def public(self, outcome: Outcome[Homebrew, Missing]) -> dict[str, Any]:
+    def public(self, outcome: Result[Homebrew, Missing]) -> dict[str, Any]:
         """Return nothing more than every module does."""
         del outcome
         return {}

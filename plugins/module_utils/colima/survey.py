@@ -11,14 +11,14 @@ from typing import Any
 from ..core.errors import RefusedStep
 from ..core.plan import Plan, Step, merge
 from ..core.system.together import together
-from .client.kept import Kept
+from .client.kept import RetainedVm
 from .client.programs import Colima
 from .model.config import Host
-from .model.desired import Desired, Limits, Policy, Refusal
-from .observe.idle import busy
-from .observe.read import Snapshot, read
+from .model.desired import ChangePolicy, ProfileSpec, Refusal, TimeLimits
+from .observe.idle import why_busy
+from .observe.read import ColimaState, read
 from .plan.absent import with_last_traces
-from .plan.action import Do, Facts, Phase, ProfilePlan
+from .plan.action import ActionKind, Phase, ProfileFacts, ProfilePlan
 from .plan.profile import plan_profile
 from .plan.rules import check
 
@@ -31,47 +31,47 @@ _DROPPED = (
 
 
 @dataclass(frozen=True)
-class Request:
+class ProfilesSpec:
     """What one run is asked for."""
 
-    desired: tuple[Desired, ...]
-    policy: Policy
+    desired: tuple[ProfileSpec, ...]
+    policy: ChangePolicy
     host: Host
-    limits: Limits = field(default_factory=Limits)
+    limits: TimeLimits = field(default_factory=TimeLimits)
     check_mode: bool = False
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProfilesState:
     """What was found, and what VMs and colima said when asked. installed: whether colima is there.
 
     held: profiles whose changes wait. What a second look still finds to do there does not count as a failure.
     """
 
-    snapshot: Snapshot
-    facts: Facts = field(default_factory=Facts)
+    snapshot: ColimaState
+    facts: ProfileFacts = field(default_factory=ProfileFacts)
     installed: bool = True
     held: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Expire(Step):
+class RemoveExpired(Step):
     """Remove for good what was set aside in place of a deletion. name: of its directory."""
 
     name: str = field(kw_only=True)
 
 
 @dataclass(frozen=True)
-class Survey(Plan):
+class ProfilesPlan(Plan):
     """The plan for all profiles together, with the plan of each. expired: what was deleted long ago, and goes for good."""
 
     profiles: tuple[ProfilePlan, ...] = ()
-    expired: tuple[Expire, ...] = ()
+    expired: tuple[RemoveExpired, ...] = ()
 
     @property
     def stands_still(self) -> bool:
         """Whether a VM has to go on before anything can be asked in it."""
-        return any(plan.does(Do.CONTINUE) for plan in self.profiles)
+        return any(plan.does(ActionKind.CONTINUE) for plan in self.profiles)
 
     @property
     def has_work(self) -> bool:
@@ -79,7 +79,7 @@ class Survey(Plan):
         return any(plan.actions for plan in self.profiles)
 
 
-def plan_all(reading: Reading, request: Request) -> Survey:
+def plan_all(reading: ProfilesState, request: ProfilesSpec) -> ProfilesPlan:
     """Return all plans and what they mean together. Pure."""
     found = reading.snapshot.profiles
     plans = tuple(plan_profile(found[one.name.name], one, request.policy, request.host, reading.facts) for one in request.desired)
@@ -96,17 +96,17 @@ def plan_all(reading: Reading, request: Request) -> Survey:
     return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *dropped, *warnings], expired)
 
 
-def expire(kept: Kept) -> Expire:
+def expire(kept: RetainedVm) -> RemoveExpired:
     """Return the step that removes for good what was set aside in place of a deletion."""
-    return Expire("remove", f"what was deleted as '{kept.name}'", f"it was kept until {kept.lasts}", name=kept.name)
+    return RemoveExpired("remove", f"what was deleted as '{kept.name}'", f"it was kept until {kept.lasts}", name=kept.name)
 
 
 def _shown(
-    plans: tuple[ProfilePlan, ...], refusals: Sequence[Refusal], warnings: Sequence[str], expired: tuple[Expire, ...]
-) -> Survey:
+    plans: tuple[ProfilePlan, ...], refusals: Sequence[Refusal], warnings: Sequence[str], expired: tuple[RemoveExpired, ...]
+) -> ProfilesPlan:
     merged = merge(plan.public() for plan in plans)
     actions = (action for phase in Phase for plan in plans for action in plan.actions if action.phase is phase)
-    return Survey(
+    return ProfilesPlan(
         # In the order in which they run.
         steps=(*expired, *actions),
         before=merged.before,
@@ -119,14 +119,14 @@ def _shown(
     )
 
 
-def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Reading:
+def survey(colima: Colima, request: ProfilesSpec, facts: ProfileFacts | None = None) -> ProfilesState:
     """Read; ask VMs for more, and for colima's version, only if the plan depends on it.
 
     facts: what is known already; then nothing of that kind is asked.
     """
     traces = any(desired.state == "absent" for desired in request.desired)
     snapshot = read(colima, [desired.name for desired in request.desired], traces)
-    reading = Reading(snapshot, facts or Facts(), colima.installed)
+    reading = ProfilesState(snapshot, facts or ProfileFacts(), colima.installed)
     if not colima.installed:
         return reading
     plan = plan_all(reading, request)
@@ -139,10 +139,10 @@ def survey(colima: Colima, request: Request, facts: Facts | None = None) -> Read
     return replace(reading, facts=_asked(colima, plan, reading.facts))
 
 
-def _asked(colima: Colima, plan: Survey, known: Facts) -> Facts:
+def _asked(colima: Colima, plan: ProfilesPlan, known: ProfileFacts) -> ProfileFacts:
     """Return the facts with colima's version, and what runs in VMs that would have to stop."""
     asked = [one for one in plan.profiles if one.asks_idle]
-    questions: dict[str, Any] = {f"busy {one.desired.name}": partial(busy, colima, one.current) for one in asked}
+    questions: dict[str, Any] = {f"busy {one.desired.name}": partial(why_busy, colima, one.current) for one in asked}
     if plan.has_work:
         questions["version"] = colima.version
         if colima.lima.installed and not colima.paths.lima.exists():
@@ -153,8 +153,8 @@ def _asked(colima: Colima, plan: Survey, known: Facts) -> Facts:
     return replace(known, version=answers.get("version"), busy=held)
 
 
-def asked_again(colima: Colima, request: Request, facts: Facts, plan: ProfilePlan) -> ProfilePlan:
+def asked_again(colima: Colima, request: ProfilesSpec, facts: ProfileFacts, plan: ProfilePlan) -> ProfilePlan:
     """Return the plan for a profile that must be idle, as it is now."""
     name = str(plan.current.name)
-    known = replace(facts, busy={**facts.busy, name: busy(colima, plan.current)})
+    known = replace(facts, busy={**facts.busy, name: why_busy(colima, plan.current)})
     return plan_profile(plan.current, plan.desired, request.policy, request.host, known)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..colima_paths import resolve
 from ..core.errors import refused
 from ..core.plan import Plan
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from .carry_out.apply import Applier
 from .carry_out.progress import Progress
 from .carry_out.ready import (
@@ -26,14 +26,14 @@ from .carry_out.ready import (
     wait_for_others,
 )
 from .client import kept
-from .client.at_work import Alone
+from .client.at_work import RunLock
 from .client.programs import Colima
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
 from .observe.host import host_from
-from .plan.action import Do, Facts, ProfilePlan
+from .plan.action import ActionKind, ProfileFacts, ProfilePlan
 from .report import public_profile
 from .sizing import sized
-from .survey import Reading, Request, Survey, asked_again, plan_all, survey
+from .survey import ProfilesPlan, ProfilesSpec, ProfilesState, asked_again, plan_all, survey
 
 _NO_ADDRESS = (
     "Profile '{name}' has no address that the laptop can reach, although network.address is on: colima could not set up its "
@@ -42,7 +42,7 @@ _NO_ADDRESS = (
 _ONE = profile_options(name_required=False)
 
 
-class Profiles(Subject[Request, Reading]):
+class Profiles(Subject[ProfilesSpec, ProfilesState]):
     """The colima profiles of one user."""
 
     spec = {
@@ -90,7 +90,7 @@ class Profiles(Subject[Request, Reading]):
         self.progress = Progress()
         self.applied: list[ProfilePlan] | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         """Return what is asked for. Raises InputError."""
         given = params["host"] or {}
         profiles: Sequence[Mapping[str, Any]] = profiles_from(params)
@@ -99,10 +99,12 @@ class Profiles(Subject[Request, Reading]):
         host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
         if params["sizes"] == "share":
             profiles = sized(profiles, host, given.get("weight"))
-        self.request = Request(tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
+        self.request = ProfilesSpec(
+            tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode
+        )
         return self.request
 
-    def programs(self, desired: Request) -> tuple[str, ...]:
+    def programs(self, desired: ProfilesSpec) -> tuple[str, ...]:
         """Return what the settings say that starts will need; what only the laptop knows, the plan adds."""
         started = [one for one in desired.desired if one.state == "started"]
         runtimes = {one.stated.get("runtime") for one in started}
@@ -113,23 +115,23 @@ class Profiles(Subject[Request, Reading]):
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs out, and wait for what they left at work and for starts by other programs."""
         limits = self.request.limits
-        return self._guarded(Alone(self.colima.paths.own, limits.timeout, self._say, self._line))
+        return self._guarded(RunLock(self.colima.paths.own, limits.timeout, self._say, self._line))
 
     @contextlib.contextmanager
-    def _guarded(self, alone: Alone) -> Iterator[bool]:
+    def _guarded(self, alone: RunLock) -> Iterator[bool]:
         require_tools(self.colima, self.planned.profiles)
         self.colima.make_base()
         with alone as quiet:
             waited = wait_for_others(self.colima, self.planned.profiles, self.request.limits.timeout, self.progress.say)
             yield quiet and not waited
 
-    def read(self, desired: Request) -> Reading:
+    def read(self, desired: ProfilesSpec) -> ProfilesState:
         """Return what is there; after the actions, without the questions that only a plan needs."""
         colima = self.colima
         if self.applied is not None:
             names = [str(one.name) for one in desired.desired]
             held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
-            after = survey(colima, desired, Facts(busy=dict.fromkeys(names, "")))
+            after = survey(colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
             # What has expired meanwhile is left to the next run.
             left = tuple(one for one in after.snapshot.expired if one.name in {gone.name for gone in self.planned.expired})
             return replace(after, held=held, snapshot=replace(after.snapshot, expired=left))
@@ -145,14 +147,14 @@ class Profiles(Subject[Request, Reading]):
         self.facts = reading.facts
         return reading
 
-    def plan(self, desired: Request, current: Reading) -> Plan:
+    def plan(self, desired: ProfilesSpec, current: ProfilesState) -> Plan:
         """Return the plan for all profiles."""
         self.planned = plan_all(current, desired)
         return self.planned
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out all plans side by side as far as they can be."""
-        planned, request = cast(Survey, plan), self.request
+        planned, request = cast(ProfilesPlan, plan), self.request
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
         for one in planned.expired:
@@ -167,9 +169,9 @@ class Profiles(Subject[Request, Reading]):
                     raise refused(planned.refusals)
             self.applied = applier.run(planned.profiles, partial(asked_again, self.colima, request, self.facts))
 
-    def public(self, outcome: Outcome[Request, Reading]) -> dict[str, Any]:
+    def public(self, outcome: Result[ProfilesSpec, ProfilesState]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
-        request, planned = outcome.desired, cast(Survey, outcome.plan)
+        request, planned = outcome.desired, cast(ProfilesPlan, outcome.plan)
         carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
@@ -193,7 +195,7 @@ class Profiles(Subject[Request, Reading]):
         }
 
     def _restarted(self, plan: ProfilePlan) -> bool:
-        return any(one.does(Do.START) for one in self.applied or () if one.desired.name == plan.desired.name)
+        return any(one.does(ActionKind.START) for one in self.applied or () if one.desired.name == plan.desired.name)
 
     def _say(self, phase: str) -> None:
         for one in self.request.desired:

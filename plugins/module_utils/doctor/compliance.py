@@ -12,12 +12,12 @@ from ..policy.judge import Violation, violations, wrong_version
 from ..policy.rules import Rule, rule_of
 from ..toolchain.read import said
 from .laptop import Bounded, Laptop
-from .model import Check, Kind
+from .model import Check, CheckKind
 
-FILE = Kind("policy.file", "whether the policy of the team can be read")
-SETTINGS = Kind("policy.settings", "whether the settings keep the policy")
-LIVE = Kind("policy.profile", "whether a profile is in truth as the policy allows")
-TOOLS = Kind("policy.tool", "whether a program has a version that the policy allows")
+FILE = CheckKind("policy.file", "whether the policy of the team can be read")
+SETTINGS = CheckKind("policy.settings", "whether the settings keep the policy")
+LIVE = CheckKind("policy.profile", "whether a profile is in truth as the policy allows")
+TOOLS = CheckKind("policy.tool", "whether a program has a version that the policy allows")
 KINDS = (FILE, SETTINGS, LIVE, TOOLS)
 
 _PROFILES = "colima_profiles"

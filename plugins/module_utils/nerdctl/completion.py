@@ -22,7 +22,7 @@ MARK = "# Written by laptop.containers; remove the shell from the option complet
 
 
 @dataclass(frozen=True)
-class Completion:
+class CompletionState:
     """What was found for one shell: its file, and what nerdctl answered where it was asked (the text, or why there is none)."""
 
     path: Path
@@ -56,7 +56,7 @@ def completion_file(shell: str, home: Path, environment: Mapping[str, str]) -> P
     return home / ".zfunc/_nerdctl"
 
 
-def plan_completions(found: Mapping[str, Completion], shells: Sequence[str], profile: str) -> Plan:
+def plan_completions(found: Mapping[str, CompletionState], shells: Sequence[str], profile: str) -> Plan:
     """Return the steps by shell. Files of this collection go where their shell is not asked for."""
     steps: list[Step] = []
     pending: list[Pending] = []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .model import Item, Kind
+from .model import Item, ItemKind
 
 KUBERNETES = "k8s.io"
 _NOTHING = ("<none>:<none>", "<none>@<none>")
@@ -26,14 +26,14 @@ def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None])
     containers = answer.get("Containers") or ()
     for one in containers:
         name, found = str((one.get("Names") or ["?"])[0]).lstrip("/"), str(one["Id"])
-        yield Item(Kind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=stopped.get(found))
+        yield Item(ItemKind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=stopped.get(found))
     for one in answer.get("Images") or ():
         yield _docker_image(one, frozenset(str(box["Id"]) for box in containers if box.get("ImageID") == one["Id"]))
     yield from cache_items(answer.get("BuildCache") or ())
     for one in answer.get("Volumes") or ():
         users = frozenset(str(box["Id"]) for box in containers if one["Name"] in _mounted(box))
         size = max(int((one.get("UsageData") or {}).get("Size") or 0), 0)
-        yield Item(Kind.VOLUME, str(one["Name"]), str(one["Name"]), (str(one["Name"]),), size, users=users)
+        yield Item(ItemKind.VOLUME, str(one["Name"]), str(one["Name"]), (str(one["Name"]),), size, users=users)
 
 
 def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
@@ -44,7 +44,7 @@ def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
     found = str(one["Id"])
     short = found.removeprefix("sha256:")[:12]
     return Item(
-        Kind.IMAGE,
+        ItemKind.IMAGE,
         found,
         (tags or names or [short])[0],
         tuple(tags or names or [found]),
@@ -67,7 +67,7 @@ def nerdctl_items(
     for box in listed:
         found = str(box["ID"])
         since = stopped_at(known[found]) if found in known else None
-        yield Item(Kind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
+        yield Item(ItemKind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
     for one in images:
         name = str(one.get("Name") or "")
         users = frozenset(str(box["ID"]) for box in listed if box.get("Image") == name)
@@ -75,7 +75,7 @@ def nerdctl_items(
     for one in volumes:
         name = str(one["Name"])
         users = frozenset(found for found, box in known.items() if name in _mounted(box))
-        yield Item(Kind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(one.get("Size"))), space, users=users)
+        yield Item(ItemKind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(one.get("Size"))), space, users=users)
 
 
 def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozenset[str]) -> Item:
@@ -84,7 +84,7 @@ def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozens
     size = bytes_of(str(one.get("Size"))) + bytes_of(str(one.get("BlobSize")))
     short = str(one.get("ID") or "").removeprefix("sha256:")[:12]
     shown = short if dangling else name
-    return Item(Kind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
+    return Item(ItemKind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
 
 
 def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
@@ -97,7 +97,7 @@ def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[s
         if not (one.get("repoTags") or one.get("repoDigests") or one.get("pinned") or found in used):
             short = found.removeprefix("sha256:")[:12]
             size = int(one.get("size") or 0)
-            yield Item(Kind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
+            yield Item(ItemKind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
 
 
 def bytes_of(text: str) -> int:
@@ -125,7 +125,7 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
         # What an image shares with it stays with that image.
         size = 0 if one.get("shared") else int(one.get("size") or 0)
         name = str(one.get("description") or found)
-        yield Item(Kind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
+        yield Item(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
 
 
 def _mounted(container: Mapping[str, Any]) -> set[str]:

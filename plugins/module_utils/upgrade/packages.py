@@ -15,7 +15,7 @@ from ..core.errors import CommandFailed
 from ..core.install import formula_of
 from ..core.system.command import Cli, Output
 from ..toolchain.programs import version_of
-from .model import By, Newer
+from .model import NewerVersion, PackageManager
 
 # Homebrew asks the network, and may have to wait for another brew.
 _SECONDS = 300.0
@@ -52,7 +52,7 @@ class Homebrew:
         names = set(listed.stdout.split())
         return [program for program in programs if formula_of(program) in names]
 
-    def newer(self, programs: Sequence[str]) -> Iterator[Newer]:
+    def newer(self, programs: Sequence[str]) -> Iterator[NewerVersion]:
         """Yield those of its programs that it has a newer version of."""
         if not programs:
             return
@@ -66,7 +66,7 @@ class Homebrew:
                 # Earlier ones may be there, too.
                 installed = max(map(str, one["installed_versions"]), key=lambda version: version_of(version) or ())
                 candidate, pinned = str(one["current_version"]), bool(one.get("pinned"))
-                yield Newer(program, formula_of(program), By.HOMEBREW, installed, candidate, pinned)
+                yield NewerVersion(program, formula_of(program), PackageManager.HOMEBREW, installed, candidate, pinned)
 
     def upgrade(self, formulae: Sequence[str]) -> None:
         """Upgrade formulae, with what they need."""
@@ -100,7 +100,7 @@ class Apt:
         if done.rc != 0:
             raise _refused("ask apt for new versions", done, "Run 'sudo apt-get update', and repair what it names.")
 
-    def upgrade(self, newer: Sequence[Newer]) -> None:
+    def upgrade(self, newer: Sequence[NewerVersion]) -> None:
         """Upgrade to exactly these versions, as root. Removes no package, and keeps settings that were edited."""
         kept = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
         wanted = [f"{one.package}={one.candidate}" for one in newer]
@@ -119,7 +119,7 @@ class Apt:
         found = {program: self._package(path) for program, path in paths.items()}
         return {program: package for program, package in found.items() if package}
 
-    def newer(self, packages: Mapping[str, str]) -> Iterator[Newer]:
+    def newer(self, packages: Mapping[str, str]) -> Iterator[NewerVersion]:
         """Yield those programs, given with their packages, that apt has a newer version of."""
         held: set[str] | None = None
         for program, package in packages.items():
@@ -130,7 +130,7 @@ class Apt:
             if held is None:
                 held = set(self.mark.run("showhold", timeout=_APT_SECONDS).stdout.split())
             kept = self._kept(package, installed, answer)
-            yield Newer(program, package, By.APT, installed, candidate, package in held, kept)
+            yield NewerVersion(program, package, PackageManager.APT, installed, candidate, package in held, kept)
 
     def _kept(self, package: str, version: str, policy: str) -> str:
         """Return what a version can be installed from: a repository, by its name, or a file that apt has kept; or ''."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import K3s, Row, Store
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import DiskNote, K3sState, ListedProfile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
@@ -15,8 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     HALF,
     RUNNING,
     STOPPED,
-    Current,
     DataDisk,
+    ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import (
@@ -34,7 +34,7 @@ FIXED = ("arch", "vm_type", "runtime", "mount_type", "network.mode")
 class World:
     """One profile, and whether something of the user's was destroyed."""
 
-    current: Current
+    current: ProfileState
     host: Host
     has_data_disks: bool = True
     # A colima before 0.10.2 asks before it takes over the storage pool of incus, and takes the silence for a no.
@@ -43,9 +43,9 @@ class World:
     # The port that k3s was installed with in this VM; 0 if it was never installed.
     k3s_port: int = 0
 
-    def k3s(self) -> dict[str, K3s | None]:
+    def k3s(self) -> dict[str, K3sState | None]:
         """What a look into the VM tells: nothing while it is down."""
-        return {self.current.name.name: K3s(self.k3s_port)} if self.current.health in (RUNNING, HALF) else {}
+        return {self.current.name.name: K3sState(self.k3s_port)} if self.current.health in (RUNNING, HALF) else {}
 
     def apply(self, plan: ProfilePlan) -> None:
         """Run the actions in the order of the phases."""
@@ -135,7 +135,7 @@ class World:
 
     def store(self, action: Action) -> None:
         assert action.config is not None
-        self.change(store=Store(True, action.config["runtime"]))
+        self.change(store=DiskNote(True, action.config["runtime"]))
 
     def resize(self, action: Action) -> None:
         assert self.current.disk is not None
@@ -182,7 +182,7 @@ class World:
         if now.applied and now.configured:
             config.update({option: now.applied[option] for option in FIXED if now.applied[option]})
             config["network.address"] |= now.applied["network.address"]
-        store = now.store or Store(False, "")
+        store = now.store or DiskNote(False, "")
         disk = now.disk
         assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
@@ -200,7 +200,9 @@ class World:
             if now.applied and now.applied["disk"] < config["disk"]:
                 disk = replace(disk, size=max(disk.size, config["disk"] * GIB))
             disk = replace(disk, written=True)
-        row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
+        row = ListedProfile(
+            now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB
+        )
         hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
         kubernetes = has_kubernetes(config)
         if kubernetes:
@@ -219,7 +221,7 @@ class World:
             row=row,
             configured=config,
             applied={**config, "network.dns_hosts": hosts},
-            store=now.store if disk is None else store if unused and not store.formatted else Store(True, config["runtime"]),
+            store=now.store if disk is None else store if unused and not store.formatted else DiskNote(True, config["runtime"]),
             disk=disk,
             live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,

@@ -21,13 +21,13 @@ from ..client.machine import go_on
 from ..client.programs import Colima
 from ..model.answers import parse_store
 from ..model.config import Host
-from ..model.desired import Limits
+from ..model.desired import TimeLimits
 from ..model.settings import DATA_DISK_SINCE
 from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
 from ..observe.kube_entry import note_entry
-from ..plan.action import Action, Do, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
+from ..plan.action import Action, ActionKind, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from . import buildkit, clients
 from .progress import Progress
 from .start import run_staggered, start
@@ -39,7 +39,7 @@ class Applier:
 
     colima: Colima
     host: Host
-    limits: Limits
+    limits: TimeLimits
     progress: Progress
     order: list[Action] = field(default_factory=list)
     begun: list[Action] = field(default_factory=list)
@@ -108,14 +108,14 @@ class Applier:
 
             return work
 
-        stops = [action for plan in plans for action in plan.actions if action.kind is Do.STOP]
+        stops = [action for plan in plans for action in plan.actions if action.kind is ActionKind.STOP]
         for action in stops:
             self.progress.say(str(action.name), _doing(action))
         self.order += stops
         run_staggered([(action.name, False, job(action)) for action in stops])
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
-        starting = [plan for plan in plans if plan.does(Do.START)]
+        starting = [plan for plan in plans if plan.does(ActionKind.START)]
         for plan in starting:
             if plans_kubernetes(plan):
                 note_context(self.colima.paths, plan.current.name, self.colima.environment)
@@ -123,11 +123,11 @@ class Applier:
         for plan in sorted(starting, key=lambda plan: not plans_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         # They are reported in this order, whichever ends first.
-        self.order += [action for plan in starting for action in plan.actions if action.kind is Do.START]
+        self.order += [action for plan in starting for action in plan.actions if action.kind is ActionKind.START]
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
-        (action,) = (action for action in plan.actions if action.kind is Do.START)
+        (action,) = (action for action in plan.actions if action.kind is ActionKind.START)
 
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
             with self._recorded(action):
@@ -142,7 +142,7 @@ class Applier:
         return job
 
     def _finish(self, plan: ProfilePlan) -> None:
-        name, started = plan.current.name, plan.does(Do.START)
+        name, started = plan.current.name, plan.does(ActionKind.START)
         if started and plans_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
@@ -160,7 +160,7 @@ class Applier:
         """Let VMs that stand still go on: what else there is to do only shows then."""
         for plan in plans:
             for action in plan.actions:
-                if action.kind is Do.CONTINUE:
+                if action.kind is ActionKind.CONTINUE:
                     with self._recorded(action):
                         go_on(self.colima.paths.instance(action.name), str(action.name))
 
@@ -285,50 +285,50 @@ class Applier:
 
 def _only_stops(plan: ProfilePlan) -> bool:
     """Whether a gentle stop is all that will be done to a profile, or nothing at all."""
-    return all(action.kind is Do.STOP for action in plan.actions)
+    return all(action.kind is ActionKind.STOP for action in plan.actions)
 
 
 def _doing(action: Action) -> str:
     """Return an action in words, for the progress display."""
-    waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is Do.STOP else ""
+    waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is ActionKind.STOP else ""
     target = "" if action.target == f"profile '{action.name}'" else action.target
     return f"{action.verb.removesuffix(' of')} {target}".strip() + waits
 
 
 # A start has a function of its own: starts run side by side.
-_DO: dict[Do, Callable[[Applier, Action], None]] = {
-    Do.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
-    Do.SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
-    Do.STOP: Applier.stop,
-    Do.KILL: Applier.kill,
-    Do.JOURNAL: Applier.journal,
-    Do.DELETE: Applier.delete,
-    Do.DELETE_DATA: Applier.delete_data,
-    Do.DELETE_DISK: Applier.delete_disk,
-    Do.REMOVE_DOCKER_CONTEXT: lambda self, action: clients.remove_docker_context(self.colima, action.name),
-    Do.REMOVE_BUILDX_NOTES: lambda _, action: clients.remove_all(action.files),
-    Do.REMOVE_KUBE_ENTRY: lambda self, action: clients.remove_kube_entry(self.colima, action.name, bool(action.context)),
-    Do.REMOVE_KUBE_COPIES: lambda self, action: remove_backups(self.colima.environment, action.name),
-    Do.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
-    Do.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
-    Do.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
-    Do.ASIDE: Applier.aside,
-    Do.ASIDE_DISK: Applier.aside_disk,
-    Do.UNLOCK: lambda self, action: self.colima.unlock_disk(action.name),
-    Do.STORE: Applier.store,
-    Do.RESIZE: lambda self, action: self.colima.resize_disk(action.name, action.gib),
-    Do.WRITE: Applier.write,
-    Do.FRESH: Applier.fresh,
-    Do.SETTLE: Applier.settle,
-    Do.FORGET: Applier.forget,
-    Do.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
-    Do.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
-    Do.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
-    Do.KUBECONFIG: Applier.kubeconfig,
-    Do.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
-    Do.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
-    Do.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
-    Do.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),
-    Do.REMOVE_BUILDKIT: lambda self, action: buildkit.remove(self.colima.paths, action.name),
-    Do.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
+_DO: dict[ActionKind, Callable[[Applier, Action], None]] = {
+    ActionKind.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
+    ActionKind.SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
+    ActionKind.STOP: Applier.stop,
+    ActionKind.KILL: Applier.kill,
+    ActionKind.JOURNAL: Applier.journal,
+    ActionKind.DELETE: Applier.delete,
+    ActionKind.DELETE_DATA: Applier.delete_data,
+    ActionKind.DELETE_DISK: Applier.delete_disk,
+    ActionKind.REMOVE_DOCKER_CONTEXT: lambda self, action: clients.remove_docker_context(self.colima, action.name),
+    ActionKind.REMOVE_BUILDX_NOTES: lambda _, action: clients.remove_all(action.files),
+    ActionKind.REMOVE_KUBE_ENTRY: lambda self, action: clients.remove_kube_entry(self.colima, action.name, bool(action.context)),
+    ActionKind.REMOVE_KUBE_COPIES: lambda self, action: remove_backups(self.colima.environment, action.name),
+    ActionKind.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
+    ActionKind.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
+    ActionKind.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
+    ActionKind.ASIDE: Applier.aside,
+    ActionKind.ASIDE_DISK: Applier.aside_disk,
+    ActionKind.UNLOCK: lambda self, action: self.colima.unlock_disk(action.name),
+    ActionKind.STORE: Applier.store,
+    ActionKind.RESIZE: lambda self, action: self.colima.resize_disk(action.name, action.gib),
+    ActionKind.WRITE: Applier.write,
+    ActionKind.FRESH: Applier.fresh,
+    ActionKind.SETTLE: Applier.settle,
+    ActionKind.FORGET: Applier.forget,
+    ActionKind.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
+    ActionKind.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
+    ActionKind.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
+    ActionKind.KUBECONFIG: Applier.kubeconfig,
+    ActionKind.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
+    ActionKind.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
+    ActionKind.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
+    ActionKind.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),
+    ActionKind.REMOVE_BUILDKIT: lambda self, action: buildkit.remove(self.colima.paths, action.name),
+    ActionKind.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
 }

@@ -21,7 +21,7 @@ from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
 from ..client.failures import FORCE_STOP, UNLOCK, explained, hint_for, repair_for
 from ..client.programs import Colima
-from ..model.desired import Limits
+from ..model.desired import TimeLimits
 from .progress import Progress, is_past_race
 
 # (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.
@@ -31,7 +31,7 @@ Job = Callable[[Callable[[], None], Callable[[int], None]], None]
 def start(
     colima: Colima,
     name: Name,
-    limits: Limits,
+    limits: TimeLimits,
     progress: Progress,
     *,
     past_race: Callable[[], None],
@@ -72,7 +72,7 @@ def _said(error: CommandFailed) -> str:
     return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
 
 
-def _repair(colima: Colima, name: Name, repair: str, limits: Limits) -> None:
+def _repair(colima: Colima, name: Name, repair: str, limits: TimeLimits) -> None:
     try:
         if repair == UNLOCK:
             colima.unlock_disk(name)

@@ -19,10 +19,10 @@ from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
 from ...core.system.files import make_directory
 from ...core.system.processes import age_of, command_of, commands, environment_of
-from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_rows
+from ..model.answers import K3sState, ListedProfile, parse_disks, parse_k3s, parse_live, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk
-from .at_work import Start, log_of, noted, start_of
+from .at_work import RunningStart, log_of, noted, start_of
 from .failures import explained
 from .machine import process_of
 
@@ -71,7 +71,7 @@ class Colima:
 
     # -- reading
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ListedProfile]:
         """Return all profiles that Lima knows."""
         try:
             return parse_rows(self.cli.run("list", "--json", timeout=_READ_SECONDS).stdout)
@@ -138,7 +138,7 @@ class Colima:
         starts = {pid: start for pid, words in commands().items() if (start := start_of(words)) and start.id in wanted}
         return {wanted[start.id]: pid for pid, start in starts.items() if self.is_under_way(pid, start)}
 
-    def is_under_way(self, pid: int, start: Start) -> bool:
+    def is_under_way(self, pid: int, start: RunningStart) -> bool:
         """Whether a start is one of this Lima home, and not over yet."""
         theirs = environment_of(pid)
         if not theirs and not command_of(pid):
@@ -236,7 +236,7 @@ class Colima:
             return True
         return False
 
-    def k3s(self, name: Name) -> K3s | None:
+    def k3s(self, name: Name) -> K3sState | None:
         """Return what a VM says of the k3s in it; None when it does not tell."""
         try:
             return parse_k3s(self.in_guest(name, "cat", "/etc/colima/colima.json"))

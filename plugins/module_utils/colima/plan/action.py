@@ -12,12 +12,12 @@ from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
 from ...core.secrecy.looks import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
-from ..model.answers import K3s
+from ..model.answers import K3sState
 from ..model.config import Config, Host, has_kubernetes, own_hosts
-from ..model.desired import Desired, Policy, Refusal
+from ..model.desired import ChangePolicy, ProfileSpec, Refusal
 from ..model.settings import Version
 from ..model.shown import shown
-from ..model.state import RUNNING, STOPPED, Current
+from ..model.state import RUNNING, STOPPED, ProfileState
 
 
 class Phase(Enum):
@@ -29,7 +29,7 @@ class Phase(Enum):
     CLIENTS = "clients"
 
 
-class Do(Enum):
+class ActionKind(Enum):
     """What there is to do. Each kind has one function in carry_out, and a phase of its own."""
 
     CONTINUE = "continue"  # let a VM that stands still go on
@@ -70,38 +70,38 @@ class Do(Enum):
 
 
 _FILES = (
-    Do.ASIDE,
-    Do.ASIDE_DISK,
-    Do.UNLOCK,
-    Do.STORE,
-    Do.RESIZE,
-    Do.WRITE,
-    Do.FRESH,
-    Do.SETTLE,
-    Do.FORGET,
-    Do.NOTE_ENTRY,
-    Do.NOTE_IDLE,
-    Do.FORGET_IDLE,
-    Do.RESTORE_BUILDKIT,
-    Do.WRITE_BUILDKIT,
-    Do.REMOVE_BUILDKIT,
+    ActionKind.ASIDE,
+    ActionKind.ASIDE_DISK,
+    ActionKind.UNLOCK,
+    ActionKind.STORE,
+    ActionKind.RESIZE,
+    ActionKind.WRITE,
+    ActionKind.FRESH,
+    ActionKind.SETTLE,
+    ActionKind.FORGET,
+    ActionKind.NOTE_ENTRY,
+    ActionKind.NOTE_IDLE,
+    ActionKind.FORGET_IDLE,
+    ActionKind.RESTORE_BUILDKIT,
+    ActionKind.WRITE_BUILDKIT,
+    ActionKind.REMOVE_BUILDKIT,
 )
-_CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT, Do.SOCKET)
+_CLIENTS = (ActionKind.KUBECONFIG, ActionKind.CONTEXT, ActionKind.USE_CONTEXT, ActionKind.SOCKET)
 _PHASE_OF = {
-    **dict.fromkeys(Do, Phase.DOWN),
+    **dict.fromkeys(ActionKind, Phase.DOWN),
     **dict.fromkeys(_FILES, Phase.FILES),
-    Do.START: Phase.UP,
+    ActionKind.START: Phase.UP,
     **dict.fromkeys(_CLIENTS, Phase.CLIENTS),
 }
-DESTRUCTIVE = (Do.DELETE, Do.DELETE_DATA, Do.DELETE_DISK)
-_ENDS_VM = (Do.DELETE, Do.DELETE_DATA, Do.ASIDE)
+DESTRUCTIVE = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK)
+_ENDS_VM = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.ASIDE)
 
 
 @dataclass(frozen=True)
 class Action(Step):
     """One thing to do to one profile. Silent ones are bookkeeping, or part of a creation that is shown as one."""
 
-    kind: Do = field(kw_only=True)
+    kind: ActionKind = field(kw_only=True)
     name: Name = field(kw_only=True)
     # Before the deletion of a VM, in the phase of that.
     early: bool = field(default=False, kw_only=True)
@@ -122,26 +122,26 @@ class Action(Step):
         return Phase.DOWN if self.early else _PHASE_OF[self.kind]
 
 
-def act(kind: Do, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
+def act(kind: ActionKind, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
     """Return an action whose target is the profile unless another one is given."""
     return Action(verb, target or f"profile '{name}'", detail, kind=kind, name=name, **more)
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProfileFacts:
     """What costs a command of its own and is only asked when a plan depends on it. None: not asked."""
 
     version: Version | None = None
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
-    k3s: Mapping[str, K3s | None] = field(default_factory=dict)  # profile -> what its VM says of k3s; None: no answer
+    k3s: Mapping[str, K3sState | None] = field(default_factory=dict)  # profile -> what its VM says of k3s; None: no answer
 
 
 @dataclass(frozen=True)
 class ProfilePlan:
     """What will be done to one profile, what waits, and what forbids it."""
 
-    desired: Desired
-    current: Current
+    desired: ProfileSpec
+    current: ProfileState
     target: Config | None = None
     actions: tuple[Action, ...] = ()
     pending: tuple[Pending, ...] = ()
@@ -165,7 +165,7 @@ class ProfilePlan:
             refusals=(*self.refusals, *refusals),
         )
 
-    def does(self, *kinds: Do) -> bool:
+    def does(self, *kinds: ActionKind) -> bool:
         """Whether any of its actions is of one of these kinds."""
         return any(action.kind in kinds for action in self.actions)
 
@@ -187,15 +187,15 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     before: dict[str, Any] = {"state": current.health}
     if plan.desired.state == "absent":
         disk = current.disk_gib or 0
-        left = 0 if plan.does(Do.DELETE_DATA, Do.DELETE_DISK) else disk
+        left = 0 if plan.does(ActionKind.DELETE_DATA, ActionKind.DELETE_DISK) else disk
         return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
-    up = plan.does(Do.START) or (plan.will_be_up and current.health == RUNNING)
+    up = plan.does(ActionKind.START) or (plan.will_be_up and current.health == RUNNING)
     left_as = current.health if plan.pending else ("stopped" if current.exists else "defined")
     after: dict[str, Any] = {"state": "running" if up else left_as}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind is Do.WRITE), None)
+    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE), None)
     wanted = dict(written or (target if plan.actions and there else {}) or {})
     for config in (there, wanted):
         if "network.dns_hosts" in config:
@@ -208,26 +208,26 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
         elif there.get(option) != value:
             before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
     for action in plan.actions:
-        if action.kind in (Do.WRITE_BUILDKIT, Do.REMOVE_BUILDKIT):
+        if action.kind in (ActionKind.WRITE_BUILDKIT, ActionKind.REMOVE_BUILDKIT):
             before["buildkitd.toml"], after["buildkitd.toml"] = current.buildkit.own or "", action.text
     return before, after
 
 
-def forget_note(current: Current) -> Action:
+def forget_note(current: ProfileState) -> Action:
     """Return the action that removes a stale note of a new data disk."""
-    return act(Do.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
+    return act(ActionKind.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
 
 
-def delete_with_data(current: Current, why: str, policy: Policy, host: Host) -> list[Action]:
+def delete_with_data(current: ProfileState, why: str, policy: ChangePolicy, host: Host) -> list[Action]:
     """Return the actions that destroy a VM and its data disk: by setting both aside, where there is something on them."""
     if policy.keep_deleted and current.one_disk and not current.never_came_up:
         detail = "; ".join(filter(None, (why, grace(policy.keep_deleted, host.disk_free_mib << 20))))
         seconds = policy.keep_deleted * DAY_SECONDS
-        return [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", detail, seconds=seconds)]
-    actions = [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
+        return [act(ActionKind.DELETE_DATA, current.name, "delete the VM and all images and volumes of", detail, seconds=seconds)]
+    actions = [act(ActionKind.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
     if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.
-        actions.append(act(Do.DELETE_DISK, current.name, "delete the data disk of", "colima has no note of it"))
+        actions.append(act(ActionKind.DELETE_DISK, current.name, "delete the data disk of", "colima has no note of it"))
     return actions
 
 
@@ -249,6 +249,8 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made unneeded. A plan that was held back settles nothing."""
     some = bool(plan.actions)
     absent = some and plan.desired.state == "absent"
-    notes = ["journal"] if absent or plan.does(Do.START, Do.WRITE) else []
-    settled = plan.does(Do.START, Do.DELETE_DATA, Do.DELETE_DISK, Do.SETTLE) or (some and plan.current.noted_as_formatted)
+    notes = ["journal"] if absent or plan.does(ActionKind.START, ActionKind.WRITE) else []
+    settled = plan.does(ActionKind.START, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK, ActionKind.SETTLE) or (
+        some and plan.current.noted_as_formatted
+    )
     return [*notes, "fresh"] if settled else notes

@@ -14,27 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from ...colima.model.config import has_kubernetes
-from ...colima.model.state import RUNNING, Current
+from ...colima.model.state import RUNNING, ProfileState
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
 from ...core.install import install_command
 from ...core.system.home import home
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ...kube.answers import Unreachable
 from ...kube.kubeconfig import load, parts, path_from
 from ...toolchain.judge import findings
 from ...toolchain.programs import in_digits, version_of
-from ..cluster import Cluster
+from ..cluster import ClusterReader
 from ..laptop import ENDS, Bounded, Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 
-CONTEXT = Kind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
-CURRENT = Kind("kubernetes.current", "whether kubectl has a current context that exists")
-API = Kind("kubernetes.api", "whether the API server answers to the kubeconfig's credentials")
-CERTIFICATES = Kind("kubernetes.certificates", "how long the certificates of the API server and of the kubeconfig are valid")
-NODE = Kind("kubernetes.node", "whether the node is ready")
-RUNTIME = Kind("kubernetes.runtime", "whether the node runs pods on containerd itself, not through a shim to docker")
-PODS = Kind("kubernetes.pods", "whether a docker engine is free of the cluster's containers, which would fill `docker ps`")
-SKEW = Kind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
+CONTEXT = CheckKind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
+CURRENT = CheckKind("kubernetes.current", "whether kubectl has a current context that exists")
+API = CheckKind("kubernetes.api", "whether the API server answers to the kubeconfig's credentials")
+CERTIFICATES = CheckKind("kubernetes.certificates", "how long the certificates of the API server and of the kubeconfig are valid")
+NODE = CheckKind("kubernetes.node", "whether the node is ready")
+RUNTIME = CheckKind("kubernetes.runtime", "whether the node runs pods on containerd itself, not through a shim to docker")
+PODS = CheckKind("kubernetes.pods", "whether a docker engine is free of the cluster's containers, which would fill `docker ps`")
+SKEW = CheckKind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
 KINDS = (CONTEXT, CURRENT, API, CERTIFICATES, NODE, RUNTIME, PODS, SKEW)
 
 FEW_DAYS = 14
@@ -59,13 +59,13 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield from _pods(laptop, name, sockets[name])
 
 
-def _wants_kubernetes(laptop: Laptop, name: str, current: Current) -> bool:
+def _wants_kubernetes(laptop: Laptop, name: str, current: ProfileState) -> bool:
     desired = next(one for one in laptop.look("colima_profile").desired.desired if one.name.name == name)
     applied = current.applied is not None and has_kubernetes(current.applied)
     return desired.state != "absent" and bool(desired.stated.get("kubernetes.enabled", applied))
 
 
-def _current(current: Current) -> Check:
+def _current(current: ProfileState) -> Check:
     clients = current.clients
     if clients.kube_current_dangling:
         found = f"the current context '{clients.kube_current}' does not exist"
@@ -73,7 +73,7 @@ def _current(current: Current) -> Check:
     return CURRENT.ok(f"'{clients.kube_current}'" if clients.kube_current else "none is current")
 
 
-def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+def _cluster(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     context, converge = current.name.id, laptop.converge("colima")
     if current.health != RUNNING:
         return
@@ -134,7 +134,7 @@ def answers(version: str, context: str) -> Check:
     return API.ok(f"{version} answers", context)
 
 
-def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> Check:
+def _certificates(laptop: Laptop, cluster: ClusterReader, name: str, context: str) -> Check:
     now = datetime.now(UTC)
     left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
     if not left:
@@ -148,7 +148,7 @@ def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> 
     return CERTIFICATES.warning(f"{found}{ENDS}", again, context) if left[whose] < FEW_DAYS else CERTIFICATES.ok(found, context)
 
 
-def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
+def _nodes(cluster: ClusterReader, name: str, context: str) -> Iterator[Check]:
     try:
         nodes = cluster.nodes()
     except WorkstationError as error:
@@ -184,7 +184,7 @@ def _not_ready(node: Mapping[str, Any]) -> str:
 def _pods(laptop: Laptop, name: str, socket: str) -> Iterator[Check]:
     try:
         listed = laptop.get(socket, _PODS)
-    except Silent as silent:
+    except EngineSilent as silent:
         yield PODS.unknown(f"the engine did not answer to the question: {silent}", "", name)
         return
     count = len(listed) if isinstance(listed, list) else 0

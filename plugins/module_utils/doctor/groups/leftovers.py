@@ -20,18 +20,18 @@ from ...docker.client import context_hosts, docker_directory
 from ...docker.config.surroundings import desktop_is_installed
 from ...kube.kubeconfig import load, path_from
 from ..laptop import Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 from ..settings import MODULES
 
-DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
-PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
-DISK = Kind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
-KEPT = Kind("leftovers.kept", "whether a VM is kept after a move or a deletion, and what it takes")
-CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles that are gone")
-KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
-NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
-ASIDE = Kind("leftovers.aside", "whether repairs have put files aside")
-FAILURE = Kind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
+DESKTOP = CheckKind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
+PROFILE = CheckKind("leftovers.profile", "whether there are profiles that the settings do not have")
+DISK = CheckKind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
+KEPT = CheckKind("leftovers.kept", "whether a VM is kept after a move or a deletion, and what it takes")
+CONTEXT = CheckKind("leftovers.context", "whether docker contexts lead to profiles that are gone")
+KUBE = CheckKind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
+NOTES = CheckKind("leftovers.notes", "whether the collection's own notes can be read")
+ASIDE = CheckKind("leftovers.aside", "whether repairs have put files aside")
+FAILURE = CheckKind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
 KINDS = (DESKTOP, PROFILE, DISK, KEPT, CONTEXT, KUBE, NOTES, ASIDE, FAILURE)
 
 

@@ -9,20 +9,20 @@ from ...colima.model.config import Host, differences
 from ...colima.model.settings import BY_OPTION
 from ...colima.model.shown import counted, shown
 from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED
-from ...colima.plan.action import Do, ProfilePlan
+from ...colima.plan.action import ActionKind, ProfilePlan
 from ...core.errors import InputError
 from ..laptop import ENDS, Laptop
-from ..model import Check, Kind, Status
-from ..settings import Look
+from ..model import Check, CheckKind, Status
+from ..settings import SubjectReading
 
-SETTINGS = Kind("profiles.settings", "whether a run would accept the settings of the profiles")
-HEALTH = Kind("profiles.health", "whether the VM of a profile is there, and runs where it should")
-ENGINE = Kind("profiles.engine", "whether the container engine in a running VM answers")
-DRIFT = Kind("profiles.drift", "whether a profile has the settings that are asked for")
-PENDING = Kind("profiles.pending", "whether changes of a profile wait for a restart or a move")
-ADDRESS = Kind("profiles.address", "whether a profile that is to have a reachable address has one")
-INTERRUPTED = Kind("profiles.interrupted", "whether a run was ended while it made a profile again")
-ROOM = Kind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
+SETTINGS = CheckKind("profiles.settings", "whether a run would accept the settings of the profiles")
+HEALTH = CheckKind("profiles.health", "whether the VM of a profile is there, and runs where it should")
+ENGINE = CheckKind("profiles.engine", "whether the container engine in a running VM answers")
+DRIFT = CheckKind("profiles.drift", "whether a profile has the settings that are asked for")
+PENDING = CheckKind("profiles.pending", "whether changes of a profile wait for a restart or a move")
+ADDRESS = CheckKind("profiles.address", "whether a profile that is to have a reachable address has one")
+INTERRUPTED = CheckKind("profiles.interrupted", "whether a run was ended while it made a profile again")
+ROOM = CheckKind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
 KINDS = (SETTINGS, HEALTH, ENGINE, DRIFT, PENDING, ADDRESS, INTERRUPTED, ROOM)
 
 TAG = "colima"
@@ -131,11 +131,11 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
         return ""
     options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
     changed = [f"{one}: {shown(one, there[one])} -> {shown(one, target[one])}" for one in options]
-    others = [str(action) for action in plan.shown if action.kind not in (Do.START, Do.STOP, Do.WRITE)]
+    others = [str(action) for action in plan.shown if action.kind not in (ActionKind.START, ActionKind.STOP, ActionKind.WRITE)]
     return "; ".join([*changed, *others])
 
 
-def _together(look: Look) -> Iterator[Check]:
+def _together(look: SubjectReading) -> Iterator[Check]:
     own = {tuple(refusal) for plan in look.plan.profiles for refusal in plan.refusals}
     shared = [error for error in look.plan.refusals if (error.what, error.reason, error.remedy) not in own]
     for error in shared:
