@@ -45,7 +45,7 @@ from ..action.converge import CHECKED, SUBJECTS, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Reader
-from ..module_utils.core.system.turn import take_part
+from ..module_utils.core.system.pull_lock import take_part
 from ..module_utils.doctor.show.run import ENDS_RUN, Doctor
 from ..module_utils.progress.file import ProgressFile
 from ..module_utils.progress.fleet import LaptopOutcome, LaptopResult, fleet_lines
@@ -259,7 +259,9 @@ class CallbackModule(CallbackBase):
 
     def _show_summaries(self, names: Iterable[str], fleet: list[LaptopResult]) -> None:
         quiet = {
-            one.name for one in fleet if one.outcome in (LaptopOutcome.UNCHANGED, LaptopOutcome.LEFT_ALONE, LaptopOutcome.AWAY)
+            result.name
+            for result in fleet
+            if result.outcome in (LaptopOutcome.UNCHANGED, LaptopOutcome.LEFT_ALONE, LaptopOutcome.AWAY)
         }
         for name in sorted({*names} - quiet):
             self._display.banner(f"WORKSTATION {name}")
@@ -272,7 +274,7 @@ class CallbackModule(CallbackBase):
                 self._show(Block(title, lines, Tone.FAILURE if outcome is LaptopOutcome.FAILED else Tone.PLAIN))
 
     def _not_reached(self, name: str, summary: Summary) -> list[str]:
-        """Return the roles that a failure kept from their turn."""
+        """Return the roles that a failure kept from their pull_lock."""
         if summary.failure is None:
             return []
         left = [(play, task) for play, task in self.tasks if role_of(task) not in summary.reached]

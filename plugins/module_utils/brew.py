@@ -102,7 +102,7 @@ class Bundle(Subject[Homebrew, Missing]):
         steps = tuple(Install("install" if kind != "tap" else "add", f"{kind} '{name}'", name=name) for kind, name in current)
         return Plan(steps, {"missing": [name for _kind, name in current]}, {"missing": []})
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Install everything with one command; after a failure tell what of it was installed."""
         left: set[str] = set()
         try:
@@ -115,7 +115,7 @@ class Bundle(Subject[Homebrew, Missing]):
         finally:
             for step in plan.steps:
                 if isinstance(step, Install) and step.name not in left:
-                    tell(str(step))
+                    report(str(step))
 
     def public(self, outcome: Result[Homebrew, Missing]) -> dict[str, Any]:
         """Return nothing more than every module does."""

@@ -28,9 +28,9 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     works: the options of the tasks that the run reaches, by module. Without colima_profile among them nothing is known.
     """
     profiles = works.get("colima_profile", {}).get("profiles")
-    if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
+    if not isinstance(profiles, list | tuple) or not all(isinstance(profile, Mapping) for profile in profiles):
         return
-    known = {short_name(str(one["name"])) for one in profiles if one.get("name")} - {""}
+    known = {short_name(str(profile["name"])) for profile in profiles if profile.get("name")} - {""}
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
         if short and short not in known and not _directory(works, environment, short).is_dir():
@@ -44,8 +44,8 @@ def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[
     works: as for unknown_profiles. A profile that they do not have is looked up on the laptop.
     """
     listed = works.get("colima_profile", {}).get("profiles")
-    entries = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
-    stated = {short_name(one.get("name")): one.get("runtime") for one in entries}
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list | tuple) else []
+    stated = {short_name(entry.get("name")): entry.get("runtime") for entry in entries}
     fit = [name for name, runtime in stated.items() if name and runtime == "containerd"]
     for value, where, what in _users_of_nerdctl(works):
         short = short_name(value)
@@ -84,11 +84,13 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
         return
     entries = _entries(works, "docker_context", "contexts")
     # What runs on containerd has no docker context.
-    profiles = [one for one in _entries(works, "colima_profile", "profiles") if (one.get("runtime") or "docker") == "docker"]
+    profiles = [
+        entry for entry in _entries(works, "colima_profile", "profiles") if (entry.get("runtime") or "docker") == "docker"
+    ]
     known = {
         "default",
-        *(str(one.get("name")) for one in entries),
-        *(f"colima-{short_name(one.get('name'))}" for one in profiles),
+        *(str(entry.get("name")) for entry in entries),
+        *(f"colima-{short_name(profile.get('name'))}" for profile in profiles),
     }
     directory = docker_directory(environment, home())
     for value, where in _docker_contexts(works):
@@ -102,7 +104,7 @@ def unknown_aws_profiles(works: Mapping[str, Mapping[str, Any]], environment: Ma
 
     works: as for unknown_profiles. Without colima_profile among them, the task that has to ask AWS says it soon enough itself.
     """
-    registries = [one for one in _entries(works, "ecr_pull_secret", "registries") if one.get("profile")]
+    registries = [entry for entry in _entries(works, "ecr_pull_secret", "registries") if entry.get("profile")]
     if "colima_profile" not in works or not registries:
         return
     try:

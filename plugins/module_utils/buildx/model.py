@@ -198,7 +198,7 @@ def known_platform(text: str) -> str:
     elif variant and not re.fullmatch(_VARIANTS.get(arch, ".*"), variant):
         reason = f"{arch} has no variant '{variant}'"
     if reason:
-        near = suggestion(found, [f"{one}/{other}" for one in _SYSTEMS for other in _ARCHITECTURES])
+        near = suggestion(found, [f"{system}/{other}" for system in _SYSTEMS for other in _ARCHITECTURES])
         raise InputError(f"use platform '{text}'", reason, near.strip() or "Write it as for instance linux/arm64.")
     return found
 

@@ -104,7 +104,7 @@ def _problems(current: ProfileState) -> list[str]:
     claimed = applied.get("disk")
     no_kubernetes = running and bool(applied) and has_kubernetes(applied) and not current.live.get("kubernetes")
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
-    said = (
+    texts = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),
         (bool(current.contradiction), current.contradiction),
         (bool(current.dead_engine), current.dead_engine),
@@ -116,4 +116,4 @@ def _problems(current: ProfileState) -> list[str]:
         (current.lacks_address, "it has no reachable address, although network.address is on"),
         (no_kubernetes, "Kubernetes is not running in it"),
     )
-    return [text for applies, text in said if applies]
+    return [text for applies, text in texts if applies]

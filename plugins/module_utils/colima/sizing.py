@@ -97,11 +97,13 @@ def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | Non
     restarts, because another one is stopped for an hour.
     """
     laptop = Capacity(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
-    staying = [one for one in profiles if one.get("state") != "absent"]
-    size_of = sizes(laptop, [_wish(one) for one in staying])
+    staying = [profile for profile in profiles if profile.get("state") != "absent"]
+    size_of = sizes(laptop, [_wish(profile) for profile in staying])
     return [
-        one if one.get("state") == "absent" else {**one, "cpu": size_of[one["name"]].cpu, "memory": size_of[one["name"]].memory}
-        for one in profiles
+        profile
+        if profile.get("state") == "absent"
+        else {**profile, "cpu": size_of[profile["name"]].cpu, "memory": size_of[profile["name"]].memory}
+        for profile in profiles
     ]
 
 

@@ -82,7 +82,9 @@ class ProfilesPlan(Plan):
 def plan_all(reading: ProfilesState, request: ProfilesSpec) -> ProfilesPlan:
     """Return all plans and what they mean together. Pure."""
     found = reading.snapshot.profiles
-    plans = tuple(plan_profile(found[one.name.name], one, request.policy, request.host, reading.facts) for one in request.desired)
+    plans = tuple(
+        plan_profile(found[spec.name.name], spec, request.policy, request.host, reading.facts) for spec in request.desired
+    )
     refusals = [refusal for plan in plans for refusal in plan.refusals]
     shared, warnings = check(plans, reading.snapshot.others, request.host)
     if plans and all(plan.desired.state == "absent" for plan in plans) and not reading.snapshot.others:
@@ -130,26 +132,28 @@ def survey(colima: Colima, request: ProfilesSpec, facts: ProfileFacts | None = N
     if not colima.installed:
         return reading
     plan = plan_all(reading, request)
-    doubtful = {str(one.desired.name): partial(colima.k3s, one.current.name) for one in plan.profiles if one.asks_k3s}
+    doubtful = {
+        str(profile.desired.name): partial(colima.k3s, profile.current.name) for profile in plan.profiles if profile.asks_k3s
+    }
     if doubtful:
         reading = replace(reading, facts=replace(reading.facts, k3s=together(doubtful)))
         plan = plan_all(reading, request)
-    if facts is not None or plan.refusals or (not plan.has_work and not any(one.asks_idle for one in plan.profiles)):
+    if facts is not None or plan.refusals or (not plan.has_work and not any(profile.asks_idle for profile in plan.profiles)):
         return reading
     return replace(reading, facts=_asked(colima, plan, reading.facts))
 
 
 def _asked(colima: Colima, plan: ProfilesPlan, known: ProfileFacts) -> ProfileFacts:
     """Return the facts with colima's version, and what runs in VMs that would have to stop."""
-    asked = [one for one in plan.profiles if one.asks_idle]
-    questions: dict[str, Any] = {f"busy {one.desired.name}": partial(why_busy, colima, one.current) for one in asked}
+    asked = [profile for profile in plan.profiles if profile.asks_idle]
+    questions: dict[str, Any] = {f"busy {waiting.desired.name}": partial(why_busy, colima, waiting.current) for waiting in asked}
     if plan.has_work:
         questions["version"] = colima.version
         if colima.lima.installed and not colima.paths.lima.exists():
             # Nothing was asked of Lima yet.
             questions["user"] = colima.check_user
     answers = together(questions)
-    held = {str(one.desired.name): answers[f"busy {one.desired.name}"] for one in asked}
+    held = {str(waiting.desired.name): answers[f"busy {waiting.desired.name}"] for waiting in asked}
     return replace(known, version=answers.get("version"), busy=held)
 
 

@@ -26,8 +26,8 @@ from .carry_out.ready import (
     wait_for_others,
 )
 from .client import kept
-from .client.at_work import RunLock
 from .client.programs import Colima
+from .client.run_lock import RunLock
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
 from .observe.host import host_from
 from .plan.action import ActionKind, ProfileFacts, ProfilePlan
@@ -95,7 +95,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         given = params["host"] or {}
         profiles: Sequence[Mapping[str, Any]] = profiles_from(params)
         self.colima = Colima(resolve(os.environ, given.get("system") or os.uname().sysname))
-        chip = any(one.get("nested_virtualization") for one in profiles)
+        chip = any(profile.get("nested_virtualization") for profile in profiles)
         host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
         if params["sizes"] == "share":
             profiles = sized(profiles, host, given.get("weight"))
@@ -106,9 +106,9 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
 
     def programs(self, desired: ProfilesSpec) -> tuple[str, ...]:
         """Return what the settings say that starts will need; what only the laptop knows, the plan adds."""
-        started = [one for one in desired.desired if one.state == "started"]
-        runtimes = {one.stated.get("runtime") for one in started}
-        kubernetes = any(one.stated.get("kubernetes.enabled") for one in started)
+        started = [spec for spec in desired.desired if spec.state == "started"]
+        runtimes = {spec.stated.get("runtime") for spec in started}
+        kubernetes = any(spec.stated.get("kubernetes.enabled") for spec in started)
         parts = ((bool(started), "colima"), ("docker" in runtimes, "docker"), (kubernetes, "kubectl"))
         return tuple(program for needed, program in parts if needed)
 
@@ -129,14 +129,14 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         """Return what is there; after the actions, without the questions that only a plan needs."""
         colima = self.colima
         if self.applied is not None:
-            names = [str(one.name) for one in desired.desired]
+            names = [str(spec.name) for spec in desired.desired]
             held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
             after = survey(colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
             # What has expired meanwhile is left to the next run.
-            left = tuple(one for one in after.snapshot.expired if one.name in {gone.name for gone in self.planned.expired})
+            left = tuple(vm for vm in after.snapshot.expired if vm.name in {gone.name for gone in self.planned.expired})
             return replace(after, held=held, snapshot=replace(after.snapshot, expired=left))
-        for one in desired.desired:
-            colima.paths.check_socket_length(one.name, desired.host.system)
+        for spec in desired.desired:
+            colima.paths.check_socket_length(spec.name, desired.host.system)
         reading = survey(colima, desired)
         planned = plan_all(reading, desired)
         refuse_blind_plans(colima, planned.profiles)
@@ -152,15 +152,15 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         self.planned = plan_all(current, desired)
         return self.planned
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out all plans side by side as far as they can be."""
         planned, request = cast(ProfilesPlan, plan), self.request
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
-        for one in planned.expired:
-            kept.remove(self.colima.paths, one.name)
-            tell(str(one))
-        with applier.telling(tell):
+        for step in planned.expired:
+            kept.remove(self.colima.paths, step.name)
+            report(str(step))
+        with applier.reporting(report):
             if planned.stands_still:
                 applier.continue_all(planned.profiles)
                 reading = survey(self.colima, request)
@@ -172,39 +172,39 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
     def public(self, outcome: Result[ProfilesSpec, ProfilesState]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
         request, planned = outcome.desired, cast(ProfilesPlan, outcome.plan)
-        carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
+        carried = {str(profile.desired.name): profile.pending for profile in self.applied or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
         # Without a start nothing has changed since the last warning, and asking a VM takes a second.
-        provider = provider_notes(self.colima, [one for one in after if self._restarted(one)])
-        lacking = [str(one.current.name) for one in after if one.current.lacks_address]
+        provider = provider_notes(self.colima, [profile for profile in after if self._restarted(profile)])
+        lacking = [str(profile.current.name) for profile in after if profile.current.lacks_address]
         return {
             "pending": [item.public() for items in carried.values() for item in items],
             "profiles": [
                 public_profile(
                     self.colima.paths,
-                    one.current,
+                    profile.current,
                     request.host,
-                    pending=carried[str(one.desired.name)],
-                    target=one.target,
-                    state=one.desired.state,
+                    pending=carried[str(profile.desired.name)],
+                    target=profile.target,
+                    state=profile.desired.state,
                 )
-                for one in after
+                for profile in after
             ],
             "warnings": [*notes, *provider, *(_NO_ADDRESS.format(name=name) for name in lacking)],
         }
 
     def _restarted(self, plan: ProfilePlan) -> bool:
-        return any(one.does(ActionKind.START) for one in self.applied or () if one.desired.name == plan.desired.name)
+        return any(profile.does(ActionKind.START) for profile in self.applied or () if profile.desired.name == plan.desired.name)
 
     def _say(self, phase: str) -> None:
-        for one in self.request.desired:
-            self.progress.say(str(one.name), phase)
+        for spec in self.request.desired:
+            self.progress.say(str(spec.name), phase)
 
     def _line(self, instance: str, line: str) -> None:
-        for one in self.request.desired:
-            if one.name.id == instance:
-                self.progress.line(str(one.name), line)
+        for spec in self.request.desired:
+            if spec.name.id == instance:
+                self.progress.line(str(spec.name), line)
 
 
 SUBJECT = Profiles

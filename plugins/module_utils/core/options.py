@@ -48,7 +48,7 @@ class _Check:
         self.hidden, self.names = hidden, names
 
     def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str) -> Iterator[Problem]:
-        known = {name: one for option, one in spec.items() for name in (option, *one.get("aliases", ()))}
+        known = {name: option_spec for option, option_spec in spec.items() for name in (option, *option_spec.get("aliases", ()))}
         for option, value in options.items():
             name = option if where else self.names.get(option, option)
             if option not in known:
@@ -100,7 +100,7 @@ class _Check:
                 remedy = f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
             yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
         elif isinstance(value, str) and elements["type"] == "str" and re.search(r",\s|\s,", value):
-            entries = ", ".join(one.strip() for one in value.split(","))
+            entries = ", ".join(entry.strip() for entry in value.split(","))
             yield f"Could not use '{value}' as '{option}'{where}: it is a text, not a list. Write it as [{entries}].", value
         elif isinstance(value, list | tuple | str):
             # A text is a list with commas, for Ansible.

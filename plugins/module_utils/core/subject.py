@@ -91,7 +91,7 @@ class Subject(Generic[Spec, State]):
         return contextlib.nullcontext(True)
 
     def carry_out(self, plan: Plan, emit: Callable[[str], None]) -> None:
-        """Carry out a plan, telling each finished step. For subjects whose steps run side by side, to be replaced."""
+        """Carry out a plan, reporting each finished step. A subject whose steps run side by side overrides this."""
         for step in plan.steps:
             self.apply(step)
             if not step.silent:
@@ -152,8 +152,8 @@ def _defect(work: str, error: Exception, done: list[str], planned: list[str]) ->
     where = [
         f"{frame.filename.rpartition('module_utils/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
     ]
-    said = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
-    reason = f"{type(error).__name__}{f' ({said})' if said else ''} in {where[-1]}"
+    message = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
+    reason = f"{type(error).__name__}{f' ({message})' if message else ''} in {where[-1]}"
     found = Defect(
         work, reason, "This is a mistake of laptop.containers: report it, with the file of 'make support'.", trace=where
     )

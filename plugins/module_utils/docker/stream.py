@@ -65,18 +65,18 @@ class EngineApi:
     def object(
         self, target: str, *needed: str, method: str = "GET", body: object = None, seconds: float | None = None
     ) -> dict[str, Any]:
-        """Return the object that is the answer. needed: keys that it must have. Raises Refused, and Silent for anything else."""
+        """Return the object that is the answer. needed: keys that it must have. Raises EngineRefused or EngineSilent."""
         return _object(self.ask(method, target, body, seconds=seconds), needed)
 
     def objects(self, target: str, *needed: str, under: str = "") -> list[dict[str, Any]]:
         """Return the list of objects that is the answer. needed: keys that each must have. under: the key that has the list.
 
-        Raises Refused, and Silent for anything else: no answer and no list are not an empty list.
+        Raises EngineRefused, and EngineSilent for anything else: no answer and no list are not an empty list.
         """
         found = self.object(target, under)[under] if under else self.ask("GET", target)
         if not isinstance(found, list):
             raise EngineSilent(_NO_ENGINE)
-        return [_object(one, needed) for one in found]
+        return [_object(item, needed) for item in found]
 
     def download(self, target: str, *, first: float | None = None) -> Exchange:
         """Return an exchange from which the answer is read. first: seconds until its first byte."""

@@ -41,7 +41,7 @@ def run(files: Mapping[tuple[str, str], Examine], laptop: Any, seconds: float) -
     """Run the files' examinations side by side, each in a thread of its own."""
     found: dict[tuple[str, str], list[Check]] = {key: [] for key in files}
     threads = {
-        key: threading.Thread(target=_collect, args=(key, one, laptop, found[key]), daemon=True) for key, one in files.items()
+        key: threading.Thread(target=_collect, args=(key, group, laptop, found[key]), daemon=True) for key, group in files.items()
     }
     deadline = time.monotonic() + seconds
     for thread in threads.values():

@@ -59,8 +59,8 @@ def ask(colima: Any, name: Name) -> GuestReport:
     output = colima.cli.run("ssh", "--profile", name.name, "--", "sh", "-c", script_for(name), check=False)
     middle = (began + time.time()) / 2
     if "== authorities" not in output.stdout:
-        said = output.stderr.strip().rpartition("\n")[2] or "it said nothing"
-        raise CommandFailed(f"ask the VM of profile '{name}'", said, f"Look at 'colima ssh --profile {name}'.")
+        message = output.stderr.strip().rpartition("\n")[2] or "it printed nothing"
+        raise CommandFailed(f"ask the VM of profile '{name}'", message, f"Look at 'colima ssh --profile {name}'.")
     return told_from(output.stdout, middle)
 
 

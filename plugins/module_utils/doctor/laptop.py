@@ -106,7 +106,7 @@ class Laptop:
 
     def converge(self, tag: str, *variables: str) -> str:
         """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
-        return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
+        return " ".join([self._play, "--tags", tag, *(f"-e {variable}" for variable in variables)])
 
     def other_play(self, playbook: str, tag: str, *variables: str) -> str:
         """Return the command that runs a part of another playbook of this project."""
@@ -175,11 +175,11 @@ class Laptop:
         found: Mapping[str, ProfileState] = {}
         return self.look("colima_profile").current.snapshot.profiles if self.has("colima_profile") else found
 
-    def told(self, name: Name) -> GuestReport | None:
+    def guest(self, name: Name) -> GuestReport | None:
         """Return what a VM tells of itself; None where it does not run. Raises CommandFailed."""
         from .guest import ask
 
-        return self.once(("told", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
+        return self.once(("guest", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
 
     @property
     def system(self) -> str:
@@ -196,7 +196,7 @@ class Laptop:
         """Return the docker sockets of the profiles that run docker, by profile, without asking colima. Raises InputError."""
         listed = self.settings.get("colima_profile", {}).get("profiles") or ()
         refuse_wrong("colima_profile", subject_of("colima_profile"), {"profiles": listed})
-        names = [parse_name(str(one["name"])) for one in listed if one.get("runtime", "docker") == "docker"]
+        names = [parse_name(str(profile["name"])) for profile in listed if profile.get("runtime", "docker") == "docker"]
         return {name.name: self.colima.paths.socket(name, "docker").removeprefix("unix://") for name in names}
 
     def engines(self) -> Mapping[str, dict[str, Any] | EngineSilent]:
@@ -276,7 +276,7 @@ def closed(error: OSError) -> Cancelled:
     file, trouble = str(error.filename or ""), file_trouble("look at the laptop", error)
     failure = Cancelled(trouble.what, trouble.reason, trouble.remedy)
     if error.errno in (errno.EACCES, errno.EPERM) and file:
-        place = next((one for one in (Path(file), *Path(file).parents) if not os.access(one, os.R_OK)), Path(file))
+        place = next((path for path in (Path(file), *Path(file).parents) if not os.access(path, os.R_OK)), Path(file))
         failure.remedy = f"chmod u+rwX {shlex.quote(str(place))}"
     return failure
 

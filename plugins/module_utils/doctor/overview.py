@@ -33,7 +33,7 @@ def _row(laptop: Laptop, current: ProfileState) -> dict[str, Any]:
         "uptime_seconds": None,
         "address": row.address if running and row else "",
     }
-    guest = laptop.known(("told", current.name)) if running else None
+    guest = laptop.known(("guest", current.name)) if running else None
     if guest is not None:
         usage = guest.disks.get(f"/mnt/lima-{current.name.id}") or guest.disks.get("/")
         shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)

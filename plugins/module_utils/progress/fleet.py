@@ -32,11 +32,11 @@ class LaptopResult:
 
 def fleet_lines(laptops: Sequence[LaptopResult]) -> Iterator[tuple[LaptopOutcome | None, str, list[str]]]:
     """Yield outcome, title and lines of each block: first the count, last what a person has to look at."""
-    counts = {outcome: [one for one in laptops if one.outcome is outcome] for outcome in LaptopOutcome}
-    said = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
-    yield None, in_number(len(laptops), "laptop"), [said]
+    counts = {outcome: [laptop for laptop in laptops if laptop.outcome is outcome] for outcome in LaptopOutcome}
+    totals = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
+    yield None, in_number(len(laptops), "laptop"), [totals]
     if counts[LaptopOutcome.LEFT_ALONE]:
-        yield LaptopOutcome.LEFT_ALONE, "left alone", [", ".join(one.name for one in counts[LaptopOutcome.LEFT_ALONE])]
+        yield LaptopOutcome.LEFT_ALONE, "left alone", [", ".join(count.name for count in counts[LaptopOutcome.LEFT_ALONE])]
     for outcome in (LaptopOutcome.AWAY, LaptopOutcome.FAILED):
         if counts[outcome]:
-            yield outcome, outcome.value, [f"{one.name}: {one.reason}" for one in counts[outcome]]
+            yield outcome, outcome.value, [f"{count.name}: {count.reason}" for count in counts[outcome]]

@@ -151,7 +151,11 @@ def hints_of(answer: Mapping[str, Any]) -> list[str]:
         # A bundle: what is in it is for its owner to know before it goes anywhere.
         hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
         hints.append(f"look through it, then attach it: {answer['path']}")
-    hints += [f"back to {one['name']} {one['from']}: {one['back']}" for one in answer.get("upgraded") or [] if one["back"]]
+    hints += [
+        f"back to {program['name']} {program['from']}: {program['back']}"
+        for program in answer.get("upgraded") or []
+        if program["back"]
+    ]
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
     return [*hints, *_secrets(answer.get("secrets") or [])]

@@ -47,7 +47,9 @@ class DockerDisk:
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/system/df", _SECONDS, _LONGEST)
         if status != 200 or not isinstance(answer, dict):
             raise EngineSilent(f"it does not tell what it keeps ({_message(answer, status)})")
-        asked = [str(one["Id"]) for one in answer.get("Containers") or () if wish.containers_age and may_go(one)]
+        asked = [
+            str(container["Id"]) for container in answer.get("Containers") or () if wish.containers_age and may_go(container)
+        ]
         stopped = {container: self._stopped_at(container) for container in asked}
         notes, cache = list[str](), list[Item]()
         for builder in builders(answer):

@@ -41,11 +41,11 @@ def plan_all(
         known = f"There are: {', '.join(others)}.{suggestion(name, others)}"
         return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "there is no such profile", known),))
     plan = merge(plan_profile(found, wish, now) for found in seen)
-    gone = tuple(expire(one) for one, _size in deleted if wish.deleted or one.until <= now)
+    gone = tuple(expire(vm) for vm, _size in deleted if wish.deleted or vm.until <= now)
     stays = (
-        f"What was deleted as '{one.name}' takes {size_in_words(size)} until {one.lasts}. O(deleted=all) frees it now."
-        for one, size in deleted
-        if not wish.deleted and one.until > now
+        f"What was deleted as '{vm.name}' takes {size_in_words(size)} until {vm.lasts}. O(deleted=all) frees it now."
+        for vm, size in deleted
+        if not wish.deleted and vm.until > now
     )
     unknown = _unknown_volumes([found for found in seen if found.state in EXISTS], wish)
     return replace(plan, steps=(*gone, *plan.steps), warnings=(*plan.warnings, *stays, *unknown))
@@ -115,9 +115,9 @@ def _cache(items: Sequence[Item], wish: ReclaimPolicy, now: float) -> list[Item]
         return []
     old = {item.id: item for item in items if item.since is not None and now - item.since >= age}
     known = {item.id for item in items}
-    while kept := [one for one, item in old.items() if not (item.children & known) <= set(old)]:
-        for one in kept:
-            del old[one]
+    while kept := [key for key, item in old.items() if not (item.children & known) <= set(old)]:
+        for key in kept:
+            del old[key]
     return list(old.values())
 
 
@@ -166,4 +166,6 @@ def _shown(items: Iterable[Item]) -> dict[str, object]:
     """Return how much there is of each kind, for a diff."""
     listed = list(items)
     counts = {kind: [item for item in listed if item.kind is kind] for kind in ItemKind}
-    return {f"{_NOUNS[kind][1]}": f"{len(some)}, {size_in_words(sum(one.size for one in some))}" for kind, some in counts.items()}
+    return {
+        f"{_NOUNS[kind][1]}": f"{len(some)}, {size_in_words(sum(item.size for item in some))}" for kind, some in counts.items()
+    }

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from ..colima.client import kept
-from ..colima.client.at_work import RunLock
 from ..colima.client.kept import RetainedVm
 from ..colima.client.programs import Colima
+from ..colima.client.run_lock import RunLock
 from ..colima.model.state import ProfileState
 from ..colima.observe.builds import at_work
 from ..colima.observe.read import known_profiles, read
@@ -108,7 +108,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
         others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
         paths = self.colima.paths
-        deleted = tuple((one, kept.room_of(paths, one)) for one in kept.deleted(paths))
+        deleted = tuple((vm, kept.room_of(paths, vm)) for vm in kept.deleted(paths))
         self.now = self.now or time.time()
         return ReclaimState(tuple(found.values()), self.now, tuple(others), deleted)
 
@@ -147,17 +147,17 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
         self.planned = {found.name: found for found in current.profiles}
         return plan_all(current.profiles, desired.wish, current.now, current.others, current.deleted)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        """Carry out the plan, and tell what the laptop gets back."""
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
+        """Carry out the plan, and report what the laptop gets back."""
         self.before, self.removed = self.planned, frozenset(item.id for item in _items(plan.steps))
         for step in plan.steps:
             self.apply(step)
             if isinstance(step, TrimDisk):
                 freed = self.before[step.name].on_laptop - on_laptop(self.colima.paths, step.name)
                 if freed >= _LEAST_BYTES:
-                    tell(f"give {size_in_words(freed)} of profile '{step.name}' back to the laptop")
+                    report(f"give {size_in_words(freed)} of profile '{step.name}' back to the laptop")
             else:
-                tell(str(step))
+                report(str(step))
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""

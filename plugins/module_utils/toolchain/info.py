@@ -36,21 +36,21 @@ class Toolchain(Reader[str, list[VersionFinding]]):
         """Return an empty plan, with warnings or refusals."""
         if desired == REFUSE:
             return Plan(refusals=tuple(refusals(current)))
-        broken = [one for one in current if one.state == VersionStatus.BREAKS] if desired == WARN else []
-        return Plan(warnings=tuple(f"{one.sentence} {one.remedy}" for one in broken))
+        broken = [finding for finding in current if finding.state == VersionStatus.BREAKS] if desired == WARN else []
+        return Plan(warnings=tuple(f"{finding.sentence} {finding.remedy}" for finding in broken))
 
     def public(self, outcome: Result[str, list[VersionFinding]]) -> dict[str, Any]:
         """Return all of them."""
         return {
             "programs": [
                 {
-                    "name": one.tool,
-                    "version": in_digits(one.version),
-                    "state": str(one.state),
-                    "sentence": one.sentence,
-                    "remedy": one.remedy,
+                    "name": finding.tool,
+                    "version": in_digits(finding.version),
+                    "state": str(finding.state),
+                    "sentence": finding.sentence,
+                    "remedy": finding.remedy,
                 }
-                for one in outcome.after
+                for finding in outcome.after
             ]
         }
 

@@ -54,15 +54,19 @@ def findings(versions: Mapping[str, Version]) -> list[VersionFinding]:
 def refusals(found: Iterable[VersionFinding]) -> list[RefusedStep]:
     """Return a failure for each version that breaks."""
     return [
-        RefusedStep(f"accept {one.tool} {in_digits(one.version)}", f"it {one.fault.says} ({one.fault.source})", one.remedy)
-        for one in found
-        if one.fault is not None
+        RefusedStep(
+            f"accept {finding.tool} {in_digits(finding.version)}",
+            f"it {finding.fault.says} ({finding.fault.source})",
+            finding.remedy,
+        )
+        for finding in found
+        if finding.fault is not None
     ]
 
 
 def crossed(tool: str, before: Version, after: Version) -> Iterator[UpgradeImpact]:
     """Yield what an upgrade of a tool means for VMs that are there."""
-    return (one for one in CROSSINGS if one.tool == tool and before < one.at <= after)
+    return (impact for impact in CROSSINGS if impact.tool == tool and before < impact.at <= after)
 
 
 def remedy_for(fault: BrokenVersions, search: str | None = None) -> str:

@@ -59,7 +59,7 @@ class Homebrew:
         done = self.cli.run("outdated", "--json=v2", "--formula", check=False, timeout=_SECONDS)
         if done.rc != 0:
             raise failed("ask Homebrew for what is outdated", done, "Run 'brew outdated', and repair what it names.")
-        outdated = {one["name"].rpartition("/")[2]: one for one in _formulae(done.stdout)}
+        outdated = {formula["name"].rpartition("/")[2]: formula for formula in _formulae(done.stdout)}
         for program in programs:
             one = outdated.get(formula_of(program))
             if one is not None:
@@ -103,10 +103,12 @@ class Apt:
     def upgrade(self, newer: Sequence[NewerVersion]) -> None:
         """Upgrade to exactly these versions, as root. Removes no package, and keeps settings that were edited."""
         kept = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
-        wanted = [f"{one.package}={one.candidate}" for one in newer]
+        wanted = [f"{update.package}={update.candidate}" for update in newer]
         done = self._as_root("install", "--only-upgrade", "--no-remove", "--yes", *kept, *wanted)
         if done.rc != 0:
-            raise _refused(f"upgrade {' and '.join(one.package for one in newer)}", done, "Repair what it names, then run again.")
+            raise _refused(
+                f"upgrade {' and '.join(update.package for update in newer)}", done, "Repair what it names, then run again."
+            )
 
     def _as_root(self, *words: str) -> Output:
         words = ("-o", f"DPkg::Lock::Timeout={_SECONDS:g}", *words)
@@ -124,7 +126,9 @@ class Apt:
         held: set[str] | None = None
         for program, package in packages.items():
             answer = self.apt.run("policy", package, timeout=_APT_SECONDS).stdout
-            installed, candidate = (found[1] if (found := one.search(answer)) else _NONE for one in (_INSTALLED, _CANDIDATE))
+            installed, candidate = (
+                found[1] if (found := pattern.search(answer)) else _NONE for pattern in (_INSTALLED, _CANDIDATE)
+            )
             if _NONE in (installed, candidate) or installed == candidate:
                 continue
             if held is None:
@@ -136,8 +140,8 @@ class Apt:
         """Return what a version can be installed from: a repository, by its name, or a file that apt has kept; or ''."""
         if _offered(policy, version):
             return f"{package}={version}"
-        said = self.config.run("shell", "PLACE", "Dir::Cache::archives/d", timeout=_APT_SECONDS).stdout
-        place = Path(said.strip().removeprefix("PLACE='").removesuffix("'"))
+        output = self.config.run("shell", "PLACE", "Dir::Cache::archives/d", timeout=_APT_SECONDS).stdout
+        place = Path(output.strip().removeprefix("PLACE='").removesuffix("'"))
         return next((str(file) for file in place.glob(f"{package}_{version.replace(':', '%3a')}_*.deb")), "")
 
     def _package(self, path: Path) -> str:

@@ -24,20 +24,20 @@ from .model import (
 
 def plan_upgrade(wish: UpgradeSpec, found: UpgradeState) -> Plan:
     """Return the steps: VMs stop only where something under them is upgraded, and start again after it."""
-    pending = {one.program: why for one in found.newer if (why := _held_back(one, wish, found))}
-    now = [one for one in found.newer if one.program not in pending]
-    stopped = found.running if UNDER_VMS & {one.program for one in now} else ()
+    pending = {update.program: why for update in found.newer if (why := _held_back(update, wish, found))}
+    now = [update for update in found.newer if update.program not in pending]
+    stopped = found.running if UNDER_VMS & {update.program for update in now} else ()
     steps: list[Step] = [
         *(StopProfile("stop", f"profile '{profile}'", "everything in it stays", profile=profile) for profile in stopped),
-        *(UpgradeProgram("upgrade", f"'{one.program}'", one.change, newer=one) for one in now),
+        *(UpgradeProgram("upgrade", f"'{update.program}'", update.change, newer=update) for update in now),
         *(StartProfile("start", f"profile '{profile}'", profile=profile) for profile in stopped),
     ]
     return Plan(
         tuple(steps),
-        {one.program: one.installed for one in now},
-        {one.program: one.candidate for one in now},
+        {update.program: update.installed for update in now},
+        {update.program: update.candidate for update in now},
         pending=tuple(pending.values()),
-        warnings=tuple(text for one in now for text in _warnings(one)),
+        warnings=tuple(text for update in now for text in _warnings(update)),
     )
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..colima.carry_out.progress import Progress
 from ..colima.carry_out.start import Job, run_staggered, start
-from ..colima.client.at_work import RunLock
 from ..colima.client.programs import Colima
+from ..colima.client.run_lock import RunLock
 from ..colima.model.desired import TimeLimits
 from ..colima_paths import Name, parse_name, resolve
 from ..core.errors import CommandFailed, Interrupted, NotVerified, WorkstationError
@@ -53,8 +53,10 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self._refreshed = check_mode
         self._others: tuple[tuple[NewerVersion, ...], dict[str, str], bool] | None = None
-        rules = tuple(rule_of(one) for one in (params["policy"] or {}).get("rules", ()))
-        return UpgradeSpec(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"], rules, params["become"])
+        rules = tuple(rule_of(rule) for rule in (params["policy"] or {}).get("rules", ()))
+        return UpgradeSpec(
+            tuple(program for program in PROGRAMS if program in params["programs"]), params["stop"], rules, params["become"]
+        )
 
     def read(self, desired: UpgradeSpec) -> UpgradeState:
         """Return what is newer, and which VMs run. A check takes Homebrew's and apt's word for it; a run has them look first."""
@@ -87,7 +89,7 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         there = self.colima.installed and self.colima.paths.lima.is_dir()
         return RunLock(self.colima.paths.own, _WAIT_SECONDS) if there else contextlib.nullcontext(True)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Stop, upgrade, start. A failure starts again what was stopped, and says so."""
         upgrades = [step for step in plan.steps if isinstance(step, UpgradeProgram)]
         stops = [step for step in plan.steps if isinstance(step, StopProfile)]
@@ -96,8 +98,8 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
             for stop in stops:
                 stopped.append(stop.profile)
                 self._stop(parse_name(stop.profile))
-                tell(str(stop))
-            self._upgrade(upgrades, tell)
+                report(str(stop))
+            self._upgrade(upgrades, report)
         except WorkstationError as error:
             raise self._started_again(error, stopped) from error
         except KeyboardInterrupt:
@@ -116,10 +118,10 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
             remedy = f"{error.remedy}{way}"
             raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
         for start_ in starts:
-            tell(str(start_))
+            report(str(start_))
 
-    def _upgrade(self, steps: Sequence[UpgradeProgram], tell: Callable[[str], None]) -> None:
-        """Upgrade all of each origin with one command, because they need each other; after a failure tell what of it was done."""
+    def _upgrade(self, steps: Sequence[UpgradeProgram], report: Callable[[str], None]) -> None:
+        """Upgrade all of each origin with one command, because they need each other; after a failure report what was done."""
         for by in PackageManager:
             wanted = {step.newer: step for step in steps if step.newer is not None and step.newer.by is by}
             left: set[str] = set()
@@ -127,26 +129,26 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
                 if wanted:
                     self._bring(by, list(wanted))
             except (WorkstationError, KeyboardInterrupt):
-                left = {one.program for one in wanted}
+                left = {update.program for update in wanted}
                 with contextlib.suppress(WorkstationError):
-                    left = {one.program for one in self._still(by, list(wanted))}
+                    left = {update.program for update in self._still(by, list(wanted))}
                 raise
             finally:
-                for one, step in wanted.items():
-                    if one.program not in left:
-                        tell(str(step))
+                for update, step in wanted.items():
+                    if update.program not in left:
+                        report(str(step))
 
     def _bring(self, by: PackageManager, newer: Sequence[NewerVersion]) -> None:
         if by is PackageManager.HOMEBREW:
-            self.homebrew.upgrade([one.package for one in newer])
+            self.homebrew.upgrade([update.package for update in newer])
         else:
             self._others = None
             self.apt.upgrade(newer)
 
     def _still(self, by: PackageManager, newer: Sequence[NewerVersion]) -> Iterator[NewerVersion]:
         if by is PackageManager.HOMEBREW:
-            return self.homebrew.newer([one.program for one in newer])
-        return self.apt.newer({one.program: one.package for one in newer})
+            return self.homebrew.newer([update.program for update in newer])
+        return self.apt.newer({update.program: update.package for update in newer})
 
     def _started_again(self, error: WorkstationError, stopped: Sequence[str]) -> WorkstationError:
         """Return the failure, with what became of the VMs that had been stopped for it."""
@@ -186,7 +188,10 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         """Return what was upgraded with the way back, and the programs of unknown origin."""
         upgraded = [step.newer for step in outcome.plan.steps if isinstance(step, UpgradeProgram) and step.newer is not None]
         return {
-            "upgraded": [{"name": one.program, "from": one.installed, "to": one.candidate, "back": one.back} for one in upgraded],
+            "upgraded": [
+                {"name": update.program, "from": update.installed, "to": update.candidate, "back": update.back}
+                for update in upgraded
+            ],
             "by_hand": dict(outcome.before.others),
         }
 

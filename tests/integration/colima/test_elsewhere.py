@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes

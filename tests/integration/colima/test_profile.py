@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import RunLock
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunLock
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from

@@ -150,7 +150,8 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
     asked = (desired.state == "absent" and policy.delete_data) or policy.on_fixed_change == "recreate_with_data_loss"
     assert not world.lost or (named and asked)
     interrupted = any(
-        action.kind in (ActionKind.STOP, ActionKind.KILL, ActionKind.DELETE, ActionKind.DELETE_DATA) for action in plan.actions
+        action.kind in (ActionKind.STOP, ActionKind.FORCE_STOP, ActionKind.DELETE, ActionKind.DELETE_DATA)
+        for action in plan.actions
     )
     if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
         assert policy.restart != "never"

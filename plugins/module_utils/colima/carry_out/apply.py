@@ -47,18 +47,18 @@ class Applier:
     further: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Tell what was done, in the order of the plans, also when it ends in a failure."""
+    def reporting(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Report what was done, in the order of the plans, also when it ends in a failure."""
         try:
             yield
         finally:
             for action in sorted((action for action in self.done if not action.silent), key=self.order.index):
-                tell(str(action))
+                report(str(action))
             for text in self.further:
-                tell(text)
+                report(text)
             for action in self.begun:
                 if action not in self.done and not action.silent:
-                    tell(f"{action}: not finished")
+                    report(f"{action}: not finished")
 
     @contextlib.contextmanager
     def _recorded(self, action: Action) -> Iterator[None]:
@@ -93,9 +93,9 @@ class Applier:
         for action in plan.actions:
             if action.phase is phase:
                 if not action.silent:
-                    self.progress.say(str(plan.desired.name), _doing(action))
+                    self.progress.say(str(plan.desired.name), _in_progress(action))
                 with self._recorded(action):
-                    _DO[action.kind](self, action)
+                    _METHODS[action.kind](self, action)
 
     def _stop_all(self, plans: Sequence[ProfilePlan]) -> None:
         """Stop the VMs side by side: each takes as long as its guest needs to shut down."""
@@ -110,7 +110,7 @@ class Applier:
 
         stops = [action for plan in plans for action in plan.actions if action.kind is ActionKind.STOP]
         for action in stops:
-            self.progress.say(str(action.name), _doing(action))
+            self.progress.say(str(action.name), _in_progress(action))
         self.order += stops
         run_staggered([(action.name, False, job(action)) for action in stops])
 
@@ -174,9 +174,9 @@ class Applier:
         except (CommandFailed, TimedOut):
             stuck = True
         if stuck:
-            self.kill(action)
+            self.force_stop(action)
 
-    def kill(self, action: Action) -> None:
+    def force_stop(self, action: Action) -> None:
         """End whatever is left of a VM."""
         self.colima.stop(action.name, self.limits.stop, force=True)
         status = self._status(action.name)
@@ -230,12 +230,12 @@ class Applier:
         if (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self.colima.delete_disk(action.name)
 
-    def aside(self, action: Action) -> None:
+    def set_vm_aside(self, action: Action) -> None:
         """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
         target = self._set_aside(self.colima.paths.instance(action.name))
         self.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
-    def aside_disk(self, action: Action) -> None:
+    def set_disk_aside(self, action: Action) -> None:
         """Move the directory of a data disk that was never made out of the way of a new one."""
         if not (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self._set_aside(self.colima.paths.data_disk(action.name))
@@ -246,29 +246,29 @@ class Applier:
         directory.rename(target)
         return target
 
-    def store(self, action: Action) -> None:
+    def restore_disk_note(self, action: Action) -> None:
         """Restore colima's note of a data disk."""
         note = {"disk_formatted": True, "disk_runtime": (action.config or {})["runtime"], "ramalama_provisioned": False}
         write_atomically(self.colima.paths.store(action.name), json.dumps(note))
 
-    def journal(self, action: Action) -> None:
+    def save_settings(self, action: Action) -> None:
         """Keep the settings where a deletion does not reach them."""
         write_atomically(self.colima.paths.journal(action.name), json.dumps(action.config))
 
-    def fresh(self, action: Action) -> None:
+    def note_new_disk(self, action: Action) -> None:
         """Note that a first start is about to make the data disk."""
         write_atomically(self.colima.paths.fresh(action.name), "")
 
-    def settle(self, action: Action) -> None:
+    def forget_new_disk(self, action: Action) -> None:
         """Forget that note."""
         self.colima.paths.fresh(action.name).unlink(missing_ok=True)
 
-    def forget(self, action: Action) -> None:
+    def forget_saved_settings(self, action: Action) -> None:
         """Forget the settings that were kept."""
         self.colima.paths.journal(action.name).unlink(missing_ok=True)
         self.colima.paths.saved_buildkit(action.name).unlink(missing_ok=True)
 
-    def write(self, action: Action) -> None:
+    def write_settings(self, action: Action) -> None:
         """Write the complete colima.yaml."""
         text = render(action.config or {}, self.host)
         read_back, problem = parse(text)
@@ -278,7 +278,7 @@ class Applier:
         # Users keep it among their dotfiles, with a link here; colima writes through one, too.
         write_atomically(self.colima.paths.configured(action.name).resolve(), text)
 
-    def kubeconfig(self, action: Action) -> None:
+    def repair_kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
         clients.repair_kubeconfig(self.colima, action.name, make_current=action.activate)
 
@@ -288,7 +288,7 @@ def _only_stops(plan: ProfilePlan) -> bool:
     return all(action.kind is ActionKind.STOP for action in plan.actions)
 
 
-def _doing(action: Action) -> str:
+def _in_progress(action: Action) -> str:
     """Return an action in words, for the progress display."""
     waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is ActionKind.STOP else ""
     target = "" if action.target == f"profile '{action.name}'" else action.target
@@ -296,12 +296,12 @@ def _doing(action: Action) -> str:
 
 
 # A start has a function of its own: starts run side by side.
-_DO: dict[ActionKind, Callable[[Applier, Action], None]] = {
+_METHODS: dict[ActionKind, Callable[[Applier, Action], None]] = {
     ActionKind.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
-    ActionKind.SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
+    ActionKind.RESTORE_SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
     ActionKind.STOP: Applier.stop,
-    ActionKind.KILL: Applier.kill,
-    ActionKind.JOURNAL: Applier.journal,
+    ActionKind.FORCE_STOP: Applier.force_stop,
+    ActionKind.SAVE_SETTINGS: Applier.save_settings,
     ActionKind.DELETE: Applier.delete,
     ActionKind.DELETE_DATA: Applier.delete_data,
     ActionKind.DELETE_DISK: Applier.delete_disk,
@@ -312,20 +312,20 @@ _DO: dict[ActionKind, Callable[[Applier, Action], None]] = {
     ActionKind.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
     ActionKind.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
     ActionKind.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
-    ActionKind.ASIDE: Applier.aside,
-    ActionKind.ASIDE_DISK: Applier.aside_disk,
-    ActionKind.UNLOCK: lambda self, action: self.colima.unlock_disk(action.name),
-    ActionKind.STORE: Applier.store,
-    ActionKind.RESIZE: lambda self, action: self.colima.resize_disk(action.name, action.gib),
-    ActionKind.WRITE: Applier.write,
-    ActionKind.FRESH: Applier.fresh,
-    ActionKind.SETTLE: Applier.settle,
-    ActionKind.FORGET: Applier.forget,
+    ActionKind.SET_VM_ASIDE: Applier.set_vm_aside,
+    ActionKind.SET_DISK_ASIDE: Applier.set_disk_aside,
+    ActionKind.UNLOCK_DISK: lambda self, action: self.colima.unlock_disk(action.name),
+    ActionKind.RESTORE_DISK_NOTE: Applier.restore_disk_note,
+    ActionKind.ENLARGE_DISK: lambda self, action: self.colima.resize_disk(action.name, action.gib),
+    ActionKind.WRITE_SETTINGS: Applier.write_settings,
+    ActionKind.NOTE_NEW_DISK: Applier.note_new_disk,
+    ActionKind.FORGET_NEW_DISK: Applier.forget_new_disk,
+    ActionKind.FORGET_SAVED_SETTINGS: Applier.forget_saved_settings,
     ActionKind.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
     ActionKind.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
     ActionKind.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
-    ActionKind.KUBECONFIG: Applier.kubeconfig,
-    ActionKind.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
+    ActionKind.REPAIR_KUBECONFIG: Applier.repair_kubeconfig,
+    ActionKind.CORRECT_CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
     ActionKind.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
     ActionKind.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
     ActionKind.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),

@@ -56,7 +56,7 @@ def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
 def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
     """Raise before the first step when settings could not be written: people keep them as links into places of other tools."""
     for plan in plans:
-        if plan.does(ActionKind.WRITE):
+        if plan.does(ActionKind.WRITE_SETTINGS):
             file = colima.paths.configured(plan.current.name).resolve()
             directory = next(place for place in file.parents if place.is_dir())
             if not os.access(directory, os.W_OK | os.X_OK):

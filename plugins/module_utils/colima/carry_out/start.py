@@ -56,7 +56,7 @@ def start(
             progress.say(str(name), "timed out", done=True)
             raise _timed_out(colima, name, error) from error
         except CommandFailed as error:
-            repair = repair_for(_said(error), colima.host_agent_tail(name, since=began))
+            repair = repair_for(_printed_by(error), colima.host_agent_tail(name, since=began))
             if repair == FORCE_STOP and _status(colima, name) == "Running":
                 # Another program may have started it at the same moment.
                 repair = ""
@@ -68,7 +68,7 @@ def start(
             _repair(colima, name, repair, limits)
 
 
-def _said(error: CommandFailed) -> str:
+def _printed_by(error: CommandFailed) -> str:
     return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
 
 
@@ -92,7 +92,9 @@ def _status(colima: Colima, name: Name) -> str:
 
 def _failed(colima: Colima, name: Name, error: CommandFailed) -> CommandFailed:
     log = colima.host_agent_tail(name)
-    return CommandFailed(error.what, error.reason, f"{hint_for(_said(error), name, log)}.", **{**error.context, "ha_log": log})
+    return CommandFailed(
+        error.what, error.reason, f"{hint_for(_printed_by(error), name, log)}.", **{**error.context, "ha_log": log}
+    )
 
 
 def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:

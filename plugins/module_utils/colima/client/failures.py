@@ -59,15 +59,15 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
         return ToolMissing("limactl", **context)
     if not what:
         return error
-    said = [message for message in (last_message(stderr), _reason(stdout)) if message]
-    return type(error)(what, "; ".join(dict.fromkeys(said)) or error.reason or error.message, **context)
+    messages = [message for message in (last_message(stderr), _reason(stdout)) if message]
+    return type(error)(what, "; ".join(dict.fromkeys(messages)) or error.reason or error.message, **context)
 
 
 def last_message(text: str) -> str:
     """Return the last fatal (else the last) message of logfmt lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     fatal = [line for line in lines if "level=fatal" in line]
-    return next((said.rstrip(".") for said in map(message_of, reversed(fatal or lines)) if said), "")
+    return next((messages.rstrip(".") for messages in map(message_of, reversed(fatal or lines)) if messages), "")
 
 
 def _reason(stdout: str) -> str:

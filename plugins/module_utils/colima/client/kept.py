@@ -88,17 +88,17 @@ def mark(instance: Path) -> str:
 
 def read(paths: Paths, profile: Name) -> tuple[RetainedVm, ...]:
     """Return the VMs of a profile that a move keeps."""
-    return tuple(one for one in everything(paths) if one.profile == profile.name and not one.until)
+    return tuple(vm for vm in everything(paths) if vm.profile == profile.name and not vm.until)
 
 
 def deleted(paths: Paths, profile: Name | None = None) -> tuple[RetainedVm, ...]:
     """Return what was given up and can still come back: of one profile, or of all."""
-    return tuple(one for one in everything(paths) if one.until and (profile is None or one.profile == profile.name))
+    return tuple(vm for vm in everything(paths) if vm.until and (profile is None or vm.profile == profile.name))
 
 
 def everything(paths: Paths) -> tuple[RetainedVm, ...]:
     """Return all that is set aside."""
-    return tuple(sorted(_read(paths), key=lambda one: one.name))
+    return tuple(sorted(_read(paths), key=lambda vm: vm.name))
 
 
 def _read(paths: Paths) -> Iterator[RetainedVm]:
@@ -122,7 +122,7 @@ def on_one_disk(paths: Paths, name: Name) -> bool:
 
 def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
     """Rename a stopped VM away, or go on with that."""
-    kept = next((one for one in read(paths, name) if one.name == called), None)
+    kept = next((vm for vm in read(paths, name) if vm.name == called), None)
     parts = {part: str(path) for part, path in homes(paths, name).items() if path.exists()}
     _take(paths, kept or RetainedVm(called, name.name, runtime, LEAVING, parts, id=vm_id(paths.instance(name))), KEPT)
     _forget(paths, name)
@@ -130,7 +130,7 @@ def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
 
 def delete(paths: Paths, name: Name, runtime: str, days: float) -> RetainedVm:
     """Set a stopped VM aside in place of a deletion, for so many days. Returns where it is."""
-    half = next((one for one in deleted(paths, name) if one.state == LEAVING), None)
+    half = next((vm for vm in deleted(paths, name) if vm.state == LEAVING), None)
     parts = {part: str(path) for part, path in homes(paths, name).items() if path.exists()}
     until = time.time() + days * DAY_SECONDS
     kept = half or RetainedVm(
@@ -167,7 +167,7 @@ def give_up(paths: Paths, kept: RetainedVm, days: float) -> RetainedVm:
 def _unused(paths: Paths, name: Name) -> str:
     first = f"{name.name}-deleted-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     names = (first, *(f"{first}-{number}" for number in range(1, 100)))
-    return next(one for one in names if not (paths.kept / one).exists())
+    return next(candidate for candidate in names if not (paths.kept / candidate).exists())
 
 
 def _take(paths: Paths, kept: RetainedVm, state: str) -> None:
@@ -213,8 +213,8 @@ def bring_back(paths: Paths, name: Name, kept: RetainedVm) -> None:
 
 def remove(paths: Paths, called: str) -> None:
     """Remove what is kept, where it is named, and what killed runs have left of others. Nothing brings it back."""
-    for one in leftovers(paths):
-        shutil.rmtree(one)
+    for leftover in leftovers(paths):
+        shutil.rmtree(leftover)
     if called and (paths.kept / called).exists():
         gone = paths.kept / f".{called}{_REMOVED}"
         rename_new(paths.kept / called, gone)

@@ -91,7 +91,7 @@ def _qmp(path: Path, command: str) -> dict[str, Any]:
         for asked in ("qmp_capabilities", command):
             connection.sendall(json.dumps({"execute": asked}).encode() + b"\n")
             # Events may come before the answer.
-            answer = next(one for one in messages if "return" in one or "error" in one)
+            answer = next(message for message in messages if "return" in message or "error" in message)
             if "error" in answer:
                 raise ValueError(str((answer["error"] or {}).get("desc") or "it refused"))
             found = answer["return"] if isinstance(answer["return"], dict) else {}

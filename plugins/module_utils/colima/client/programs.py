@@ -22,9 +22,9 @@ from ...core.system.processes import age_of, command_of, commands, environment_o
 from ..model.answers import K3sState, ListedProfile, parse_disks, parse_k3s, parse_live, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk
-from .at_work import RunningStart, log_of, noted, start_of
 from .failures import explained
 from .machine import process_of
+from .run_lock import RunningStart, log_of, noted, start_of
 
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
@@ -159,8 +159,8 @@ class Colima:
 
     def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
         """Start with the settings of colima.yaml."""
-        sign = partial(self.signs_of_life, name)
-        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, sign=sign, **more)
+        probe = partial(self.signs_of_life, name)
+        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, probe=probe, **more)
 
     def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
         """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""

@@ -172,10 +172,12 @@ def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
             if not path.startswith(("/", "$")):
                 raise _wrong(name, "mounts", path, "relative paths can't be mounted", "Use an absolute path, or one below ~.")
         points.append(point)
-    for index, one in enumerate(points):
+    for index, outer in enumerate(points):
         for place, other in enumerate(points):
-            if index != place and (other + "/").startswith(one.rstrip("/") + "/"):
-                raise _wrong(name, "mounts", other, f"it lies in '{one}', and mounts may not overlap", "Mount only one of them.")
+            if index != place and (other + "/").startswith(outer.rstrip("/") + "/"):
+                raise _wrong(
+                    name, "mounts", other, f"it lies in '{outer}', and mounts may not overlap", "Mount only one of them."
+                )
 
 
 def _is_address(text: str) -> bool:

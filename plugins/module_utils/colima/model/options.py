@@ -109,10 +109,12 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     whole = None if params["profiles"] is None or state == "present" else state
     given = [params] if params["profiles"] is None else params["profiles"]
     given = overridden(given, params.get("overrides") or {}, profile_options(name_required=True))
-    stated = [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in given]
+    stated = [profile if whole is None or profile.get("state") == "absent" else {**profile, "state": whole} for profile in given]
     if params.get("start") != "never":
         return stated
-    return [{**one, "state": "present"} if (one.get("state") or "started") == "started" else one for one in stated]
+    return [
+        {**profile, "state": "present"} if (profile.get("state") or "started") == "started" else profile for profile in stated
+    ]
 
 
 def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[ProfileSpec]:

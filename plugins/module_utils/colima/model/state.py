@@ -228,8 +228,8 @@ def lists_disk(definition: str, name: Name) -> bool:
     except go_yaml.Unreadable:
         return False
     disks = document.get("additionalDisks") if isinstance(document, dict) else None
-    names = [one.get("name") if isinstance(one, dict) else one for one in disks] if isinstance(disks, list) else []
-    return any(isinstance(one, go_yaml.Scalar) and one.text == name.id for one in names)
+    names = [disk.get("name") if isinstance(disk, dict) else disk for disk in disks] if isinstance(disks, list) else []
+    return any(isinstance(disk_name, go_yaml.Scalar) and disk_name.text == name.id for disk_name in names)
 
 
 def contradiction_of(row: ListedProfile | None, files: ProfileFiles, live: Mapping[str, Any], agent: int) -> str:

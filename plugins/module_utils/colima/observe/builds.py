@@ -112,7 +112,7 @@ def _engine_of(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str
     """Return the address of the engine that a client works with; empty when that can't be told."""
     host = client.host or ("" if client.context else theirs.get("DOCKER_HOST", ""))
     context = client.context or theirs.get("DOCKER_CONTEXT", "")
-    directory, own = (docker_directory(one, one.get("HOME", "")) for one in (theirs or ours, ours))
+    directory, own = (docker_directory(environment, environment.get("HOME", "")) for environment in (theirs or ours, ours))
     if host:
         return host
     if not context:

@@ -35,7 +35,7 @@ _ALIVE = (200, 401, 403)
 class QuickLook:
     """live: what `colima status` would say of runtime and Kubernetes, if all that should run plainly does; empty if in doubt.
 
-    slow: the engine took a greeting and said nothing in time. It is busy or hangs; one that is dead has no open socket.
+    slow: the engine took a greeting and did not answer in time. It is busy or hangs; one that is dead has no open socket.
     """
 
     live: Mapping[str, Any] = field(default_factory=dict)
@@ -69,16 +69,16 @@ def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:
     if runtime not in GREETINGS:
         return False
     try:
-        said = greet(paths.socket(name, runtime).removeprefix("unix://"), GREETINGS[runtime])
+        answer = greet(paths.socket(name, runtime).removeprefix("unix://"), GREETINGS[runtime])
     except TimeoutError:
         raise
     except OSError:
         return False
-    return _OK in said if said.startswith(b"HTTP/") else bool(said)
+    return _OK in answer if answer.startswith(b"HTTP/") else bool(answer)
 
 
 def greet(path: str, greeting: bytes) -> bytes:
-    """Return the first bytes that are said on a socket; empty when it closes at once. Raises OSError."""
+    """Return the first bytes that arrive on a socket; empty when it closes at once. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(SECONDS)
         connection.connect(path)

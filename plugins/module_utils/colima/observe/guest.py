@@ -54,9 +54,9 @@ def read_guest(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> G
         return GuestState(reached=False, still=still, machine=machine)
     # An entry that was compared is compared again: the server that it names did not answer.
     k3s = partial(_k3s, colima, name) if entry is None or entry else dict
-    answers = together({"said": partial(_ask, colima, name, seen.slow), "k3s": k3s})
-    said: GuestState = answers["said"]
-    return replace(said, k3s=answers["k3s"], machine=machine)
+    answers = together({"guest": partial(_ask, colima, name, seen.slow), "k3s": k3s})
+    guest: GuestState = answers["guest"]
+    return replace(guest, k3s=answers["k3s"], machine=machine)
 
 
 def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _denies(colima: Colima, name: Name, runtime: str) -> bool:
 def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: True, pauses: Sequence[float] = ()) -> str:
     """Return how the engine shows that it is dead; empty when it answers, or when that can't be told.
 
-    denies: whether the VM says so too; asked after a sign only.
+    denies: whether the VM says so too; asked after a symptom only.
     """
     runtime = str(live.get("runtime") or "")
     path = _socket_of(live)
@@ -108,14 +108,14 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
     if not path or greeting is None:
         return ""
     for pause in (*pauses, 0.0):
-        sign = _sign_of_death(path, greeting)
-        if not sign or not denies(runtime):
+        symptom = _symptom(path, greeting)
+        if not symptom or not denies(runtime):
             return ""
         time.sleep(pause)
-    return f"{runtime} does not answer in it: {sign}"
+    return f"{runtime} does not answer in it: {symptom}"
 
 
-def _sign_of_death(path: str, greeting: bytes) -> str:
+def _symptom(path: str, greeting: bytes) -> str:
     try:
         return "" if greet(path, greeting) else "its socket closes at once"
     except ConnectionRefusedError:

@@ -96,14 +96,14 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
             row=by_name.get(name.name),
             listed=rows is not None,
             disk=answers.get("disks", {}).get(name.id),
-            said=answers.get(f"guest {name}") or GuestState(),
+            guest=answers.get(f"guest {name}") or GuestState(),
             clients=clients,
         )
         for name in wanted
     }
     others = tuple(row for row in rows or () if row.name not in profiles)
     shared = clients.shared() if with_wrappers else SharedTraces()
-    expired = tuple(one for one in deleted(paths) if one.until <= time.time())
+    expired = tuple(vm for vm in deleted(paths) if vm.until <= time.time())
     return ColimaState(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared, expired)
 
 
@@ -155,14 +155,14 @@ def _current(
     row: ListedProfile | None,
     listed: bool,
     disk: DataDisk | None,
-    said: GuestState,
+    guest: GuestState,
     clients: ClientFiles,
 ) -> ProfileState:
     configured, problem = _config(paths.configured(name))
     applied, _error = _config(paths.applied(name))
     instance = paths.instance(name)
     files = ProfileFiles(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
-    health = health_of(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)
+    health = health_of(row, files, guest.live, reached=guest.reached, dead_engine=guest.dead_engine)
     agent = living(instance / "ha.pid")
     events = text_of(paths.events(name))
     store, fresh = text_of(paths.store(name)), paths.fresh(name).exists()
@@ -181,17 +181,17 @@ def _current(
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
         unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
-        live=said.live,
-        dead_engine=said.dead_engine,
-        still=said.still if health == SILENT else None,
-        machine=said.machine,
-        lost_socket=said.lost_socket if health == RUNNING else "",
+        live=guest.live,
+        dead_engine=guest.dead_engine,
+        still=guest.still if health == SILENT else None,
+        machine=guest.machine,
+        lost_socket=guest.lost_socket if health == RUNNING else "",
         ssh_master=paths.ssh_master(name).is_socket(),
-        clients=clients.of(name, said.k3s, row.address if row else ""),
+        clients=clients.of(name, guest.k3s, row.address if row else ""),
         idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),
         buildkit=clients.buildkit(name),
-        contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
+        contradiction=contradiction_of(row, files, guest.live, agent) if listed else "",
         one_disk=on_one_disk(paths, name),
         definition=text_of(instance / "lima.yaml"),
     )

@@ -33,7 +33,7 @@ def plan_absent(
         actions.append(forget_note(current))
     if current.interrupted is not None:
         # A killed run may have come as far as the deletion itself. Nothing may bring these settings back.
-        actions.append(act(ActionKind.FORGET, name, "forget the settings of", silent=True))
+        actions.append(act(ActionKind.FORGET_SAVED_SETTINGS, name, "forget the settings of", silent=True))
     if current.health == ABSENT and current.buildkit.is_ours:
         # All else of the profile was removed by hand; colima's own deletion takes the file along.
         file = current.buildkit.path
@@ -48,12 +48,14 @@ def _deletion(current: ProfileState, policy: ChangePolicy, host: Host) -> list[A
     name, actions = current.name, list[Action]()
     if policy.delete_data and (current.disk is not None or current.exists):
         if current.lock_is_stale:
-            actions.append(act(ActionKind.UNLOCK, name, "unlock the data disk of", early=True))
+            actions.append(act(ActionKind.UNLOCK_DISK, name, "unlock the data disk of", early=True))
         return [*actions, *delete_with_data(current, "", policy, host)]
     if current.exists and (current.applied or {}).get("runtime") and current.store_is_lost:
         # What the VM ran with is the last sign of what the disk was made for, and goes with it.
         verb = "restore colima's note of the data disk of"
-        actions.append(act(ActionKind.STORE, name, verb, "else the disk would be of no use", config=current.applied, early=True))
+        actions.append(
+            act(ActionKind.RESTORE_DISK_NOTE, name, verb, "else the disk would be of no use", config=current.applied, early=True)
+        )
     if current.exists:
         kept = not current.why_data_is_inside
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
@@ -133,6 +135,6 @@ def with_last_traces(plans: tuple[ProfilePlan, ...], shared: SharedTraces) -> tu
         target = f"line 'Include {shared.ssh_include}' from ~/.ssh/config"
         actions.append(act(ActionKind.REMOVE_SSH_INCLUDE, name, "remove", why, target))
     # Wrappers last: a killed run may still need them.
-    wrappers = [one for one in last.actions if one.kind is ActionKind.REMOVE_WRAPPER]
-    rest = [one for one in last.actions if one.kind is not ActionKind.REMOVE_WRAPPER]
+    wrappers = [action for action in last.actions if action.kind is ActionKind.REMOVE_WRAPPER]
+    rest = [action for action in last.actions if action.kind is not ActionKind.REMOVE_WRAPPER]
     return (*most, replace(last, actions=(*rest, *actions, *wrappers)))

@@ -30,12 +30,12 @@ class Phase(Enum):
 
 
 class ActionKind(Enum):
-    """What there is to do. Each kind has one function in carry_out, and a phase of its own."""
+    """What there is to do. Each kind has one function in carry_out, and runs in one of the four phases."""
 
-    CONTINUE = "continue"  # let a VM that stands still go on
+    CONTINUE = "continue"  # resume a VM that stands still
     STOP = "stop"
-    KILL = "kill"
-    JOURNAL = "journal"  # keep the settings where a deletion does not reach them
+    FORCE_STOP = "force_stop"
+    SAVE_SETTINGS = "save_settings"  # where a deletion does not reach them
     DELETE = "delete"
     DELETE_DATA = "delete_data"
     DELETE_DISK = "delete_disk"
@@ -46,22 +46,22 @@ class ActionKind(Enum):
     REMOVE_DEFAULT_FILE = "remove_default_file"
     REMOVE_SSH_INCLUDE = "remove_ssh_include"
     REMOVE_WRAPPER = "remove_wrapper"
-    ASIDE = "aside"
-    ASIDE_DISK = "aside_disk"
-    UNLOCK = "unlock"
-    STORE = "store"  # restore colima's note of the data disk
-    RESIZE = "resize"
-    WRITE = "write"
-    FRESH = "fresh"  # note that a first start is about to make the data disk
-    SETTLE = "settle"  # remove that note
-    FORGET = "forget"  # remove the settings that were kept
+    SET_VM_ASIDE = "set_vm_aside"
+    SET_DISK_ASIDE = "set_disk_aside"
+    UNLOCK_DISK = "unlock_disk"
+    RESTORE_DISK_NOTE = "restore_disk_note"  # colima's own
+    ENLARGE_DISK = "enlarge_disk"
+    WRITE_SETTINGS = "write_settings"
+    NOTE_NEW_DISK = "note_new_disk"  # note that a first start is about to make the data disk
+    FORGET_NEW_DISK = "forget_new_disk"  # remove that note
+    FORGET_SAVED_SETTINGS = "forget_saved_settings"  # that were kept before a deletion
     NOTE_ENTRY = "note_entry"  # note that the kubeconfig's entry is that of the running k3s
     NOTE_IDLE = "note_idle"  # note that nothing runs in it
     FORGET_IDLE = "forget_idle"  # remove that note
     START = "start"
-    KUBECONFIG = "kubeconfig"
-    CONTEXT = "context"
-    SOCKET = "socket"  # bring the engine's socket on the laptop back
+    REPAIR_KUBECONFIG = "repair_kubeconfig"
+    CORRECT_CONTEXT = "correct_context"
+    RESTORE_SOCKET = "restore_socket"  # of the engine, on the laptop
     USE_CONTEXT = "use_context"
     SAVE_BUILDKIT = "save_buildkit"  # keep the profile's buildkitd.toml where a deletion does not reach it
     RESTORE_BUILDKIT = "restore_buildkit"
@@ -70,15 +70,15 @@ class ActionKind(Enum):
 
 
 _FILES = (
-    ActionKind.ASIDE,
-    ActionKind.ASIDE_DISK,
-    ActionKind.UNLOCK,
-    ActionKind.STORE,
-    ActionKind.RESIZE,
-    ActionKind.WRITE,
-    ActionKind.FRESH,
-    ActionKind.SETTLE,
-    ActionKind.FORGET,
+    ActionKind.SET_VM_ASIDE,
+    ActionKind.SET_DISK_ASIDE,
+    ActionKind.UNLOCK_DISK,
+    ActionKind.RESTORE_DISK_NOTE,
+    ActionKind.ENLARGE_DISK,
+    ActionKind.WRITE_SETTINGS,
+    ActionKind.NOTE_NEW_DISK,
+    ActionKind.FORGET_NEW_DISK,
+    ActionKind.FORGET_SAVED_SETTINGS,
     ActionKind.NOTE_ENTRY,
     ActionKind.NOTE_IDLE,
     ActionKind.FORGET_IDLE,
@@ -86,7 +86,7 @@ _FILES = (
     ActionKind.WRITE_BUILDKIT,
     ActionKind.REMOVE_BUILDKIT,
 )
-_CLIENTS = (ActionKind.KUBECONFIG, ActionKind.CONTEXT, ActionKind.USE_CONTEXT, ActionKind.SOCKET)
+_CLIENTS = (ActionKind.REPAIR_KUBECONFIG, ActionKind.CORRECT_CONTEXT, ActionKind.USE_CONTEXT, ActionKind.RESTORE_SOCKET)
 _PHASE_OF = {
     **dict.fromkeys(ActionKind, Phase.DOWN),
     **dict.fromkeys(_FILES, Phase.FILES),
@@ -94,7 +94,7 @@ _PHASE_OF = {
     **dict.fromkeys(_CLIENTS, Phase.CLIENTS),
 }
 DESTRUCTIVE = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK)
-_ENDS_VM = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.ASIDE)
+_ENDS_VM = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.SET_VM_ASIDE)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE), None)
+    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE_SETTINGS), None)
     wanted = dict(written or (target if plan.actions and there else {}) or {})
     for config in (there, wanted):
         if "network.dns_hosts" in config:
@@ -215,7 +215,7 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def forget_note(current: ProfileState) -> Action:
     """Return the action that removes a stale note of a new data disk."""
-    return act(ActionKind.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
+    return act(ActionKind.FORGET_NEW_DISK, current.name, "forget the note of the new data disk of", silent=True)
 
 
 def delete_with_data(current: ProfileState, why: str, policy: ChangePolicy, host: Host) -> list[Action]:
@@ -249,8 +249,8 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made unneeded. A plan that was held back settles nothing."""
     some = bool(plan.actions)
     absent = some and plan.desired.state == "absent"
-    notes = ["journal"] if absent or plan.does(ActionKind.START, ActionKind.WRITE) else []
-    settled = plan.does(ActionKind.START, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK, ActionKind.SETTLE) or (
+    notes = ["journal"] if absent or plan.does(ActionKind.START, ActionKind.WRITE_SETTINGS) else []
+    settled = plan.does(ActionKind.START, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK, ActionKind.FORGET_NEW_DISK) or (
         some and plan.current.noted_as_formatted
     )
     return [*notes, "fresh"] if settled else notes

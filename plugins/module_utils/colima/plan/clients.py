@@ -28,7 +28,7 @@ def _socket(current: ProfileState) -> list[Action]:
     if not (current.lost_socket and carries_socket(current)):
         return []
     detail = "it is gone, and the engine in the VM runs"
-    return [act(ActionKind.SOCKET, current.name, "restore", detail, f"socket '{current.lost_socket}'", text=runtime)]
+    return [act(ActionKind.RESTORE_SOCKET, current.name, "restore", detail, f"socket '{current.lost_socket}'", text=runtime)]
 
 
 def _kubeconfig(current: ProfileState, target: Config) -> list[Action]:
@@ -36,9 +36,9 @@ def _kubeconfig(current: ProfileState, target: Config) -> list[Action]:
     entry, activate = f"kubeconfig entry '{name.id}'", bool(target["auto_activate"])
     if clients.kube_entry != "present":
         detail = "it is of another k3s" if clients.kube_entry == "stale" else "from the running k3s"
-        return [act(ActionKind.KUBECONFIG, name, "repair", detail, entry, activate=activate)]
+        return [act(ActionKind.REPAIR_KUBECONFIG, name, "repair", detail, entry, activate=activate)]
     if clients.kube_current_dangling and activate:
-        return [act(ActionKind.KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
+        return [act(ActionKind.REPAIR_KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
     if clients.kube_to_note:
         return [act(ActionKind.NOTE_ENTRY, name, "note", "", entry, text=clients.kube_to_note, silent=True)]
     return []
@@ -50,7 +50,7 @@ def _context(current: ProfileState) -> list[Action]:
     if not there or there == current.docker_socket:
         return []
     detail = f"{there} -> {current.docker_socket}"
-    return [act(ActionKind.CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
+    return [act(ActionKind.CORRECT_CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
 
 
 def context_after_start(current: ProfileState, target: Config) -> list[Action]:

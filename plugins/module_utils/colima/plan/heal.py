@@ -96,21 +96,24 @@ def aside_early(current: ProfileState) -> tuple[Action, ...]:
     if current.health not in (DAMAGED, LEFTOVER):
         return _aside_disk(current, early=True)
     why = "Lima can't delete what it can't read"
-    return (act(ActionKind.ASIDE, current.name, "set aside the VM of", why, early=True), *_aside_disk(current, early=True))
+    return (act(ActionKind.SET_VM_ASIDE, current.name, "set aside the VM of", why, early=True), *_aside_disk(current, early=True))
 
 
 def _aside(current: ProfileState, early: bool = False) -> tuple[Action, ...]:
     if current.health != LEFTOVER:
         return _aside_disk(current, early)
     why = "its creation was interrupted"
-    return (act(ActionKind.ASIDE, current.name, "set aside the unfinished VM of", why, early=early), *_aside_disk(current, early))
+    return (
+        act(ActionKind.SET_VM_ASIDE, current.name, "set aside the unfinished VM of", why, early=early),
+        *_aside_disk(current, early),
+    )
 
 
 def _aside_disk(current: ProfileState, early: bool) -> tuple[Action, ...]:
     if not current.disk_unfinished:
         return ()
     why = "its creation was interrupted"
-    return (act(ActionKind.ASIDE_DISK, current.name, "set aside the unfinished data disk of", why, early=early),)
+    return (act(ActionKind.SET_DISK_ASIDE, current.name, "set aside the unfinished data disk of", why, early=early),)
 
 
 def _of_definition(current: ProfileState) -> Repair:
@@ -133,14 +136,14 @@ def _of_definition(current: ProfileState) -> Repair:
         f"The VM of profile '{name}' is replaced, because Lima can't read its definition. What was installed in the VM itself is "
         "in the directory that the VM was moved to; images and volumes stay."
     )
-    return Repair(actions=(act(ActionKind.ASIDE, name, "set aside the VM of", detail),), warnings=(warning,))
+    return Repair(actions=(act(ActionKind.SET_VM_ASIDE, name, "set aside the VM of", detail),), warnings=(warning,))
 
 
 def _of_lock(current: ProfileState) -> Repair:
     if not current.lock_is_stale:
         return Repair()
     detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
-    return Repair(actions=(act(ActionKind.UNLOCK, current.name, "unlock the data disk of", detail),))
+    return Repair(actions=(act(ActionKind.UNLOCK_DISK, current.name, "unlock the data disk of", detail),))
 
 
 def _of_note(current: ProfileState) -> Repair:
@@ -149,7 +152,9 @@ def _of_note(current: ProfileState) -> Repair:
         return Repair()
     if (current.applied or {}).get("runtime"):
         verb = "restore colima's note of the data disk of"
-        return Repair(actions=(act(ActionKind.STORE, name, verb, "else it would be formatted", config=current.applied),))
+        return Repair(
+            actions=(act(ActionKind.RESTORE_DISK_NOTE, name, verb, "else it would be formatted", config=current.applied),)
+        )
     return Repair(
         refusals=(
             Refusal(
@@ -188,7 +193,7 @@ def _of_size(current: ProfileState, target: Config) -> Repair:
 def enlarge(current: ProfileState, target: Config) -> Action:
     """Return the action that enlarges the data disk of a VM that does not run."""
     detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
-    return act(ActionKind.RESIZE, current.name, "enlarge the data disk of", detail, gib=target["disk"])
+    return act(ActionKind.ENLARGE_DISK, current.name, "enlarge the data disk of", detail, gib=target["disk"])
 
 
 def _why_restart(current: ProfileState, target: Config) -> str:

@@ -41,7 +41,7 @@ class _ProfileCase:
     facts: ProfileFacts
     target: Config
     gap: SettingsGap
-    verdict: RecreateDecision
+    recreation: RecreateDecision
     repair: Repair
     builds: BuildConfigPlan = field(default_factory=BuildConfigPlan)
 
@@ -58,7 +58,7 @@ class _ProfileCase:
     @property
     def stops(self) -> bool:
         """Whether a running VM must be stopped for what is wanted."""
-        why = (self.gap.restart, self.builds.change, self.verdict.recreate, self.repair.restart)
+        why = (self.gap.restart, self.builds.change, self.recreation.recreate, self.repair.restart)
         return self.current.up and any(why)
 
     @property
@@ -89,17 +89,17 @@ def plan_profile(
         case.current,
         case.target,
         refusals=tuple(refusal for check in _CHECKS for refusal in check(case)),
-        warnings=(*case.verdict.warnings, *case.repair.warnings),
+        warnings=(*case.recreation.warnings, *case.repair.warnings),
         asks_k3s=not asked and k3s_in_doubt(case.current, desired, case.target),
     )
-    if case.verdict.moves:
+    if case.recreation.moves:
         return _wait_for_move(plan, case)
     reason = _held_back(case)
     if reason is not None:
         return _hold(plan, case, reason)
     asks_idle = case.only_if_idle and str(current.name) not in facts.busy
     plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=asks_idle)
-    return (_recreate if case.verdict.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
+    return (_recreate if case.recreation.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
 
 
 def _case(current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> _ProfileCase:
@@ -110,25 +110,27 @@ def _case(current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, hos
     target = target_of(current, desired, host, facts.version)
     gap = gap_of(current, desired, target, host)
     if desired.state == "stopped":
-        verdict = only_stopped(current, gap.fixed)
+        recreation = only_stopped(current, gap.fixed)
     else:
-        verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
-    if verdict.keep:
-        target = {**target, **verdict.keep}
-        gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
-    case = _ProfileCase(current, desired, policy, host, facts, target, gap, verdict, Repair())
+        recreation = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    if recreation.keep:
+        target = {**target, **recreation.keep}
+        gap = gap_of(current, replace(desired, stated={**desired.stated, **recreation.keep}), target, host)
+    case = _ProfileCase(current, desired, policy, host, facts, target, gap, recreation, Repair())
     builds = BuildConfigPlan() if _no_builds(case) else plan_builds(current, desired)
-    return replace(case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=verdict.recreate))
+    return replace(
+        case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=recreation.recreate)
+    )
 
 
 def _outdated(case: _ProfileCase) -> Iterable[Refusal]:
-    starts = case.want_up and (case.stops or not case.current.up) and not case.verdict.with_data
+    starts = case.want_up and (case.stops or not case.current.up) and not case.recreation.with_data
     without = leaves_disk_out(case.current, case.facts.version) if starts else []
     return too_old(case.facts.version) or version_problems(case.desired, case.facts.version) or without
 
 
 def _older_k3s(case: _ProfileCase) -> Iterable[Refusal]:
-    there = "" if case.verdict.with_data else why_k3s_downgrade(case.current, case.target)
+    there = "" if case.recreation.with_data else why_k3s_downgrade(case.current, case.target)
     if there:
         yield Refusal(
             f"set 'kubernetes.version' of profile '{case.current.name}' to '{case.target[VERSION]}'",
@@ -153,8 +155,8 @@ def _no_builds(case: _ProfileCase) -> list[Refusal]:
 # In the order in which a user sees them.
 _CHECKS: tuple[Callable[[_ProfileCase], Iterable[Refusal]], ...] = (
     _outdated,
-    lambda case: runs_unseen(case.current) if case.verdict.recreate else (),
-    lambda case: case.verdict.refusals,
+    lambda case: runs_unseen(case.current) if case.recreation.recreate else (),
+    lambda case: case.recreation.refusals,
     lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
     _older_k3s,
     _no_ecr,
@@ -187,7 +189,7 @@ def _held_back(case: _ProfileCase) -> tuple[str, str] | None:
 def _wait_for_move(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """Leave the VM as it is: what is in it would be lost with it."""
     why, how = "what is in the VM has to move first", "playbooks/move.yml does that, and so does playbooks/workstation.yml."
-    pending = Pending(f"profile '{case.current.name}'", case.verdict.moves, why, how, kind="move")
+    pending = Pending(f"profile '{case.current.name}'", case.recreation.moves, why, how, kind="move")
     return replace(plan, pending=(pending,), will_be_up=case.current.up)
 
 
@@ -198,7 +200,7 @@ def _hold(plan: ProfilePlan, case: _ProfileCase, reason: tuple[str, str]) -> Pro
     if gap.live:
         kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
         detail = changes(current, target, gap.live)
-        actions.append(act(ActionKind.WRITE, current.name, "write the settings of", detail, config=kept))
+        actions.append(act(ActionKind.WRITE_SETTINGS, current.name, "write the settings of", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
     applied = _applied(case, wanted)
     change, kind = applied or f"a restart ({case.repair.restart})", "restart" if applied else "repair"
@@ -226,7 +228,9 @@ def _converge(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     if not never_made and (gap.file or lost or (start and current.configured_problem)):
         detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
         created = not current.exists and case.want_up
-        actions.append(act(ActionKind.WRITE, current.name, "write the settings of", detail, config=target, silent=created))
+        actions.append(
+            act(ActionKind.WRITE_SETTINGS, current.name, "write the settings of", detail, config=target, silent=created)
+        )
     actions.extend(() if never_made else case.builds.actions)
     if start:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
@@ -244,9 +248,9 @@ def _applied(case: _ProfileCase, options: tuple[str, ...]) -> str:
 def _stop(current: ProfileState, why: str) -> Action:
     """Stop gently where a guest can hear it. In early boot it ignores the power button, and Lima would wait three minutes."""
     if current.health == BROKEN:
-        return act(ActionKind.KILL, current.name, "end the remains of", why)
+        return act(ActionKind.FORCE_STOP, current.name, "end the remains of", why)
     if current.never_up:
-        return act(ActionKind.KILL, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
+        return act(ActionKind.FORCE_STOP, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
     return act(ActionKind.STOP, current.name, "stop", why)
 
 
@@ -255,20 +259,20 @@ def _start(case: _ProfileCase, verb: str, new_disk: bool) -> list[Action]:
     current, target = case.current, case.target
     actions = [act(ActionKind.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
     if new_disk and target["runtime"] != "none":
-        actions.insert(0, act(ActionKind.FRESH, current.name, "note the new data disk of", silent=True))
+        actions.insert(0, act(ActionKind.NOTE_NEW_DISK, current.name, "note the new data disk of", silent=True))
     return [*actions, *context_after_start(current, target)]
 
 
 def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """Delete the VM and make a new one. The journal keeps the settings while colima has none."""
     current, target, gap, name = case.current, case.target, case.gap, case.current.name
-    with_data = case.verdict.with_data
+    with_data = case.recreation.with_data
     why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
     actions = [_stop(current, why)] if current.up else []
-    actions.append(act(ActionKind.JOURNAL, name, "note the settings of", config=target, silent=True))
+    actions.append(act(ActionKind.SAVE_SETTINGS, name, "note the settings of", config=target, silent=True))
     actions.extend(saved(current))
     if current.lock_is_stale:
-        actions.append(act(ActionKind.UNLOCK, name, "unlock the data disk of", early=True))
+        actions.append(act(ActionKind.UNLOCK_DISK, name, "unlock the data disk of", early=True))
     # colima can't delete what was never finished.
     actions.extend(case.repair.actions)
     if with_data:
@@ -278,7 +282,9 @@ def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
         # colima does not look at the size of a data disk that it finds.
         actions.append(enlarge(current, target))
-    actions.append(act(ActionKind.WRITE, name, "write the settings of", changes(current, target, gap.file), config=target))
+    actions.append(
+        act(ActionKind.WRITE_SETTINGS, name, "write the settings of", changes(current, target, gap.file), config=target)
+    )
     actions.extend(
         (*restored(current), *(action for action in case.builds.actions if action.kind is not ActionKind.RESTORE_BUILDKIT))
     )
@@ -289,5 +295,5 @@ def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
 
 def _settled(current: ProfileState, actions: list[Action]) -> list[Action]:
     """Forget a stale note of a new data disk, unless a start is about to make it true again."""
-    stale = current.note_is_stale and not any(action.kind is ActionKind.FRESH for action in actions)
+    stale = current.note_is_stale and not any(action.kind is ActionKind.NOTE_NEW_DISK for action in actions)
     return [forget_note(current)] if stale else []

@@ -60,7 +60,7 @@ def how_to_recreate(
 
 
 def only_stopped(current: ProfileState, fixed: tuple[str, ...]) -> RecreateDecision:
-    """Return the verdict for a VM that is only to be stopped: fixed settings stay as they are, whatever the policy says."""
+    """Return the decision for a VM that is only stopped: fixed settings stay as they are, whatever the policy says."""
     return RecreateDecision(keep=_as_they_are(current, fixed))
 
 

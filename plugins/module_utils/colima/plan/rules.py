@@ -134,7 +134,7 @@ def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[Refusal], list
     grown = sum(
         max(0, plan.target["disk"] - (plan.current.disk_gib or 0))
         for plan in plans
-        if plan.target and plan.target["runtime"] != "none" and plan.does(ActionKind.START, ActionKind.RESIZE)
+        if plan.target and plan.target["runtime"] != "none" and plan.does(ActionKind.START, ActionKind.ENLARGE_DISK)
     )
     if free and grown * _MIB > free:
         return [], [

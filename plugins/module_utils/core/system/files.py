@@ -293,7 +293,7 @@ def _rename(way: str) -> Callable[[bytes, bytes], bool]:
     library = ctypes.CDLL(None)
     if hasattr(library, "renameat2"):
         here, flag = _AT_CURRENT_DIRECTORY, _LINUX[way]
-        return lambda one, other: bool(library.renameat2(here, one, here, other, flag) == 0)
+        return lambda old, new: bool(library.renameat2(here, old, here, new, flag) == 0)
     if hasattr(library, "renamex_np"):
-        return lambda one, other: bool(library.renamex_np(one, other, _MACOS[way]) == 0)
+        return lambda old, new: bool(library.renamex_np(old, new, _MACOS[way]) == 0)
     return lambda _one, _other: False

@@ -112,9 +112,9 @@ def override_warnings(
 ) -> list[str]:
     """Return a warning for each variable that makes docker use anything but the current context."""
     return [
-        f"{one.variable}={one.value} is {one.where} and overrides docker's current context '{current}'. "
-        f"Remove it there (in an open shell: unset {one.variable}) to use the context."
-        for one in overriding(environment, findings, current, current_host)
+        f"{override.variable}={override.value} is {override.where} and overrides docker's current context '{current}'. "
+        f"Remove it there (in an open shell: unset {override.variable}) to use the context."
+        for override in overriding(environment, findings, current, current_host)
     ]
 
 

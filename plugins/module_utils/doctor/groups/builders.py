@@ -47,7 +47,7 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
     """Yield the records that can't be read, else why nothing can be planned."""
     directory = docker_directory(laptop.environment, home())
     place = buildx_directory(laptop.environment, directory)
-    damaged = [name for name, one in Buildx(docker_cli(), directory, place).read().items() if one.broken]
+    damaged = [name for name, builder in Buildx(docker_cli(), directory, place).read().items() if builder.broken]
     for name in damaged:
         # Beside the others it would be read as one of them.
         away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
@@ -77,15 +77,15 @@ def _nodes(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
     if not state.dead_nodes(item.name):
         return _living_nodes(look, state, item.name)
     profiles = laptop.profiles() if laptop.has("colima_profile") else {}
-    down = [name for name, one in profiles.items() if one.health == "stopped"]
+    down = [name for name, profile in profiles.items() if profile.health == "stopped"]
     if down:
         return NODES.note(f"{state.reasons(item.name)}; profile '{down[0]}' is stopped", "", item.name)
     sockets = {f"unix://{path}": name for name, path in laptop.docker_sockets().items()}
     hosts = [state.hosts.get(node.endpoint) or node.endpoint for node in state.builders[item.name].nodes]
     behind = next((sockets[host] for host in hosts if host in sockets), "")
     found = state.reasons(item.name)
-    said = laptop.revived(behind, found) if behind else (found, laptop.converge("docker_context,buildx"))
-    return NODES.broken(*said, item.name)
+    finding = laptop.revived(behind, found) if behind else (found, laptop.converge("docker_context,buildx"))
+    return NODES.broken(*finding, item.name)
 
 
 def _living_nodes(look: SubjectReading, state: BuildersState, name: str) -> Check:

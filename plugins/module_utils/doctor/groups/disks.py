@@ -68,7 +68,7 @@ def _kept(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
 def _inside(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     """Yield what the VM itself tells."""
     try:
-        guest = laptop.told(current.name)
+        guest = laptop.guest(current.name)
     except CommandFailed as error:
         for kind in (DISK, MOUNT, CLOCK, MEMORY):
             yield kind.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)

@@ -37,7 +37,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         try:
             look = laptop.look("docker_context")
         except InputError as error:
-            # What repairs its config.json was said already.
+            # What repairs its config.json was reported already.
             if not laptop.config_damaged():
                 yield CONTEXT.broken(error.complaint, error.remedy)
             return
@@ -107,9 +107,9 @@ def _overrides(laptop: Laptop, current: str, store: ContextsState) -> Iterator[C
     environment = {name: laptop.environment[name] for name in VARIABLES if laptop.environment.get(name)}
     settings = find_settings(start_files(home()), home())
     found = overriding(environment, settings, current, host)
-    for one in found:
-        lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(one.settings)]
-        said = f"{one.variable} is '{one.value}', {one.where}, and overrules context '{current}'"
-        yield OVERRIDES.warning(said, "; ".join([*lines, f"unset {one.variable}"]), one.variable)
+    for assignment in found:
+        lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(assignment.settings)]
+        sentence = f"{assignment.variable} is '{assignment.value}', {assignment.where}, and overrules context '{current}'"
+        yield OVERRIDES.warning(sentence, "; ".join([*lines, f"unset {assignment.variable}"]), assignment.variable)
     if not found:
         yield OVERRIDES.ok("none overrules it")

@@ -81,7 +81,7 @@ def _emulation(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Che
     if machine not in _OTHER or not (wants_rosetta or settings.get("binfmt", True)) or settings.get("runtime") == "none":
         return
     try:
-        guest = laptop.told(current.name)
+        guest = laptop.guest(current.name)
     except CommandFailed as error:
         yield EMULATION.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
         return

@@ -47,7 +47,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         return
     answers = laptop.engines()
     found = laptop.profiles()
-    clusters = {name: one for name, one in found.items() if _wants_kubernetes(laptop, name, one)}
+    clusters = {name: profile for name, profile in found.items() if _wants_kubernetes(laptop, name, profile)}
     for name, current in clusters.items():
         yield from _cluster(laptop, name, current)
     if clusters:
@@ -60,7 +60,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 
 def _wants_kubernetes(laptop: Laptop, name: str, current: ProfileState) -> bool:
-    desired = next(one for one in laptop.look("colima_profile").desired.desired if one.name.name == name)
+    desired = next(spec for spec in laptop.look("colima_profile").desired.desired if spec.name.name == name)
     applied = current.applied is not None and has_kubernetes(current.applied)
     return desired.state != "absent" and bool(desired.stated.get("kubernetes.enabled", applied))
 
@@ -80,13 +80,13 @@ def _cluster(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check
     if not current.live.get("kubernetes"):
         yield API.broken("k3s does not run in the profile", f"colima kubernetes start --profile {name}", context)
         return
-    said = {
+    problems = {
         "": "it is not in the kubeconfig",
         "incomplete": "its entry is incomplete",
         "stale": "its entry is that of another k3s",
     }
-    if current.clients.kube_entry in said:
-        yield _missing_entry(laptop, said[current.clients.kube_entry], context)
+    if current.clients.kube_entry in problems:
+        yield _missing_entry(laptop, problems[current.clients.kube_entry], context)
         return
     yield CONTEXT.ok("it is that of the profile", context)
     try:
@@ -127,10 +127,10 @@ def _missing_entry(laptop: Laptop, found: str, context: str) -> Check:
 def answers(version: str, context: str) -> Check:
     """Return that an API server of a version answers, and whether this version is known to break."""
     number = version_of(version)
-    for one in findings({"k3s": number} if number else {}):
-        if one.fault is not None:
-            newer = f"Set 'version' below 'kubernetes' of the profile to {in_digits(one.fault.fixed)} or newer."
-            return API.warning(f"{version} answers, and {one.fault.says}", newer, context)
+    for finding in findings({"k3s": number} if number else {}):
+        if finding.fault is not None:
+            newer = f"Set 'version' below 'kubernetes' of the profile to {in_digits(finding.fault.fixed)} or newer."
+            return API.warning(f"{version} answers, and {finding.fault.says}", newer, context)
     return API.ok(f"{version} answers", context)
 
 
@@ -139,7 +139,7 @@ def _certificates(laptop: Laptop, cluster: ClusterReader, name: str, context: st
     left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
     if not left:
         return CERTIFICATES.ok("it has none", context)
-    whose = min(left, key=lambda one: left[one])
+    whose = min(left, key=lambda profile: left[profile])
     found = f"{left[whose]} days are left ({whose})"
     again = laptop.restart(name)
     # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.
@@ -177,7 +177,7 @@ _OWN_PROFILE = "Give Kubernetes a profile of its own with runtime containerd; se
 def _not_ready(node: Mapping[str, Any]) -> str:
     """Return why a node is not ready; empty when it is."""
     conditions = (node.get("status") or {}).get("conditions") or ()
-    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+    ready: Mapping[str, Any] = next((condition for condition in conditions if condition.get("type") == "Ready"), {})
     return "" if ready.get("status") == "True" else str(ready.get("message") or ready.get("reason") or "it does not report")
 
 

@@ -78,15 +78,15 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
 def _kept(laptop: Laptop) -> Iterator[Check]:
     paths = laptop.colima.paths
     there = everything(paths)
-    for one in there:
-        takes, profile = f"takes {room_of(paths, one) / GIB:.1f} GiB", f"move_profile={one.profile}"
-        if one.until:
-            back = laptop.other_play("restore", "snapshot", f"snapshot_profile={one.profile}", f"snapshot_name={one.name}")
+    for vm in there:
+        takes, profile = f"takes {room_of(paths, vm) / GIB:.1f} GiB", f"move_profile={vm.profile}"
+        if vm.until:
+            back = laptop.other_play("restore", "snapshot", f"snapshot_profile={vm.profile}", f"snapshot_name={vm.name}")
             free = laptop.other_play("reclaim", "reclaim", "reclaim_deleted=all")
-            yield KEPT.note(f"it was deleted, can be brought back, and {takes} until {one.lasts} or: {free}", back, one.name)
+            yield KEPT.note(f"it was deleted, can be brought back, and {takes} until {vm.lasts} or: {free}", back, vm.name)
         else:
-            found = f"it is kept since profile '{one.profile}' has moved, and {takes}"
-            yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={one.name}"), one.name)
+            found = f"it is kept since profile '{vm.profile}' has moved, and {takes}"
+            yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={vm.name}"), vm.name)
     if not there:
         yield KEPT.ok("none")
 

@@ -102,7 +102,7 @@ def _names(laptop: Laptop) -> Iterator[Check]:
 def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Iterator[Check]:
     # That the VM does not answer, the group profiles says.
     with contextlib.suppress(CommandFailed):
-        guest = laptop.told(profile)
+        guest = laptop.guest(profile)
         if guest is None:
             return
         restart = f"colima restart {name}"

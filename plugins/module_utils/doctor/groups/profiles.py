@@ -130,8 +130,10 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
     if plan.pending or not plan.shown or there is None or target is None:
         return ""
     options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
-    changed = [f"{one}: {shown(one, there[one])} -> {shown(one, target[one])}" for one in options]
-    others = [str(action) for action in plan.shown if action.kind not in (ActionKind.START, ActionKind.STOP, ActionKind.WRITE)]
+    changed = [f"{option}: {shown(option, there[option])} -> {shown(option, target[option])}" for option in options]
+    others = [
+        str(action) for action in plan.shown if action.kind not in (ActionKind.START, ActionKind.STOP, ActionKind.WRITE_SETTINGS)
+    ]
     return "; ".join([*changed, *others])
 
 

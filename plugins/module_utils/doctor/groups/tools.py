@@ -18,7 +18,7 @@ from ...core.system.together import together
 from ...toolchain.judge import VersionFinding, VersionStatus, findings, remedy_for
 from ...toolchain.matrix import ON_THE_LAPTOP
 from ...toolchain.programs import Version, in_digits, version_of
-from ...toolchain.read import said
+from ...toolchain.read import version_output
 from ..laptop import Bounded, Laptop
 from ..model import Check, CheckKind
 from ..settings import SubjectReading
@@ -98,7 +98,7 @@ def _shadowed(program: str, found: str, path: str) -> Check:
 
 def _versions(laptop: Laptop) -> Iterator[Check]:
     there: dict[str, Version] = {}
-    for tool, answer in together({tool: partial(_said, laptop, tool) for tool in ON_THE_LAPTOP}).items():
+    for tool, answer in together({tool: partial(_version_output, laptop, tool) for tool in ON_THE_LAPTOP}).items():
         kind, about = _kind(tool)
         if isinstance(answer, WorkstationError):
             yield kind.unknown(answer.message, answer.remedy, about)
@@ -106,14 +106,14 @@ def _versions(laptop: Laptop) -> Iterator[Check]:
             there[tool] = version
         elif answer:
             yield kind.ok("a build without a number", about)
-    for one in findings(there):
-        yield judged(*_kind(one.tool), one, laptop.path)
+    for finding in findings(there):
+        yield judged(*_kind(finding.tool), finding, laptop.path)
 
 
-def _said(laptop: Laptop, tool: str) -> str | WorkstationError:
+def _version_output(laptop: Laptop, tool: str) -> str | WorkstationError:
     """Return what a program says of its version, or why it says nothing."""
     try:
-        return laptop.once(("version", tool), partial(said, tool, Bounded))
+        return laptop.once(("version", tool), partial(version_output, tool, Bounded))
     except WorkstationError as error:
         return error
 

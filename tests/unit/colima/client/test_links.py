@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import command_of, environment_of
 

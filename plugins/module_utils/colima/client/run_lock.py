@@ -145,7 +145,3 @@ def _instance(flags: dict[str, str], others: Sequence[str]) -> str:
         return parse_name(flags.get("profile") or flags.get("p") or next(iter(others[1:]), "") or "default").id
     except InputError:
         return ""
-
-
-# Former names, until every package has followed.
-Alone = RunLock

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import (
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import (
     RunLock,
     RunningStart,
     start_of,
