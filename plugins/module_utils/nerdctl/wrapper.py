@@ -84,6 +84,11 @@ def script(colima: str, profile: str) -> str:
     return f'#!/usr/bin/env sh\n\n{shlex.quote(colima)} nerdctl --profile {profile} -- "$@"\n'
 
 
+def removal(path: Path | str, profile: object) -> tuple[str, str, str]:
+    """Return verb, target and detail of a removal. colima_profile shows the same, so a summary of both has the line once."""
+    return "remove", f"nerdctl wrapper '{path}'", f"for profile '{profile}'"
+
+
 def bound_profile(text: str) -> str | None:
     """Return the profile that a wrapper is bound to, or None when the text is not a wrapper."""
     match = _SCRIPT.fullmatch(text)
@@ -157,12 +162,8 @@ def _rewrite(found: FileState, item: WrapperSpec, text: str, bound: str) -> list
 
 def _absent(place: WrapperState, path: Path) -> list[Step]:
     bound = bound_profile(place.file.text) if place.owned and place.file.kind == "file" else None
-    written = bound is not None
-    # In the words of colima_profile, which removes it where only the profile goes: a plan of both shows the line once.
-    steps: list[Step] = (
-        [RemoveWrapper("remove", f"nerdctl wrapper '{path}'", f"for profile '{bound}'", path=path)] if written else []
-    )
-    if place.moved is not None and (written or place.file.kind == "absent"):
+    steps: list[Step] = [RemoveWrapper(*removal(path, bound), path=path)] if bound is not None else []
+    if place.moved is not None and (bound is not None or place.file.kind == "absent"):
         steps.append(RestoreFile("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))
     if place.owned:
         steps.append(ForgetWrapper("forget", f"'{path}'", path=path, silent=True))

@@ -76,7 +76,7 @@ class World:
             clients = replace(clients, docker_context="")
         self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
 
-    kill = stop
+    force_stop = stop
 
     def note_idle(self, action: Action) -> None:
         self.change(idle_seconds=action.seconds)
@@ -84,19 +84,19 @@ class World:
     def forget_idle(self, _action: Action) -> None:
         self.change(idle_seconds=None)
 
-    def journal(self, action: Action) -> None:
+    def save_settings(self, action: Action) -> None:
         self.change(interrupted=action.config)
 
-    def aside(self, _action: Action) -> None:
+    def set_vm_aside(self, _action: Action) -> None:
         assert not self.current.unseen_agent, "its processes would go on without a directory"
         self.k3s_port = 0
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={}, definition=None)
 
-    def aside_disk(self, _action: Action) -> None:
+    def set_disk_aside(self, _action: Action) -> None:
         assert self.current.disk is None
         self.change(disk_unfinished=False)
 
-    def unlock(self, _action: Action) -> None:
+    def unlock_disk(self, _action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
         self.change(disk=replace(self.current.disk, used_by=""))
@@ -133,17 +133,17 @@ class World:
             self.lost |= self.current.disk.written
             self.change(disk=None)
 
-    def store(self, action: Action) -> None:
+    def restore_disk_note(self, action: Action) -> None:
         assert action.config is not None
         self.change(store=DiskNote(True, action.config["runtime"]))
 
-    def resize(self, action: Action) -> None:
+    def enlarge_disk(self, action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
         assert action.gib * GIB > self.current.disk.size
         self.change(disk=replace(self.current.disk, size=action.gib * GIB))
 
-    def write(self, action: Action) -> None:
+    def write_settings(self, action: Action) -> None:
         assert action.config is not None
         config, problem = parse(render(action.config, self.host))
         assert config is not None
@@ -164,14 +164,14 @@ class World:
     def remove_buildkit(self, _action: Action) -> None:
         self.change(buildkit=replace(self.current.buildkit, own=None))
 
-    def fresh(self, _action: Action) -> None:
+    def note_new_disk(self, _action: Action) -> None:
         assert self.current.disk is None or not self.current.disk.written, "there may be data on it"
         self.change(fresh=True)
 
-    def settle(self, _action: Action) -> None:
+    def forget_new_disk(self, _action: Action) -> None:
         self.change(fresh=False)
 
-    def forget(self, _action: Action) -> None:
+    def forget_saved_settings(self, _action: Action) -> None:
         own = None if self.current.buildkit.saved else self.current.buildkit.own
         self.change(interrupted=None, buildkit=replace(self.current.buildkit, own=own, saved=False))
 
@@ -232,13 +232,13 @@ class World:
     def note_entry(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, kube_to_note=""))
 
-    def kubeconfig(self, action: Action) -> None:
+    def repair_kubeconfig(self, action: Action) -> None:
         dangling = self.current.clients.kube_current_dangling and not action.activate
         self.change(
             clients=replace(self.current.clients, kube_entry="present", kube_port=self.k3s_port, kube_current_dangling=dangling)
         )
 
-    def context(self, _action: Action) -> None:
+    def correct_context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
 
     def use_context(self, _action: Action) -> None:

@@ -291,8 +291,8 @@ def _only_stops(plan: ProfilePlan) -> bool:
 def _in_progress(action: Action) -> str:
     """Return an action in words, for the progress display."""
     waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is ActionKind.STOP else ""
-    target = "" if action.target == f"profile '{action.name}'" else action.target
-    return f"{action.verb.removesuffix(' of')} {target}".strip() + waits
+    whole = action.target == f"profile '{action.name}'"
+    return f"{action.verb} {action.part or ('' if whole else action.target)}".strip() + waits
 
 
 # A start has a function of its own: starts run side by side.

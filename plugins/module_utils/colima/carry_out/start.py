@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
-from ..client.failures import FORCE_STOP, UNLOCK, explained, hint_for, repair_for
+from ..client.failures import REPAIR_TEXTS, StartRepair, explained, hint_for, repair_for
 from ..client.programs import Colima
 from ..model.desired import TimeLimits
 from .progress import Progress, is_past_race
@@ -44,27 +44,27 @@ def start(
         if is_past_race(line):
             past_race()
 
-    tried: list[str] = []
+    tried: list[StartRepair] = []
     while True:
         progress.say(str(name), "starting")
         began = time.time()
         try:
             with progress.downloads(str(name), colima.paths.downloads):
                 colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
-            return [f"{repair} of profile '{name}'".replace(" it of", "") for repair in tried]
+            return [f"{REPAIR_TEXTS[repair]} of profile '{name}'" for repair in tried]
         except TimedOut as error:
             progress.say(str(name), "timed out", done=True)
             raise _timed_out(colima, name, error) from error
         except CommandFailed as error:
             repair = repair_for(_printed_by(error), colima.host_agent_tail(name, since=began))
-            if repair == FORCE_STOP and _status(colima, name) == "Running":
+            if repair is StartRepair.FORCE_STOP and _status(colima, name) == "Running":
                 # Another program may have started it at the same moment.
-                repair = ""
-            if not repair or repair in tried:
+                repair = None
+            if repair is None or repair in tried:
                 progress.say(str(name), "failed", done=True)
                 raise _failed(colima, name, error) from error
             tried.append(repair)
-            progress.say(str(name), repair)
+            progress.say(str(name), REPAIR_TEXTS[repair])
             _repair(colima, name, repair, limits)
 
 
@@ -72,12 +72,12 @@ def _printed_by(error: CommandFailed) -> str:
     return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
 
 
-def _repair(colima: Colima, name: Name, repair: str, limits: TimeLimits) -> None:
+def _repair(colima: Colima, name: Name, repair: StartRepair, limits: TimeLimits) -> None:
     try:
-        if repair == UNLOCK:
+        if repair is StartRepair.UNLOCK_DISK:
             colima.unlock_disk(name)
         else:
-            colima.stop(name, limits.stop, force=repair == FORCE_STOP)
+            colima.stop(name, limits.stop, force=repair is StartRepair.FORCE_STOP)
     except CommandFailed as error:
         raise explained(error, f"repair profile '{name}'") from error
 

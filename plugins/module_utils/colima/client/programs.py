@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import tempfile
 import time
@@ -22,13 +21,13 @@ from ...core.system.processes import age_of, command_of, commands, environment_o
 from ..model.answers import K3sState, ListedProfile, parse_disks, parse_k3s, parse_live, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk
+from .disk_image import is_written
 from .failures import explained
 from .machine import process_of
 from .run_lock import RunningStart, log_of, noted, start_of
 
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
-_WRITTEN_BYTES = 256 * 1024
 # Each engine's socket in a VM.
 _IN_GUEST = {"docker": "/var/run/docker.sock", "containerd": "/var/run/containerd/containerd.sock"}
 
@@ -86,7 +85,7 @@ class Colima:
         if output.rc != 0:
             raise explained(CommandFailed("list Lima's disks", "limactl failed", stdout=output.stdout, stderr=output.stderr))
         return {
-            disk.name: DataDisk(disk.size, disk.instance, _is_written(Path(disk.dir or self.paths.lima / "_disks" / disk.name)))
+            disk.name: DataDisk(disk.size, disk.instance, is_written(Path(disk.dir or self.paths.lima / "_disks" / disk.name)))
             for disk in parse_disks(output.stdout)
         }
 
@@ -270,11 +269,3 @@ class Colima:
             if log.stat().st_mtime >= since:
                 return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
         return ""
-
-
-def _is_written(directory: Path) -> bool:
-    """Whether anything was ever stored on a disk: an image that was only created has next to no blocks."""
-    for file in ("datadisk", "raw.img"):
-        with contextlib.suppress(OSError, ValueError):
-            return os.stat(directory / file).st_blocks * 512 > _WRITTEN_BYTES  # noqa: PTH116 - one call, no Path method for blocks
-    return True

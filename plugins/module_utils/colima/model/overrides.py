@@ -37,9 +37,7 @@ def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:
         return [f"Could not override profile '{name}': it is {kind_of(given)}, not a mapping. Write 'option: value' below it."]
     if "name" in given:
         return [f"Could not override 'name' of profile '{name}': a name stays. List another profile in O(profiles)."]
-    return [
-        problem.sentence.replace("Could not use", f"Could not override profile '{name}' by") for problem in problems(spec, given)
-    ]
+    return [problem.sentence for problem in problems(spec, given, verb=f"override profile '{name}' by")]
 
 
 def _completed(given: Mapping[str, Any], spec: Spec) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Standstill(StrEnum):
 
 @dataclass(frozen=True)
 class DataDisk:
-    """Lima's disk for images and volumes. size in bytes is the only true one; written: anything was ever stored on it."""
+    """Lima's disk for images and volumes. size in bytes is the only true one; written: it is not proved to be empty."""
 
     size: int
     used_by: str = ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...nerdctl.wrapper import removal
 from ..model.config import Host
 from ..model.desired import ChangePolicy, ProfileSpec, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, ProfileState, SharedTraces
-from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, delete_with_data, forget_note
+from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .heal import aside_early
 
 _COPIES = (
@@ -33,7 +34,7 @@ def plan_absent(
         actions.append(forget_note(current))
     if current.interrupted is not None:
         # A killed run may have come as far as the deletion itself. Nothing may bring these settings back.
-        actions.append(act(ActionKind.FORGET_SAVED_SETTINGS, name, "forget the settings of", silent=True))
+        actions.append(act_on(ActionKind.FORGET_SAVED_SETTINGS, name, "forget", "the settings", silent=True))
     if current.health == ABSENT and current.buildkit.is_ours:
         # All else of the profile was removed by hand; colima's own deletion takes the file along.
         file = current.buildkit.path
@@ -48,20 +49,27 @@ def _deletion(current: ProfileState, policy: ChangePolicy, host: Host) -> list[A
     name, actions = current.name, list[Action]()
     if policy.delete_data and (current.disk is not None or current.exists):
         if current.lock_is_stale:
-            actions.append(act(ActionKind.UNLOCK_DISK, name, "unlock the data disk of", early=True))
+            actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
         return [*actions, *delete_with_data(current, "", policy, host)]
     if current.exists and (current.applied or {}).get("runtime") and current.store_is_lost:
         # What the VM ran with is the last sign of what the disk was made for, and goes with it.
-        verb = "restore colima's note of the data disk of"
         actions.append(
-            act(ActionKind.RESTORE_DISK_NOTE, name, verb, "else the disk would be of no use", config=current.applied, early=True)
+            act_on(
+                ActionKind.RESTORE_DISK_NOTE,
+                name,
+                "restore",
+                "colima's note of the data disk",
+                "else the disk would be of no use",
+                config=current.applied,
+                early=True,
+            )
         )
     if current.exists:
         kept = not current.why_data_is_inside
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
-        actions.append(act(ActionKind.DELETE, name, "delete the VM of" if kept else "delete", detail))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the VM" if kept else "", detail))
     elif current.health in (DEFINED, LEFTOVER):
-        actions.append(act(ActionKind.DELETE, name, "delete the settings of"))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the settings"))
     return actions
 
 
@@ -99,8 +107,8 @@ def _host_traces(current: ProfileState) -> list[Action]:
         actions.append(act(ActionKind.REMOVE_BUILDX_NOTES, name, "remove", "", target, files=clients.buildx_records))
     actions.extend(_kubeconfig(current))
     for wrapper in clients.wrappers:
-        bound = f"for profile '{name}'"
-        actions.append(act(ActionKind.REMOVE_WRAPPER, name, "remove", bound, f"nerdctl wrapper '{wrapper}'", files=(wrapper,)))
+        verb, target, detail = removal(wrapper, name)
+        actions.append(act(ActionKind.REMOVE_WRAPPER, name, verb, detail, target, files=(wrapper,)))
     return actions
 
 

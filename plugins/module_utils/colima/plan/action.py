@@ -113,6 +113,8 @@ class Action(Step):
     # The kube context that becomes current instead of the profile's.
     context: str = field(default="", kw_only=True)
     files: tuple[str, ...] = field(default=(), kw_only=True)
+    # The part of the profile that it changes; empty for all of it.
+    part: str = field(default="", kw_only=True)
     # What is written into a file that holds no settings of colima's.
     text: str = field(default="", kw_only=True)
 
@@ -125,6 +127,12 @@ class Action(Step):
 def act(kind: ActionKind, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
     """Return an action whose target is the profile unless another one is given."""
     return Action(verb, target or f"profile '{name}'", detail, kind=kind, name=name, **more)
+
+
+def act_on(kind: ActionKind, name: Name, verb: str, part: str, detail: str = "", **more: Any) -> Action:
+    """Return an action on a part of the profile; an empty part stands for all of it."""
+    target = f"{part} of profile '{name}'" if part else ""
+    return act(kind, name, verb, detail, target, part=part, **more)
 
 
 @dataclass(frozen=True)
@@ -215,7 +223,7 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def forget_note(current: ProfileState) -> Action:
     """Return the action that removes a stale note of a new data disk."""
-    return act(ActionKind.FORGET_NEW_DISK, current.name, "forget the note of the new data disk of", silent=True)
+    return act_on(ActionKind.FORGET_NEW_DISK, current.name, "forget", "the note of the new data disk", silent=True)
 
 
 def delete_with_data(current: ProfileState, why: str, policy: ChangePolicy, host: Host) -> list[Action]:
@@ -223,11 +231,13 @@ def delete_with_data(current: ProfileState, why: str, policy: ChangePolicy, host
     if policy.keep_deleted and current.one_disk and not current.never_came_up:
         detail = "; ".join(filter(None, (why, grace(policy.keep_deleted, host.disk_free_mib << 20))))
         seconds = policy.keep_deleted * DAY_SECONDS
-        return [act(ActionKind.DELETE_DATA, current.name, "delete the VM and all images and volumes of", detail, seconds=seconds)]
-    actions = [act(ActionKind.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
+        return [
+            act_on(ActionKind.DELETE_DATA, current.name, "delete", "the VM and all images and volumes", detail, seconds=seconds)
+        ]
+    actions = [act_on(ActionKind.DELETE_DATA, current.name, "delete", "the VM and all images and volumes", why)]
     if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.
-        actions.append(act(ActionKind.DELETE_DISK, current.name, "delete the data disk of", "colima has no note of it"))
+        actions.append(act_on(ActionKind.DELETE_DISK, current.name, "delete", "the data disk", "colima has no note of it"))
     return actions
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..model.cluster_builds import OPTION
 from ..model.desired import ProfileSpec
 from ..model.state import ProfileState
-from .action import Action, ActionKind, act
+from .action import Action, ActionKind, act, act_on
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def saved(current: ProfileState) -> tuple[Action, ...]:
     if current.buildkit.own is None or current.buildkit.saved:
         return ()
     return (
-        act(ActionKind.SAVE_BUILDKIT, current.name, "save the buildkitd.toml of", silent=True, files=(current.buildkit.path,)),
+        act_on(ActionKind.SAVE_BUILDKIT, current.name, "save", "the buildkitd.toml", silent=True, files=(current.buildkit.path,)),
     )
 
 
@@ -52,10 +52,11 @@ def restored(current: ProfileState) -> tuple[Action, ...]:
     if current.buildkit.own is None:
         return ()
     return (
-        act(
+        act_on(
             ActionKind.RESTORE_BUILDKIT,
             current.name,
-            "restore the buildkitd.toml of",
+            "restore",
+            "the buildkitd.toml",
             silent=True,
             files=(current.buildkit.path,),
         ),

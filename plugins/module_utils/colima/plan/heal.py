@@ -11,7 +11,7 @@ from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
-from .action import Action, ActionKind, act
+from .action import Action, ActionKind, act_on
 from .clients import carries_socket
 
 # A VM whose writes fail needs this much of the laptop's disk before it can go on.
@@ -69,7 +69,7 @@ def goes_on(current: ProfileState, host: Host) -> tuple[tuple[Action, ...], tupl
         reason = f"the laptop's disk is full ({host.disk_free_mib} MiB are free)"
         remedy = "Free some disk space, and run again: the VM then goes on where it stopped."
         return (), (Pending(f"profile '{name}'", f"going on ({still})", reason, remedy, kind="room"),)
-    return (act(ActionKind.CONTINUE, name, "continue the VM of", still.value),), ()
+    return (act_on(ActionKind.CONTINUE, name, "continue", "the VM", still.value),), ()
 
 
 def repairs(current: ProfileState, target: Config, version: Version | None, want_up: bool, going_away: bool) -> Repair:
@@ -96,7 +96,10 @@ def aside_early(current: ProfileState) -> tuple[Action, ...]:
     if current.health not in (DAMAGED, LEFTOVER):
         return _aside_disk(current, early=True)
     why = "Lima can't delete what it can't read"
-    return (act(ActionKind.SET_VM_ASIDE, current.name, "set aside the VM of", why, early=True), *_aside_disk(current, early=True))
+    return (
+        act_on(ActionKind.SET_VM_ASIDE, current.name, "set aside", "the VM", why, early=True),
+        *_aside_disk(current, early=True),
+    )
 
 
 def _aside(current: ProfileState, early: bool = False) -> tuple[Action, ...]:
@@ -104,7 +107,7 @@ def _aside(current: ProfileState, early: bool = False) -> tuple[Action, ...]:
         return _aside_disk(current, early)
     why = "its creation was interrupted"
     return (
-        act(ActionKind.SET_VM_ASIDE, current.name, "set aside the unfinished VM of", why, early=early),
+        act_on(ActionKind.SET_VM_ASIDE, current.name, "set aside", "the unfinished VM", why, early=early),
         *_aside_disk(current, early),
     )
 
@@ -113,7 +116,7 @@ def _aside_disk(current: ProfileState, early: bool) -> tuple[Action, ...]:
     if not current.disk_unfinished:
         return ()
     why = "its creation was interrupted"
-    return (act(ActionKind.SET_DISK_ASIDE, current.name, "set aside the unfinished data disk of", why, early=early),)
+    return (act_on(ActionKind.SET_DISK_ASIDE, current.name, "set aside", "the unfinished data disk", why, early=early),)
 
 
 def _of_definition(current: ProfileState) -> Repair:
@@ -136,14 +139,14 @@ def _of_definition(current: ProfileState) -> Repair:
         f"The VM of profile '{name}' is replaced, because Lima can't read its definition. What was installed in the VM itself is "
         "in the directory that the VM was moved to; images and volumes stay."
     )
-    return Repair(actions=(act(ActionKind.SET_VM_ASIDE, name, "set aside the VM of", detail),), warnings=(warning,))
+    return Repair(actions=(act_on(ActionKind.SET_VM_ASIDE, name, "set aside", "the VM", detail),), warnings=(warning,))
 
 
 def _of_lock(current: ProfileState) -> Repair:
     if not current.lock_is_stale:
         return Repair()
     detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
-    return Repair(actions=(act(ActionKind.UNLOCK_DISK, current.name, "unlock the data disk of", detail),))
+    return Repair(actions=(act_on(ActionKind.UNLOCK_DISK, current.name, "unlock", "the data disk", detail),))
 
 
 def _of_note(current: ProfileState) -> Repair:
@@ -151,9 +154,17 @@ def _of_note(current: ProfileState) -> Repair:
     if not current.store_is_lost:
         return Repair()
     if (current.applied or {}).get("runtime"):
-        verb = "restore colima's note of the data disk of"
         return Repair(
-            actions=(act(ActionKind.RESTORE_DISK_NOTE, name, verb, "else it would be formatted", config=current.applied),)
+            actions=(
+                act_on(
+                    ActionKind.RESTORE_DISK_NOTE,
+                    name,
+                    "restore",
+                    "colima's note of the data disk",
+                    "else it would be formatted",
+                    config=current.applied,
+                ),
+            )
         )
     return Repair(
         refusals=(
@@ -193,7 +204,7 @@ def _of_size(current: ProfileState, target: Config) -> Repair:
 def enlarge(current: ProfileState, target: Config) -> Action:
     """Return the action that enlarges the data disk of a VM that does not run."""
     detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
-    return act(ActionKind.ENLARGE_DISK, current.name, "enlarge the data disk of", detail, gib=target["disk"])
+    return act_on(ActionKind.ENLARGE_DISK, current.name, "enlarge", "the data disk", detail, gib=target["disk"])
 
 
 def _why_restart(current: ProfileState, target: Config) -> str:

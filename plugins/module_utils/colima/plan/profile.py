@@ -19,7 +19,7 @@ from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
 from ..model.settings import SETTINGS
 from ..model.state import BROKEN, ProfileState
 from .absent import plan_absent
-from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, delete_with_data, forget_note
+from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
@@ -200,7 +200,7 @@ def _hold(plan: ProfilePlan, case: _ProfileCase, reason: tuple[str, str]) -> Pro
     if gap.live:
         kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
         detail = changes(current, target, gap.live)
-        actions.append(act(ActionKind.WRITE_SETTINGS, current.name, "write the settings of", detail, config=kept))
+        actions.append(act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
     applied = _applied(case, wanted)
     change, kind = applied or f"a restart ({case.repair.restart})", "restart" if applied else "repair"
@@ -229,7 +229,7 @@ def _converge(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
         detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
         created = not current.exists and case.want_up
         actions.append(
-            act(ActionKind.WRITE_SETTINGS, current.name, "write the settings of", detail, config=target, silent=created)
+            act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=target, silent=created)
         )
     actions.extend(() if never_made else case.builds.actions)
     if start:
@@ -248,7 +248,7 @@ def _applied(case: _ProfileCase, options: tuple[str, ...]) -> str:
 def _stop(current: ProfileState, why: str) -> Action:
     """Stop gently where a guest can hear it. In early boot it ignores the power button, and Lima would wait three minutes."""
     if current.health == BROKEN:
-        return act(ActionKind.FORCE_STOP, current.name, "end the remains of", why)
+        return act_on(ActionKind.FORCE_STOP, current.name, "end", "the remains", why)
     if current.never_up:
         return act(ActionKind.FORCE_STOP, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
     return act(ActionKind.STOP, current.name, "stop", why)
@@ -259,7 +259,7 @@ def _start(case: _ProfileCase, verb: str, new_disk: bool) -> list[Action]:
     current, target = case.current, case.target
     actions = [act(ActionKind.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
     if new_disk and target["runtime"] != "none":
-        actions.insert(0, act(ActionKind.NOTE_NEW_DISK, current.name, "note the new data disk of", silent=True))
+        actions.insert(0, act_on(ActionKind.NOTE_NEW_DISK, current.name, "note", "the new data disk", silent=True))
     return [*actions, *context_after_start(current, target)]
 
 
@@ -269,21 +269,21 @@ def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     with_data = case.recreation.with_data
     why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
     actions = [_stop(current, why)] if current.up else []
-    actions.append(act(ActionKind.SAVE_SETTINGS, name, "note the settings of", config=target, silent=True))
+    actions.append(act_on(ActionKind.SAVE_SETTINGS, name, "note", "the settings", config=target, silent=True))
     actions.extend(saved(current))
     if current.lock_is_stale:
-        actions.append(act(ActionKind.UNLOCK_DISK, name, "unlock the data disk of", early=True))
+        actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
     # colima can't delete what was never finished.
     actions.extend(case.repair.actions)
     if with_data:
         actions.extend(delete_with_data(current, why, case.policy, case.host))
     elif current.exists:
-        actions.append(act(ActionKind.DELETE, name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the VM", f"{why}; images and volumes stay on the data disk"))
     if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
         # colima does not look at the size of a data disk that it finds.
         actions.append(enlarge(current, target))
     actions.append(
-        act(ActionKind.WRITE_SETTINGS, name, "write the settings of", changes(current, target, gap.file), config=target)
+        act_on(ActionKind.WRITE_SETTINGS, name, "write", "the settings", changes(current, target, gap.file), config=target)
     )
     actions.extend(
         (*restored(current), *(action for action in case.builds.actions if action.kind is not ActionKind.RESTORE_BUILDKIT))

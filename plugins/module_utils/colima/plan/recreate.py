@@ -49,7 +49,7 @@ def how_to_recreate(
     if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(current.name):
         return RecreateDecision(recreate=True, with_data=True)
     if policy.on_fixed_change == "warn":
-        return _left_alone(current, fixed, what)
+        return _left_alone(current, fixed, target)
     moves = "runtime" in fixed and (old_runtime(current), target["runtime"]) == ("docker", "containerd")
     waits = moves and policy.on_fixed_change == "recreate"
     return (
@@ -64,8 +64,8 @@ def only_stopped(current: ProfileState, fixed: tuple[str, ...]) -> RecreateDecis
     return RecreateDecision(keep=_as_they_are(current, fixed))
 
 
-def _left_alone(current: ProfileState, fixed: tuple[str, ...], what: str) -> RecreateDecision:
-    instead = what.replace(" -> ", " instead of ")
+def _left_alone(current: ProfileState, fixed: tuple[str, ...], target: Config) -> RecreateDecision:
+    instead = changes(current, target, fixed, "instead of")
     return RecreateDecision(
         keep=_as_they_are(current, fixed),
         warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),

@@ -170,7 +170,7 @@ def _is_fixed(option: str, applied: Config, target: Config) -> bool:
     return BY_OPTION[option].when in (FIXED, CREATE)
 
 
-def changes(current: ProfileState, target: Config, options: tuple[str, ...]) -> str:
+def changes(current: ProfileState, target: Config, options: tuple[str, ...], between: str = "->") -> str:
     """Return 'cpu 2 CPUs -> 4 CPUs, memory ...' for a line of the plan."""
     there = settings_there(current)
     parts = []
@@ -180,9 +180,9 @@ def changes(current: ProfileState, target: Config, options: tuple[str, ...]) -> 
             parts.append(f"{option} changed")
         elif old == new:
             old = worded(option, (current.configured or there).get(option, ""))
-            parts.append(f"{option} {old} -> {new}" if old != new else f"{option} {new}")
+            parts.append(f"{option} {old} {between} {new}" if old != new else f"{option} {new}")
         else:
-            parts.append(f"{option} {old} -> {new}")
+            parts.append(f"{option} {old} {between} {new}")
     return ", ".join(parts)
 
 

@@ -93,7 +93,7 @@ def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
     return f"{found}; a run leaves it alone, because {held.reason}{ENDS}", laptop.may_restart()
 
 
-_SAID = {
+_HEALTH_TEXTS = {
     ABSENT: "it does not exist yet",
     DEFINED: "it has settings, and no VM",
     HALF: "its VM runs, and colima's set-up in it did not finish",
@@ -115,7 +115,7 @@ def _health(plan: ProfilePlan, laptop: Laptop) -> Check:
     if health == STOPPED and not current.contradiction:
         return HEALTH.ok("stopped", name) if state == "stopped" else HEALTH.warning("its VM is stopped", converge, name)
     still = f"its VM stands still: {current.still}" if current.still is not None else ""
-    found = current.contradiction or still or _SAID.get(health, f"its VM is {health}")
+    found = current.contradiction or still or _HEALTH_TEXTS.get(health, f"its VM is {health}")
     return HEALTH.broken(*_repaired(plan, laptop, found), name)
 
 

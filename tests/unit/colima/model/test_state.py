@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.progress import Progress, is_past_race, phase_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import (
-    FORCE_STOP,
-    RESTART,
-    UNLOCK,
+    StartRepair,
     explained,
     hint_for,
     last_message,
@@ -83,16 +81,16 @@ def test_each_container_without_its_engine_is_known_by_the_process_that_watches_
 
 
 FAILURES = {
-    "stale lock": ('failed to run attach disk "colima-x", in use by instance "colima-x"', UNLOCK),
-    "dead host agent": ("errors inspecting instance: [qemu driver is running but host agent is not]", FORCE_STOP),
-    "stale pid": ('instance "colima-x" seems running (hint: remove ".../ha.pid" ...)', FORCE_STOP),
-    "kubectl at work": ("error: open /h/.kube/config.lock: file exists", RESTART),
-    "anything else": ("error starting docker: exit status 1", ""),
+    "stale lock": ('failed to run attach disk "colima-x", in use by instance "colima-x"', StartRepair.UNLOCK_DISK),
+    "dead host agent": ("errors inspecting instance: [qemu driver is running but host agent is not]", StartRepair.FORCE_STOP),
+    "stale pid": ('instance "colima-x" seems running (hint: remove ".../ha.pid" ...)', StartRepair.FORCE_STOP),
+    "kubectl at work": ("error: open /h/.kube/config.lock: file exists", StartRepair.STOP),
+    "anything else": ("error starting docker: exit status 1", None),
 }
 
 
 @pytest.mark.parametrize(("output", "repair"), FAILURES.values(), ids=FAILURES.keys())
-def test_what_helps_after_a_failed_start(output: str, repair: str) -> None:
+def test_what_helps_after_a_failed_start(output: str, repair: StartRepair | None) -> None:
     assert repair_for(output) == repair
 
 
