@@ -55,6 +55,23 @@ class ProfilesState:
 
 
 @dataclass(frozen=True)
+class AppliedProfiles:
+    """What a run has carried out: the plans as they were in the end, and the names of what it removed for good."""
+
+    plans: tuple[ProfilePlan, ...] = ()
+    removed: frozenset[str] = frozenset()
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The profiles of which something was held back."""
+        return frozenset(str(plan.desired.name) for plan in self.plans if plan.pending)
+
+    def started(self, plan: ProfilePlan) -> bool:
+        """Whether the profile of a plan was started."""
+        return any(done.does(ActionKind.START) for done in self.plans if done.desired.name == plan.desired.name)
+
+
+@dataclass(frozen=True)
 class RemoveExpired(Step):
     """Remove for good what was set aside in place of a deletion. name: of its directory."""
 
@@ -67,6 +84,8 @@ class ProfilesPlan(Plan):
 
     profiles: tuple[ProfilePlan, ...] = ()
     expired: tuple[RemoveExpired, ...] = ()
+    # What it rests on, for a profile that is planned once more just before it stops.
+    facts: ProfileFacts = field(default_factory=ProfileFacts)
 
     @property
     def stands_still(self) -> bool:
@@ -95,7 +114,8 @@ def plan_all(reading: ProfilesState, request: ProfilesSpec) -> ProfilesPlan:
         plans = tuple(replace(plan, actions=()) for plan in plans)
     expired = tuple(map(expire, reading.snapshot.expired))
     dropped = [_DROPPED.format(name=row.name) for row in reading.snapshot.others if row.name in OURS]
-    return _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *dropped, *warnings], expired)
+    shown = _shown(plans, [*refusals, *shared], [*reading.snapshot.problems, *dropped, *warnings], expired)
+    return replace(shown, facts=reading.facts)
 
 
 def expire(kept: RetainedVm) -> RemoveExpired:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -30,10 +30,10 @@ from .client.programs import Colima
 from .client.run_lock import RunLock
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
 from .observe.host import host_from
-from .plan.action import ActionKind, ProfileFacts, ProfilePlan
+from .plan.action import ProfileFacts
 from .report import public_profile
 from .sizing import sized
-from .survey import ProfilesPlan, ProfilesSpec, ProfilesState, asked_again, plan_all, survey
+from .survey import AppliedProfiles, ProfilesPlan, ProfilesSpec, ProfilesState, asked_again, plan_all, survey
 
 _NO_ADDRESS = (
     "Profile '{name}' has no address that the laptop can reach, although network.address is on: colima could not set up its "
@@ -88,7 +88,6 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
 
     def __init__(self) -> None:
         self.progress = Progress()
-        self.applied: list[ProfilePlan] | None = None
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         """Return what is asked for. Raises InputError."""
@@ -113,28 +112,22 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         return tuple(program for needed, program in parts if needed)
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
-        """Keep other runs out, and wait for what they left at work and for starts by other programs."""
-        limits = self.request.limits
-        return self._guarded(RunLock(self.colima.paths.own, limits.timeout, self._say, self._line))
+        """Keep other runs out, and wait for what they left running."""
+        return RunLock(self.colima.paths.own, self.request.limits.timeout, self._say, self._line)
 
-    @contextlib.contextmanager
-    def _guarded(self, alone: RunLock) -> Iterator[bool]:
-        require_tools(self.colima, self.planned.profiles)
+    def require(self, plan: Plan) -> None:
+        """Raise for programs that are missing, and make colima's directory, without which it ignores a COLIMA_HOME."""
+        require_tools(self.colima, cast(ProfilesPlan, plan).profiles)
         self.colima.make_base()
-        with alone as quiet:
-            waited = wait_for_others(self.colima, self.planned.profiles, self.request.limits.timeout, self.progress.say)
-            yield quiet and not waited
+
+    def still_true(self, plan: Plan) -> bool:
+        """Wait for starts by other programs; what was read before one of them is not true any more."""
+        profiles = cast(ProfilesPlan, plan).profiles
+        return not wait_for_others(self.colima, profiles, self.request.limits.timeout, self.progress.say)
 
     def read(self, desired: ProfilesSpec) -> ProfilesState:
-        """Return what is there; after the actions, without the questions that only a plan needs."""
+        """Return the profiles as they are, and the answers of VMs that the plan depends on."""
         colima = self.colima
-        if self.applied is not None:
-            names = [str(spec.name) for spec in desired.desired]
-            held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
-            after = survey(colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
-            # What has expired meanwhile is left to the next run.
-            left = tuple(vm for vm in after.snapshot.expired if vm.name in {gone.name for gone in self.planned.expired})
-            return replace(after, held=held, snapshot=replace(after.snapshot, expired=left))
         for spec in desired.desired:
             colima.paths.check_socket_length(spec.name, desired.host.system)
         reading = survey(colima, desired)
@@ -144,17 +137,24 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         unsure = not desired.check_mode and (planned.refusals or not planned.has_work) and booting(colima, planned.profiles)
         if unsure and wait_for_others(colima, planned.profiles, desired.limits.timeout, self.progress.say):
             reading = survey(colima, desired)
-        self.facts = reading.facts
         return reading
 
-    def plan(self, desired: ProfilesSpec, current: ProfilesState) -> Plan:
-        """Return the plan for all profiles."""
-        self.planned = plan_all(current, desired)
-        return self.planned
+    def read_again(self, desired: ProfilesSpec, applied: AppliedProfiles) -> ProfilesState:
+        """Return the profiles as they are now, without the questions that only a plan needs."""
+        names = [str(spec.name) for spec in desired.desired]
+        after = survey(self.colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
+        # What has expired meanwhile is left to the next run.
+        left = tuple(vm for vm in after.snapshot.expired if vm.name in applied.removed)
+        return replace(after, held=applied.held, snapshot=replace(after.snapshot, expired=left))
 
-    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
+    def plan(self, desired: ProfilesSpec, current: ProfilesState) -> ProfilesPlan:
+        """Return the plan for all profiles."""
+        return plan_all(current, desired)
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> AppliedProfiles:
         """Carry out all plans side by side as far as they can be."""
         planned, request = cast(ProfilesPlan, plan), self.request
+        removed = frozenset(step.name for step in planned.expired)
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
         for step in planned.expired:
@@ -163,20 +163,21 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         with applier.reporting(report):
             if planned.stands_still:
                 applier.continue_all(planned.profiles)
-                reading = survey(self.colima, request)
-                self.facts, planned = reading.facts, plan_all(reading, request)
+                planned = plan_all(survey(self.colima, request), request)
                 if planned.refusals:
                     raise refused(planned.refusals)
-            self.applied = applier.run(planned.profiles, partial(asked_again, self.colima, request, self.facts))
+            plans = applier.run(planned.profiles, partial(asked_again, self.colima, request, planned.facts))
+        return AppliedProfiles(tuple(plans), removed)
 
     def public(self, outcome: Result[ProfilesSpec, ProfilesState]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
         request, planned = outcome.desired, cast(ProfilesPlan, outcome.plan)
-        carried = {str(profile.desired.name): profile.pending for profile in self.applied or planned.profiles}
+        applied = outcome.applied or AppliedProfiles()
+        carried = {str(profile.desired.name): profile.pending for profile in applied.plans or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
         # Without a start nothing has changed since the last warning, and asking a VM takes a second.
-        provider = provider_notes(self.colima, [profile for profile in after if self._restarted(profile)])
+        provider = provider_notes(self.colima, [profile for profile in after if applied.started(profile)])
         lacking = [str(profile.current.name) for profile in after if profile.current.lacks_address]
         return {
             "pending": [item.public() for items in carried.values() for item in items],
@@ -193,9 +194,6 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
             ],
             "warnings": [*notes, *provider, *(_NO_ADDRESS.format(name=name) for name in lacking)],
         }
-
-    def _restarted(self, plan: ProfilePlan) -> bool:
-        return any(profile.does(ActionKind.START) for profile in self.applied or () if profile.desired.name == plan.desired.name)
 
     def _say(self, phase: str) -> None:
         for spec in self.request.desired:

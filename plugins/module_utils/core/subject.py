@@ -36,6 +36,8 @@ class Result(Generic[Spec, State]):
     after: State
     plan: Plan
     check_mode: bool = False
+    # What carry_out returned; None where nothing was carried out.
+    applied: Any = None
 
 
 class Subject(Generic[Spec, State]):
@@ -90,12 +92,29 @@ class Subject(Generic[Spec, State]):
         """
         return contextlib.nullcontext(True)
 
-    def carry_out(self, plan: Plan, emit: Callable[[str], None]) -> None:
-        """Carry out a plan, reporting each finished step. A subject whose steps run side by side overrides this."""
+    def require(self, plan: Plan) -> None:
+        """Raise for what the plan needs and the laptop lacks; called before other runs are kept out."""
+
+    def still_true(self, plan: Plan) -> bool:
+        """Return whether the plan still holds, once other runs are kept out."""
+        del plan
+        return True
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> object:
+        """Carry out a plan, reporting each finished step. Return what was applied, for a second look.
+
+        A subject whose steps run side by side overrides this.
+        """
         for step in plan.steps:
             self.apply(step)
             if not step.silent:
-                emit(str(step))
+                report(str(step))
+        return None
+
+    def read_again(self, desired: Spec, applied: Any) -> State:
+        """Return the state after a plan was carried out. applied: what carry_out returned."""
+        del applied
+        return self.read(desired)
 
     def so_far(self) -> dict[str, Any]:
         """Return the result keys that are true also after a run that was ended in between."""
@@ -172,18 +191,19 @@ def _converged(
     _refuse(plan)
     if check_mode or not plan.steps:
         return Result(desired, current, current, plan, check_mode)
-    with guard as still_true:
-        if not still_true:
+    subject.require(plan)
+    with guard as undisturbed:
+        if not (subject.still_true(plan) and undisturbed):
             current = subject.read(desired)
             plan = subject.plan(desired, current)
             _refuse(plan)
         planned += plan.actions
         if plan.changed:
             emit(plan=plan.actions)
-        subject.carry_out(plan, done.append)
-        after = subject.read(desired)
+        applied = subject.carry_out(plan, done.append)
+        after = subject.read_again(desired, applied)
         _verify(subject, subject.plan(desired, after))
-    return Result(desired, current, after, plan)
+    return Result(desired, current, after, plan, applied=applied)
 
 
 def _refuse(plan: Plan) -> None:
