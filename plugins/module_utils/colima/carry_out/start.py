@@ -105,38 +105,42 @@ def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:
     return TimedOut(error.what, reason, "Nothing was deleted, and the next run repairs it.", **context)
 
 
+class _StaggeredJob:
+    """A job in a thread of its own, which begins when other jobs are past their races."""
+
+    def __init__(self, name: Name, job: Job, waits: Sequence[threading.Event]) -> None:
+        self.name, self.job, self.waits = str(name), job, waits
+        self.past_race, self.ended = threading.Event(), threading.Event()
+        self.failure: BaseException | None = None
+
+    def begin(self, processes: set[int], stopping: threading.Event) -> None:
+        """Begin, and return at once."""
+        threading.Thread(target=self._run, args=(processes, stopping), daemon=True).start()
+
+    def _run(self, processes: set[int], stopping: threading.Event) -> None:
+        try:
+            for event in self.waits:
+                event.wait()
+            if not stopping.is_set():
+                self.job(self.past_race.set, processes.add)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.past_race.set()
+            self.ended.set()
+
+
 def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
     """Run (name, sets Kubernetes up, job) in this order, overlapped. When all have ended, raises their failures as one."""
-    failures: dict[str, BaseException] = {}
-    processes: set[int] = set()
-    stopping = threading.Event()
     gate, kubernetes = _passed(), _passed()
-    threads: list[tuple[threading.Thread, threading.Event]] = []
+    staggered: list[_StaggeredJob] = []
     for name, sets_up, job in jobs:
-        past, ended = threading.Event(), threading.Event()
-
-        def run(
-            name: Name = name,
-            job: Job = job,
-            waits: tuple[threading.Event, ...] = (gate, kubernetes) if sets_up else (gate,),
-            past: threading.Event = past,
-            ended: threading.Event = ended,
-        ) -> None:
-            try:
-                for event in waits:
-                    event.wait()
-                if not stopping.is_set():
-                    job(past.set, processes.add)
-            except BaseException as error:
-                failures[str(name)] = error
-            finally:
-                past.set()
-                ended.set()
-
-        gate = past
-        kubernetes = ended if sets_up else kubernetes
-        threads.append((threading.Thread(target=run, daemon=True), ended))
-    _watch(threads, processes, stopping)
+        entry = _StaggeredJob(name, job, (gate, kubernetes) if sets_up else (gate,))
+        gate = entry.past_race
+        kubernetes = entry.ended if sets_up else kubernetes
+        staggered.append(entry)
+    _watch(staggered)
+    failures = {job.name: job.failure for job in staggered if job.failure is not None}
     if failures:
         raise _as_one(failures)
 
@@ -159,20 +163,21 @@ def _passed() -> threading.Event:
     return event
 
 
-def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event) -> None:
-    """Wait for the threads; when this process has to end, end their processes gently first."""
-    for thread, _ended in threads:
-        thread.start()
+def _watch(jobs: Sequence[_StaggeredJob]) -> None:
+    """Begin the jobs and wait for them; when this process has to end, end their processes gently first."""
+    processes, stopping = set[int](), threading.Event()
+    for job in jobs:
+        job.begin(processes, stopping)
     try:
-        for _thread, ended in threads:
+        for job in jobs:
             # Not a join: one that a signal interrupts takes its thread for dead.
-            while not ended.wait(0.2):
+            while not job.ended.wait(0.2):
                 pass
     except BaseException:
         stopping.set()
         for pid in list(processes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGTERM)
-        for _thread, ended in threads:
-            ended.wait(12.0)
+        for job in jobs:
+            job.ended.wait(12.0)
         raise

@@ -191,34 +191,51 @@ class ProfilePlan:
 
 def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the profile before and after as shown in a diff: its state, and the settings that change."""
-    current, target = plan.current, plan.target
+    current = plan.current
     before: dict[str, Any] = {"state": current.health}
     if plan.desired.state == "absent":
         disk = current.disk_gib or 0
         left = 0 if plan.does(ActionKind.DELETE_DATA, ActionKind.DELETE_DISK) else disk
         return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
-    up = plan.does(ActionKind.START) or (plan.will_be_up and current.health == RUNNING)
-    left_as = current.health if plan.pending else ("stopped" if current.exists else "defined")
-    after: dict[str, Any] = {"state": "running" if up else left_as}
+    after: dict[str, Any] = {"state": _state_after(plan)}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE_SETTINGS), None)
-    wanted = dict(written or (target if plan.actions and there else {}) or {})
-    for config in (there, wanted):
-        if "network.dns_hosts" in config:
-            config["network.dns_hosts"] = own_hosts(config)
-    for option, value in wanted.items():
-        if not there:
-            after[option] = shown(option, value)
-        elif shown(option, there.get(option)) != shown(option, value):
-            before[option], after[option] = shown(option, there.get(option)), shown(option, value)
-        elif there.get(option) != value:
-            before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
+    _compare(_without_implicit(there), _without_implicit(_wanted(plan, there)), before, after)
     for action in plan.actions:
         if action.kind in (ActionKind.WRITE_BUILDKIT, ActionKind.REMOVE_BUILDKIT):
             before["buildkitd.toml"], after["buildkitd.toml"] = current.buildkit.own or "", action.text
     return before, after
+
+
+def _state_after(plan: ProfilePlan) -> str:
+    current = plan.current
+    if plan.does(ActionKind.START) or (plan.will_be_up and current.health == RUNNING):
+        return "running"
+    if plan.pending:
+        return current.health
+    return "stopped" if current.exists else "defined"
+
+
+def _wanted(plan: ProfilePlan, there: Config) -> dict[str, Any]:
+    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE_SETTINGS), None)
+    return dict(written or (plan.target if plan.actions and there else {}) or {})
+
+
+def _without_implicit(config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, "network.dns_hosts": own_hosts(config)} if "network.dns_hosts" in config else config
+
+
+def _compare(there: Config, wanted: Config, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Add the settings that change to both sides, without what is secret in them."""
+    for option, value in wanted.items():
+        old, new = shown(option, there.get(option)), shown(option, value)
+        if not there:
+            after[option] = new
+        elif old != new:
+            before[option], after[option] = old, new
+        elif there.get(option) != value:
+            before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
 
 
 def forget_note(current: ProfileState) -> Action:

@@ -213,31 +213,42 @@ def _hold(plan: ProfilePlan, case: _ProfileCase, reason: tuple[str, str]) -> Pro
 
 def _converge(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """The usual way: stop if needed, write if needed, start if wanted."""
-    current, target, gap, repair = case.current, case.target, case.gap, case.repair
+    current = case.current
     restart = case.stops and case.want_up
-    actions: list[Action] = []
-    if restart or (current.up and not case.want_up):
-        why = f"to apply {_applied(case, gap.restart)}" if restart else idle_long(current, case.policy)
-        actions.append(_stop(current, repair.restart or why))
-    start = case.want_up and (restart or not current.up)
-    if start:
-        actions.extend(repair.actions)
-    lost = current.configured is None
-    # Settings alone would read as a profile that lacks its VM.
-    never_made = lost and not current.exists and case.desired.state == "stopped"
-    if not never_made and (gap.file or lost or (start and current.configured_problem)):
-        detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
-        created = not current.exists and case.want_up
-        actions.append(
-            act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=target, silent=created)
-        )
-    actions.extend(() if never_made else case.builds.actions)
-    if start:
+    starts = case.want_up and (restart or not current.up)
+    actions = [*_stop_first(case, restart), *(case.repair.actions if starts else ()), *_files(case, starts)]
+    if starts:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
-        actions.extend(_start(case, "start" if current.exists else "create", new_disk))
-    elif case.want_up:
-        return plan.adding(actions=(*actions, *_settled(current, actions), *client_repairs(case.current, case.target)))
-    return plan.adding(actions=(*actions, *_settled(current, actions)))
+        actions += _start(case, "start" if current.exists else "create", new_disk)
+    actions += _settled(current, actions)
+    if case.want_up and not starts:
+        actions += client_repairs(current, case.target)
+    return plan.adding(actions=actions)
+
+
+def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
+    if not restart and (case.want_up or not case.current.up):
+        return []
+    why = f"to apply {_applied(case, case.gap.restart)}" if restart else idle_long(case.current, case.policy)
+    return [_stop(case.current, case.repair.restart or why)]
+
+
+def _files(case: _ProfileCase, starts: bool) -> list[Action]:
+    """Return what writes the profile's files; nothing for a VM that is to stay unmade, as settings alone would read as a loss."""
+    current = case.current
+    if current.configured is None and not current.exists and case.desired.state == "stopped":
+        return []
+    return [*_settings_file(case, starts), *case.builds.actions]
+
+
+def _settings_file(case: _ProfileCase, starts: bool) -> list[Action]:
+    current, gap = case.current, case.gap
+    lost = current.configured is None
+    if not (gap.file or lost or (starts and current.configured_problem)):
+        return []
+    detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, case.target, gap.file)
+    created = not current.exists and case.want_up
+    return [act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=case.target, silent=created)]
 
 
 def _applied(case: _ProfileCase, options: tuple[str, ...]) -> str:

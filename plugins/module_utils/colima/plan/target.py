@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,24 +102,33 @@ def gap_of(current: ProfileState, desired: ProfileSpec, target: Config, host: Ho
     # A VM that never finished its first boot has no applied settings, but was made with the configured ones.
     made_with = (current.applied or current.configured) if current.exists else None
     vm = differences(made_with, target, stated - {PORT}, host, instance) if made_with else []
-    port = _port_takes(current, made_with, target) if made_with and PORT in stated else ""
     fixed = [option for option in vm if _is_fixed(option, made_with or {}, target)]
-    if current.exists and made_with is None and current.disk_runtime not in ("", target["runtime"]):
-        # All settings are lost; the data disk still tells what it was made for.
-        fixed.append("runtime")
     restart = [option for option in vm if option not in fixed and BY_OPTION[option].when != LIVE and option != "disk"]
-    if port:
-        (fixed if port == FIXED else restart).append(PORT)
-    if "disk" in stated and current.disk_gib is not None:
-        # Both files may claim a size that the disk never got.
-        if target["disk"] < current.disk_gib:
-            fixed.append("disk")
-        elif target["disk"] > current.disk_gib:
-            restart.append("disk")
-    elif "disk" in vm and current.row is not None and current.disk is None:
-        (fixed if target["disk"] * GIB < current.row.disk else restart).append("disk")
+    special = {
+        "runtime": _runtime_takes(current, made_with, target),
+        PORT: _port_takes(current, made_with, target) if made_with and PORT in stated else "",
+        "disk": _disk_takes(current, target, stated, vm),
+    }
+    fixed += [option for option, takes in special.items() if takes == FIXED]
+    restart += [option for option, takes in special.items() if takes == RESTART]
     live = tuple(option for option in file if BY_OPTION[option].when == LIVE)
     return SettingsGap(tuple(file), live, tuple(restart), tuple(fixed))
+
+
+def _runtime_takes(current: ProfileState, made_with: Config | None, target: Config) -> str:
+    """Return what the wanted runtime takes where all settings are lost: the data disk still tells what it was made for."""
+    lost = current.exists and made_with is None
+    return FIXED if lost and current.disk_runtime not in ("", target["runtime"]) else ""
+
+
+def _disk_takes(current: ProfileState, target: Config, stated: frozenset[str], vm: Sequence[str]) -> str:
+    """Return what the wanted size of the disk takes. Both files may claim a size that the disk never got."""
+    there = current.disk_gib
+    if "disk" in stated and there is not None:
+        return "" if target["disk"] == there else FIXED if target["disk"] < there else RESTART
+    if "disk" in vm and current.row is not None and there is None:
+        return FIXED if target["disk"] * GIB < current.row.disk else RESTART
+    return ""
 
 
 def k3s_in_doubt(current: ProfileState, desired: ProfileSpec, target: Config) -> bool:

@@ -292,24 +292,29 @@ class Cli:
         while True:
             now = time.monotonic()
             bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min([now + _WATCH_SECONDS, *bounds]) - now if not bounds or min(bounds) > now else 0.0)
-                return None if left[0] >= 0 else f"it printed more than {most >> 10} KiB"
-            except subprocess.TimeoutExpired:
-                now = time.monotonic()
-                if left[0] < 0:
-                    reason = f"it printed more than {most >> 10} KiB"
-                elif timeout and now >= began + timeout:
-                    reason = f"it ran longer than {timeout:g} s"
-                elif stall and now >= last_line[0] + stall:
-                    if probe is not None and seen != (seen := probe()):
-                        last_line[0] = now
-                        continue
-                    reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if probe else "")
-                else:
+                return None if left[0] >= 0 else _too_much(most)
+            now = time.monotonic()
+            reason = (
+                _too_much(most) if left[0] < 0 else f"it ran longer than {timeout:g} s" if _is_over(now, began, timeout) else ""
+            )
+            if not reason and _is_over(now, last_line[0], stall):
+                if probe is not None and seen != (seen := probe()):
+                    last_line[0] = now
                     continue
-            _end(process)
-            return reason
+                reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if probe else "")
+            if reason:
+                _end(process)
+                return reason
+
+
+def _too_much(most: int) -> str:
+    return f"it printed more than {most >> 10} KiB"
+
+
+def _is_over(now: float, began: float, limit: float | None) -> bool:
+    return bool(limit) and now >= began + (limit or 0.0)
 
 
 def end_guarded() -> None:

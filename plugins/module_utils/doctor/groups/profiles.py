@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...colima.model.config import Host, differences
 from ...colima.model.settings import BY_OPTION
 from ...colima.model.shown import counted, shown
-from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED
+from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, ProfileState
 from ...colima.plan.action import ActionKind, ProfilePlan
 from ...core.errors import InputError
 from ..laptop import ENDS, Laptop
@@ -61,26 +61,34 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         yield ENGINE.broken(*_repaired(plan, laptop, current.dead_engine), name)
     elif current.health == RUNNING:
         yield ENGINE.ok("it answers", name)
-    # What holds a repair back is said with what is to be repaired.
-    waiting = [item for item in plan.pending if item.kind not in REPAIRS]
-    if waiting:
-        changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in waiting))
-        moves = any(item.kind == "move" for item in waiting)
-        ends = "" if moves else ENDS
-        yield PENDING.warning(f"{changes}{ends}", converge if moves else laptop.may_restart(), name)
-    elif current.exists:
-        yield PENDING.ok("nothing waits", name)
+    if current.exists or any(item.kind not in REPAIRS for item in plan.pending):
+        yield _pending(plan, laptop, name)
     if current.health in (RUNNING, STOPPED):
         differs = _differences(plan, host)
         yield DRIFT.warning(differs, converge, name) if differs else DRIFT.ok("as the settings ask", name)
+    yield from _address(current, name)
+    # Of one that was made, the kept settings only wait to be forgotten.
+    if current.interrupted is not None and not current.exists:
+        yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
+
+
+def _pending(plan: ProfilePlan, laptop: Laptop, name: str) -> Check:
+    # The reason that holds a repair back is shown with the repair.
+    waiting = [item for item in plan.pending if item.kind not in REPAIRS]
+    if not waiting:
+        return PENDING.ok("nothing waits", name)
+    changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in waiting))
+    if any(item.kind == "move" for item in waiting):
+        return PENDING.warning(changes, laptop.converge(TAG), name)
+    return PENDING.warning(f"{changes}{ENDS}", laptop.may_restart(), name)
+
+
+def _address(current: ProfileState, name: str) -> Iterator[Check]:
     if current.lacks_address:
         found = f"colima could not set up the network for its address{ENDS}"
         yield ADDRESS.warning(found, f"colima restart {name}", name)
     elif (current.applied or {}).get("network.address"):
         yield ADDRESS.ok(current.row.address if current.row else "", name)
-    # Of one that was made, the kept settings only wait to be forgotten.
-    if current.interrupted is not None and not current.exists:
-        yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
 
 
 def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
