@@ -43,6 +43,7 @@ where '^(playbooks|roles)/' syntax ansible-playbook --syntax-check playbooks/*.y
 where '^(changelogs/|CHANGELOG)' changelog changelog
 where '^roles/|^tests/role_tables' role-tables python tests/role_tables.py --check
 where '^tests/|^docs/long' long-tests python -m tests.long_tests --check
+where '^plugins/.*\.py$|^tests/(branches|dense)' branches python tests/branches.py --check
 where '^(plugins|roles)/|^docs/macos|^tests/macos' macos python tests/macos_table.py --check
 where '^(roles|inventory)/|^tests/settings_schema' schema python tests/settings_schema.py --check
 where '\.ya?ml$|^\.yamllint' yamllint yamllint --strict .

@@ -90,7 +90,7 @@ class ActionModule(Normal):
         for option in self._task.args.values() if not invalid else ():
             if isinstance(option, Unread):
                 raise option.error
-        invalid = invalid or [one.sentence for one in problems(subject.spec, self._task.args, subject.hidden)]
+        invalid = invalid or [problem.sentence for problem in problems(subject.spec, self._task.args, subject.hidden)]
         if invalid:
             found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
             return self._failed(subject, {"changed": False, "actions": [], **found})

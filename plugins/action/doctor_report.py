@@ -56,11 +56,11 @@ class ActionModule(ActionBase):
         since = changes(earlier, found) if earlier else []
         files = [] if self._task.check_mode or not options["report"] else _write(found, options["report"], since)
         laptops: Sequence[Mapping[str, Any]] = found["laptops"]
-        broken = [one["name"] for one in laptops if one["reached"] and one["verdict"] == "broken"]
-        lost = [one["name"] for one in laptops if not one["reached"]]
+        broken = [laptop["name"] for laptop in laptops if laptop["reached"] and laptop["verdict"] == "broken"]
+        lost = [laptop["name"] for laptop in laptops if not laptop["reached"]]
         result: dict[str, Any] = {"changed": False, "show": options["show"], "files": files}
         result |= {
-            "changes": [in_words(one, with_laptop=len(laptops) > 1) for one in since],
+            "changes": [in_words(change, with_laptop=len(laptops) > 1) for change in since],
             "broken": broken,
             "unreachable": lost,
             "since": earlier["made"] if earlier else "",
@@ -71,9 +71,9 @@ class ActionModule(ActionBase):
                 number = f"{len(broken)} of {len(laptops)} laptops {'is' if len(broken) == 1 else 'are'}"
                 msg = f"{number} broken: {', '.join(broken)}. See what helps with --limit {broken[0]}."
             # Ansible prints all that a failed task returns above the findings.
-            said = {name: value for name, value in result.items() if value and value != "findings"}
+            kept = {name: value for name, value in result.items() if value and value != "findings"}
             # Where the findings end the run, Ansible need not print an error before them.
-            return {**said, "failed": os.environ.get(ENDS_RUN) != str(os.getppid()), "msg": msg}
+            return {**kept, "failed": os.environ.get(ENDS_RUN) != str(os.getppid()), "msg": msg}
         return result
 
 

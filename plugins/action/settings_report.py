@@ -107,7 +107,7 @@ def _of_rule(rule: Rule, broken: list[Violation]) -> dict[str, Any]:
         "reason": rule.reason,
         "contact": rule.contact,
         "at": rule.at,
-        "broken": [one.found for one in broken],
+        "broken": [problem.found for problem in broken],
     }
 
 
@@ -125,4 +125,4 @@ def _from(places: list[Place]) -> dict[str, Any]:
     if not places:
         return {"layer": "default", "at": "", "instead_of": []}
     first, *others = places
-    return {"layer": first.layer, "at": first.at, "instead_of": [one.at or one.layer for one in others]}
+    return {"layer": first.layer, "at": first.at, "instead_of": [other.at or other.layer for other in others]}

@@ -45,10 +45,10 @@ from ..action.converge import CHECKED, SUBJECTS, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Reader
-from ..module_utils.core.system.turn import take_part
+from ..module_utils.core.system.pull_lock import take_part
 from ..module_utils.doctor.show.run import ENDS_RUN, Doctor
 from ..module_utils.progress.file import ProgressFile
-from ..module_utils.progress.fleet import Laptop, Outcome, fleet_lines
+from ..module_utils.progress.fleet import LaptopOutcome, LaptopResult, fleet_lines
 from ..module_utils.progress.screen import can_redraw
 from ..module_utils.progress.summary import Block, Failure, Summary, Tone, failure_of, sentence_of
 from ..module_utils.progress.view import Follower, wrapped
@@ -257,8 +257,12 @@ class CallbackModule(CallbackBase):
             summary.failure = Failure(role, _ENDED, title="INTERRUPTED")
         self._show_summaries(self.summaries, self._fleet())
 
-    def _show_summaries(self, names: Iterable[str], fleet: list[Laptop]) -> None:
-        quiet = {one.name for one in fleet if one.outcome in (Outcome.UNCHANGED, Outcome.LEFT_ALONE, Outcome.AWAY)}
+    def _show_summaries(self, names: Iterable[str], fleet: list[LaptopResult]) -> None:
+        quiet = {
+            result.name
+            for result in fleet
+            if result.outcome in (LaptopOutcome.UNCHANGED, LaptopOutcome.LEFT_ALONE, LaptopOutcome.AWAY)
+        }
         for name in sorted({*names} - quiet):
             self._display.banner(f"WORKSTATION {name}")
             summary = self.summaries.get(name, Summary())
@@ -267,16 +271,16 @@ class CallbackModule(CallbackBase):
         if fleet:
             self._display.banner("FLEET")
             for outcome, title, lines in fleet_lines(fleet):
-                self._show(Block(title, lines, Tone.FAILURE if outcome is Outcome.FAILED else Tone.PLAIN))
+                self._show(Block(title, lines, Tone.FAILURE if outcome is LaptopOutcome.FAILED else Tone.PLAIN))
 
     def _not_reached(self, name: str, summary: Summary) -> list[str]:
-        """Return the roles that a failure kept from their turn."""
+        """Return the roles that a failure kept from their pull_lock."""
         if summary.failure is None:
             return []
         left = [(play, task) for play, task in self.tasks if role_of(task) not in summary.reached]
         return [role_of(task) for play, task in left if is_wanted(task, templar_of(play, self.hosts[name], task))]
 
-    def _fleet(self) -> list[Laptop]:
+    def _fleet(self) -> list[LaptopResult]:
         """Return what became of the laptops, where fleet.yml has run."""
         found = [self.groups.get(f"fleet_{group}") for group in ("canary", "rest", "away")]
         names = sorted({host.name for group in found if group for host in group.hosts})

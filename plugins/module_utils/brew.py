@@ -12,7 +12,7 @@ from typing import Any
 from .core.errors import CommandFailed, WorkstationError
 from .core.install import how_to_install, program_of
 from .core.plan import Plan, Step
-from .core.subject import Outcome, Subject
+from .core.subject import Result, Subject
 from .core.system.command import Cli, Output
 
 # No question, no upgrade of Homebrew itself in between, no advertisement of settings.
@@ -102,7 +102,7 @@ class Bundle(Subject[Homebrew, Missing]):
         steps = tuple(Install("install" if kind != "tap" else "add", f"{kind} '{name}'", name=name) for kind, name in current)
         return Plan(steps, {"missing": [name for _kind, name in current]}, {"missing": []})
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Install everything with one command; after a failure tell what of it was installed."""
         left: set[str] = set()
         try:
@@ -115,9 +115,9 @@ class Bundle(Subject[Homebrew, Missing]):
         finally:
             for step in plan.steps:
                 if isinstance(step, Install) and step.name not in left:
-                    tell(str(step))
+                    report(str(step))
 
-    def public(self, outcome: Outcome[Homebrew, Missing]) -> dict[str, Any]:
+    def public(self, outcome: Result[Homebrew, Missing]) -> dict[str, Any]:
         """Return nothing more than every module does."""
         del outcome
         return {}

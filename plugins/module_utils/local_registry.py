@@ -16,7 +16,7 @@ from typing import Any
 from .core.errors import InputError, RefusedStep, WorkstationError
 from .core.notes import Notes
 from .core.plan import Pending, Plan, Step
-from .core.subject import Outcome, Subject
+from .core.subject import Result, Subject
 from .kube.answers import ApiError, Unreachable
 from .kube.entry import kubeconfig_paths
 from .kube.objects import MANAGER, Kube, path_of, why_refused
@@ -170,7 +170,7 @@ class LocalRegistry(Subject[Desired, Current]):
             if there:
                 notes[context] = True
 
-    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Result[Desired, Current]) -> dict[str, Any]:
         """Return nothing more than every module does."""
         del outcome
         return {}

@@ -36,7 +36,7 @@ def layers_of(play: Any, host: Any) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the layers of settings of a laptop, the weakest first, each with its name in words. Facts are none."""
     manager = play.get_variable_manager()
     loader, inventory = play.get_loader(), manager._inventory
-    every, own = inventory.groups["all"], sort_groups([one for one in host.get_groups() if one.name != "all"])
+    every, own = inventory.groups["all"], sort_groups([group for group in host.get_groups() if group.name != "all"])
     found: list[tuple[str, Mapping[str, Any]]] = []
     for group in (every, *own):
         found.append((_name(group), group.get_vars()))
@@ -69,7 +69,14 @@ def _vars_files(play: Any, templar: Any, loader: Any) -> Iterator[Mapping[str, A
     for alternatives in play.get_vars_files():
         for name in alternatives if isinstance(alternatives, list) else [alternatives]:
             file = Path(os.path.expanduser(str(templar.template(name))))  # noqa: PTH111 - raises for no unknown user
-            found = next((one for one in (Path(loader.get_basedir(), one, file) for one in ("", "vars")) if one.is_file()), None)
+            found = next(
+                (
+                    directory
+                    for directory in (Path(loader.get_basedir(), directory, file) for directory in ("", "vars"))
+                    if directory.is_file()
+                ),
+                None,
+            )
             if found is not None:
                 yield loader.load_from_file(str(found), trusted_as_template=True) or {}
                 break

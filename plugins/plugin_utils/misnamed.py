@@ -34,7 +34,7 @@ def _nearly(folder: Path, known: Collection[str], noun: str) -> Iterator[str]:
 
 
 def _nearly_own(config: Path) -> Iterator[str]:
-    found = [one.name for one in config.iterdir() if one.is_dir()] if config.is_dir() else []
-    for name in difflib.get_close_matches(_OWN, [one for one in found if one != _OWN], n=3, cutoff=0.9):
+    found = [entry.name for entry in config.iterdir() if entry.is_dir()] if config.is_dir() else []
+    for name in difflib.get_close_matches(_OWN, [entry for entry in found if entry != _OWN], n=3, cutoff=0.9):
         if any((config / name).glob("settings.*")):
             yield f"'{config / name}' is not read: your own settings are in '{config / _OWN}'. Rename it."

@@ -44,7 +44,7 @@ def leave_out(play: Any, tasks: Iterable[Any], hosts: Collection[Any], settings:
     }
     # A run whose tasks all are off still says so in its summary.
     if any(task._uuid not in off and not str(task.action).endswith("meta") for task in tasks):
-        play.tasks = [one for one in (_without(block, off) for block in play.tasks) if one.has_tasks()]
+        play.tasks = [part for part in (_without(block, off) for block in play.tasks) if part.has_tasks()]
 
 
 def _is_ours(task: Any) -> bool:
@@ -55,7 +55,7 @@ def _is_ours(task: Any) -> bool:
 
 def registered_in(tasks: Iterable[Any]) -> set[str]:
     """Return the names of results; from ansible-core 2.21 on, a task has a mapping of them."""
-    return {name for one in tasks for name in ([one.register] if isinstance(one.register, str) else one.register or ())}
+    return {name for task in tasks for name in ([task.register] if isinstance(task.register, str) else task.register or ())}
 
 
 def _is_off(task: Any, templar: Any, settings: Collection[str], later: Collection[str]) -> bool:
@@ -78,8 +78,8 @@ def _without(block: Any, off: Collection[str]) -> Any:
     left = block.copy(exclude_parent=True, exclude_tasks=True)
     left._parent = block._parent
     for part in ("block", "rescue", "always"):
-        kept = (_without(one, off) if hasattr(one, "block") else one for one in getattr(block, part))
-        setattr(left, part, [one for one in kept if (one.has_tasks() if hasattr(one, "block") else one._uuid not in off)])
+        kept = (_without(item, off) if hasattr(item, "block") else item for item in getattr(block, part))
+        setattr(left, part, [item for item in kept if (item.has_tasks() if hasattr(item, "block") else item._uuid not in off)])
     return left
 
 
@@ -92,8 +92,8 @@ def templar_of(play: Any, host: Any, task: Any) -> Any:
 
 
 def _inside(block: Any) -> Iterator[Any]:
-    for one in (*block.block, *block.rescue, *block.always):
-        if hasattr(one, "block"):
-            yield from _inside(one)
+    for part in (*block.block, *block.rescue, *block.always):
+        if hasattr(part, "block"):
+            yield from _inside(part)
         else:
-            yield one
+            yield part

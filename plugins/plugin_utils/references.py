@@ -21,7 +21,7 @@ from ..module_utils.docker.client import context_directory, docker_directory, re
 from ..module_utils.ecr.profiles import aws_config, aws_profiles
 from ..module_utils.kube.entry import context_names, find_entry, kubeconfig_paths
 from ..module_utils.kube.kubeconfig import load, path_from
-from ..module_utils.nerdctl.wrapper import Wrapper, why_not_written
+from ..module_utils.nerdctl.wrapper import WrapperSpec, why_not_written
 
 
 def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -30,9 +30,9 @@ def unknown_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mappin
     works: the options of the tasks that the run reaches, by module. Without colima_profile among them nothing is known.
     """
     profiles = works.get("colima_profile", {}).get("profiles")
-    if not isinstance(profiles, list | tuple) or not all(isinstance(one, Mapping) for one in profiles):
+    if not isinstance(profiles, list | tuple) or not all(isinstance(profile, Mapping) for profile in profiles):
         return
-    known = {short_name(str(one["name"])) for one in profiles if one.get("name")} - {""}
+    known = {short_name(str(profile["name"])) for profile in profiles if profile.get("name")} - {""}
     for value, where in (*_mentions(works), *_contexts(works.get("ecr_pull_secret", {}), known, environment)):
         short = short_name(value)
         if short and short not in known and not _directory(works, environment, short).is_dir():
@@ -46,8 +46,8 @@ def unfit_profiles(works: Mapping[str, Mapping[str, Any]], environment: Mapping[
     works: as for unknown_profiles. A profile that they do not have is looked up on the laptop.
     """
     listed = works.get("colima_profile", {}).get("profiles")
-    entries = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list | tuple) else []
-    stated = {short_name(one.get("name")): one.get("runtime") for one in entries}
+    entries = [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list | tuple) else []
+    stated = {short_name(entry.get("name")): entry.get("runtime") for entry in entries}
     fit = [name for name, runtime in stated.items() if name and runtime == "containerd"]
     for value, where, what in _users_of_nerdctl(works):
         short = short_name(value)
@@ -86,11 +86,13 @@ def unknown_docker_contexts(works: Mapping[str, Mapping[str, Any]], environment:
         return
     entries = _entries(works, "docker_context", "contexts")
     # What runs on containerd has no docker context.
-    profiles = [one for one in _entries(works, "colima_profile", "profiles") if (one.get("runtime") or "docker") == "docker"]
+    profiles = [
+        entry for entry in _entries(works, "colima_profile", "profiles") if (entry.get("runtime") or "docker") == "docker"
+    ]
     known = {
         "default",
-        *(str(one.get("name")) for one in entries),
-        *(f"colima-{short_name(one.get('name'))}" for one in profiles),
+        *(str(entry.get("name")) for entry in entries),
+        *(f"colima-{short_name(profile.get('name'))}" for profile in profiles),
     }
     directory = docker_directory(environment, home())
     for value, where in _docker_contexts(works):
@@ -104,7 +106,7 @@ def unknown_aws_profiles(works: Mapping[str, Mapping[str, Any]], environment: Ma
 
     works: as for unknown_profiles. Without colima_profile among them, the task that has to ask AWS says it soon enough itself.
     """
-    registries = [one for one in _entries(works, "ecr_pull_secret", "registries") if one.get("profile")]
+    registries = [entry for entry in _entries(works, "ecr_pull_secret", "registries") if entry.get("profile")]
     if "colima_profile" not in works or not registries:
         return
     try:
@@ -181,7 +183,7 @@ def foreign_wrappers(works: Mapping[str, Mapping[str, Any]], _environment: Mappi
     for entry in _entries(works, "nerdctl_wrapper", "wrappers"):
         path = Path(os.path.expandvars(str(entry.get("path") or "~/.local/bin/nerdctl"))).expanduser()
         if "absent" not in (entry.get("state"), works["nerdctl_wrapper"].get("state")) and path.is_absolute():
-            wrapper = Wrapper(path, str(entry.get("profile")), move_foreign=bool(entry.get("move_foreign")))
+            wrapper = WrapperSpec(path, str(entry.get("profile")), move_foreign=bool(entry.get("move_foreign")))
             refusal = why_not_written(wrapper, read_file(path))
             if refusal:
                 yield refusal.message.replace("O(wrappers)", "nerdctl_wrappers"), entry.get("path") or entry.get("profile")

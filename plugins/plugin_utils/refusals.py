@@ -45,8 +45,8 @@ def refusals(
     try:
         return [], subject.programs(subject.desired(checked.validated_parameters, check_mode=check_mode))
     except WorkstationError as error:
-        said = error.context.get("refusals") or [error.message]
-        return [in_words(str(one), names) for one in said], ()
+        sentences = error.context.get("refusals") or [error.message]
+        return [in_words(str(text), names) for text in sentences], ()
 
 
 def part_to_blame(
@@ -66,7 +66,7 @@ def part_to_blame(
     others = set(sentences) - {sentence}
     way: list[Part] = []
     while True:
-        parts = [(part, left) for part, left in _without_each(options, [one.key for one in way]) if is_written(part, way)]
+        parts = [(part, left) for part, left in _without_each(options, [step.key for step in way]) if is_written(part, way)]
         tried = [(part, set(judge(left))) for part, left in parts]
         # What is said instead may only tell that this part was needed; or it stood behind the sentence all the time.
         found = [part for part, said in tried if said <= others] or [part for part, said in tried if sentence not in said]
@@ -89,7 +89,7 @@ def is_required(spec: Mapping[str, Any], way: list[Part]) -> bool:
 
 def without(options: Any, way: list[Part], spec: Mapping[str, Any]) -> Any:
     """Return the options without the part at the end of a way; without its entry, where the entry needs it."""
-    keys = [one.key for one in way]
+    keys = [step.key for step in way]
     if len(keys) > 1 and (is_required(spec, way) or keys[-1] in _NAMES):
         keys = keys[:-1]
     for part, left in _without_each(options, keys[:-1]):

@@ -83,7 +83,7 @@ _FOR_ONE_RUN = ("command line", "playbook")
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 # How much a name without a prefix of this collection must be like a known one to count as that one misspelt.
 _LIKE = 0.9
-# So many problems of one module are told at once.
+# So many problems of one module are reported at once.
 _MOST = 20
 
 
@@ -116,8 +116,8 @@ class Findings:
         line = f"{sentence} ({place})" if place else sentence
         lines = self.warnings if warns else self.lines
         # Several tasks may use one setting, and not all know where it stands.
-        if line not in lines and not any(one.startswith(f"{sentence} (") for one in lines):
-            lines[:] = [one for one in lines if one != sentence]
+        if line not in lines and not any(other.startswith(f"{sentence} (") for other in lines):
+            lines[:] = [other for other in lines if other != sentence]
             lines.append(line)
 
 
@@ -141,25 +141,27 @@ def check_settings(
     if role_of(task) not in map(role_of, tasks):
         # A play does not have the tasks of a role that it includes.
         tasks.append(task)
-    reached = [one for one in tasks if one._role and one.evaluate_tags(play.only_tags, play.skip_tags, variables)]
-    roles = {role_of(one): one._role for one in tasks if one._role}
-    names = {role_of(one) for one in reached}
+    reached = [
+        role_task for role_task in tasks if role_task._role and role_task.evaluate_tags(play.only_tags, play.skip_tags, variables)
+    ]
+    roles = {role_of(role_task): role_task._role for role_task in tasks if role_task._role}
+    names = {role_of(role_task) for role_task in reached}
     registered = registered_in(tasks)
     project = str(Path.cwd())
     findings = Findings(project, where=lambda name: _set_at(play, str(variables.get("inventory_hostname")), name, project))
     _check_names(findings, variables, roles, names, registered)
     _check_confirmations(findings, play, variables, names)
     works = []
-    for one in reached:
-        subject = subject_of(_module(one)) if str(one.action).startswith(OURS) else None
+    for role_task in reached:
+        subject = subject_of(_module(role_task)) if str(role_task.action).startswith(OURS) else None
         if subject is not None:
-            mine = {**variables, **one.get_vars(), **play._variable_manager.extra_vars}
+            mine = {**variables, **role_task.get_vars(), **play._variable_manager.extra_vars}
             own = templar.copy_with_new_env(available_variables=mine)
-            work = _reached(one, subject, own, findings)
+            work = _reached(role_task, subject, own, findings)
             if work is not None:
                 works.append(work)
                 _check_options(findings, work, mine, task.check_mode)
-                for sentence in against_policy(one, subject, work.options, mine, own):
+                for sentence in against_policy(role_task, subject, work.options, mine, own):
                     findings.add(sentence)
     if VARIABLE in variables:
         _check_lab(findings, works, str(templar.template(variables[VARIABLE])))
@@ -257,7 +259,7 @@ def why_unknown(name: str, known: Collection[str], settings: Iterable[str], pref
     """
     if name.startswith(prefixes):
         # What a role leaves behind is known, and not to be set.
-        settable = [one for one in known if not one.endswith("_result")]
+        settable = [candidate for candidate in known if not candidate.endswith("_result")]
         help_ = suggestion(name, settable) or " Correct it, or remove it; the pages of the roles list their variables."
         return f"it is unknown.{help_}"
     like = "" if name.startswith(("ansible_", "docker_")) else _misspelt(name, settings)
@@ -276,7 +278,11 @@ def _words(text: str) -> list[str]:
 
 
 def _misspelt(name: str, known: Iterable[str]) -> str:
-    found = [one for one in known if abs(len(one) - len(name)) <= 2 and SequenceMatcher(None, name, one).ratio() >= _LIKE]
+    found = [
+        candidate
+        for candidate in known
+        if abs(len(candidate) - len(name)) <= 2 and SequenceMatcher(None, name, candidate).ratio() >= _LIKE
+    ]
     return found[0] if found and name != found[0] else ""
 
 
@@ -315,7 +321,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
     found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
     for sentence, at in found:
         names = [variable for variable in variables if variable == work.names.get(str(at), at)]
-        found_at = next(filter(None, (written_at(one, findings.project) for one in (at, *names))), "")
+        found_at = next(filter(None, (written_at(place, findings.project) for place in (at, *names))), "")
         findings.add(sentence, place=found_at or findings.where(work.names.get(str(at), str(at))))
     if not work.complete:
         return
@@ -344,15 +350,15 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
             # A module stops at its first refusal: without the part that is to blame, it tells the next.
             ways = {sentence: part_to_blame(left, sentence, sentences, judge, is_written, spec=spec) for sentence in sentences}
             for sentence, way in ways.items():
-                # What is said only then, and of no part, may come from the part that is gone.
+                # A sentence that appears only then, and names no part, may come from the part that is gone.
                 if way or not turn:
                     findings.add(sentence, place=place(way[-1]) if way else "")
             way = next(filter(None, ways.values()), [])
             if not way:
                 return
             left = without(left, way, spec)
-            said, sentences = sentences, judge(left)
-            if set(said) <= set(sentences):
+            before, sentences = sentences, judge(left)
+            if set(before) <= set(sentences):
                 return
 
 

@@ -75,11 +75,11 @@ def typed(text: str, shell: Shell) -> str:
             # It says itself where it is.
             return match[0]
         # In prose the arguments may stand as "with --tags back and -e a=b".
-        arguments = [one[0] for one in _ONE.finditer(f"{match['before'] or ''} {match['after']}")]
-        said = shell.command(match["name"], " ".join(arguments))
+        arguments = [word[0] for word in _ONE.finditer(f"{match['before'] or ''} {match['after']}")]
+        command = shell.command(match["name"], " ".join(arguments))
         if match["quote"]:
-            return f"'{said}"
-        return said if match["program"] or "'" in said else f"'{said}'"
+            return f"'{command}"
+        return command if match["program"] or "'" in command else f"'{command}'"
 
     return _PLAYBOOK.sub(command, text)
 

@@ -22,9 +22,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import files as atomic_file
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import ConfigFile, render
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.plan import (
-    Edit,
-    Facts,
-    Undo,
+    ConfigFacts,
+    EditConfig,
+    UndoFacts,
     edit,
     edited,
     plan_config,
@@ -140,11 +140,11 @@ DOCKERISH = st.fixed_dictionaries(
 )
 
 
-def facts(config: Any, helpers: frozenset[str], plugin: Any, system: str) -> Facts:
+def facts(config: Any, helpers: frozenset[str], plugin: Any, system: str) -> ConfigFacts:
     extra = config.get("cliPluginsExtraDirs") or []
     if plugin and plugin[0] == "directory" and plugin[1] in extra:
         plugin = ("found", plugin[1] + "/docker-buildx")
-    return Facts(
+    return ConfigFacts(
         system=system,
         helpers=helpers,
         desktop="desktop" in helpers,
@@ -160,16 +160,16 @@ def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_undone(
     config: Any, helpers: frozenset[str], plugin: Any, system: str
 ) -> None:
     plan = plan_config(config, facts(config, helpers, plugin, system), repair=True)
-    edits = [step for step in plan.steps if isinstance(step, Edit)]
+    edits = [step for step in plan.steps if isinstance(step, EditConfig)]
     after = edited(config, edits)
     assert plan_config(after, facts(after, helpers, plugin, system), repair=True).steps == ()
     assert after.get("auths") == config.get("auths")
     assert after.get("experimental") == config.get("experimental")
     assert "c2VjcmV0" not in json.dumps([plan.actions, plan.diff])
-    back = plan_undo(after, Undo(edits, desktop=True, contexts=frozenset(["desktop-linux"])))
-    assert edited(after, [step for step in back.steps if isinstance(step, Edit)]) == config
-    lost = plan_undo(after, Undo(edits))
-    left = edited(after, [step for step in lost.steps if isinstance(step, Edit)])
+    back = plan_undo(after, UndoFacts(edits, desktop=True, contexts=frozenset(["desktop-linux"])))
+    assert edited(after, [step for step in back.steps if isinstance(step, EditConfig)]) == config
+    lost = plan_undo(after, UndoFacts(edits))
+    left = edited(after, [step for step in lost.steps if isinstance(step, EditConfig)])
     for key in ("credsStore", "credHelpers", "currentContext"):
         assert left.get(key) == after.get(key)
     assert len(lost.warnings) == len({step.key for step in edits} & {"credsStore", "credHelpers", "currentContext"})
@@ -177,7 +177,7 @@ def test_a_repair_is_settled_in_one_go_keeps_logins_and_can_be_undone(
 
 def test_what_was_changed_since_is_not_undone() -> None:
     noted = [edit("credsStore", "desktop", "osxkeychain")]
-    assert not plan_undo({"credsStore": "pass"}, Undo(noted, desktop=True)).changed
+    assert not plan_undo({"credsStore": "pass"}, UndoFacts(noted, desktop=True)).changed
 
 
 def test_no_reader_sees_half_a_file() -> None:

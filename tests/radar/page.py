@@ -16,7 +16,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.toolchain.matrix
     TESTED,
     TOOLS,
     WORKS,
-    Broken,
+    BrokenVersions,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.toolchain.programs import in_digits
 
@@ -67,7 +67,7 @@ def _matrix() -> Iterator[str]:
         yield f"| {tool} | {tested or '-'} | {works or '-'} | {breaks or '-'} |"
 
 
-def _broken(one: Broken) -> str:
+def _broken(one: BrokenVersions) -> str:
     since = f"from {in_digits(one.first)} " if any(one.first) else ""
     until = f"before {in_digits(one.fixed)}" if one.fixed else "on"
     beside = f", beside {one.beside[0]} {in_digits(one.beside[1])} or newer" if one.beside else ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from ..core.errors import InputError, WorkstationError
-from .model import Builder, Health, Node
+from .model import Builder, Node, NodeHealth
 
 if TYPE_CHECKING:
     from ..kube.access import Access
@@ -61,7 +61,7 @@ def check_kubeconfigs(builder: Builder) -> None:
             raise InputError(f"create builder '{builder.name}'", reason, remedy)
 
 
-def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -> Health:
+def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -> NodeHealth:
     """Return how the node's pods are, as its cluster tells."""
     from ..kube.access import read_access
     from ..kube.entry import kubeconfig_paths
@@ -69,26 +69,26 @@ def cluster_health(node: Node, environment: Mapping[str, str], seconds: float) -
     paths = kubeconfig_paths(kubeconfig_of(node.endpoint), environment)
     shown = f"kubeconfig '{', '.join(map(str, paths))}'"
     if not any(path.is_file() for path in paths):
-        return Health("gone", f"{shown} does not exist")
+        return NodeHealth("gone", f"{shown} does not exist")
     try:
         documents = _documents(paths)
         context = next((str(item["current-context"]) for item in documents if item.get("current-context")), "")
         entry = _entry(documents, "context", context)
         if entry is None and not all(map(_is_sound, documents)):
-            return Health("unknown", f"{shown}: its contexts can't be read")
+            return NodeHealth("unknown", f"{shown}: its contexts can't be read")
         if entry is None:
             lacks = f"its current context '{context}' does not exist" if context else "it has no current context"
-            return Health("gone", f"{shown}: {lacks}")
+            return NodeHealth("gone", f"{shown}: {lacks}")
         if _logs_in_by_program(documents, entry):
-            return Health("unknown", f"kube context '{context}' logs in by a program, which is not started to ask")
+            return NodeHealth("unknown", f"kube context '{context}' logs in by a program, which is not started to ask")
         access = read_access(context, paths)
     except WorkstationError as error:
         # A kubeconfig that can be repaired does not make the builder stale.
-        return Health("unknown", f"{shown}: {_reason(error)}")
+        return NodeHealth("unknown", f"{shown}: {_reason(error)}")
     return _ask(access, _path(node, str(entry.get("namespace") or "default")), seconds)
 
 
-def _ask(access: Access, path: str, seconds: float) -> Health:
+def _ask(access: Access, path: str, seconds: float) -> NodeHealth:
     # Imported here: TLS costs more than a run without such builders.
     from ..kube.answers import ApiError
     from ..kube.client import KubeHttp
@@ -98,11 +98,11 @@ def _ask(access: Access, path: str, seconds: float) -> Health:
     try:
         with closing(KubeHttp(access, Patience(request=seconds, total=seconds))) as api:
             found: Any = api.json("GET", path)
-        return Health("running" if (found.get("status") or {}).get("readyReplicas") else "inactive")
+        return NodeHealth("running" if (found.get("status") or {}).get("readyReplicas") else "inactive")
     except ApiError as error:
-        return Health("inactive") if error.not_found else Health("unknown", f"{place}: {error.text or error}")
+        return NodeHealth("inactive") if error.not_found else NodeHealth("unknown", f"{place}: {error.text or error}")
     except (WorkstationError, OSError) as error:
-        return Health("unreachable", f"{place}: {_reason(error)}")
+        return NodeHealth("unreachable", f"{place}: {_reason(error)}")
 
 
 def _documents(paths: Sequence[Path]) -> list[dict[str, Any]]:

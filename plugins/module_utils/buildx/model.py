@@ -77,7 +77,7 @@ class Builder:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BuilderSpec:
     """What the options ask of one builder. offers: platforms that its running nodes must be able to build for."""
 
     builder: Builder
@@ -94,7 +94,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Health:
+class NodeHealth:
     """How a node's engine answers: running, inactive (the builder is not started), unreachable, gone or unknown."""
 
     status: str
@@ -107,7 +107,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class State:
+class BuildersState:
     """All builders and what surrounds them.
 
     health: how their nodes are (by builder and node name); selected: which builder the docker context of each named builder uses;
@@ -116,7 +116,7 @@ class State:
     """
 
     builders: Mapping[str, Builder] = field(default_factory=dict)
-    health: Mapping[tuple[str, str], Health] = field(default_factory=dict)
+    health: Mapping[tuple[str, str], NodeHealth] = field(default_factory=dict)
     selected: Mapping[str, str] = field(default_factory=dict)
     contexts: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str | None] = field(default_factory=dict)
@@ -124,12 +124,12 @@ class State:
 
     def status(self, builder: str, node: Node) -> str:
         """Return how a node is, in one word."""
-        return self.health.get((builder, node.name), Health("unknown")).status
+        return self.health.get((builder, node.name), NodeHealth("unknown")).status
 
     def dead_nodes(self, name: str) -> list[str]:
         """Return the nodes of a builder that do not answer."""
         nodes = self.builders[name].nodes
-        return [node.name for node in nodes if self.health.get((name, node.name), Health("unknown")).dead]
+        return [node.name for node in nodes if self.health.get((name, node.name), NodeHealth("unknown")).dead]
 
     def reasons(self, name: str) -> str:
         """Return why nodes of the builder do not answer."""
@@ -158,22 +158,22 @@ class BuildxStep(Step):
 
 
 @dataclass(frozen=True)
-class Create(BuildxStep):
+class CreateBuilder(BuildxStep):
     """Create a builder with its first node, or append another node."""
 
 
 @dataclass(frozen=True)
-class Start(BuildxStep):
+class StartBuilder(BuildxStep):
     """Start the nodes of a builder."""
 
 
 @dataclass(frozen=True)
-class Remove(BuildxStep):
+class RemoveBuilder(BuildxStep):
     """Remove a builder."""
 
 
 @dataclass(frozen=True)
-class Recreate(Remove):
+class RecreateBuilder(RemoveBuilder):
     """Remove a builder that is created again."""
 
 
@@ -198,7 +198,7 @@ def known_platform(text: str) -> str:
     elif variant and not re.fullmatch(_VARIANTS.get(arch, ".*"), variant):
         reason = f"{arch} has no variant '{variant}'"
     if reason:
-        near = suggestion(found, [f"{one}/{other}" for one in _SYSTEMS for other in _ARCHITECTURES])
+        near = suggestion(found, [f"{system}/{other}" for system in _SYSTEMS for other in _ARCHITECTURES])
         raise InputError(f"use platform '{text}'", reason, near.strip() or "Write it as for instance linux/arm64.")
     return found
 
@@ -213,7 +213,7 @@ def check_endpoint(builder: str, text: str) -> None:
         raise InputError(what, reason, "Correct it.") from error
 
 
-def check_wanted(wanted: Sequence[Wanted]) -> None:
+def check_wanted(wanted: Sequence[BuilderSpec]) -> None:
     """Raise InputError for names, nodes or endpoints that buildx can't have."""
     names = [item.name for item in wanted]
     for item in wanted:

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..docker.context.model import BUILT_IN
-from ..docker.engine import Silent, exchange_unix, get_unix
+from ..docker.engine import EngineSilent, exchange_unix, get_unix
 from .kubernetes import cluster_health
-from .model import Builder, Health, Node
+from .model import Builder, Node, NodeHealth
 
 OWN_HOST = "unix:///var/run/docker.sock"
 # What every HTTP/2 client sends first, with an empty SETTINGS frame; buildkitd answers with its own at once.
@@ -22,7 +22,7 @@ _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0,
 _ALWAYS_THERE = ("buildkitd", "docker-init", "tini", "rootlesskit")
 
 
-def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
     """Return how one node is. hosts maps docker contexts to their endpoints, None for those that do not exist."""
     if builder.driver == "docker-container":
         return _container_health(node, hosts, seconds)
@@ -30,10 +30,12 @@ def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], s
         return _remote_health(node.endpoint, seconds)
     if builder.driver == "kubernetes":
         return cluster_health(node, os.environ, seconds)
-    return Health("unknown", f"builders with driver {builder.driver} are not asked")
+    return NodeHealth("unknown", f"builders with driver {builder.driver} are not asked")
 
 
-def all_health(builders: Mapping[str, Builder], hosts: Mapping[str, str | None], seconds: float) -> dict[tuple[str, str], Health]:
+def all_health(
+    builders: Mapping[str, Builder], hosts: Mapping[str, str | None], seconds: float
+) -> dict[tuple[str, str], NodeHealth]:
     """Return how all nodes of all builders are; they are asked side by side, so dead ones cost the time only once."""
     asked = [(builder, node) for builder in builders.values() for node in builder.nodes]
     if len(asked) < 2:
@@ -45,13 +47,13 @@ def all_health(builders: Mapping[str, Builder], hosts: Mapping[str, str | None],
         return {(builder.name, node.name): health for (builder, node), health in zip(asked, found, strict=True)}
 
 
-def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+def _health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
     """Return how a node is, whatever its endpoint and its kubeconfig look like."""
     try:
         return node_health(builder, node, hosts, seconds)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # A builder can be the user's own, with any address and any kubeconfig. That must not stop the work on others.
-        return Health("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
+        return NodeHealth("unknown", f"its endpoint '{node.endpoint}' can't be asked ({error})")
 
 
 def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
@@ -61,20 +63,20 @@ def _docker_host(endpoint: str, hosts: Mapping[str, str | None]) -> str | None:
     return OWN_HOST if endpoint == BUILT_IN else hosts.get(endpoint)
 
 
-def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: float) -> Health:
+def _container_health(node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
     host = _docker_host(node.endpoint, hosts)
     if host is None:
-        return Health("gone", f"docker context '{node.endpoint}' does not exist")
+        return NodeHealth("gone", f"docker context '{node.endpoint}' does not exist")
     if host.startswith("unix://"):
         try:
             status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/json", seconds)
-        except Silent as silent:
-            return Health("unreachable", f"engine of '{node.endpoint}': {silent}")
+        except EngineSilent as silent:
+            return NodeHealth("unreachable", f"engine of '{node.endpoint}': {silent}")
         state = answer.get("State") if status == 200 and isinstance(answer, dict) else None
-        return Health("running" if isinstance(state, dict) and state.get("Running") else "inactive")
+        return NodeHealth("running" if isinstance(state, dict) and state.get("Running") else "inactive")
     if host.startswith("tcp://"):
         return _connected(_address(host), seconds, host)
-    return Health("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
+    return NodeHealth("unknown", f"engines behind '{host.partition(':')[0]}' endpoints are not asked")
 
 
 def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> bool | None:
@@ -90,7 +92,7 @@ def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | Non
         return None if host else False
     try:
         status, answer = get_unix(host.removeprefix("unix://"), f"/containers/buildx_buildkit_{node.name}/top", seconds)
-    except Silent:
+    except EngineSilent:
         return False
     return status == 200 and isinstance(answer, dict) and has_builds(answer)
 
@@ -113,12 +115,12 @@ def top_from(text: str) -> dict[str, list[Any]]:
     return {"Titles": titles, "Processes": [line.split(None, len(titles) - 1) for line in lines[1:] if line.strip()]}
 
 
-def _remote_health(endpoint: str, seconds: float) -> Health:
+def _remote_health(endpoint: str, seconds: float) -> NodeHealth:
     if endpoint.startswith("unix://"):
         return _greeted(endpoint.removeprefix("unix://"), seconds)
     if endpoint.startswith("tcp://"):
         return _connected(_address(endpoint), seconds, endpoint)
-    return Health("unknown", f"'{endpoint.partition(':')[0]}' endpoints are not asked")
+    return NodeHealth("unknown", f"'{endpoint.partition(':')[0]}' endpoints are not asked")
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -126,21 +128,21 @@ def _address(url: str) -> tuple[str, int]:
     return parts.hostname or "localhost", parts.port or 2375
 
 
-def _greeted(path: str, seconds: float) -> Health:
+def _greeted(path: str, seconds: float) -> NodeHealth:
     try:
         answer = exchange_unix(path, _GREETING, seconds, longest=1)
-    except Silent as silent:
-        return Health("unreachable", f"buildkitd at '{path}': {silent}")
-    return Health("running") if answer else Health("unreachable", f"buildkitd at '{path}': it hung up")
+    except EngineSilent as silent:
+        return NodeHealth("unreachable", f"buildkitd at '{path}': {silent}")
+    return NodeHealth("running") if answer else NodeHealth("unreachable", f"buildkitd at '{path}': it hung up")
 
 
-def _connected(address: tuple[str, int], seconds: float, shown: str) -> Health:
+def _connected(address: tuple[str, int], seconds: float, shown: str) -> NodeHealth:
     try:
         with socket.create_connection(address, timeout=seconds):
-            return Health("unknown", "it listens; more is not asked")
+            return NodeHealth("unknown", "it listens; more is not asked")
     except OSError as error:
         reason = error.strerror or str(error)
-        return Health("unreachable", f"'{shown}': {reason.lower()}")
+        return NodeHealth("unreachable", f"'{shown}': {reason.lower()}")
 
 
 def emulation_remedy(platforms: list[str]) -> str:

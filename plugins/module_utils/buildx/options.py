@@ -14,7 +14,7 @@ from ..core.entries import STATE
 from ..core.errors import InputError
 from ..docker.context.model import BUILT_IN
 from .config import config_from
-from .model import Builder, Node, Wanted, check_endpoint, known_platform
+from .model import Builder, BuilderSpec, Node, check_endpoint, known_platform
 from .nodes import OWN_HOST
 
 _NODE_OPTIONS: dict[str, Any] = {
@@ -55,7 +55,7 @@ SPEC: dict[str, Any] = {
 }
 
 
-def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
+def wanted_from(options: Mapping[str, Any], current_context: str) -> BuilderSpec:
     """Return what the user asks of one builder."""
     if options["profile"] is not None:
         options = {**options, **_of_profile(options)}
@@ -68,7 +68,7 @@ def wanted_from(options: Mapping[str, Any], current_context: str) -> Wanted:
     nodes = [
         _node(options, {**item, "name": item["name"] or f"{name}{number}"}, current_context) for number, item in enumerate(listed)
     ]
-    return Wanted(
+    return BuilderSpec(
         Builder(name, driver, tuple(replace(node, config=config) for node in nodes)),
         present=options["state"] == "present",
         offers=tuple(map(known_platform, options["platforms"])),

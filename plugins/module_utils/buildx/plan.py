@@ -10,21 +10,21 @@ from typing import Any
 from ..core.errors import InputError
 from ..core.plan import Pending, Plan
 from .config import BuildkitConfig
-from .model import Builder, BuildxStep, Create, Recreate, Remove, Start, State, Wanted
+from .model import Builder, BuilderSpec, BuildersState, BuildxStep, CreateBuilder, RecreateBuilder, RemoveBuilder, StartBuilder
 
 # buildx adds it by itself unless the flags or the configuration speak of entitlements.
 _ADDED_FLAG = "--allow-insecure-entitlement=network.host"
 
 
 @dataclass(frozen=True)
-class Policy:
+class BuilderPolicy:
     """recreate: always, if_idle or never. prune: never, gone (no such context any more) or unreachable (does not answer)."""
 
     recreate: str = "if_idle"
     prune: str = "never"
 
 
-def plan_builders(state: State, wanted: Sequence[Wanted], policy: Policy) -> Plan:
+def plan_builders(state: BuildersState, wanted: Sequence[BuilderSpec], policy: BuilderPolicy) -> Plan:
     """Return the steps from the builders that exist to those that the options ask for."""
     after, steps, pending = converged(state, wanted, policy)
     shown = [*(item.name for item in wanted), *(name for name in state.builders if name not in after)]
@@ -32,7 +32,7 @@ def plan_builders(state: State, wanted: Sequence[Wanted], policy: Policy) -> Pla
 
 
 def converged(
-    state: State, wanted: Sequence[Wanted], policy: Policy
+    state: BuildersState, wanted: Sequence[BuilderSpec], policy: BuilderPolicy
 ) -> tuple[dict[str, Builder], list[BuildxStep], list[Pending]]:
     """Return the builders as they will be, the steps to that, and what is held back. Raises InputError."""
     steps: list[BuildxStep] = []
@@ -50,7 +50,7 @@ def converged(
             steps.append(_use(item.name, state.contexts[item.name]))
     for name in _stale(state, {item.name for item in wanted}, policy.prune):
         argv = ("rm", "--keep-daemon", "--force", name)
-        steps.append(Remove("remove", f"stale builder '{name}'", state.reasons(name), name, argv))
+        steps.append(RemoveBuilder("remove", f"stale builder '{name}'", state.reasons(name), name, argv))
         after.pop(name)
     return after, steps, pending
 
@@ -60,7 +60,7 @@ def _use(name: str, context: str) -> BuildxStep:
     return BuildxStep("use", f"builder '{name}'", f"in docker context '{context}'", name, argv, context=context)
 
 
-def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None, list[BuildxStep], list[Pending]]:
+def _plan_one(state: BuildersState, item: BuilderSpec, recreate: str) -> tuple[Builder | None, list[BuildxStep], list[Pending]]:
     current, wanted = state.builders.get(item.name), item.builder
     if current is not None and current.broken:
         reason = "buildx's record of it is damaged, and buildx itself can't remove it"
@@ -72,7 +72,7 @@ def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None
         return wanted, [], []
     start: list[BuildxStep] = []
     if item.bootstrap:
-        start = [Start("start", f"builder '{item.name}'", builder=item.name, argv=("inspect", "--bootstrap", item.name))]
+        start = [StartBuilder("start", f"builder '{item.name}'", builder=item.name, argv=("inspect", "--bootstrap", item.name))]
     if current is None:
         return wanted, [*_creation(wanted), *start], []
     changes = _differences(current, wanted)
@@ -82,11 +82,11 @@ def _plan_one(state: State, item: Wanted, recreate: str) -> tuple[Builder | None
     if held is not None:
         return current, [], [held]
     made, removal = _filled(wanted, current), _removal(state, item)
-    again = Recreate("remove", removal.target, f"to create it again: {', '.join(changes)}", item.name, removal.argv)
+    again = RecreateBuilder("remove", removal.target, f"to create it again: {', '.join(changes)}", item.name, removal.argv)
     return made, [*_without_dead_nodes(state, item.name), again, *_creation(made), *start], []
 
 
-def _held(state: State, name: str, recreate: str, changes: Sequence[str]) -> Pending | None:
+def _held(state: BuildersState, name: str, recreate: str, changes: Sequence[str]) -> Pending | None:
     """Return why a builder that differs stays as it is, if it does."""
     if recreate == "never":
         reason = "recreate is never"
@@ -98,7 +98,7 @@ def _held(state: State, name: str, recreate: str, changes: Sequence[str]) -> Pen
     return Pending(f"builder '{name}'", ", ".join(changes), reason, remedy, kind="recreate")
 
 
-def _without_dead_nodes(state: State, name: str) -> list[BuildxStep]:
+def _without_dead_nodes(state: BuildersState, name: str) -> list[BuildxStep]:
     """Return the steps that leave dead nodes out of a builder with others: its removal would hang on them and fail."""
     if state.dead(name):
         return []
@@ -113,13 +113,13 @@ def _without_dead_nodes(state: State, name: str) -> list[BuildxStep]:
     ]
 
 
-def _removal(state: State, item: Wanted) -> Remove:
+def _removal(state: BuildersState, item: BuilderSpec) -> RemoveBuilder:
     """Return the step that removes the builder; where its engine is dead, only the record, so that nothing hangs."""
     keep = ("--keep-state",) if item.keep_state else ()
     if state.dead(item.name):
         keep = ("--keep-daemon",)
     detail = "its cache is kept" if keep == ("--keep-state",) and _keeps_cache(state.builders[item.name]) else ""
-    return Remove("remove", f"builder '{item.name}'", detail, item.name, ("rm", *keep, "--force", item.name))
+    return RemoveBuilder("remove", f"builder '{item.name}'", detail, item.name, ("rm", *keep, "--force", item.name))
 
 
 def _keeps_cache(builder: Builder) -> bool:
@@ -164,7 +164,7 @@ def _creation(builder: Builder) -> list[BuildxStep]:
         if node.endpoint and not cluster:
             argv += (node.endpoint,)
         what = f"node '{node.name}' of builder '{builder.name}'" if number else f"builder '{builder.name}'"
-        steps.append(Create("create", what, node.endpoint, builder.name, argv, config=node.config, cluster=cluster))
+        steps.append(CreateBuilder("create", what, node.endpoint, builder.name, argv, config=node.config, cluster=cluster))
     return steps
 
 
@@ -200,7 +200,7 @@ def _own_flags(flags: Iterable[str]) -> list[str]:
     return [flag for flag in flags if flag != _ADDED_FLAG]
 
 
-def _stale(state: State, named: set[str], prune: str) -> list[str]:
+def _stale(state: BuildersState, named: set[str], prune: str) -> list[str]:
     statuses = {"never": (), "gone": ("gone",), "unreachable": ("gone", "unreachable")}[prune]
     return [name for name in state.builders if name not in named and state.dead(name, statuses)]
 

@@ -23,7 +23,7 @@ from ..docker.client import docker_failed
 from ..docker.plugins import find_elsewhere, find_plugin
 from .config import BuildkitConfig, config_read_back, to_toml
 from .kubernetes import kubeconfig_of
-from .model import Builder, BuildxStep, Node, Start, normal_platform
+from .model import Builder, BuildxStep, Node, StartBuilder, normal_platform
 from .nodes import has_builds, top_from
 
 HOW_TO_GET_BUILDX = (
@@ -142,7 +142,7 @@ class Buildx:
         environment = {"DOCKER_CONTEXT": step.context} if step.context else {}
         if step.cluster:
             environment["KUBECONFIG"] = kubeconfig_of(step.cluster)
-        seconds = _SECONDS_TO_START if isinstance(step, Start) else _SECONDS
+        seconds = _SECONDS_TO_START if isinstance(step, StartBuilder) else _SECONDS
         if step.config is None:
             self._buildx(*step.argv, timeout=seconds, environment=environment)
         else:

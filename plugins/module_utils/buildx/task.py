@@ -12,17 +12,28 @@ from typing import Any
 from ..core.entries import in_state
 from ..core.errors import CommandFailed
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.home import home, state_directory
 from ..core.system.lock import Lock
 from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts
 from .kubernetes import check_kubeconfigs, settled
-from .model import Builder, BuildxStep, Create, Health, Recreate, Remove, Start, State, Wanted, check_wanted
+from .model import (
+    Builder,
+    BuilderSpec,
+    BuildersState,
+    BuildxStep,
+    CreateBuilder,
+    NodeHealth,
+    RecreateBuilder,
+    RemoveBuilder,
+    StartBuilder,
+    check_wanted,
+)
 from .nodes import OWN_HOST, all_health, emulation_remedy, node_is_building
 from .options import SPEC, wanted_from
-from .plan import Policy, converged, plan_builders
+from .plan import BuilderPolicy, converged, plan_builders
 from .store import Buildx, buildx_directory
 
 # Another run may start a builder, which pulls an image first.
@@ -30,26 +41,26 @@ _SECONDS_TO_WAIT = 660.0
 
 
 @dataclass(frozen=True)
-class Desired:
+class BuildersSpec:
     """What the options ask for.
 
     current: the current docker context; kubeconfig: what new nodes in pods use; seconds: how long an engine is waited for.
     """
 
-    wanted: tuple[Wanted, ...]
-    policy: Policy
+    wanted: tuple[BuilderSpec, ...]
+    policy: BuilderPolicy
     seconds: float
     current: str
     kubeconfig: str
 
-    def context_of(self, item: Wanted) -> str:
+    def context_of(self, item: BuilderSpec) -> str:
         """Return the docker context that a builder belongs to."""
         endpoint = item.builder.nodes[0].endpoint
         if item.builder.driver not in ("docker", "docker-container") or "://" in endpoint:
             return BUILT_IN if endpoint == OWN_HOST else self.current
         return endpoint
 
-    def settled(self, builders: Mapping[str, Builder]) -> list[Wanted]:
+    def settled(self, builders: Mapping[str, Builder]) -> list[BuilderSpec]:
         """Return what is wanted with the endpoints of nodes in pods as buildx notes them."""
         return [
             replace(item, builder=settled(item.builder, builders.get(item.name), self.kubeconfig))
@@ -59,36 +70,36 @@ class Desired:
         ]
 
 
-class Builders(Subject[Desired, State]):
+class Builders(Subject[BuildersSpec, BuildersState]):
     """The builders of docker buildx."""
 
     spec = SPEC
     work = "converge the builders"
     look = "Look at 'docker buildx inspect', and run again."
 
-    asked: Desired
-    found: State
+    asked: BuildersSpec
+    found: BuildersState
 
     def __init__(self) -> None:
         docker, directory = docker_cli(), docker_directory(os.environ, home())
         self.contexts = DockerContexts(docker, directory)
         self.buildx = Buildx(docker, directory, buildx_directory(os.environ, directory))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> BuildersSpec:
         """Return the builders. Raises InputError."""
         del check_mode
         current = self.contexts.current() or BUILT_IN
         wanted = tuple(wanted_from(options, current) for options in in_state(params["builders"], params["state"]))
         check_wanted(wanted)
-        policy = Policy(params["recreate"], params["prune_stale"])
-        self.asked = Desired(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))
+        policy = BuilderPolicy(params["recreate"], params["prune_stale"])
+        self.asked = BuildersSpec(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))
         return self.asked
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from buildx's records."""
         return Lock(state_directory(), self.work, _SECONDS_TO_WAIT, name="buildx.lock")
 
-    def read(self, desired: Desired) -> State:
+    def read(self, desired: BuildersSpec) -> BuildersState:
         """Return all builders. Whether a build runs is asked only where the plan would interrupt it."""
         builders = self.buildx.read()
         wanted = desired.settled(builders)
@@ -104,20 +115,20 @@ class Builders(Subject[Desired, State]):
         health = all_health(builders, hosts, desired.seconds)
         for item in wanted:
             health |= self._far_health(item, builders.get(item.name), health)
-        state = State(builders, health, selected, contexts, hosts)
-        torn = [step.builder for step in converged(state, wanted, desired.policy)[1] if isinstance(step, Recreate)]
+        state = BuildersState(builders, health, selected, contexts, hosts)
+        torn = [step.builder for step in converged(state, wanted, desired.policy)[1] if isinstance(step, RecreateBuilder)]
         self.found = replace(state, busy={name: why for name in torn if (why := self._busy(state, builders[name]))})
         return self.found
 
-    def plan(self, desired: Desired, current: State) -> Plan:
+    def plan(self, desired: BuildersSpec, current: BuildersState) -> Plan:
         """Return the steps."""
         return plan_builders(current, desired.settled(current.builders), desired.policy)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
         """Carry out the plan, if docker has buildx and the engines of new nodes answer."""
-        only_to_remove = not any(isinstance(step, Create | Start | Recreate) for step in plan.steps)
+        only_to_remove = not any(isinstance(step, CreateBuilder | StartBuilder | RecreateBuilder) for step in plan.steps)
         self.buildx.check_installed(only_to_remove=only_to_remove)
-        creating = {step.builder for step in plan.steps if isinstance(step, Create)}
+        creating = {step.builder for step in plan.steps if isinstance(step, CreateBuilder)}
         new = {item.name: item.builder for item in self.asked.settled(self.found.builders) if item.name in creating}
         for builder in new.values():
             if builder.driver == "kubernetes":
@@ -134,10 +145,10 @@ class Builders(Subject[Desired, State]):
         if isinstance(step, BuildxStep):
             self.buildx.apply(step)
 
-    def public(self, outcome: Outcome[Desired, State]) -> dict[str, Any]:
+    def public(self, outcome: Result[BuildersSpec, BuildersState]) -> dict[str, Any]:
         """Return the named builders after the run, what their running nodes offer, and the stale ones of before."""
         desired, before, after = outcome.desired, outcome.before, outcome.after
-        removed = {step.builder for step in outcome.plan.steps if isinstance(step, Remove)}
+        removed = {step.builder for step in outcome.plan.steps if isinstance(step, RemoveBuilder)}
         # In check mode what will be; after a run, what is.
         builders = converged(after, desired.settled(after.builders), desired.policy)[0]
         shown = [self._shown(item, builders[item.name], after) for item in desired.wanted if item.name in builders]
@@ -151,8 +162,8 @@ class Builders(Subject[Desired, State]):
             "warnings": list(_missing(shown)),
         }
 
-    def _shown(self, item: Wanted, builder: Builder, state: State) -> dict[str, Any]:
-        found = {node.name: state.health.get((item.name, node.name), Health("unknown")) for node in builder.nodes}
+    def _shown(self, item: BuilderSpec, builder: Builder, state: BuildersState) -> dict[str, Any]:
+        found = {node.name: state.health.get((item.name, node.name), NodeHealth("unknown")) for node in builder.nodes}
         runs = any(each.status == "running" for each in found.values())
         offers = self.buildx.offered(item.name, self.asked.seconds) if item.offers and runs else {}
         offered = {platform for platforms in offers.values() for platform in platforms}
@@ -165,8 +176,8 @@ class Builders(Subject[Desired, State]):
         return {**builder.public(), "nodes": nodes, "missing_platforms": missing}
 
     def _far_health(
-        self, item: Wanted, builder: Builder | None, health: Mapping[tuple[str, str], Health]
-    ) -> dict[tuple[str, str], Health]:
+        self, item: BuilderSpec, builder: Builder | None, health: Mapping[tuple[str, str], NodeHealth]
+    ) -> dict[tuple[str, str], NodeHealth]:
         """Return how nodes are that only buildx can ask (through ssh, say). It takes its time, so only where it matters."""
         if builder is None or not (item.present and (item.bootstrap or item.offers)):
             return {}
@@ -175,12 +186,12 @@ class Builders(Subject[Desired, State]):
             return {}
         reported = self.buildx.statuses(builder.name, self.asked.seconds)
         return {
-            (builder.name, name): Health("running" if reported[name] == "running" else "inactive")
+            (builder.name, name): NodeHealth("running" if reported[name] == "running" else "inactive")
             for name, each in known.items()
             if each.status == "unknown" and name in reported
         }
 
-    def _busy(self, state: State, builder: Builder) -> str:
+    def _busy(self, state: BuildersState, builder: Builder) -> str:
         """Return why a builder must not be torn down now; empty when no build runs on it."""
         for node in builder.nodes:
             building = node_is_building(builder, node, state.hosts, self.asked.seconds)

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..colima_paths import Name, parse_name, resolve
-from ..core.subject import Outcome, Reader
+from ..core.subject import Reader, Result
 from .client.programs import Colima
 from .model.config import Host
 from .observe.host import host_from
-from .observe.read import Snapshot, read
+from .observe.read import ColimaState, read
 from .report import full_profile
 
 
 @dataclass(frozen=True)
-class Question:
+class ProfileInfoSpec:
     """Which profiles, in the order of the result. names None: all that there is any trace of."""
 
     names: tuple[Name, ...] | None
     host: Host
 
 
-class ProfileReader(Reader[Question, Snapshot]):
+class ProfileReader(Reader[ProfileInfoSpec, ColimaState]):
     """The colima profiles of one user."""
 
     spec = {
@@ -37,19 +37,19 @@ class ProfileReader(Reader[Question, Snapshot]):
     }
     work = "read the colima profiles"
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfileInfoSpec:
         """Return which profiles to read. Raises InputError for an invalid name."""
         del check_mode
         names = params["names"]
         host = host_from(params["host"], os.environ)
         self.colima = Colima(resolve(os.environ, host.system))
-        return Question(None if names is None else tuple(dict.fromkeys(parse_name(name) for name in names)), host)
+        return ProfileInfoSpec(None if names is None else tuple(dict.fromkeys(parse_name(name) for name in names)), host)
 
-    def read(self, desired: Question) -> Snapshot:
+    def read(self, desired: ProfileInfoSpec) -> ColimaState:
         """Return what is there."""
         return read(self.colima, desired.names, tolerant=True)
 
-    def public(self, outcome: Outcome[Question, Snapshot]) -> dict[str, Any]:
+    def public(self, outcome: Result[ProfileInfoSpec, ColimaState]) -> dict[str, Any]:
         """Return everything that is known."""
         names, found, paths = outcome.desired.names, outcome.after, self.colima.paths
         order = list(found.profiles) if names is None else [name.name for name in names]

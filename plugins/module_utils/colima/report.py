@@ -11,13 +11,19 @@ from ..core.plan import Pending
 from .model.config import Config, Host, canonical, differences, has_kubernetes, nested
 from .model.settings import BY_OPTION, LIVE
 from .model.shown import shown
-from .model.state import GIB, RUNNING, Current
+from .model.state import GIB, RUNNING, ProfileState
 
 _SOCKETS = {"docker": ("docker", "containerd"), "containerd": ("containerd", "buildkitd"), "incus": ("incus",)}
 
 
 def public_profile(
-    paths: Paths, current: Current, host: Host, *, pending: Sequence[Pending] = (), target: Config | None = None, state: str = ""
+    paths: Paths,
+    current: ProfileState,
+    host: Host,
+    *,
+    pending: Sequence[Pending] = (),
+    target: Config | None = None,
+    state: str = "",
 ) -> dict[str, Any]:
     """Return what a playbook may want to know of a profile; for one that is not there yet, what it will be."""
     config = current.applied or current.configured or target or {}
@@ -53,7 +59,7 @@ def public_profile(
     return result
 
 
-def full_profile(paths: Paths, current: Current, host: Host) -> dict[str, Any]:
+def full_profile(paths: Paths, current: ProfileState, host: Host) -> dict[str, Any]:
     """Return everything known about a profile, for the info module."""
     result = public_profile(paths, current, host)
     instance = current.name.id
@@ -92,13 +98,13 @@ def _shown(config: Config | None) -> dict[str, Any]:
     return nested({option: shown(option, value) for option, value in (config or {}).items()})
 
 
-def _problems(current: Current) -> list[str]:
+def _problems(current: ProfileState) -> list[str]:
     applied = current.applied or {}
     running = current.health == RUNNING
     claimed = applied.get("disk")
     no_kubernetes = running and bool(applied) and has_kubernetes(applied) and not current.live.get("kubernetes")
     lies = bool(claimed and current.disk_gib and claimed != current.disk_gib)
-    said = (
+    texts = (
         (current.health not in ("absent", "defined", "stopped", RUNNING), f"its VM is {current.health}"),
         (bool(current.contradiction), current.contradiction),
         (bool(current.dead_engine), current.dead_engine),
@@ -110,4 +116,4 @@ def _problems(current: Current) -> list[str]:
         (current.lacks_address, "it has no reachable address, although network.address is on"),
         (no_kubernetes, "Kubernetes is not running in it"),
     )
-    return [text for applies, text in said if applies]
+    return [text for applies, text in texts if applies]

@@ -16,7 +16,7 @@ _REMEDY = "Lower '{}' or 'weight' of a profile, or configure fewer profiles."
 
 
 @dataclass(frozen=True)
-class Laptop:
+class Capacity:
     """A laptop: logical CPUs, memory in MiB, and what stays with the laptop itself.
 
     weight is the laptop's own share beside those of the profiles; reserve_memory_mib is never given to profiles, whatever
@@ -30,7 +30,7 @@ class Laptop:
 
 
 @dataclass(frozen=True)
-class Wish:
+class SizeSpec:
     """What one profile asks for: an absolute number of CPUs or GiB, or (None) its share by weight.
 
     One that is stopped keeps its share, but takes nothing of the laptop meanwhile.
@@ -51,7 +51,7 @@ class Size:
     memory: float
 
 
-def sizes(host: Laptop, wishes: Sequence[Wish]) -> dict[str, Size]:
+def sizes(host: Capacity, wishes: Sequence[SizeSpec]) -> dict[str, Size]:
     """Return the size of each profile by name.
 
     A share is weight / (all profiles' weights + the host's weight), so two profiles of weight 1 get a third each. It is
@@ -96,17 +96,19 @@ def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | Non
     Profiles to be removed pass through. The share of every other profile is its own, whatever its state: none grows, and so
     restarts, because another one is stopped for an hour.
     """
-    laptop = Laptop(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
-    staying = [one for one in profiles if one.get("state") != "absent"]
-    size_of = sizes(laptop, [_wish(one) for one in staying])
+    laptop = Capacity(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
+    staying = [profile for profile in profiles if profile.get("state") != "absent"]
+    size_of = sizes(laptop, [_wish(profile) for profile in staying])
     return [
-        one if one.get("state") == "absent" else {**one, "cpu": size_of[one["name"]].cpu, "memory": size_of[one["name"]].memory}
-        for one in profiles
+        profile
+        if profile.get("state") == "absent"
+        else {**profile, "cpu": size_of[profile["name"]].cpu, "memory": size_of[profile["name"]].memory}
+        for profile in profiles
     ]
 
 
-def _wish(profile: Mapping[str, Any]) -> Wish:
-    return Wish(
+def _wish(profile: Mapping[str, Any]) -> SizeSpec:
+    return SizeSpec(
         profile["name"],
         cpu=profile.get("cpu"),
         memory=profile.get("memory"),
@@ -115,7 +117,7 @@ def _wish(profile: Mapping[str, Any]) -> Wish:
     )
 
 
-def _check(host: Laptop, wishes: Sequence[Wish]) -> None:
+def _check(host: Capacity, wishes: Sequence[SizeSpec]) -> None:
     if host.cpus < 1 or host.memory_mib < 1:
         reason = f"the laptop seems to have {host.cpus} CPUs and {host.memory_mib} MiB of memory"
         raise InputError("size the profiles", reason, "Set cpus and memory_mib in O(host).")
@@ -136,5 +138,5 @@ def _check(host: Laptop, wishes: Sequence[Wish]) -> None:
         raise InputError("size the profiles", "the laptop's weight or reserve is negative", "Use 0 or more.")
 
 
-def _quoted(wishes: Sequence[Wish]) -> str:
+def _quoted(wishes: Sequence[SizeSpec]) -> str:
     return " and ".join(f"'{wish.name}'" for wish in wishes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -13,7 +13,7 @@ from typing import Any, cast
 from ..colima_paths import resolve
 from ..core.errors import refused
 from ..core.plan import Plan
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from .carry_out.apply import Applier
 from .carry_out.progress import Progress
 from .carry_out.ready import (
@@ -26,14 +26,14 @@ from .carry_out.ready import (
     wait_for_others,
 )
 from .client import kept
-from .client.at_work import Alone
 from .client.programs import Colima
+from .client.run_lock import RunLock
 from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
 from .observe.host import host_from
-from .plan.action import Do, Facts, ProfilePlan
+from .plan.action import ProfileFacts
 from .report import public_profile
 from .sizing import sized
-from .survey import Reading, Request, Survey, asked_again, plan_all, survey
+from .survey import AppliedProfiles, ProfilesPlan, ProfilesSpec, ProfilesState, asked_again, plan_all, survey
 
 _NO_ADDRESS = (
     "Profile '{name}' has no address that the laptop can reach, although network.address is on: colima could not set up its "
@@ -42,7 +42,7 @@ _NO_ADDRESS = (
 _ONE = profile_options(name_required=False)
 
 
-class Profiles(Subject[Request, Reading]):
+class Profiles(Subject[ProfilesSpec, ProfilesState]):
     """The colima profiles of one user."""
 
     spec = {
@@ -88,53 +88,48 @@ class Profiles(Subject[Request, Reading]):
 
     def __init__(self) -> None:
         self.progress = Progress()
-        self.applied: list[ProfilePlan] | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         """Return what is asked for. Raises InputError."""
         given = params["host"] or {}
         profiles: Sequence[Mapping[str, Any]] = profiles_from(params)
         self.colima = Colima(resolve(os.environ, given.get("system") or os.uname().sysname))
-        chip = any(one.get("nested_virtualization") for one in profiles)
+        chip = any(profile.get("nested_virtualization") for profile in profiles)
         host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
         if params["sizes"] == "share":
             profiles = sized(profiles, host, given.get("weight"))
-        self.request = Request(tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
+        self.request = ProfilesSpec(
+            tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode
+        )
         return self.request
 
-    def programs(self, desired: Request) -> tuple[str, ...]:
+    def programs(self, desired: ProfilesSpec) -> tuple[str, ...]:
         """Return what the settings say that starts will need; what only the laptop knows, the plan adds."""
-        started = [one for one in desired.desired if one.state == "started"]
-        runtimes = {one.stated.get("runtime") for one in started}
-        kubernetes = any(one.stated.get("kubernetes.enabled") for one in started)
+        started = [spec for spec in desired.desired if spec.state == "started"]
+        runtimes = {spec.stated.get("runtime") for spec in started}
+        kubernetes = any(spec.stated.get("kubernetes.enabled") for spec in started)
         parts = ((bool(started), "colima"), ("docker" in runtimes, "docker"), (kubernetes, "kubectl"))
         return tuple(program for needed, program in parts if needed)
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
-        """Keep other runs out, and wait for what they left at work and for starts by other programs."""
-        limits = self.request.limits
-        return self._guarded(Alone(self.colima.paths.own, limits.timeout, self._say, self._line))
+        """Keep other runs out, and wait for what they left running."""
+        return RunLock(self.colima.paths.own, self.request.limits.timeout, self._say, self._line)
 
-    @contextlib.contextmanager
-    def _guarded(self, alone: Alone) -> Iterator[bool]:
-        require_tools(self.colima, self.planned.profiles)
+    def require(self, plan: Plan) -> None:
+        """Raise for programs that are missing, and make colima's directory, without which it ignores a COLIMA_HOME."""
+        require_tools(self.colima, cast(ProfilesPlan, plan).profiles)
         self.colima.make_base()
-        with alone as quiet:
-            waited = wait_for_others(self.colima, self.planned.profiles, self.request.limits.timeout, self.progress.say)
-            yield quiet and not waited
 
-    def read(self, desired: Request) -> Reading:
-        """Return what is there; after the actions, without the questions that only a plan needs."""
+    def still_true(self, plan: Plan) -> bool:
+        """Wait for starts by other programs; what was read before one of them is not true any more."""
+        profiles = cast(ProfilesPlan, plan).profiles
+        return not wait_for_others(self.colima, profiles, self.request.limits.timeout, self.progress.say)
+
+    def read(self, desired: ProfilesSpec) -> ProfilesState:
+        """Return the profiles as they are, and the answers of VMs that the plan depends on."""
         colima = self.colima
-        if self.applied is not None:
-            names = [str(one.name) for one in desired.desired]
-            held = frozenset(str(plan.desired.name) for plan in self.applied if plan.pending)
-            after = survey(colima, desired, Facts(busy=dict.fromkeys(names, "")))
-            # What has expired meanwhile is left to the next run.
-            left = tuple(one for one in after.snapshot.expired if one.name in {gone.name for gone in self.planned.expired})
-            return replace(after, held=held, snapshot=replace(after.snapshot, expired=left))
-        for one in desired.desired:
-            colima.paths.check_socket_length(one.name, desired.host.system)
+        for spec in desired.desired:
+            colima.paths.check_socket_length(spec.name, desired.host.system)
         reading = survey(colima, desired)
         planned = plan_all(reading, desired)
         refuse_blind_plans(colima, planned.profiles)
@@ -142,67 +137,72 @@ class Profiles(Subject[Request, Reading]):
         unsure = not desired.check_mode and (planned.refusals or not planned.has_work) and booting(colima, planned.profiles)
         if unsure and wait_for_others(colima, planned.profiles, desired.limits.timeout, self.progress.say):
             reading = survey(colima, desired)
-        self.facts = reading.facts
         return reading
 
-    def plan(self, desired: Request, current: Reading) -> Plan:
-        """Return the plan for all profiles."""
-        self.planned = plan_all(current, desired)
-        return self.planned
+    def read_again(self, desired: ProfilesSpec, applied: AppliedProfiles) -> ProfilesState:
+        """Return the profiles as they are now, without the questions that only a plan needs."""
+        names = [str(spec.name) for spec in desired.desired]
+        after = survey(self.colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
+        # What has expired meanwhile is left to the next run.
+        left = tuple(vm for vm in after.snapshot.expired if vm.name in applied.removed)
+        return replace(after, held=applied.held, snapshot=replace(after.snapshot, expired=left))
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def plan(self, desired: ProfilesSpec, current: ProfilesState) -> ProfilesPlan:
+        """Return the plan for all profiles."""
+        return plan_all(current, desired)
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> AppliedProfiles:
         """Carry out all plans side by side as far as they can be."""
-        planned, request = cast(Survey, plan), self.request
+        planned, request = cast(ProfilesPlan, plan), self.request
+        removed = frozenset(step.name for step in planned.expired)
         require_writable(self.colima, planned.profiles)
         applier = Applier(self.colima, request.host, request.limits, self.progress)
-        for one in planned.expired:
-            kept.remove(self.colima.paths, one.name)
-            tell(str(one))
-        with applier.telling(tell):
+        for step in planned.expired:
+            kept.remove(self.colima.paths, step.name)
+            report(str(step))
+        with applier.reporting(report):
             if planned.stands_still:
                 applier.continue_all(planned.profiles)
-                reading = survey(self.colima, request)
-                self.facts, planned = reading.facts, plan_all(reading, request)
+                planned = plan_all(survey(self.colima, request), request)
                 if planned.refusals:
                     raise refused(planned.refusals)
-            self.applied = applier.run(planned.profiles, partial(asked_again, self.colima, request, self.facts))
+            plans = applier.run(planned.profiles, partial(asked_again, self.colima, request, planned.facts))
+        return AppliedProfiles(tuple(plans), removed)
 
-    def public(self, outcome: Outcome[Request, Reading]) -> dict[str, Any]:
+    def public(self, outcome: Result[ProfilesSpec, ProfilesState]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
-        request, planned = outcome.desired, cast(Survey, outcome.plan)
-        carried = {str(one.desired.name): one.pending for one in self.applied or planned.profiles}
+        request, planned = outcome.desired, cast(ProfilesPlan, outcome.plan)
+        applied = outcome.applied or AppliedProfiles()
+        carried = {str(profile.desired.name): profile.pending for profile in applied.plans or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
         # Without a start nothing has changed since the last warning, and asking a VM takes a second.
-        provider = provider_notes(self.colima, [one for one in after if self._restarted(one)])
-        lacking = [str(one.current.name) for one in after if one.current.lacks_address]
+        provider = provider_notes(self.colima, [profile for profile in after if applied.started(profile)])
+        lacking = [str(profile.current.name) for profile in after if profile.current.lacks_address]
         return {
             "pending": [item.public() for items in carried.values() for item in items],
             "profiles": [
                 public_profile(
                     self.colima.paths,
-                    one.current,
+                    profile.current,
                     request.host,
-                    pending=carried[str(one.desired.name)],
-                    target=one.target,
-                    state=one.desired.state,
+                    pending=carried[str(profile.desired.name)],
+                    target=profile.target,
+                    state=profile.desired.state,
                 )
-                for one in after
+                for profile in after
             ],
             "warnings": [*notes, *provider, *(_NO_ADDRESS.format(name=name) for name in lacking)],
         }
 
-    def _restarted(self, plan: ProfilePlan) -> bool:
-        return any(one.does(Do.START) for one in self.applied or () if one.desired.name == plan.desired.name)
-
     def _say(self, phase: str) -> None:
-        for one in self.request.desired:
-            self.progress.say(str(one.name), phase)
+        for spec in self.request.desired:
+            self.progress.say(str(spec.name), phase)
 
     def _line(self, instance: str, line: str) -> None:
-        for one in self.request.desired:
-            if one.name.id == instance:
-                self.progress.line(str(one.name), line)
+        for spec in self.request.desired:
+            if spec.name.id == instance:
+                self.progress.line(str(spec.name), line)
 
 
 SUBJECT = Profiles

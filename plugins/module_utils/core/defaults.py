@@ -19,7 +19,7 @@ _TRUE = frozenset(("y", "yes", "on", "1", "true", "t", "1.0"))
 
 def complete(spec: Mapping[str, Spec], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return a value for every option: the given one in its type, else the default, else None. Raises InputError."""
-    return {option: _value(one, _given(option, one, given), option) for option, one in spec.items()}
+    return {option: _value(option_spec, _given(option, option_spec, given), option) for option, option_spec in spec.items()}
 
 
 def _given(option: str, spec: Spec, given: Mapping[str, Any]) -> Any:

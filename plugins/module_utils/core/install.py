@@ -66,16 +66,16 @@ def how_to_install(*programs: str, system: str = "", search: str | None = None) 
     manager = _manager(search)
     packaged = [program for program in programs if manager is not None and program in manager.packages]
     others = [program for program in programs if program not in packaged]
-    said = []
+    sentences = []
     if manager is not None and packaged:
-        said.append(f"Run '{manager.install(packaged)}'.")
+        sentences.append(f"Run '{manager.install(packaged)}'.")
     if others:
         pages = [f"{program}: {_PAGES[program]}" for program in others if program in _PAGES]
         where = f" ({', '.join(_unique(pages))})" if pages else ""
-        said.append(
+        sentences.append(
             f"Install {' and '.join(_unique(others))} the way your system offers {'it' if len(others) == 1 else 'them'}{where}."
         )
-    return " ".join(said)
+    return " ".join(sentences)
 
 
 def install_command(*programs: str, system: str = "", search: str | None = None, verb: str = "install") -> str:
@@ -86,7 +86,7 @@ def install_command(*programs: str, system: str = "", search: str | None = None,
     if (system or platform.system()) == "Darwin" or shutil.which("brew", path=search):
         return f"brew {verb} {' '.join(_unique(map(formula_of, programs)))}"
     manager = _manager(search)
-    return manager.install(programs) if manager is not None and all(one in manager.packages for one in programs) else ""
+    return manager.install(programs) if manager is not None and all(program in manager.packages for program in programs) else ""
 
 
 def _manager(search: str | None) -> Manager | None:

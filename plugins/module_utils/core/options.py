@@ -28,13 +28,19 @@ class Problem(NamedTuple):
 
 
 def problems(
-    spec: Mapping[str, Spec], options: Mapping[str, Any], hidden: Collection[str] = (), names: Mapping[str, str] | None = None
+    spec: Mapping[str, Spec],
+    options: Mapping[str, Any],
+    hidden: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
+    *,
+    verb: str = "use",
 ) -> list[Problem]:
     """Return what is wrong with the options, in their order. Values of hidden options are not repeated.
 
-    names: how the user calls an option, where that is not its own name: by the variable of a role, say.
+    names: how the user calls an option, where that is not its own name: by the variable of a role, say. verb: what could not be
+    done with the options.
     """
-    return list(_Check(hidden, names or {}).options(spec, options, ""))
+    return list(_Check(hidden, names or {}, verb).options(spec, options, ""))
 
 
 def suggestion(word: str, known: Collection[str], like: float = 0.6) -> str:
@@ -44,16 +50,16 @@ def suggestion(word: str, known: Collection[str], like: float = 0.6) -> str:
 
 
 class _Check:
-    def __init__(self, hidden: Collection[str], names: Mapping[str, str]) -> None:
-        self.hidden, self.names = hidden, names
+    def __init__(self, hidden: Collection[str], names: Mapping[str, str], verb: str) -> None:
+        self.hidden, self.names, self.verb = hidden, names, verb
 
     def options(self, spec: Mapping[str, Spec], options: Mapping[str, Any], where: str) -> Iterator[Problem]:
-        known = {name: one for option, one in spec.items() for name in (option, *one.get("aliases", ()))}
+        known = {name: option_spec for option, option_spec in spec.items() for name in (option, *option_spec.get("aliases", ()))}
         for option, value in options.items():
             name = option if where else self.names.get(option, option)
             if option not in known:
                 help_ = suggestion(str(option), spec) or f" Use one of {', '.join(sorted(spec))}."
-                yield Problem(f"Could not use option '{name}'{where}: it is unknown.{help_}", option)
+                yield Problem(f"Could not {self.verb} option '{name}'{where}: it is unknown.{help_}", option)
             elif value is not None:
                 hide = option in self.hidden
                 for sentence, at in self.value(known[option], name, value, where, hide=hide):
@@ -69,18 +75,16 @@ class _Check:
             yield from self.list(spec, option, value, where, hide=hide)
         elif kind in ("int", "float") and not _is_number(value, whole=kind == "int"):
             example = "4" if kind == "int" else "1.5"
-            yield (
-                f"Could not use {shown}: it is not a {'whole ' if kind == 'int' else ''}number. Use one such as {example}.",
-                value,
-            )
+            number = "whole number" if kind == "int" else "number"
+            yield f"Could not {self.verb} {shown}: it is not a {number}. Use one such as {example}.", value
         elif kind == "str" and isinstance(value, bool):
             wish = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
             reason = "YAML reads on, off, yes and no without quotes as true or false"
-            yield f"Could not use {shown}: {reason}. Put the word in quotes.{wish}", value
+            yield f"Could not {self.verb} {shown}: {reason}. Put the word in quotes.{wish}", value
         elif kind == "bool" and str(value).lower() not in _TRUTHS:
-            yield f"Could not use {shown}: it is neither true nor false. Use one of these.", value
+            yield f"Could not {self.verb} {shown}: it is neither true nor false. Use one of these.", value
         elif spec.get("choices") and str(value) not in map(str, spec["choices"]):
-            yield f"Could not use {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}.", value
+            yield f"Could not {self.verb} {shown}: it is not a choice. Use one of {', '.join(map(str, spec['choices']))}.", value
 
     def mapping(self, spec: Spec, option: str, value: Any, where: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
@@ -89,7 +93,7 @@ class _Check:
         elif not isinstance(value, str):
             # A text may hold a mapping, for Ansible.
             reason = f"it is {kind_of(value)}, not a mapping"
-            yield f"Could not use '{option}'{where}: {reason}. Write its options as 'option: value'.", value
+            yield f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value'.", value
 
     def list(self, spec: Spec, option: str, value: Any, where: str, *, hide: bool) -> Iterator[tuple[str, Any]]:
         elements = {**spec, "type": spec.get("elements", "str")}
@@ -98,10 +102,13 @@ class _Check:
             if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
                 # -e name=value takes any value for a text.
                 remedy = f"""Write it as '- ' entries, or behind -e as '{{"{option}": [...]}}'."""
-            yield f"Could not use '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
+            yield f"Could not {self.verb} '{option}'{where}: it is {kind_of(value)}, not a list. {remedy}", value
         elif isinstance(value, str) and elements["type"] == "str" and re.search(r",\s|\s,", value):
-            entries = ", ".join(one.strip() for one in value.split(","))
-            yield f"Could not use '{value}' as '{option}'{where}: it is a text, not a list. Write it as [{entries}].", value
+            entries = ", ".join(entry.strip() for entry in value.split(","))
+            yield (
+                f"Could not {self.verb} '{value}' as '{option}'{where}: it is a text, not a list. Write it as [{entries}].",
+                value,
+            )
         elif isinstance(value, list | tuple | str):
             # A text is a list with commas, for Ansible.
             for number, item in enumerate(value.split(",") if isinstance(value, str) else value, 1):
@@ -113,7 +120,10 @@ class _Check:
                     )
                 else:
                     reason = f"entry {number} is {kind_of(item)}, not a mapping"
-                    yield f"Could not use '{option}'{where}: {reason}. Write its options as 'option: value', one a line.", item
+                    yield (
+                        f"Could not {self.verb} '{option}'{where}: {reason}. Write its options as 'option: value', one a line.",
+                        item,
+                    )
 
 
 def _entry(item: Mapping[str, Any], number: int) -> str:

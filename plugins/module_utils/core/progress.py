@@ -19,7 +19,7 @@ from .secrecy.known import hidden
 VARIABLE = "LAPTOP_CONTAINERS_PROGRESS"
 
 
-def tell(path: str | None = None, /, **event: Any) -> None:
+def emit(path: str | None = None, /, **event: Any) -> None:
     """Append an event, by default to the file of this run. The file is never created: the callback plugin removes it."""
     path = os.environ.get(VARIABLE, "") if path is None else path
     if path:
@@ -30,3 +30,7 @@ def tell(path: str | None = None, /, **event: Any) -> None:
                 os.write(handle, line.encode())
             finally:
                 os.close(handle)
+
+
+# Former names, until every package has followed.
+tell = emit

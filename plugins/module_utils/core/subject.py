@@ -17,28 +17,30 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from .errors import Defect, Interrupted, NotVerified, WorkstationError, naming_files, refused
 from .plan import Plan, Step
-from .progress import tell
+from .progress import emit
 from .secrecy import known
 from .secrecy.looks import secrets_in
 from .system.command import end_guarded
 
 # What the options ask for, and what was found. Both are frozen.
-Desired = TypeVar("Desired")
-Current = TypeVar("Current")
+Spec = TypeVar("Spec")
+State = TypeVar("State")
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[Desired, Current]):
+class Result(Generic[Spec, State]):
     """A finished run, for the subject to show. In check mode, and where nothing was to do, after is before."""
 
-    desired: Desired
-    before: Current
-    after: Current
+    desired: Spec
+    before: State
+    after: State
     plan: Plan
     check_mode: bool = False
+    # What carry_out returned; None where nothing was carried out.
+    applied: Any = None
 
 
-class Subject(Generic[Desired, Current]):
+class Subject(Generic[Spec, State]):
     """What one module is about. An object serves one run, so it may keep its clients."""
 
     # AnsibleModule's argument_spec, and its other rules (mutually_exclusive and so on).
@@ -51,15 +53,15 @@ class Subject(Generic[Desired, Current]):
     # What to look at when a second look finds something left.
     look: str = "Another program may have changed it meanwhile; run again."
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Spec:
         """Return what the options ask for. Raises InputError. The only place that knows options."""
         raise NotImplementedError
 
-    def read(self, desired: Desired) -> Current:
+    def read(self, desired: Spec) -> State:
         """Return what is there. Changes nothing."""
         raise NotImplementedError
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, desired: Spec, current: State) -> Plan:
         """Return what has to be done. Pure."""
         raise NotImplementedError
 
@@ -67,7 +69,7 @@ class Subject(Generic[Desired, Current]):
         """Carry out one step."""
         raise NotImplementedError
 
-    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Result[Spec, State]) -> dict[str, Any]:
         """Return the result keys that are the subject's own; "warnings" are added to the plan's."""
         raise NotImplementedError
 
@@ -78,7 +80,7 @@ class Subject(Generic[Desired, Current]):
         """
         return secrets_in(params)
 
-    def programs(self, desired: Desired) -> tuple[str, ...]:
+    def programs(self, desired: Spec) -> tuple[str, ...]:
         """Return the programs without which a real run would fail."""
         del desired
         return ()
@@ -90,12 +92,29 @@ class Subject(Generic[Desired, Current]):
         """
         return contextlib.nullcontext(True)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        """Carry out a plan, telling each finished step. For subjects whose steps run side by side, to be replaced."""
+    def require(self, plan: Plan) -> None:
+        """Raise for what the plan needs and the laptop lacks; called before other runs are kept out."""
+
+    def still_true(self, plan: Plan) -> bool:
+        """Return whether the plan still holds, once other runs are kept out."""
+        del plan
+        return True
+
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> object:
+        """Carry out a plan, reporting each finished step. Return what was applied, for a second look.
+
+        A subject whose steps run side by side overrides this.
+        """
         for step in plan.steps:
             self.apply(step)
             if not step.silent:
-                tell(str(step))
+                report(str(step))
+        return None
+
+    def read_again(self, desired: Spec, applied: Any) -> State:
+        """Return the state after a plan was carried out. applied: what carry_out returned."""
+        del applied
+        return self.read(desired)
 
     def so_far(self) -> dict[str, Any]:
         """Return the result keys that are true also after a run that was ended in between."""
@@ -105,10 +124,10 @@ class Subject(Generic[Desired, Current]):
         """End what the run opened."""
 
 
-class Reader(Subject[Desired, Current]):
+class Reader(Subject[Spec, State]):
     """A subject that only reads, for an info module."""
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, desired: Spec, current: State) -> Plan:
         """Return an empty plan."""
         del desired, current
         return Plan()
@@ -152,8 +171,8 @@ def _defect(work: str, error: Exception, done: list[str], planned: list[str]) ->
     where = [
         f"{frame.filename.rpartition('module_utils/')[2]}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)
     ]
-    said = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
-    reason = f"{type(error).__name__}{f' ({said})' if said else ''} in {where[-1]}"
+    message = (str(error).splitlines() or [""])[0][:200].rstrip(". ")
+    reason = f"{type(error).__name__}{f' ({message})' if message else ''} in {where[-1]}"
     found = Defect(
         work, reason, "This is a mistake of laptop.containers: report it, with the file of 'make support'.", trace=where
     )
@@ -164,26 +183,27 @@ def _defect(work: str, error: Exception, done: list[str], planned: list[str]) ->
 
 def _converged(
     subject: Subject[Any, Any], params: Mapping[str, Any], check_mode: bool, done: list[str], planned: list[str]
-) -> Outcome[Any, Any]:
+) -> Result[Any, Any]:
     desired = subject.desired(params, check_mode=check_mode)
     guard = subject.alone()
     current = subject.read(desired)
     plan = subject.plan(desired, current)
     _refuse(plan)
     if check_mode or not plan.steps:
-        return Outcome(desired, current, current, plan, check_mode)
-    with guard as still_true:
-        if not still_true:
+        return Result(desired, current, current, plan, check_mode)
+    subject.require(plan)
+    with guard as undisturbed:
+        if not (subject.still_true(plan) and undisturbed):
             current = subject.read(desired)
             plan = subject.plan(desired, current)
             _refuse(plan)
         planned += plan.actions
         if plan.changed:
-            tell(plan=plan.actions)
-        subject.carry_out(plan, done.append)
-        after = subject.read(desired)
+            emit(plan=plan.actions)
+        applied = subject.carry_out(plan, done.append)
+        after = subject.read_again(desired, applied)
         _verify(subject, subject.plan(desired, after))
-    return Outcome(desired, current, after, plan)
+    return Result(desired, current, after, plan, applied=applied)
 
 
 def _refuse(plan: Plan) -> None:
@@ -228,3 +248,7 @@ def interruptible(work: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+# Former names, until every package has followed.
+Outcome = Result

@@ -38,8 +38,8 @@ def config_file(directory: Path) -> Path:
 def docker_failed(what: str, failure: CommandFailed, remedy: str) -> CommandFailed:
     """Return a failed docker command as a failure of what it was for, with docker's own reason."""
     # A time-out says itself what took too long; of a refusal only docker knows the reason.
-    said = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ").rstrip(".")
-    reason = failure.reason if isinstance(failure, TimedOut) or not said else said
+    message = str(failure.context.get("stderr") or "").strip().rpartition("\n")[2].removeprefix("ERROR: ").rstrip(".")
+    reason = failure.reason if isinstance(failure, TimedOut) or not message else message
     if "no space left on device" in reason.lower():
         remedy = "Free some disk space, and run again."
     return type(failure)(what, reason, remedy, **failure.context)

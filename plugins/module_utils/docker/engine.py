@@ -17,7 +17,7 @@ _LONGEST_ANSWER = 1 << 20
 _NO_CONTENT = 204
 
 
-class Silent(Exception):
+class EngineSilent(Exception):
     """Nothing usable answered on a socket; the text says why. absent: the socket does not exist; slow: no answer came in time."""
 
     def __init__(self, reason: str, absent: bool = False, slow: bool = False) -> None:
@@ -73,26 +73,26 @@ def request_unix(path: str, method: str, target: str, seconds: float, longest: i
         number = int(status.split()[1])
         return number, None if number == _NO_CONTENT and blank else json.loads(body)
     except (ValueError, IndexError, RecursionError):
-        raise Silent(f"what answers is not a docker engine ({status[:60]})" if status else "it hung up") from None
+        raise EngineSilent(f"what answers is not a docker engine ({status[:60]})" if status else "it hung up") from None
 
 
 def exchange_unix(path: str, request: bytes, seconds: float, longest: int = _LONGEST_ANSWER) -> bytes:
     """Return what a unix socket answers to a request until it closes, or the first so many bytes. Raises Silent."""
     if not os.path.exists(path):  # noqa: PTH110 - a dangling link counts as absent
-        raise Silent("the socket does not exist", absent=True)
+        raise EngineSilent("the socket does not exist", absent=True)
     try:
         return _exchange(path, request, time.monotonic() + seconds, longest)
     except TimeoutError:
-        raise Silent(f"nothing answered within {seconds:g} s", slow=True) from None
+        raise EngineSilent(f"nothing answered within {seconds:g} s", slow=True) from None
     except OSError as error:
-        raise Silent((error.strerror or str(error)).lower()) from error
+        raise EngineSilent((error.strerror or str(error)).lower()) from error
 
 
 def ask_unix(path: str, seconds: float) -> Engine:
     """Return what answers on the unix socket within the time."""
     try:
         return engine_from_version(get_unix(path, "/version", seconds)[1])
-    except Silent as silent:
+    except EngineSilent as silent:
         return Engine(False, str(silent), absent=silent.absent)
 
 
@@ -123,3 +123,7 @@ def _exchange(path: str, request: bytes, deadline: float, longest: int) -> bytes
             if time.monotonic() > deadline:
                 raise TimeoutError
     return bytes(received)
+
+
+# Former names, until every package has followed.
+Silent = EngineSilent

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.errors import InputError, RefusedStep, file_trouble
 from ..core.notes import Notes
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.files import check_path, link_target, remove_link, rename_new, replace_link
 from ..core.system.lock import entries_of
 
@@ -21,7 +21,7 @@ _REMEDY = "Run the task with become."
 
 
 @dataclass(frozen=True)
-class Desired:
+class SocketLinkSpec:
     """What the options ask for."""
 
     path: Path
@@ -35,7 +35,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Current:
+class SocketLinkState:
     """Where the link and the user's own one lead (None: nothing is there, "": something else is), and where ours led last."""
 
     link: str | None
@@ -44,7 +44,7 @@ class Current:
 
 
 @dataclass(frozen=True)
-class Write(Step):
+class WriteLink(Step):
     """Let the link lead to the target. found: where it leads; keep: whether that is the user's own."""
 
     found: str | None = None
@@ -52,7 +52,7 @@ class Write(Step):
 
 
 @dataclass(frozen=True)
-class Remove(Step):
+class RemoveLink(Step):
     """Remove the link. restore: where the user's own led, which comes back at once."""
 
     found: str = ""
@@ -60,18 +60,18 @@ class Remove(Step):
 
 
 @dataclass(frozen=True)
-class Restore(Step):
+class RestoreSocket(Step):
     """Put the user's own link back where none is."""
 
 
 @dataclass(frozen=True)
-class Forget(Step):
+class ForgetLink(Step):
     """Remove the note, and the copy of a link that an interrupted run left beside it; silent."""
 
     copy: str = ""
 
 
-class SocketLink(Subject[Desired, Current]):
+class SocketLink(Subject[SocketLinkSpec, SocketLinkState]):
     """The link to docker's socket."""
 
     spec = {
@@ -81,12 +81,12 @@ class SocketLink(Subject[Desired, Current]):
     }
     work = "converge the docker socket link"
 
-    asked: Desired
+    asked: SocketLinkSpec
 
     def __init__(self) -> None:
         self.notes = Notes("docker_socket_link")
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> SocketLinkSpec:
         """Return the link. Raises InputError."""
         del check_mode
         path, target = Path(params["path"]), params["target"]
@@ -94,20 +94,22 @@ class SocketLink(Subject[Desired, Current]):
         check_path("target of the docker socket link", target)
         if Path(target) == path:
             raise InputError(f"link '{path}'", "it would lead to itself", "Set O(target=...) to the socket of the engine.")
-        self.asked = Desired(path, target, params["state"] == "present")
+        self.asked = SocketLinkSpec(path, target, params["state"] == "present")
         return self.asked
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the directory: runs as root and as a user, with other homes, too."""
         return _alone(self.asked.path)
 
-    def read(self, desired: Desired) -> Current:
+    def read(self, desired: SocketLinkSpec) -> SocketLinkState:
         """Return where the links lead."""
         with _trouble(desired.path):
             noted = self.notes.read().get(str(desired.path))
-            return Current(link_target(desired.path), link_target(desired.kept), noted if isinstance(noted, str) else None)
+            return SocketLinkState(
+                link_target(desired.path), link_target(desired.kept), noted if isinstance(noted, str) else None
+            )
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, desired: SocketLinkSpec, current: SocketLinkState) -> Plan:
         """Return the steps."""
         return plan_link(desired, current)
 
@@ -115,20 +117,20 @@ class SocketLink(Subject[Desired, Current]):
         """Carry out one step."""
         path, kept = self.asked.path, self.asked.kept
         with _trouble(path):
-            if isinstance(step, Write):
+            if isinstance(step, WriteLink):
                 # Noted first: killed in between, the next run still knows which link is the user's.
                 self._note(self.asked.target)
                 if step.keep:
                     kept.symlink_to(str(step.found))
                 replace_link(path, self.asked.target, step.found)
-            elif isinstance(step, Remove) and step.restore is not None:
+            elif isinstance(step, RemoveLink) and step.restore is not None:
                 replace_link(path, step.restore, step.found)
                 remove_link(kept, step.restore)
-            elif isinstance(step, Remove):
+            elif isinstance(step, RemoveLink):
                 remove_link(path, step.found)
-            elif isinstance(step, Restore):
+            elif isinstance(step, RestoreSocket):
                 rename_new(kept, path)
-            elif isinstance(step, Forget):
+            elif isinstance(step, ForgetLink):
                 remove_link(kept, step.copy)
                 self._note(None)
 
@@ -138,7 +140,7 @@ class SocketLink(Subject[Desired, Current]):
             if target is not None:
                 notes[str(self.asked.path)] = target
 
-    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Result[SocketLinkSpec, SocketLinkState]) -> dict[str, Any]:
         """Return nothing more than every module does."""
         del outcome
         return {}
@@ -147,22 +149,22 @@ class SocketLink(Subject[Desired, Current]):
 SUBJECT = SocketLink
 
 
-def plan_link(desired: Desired, current: Current) -> Plan:
+def plan_link(desired: SocketLinkSpec, current: SocketLinkState) -> Plan:
     """Return the steps from the link that is there to the one asked for. A socket or file of the user's is never replaced."""
     steps = _present(desired, current) if desired.present else _absent(desired, current)
     after = current.link
     for step in steps:
-        if isinstance(step, Write):
+        if isinstance(step, WriteLink):
             after = desired.target
-        elif isinstance(step, Remove):
+        elif isinstance(step, RemoveLink):
             after = step.restore
-        elif isinstance(step, Restore):
+        elif isinstance(step, RestoreSocket):
             after = current.kept
     path = str(desired.path)
     return Plan(tuple(steps), {path: current.link}, {path: after})
 
 
-def _present(desired: Desired, current: Current) -> list[Step]:
+def _present(desired: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
     what, found, kept = f"link '{desired.path}'", current.link, current.kept
     if found == desired.target:
         return []
@@ -175,20 +177,20 @@ def _present(desired: Desired, current: Current) -> list[Step]:
         remedy = f"Move '{desired.kept}' away first."
         raise RefusedStep(what, f"the link that is there would be kept as '{desired.kept}', and that exists", remedy)
     detail = f"to {desired.target}" + (f", the one to {found} is kept as {desired.kept}" if keep else "")
-    return [Write("link", f"'{desired.path}'", detail, found=found, keep=keep)]
+    return [WriteLink("link", f"'{desired.path}'", detail, found=found, keep=keep)]
 
 
-def _absent(desired: Desired, current: Current) -> list[Step]:
+def _absent(desired: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
     steps: list[Step] = []
     target, back = f"link '{desired.path}'", current.kept or None
     if current.link and current.link in (desired.target, current.noted):
         detail = f"to {current.link}" + (f", the one to {back} comes back" if back else "")
-        steps.append(Remove("remove", target, detail, found=current.link, restore=back))
+        steps.append(RemoveLink("remove", target, detail, found=current.link, restore=back))
     elif current.link is None and back and current.noted:
-        steps.append(Restore("restore", target, f"to {back}"))
+        steps.append(RestoreSocket("restore", target, f"to {back}"))
     if current.noted is not None:
         copy = back if back and back == current.link and not steps else ""
-        steps.append(Forget("forget", target, silent=True, copy=copy))
+        steps.append(ForgetLink("forget", target, silent=True, copy=copy))
     return steps
 
 

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
-from .engine import Silent
+from .engine import EngineSilent
 
 # About what a socket holds. Room for more is reserved for nothing, which costs more than to receive it.
 PIECE = 1 << 18
@@ -24,7 +24,7 @@ _REFUSALS = 400
 _NO_ENGINE, _CUT = "what answers is not a docker engine", "it hung up in the middle of its answer"
 
 
-class Refused(Exception):
+class EngineRefused(Exception):
     """The engine answered that it can't or won't do this; the text is its own reason."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -32,7 +32,7 @@ class Refused(Exception):
         self.status = status
 
 
-class Api:
+class EngineApi:
     """One engine behind a unix socket. seconds: how long it may be silent, counted from the last piece."""
 
     def __init__(self, path: str, seconds: float) -> None:
@@ -60,23 +60,23 @@ class Api:
         try:
             return json.loads(text)
         except (ValueError, RecursionError):
-            raise Silent(_NO_ENGINE) from None
+            raise EngineSilent(_NO_ENGINE) from None
 
     def object(
         self, target: str, *needed: str, method: str = "GET", body: object = None, seconds: float | None = None
     ) -> dict[str, Any]:
-        """Return the object that is the answer. needed: keys that it must have. Raises Refused, and Silent for anything else."""
+        """Return the object that is the answer. needed: keys that it must have. Raises EngineRefused or EngineSilent."""
         return _object(self.ask(method, target, body, seconds=seconds), needed)
 
     def objects(self, target: str, *needed: str, under: str = "") -> list[dict[str, Any]]:
         """Return the list of objects that is the answer. needed: keys that each must have. under: the key that has the list.
 
-        Raises Refused, and Silent for anything else: no answer and no list are not an empty list.
+        Raises EngineRefused, and EngineSilent for anything else: no answer and no list are not an empty list.
         """
         found = self.object(target, under)[under] if under else self.ask("GET", target)
         if not isinstance(found, list):
-            raise Silent(_NO_ENGINE)
-        return [_object(one, needed) for one in found]
+            raise EngineSilent(_NO_ENGINE)
+        return [_object(item, needed) for item in found]
 
     def download(self, target: str, *, first: float | None = None) -> Exchange:
         """Return an exchange from which the answer is read. first: seconds until its first byte."""
@@ -109,7 +109,7 @@ class Api:
     def _begun(self, seconds: float | None = None) -> Iterator[Exchange]:
         """Open an exchange that goes on after the block, unless the block fails."""
         if self.ended:
-            raise Silent("this run is being stopped")
+            raise EngineSilent("this run is being stopped")
         exchange = Exchange(self, seconds)
         try:
             yield exchange
@@ -121,7 +121,7 @@ class Api:
 class Exchange:
     """One connection with one request. Every wait is bounded: Silent says for how long nothing came."""
 
-    def __init__(self, api: Api, seconds: float | None = None) -> None:
+    def __init__(self, api: EngineApi, seconds: float | None = None) -> None:
         self.api = api
         self.seconds = api.seconds if seconds is None else seconds
         self.buffer = bytearray()
@@ -173,10 +173,10 @@ class Exchange:
                 self.send(f"{len(data):x}\r\n".encode())
                 self.send(data)
                 self.send(b"\r\n")
-        except Silent as silent:
-            with contextlib.suppress(Silent):
+        except EngineSilent as silent:
+            with contextlib.suppress(EngineSilent):
                 self.answer()
-                raise Refused(0, self.rest().strip() or str(silent)) from silent
+                raise EngineRefused(0, self.rest().strip() or str(silent)) from silent
             raise
 
     def finish(self) -> str:
@@ -199,12 +199,12 @@ class Exchange:
         try:
             status = int(first.split()[1])
         except (ValueError, IndexError):
-            raise Silent(_NO_ENGINE) from None
+            raise EngineSilent(_NO_ENGINE) from None
         length = fields.get(b"content-length")
         self.left = 0 if status in _WITHOUT_CONTENT else None if length is None else _size(length, 10)
         self.chunked = self.left is None and fields.get(b"transfer-encoding") == b"chunked"
         if status >= _REFUSALS:
-            raise Refused(status, _reason(self.rest(), str(status)))
+            raise EngineRefused(status, _reason(self.rest(), str(status)))
 
     def rest(self) -> str:
         """Return the whole answer as text: one of a few words, or a list of what there is. Raises Silent for a part of it."""
@@ -212,7 +212,7 @@ class Exchange:
         while piece := self.read(PIECE):
             found += piece
             if len(found) > _LONGEST_ANSWER:
-                raise Silent("its answer never ends")
+                raise EngineSilent("its answer never ends")
         return found.decode(errors="replace")
 
     def read(self, most: int) -> bytes:
@@ -223,7 +223,7 @@ class Exchange:
             return self._receive(most)
         piece = self._receive(min(most, self.left)) if self.left else b""
         if self.left and not piece:
-            raise Silent(_CUT)
+            raise EngineSilent(_CUT)
         self.left -= len(piece)
         if self.chunked and not self.left:
             self._until(b"\r\n")
@@ -244,9 +244,9 @@ class Exchange:
         while (at := self.buffer.find(end)) < 0:
             piece = self._arrive(PIECE)
             if not piece:
-                raise Silent(_CUT if self.heard else "it hung up")
+                raise EngineSilent(_CUT if self.heard else "it hung up")
             if len(self.buffer) > _LONGEST_HEAD:
-                raise Silent(_NO_ENGINE)
+                raise EngineSilent(_NO_ENGINE)
             self.buffer += piece
         found = bytes(self.buffer[:at])
         del self.buffer[: at + len(end)]
@@ -274,13 +274,13 @@ def _size(text: bytes, base: int) -> int:
     except ValueError:
         size = -1
     if size < 0:
-        raise Silent(_NO_ENGINE)
+        raise EngineSilent(_NO_ENGINE)
     return size
 
 
 def _object(found: Any, needed: Iterable[str]) -> dict[str, Any]:
     if not isinstance(found, dict) or any(key not in found for key in needed):
-        raise Silent(_NO_ENGINE)
+        raise EngineSilent(_NO_ENGINE)
     return found
 
 
@@ -289,12 +289,12 @@ def _shut(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _silent(error: OSError, seconds: float) -> Silent:
+def _silent(error: OSError, seconds: float) -> EngineSilent:
     if isinstance(error, TimeoutError):
-        return Silent(f"nothing came for {seconds:g} s")
+        return EngineSilent(f"nothing came for {seconds:g} s")
     if isinstance(error, FileNotFoundError):
-        return Silent("the socket does not exist", absent=True)
-    return Silent((error.strerror or str(error)).lower())
+        return EngineSilent("the socket does not exist", absent=True)
+    return EngineSilent((error.strerror or str(error)).lower())
 
 
 def _reason(text: str, status: str) -> str:
@@ -302,3 +302,8 @@ def _reason(text: str, status: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()[:200] or f"status {status}"
+
+
+# Former names, until every package has followed.
+Refused = EngineRefused
+Api = EngineApi

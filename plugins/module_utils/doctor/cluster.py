@@ -19,7 +19,7 @@ from ..kube.objects import Kube, why_refused
 from .certificates import ends, ends_in_pem
 
 
-class Cluster:
+class ClusterReader:
     """The cluster of one context. Raises WorkstationError where the kubeconfig does not lead to one."""
 
     def __init__(self, context: str, paths: Sequence[Path], seconds: float) -> None:

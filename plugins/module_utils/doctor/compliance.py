@@ -10,14 +10,14 @@ from ..colima.model.config import nested
 from ..core.errors import WorkstationError
 from ..policy.judge import Violation, violations, wrong_version
 from ..policy.rules import Rule, rule_of
-from ..toolchain.read import said
+from ..toolchain.read import version_output
 from .laptop import Bounded, Laptop
-from .model import Check, Kind
+from .model import Check, CheckKind
 
-FILE = Kind("policy.file", "whether the policy of the team can be read")
-SETTINGS = Kind("policy.settings", "whether the settings keep the policy")
-LIVE = Kind("policy.profile", "whether a profile is in truth as the policy allows")
-TOOLS = Kind("policy.tool", "whether a program has a version that the policy allows")
+FILE = CheckKind("policy.file", "whether the policy of the team can be read")
+SETTINGS = CheckKind("policy.settings", "whether the settings keep the policy")
+LIVE = CheckKind("policy.profile", "whether a profile is in truth as the policy allows")
+TOOLS = CheckKind("policy.tool", "whether a program has a version that the policy allows")
 KINDS = (FILE, SETTINGS, LIVE, TOOLS)
 
 _PROFILES = "colima_profiles"
@@ -29,11 +29,11 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     if policy.get("problem"):
         yield FILE.broken(policy["problem"], "Correct the file: until then runs change nothing.")
         return
-    rules = [rule_of(one) for one in policy.get("rules", ())]
+    rules = [rule_of(rule) for rule in policy.get("rules", ())]
     if not rules:
         return
-    for one in policy["settings"]:
-        yield SETTINGS.broken(one["found"], one["remedy"])
+    for setting in policy["settings"]:
+        yield SETTINGS.broken(setting["found"], setting["remedy"])
     if not policy["settings"]:
         yield SETTINGS.ok(f"they keep {len(rules)} rule{'s' if len(rules) > 1 else ''}")
     yield from _tools(laptop, [rule for rule in rules if rule.tool])
@@ -62,7 +62,7 @@ def _profiles(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
 def _tools(laptop: Laptop, rules: list[Rule]) -> Iterator[Check]:
     for rule in rules:
         try:
-            answer = laptop.once(("version", rule.tool), partial(said, rule.tool, Bounded))
+            answer = laptop.once(("version", rule.tool), partial(version_output, rule.tool, Bounded))
         except WorkstationError as error:
             yield TOOLS.unknown(error.complaint, error.remedy, rule.tool)
             continue

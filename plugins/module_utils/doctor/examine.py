@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.errors import WorkstationError
-from .laptop import Closed, closed
-from .model import GROUPS, Check, Kind, Status
+from .laptop import Cancelled, closed
+from .model import GROUPS, Check, CheckKind, Status
 
 # The files of each group, below groups/ or here. Each has KINDS, and examine(laptop), which yields checks.
 FILES: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ def run(files: Mapping[tuple[str, str], Examine], laptop: Any, seconds: float) -
     """Run the files' examinations side by side, each in a thread of its own."""
     found: dict[tuple[str, str], list[Check]] = {key: [] for key in files}
     threads = {
-        key: threading.Thread(target=_collect, args=(key, one, laptop, found[key]), daemon=True) for key, one in files.items()
+        key: threading.Thread(target=_collect, args=(key, group, laptop, found[key]), daemon=True) for key, group in files.items()
     }
     deadline = time.monotonic() + seconds
     for thread in threads.values():
@@ -58,7 +58,7 @@ def run(files: Mapping[tuple[str, str], Examine], laptop: Any, seconds: float) -
     return checks
 
 
-def kinds() -> list[Kind]:
+def kinds() -> list[CheckKind]:
     """Return all kinds of checks, in the order of the groups."""
     return [kind for group in GROUPS for name in FILES.get(group, ()) for kind in _file(name).KINDS]
 
@@ -112,7 +112,7 @@ def _collect(key: tuple[str, str], one: Examine, laptop: Any, into: list[Check])
         what = error.what if not error.reason else f"could not {error.what}: {error.reason}"
         check = _unfinished(key[0], what, error.remedy)
         # What keeps the doctor out keeps every run out.
-        worse = replace(check, status=Status.BROKEN) if isinstance(error, Closed) else check
+        worse = replace(check, status=Status.BROKEN) if isinstance(error, Cancelled) else check
         into.append(worse.timed(time.monotonic() - began))
     except Exception as error:
         # One fault must not hide what all the other checks have found.

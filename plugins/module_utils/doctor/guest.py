@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..colima.observe.space import Usage, usages
+from ..colima.observe.space import DiskUsage, usages
 from ..colima_paths import Name
 from ..core.errors import CommandFailed
 
@@ -30,7 +30,7 @@ _QUESTIONS = {
 
 
 @dataclass(frozen=True)
-class Told:
+class GuestReport:
     """What a VM told. clock: how many seconds its clock is ahead of the laptop's; memory_free: the available part, 0 to 1.
 
     disks: by mount point; emulators: the names of binfmt's handlers that are on; authorities: its own certificates.
@@ -40,7 +40,7 @@ class Told:
     clock: float = 0.0
     uptime: float = 0.0
     memory_free: float = 1.0
-    disks: Mapping[str, Usage] = field(default_factory=dict)
+    disks: Mapping[str, DiskUsage] = field(default_factory=dict)
     mounts: frozenset[str] = frozenset()
     emulators: frozenset[str] = frozenset()
     resolves: bool = True
@@ -53,24 +53,24 @@ def script_for(name: Name) -> str:
     return "; ".join(f"echo == {what}; {question.format(id=name.id)}" for what, question in _QUESTIONS.items())
 
 
-def ask(colima: Any, name: Name) -> Told:
+def ask(colima: Any, name: Name) -> GuestReport:
     """Ask a running VM. Raises CommandFailed where it does not answer."""
     began = time.time()
     output = colima.cli.run("ssh", "--profile", name.name, "--", "sh", "-c", script_for(name), check=False)
     middle = (began + time.time()) / 2
     if "== authorities" not in output.stdout:
-        said = output.stderr.strip().rpartition("\n")[2] or "it said nothing"
-        raise CommandFailed(f"ask the VM of profile '{name}'", said, f"Look at 'colima ssh --profile {name}'.")
+        message = output.stderr.strip().rpartition("\n")[2] or "it printed nothing"
+        raise CommandFailed(f"ask the VM of profile '{name}'", message, f"Look at 'colima ssh --profile {name}'.")
     return told_from(output.stdout, middle)
 
 
-def told_from(text: str, now: float) -> Told:
+def told_from(text: str, now: float) -> GuestReport:
     """Return what the answers mean. now: the laptop's clock when they were given."""
     parts = {head.strip(): body for head, _end, body in (part.partition("\n") for part in re.split(r"^== ", text, flags=re.M))}
     lines = {what: parts.get(what, "").splitlines() for what in _QUESTIONS}
     clock, uptime = _number(lines["clock"]), _number(lines["uptime"])
     memory = {row[0]: int(row[1]) for row in map(str.split, lines["memory"]) if len(row) > 1 and row[1].isdigit()}
-    return Told(
+    return GuestReport(
         clock=clock - now if clock else 0.0,
         uptime=uptime,
         memory_free=memory.get("MemAvailable:", 1) / (memory.get("MemTotal:", 0) or 1),

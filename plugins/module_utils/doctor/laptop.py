@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import InputError, WorkstationError, file_trouble
 from ..core.system.command import Cli, Output, complete_path
-from ..docker.engine import Silent, get_unix
+from ..docker.engine import EngineSilent, get_unix
 from ..kube.entry import kubeconfig_paths
-from .settings import Look, desired_of, look, refuse_wrong, subject_of
+from .settings import SubjectReading, desired_of, look, refuse_wrong, subject_of
 
 if TYPE_CHECKING:
     from ..colima.client.programs import Colima
-    from ..colima.model.state import Current
-    from ..colima.survey import Request
+    from ..colima.model.state import ProfileState
+    from ..colima.survey import ProfilesSpec
     from ..pull_secret.options import Task
     from ..pull_secret.task import PullSecrets
-    from .cluster import Cluster
-    from .guest import Told
+    from .cluster import ClusterReader
+    from .guest import GuestReport
 
 Answer = TypeVar("Answer")
 # An engine, an API server, a proxy: on the laptop itself they answer in milliseconds.
@@ -106,7 +106,7 @@ class Laptop:
 
     def converge(self, tag: str, *variables: str) -> str:
         """Return the command that puts a part of the workstation right. variables: settings for this run, name=value."""
-        return " ".join([self._play, "--tags", tag, *(f"-e {one}" for one in variables)])
+        return " ".join([self._play, "--tags", tag, *(f"-e {variable}" for variable in variables)])
 
     def other_play(self, playbook: str, tag: str, *variables: str) -> str:
         """Return the command that runs a part of another playbook of this project."""
@@ -124,15 +124,15 @@ class Laptop:
         """Whether the settings have a module's part, and want it there."""
         return bool(self.settings.get(module)) and self.settings[module].get("state") != "absent"
 
-    def look(self, module: str) -> Look:
+    def look(self, module: str) -> SubjectReading:
         """Return a module's subject as it is, and as the settings ask for. Raises WorkstationError."""
         prepared = _bound if module == "colima_profile" else None
         hurry = {"timeout": SOCKET_SECONDS} if module == "buildx_builder" else {}
         return self.once(module, lambda: look(module, {**self.settings[module], **hurry}, prepared))
 
-    def wanted(self) -> Request:
+    def wanted(self) -> ProfilesSpec:
         """Return what the settings ask of the profiles, before any VM is looked at. Raises InputError."""
-        return cast("Request", self.once("wanted", lambda: self._desired("colima_profile")))
+        return cast("ProfilesSpec", self.once("wanted", lambda: self._desired("colima_profile")))
 
     def _desired(self, module: str) -> Any:
         subject = subject_of(module)
@@ -170,16 +170,16 @@ class Laptop:
             return True
         return False
 
-    def profiles(self) -> Mapping[str, Current]:
+    def profiles(self) -> Mapping[str, ProfileState]:
         """Return the profiles of the settings as they are, by name. Raises WorkstationError."""
-        found: Mapping[str, Current] = {}
+        found: Mapping[str, ProfileState] = {}
         return self.look("colima_profile").current.snapshot.profiles if self.has("colima_profile") else found
 
-    def told(self, name: Name) -> Told | None:
+    def guest(self, name: Name) -> GuestReport | None:
         """Return what a VM tells of itself; None where it does not run. Raises CommandFailed."""
         from .guest import ask
 
-        return self.once(("told", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
+        return self.once(("guest", name), lambda: ask(self.colima, name) if self.colima.looks_started(name) else None)
 
     @property
     def system(self) -> str:
@@ -196,20 +196,20 @@ class Laptop:
         """Return the docker sockets of the profiles that run docker, by profile, without asking colima. Raises InputError."""
         listed = self.settings.get("colima_profile", {}).get("profiles") or ()
         refuse_wrong("colima_profile", subject_of("colima_profile"), {"profiles": listed})
-        names = [parse_name(str(one["name"])) for one in listed if one.get("runtime", "docker") == "docker"]
+        names = [parse_name(str(profile["name"])) for profile in listed if profile.get("runtime", "docker") == "docker"]
         return {name.name: self.colima.paths.socket(name, "docker").removeprefix("unix://") for name in names}
 
-    def engines(self) -> Mapping[str, dict[str, Any] | Silent]:
+    def engines(self) -> Mapping[str, dict[str, Any] | EngineSilent]:
         """Return what the docker engine of each profile says of itself, or why it is silent, by profile; asked side by side.
 
         Ask for them before the profiles are read: a socket that hangs then costs its time once.
         """
         from ..core.system.together import together
 
-        def ask(path: str) -> dict[str, Any] | Silent:
+        def ask(path: str) -> dict[str, Any] | EngineSilent:
             try:
                 return self.engine(path)
-            except Silent as silent:
+            except EngineSilent as silent:
                 return silent
 
         return together({profile: partial(ask, path) for profile, path in self.docker_sockets().items()})
@@ -224,16 +224,16 @@ class Laptop:
         if target != "/version":
             self.engine(path)
         answer = self.once(("engine", path, target), lambda: _answer(path, target))
-        if isinstance(answer, Silent):
+        if isinstance(answer, EngineSilent):
             raise answer
         return answer
 
-    def cluster(self, context: str, kubeconfig: str = "") -> Cluster:
+    def cluster(self, context: str, kubeconfig: str = "") -> ClusterReader:
         """Return the cluster of a kube context. Raises WorkstationError."""
-        from .cluster import Cluster
+        from .cluster import ClusterReader
 
         paths = kubeconfig_paths(kubeconfig, self.environment)
-        return self.once(("cluster", context, paths), lambda: Cluster(context, paths, SOCKET_SECONDS))
+        return self.once(("cluster", context, paths), lambda: ClusterReader(context, paths, SOCKET_SECONDS))
 
     def pull_secrets(self) -> tuple[PullSecrets, Task]:
         """Return the subject of the pull secrets and what is asked of it. It would read with more patience than is due here."""
@@ -261,22 +261,22 @@ class Laptop:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         for answer in self._answers.values():
-            if isinstance(answer, Look):
+            if isinstance(answer, SubjectReading):
                 answer.subject.close()
             elif hasattr(answer, "close"):
                 answer.close()
 
 
-class Closed(InputError):
+class Cancelled(InputError):
     """A file or directory that every run needs can't be read."""
 
 
-def closed(error: OSError) -> Closed:
+def closed(error: OSError) -> Cancelled:
     """Return a failure that names the file, and what opens it again where that is all it needs."""
     file, trouble = str(error.filename or ""), file_trouble("look at the laptop", error)
-    failure = Closed(trouble.what, trouble.reason, trouble.remedy)
+    failure = Cancelled(trouble.what, trouble.reason, trouble.remedy)
     if error.errno in (errno.EACCES, errno.EPERM) and file:
-        place = next((one for one in (Path(file), *Path(file).parents) if not os.access(one, os.R_OK)), Path(file))
+        place = next((path for path in (Path(file), *Path(file).parents) if not os.access(path, os.R_OK)), Path(file))
         failure.remedy = f"chmod u+rwX {shlex.quote(str(place))}"
     return failure
 
@@ -294,7 +294,7 @@ def bounded(paths: Paths) -> Colima:
 def _answer(path: str, target: str) -> Any:
     try:
         return get_unix(path, target, SOCKET_SECONDS)[1]
-    except Silent as silent:
+    except EngineSilent as silent:
         return silent
 
 

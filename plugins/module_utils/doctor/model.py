@@ -59,7 +59,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Kind:
+class CheckKind:
     """A kind of check: its id ("group.what"), and in words what it looks at, for the documentation."""
 
     id: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..colima.model.config import has_kubernetes
-from ..colima.model.state import GIB, RUNNING, Current
+from ..colima.model.state import GIB, RUNNING, ProfileState
 from ..colima.observe.space import on_laptop
 from .laptop import Laptop
 
@@ -17,7 +17,7 @@ def rows(laptop: Laptop) -> list[dict[str, Any]]:
     return [] if look is None else [_row(laptop, current) for current in look.current.snapshot.profiles.values()]
 
 
-def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
+def _row(laptop: Laptop, current: ProfileState) -> dict[str, Any]:
     config = current.applied or current.configured or {}
     running, row = current.health == RUNNING, current.row
     shown: dict[str, Any] = {
@@ -33,7 +33,7 @@ def _row(laptop: Laptop, current: Current) -> dict[str, Any]:
         "uptime_seconds": None,
         "address": row.address if running and row else "",
     }
-    guest = laptop.known(("told", current.name)) if running else None
+    guest = laptop.known(("guest", current.name)) if running else None
     if guest is not None:
         usage = guest.disks.get(f"/mnt/lima-{current.name.id}") or guest.disks.get("/")
         shown["disk_used_gib"] = None if usage is None else round(usage.used / GIB, 1)

@@ -17,7 +17,7 @@ SECONDS = 2.5
 _OF_AWS = re.compile(r"https://[^/]*\.(amazonaws\.(com|com\.cn|eu)|on\.aws|api\.aws)(:\d+)?(/|\Z)")
 
 
-class Refused(Exception):
+class LoginRefused(Exception):
     """A registry answered that it does not take the login."""
 
 
@@ -45,7 +45,7 @@ def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) ->
     try:
         opener.open(Request(url, headers=headers), timeout=SECONDS).close()  # noqa: S310 - http(s), see above
     except HTTPError as error:
-        raise Refused(f"{error.code} {error.reason}") from None
+        raise LoginRefused(f"{error.code} {error.reason}") from None
     except URLError as error:
         raise OSError(without_logins(str(error.reason))) from None
 
@@ -57,4 +57,4 @@ def _basic(login: Any) -> str:
         return str(entry["auth"])
     if entry.get("username") and entry.get("password"):
         return base64.b64encode(f"{entry['username']}:{entry['password']}".encode()).decode()
-    raise Refused("the secret holds no password for it")
+    raise LoginRefused("the secret holds no password for it")

@@ -34,7 +34,7 @@ _VARIABLES = {
 
 
 @dataclass(frozen=True)
-class Look:
+class SubjectReading:
     """One subject as an examination finds it: what is asked for, what is there, and what a run would do about it."""
 
     module: str
@@ -90,11 +90,11 @@ def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
     return {option: _VARIABLES.get(name, name) for option, name in names.items()}
 
 
-def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> Look:
+def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> SubjectReading:
     """Read what is there, and plan what a run would do. prepared: what has to be set on the subject before it reads."""
     subject = subject_of(module)
     desired = desired_of(module, subject, options)
     if prepared is not None:
         prepared(subject)
     current = subject.read(desired)
-    return Look(module, subject, desired, current, subject.plan(desired, current))
+    return SubjectReading(module, subject, desired, current, subject.plan(desired, current))

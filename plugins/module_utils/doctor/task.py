@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.subject import Outcome, Reader
+from ..core.subject import Reader, Result
 from ..core.system.home import home
 from .examine import examine
 from .laptop import Laptop
@@ -20,7 +20,7 @@ from .settings import MODULES
 
 
 @dataclass(frozen=True)
-class Question:
+class DoctorSpec:
     """What to examine: the settings by module, the groups, how remedies call the playbook, where the timer
     notes its runs, the bound in seconds, and the team's policy."""
 
@@ -33,7 +33,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Examination:
+class DoctorState:
     """What was found, and how many seconds it took."""
 
     checks: tuple[Check, ...]
@@ -41,7 +41,7 @@ class Examination:
     seconds: float
 
 
-class Workstation(Reader[Question, Examination]):
+class Workstation(Reader[DoctorSpec, DoctorState]):
     """The whole workstation."""
 
     spec = {
@@ -57,13 +57,13 @@ class Workstation(Reader[Question, Examination]):
 
     laptop: Laptop | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DoctorSpec:
         """Return what to examine. Settings that a run would refuse are findings."""
         del check_mode
         if params["timeout"] <= 0:
             raise InputError(f"examine in {params['timeout']:g} s", "nothing can answer in that time", "Set O(timeout) to 20.")
         settings = {module: params[module] or {} for module in MODULES}
-        return Question(
+        return DoctorSpec(
             settings,
             tuple(params["groups"]),
             params["play"],
@@ -72,14 +72,14 @@ class Workstation(Reader[Question, Examination]):
             params["policy"] or {},
         )
 
-    def read(self, desired: Question) -> Examination:
+    def read(self, desired: DoctorSpec) -> DoctorState:
         """Return what was found."""
         began = time.monotonic()
         self.laptop = Laptop(desired.settings, desired.play, desired.timer_directory, desired.policy)
         checks = examine(self.laptop, desired.groups, desired.seconds)
-        return Examination(tuple(checks), tuple(rows(self.laptop)), time.monotonic() - began)
+        return DoctorState(tuple(checks), tuple(rows(self.laptop)), time.monotonic() - began)
 
-    def public(self, outcome: Outcome[Question, Examination]) -> dict[str, Any]:
+    def public(self, outcome: Result[DoctorSpec, DoctorState]) -> dict[str, Any]:
         """Return the verdict, the profiles and the checks."""
         found = outcome.after
         return {

@@ -22,7 +22,7 @@ MARK = "# Written by laptop.containers; remove the shell from the option complet
 
 
 @dataclass(frozen=True)
-class Completion:
+class CompletionState:
     """What was found for one shell: its file, and what nerdctl answered where it was asked (the text, or why there is none)."""
 
     path: Path
@@ -56,25 +56,27 @@ def completion_file(shell: str, home: Path, environment: Mapping[str, str]) -> P
     return home / ".zfunc/_nerdctl"
 
 
-def plan_completions(found: Mapping[str, Completion], shells: Sequence[str], profile: str) -> Plan:
+def plan_completions(found: Mapping[str, CompletionState], shells: Sequence[str], profile: str) -> Plan:
     """Return the steps by shell. Files of this collection go where their shell is not asked for."""
     steps: list[Step] = []
     pending: list[Pending] = []
-    for shell, one in found.items():
-        target = f"{shell} completion '{one.path}'"
-        owned = one.file.kind == "file" and MARK in one.file.text
-        if shell in shells and one.file.kind == "absent":
-            if one.problem:
-                reason = f"nerdctl in profile '{profile}' did not print it ({one.problem.rstrip('.')})"
+    for shell, completion in found.items():
+        target = f"{shell} completion '{completion.path}'"
+        owned = completion.file.kind == "file" and MARK in completion.file.text
+        if shell in shells and completion.file.kind == "absent":
+            if completion.problem:
+                reason = f"nerdctl in profile '{profile}' did not print it ({completion.problem.rstrip('.')})"
                 remedy = f"Start the profile (colima start {profile}) and run again."
                 pending.append(Pending(target, "writing it", reason, remedy, kind="profile_stopped"))
             else:
-                steps.append(WriteCompletion("write", target, "as nerdctl in the VM prints it", path=one.path, text=one.text))
+                steps.append(
+                    WriteCompletion("write", target, "as nerdctl in the VM prints it", path=completion.path, text=completion.text)
+                )
         elif shell in shells and not owned:
             remedy = f"Move it away, or take '{shell}' off O(completion)."
             raise RefusedStep(f"write {target}", "another file is there", remedy)
         elif shell not in shells and owned:
-            steps.append(RemoveCompletion("remove", target, path=one.path))
+            steps.append(RemoveCompletion("remove", target, path=completion.path))
     return Plan(tuple(steps), _shown(steps, before=True), _shown(steps, before=False), tuple(pending))
 
 

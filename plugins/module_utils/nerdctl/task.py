@@ -19,7 +19,7 @@ from ..core.errors import CommandFailed, InputError, naming_files
 from ..core.install import homebrew_programs
 from ..core.notes import Notes
 from ..core.plan import Plan, Step, merge
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.command import Cli
 from ..core.system.files import aside, read_file, rename_new, write_file
 from ..core.system.lock import user_files
@@ -27,14 +27,24 @@ from ..core.system.logfmt import final_message
 from .completion import (
     MARK,
     SHELLS,
-    Completion,
+    CompletionState,
     RemoveCompletion,
     WriteCompletion,
     completion_file,
     plan_completions,
     zsh_warning,
 )
-from .wrapper import Forget, Place, Remove, Restore, Wrapper, Write, check_wrappers, path_warnings, plan_wrappers
+from .wrapper import (
+    ForgetWrapper,
+    RemoveWrapper,
+    RestoreFile,
+    WrapperSpec,
+    WrapperState,
+    WriteWrapper,
+    check_wrappers,
+    path_warnings,
+    plan_wrappers,
+)
 
 # Where colima's own page for Linux puts it.
 _ON_LINUX = "/usr/local/bin/colima"
@@ -44,10 +54,10 @@ _SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Desired:
+class NerdctlSpec:
     """What the options ask for. profile is the one whose nerdctl is completed; colima is empty where it has to be found."""
 
-    wrappers: tuple[Wrapper, ...]
+    wrappers: tuple[WrapperSpec, ...]
     shells: tuple[str, ...]
     profile: str
     colima: str
@@ -55,16 +65,16 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Current:
+class NerdctlState:
     """What was found. assumed: colima is not installed yet, and colima is where Homebrew would put it."""
 
-    places: Mapping[Path, Place]
-    completions: Mapping[str, Completion]
+    places: Mapping[Path, WrapperState]
+    completions: Mapping[str, CompletionState]
     colima: str
     assumed: bool
 
 
-class Nerdctl(Subject[Desired, Current]):
+class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
     """The nerdctl command on the host."""
 
     spec = {
@@ -90,7 +100,7 @@ class Nerdctl(Subject[Desired, Current]):
         self.notes = Notes("nerdctl_wrapper")
         self.asked: dict[str, tuple[str, str]] = {}
 
-    def programs(self, desired: Desired) -> tuple[str, ...]:
+    def programs(self, desired: NerdctlSpec) -> tuple[str, ...]:
         """Return colima where a wrapper has to call it."""
         return ("colima",) if not desired.colima and any(item.present for item in desired.wrappers) else ()
 
@@ -98,7 +108,7 @@ class Nerdctl(Subject[Desired, Current]):
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> NerdctlSpec:
         """Return the wrappers and shells. Raises InputError."""
         wrappers = tuple(_wrapper(options) for options in in_state(params["wrappers"], params["state"]))
         check_wrappers(wrappers)
@@ -113,9 +123,9 @@ class Nerdctl(Subject[Desired, Current]):
         given = params["colima"] or ""
         if given and not (Path(given).is_absolute() and os.access(given, os.X_OK)):
             raise InputError(f"use colima command '{given}'", "that program does not exist", "Give its absolute path.")
-        return Desired(wrappers, tuple(params["completion"]) if profile else (), profile, given, check_mode)
+        return NerdctlSpec(wrappers, tuple(params["completion"]) if profile else (), profile, given, check_mode)
 
-    def read(self, desired: Desired) -> Current:
+    def read(self, desired: NerdctlSpec) -> NerdctlState:
         """Return what is at the paths, and what nerdctl answers where a completion has to be written."""
         noted = self.notes.read()
         cli = Cli("colima")
@@ -127,14 +137,14 @@ class Nerdctl(Subject[Desired, Current]):
         guess = f"{homebrew_programs(search=search)}/colima" if of_homebrew else _ON_LINUX
         colima = desired.colima or (guess if missing and (desired.check_mode or not needed) else cli.path)
         files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
-        return Current(
+        return NerdctlState(
             {item.path: _place(item.path, noted) for item in desired.wrappers},
             {shell: self._completion(desired, colima, shell, path) for shell, path in files.items()},
             colima,
             missing and needed,
         )
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, desired: NerdctlSpec, current: NerdctlState) -> Plan:
         """Return the steps for wrappers, then for completions."""
         wrappers = plan_wrappers(current.places, desired.wrappers, current.colima)
         return merge([wrappers, plan_completions(current.completions, desired.shells, desired.profile)])
@@ -146,19 +156,19 @@ class Nerdctl(Subject[Desired, Current]):
         elif isinstance(step, RemoveCompletion):
             with naming_files(f"remove {step.target}", _COMPLETION_REMEDY):
                 step.path.unlink(missing_ok=True)
-        elif isinstance(step, Forget):
+        elif isinstance(step, ForgetWrapper):
             with self.notes.edit() as notes:
                 notes.pop(str(step.path), None)
-        elif isinstance(step, Write):
+        elif isinstance(step, WriteWrapper):
             self._write(step)
-        elif isinstance(step, Remove | Restore):
+        elif isinstance(step, RemoveWrapper | RestoreFile):
             with naming_files(f"{step.verb} '{step.path}'", _REMEDY):
-                if isinstance(step, Remove):
+                if isinstance(step, RemoveWrapper):
                     step.path.unlink(missing_ok=True)
                 else:
                     rename_new(step.moved_from, step.path)
 
-    def _write(self, step: Write) -> None:
+    def _write(self, step: WriteWrapper) -> None:
         # Noted first: if the run is killed in between, the user's file can still be restored.
         with self.notes.edit() as notes:
             notes[str(step.path)] = str(step.moved_to or notes.get(str(step.path)) or "")
@@ -167,7 +177,7 @@ class Nerdctl(Subject[Desired, Current]):
                 rename_new(step.path, step.moved_to)
         write_file(step.path, step.text, 0o755, _REMEDY)
 
-    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Result[NerdctlSpec, NerdctlState]) -> dict[str, Any]:
         """Return the wrappers after the run, whether the plan rests on a guess, and what keeps a name from running one."""
         desired, assumed = outcome.desired, outcome.after.assumed
         search = os.environ.get("PATH", "").split(os.pathsep)
@@ -182,21 +192,21 @@ class Nerdctl(Subject[Desired, Current]):
             "warnings": [*([guess] if assumed else []), *path_warnings(desired.wrappers, search, first), *filter(None, [lacks])],
         }
 
-    def _completion(self, desired: Desired, colima: str, shell: str, path: Path) -> Completion:
+    def _completion(self, desired: NerdctlSpec, colima: str, shell: str, path: Path) -> CompletionState:
         file = read_file(path)
         if desired.check_mode or shell not in desired.shells or file.kind != "absent":
-            return Completion(path, file)
+            return CompletionState(path, file)
         if shell not in self.asked:
             self.asked[shell] = _ask_nerdctl(colima, desired.profile, shell)
-        return Completion(path, file, *self.asked[shell])
+        return CompletionState(path, file, *self.asked[shell])
 
 
 SUBJECT = Nerdctl
 
 
-def _wrapper(options: Mapping[str, Any]) -> Wrapper:
+def _wrapper(options: Mapping[str, Any]) -> WrapperSpec:
     present = options["state"] == "present"
-    return Wrapper(
+    return WrapperSpec(
         path=Path(options["path"]),
         profile=parse_name(options["profile"]).name if present else "",
         present=present,
@@ -204,10 +214,10 @@ def _wrapper(options: Mapping[str, Any]) -> Wrapper:
     )
 
 
-def _place(path: Path, noted: Mapping[str, Any]) -> Place:
+def _place(path: Path, noted: Mapping[str, Any]) -> WrapperState:
     moved = Path(str(noted[str(path)])) if noted.get(str(path)) else None
     free = next(dropwhile(os.path.lexists, aside(path, "moved")))
-    return Place(read_file(path), free, str(path) in noted, moved if moved and os.path.lexists(moved) else None)
+    return WrapperState(read_file(path), free, str(path) in noted, moved if moved and os.path.lexists(moved) else None)
 
 
 def _ask_nerdctl(colima: str, profile: str, shell: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ _SCRIPT = re.compile(
 
 
 @dataclass(frozen=True)
-class Wrapper:
+class WrapperSpec:
     """What is asked of one path. move_foreign allows a file that is not such a script to be moved aside."""
 
     path: Path
@@ -36,7 +36,7 @@ class Wrapper:
 
 
 @dataclass(frozen=True)
-class Place:
+class WrapperState:
     """What was found for one path. free is where its file could be moved to.
 
     owned: whether an earlier run wrote the script; moved: where that run put the user's file, if it is still there.
@@ -49,7 +49,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Write(Step):
+class WriteWrapper(Step):
     """Write the script. moved_to: where the file that is there goes first."""
 
     path: Path = Path()
@@ -58,14 +58,14 @@ class Write(Step):
 
 
 @dataclass(frozen=True)
-class Remove(Step):
+class RemoveWrapper(Step):
     """Remove the script."""
 
     path: Path = Path()
 
 
 @dataclass(frozen=True)
-class Restore(Step):
+class RestoreFile(Step):
     """Put the user's file back."""
 
     path: Path = Path()
@@ -73,7 +73,7 @@ class Restore(Step):
 
 
 @dataclass(frozen=True)
-class Forget(Step):
+class ForgetWrapper(Step):
     """Remove the note of a path; silent."""
 
     path: Path = Path()
@@ -84,13 +84,18 @@ def script(colima: str, profile: str) -> str:
     return f'#!/usr/bin/env sh\n\n{shlex.quote(colima)} nerdctl --profile {profile} -- "$@"\n'
 
 
+def removal(path: Path | str, profile: object) -> tuple[str, str, str]:
+    """Return verb, target and detail of a removal. colima_profile shows the same, so a summary of both has the line once."""
+    return "remove", f"nerdctl wrapper '{path}'", f"for profile '{profile}'"
+
+
 def bound_profile(text: str) -> str | None:
     """Return the profile that a wrapper is bound to, or None when the text is not a wrapper."""
     match = _SCRIPT.fullmatch(text)
     return match["profile"] if match else None
 
 
-def check_wrappers(wrappers: Sequence[Wrapper]) -> None:
+def check_wrappers(wrappers: Sequence[WrapperSpec]) -> None:
     """Raise InputError for invalid or repeated paths."""
     paths = [item.path for item in wrappers]
     for path in paths:
@@ -99,7 +104,7 @@ def check_wrappers(wrappers: Sequence[Wrapper]) -> None:
             raise InputError(f"plan nerdctl wrapper '{path}'", "it is listed twice", "Give each profile a path of its own.")
 
 
-def plan_wrappers(places: Mapping[Path, Place], wrappers: Sequence[Wrapper], colima: str) -> Plan:
+def plan_wrappers(places: Mapping[Path, WrapperState], wrappers: Sequence[WrapperSpec], colima: str) -> Plan:
     """Return the steps from what was found to what is asked for."""
     steps: list[Step] = []
     warnings: list[str] = []
@@ -112,11 +117,11 @@ def plan_wrappers(places: Mapping[Path, Place], wrappers: Sequence[Wrapper], col
             continue
         gone = _absent(place, item.path)
         steps += gone
-        if any(isinstance(step, Remove) for step in gone):
+        if any(isinstance(step, RemoveWrapper) for step in gone):
             after[item.path] = "absent"
-        if any(isinstance(step, Restore) for step in gone):
+        if any(isinstance(step, RestoreFile) for step in gone):
             after[item.path] = f"what is in {place.moved}"
-        elif not any(isinstance(step, Remove) for step in gone) and place.file.kind != "absent":
+        elif not any(isinstance(step, RemoveWrapper) for step in gone) and place.file.kind != "absent":
             warnings.append(f"'{item.path}' was not written by laptop.containers and was left alone.")
     before: dict[str, Any] = {str(path): _shown(place.file) for path, place in places.items()}
     return Plan(tuple(steps), before, {str(path): text for path, text in after.items()}, warnings=tuple(warnings))
@@ -126,7 +131,7 @@ def _shown(file: FileState) -> str:
     return file.text or file.kind
 
 
-def why_not_written(item: Wrapper, found: FileState) -> RefusedStep | None:
+def why_not_written(item: WrapperSpec, found: FileState) -> RefusedStep | None:
     """Return why a wrapper can't be written where this file is; None where it can."""
     if found.kind == "other":
         return RefusedStep(f"write nerdctl wrapper '{item.path}'", "it is not a file", "Choose another path.")
@@ -136,43 +141,43 @@ def why_not_written(item: Wrapper, found: FileState) -> RefusedStep | None:
     return None
 
 
-def _present(place: Place, item: Wrapper, text: str) -> list[Step]:
+def _present(place: WrapperState, item: WrapperSpec, text: str) -> list[Step]:
     found, target = place.file, f"nerdctl wrapper '{item.path}'"
     bound = bound_profile(found.text) if found.kind == "file" else None
     if found.kind == "absent":
-        return [Write("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
+        return [WriteWrapper("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
     if refusal := why_not_written(item, found):
         raise refusal
     if bound is not None and (place.owned or found.text == text):
         return _rewrite(found, item, text, bound)
     # The user's own, also where it has colima's form: it is kept.
     detail = f"profile '{bound}' -> '{item.profile}', " if bound is not None and bound != item.profile else ""
-    return [Write("write", target, f"{detail}old file moved to {place.free}", path=item.path, text=text, moved_to=place.free)]
+    return [
+        WriteWrapper("write", target, f"{detail}old file moved to {place.free}", path=item.path, text=text, moved_to=place.free)
+    ]
 
 
-def _rewrite(found: FileState, item: Wrapper, text: str, bound: str) -> list[Step]:
+def _rewrite(found: FileState, item: WrapperSpec, text: str, bound: str) -> list[Step]:
     reasons = (
         (bound != item.profile, f"profile '{bound}' -> '{item.profile}'"),
         (found.text != text, "path of the colima command"),
         (not found.mode & 0o100, "made executable"),
     )
     why = next((words for applies, words in reasons if applies), "")
-    return [Write("write", f"nerdctl wrapper '{item.path}'", why, path=item.path, text=text)] if why else []
+    return [WriteWrapper("write", f"nerdctl wrapper '{item.path}'", why, path=item.path, text=text)] if why else []
 
 
-def _absent(place: Place, path: Path) -> list[Step]:
+def _absent(place: WrapperState, path: Path) -> list[Step]:
     bound = bound_profile(place.file.text) if place.owned and place.file.kind == "file" else None
-    written = bound is not None
-    # In the words of colima_profile, which removes it where only the profile goes: a plan of both shows the line once.
-    steps: list[Step] = [Remove("remove", f"nerdctl wrapper '{path}'", f"for profile '{bound}'", path=path)] if written else []
-    if place.moved is not None and (written or place.file.kind == "absent"):
-        steps.append(Restore("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))
+    steps: list[Step] = [RemoveWrapper(*removal(path, bound), path=path)] if bound is not None else []
+    if place.moved is not None and (bound is not None or place.file.kind == "absent"):
+        steps.append(RestoreFile("restore", f"'{path}'", f"from {place.moved}", path=path, moved_from=place.moved))
     if place.owned:
-        steps.append(Forget("forget", f"'{path}'", path=path, silent=True))
+        steps.append(ForgetWrapper("forget", f"'{path}'", path=path, silent=True))
     return steps
 
 
-def path_warnings(wrappers: Sequence[Wrapper], search: Sequence[str], first: Mapping[str, str | None]) -> list[str]:
+def path_warnings(wrappers: Sequence[WrapperSpec], search: Sequence[str], first: Mapping[str, str | None]) -> list[str]:
     """Return why a wrapper would not be what its name runs. search is PATH; first tells what a name runs today."""
     warnings = []
     for item in (item for item in wrappers if item.present):

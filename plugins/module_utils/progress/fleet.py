@@ -10,7 +10,7 @@ from enum import Enum
 from ..core.plan import in_number
 
 
-class Outcome(Enum):
+class LaptopOutcome(Enum):
     """What became of a laptop. The value is the word of the summary."""
 
     UNCHANGED = "unchanged"
@@ -22,21 +22,21 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Laptop:
+class LaptopResult:
     """A laptop of the run. reason: why it failed, or did not answer."""
 
     name: str
-    outcome: Outcome
+    outcome: LaptopOutcome
     reason: str = ""
 
 
-def fleet_lines(laptops: Sequence[Laptop]) -> Iterator[tuple[Outcome | None, str, list[str]]]:
+def fleet_lines(laptops: Sequence[LaptopResult]) -> Iterator[tuple[LaptopOutcome | None, str, list[str]]]:
     """Yield outcome, title and lines of each block: first the count, last what a person has to look at."""
-    counts = {outcome: [one for one in laptops if one.outcome is outcome] for outcome in Outcome}
-    said = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
-    yield None, in_number(len(laptops), "laptop"), [said]
-    if counts[Outcome.LEFT_ALONE]:
-        yield Outcome.LEFT_ALONE, "left alone", [", ".join(one.name for one in counts[Outcome.LEFT_ALONE])]
-    for outcome in (Outcome.AWAY, Outcome.FAILED):
+    counts = {outcome: [laptop for laptop in laptops if laptop.outcome is outcome] for outcome in LaptopOutcome}
+    totals = ", ".join(f"{len(found)} {outcome.value}" for outcome, found in counts.items() if found)
+    yield None, in_number(len(laptops), "laptop"), [totals]
+    if counts[LaptopOutcome.LEFT_ALONE]:
+        yield LaptopOutcome.LEFT_ALONE, "left alone", [", ".join(count.name for count in counts[LaptopOutcome.LEFT_ALONE])]
+    for outcome in (LaptopOutcome.AWAY, LaptopOutcome.FAILED):
         if counts[outcome]:
-            yield outcome, outcome.value, [f"{one.name}: {one.reason}" for one in counts[outcome]]
+            yield outcome, outcome.value, [f"{count.name}: {count.reason}" for count in counts[outcome]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .fleet import Laptop, Outcome
+from .fleet import LaptopOutcome, LaptopResult
 
 # So many namespaces are named in a line.
 _NAMESPACES = 5
@@ -97,15 +97,17 @@ class Summary:
             note = " What it did before that is not known." if self.failure.unknown else ""
             yield Block(f"{self.failure.title} {self.failure.role}:", [self.failure.sentence + note], Tone.FAILURE)
 
-    def of_fleet(self, name: str) -> Laptop:
+    def of_fleet(self, name: str) -> LaptopResult:
         """Return what became of the laptop, where it is one of many."""
         if self.failure:
-            return Laptop(name, Outcome.FAILED, str(self.failure))
+            return LaptopResult(name, LaptopOutcome.FAILED, str(self.failure))
         if self.away:
-            return Laptop(name, Outcome.AWAY, self.away)
+            return LaptopResult(name, LaptopOutcome.AWAY, self.away)
         if not self.reached - {""}:
-            return Laptop(name, Outcome.LEFT_ALONE)
-        return Laptop(name, Outcome.CHANGED if self.actions else Outcome.PENDING if self.pending else Outcome.UNCHANGED)
+            return LaptopResult(name, LaptopOutcome.LEFT_ALONE)
+        return LaptopResult(
+            name, LaptopOutcome.CHANGED if self.actions else LaptopOutcome.PENDING if self.pending else LaptopOutcome.UNCHANGED
+        )
 
 
 def sentence_of(answer: Mapping[str, Any]) -> str:
@@ -149,7 +151,11 @@ def hints_of(answer: Mapping[str, Any]) -> list[str]:
         # A bundle: what is in it is for its owner to know before it goes anywhere.
         hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
         hints.append(f"look through it, then attach it: {answer['path']}")
-    hints += [f"back to {one['name']} {one['from']}: {one['back']}" for one in answer.get("upgraded") or [] if one["back"]]
+    hints += [
+        f"back to {program['name']} {program['from']}: {program['back']}"
+        for program in answer.get("upgraded") or []
+        if program["back"]
+    ]
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
     return [*hints, *_secrets(answer.get("secrets") or [])]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .model import Item, Kind
+from .model import Item, ItemKind
 
 KUBERNETES = "k8s.io"
 _NOTHING = ("<none>:<none>", "<none>@<none>")
@@ -24,16 +24,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def docker_items(answer: Mapping[str, Any], stopped: Mapping[str, float | None]) -> Iterable[Item]:
     """Yield the items of an answer to /system/df. stopped: when the stopped containers stopped, by id."""
     containers = answer.get("Containers") or ()
-    for one in containers:
-        name, found = str((one.get("Names") or ["?"])[0]).lstrip("/"), str(one["Id"])
-        yield Item(Kind.CONTAINER, found, name, (found,), int(one.get("SizeRw") or 0), since=stopped.get(found))
-    for one in answer.get("Images") or ():
-        yield _docker_image(one, frozenset(str(box["Id"]) for box in containers if box.get("ImageID") == one["Id"]))
+    for container in containers:
+        name, found = str((container.get("Names") or ["?"])[0]).lstrip("/"), str(container["Id"])
+        yield Item(ItemKind.CONTAINER, found, name, (found,), int(container.get("SizeRw") or 0), since=stopped.get(found))
+    for image in answer.get("Images") or ():
+        yield _docker_image(image, frozenset(str(box["Id"]) for box in containers if box.get("ImageID") == image["Id"]))
     yield from cache_items(answer.get("BuildCache") or ())
-    for one in answer.get("Volumes") or ():
-        users = frozenset(str(box["Id"]) for box in containers if one["Name"] in _mounted(box))
-        size = max(int((one.get("UsageData") or {}).get("Size") or 0), 0)
-        yield Item(Kind.VOLUME, str(one["Name"]), str(one["Name"]), (str(one["Name"]),), size, users=users)
+    for volume in answer.get("Volumes") or ():
+        users = frozenset(str(box["Id"]) for box in containers if volume["Name"] in _mounted(box))
+        size = max(int((volume.get("UsageData") or {}).get("Size") or 0), 0)
+        yield Item(ItemKind.VOLUME, str(volume["Name"]), str(volume["Name"]), (str(volume["Name"]),), size, users=users)
 
 
 def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
@@ -44,7 +44,7 @@ def _docker_image(one: Mapping[str, Any], users: frozenset[str]) -> Item:
     found = str(one["Id"])
     short = found.removeprefix("sha256:")[:12]
     return Item(
-        Kind.IMAGE,
+        ItemKind.IMAGE,
         found,
         (tags or names or [short])[0],
         tuple(tags or names or [found]),
@@ -62,20 +62,20 @@ def nerdctl_items(
     inspected: Iterable[Mapping[str, Any]],
 ) -> Iterable[Item]:
     """Yield the items of a namespace from what nerdctl prints of each as JSON."""
-    known = {str(one.get("Id")): one for one in inspected}
+    known = {str(container.get("Id")): container for container in inspected}
     listed = list(boxes)
     for box in listed:
         found = str(box["ID"])
         since = stopped_at(known[found]) if found in known else None
-        yield Item(Kind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
-    for one in images:
-        name = str(one.get("Name") or "")
+        yield Item(ItemKind.CONTAINER, found, str(box.get("Names") or found[:12]), (found,), namespace=space, since=since)
+    for image in images:
+        name = str(image.get("Name") or "")
         users = frozenset(str(box["ID"]) for box in listed if box.get("Image") == name)
-        yield _nerdctl_image(space, one, name, users)
-    for one in volumes:
-        name = str(one["Name"])
+        yield _nerdctl_image(space, image, name, users)
+    for volume in volumes:
+        name = str(volume["Name"])
         users = frozenset(found for found, box in known.items() if name in _mounted(box))
-        yield Item(Kind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(one.get("Size"))), space, users=users)
+        yield Item(ItemKind.VOLUME, f"{space}/{name}", name, (name,), bytes_of(str(volume.get("Size"))), space, users=users)
 
 
 def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozenset[str]) -> Item:
@@ -84,7 +84,7 @@ def _nerdctl_image(space: str, one: Mapping[str, Any], name: str, users: frozens
     size = bytes_of(str(one.get("Size"))) + bytes_of(str(one.get("BlobSize")))
     short = str(one.get("ID") or "").removeprefix("sha256:")[:12]
     shown = short if dangling else name
-    return Item(Kind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
+    return Item(ItemKind.IMAGE, f"{space}/{name}", shown, (name,), size, space, dangling=dangling, users=users)
 
 
 def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[str, Any]]) -> Iterable[Item]:
@@ -92,12 +92,12 @@ def cluster_items(images: Iterable[Mapping[str, Any]], boxes: Iterable[Mapping[s
     used = {
         str(name) for box in boxes for name in (box.get("imageRef"), box.get("imageId"), (box.get("image") or {}).get("image"))
     }
-    for one in images:
-        found = str(one["id"])
-        if not (one.get("repoTags") or one.get("repoDigests") or one.get("pinned") or found in used):
+    for image in images:
+        found = str(image["id"])
+        if not (image.get("repoTags") or image.get("repoDigests") or image.get("pinned") or found in used):
             short = found.removeprefix("sha256:")[:12]
-            size = int(one.get("size") or 0)
-            yield Item(Kind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
+            size = int(image.get("size") or 0)
+            yield Item(ItemKind.IMAGE, f"{KUBERNETES}/{found}", short, (found,), size, KUBERNETES, dangling=True)
 
 
 def bytes_of(text: str) -> int:
@@ -114,18 +114,18 @@ def cache_items(records: Iterable[Mapping[str, Any]], builder: str = "") -> Iter
 
     builder: the container of the builder that has it, where it is not the engine's own.
     """
-    listed = [{key.lower(): value for key, value in one.items()} for one in records]
+    listed = [{key.lower(): value for key, value in record.items()} for record in records]
     children: dict[str, set[str]] = {}
-    for one in listed:
-        for parent in one.get("parents") or ([one["parent"]] if one.get("parent") else []):
-            children.setdefault(str(parent), set()).add(str(one["id"]))
-    for one in listed:
-        found = str(one["id"])
-        used = None if one.get("inuse") else seconds_of(str(one.get("lastusedat") or one.get("createdat") or ""))
+    for image in listed:
+        for parent in image.get("parents") or ([image["parent"]] if image.get("parent") else []):
+            children.setdefault(str(parent), set()).add(str(image["id"]))
+    for image in listed:
+        found = str(image["id"])
+        used = None if image.get("inuse") else seconds_of(str(image.get("lastusedat") or image.get("createdat") or ""))
         # What an image shares with it stays with that image.
-        size = 0 if one.get("shared") else int(one.get("size") or 0)
-        name = str(one.get("description") or found)
-        yield Item(Kind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
+        size = 0 if image.get("shared") else int(image.get("size") or 0)
+        name = str(image.get("description") or found)
+        yield Item(ItemKind.CACHE, found, name, (), size, builder, since=used, children=frozenset(children.get(found, ())))
 
 
 def _mounted(container: Mapping[str, Any]) -> set[str]:
@@ -134,8 +134,8 @@ def _mounted(container: Mapping[str, Any]) -> set[str]:
 
 def builders(answer: Mapping[str, Any]) -> list[str]:
     """Return the containers of builders that run, from an answer to /system/df."""
-    running = [one for one in answer.get("Containers") or () if one.get("State") == "running"]
-    names = (str(name) for one in running for name in one.get("Names") or ())
+    running = [container for container in answer.get("Containers") or () if container.get("State") == "running"]
+    names = (str(name) for container in running for name in container.get("Names") or ())
     return [name.lstrip("/") for name in names if name.startswith(_BUILDER)]
 
 

@@ -17,7 +17,7 @@ from ..colima_paths import Name
 from ..core.errors import WorkstationError
 from ..core.system.together import together
 from .answers import KUBERNETES, cache_items, cluster_items, nerdctl_items
-from .model import Inventory, Item, Kind, Wish
+from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
 # What BuildKit and docker keep there is theirs.
 _OTHERS = re.compile(r"(buildkit|moby|plugins\.moby)(_.*)?$")
@@ -33,19 +33,19 @@ class ContainerdDisk:
     def __init__(self, colima: Colima, name: Name) -> None:
         self.colima, self.name = colima, name
 
-    def inventory(self, wish: Wish) -> Inventory:
+    def inventory(self, wish: ReclaimPolicy) -> EngineInventory:
         """Return what there is, as far as the wish asks for it. Raises CommandFailed."""
         spaces = self._sudo("nerdctl", "namespace", "ls", "--quiet").split()
         ours = [space for space in spaces if space != KUBERNETES and not _OTHERS.match(space)]
         questions: dict[str, Callable[[], Any]] = {space: partial(self._namespace, space, wish) for space in ours}
         questions[" cache"] = self._cache
-        questions[" cluster"] = self._cluster if KUBERNETES in spaces else Inventory
+        questions[" cluster"] = self._cluster if KUBERNETES in spaces else EngineInventory
         answers = together(questions)
-        cluster: Inventory = answers[" cluster"]
+        cluster: EngineInventory = answers[" cluster"]
         items = [item for space in ours for item in answers[space]]
-        return Inventory((*items, *cluster.items, *answers[" cache"]), cluster.notes)
+        return EngineInventory((*items, *cluster.items, *answers[" cache"]), cluster.notes)
 
-    def _namespace(self, space: str, wish: Wish) -> list[Item]:
+    def _namespace(self, space: str, wish: ReclaimPolicy) -> list[Item]:
         nerdctl = partial(self._sudo, "nerdctl", "--namespace", space)
         boxes = _rows(nerdctl("ps", "--all", "--no-trunc", "--format", "{{json .}}"))
         images = _rows(nerdctl("images", "--no-trunc", "--format", "{{json .}}"))
@@ -59,21 +59,21 @@ class ContainerdDisk:
         # It prints null for none.
         return list(cache_items(json.loads(self._sudo("buildctl", "du", "--format", "{{json .}}") or "[]") or ()))
 
-    def _cluster(self) -> Inventory:
+    def _cluster(self) -> EngineInventory:
         crictl = partial(self._sudo, "k3s", "crictl")
         try:
             images = json.loads(crictl("images", "--output", "json"))
             boxes = json.loads(crictl("ps", "--all", "--output", "json"))
-            return Inventory(tuple(cluster_items(images["images"], boxes["containers"])))
+            return EngineInventory(tuple(cluster_items(images["images"], boxes["containers"])))
         except (WorkstationError, ValueError, KeyError, TypeError):
             note = (
                 f"Images of Kubernetes in profile '{self.name}' were left alone: its cluster does not tell which of them it uses."
             )
-            return Inventory(notes=(note,))
+            return EngineInventory(notes=(note,))
 
-    def remove(self, kind: Kind, items: Iterable[Item]) -> None:
+    def remove(self, kind: ItemKind, items: Iterable[Item]) -> None:
         """Remove containers, images or volumes; what is in use is refused. Raises CommandFailed."""
-        words = {Kind.CONTAINER: ("rm",), Kind.IMAGE: ("rmi",), Kind.VOLUME: ("volume", "rm")}[kind]
+        words = {ItemKind.CONTAINER: ("rm",), ItemKind.IMAGE: ("rmi",), ItemKind.VOLUME: ("volume", "rm")}[kind]
         spaces: dict[str, list[str]] = {}
         for item in items:
             spaces.setdefault(item.namespace, []).extend(item.handles)

@@ -15,9 +15,9 @@ from urllib.parse import quote
 
 from ..core.errors import CommandFailed, WorkstationError
 from ..docker.client import docker_cli
-from ..docker.engine import Silent, get_unix, request_unix
+from ..docker.engine import EngineSilent, get_unix, request_unix
 from .answers import builders, cache_items, docker_items, may_go, stopped_at
-from .model import Inventory, Item, Kind, Wish
+from .model import EngineInventory, Item, ItemKind, ReclaimPolicy
 
 # The last version of the engine's interface that tells everything in one answer of this form.
 _NEWEST = (1, 51)
@@ -42,12 +42,14 @@ class DockerDisk:
         found = re.match(r"(\d+)\.(\d+)", str((version or {}).get("ApiVersion", "")))
         return "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST)) if found else ""
 
-    def inventory(self, wish: Wish) -> Inventory:
+    def inventory(self, wish: ReclaimPolicy) -> EngineInventory:
         """Return what there is. Raises Silent where the engine does not answer."""
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/system/df", _SECONDS, _LONGEST)
         if status != 200 or not isinstance(answer, dict):
-            raise Silent(f"it does not tell what it keeps ({_message(answer, status)})")
-        asked = [str(one["Id"]) for one in answer.get("Containers") or () if wish.containers_age and may_go(one)]
+            raise EngineSilent(f"it does not tell what it keeps ({_message(answer, status)})")
+        asked = [
+            str(container["Id"]) for container in answer.get("Containers") or () if wish.containers_age and may_go(container)
+        ]
         stopped = {container: self._stopped_at(container) for container in asked}
         notes, cache = list[str](), list[Item]()
         for builder in builders(answer):
@@ -56,14 +58,14 @@ class DockerDisk:
                 cache.extend(cache_items(records, builder))
             except (WorkstationError, ValueError):
                 notes.append(f"Build cache in container '{builder}' was left alone: it does not tell what it keeps.")
-        return Inventory((*docker_items(answer, stopped), *cache), tuple(notes))
+        return EngineInventory((*docker_items(answer, stopped), *cache), tuple(notes))
 
     def _stopped_at(self, container: str) -> float | None:
         """Return when a container stopped; None for one that is gone or runs again."""
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/containers/{container}/json", _QUICK_SECONDS, _LONGEST)
         return stopped_at(answer) if status == 200 and isinstance(answer, dict) else None
 
-    def remove(self, kind: Kind, items: Iterable[Item]) -> None:
+    def remove(self, kind: ItemKind, items: Iterable[Item]) -> None:
         """Remove containers, images or volumes. One that is gone already is fine. Raises CommandFailed."""
         for item in items:
             for handle in item.handles:
@@ -89,7 +91,7 @@ class DockerDisk:
         what = f"{what} of profile '{self.profile}'"
         try:
             status, answer = request_unix(self.socket, method, self.prefix + target, seconds, _LONGEST)
-        except Silent as silent:
+        except EngineSilent as silent:
             raise CommandFailed(what, f"docker does not answer: {silent}", "Run again.") from silent
         if status >= 400 and status != _GONE:
             raise CommandFailed(what, f"docker refuses: {_message(answer, status)}", "Run again: what is in use stays.")

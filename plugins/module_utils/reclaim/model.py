@@ -10,7 +10,7 @@ from ..colima_paths import Name
 from ..core.plan import Step
 
 
-class Kind(Enum):
+class ItemKind(Enum):
     """What an engine keeps, in the order in which it is removed: a container holds its image and volumes."""
 
     CONTAINER = "container"
@@ -29,7 +29,7 @@ class Item:
     children: the cache that rests on it, by id.
     """
 
-    kind: Kind
+    kind: ItemKind
     id: str
     name: str
     handles: tuple[str, ...]
@@ -42,7 +42,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReclaimPolicy:
     """What may go. Ages are in seconds; of containers 0 means none, and of volumes only those named.
 
     deleted: also what was deleted and can still be brought back.
@@ -58,7 +58,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Found:
+class ProfileUsage:
     """One profile: its state, what its engine keeps, and what it takes. None: it was not asked.
 
     problem: why its engine could not be asked. at_work: builds and transfers. used: of the data disk, as the VM sees it;
@@ -77,7 +77,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Inventory:
+class EngineInventory:
     """What an engine answered: its items, and what it left out, in sentences."""
 
     items: tuple[Item, ...] = ()
@@ -85,16 +85,16 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Remove(Step):
+class RemoveItems(Step):
     """Remove things of one kind from a profile's engine."""
 
-    kind: Kind = field(kw_only=True)
+    kind: ItemKind = field(kw_only=True)
     name: Name = field(kw_only=True)
     items: tuple[Item, ...] = field(kw_only=True)
 
 
 @dataclass(frozen=True)
-class Trim(Step):
+class TrimDisk(Step):
     """Have the VM tell the laptop which blocks of its disks it no longer uses. Silent: what it frees is known only afterwards."""
 
     name: Name = field(kw_only=True)

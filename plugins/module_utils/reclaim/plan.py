@@ -6,29 +6,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..colima.client.kept import Kept
+from ..colima.client.kept import RetainedVm
 from ..colima.model.state import ABSENT, EXISTS, RUNNING
 from ..colima.survey import expire
 from ..core.errors import InputError
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, merge, size_in_words
-from .model import Found, Item, Kind, Remove, Trim, Wish
+from .model import Item, ItemKind, ProfileUsage, ReclaimPolicy, RemoveItems, TrimDisk
 
 _NOUNS = {
-    Kind.CONTAINER: ("stopped container", "stopped containers"),
-    Kind.IMAGE: ("image", "images"),
-    Kind.CACHE: ("piece of build cache", "pieces of build cache"),
-    Kind.VOLUME: ("volume", "volumes"),
+    ItemKind.CONTAINER: ("stopped container", "stopped containers"),
+    ItemKind.IMAGE: ("image", "images"),
+    ItemKind.CACHE: ("piece of build cache", "pieces of build cache"),
+    ItemKind.VOLUME: ("volume", "volumes"),
 }
 _MOST_NAMES = 3
 
 
 def plan_all(
-    profiles: Iterable[Found],
-    wish: Wish,
+    profiles: Iterable[ProfileUsage],
+    wish: ReclaimPolicy,
     now: float,
     others: Collection[str] = (),
-    deleted: Sequence[tuple[Kept, int]] = (),
+    deleted: Sequence[tuple[RetainedVm, int]] = (),
 ) -> Plan:
     """Return the plan for all profiles.
 
@@ -41,26 +41,26 @@ def plan_all(
         known = f"There are: {', '.join(others)}.{suggestion(name, others)}"
         return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "there is no such profile", known),))
     plan = merge(plan_profile(found, wish, now) for found in seen)
-    gone = tuple(expire(one) for one, _size in deleted if wish.deleted or one.until <= now)
+    gone = tuple(expire(vm) for vm, _size in deleted if wish.deleted or vm.until <= now)
     stays = (
-        f"What was deleted as '{one.name}' takes {size_in_words(size)} until {one.lasts}. O(deleted=all) frees it now."
-        for one, size in deleted
-        if not wish.deleted and one.until > now
+        f"What was deleted as '{vm.name}' takes {size_in_words(size)} until {vm.lasts}. O(deleted=all) frees it now."
+        for vm, size in deleted
+        if not wish.deleted and vm.until > now
     )
     unknown = _unknown_volumes([found for found in seen if found.state in EXISTS], wish)
     return replace(plan, steps=(*gone, *plan.steps), warnings=(*plan.warnings, *stays, *unknown))
 
 
-def _unknown_volumes(profiles: Sequence[Found], wish: Wish) -> Iterator[str]:
+def _unknown_volumes(profiles: Sequence[ProfileUsage], wish: ReclaimPolicy) -> Iterator[str]:
     """Yield a sentence for each volume that is named and is in no profile, once all have listed theirs."""
     if profiles and all(found.state == RUNNING and not found.problem for found in profiles):
-        there = {item.name for found in profiles for item in found.items if item.kind is Kind.VOLUME}
+        there = {item.name for found in profiles for item in found.items if item.kind is ItemKind.VOLUME}
         places = " or ".join(f"'{found.name}'" for found in profiles)
         for name in sorted(wish.volumes - there):
             yield f"There is no volume '{name}' in profile {places}.{suggestion(name, there)}"
 
 
-def plan_profile(found: Found, wish: Wish, now: float) -> Plan:
+def plan_profile(found: ProfileUsage, wish: ReclaimPolicy, now: float) -> Plan:
     """Return what goes from one profile: all of it, or nothing while its engine is silent or at work for the user."""
     if found.state not in EXISTS:
         return Plan()
@@ -73,7 +73,9 @@ def plan_profile(found: Found, wish: Wish, now: float) -> Plan:
     if found.at_work and (steps or wish.trim):
         reason = f"a build or transfer is at work in it ({', '.join(found.at_work)})"
         return Plan(pending=(_waits(found, reason, "Run again when it has ended."),), warnings=found.notes)
-    trim: list[Step] = [Trim("trim", f"the disks of profile '{found.name}'", silent=True, name=found.name)] if wish.trim else []
+    trim: list[Step] = (
+        [TrimDisk("trim", f"the disks of profile '{found.name}'", silent=True, name=found.name)] if wish.trim else []
+    )
     key = str(found.name)
     return Plan(
         (*steps, *trim),
@@ -84,70 +86,70 @@ def plan_profile(found: Found, wish: Wish, now: float) -> Plan:
     )
 
 
-def _waits(found: Found, reason: str, remedy: str) -> Pending:
+def _waits(found: ProfileUsage, reason: str, remedy: str) -> Pending:
     return Pending(f"profile '{found.name}'", "freeing disk space", reason, remedy, kind="reclaim")
 
 
-def choose(items: Sequence[Item], wish: Wish, now: float) -> list[Item]:
+def choose(items: Sequence[Item], wish: ReclaimPolicy, now: float) -> list[Item]:
     """Return what may go, in the order of its removal."""
-    containers = [item for item in items if item.kind is Kind.CONTAINER and _stopped_long(item, wish, now)]
+    containers = [item for item in items if item.kind is ItemKind.CONTAINER and _stopped_long(item, wish, now)]
     gone = {item.id for item in containers}
-    images = [item for item in items if item.kind is Kind.IMAGE and _image_goes(item, wish) and item.users <= gone]
-    cache = _cache([item for item in items if item.kind is Kind.CACHE], wish, now)
-    volumes = [item for item in items if item.kind is Kind.VOLUME and item.name in wish.volumes and item.users <= gone]
+    images = [item for item in items if item.kind is ItemKind.IMAGE and _image_goes(item, wish) and item.users <= gone]
+    cache = _cache([item for item in items if item.kind is ItemKind.CACHE], wish, now)
+    volumes = [item for item in items if item.kind is ItemKind.VOLUME and item.name in wish.volumes and item.users <= gone]
     return [*containers, *images, *cache, *volumes]
 
 
-def _stopped_long(item: Item, wish: Wish, now: float) -> bool:
+def _stopped_long(item: Item, wish: ReclaimPolicy, now: float) -> bool:
     return bool(wish.containers_age) and item.since is not None and now - item.since >= wish.containers_age
 
 
-def _image_goes(item: Item, wish: Wish) -> bool:
+def _image_goes(item: Item, wish: ReclaimPolicy) -> bool:
     return wish.images == "unused" or (wish.images == "dangling" and item.dangling)
 
 
-def _cache(items: Sequence[Item], wish: Wish, now: float) -> list[Item]:
+def _cache(items: Sequence[Item], wish: ReclaimPolicy, now: float) -> list[Item]:
     """Return the cache that goes: what is old, unless something younger rests on it."""
     age = {"keep": None, "all": 0.0, "older": wish.cache_age}[wish.cache]
     if age is None:
         return []
     old = {item.id: item for item in items if item.since is not None and now - item.since >= age}
     known = {item.id for item in items}
-    while kept := [one for one, item in old.items() if not (item.children & known) <= set(old)]:
-        for one in kept:
-            del old[one]
+    while kept := [key for key, item in old.items() if not (item.children & known) <= set(old)]:
+        for key in kept:
+            del old[key]
     return list(old.values())
 
 
-def _removals(found: Found, chosen: Sequence[Item]) -> list[Step]:
+def _removals(found: ProfileUsage, chosen: Sequence[Item]) -> list[Step]:
     steps: list[Step] = []
-    for kind in Kind:
+    for kind in ItemKind:
         items = tuple(item for item in chosen if item.kind is kind)
         if items:
             target = f"{_counted(kind, items)} of profile '{found.name}'"
-            steps.append(Remove("remove", target, _detail(kind, items), kind=kind, name=found.name, items=items))
+            steps.append(RemoveItems("remove", target, _detail(kind, items), kind=kind, name=found.name, items=items))
     return steps
 
 
-def _counted(kind: Kind, items: Sequence[Item]) -> str:
-    dangling = "dangling " if kind is Kind.IMAGE and all(item.dangling for item in items) else ""
+def _counted(kind: ItemKind, items: Sequence[Item]) -> str:
+    dangling = "dangling " if kind is ItemKind.IMAGE and all(item.dangling for item in items) else ""
     return f"{len(items)} {dangling}{_NOUNS[kind][len(items) != 1]}"
 
 
-def _detail(kind: Kind, items: Sequence[Item]) -> str:
+def _detail(kind: ItemKind, items: Sequence[Item]) -> str:
     """Return how much it is, and the names that a person knows. Of containerd's images it counts the layers, shared or not."""
     size = sum(item.size for item in items)
-    shared = kind is Kind.IMAGE and any(item.namespace for item in items)
-    amount = f"{'up to ' if shared and size else ''}{size_in_words(size)}" if size or kind is not Kind.CONTAINER else ""
-    names = [] if kind is Kind.CACHE else [item.name for item in items]
+    shared = kind is ItemKind.IMAGE and any(item.namespace for item in items)
+    amount = f"{'up to ' if shared and size else ''}{size_in_words(size)}" if size or kind is not ItemKind.CONTAINER else ""
+    names = [] if kind is ItemKind.CACHE else [item.name for item in items]
     more = [f"and {len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
     listed = ", ".join([*names[:_MOST_NAMES], *more])
     return ": ".join(filter(None, (amount, listed)))
 
 
-def _in_use(found: Found, wish: Wish, chosen: Sequence[Item]) -> tuple[Pending, ...]:
-    names = {item.id: item.name for item in found.items if item.kind is Kind.CONTAINER}
-    held = [item for item in found.items if item.kind is Kind.VOLUME and item.name in wish.volumes and item not in chosen]
+def _in_use(found: ProfileUsage, wish: ReclaimPolicy, chosen: Sequence[Item]) -> tuple[Pending, ...]:
+    names = {item.id: item.name for item in found.items if item.kind is ItemKind.CONTAINER}
+    held = [item for item in found.items if item.kind is ItemKind.VOLUME and item.name in wish.volumes and item not in chosen]
     return tuple(
         Pending(
             f"volume '{item.name}' of profile '{found.name}'",
@@ -163,5 +165,7 @@ def _in_use(found: Found, wish: Wish, chosen: Sequence[Item]) -> tuple[Pending, 
 def _shown(items: Iterable[Item]) -> dict[str, object]:
     """Return how much there is of each kind, for a diff."""
     listed = list(items)
-    counts = {kind: [item for item in listed if item.kind is kind] for kind in Kind}
-    return {f"{_NOUNS[kind][1]}": f"{len(some)}, {size_in_words(sum(one.size for one in some))}" for kind, some in counts.items()}
+    counts = {kind: [item for item in listed if item.kind is kind] for kind in ItemKind}
+    return {
+        f"{_NOUNS[kind][1]}": f"{len(some)}, {size_in_words(sum(item.size for item in some))}" for kind, some in counts.items()
+    }

@@ -12,24 +12,24 @@ from functools import partial
 from typing import Any
 
 from ..colima.client import kept
-from ..colima.client.at_work import Alone
-from ..colima.client.kept import Kept
+from ..colima.client.kept import RetainedVm
 from ..colima.client.programs import Colima
-from ..colima.model.state import Current
+from ..colima.client.run_lock import RunLock
+from ..colima.model.state import ProfileState
 from ..colima.observe.builds import at_work
 from ..colima.observe.read import known_profiles, read
 from ..colima.observe.space import on_laptop, usages
-from ..colima.survey import Expire
+from ..colima.survey import RemoveExpired
 from ..colima_paths import Name, parse_name, resolve
 from ..core.durations import duration_from
 from ..core.errors import CommandFailed, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.together import together
-from ..docker.engine import Silent
+from ..docker.engine import EngineSilent
 from .containerd import ContainerdDisk
 from .docker import DockerDisk
-from .model import Found, Inventory, Item, Kind, Remove, Trim, Wish
+from .model import EngineInventory, Item, ItemKind, ProfileUsage, ReclaimPolicy, RemoveItems, TrimDisk
 from .plan import plan_all
 
 _WAIT_SECONDS = 600.0
@@ -39,24 +39,24 @@ _LEAST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReclaimSpec:
     """Which profiles, None for all that colima knows, and what may go."""
 
     names: tuple[Name, ...] | None
-    wish: Wish
+    wish: ReclaimPolicy
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReclaimState:
     """What was found, when, in seconds since the epoch, and which other profiles the laptop has. deleted: with what it takes."""
 
-    profiles: tuple[Found, ...]
+    profiles: tuple[ProfileUsage, ...]
     now: float
     others: tuple[str, ...] = ()
-    deleted: tuple[tuple[Kept, int], ...] = ()
+    deleted: tuple[tuple[RetainedVm, int], ...] = ()
 
 
-class Reclaimer(Subject[Asked, Reading]):
+class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
     """What the running profiles of one user could do without."""
 
     spec = {
@@ -76,13 +76,13 @@ class Reclaimer(Subject[Asked, Reading]):
     # When it was begun: what expires meanwhile is left to the next run.
     now: float = 0.0
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Asked:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ReclaimSpec:
         """Return what may go, and where. Raises InputError."""
         del check_mode
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         containers = params["containers_older_than"]
         names = params["names"]
-        self.wish = Wish(
+        self.wish = ReclaimPolicy(
             params["images"],
             params["build_cache"],
             duration_from(params["build_cache_older_than"], "build_cache_older_than").total_seconds(),
@@ -91,38 +91,38 @@ class Reclaimer(Subject[Asked, Reading]):
             params["trim"],
             params["deleted"] == "all",
         )
-        return Asked(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.wish)
+        return ReclaimSpec(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.wish)
 
-    def programs(self, desired: Asked) -> tuple[str, ...]:
+    def programs(self, desired: ReclaimSpec) -> tuple[str, ...]:
         """Return colima, through which the VMs are asked."""
         del desired
         return ("colima",)
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would stop or start a VM."""
-        return Alone(self.colima.paths.own, _WAIT_SECONDS)
+        return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: Asked) -> Reading:
+    def read(self, desired: ReclaimSpec) -> ReclaimState:
         """Ask all profiles that run, side by side; a stopped one is left alone."""
         profiles = read(self.colima, desired.names).profiles
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
         others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
         paths = self.colima.paths
-        deleted = tuple((one, kept.room_of(paths, one)) for one in kept.deleted(paths))
+        deleted = tuple((vm, kept.room_of(paths, vm)) for vm in kept.deleted(paths))
         self.now = self.now or time.time()
-        return Reading(tuple(found.values()), self.now, tuple(others), deleted)
+        return ReclaimState(tuple(found.values()), self.now, tuple(others), deleted)
 
-    def _ask(self, current: Current) -> Found:
+    def _ask(self, current: ProfileState) -> ProfileUsage:
         name, runtime = current.name, str(current.live.get("runtime") or "")
-        found = Found(name, current.health, runtime, on_laptop=on_laptop(self.colima.paths, name))
+        found = ProfileUsage(name, current.health, runtime, on_laptop=on_laptop(self.colima.paths, name))
         if not current.live:
             return found
         disk = self._disk(name, runtime)
         try:
-            inventory = disk.inventory(self.wish) if disk else Inventory()
+            inventory = disk.inventory(self.wish) if disk else EngineInventory()
             building = () if self.removed is not None else tuple(at_work(self.colima, current, runtime))
             used = self._used(name)
-        except (WorkstationError, Silent, ValueError) as error:
+        except (WorkstationError, EngineSilent, ValueError) as error:
             reason = error.reason if isinstance(error, WorkstationError) else str(error)
             if self.removed is not None:
                 raise CommandFailed(f"look at profile '{name}' again", reason, "Run again.") from error
@@ -142,36 +142,36 @@ class Reclaimer(Subject[Asked, Reading]):
             return next((usage.used for usage in found.values()), None)
         return None
 
-    def plan(self, desired: Asked, current: Reading) -> Plan:
+    def plan(self, desired: ReclaimSpec, current: ReclaimState) -> Plan:
         """Return what goes."""
         self.planned = {found.name: found for found in current.profiles}
         return plan_all(current.profiles, desired.wish, current.now, current.others, current.deleted)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
-        """Carry out the plan, and tell what the laptop gets back."""
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
+        """Carry out the plan, and report what the laptop gets back."""
         self.before, self.removed = self.planned, frozenset(item.id for item in _items(plan.steps))
         for step in plan.steps:
             self.apply(step)
-            if isinstance(step, Trim):
+            if isinstance(step, TrimDisk):
                 freed = self.before[step.name].on_laptop - on_laptop(self.colima.paths, step.name)
                 if freed >= _LEAST_BYTES:
-                    tell(f"give {size_in_words(freed)} of profile '{step.name}' back to the laptop")
+                    report(f"give {size_in_words(freed)} of profile '{step.name}' back to the laptop")
             else:
-                tell(str(step))
+                report(str(step))
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
-        if isinstance(step, Expire):
+        if isinstance(step, RemoveExpired):
             kept.remove(self.colima.paths, step.name)
-        elif isinstance(step, Trim):
+        elif isinstance(step, TrimDisk):
             self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
-        elif isinstance(step, Remove) and (disk := self._disk(step.name, self.before[step.name].runtime)):
-            if step.kind is Kind.CACHE:
+        elif isinstance(step, RemoveItems) and (disk := self._disk(step.name, self.before[step.name].runtime)):
+            if step.kind is ItemKind.CACHE:
                 disk.prune_cache(self.wish.cache_age if self.wish.cache == "older" else 0.0, step.items)
             else:
                 disk.remove(step.kind, step.items)
 
-    def public(self, outcome: Outcome[Asked, Reading]) -> dict[str, Any]:
+    def public(self, outcome: Result[ReclaimSpec, ReclaimState]) -> dict[str, Any]:
         """Return for each profile what goes, or would go, and what it takes before and after."""
         after = {found.name: found for found in outcome.after.profiles}
         return {
@@ -183,11 +183,11 @@ SUBJECT = Reclaimer
 
 
 def _items(steps: Sequence[Step]) -> list[Item]:
-    return [item for step in steps if isinstance(step, Remove) for item in step.items]
+    return [item for step in steps if isinstance(step, RemoveItems) for item in step.items]
 
 
-def _shown(before: Found, after: Found, steps: Sequence[Step]) -> dict[str, Any]:
-    mine = [step for step in steps if isinstance(step, Remove) and step.name == before.name]
+def _shown(before: ProfileUsage, after: ProfileUsage, steps: Sequence[Step]) -> dict[str, Any]:
+    mine = [step for step in steps if isinstance(step, RemoveItems) and step.name == before.name]
     return {
         "name": str(before.name),
         "state": before.state,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..colima.client import kept
-from ..colima.client.at_work import Alone
 from ..colima.client.kept import Kept
 from ..colima.client.programs import Colima
+from ..colima.client.run_lock import RunLock
 from ..colima.model.desired import Limits
 from ..colima.model.options import check_days
 from ..colima.observe.read import read
@@ -65,7 +65,7 @@ class DiskSnapshot(Subject[Wish, Found]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would start the VM."""
-        return Alone(self.colima.paths.own, _WAIT_SECONDS)
+        return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
     def read(self, desired: Wish) -> Found:
         """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.plan import Plan
-from ..core.subject import Outcome, Reader
-from .judge import Finding, State, findings, refusals
+from ..core.subject import Reader, Result
+from .judge import VersionFinding, VersionStatus, findings, refusals
 from .programs import in_digits
 from .read import versions
 
 IGNORE, WARN, REFUSE = "ignore", "warn", "refuse"
 
 
-class Toolchain(Reader[str, list[Finding]]):
+class Toolchain(Reader[str, list[VersionFinding]]):
     """What is known of the programs on this laptop."""
 
     spec = {"known_to_break": {"type": "str", "choices": [WARN, REFUSE, IGNORE], "default": WARN}}
@@ -27,30 +27,30 @@ class Toolchain(Reader[str, list[Finding]]):
         answer: str = params["known_to_break"]
         return answer
 
-    def read(self, desired: str) -> list[Finding]:
+    def read(self, desired: str) -> list[VersionFinding]:
         """Return what is known of each program."""
         del desired
         return findings(versions())
 
-    def plan(self, desired: str, current: list[Finding]) -> Plan:
+    def plan(self, desired: str, current: list[VersionFinding]) -> Plan:
         """Return an empty plan, with warnings or refusals."""
         if desired == REFUSE:
             return Plan(refusals=tuple(refusals(current)))
-        broken = [one for one in current if one.state == State.BREAKS] if desired == WARN else []
-        return Plan(warnings=tuple(f"{one.sentence} {one.remedy}" for one in broken))
+        broken = [finding for finding in current if finding.state == VersionStatus.BREAKS] if desired == WARN else []
+        return Plan(warnings=tuple(f"{finding.sentence} {finding.remedy}" for finding in broken))
 
-    def public(self, outcome: Outcome[str, list[Finding]]) -> dict[str, Any]:
+    def public(self, outcome: Result[str, list[VersionFinding]]) -> dict[str, Any]:
         """Return all of them."""
         return {
             "programs": [
                 {
-                    "name": one.tool,
-                    "version": in_digits(one.version),
-                    "state": str(one.state),
-                    "sentence": one.sentence,
-                    "remedy": one.remedy,
+                    "name": finding.tool,
+                    "version": in_digits(finding.version),
+                    "state": str(finding.state),
+                    "sentence": finding.sentence,
+                    "remedy": finding.remedy,
                 }
-                for one in outcome.after
+                for finding in outcome.after
             ]
         }
 

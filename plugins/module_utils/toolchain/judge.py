@@ -9,11 +9,11 @@ from enum import StrEnum
 
 from ..core.errors import RefusedStep
 from ..core.install import install_command
-from .matrix import BREAKS, CROSSINGS, TESTED, WORKS, Broken, Crossing
+from .matrix import BREAKS, CROSSINGS, TESTED, WORKS, BrokenVersions, UpgradeImpact
 from .programs import Version, in_digits
 
 
-class State(StrEnum):
+class VersionStatus(StrEnum):
     """How much is known of a version."""
 
     TESTED = "tested"
@@ -23,13 +23,13 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class VersionFinding:
     """What is known of one tool's version. fault: why it does not work, where that is known; more: what is worth adding."""
 
     tool: str
     version: Version
-    state: State
-    fault: Broken | None = None
+    state: VersionStatus
+    fault: BrokenVersions | None = None
     more: str = ""
 
     @property
@@ -46,26 +46,30 @@ class Finding:
         return remedy_for(self.fault) if self.fault is not None else ""
 
 
-def findings(versions: Mapping[str, Version]) -> list[Finding]:
+def findings(versions: Mapping[str, Version]) -> list[VersionFinding]:
     """Return what is known of each tool, in their order. Versions of a VM's inside count where they are given."""
     return [_finding(tool, version, versions) for tool, version in versions.items() if tool in TESTED or tool in WORKS]
 
 
-def refusals(found: Iterable[Finding]) -> list[RefusedStep]:
+def refusals(found: Iterable[VersionFinding]) -> list[RefusedStep]:
     """Return a failure for each version that breaks."""
     return [
-        RefusedStep(f"accept {one.tool} {in_digits(one.version)}", f"it {one.fault.says} ({one.fault.source})", one.remedy)
-        for one in found
-        if one.fault is not None
+        RefusedStep(
+            f"accept {finding.tool} {in_digits(finding.version)}",
+            f"it {finding.fault.says} ({finding.fault.source})",
+            finding.remedy,
+        )
+        for finding in found
+        if finding.fault is not None
     ]
 
 
-def crossed(tool: str, before: Version, after: Version) -> Iterator[Crossing]:
+def crossed(tool: str, before: Version, after: Version) -> Iterator[UpgradeImpact]:
     """Yield what an upgrade of a tool means for VMs that are there."""
-    return (one for one in CROSSINGS if one.tool == tool and before < one.at <= after)
+    return (impact for impact in CROSSINGS if impact.tool == tool and before < impact.at <= after)
 
 
-def remedy_for(fault: Broken, search: str | None = None) -> str:
+def remedy_for(fault: BrokenVersions, search: str | None = None) -> str:
     """Return what to do about a version that breaks. search: a PATH in which a package manager is looked for."""
     if not fault.fixed:
         return "Use another version."
@@ -74,21 +78,23 @@ def remedy_for(fault: Broken, search: str | None = None) -> str:
     return f"{wanted}: '{command}' brings the newest that is offered." if command else f"{wanted}."
 
 
-def _finding(tool: str, version: Version, versions: Mapping[str, Version]) -> Finding:
+def _finding(tool: str, version: Version, versions: Mapping[str, Version]) -> VersionFinding:
     for fault in BREAKS:
         if fault.tool == tool and fault.first <= version and (not fault.fixed or version < fault.fixed) and _met(fault, versions):
-            return Finding(tool, version, State.BREAKS, fault)
+            return VersionFinding(tool, version, VersionStatus.BREAKS, fault)
     tested = TESTED.get(tool, ())
     if version in tested:
-        return Finding(tool, version, State.TESTED)
+        return VersionFinding(tool, version, VersionStatus.TESTED)
     first, last = WORKS.get(tool, (tested[0], tested[0]) if tested else ((), ()))
     if first <= version <= last:
-        return Finding(tool, version, State.WORKS)
+        return VersionFinding(tool, version, VersionStatus.WORKS)
     newest = max((last, *tested))
     newer = f"newer than {in_digits(newest)}, the newest that was tried"
-    return Finding(tool, version, State.UNKNOWN, more=newer if version > newest else "not tried with this collection yet")
+    return VersionFinding(
+        tool, version, VersionStatus.UNKNOWN, more=newer if version > newest else "not tried with this collection yet"
+    )
 
 
-def _met(fault: Broken, versions: Mapping[str, Version]) -> bool:
+def _met(fault: BrokenVersions, versions: Mapping[str, Version]) -> bool:
     """Whether the other tool that a fault needs is there; an unknown one does not count."""
     return fault.beside is None or versions.get(fault.beside[0], ()) >= fault.beside[1]

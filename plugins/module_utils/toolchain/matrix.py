@@ -22,7 +22,7 @@ _LIMA = "https://github.com/lima-vm/lima"
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenVersions:
     """Versions of a tool, from first to below fixed, that do not work, in words that complete "it ...".
 
     fixed is empty where no version that works is known. beside: it breaks only where another tool has at least this version.
@@ -37,7 +37,7 @@ class Broken:
 
 
 @dataclass(frozen=True)
-class Crossing:
+class UpgradeImpact:
     """What an upgrade of a tool to this version, or past it, means for VMs that are there, in whole sentences."""
 
     tool: str
@@ -62,28 +62,28 @@ WORKS: Mapping[str, tuple[Version, Version]] = {
     "k3s": ((1, 31, 2), (1, 35, 0)),
 }
 BREAKS = (
-    Broken(
+    BrokenVersions(
         "colima",
         (0, 0, 0),
         (0, 8, 1),
         "has no 'colima status --json', from which this collection reads what a VM runs with",
         f"{_COLIMA}/blob/v0.8.1/cmd/status.go",
     ),
-    Broken(
+    BrokenVersions(
         "limactl",
         (0, 0, 0),
         (0, 18, 0),
         "is refused by colima, which needs Lima 0.18.0 or newer",
         f"{_COLIMA}/blob/v0.10.3/core/core.go",
     ),
-    Broken(
+    BrokenVersions(
         "limactl",
         (1, 0, 0),
         (1, 0, 1),
         "loses forwarded ports: the next release went back to the old forwarder",
         f"{_LIMA}/pull/2864",
     ),
-    Broken(
+    BrokenVersions(
         "docker",
         (0, 0, 0),
         (25, 0, 0),
@@ -91,14 +91,14 @@ BREAKS = (
         "https://github.com/moby/moby/releases/tag/docker-v29.0.0",
         ("docker engine", (29, 0, 0)),
     ),
-    Broken(
+    BrokenVersions(
         "k3s",
         (1, 24, 0),
         (1, 24, 4),
         "gets no node in a profile with runtime docker",
         f"{_COLIMA}/issues/957",
     ),
-    Broken(
+    BrokenVersions(
         "nerdctl",
         (0, 0, 0),
         (2, 2, 0),
@@ -108,14 +108,14 @@ BREAKS = (
     ),
 )
 CROSSINGS = (
-    Crossing(
+    UpgradeImpact(
         "colima",
         (0, 8, 3),
         "docker keeps its images in containerd's store from then on: those of an existing VM are hidden, not lost. "
         "'docker: {features: {containerd-snapshotter: false}}' in its profile keeps the old store.",
         f"{_COLIMA}/issues/1393",
     ),
-    Crossing(
+    UpgradeImpact(
         "colima",
         (0, 9, 0),
         "A new VM gets a disk of its own for images and volumes. One that is there keeps its single disk, "

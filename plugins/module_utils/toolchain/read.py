@@ -16,7 +16,7 @@ from .programs import ASK, Version, version_of
 _SECONDS = 20.0
 
 
-def said(tool: str, cli: Callable[[str], Cli] = Cli) -> str:
+def version_output(tool: str, cli: Callable[[str], Cli] = Cli) -> str:
     """Return what a tool says of its version, '' where it is not installed. Raises TimedOut."""
     program, *words = ASK[tool]
     command = cli(program)
@@ -30,6 +30,6 @@ def said(tool: str, cli: Callable[[str], Cli] = Cli) -> str:
 
 def versions(tools: Iterable[str] = ON_THE_LAPTOP) -> dict[str, Version]:
     """Return the versions of the tools that are installed and tell a number. Raises TimedOut."""
-    answers = together({tool: partial(said, tool) for tool in tools})
+    answers = together({tool: partial(version_output, tool) for tool in tools})
     found = {tool: version_of(answer) for tool, answer in answers.items()}
     return {tool: version for tool, version in found.items() if version is not None}

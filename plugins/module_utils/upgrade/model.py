@@ -18,7 +18,7 @@ UNDER_VMS = frozenset(("limactl", "colima"))
 _LINKED = {"docker-buildx": "lib/docker/cli-plugins", "docker-compose": "lib/docker/cli-plugins"}
 
 
-class By(StrEnum):
+class PackageManager(StrEnum):
     """Who brought a program, and so upgrades it."""
 
     HOMEBREW = "Homebrew"
@@ -30,7 +30,7 @@ WITH_ENGINE = frozenset(("docker.io", "docker-ce", "moby-engine"))
 
 
 @dataclass(frozen=True)
-class Newer:
+class NewerVersion:
     """A program with a newer version at hand. package: its name there; held: whether it is held back there.
 
     kept: what apt can install the version of now from, a package with its version or a file; empty where it has it no more.
@@ -38,7 +38,7 @@ class Newer:
 
     program: str
     package: str
-    by: By
+    by: PackageManager
     installed: str
     candidate: str
     held: bool = False
@@ -52,7 +52,7 @@ class Newer:
     @property
     def back(self) -> str:
         """The command that returns to what is installed now; empty where there is none."""
-        if self.by is By.APT:
+        if self.by is PackageManager.APT:
             return f"sudo apt-get install --allow-downgrades {shlex.quote(self.kept)}" if self.kept else ""
         place = _LINKED.get(self.program, "bin")
         old = f'"$(brew --cellar)"/{self.package}/{self.installed}/{place}/*'
@@ -60,7 +60,7 @@ class Newer:
 
 
 @dataclass(frozen=True)
-class Wish:
+class UpgradeSpec:
     """Which programs to upgrade, whether VMs may be stopped for it, the team's rules about versions, and whether as root, too."""
 
     programs: tuple[str, ...]
@@ -70,34 +70,34 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Found:
+class UpgradeState:
     """What is there: programs with a newer version, those of unknown origin with where they are, and the VMs that run.
 
     root: whether root's rights are at hand without a password; only found out where they are wished for.
     """
 
-    newer: tuple[Newer, ...] = ()
+    newer: tuple[NewerVersion, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
     running: tuple[str, ...] = ()
     root: bool = False
 
 
 @dataclass(frozen=True)
-class Stop(Step):
+class StopProfile(Step):
     """Stop a VM."""
 
     profile: str = ""
 
 
 @dataclass(frozen=True)
-class Upgrade(Step):
+class UpgradeProgram(Step):
     """Upgrade one program."""
 
-    newer: Newer | None = None
+    newer: NewerVersion | None = None
 
 
 @dataclass(frozen=True)
-class Start(Step):
+class StartProfile(Step):
     """Start a VM that was stopped."""
 
     profile: str = ""

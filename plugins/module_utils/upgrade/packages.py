@@ -15,7 +15,7 @@ from ..core.errors import CommandFailed
 from ..core.install import formula_of
 from ..core.system.command import Cli, Output
 from ..toolchain.programs import version_of
-from .model import By, Newer
+from .model import NewerVersion, PackageManager
 
 # Homebrew asks the network, and may have to wait for another brew.
 _SECONDS = 300.0
@@ -52,21 +52,21 @@ class Homebrew:
         names = set(listed.stdout.split())
         return [program for program in programs if formula_of(program) in names]
 
-    def newer(self, programs: Sequence[str]) -> Iterator[Newer]:
+    def newer(self, programs: Sequence[str]) -> Iterator[NewerVersion]:
         """Yield those of its programs that it has a newer version of."""
         if not programs:
             return
         done = self.cli.run("outdated", "--json=v2", "--formula", check=False, timeout=_SECONDS)
         if done.rc != 0:
             raise failed("ask Homebrew for what is outdated", done, "Run 'brew outdated', and repair what it names.")
-        outdated = {one["name"].rpartition("/")[2]: one for one in _formulae(done.stdout)}
+        outdated = {formula["name"].rpartition("/")[2]: formula for formula in _formulae(done.stdout)}
         for program in programs:
             one = outdated.get(formula_of(program))
             if one is not None:
                 # Earlier ones may be there, too.
                 installed = max(map(str, one["installed_versions"]), key=lambda version: version_of(version) or ())
                 candidate, pinned = str(one["current_version"]), bool(one.get("pinned"))
-                yield Newer(program, formula_of(program), By.HOMEBREW, installed, candidate, pinned)
+                yield NewerVersion(program, formula_of(program), PackageManager.HOMEBREW, installed, candidate, pinned)
 
     def upgrade(self, formulae: Sequence[str]) -> None:
         """Upgrade formulae, with what they need."""
@@ -100,13 +100,15 @@ class Apt:
         if done.rc != 0:
             raise _refused("ask apt for new versions", done, "Run 'sudo apt-get update', and repair what it names.")
 
-    def upgrade(self, newer: Sequence[Newer]) -> None:
+    def upgrade(self, newer: Sequence[NewerVersion]) -> None:
         """Upgrade to exactly these versions, as root. Removes no package, and keeps settings that were edited."""
         kept = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
-        wanted = [f"{one.package}={one.candidate}" for one in newer]
+        wanted = [f"{update.package}={update.candidate}" for update in newer]
         done = self._as_root("install", "--only-upgrade", "--no-remove", "--yes", *kept, *wanted)
         if done.rc != 0:
-            raise _refused(f"upgrade {' and '.join(one.package for one in newer)}", done, "Repair what it names, then run again.")
+            raise _refused(
+                f"upgrade {' and '.join(update.package for update in newer)}", done, "Repair what it names, then run again."
+            )
 
     def _as_root(self, *words: str) -> Output:
         words = ("-o", f"DPkg::Lock::Timeout={_SECONDS:g}", *words)
@@ -119,25 +121,27 @@ class Apt:
         found = {program: self._package(path) for program, path in paths.items()}
         return {program: package for program, package in found.items() if package}
 
-    def newer(self, packages: Mapping[str, str]) -> Iterator[Newer]:
+    def newer(self, packages: Mapping[str, str]) -> Iterator[NewerVersion]:
         """Yield those programs, given with their packages, that apt has a newer version of."""
         held: set[str] | None = None
         for program, package in packages.items():
             answer = self.apt.run("policy", package, timeout=_APT_SECONDS).stdout
-            installed, candidate = (found[1] if (found := one.search(answer)) else _NONE for one in (_INSTALLED, _CANDIDATE))
+            installed, candidate = (
+                found[1] if (found := pattern.search(answer)) else _NONE for pattern in (_INSTALLED, _CANDIDATE)
+            )
             if _NONE in (installed, candidate) or installed == candidate:
                 continue
             if held is None:
                 held = set(self.mark.run("showhold", timeout=_APT_SECONDS).stdout.split())
             kept = self._kept(package, installed, answer)
-            yield Newer(program, package, By.APT, installed, candidate, package in held, kept)
+            yield NewerVersion(program, package, PackageManager.APT, installed, candidate, package in held, kept)
 
     def _kept(self, package: str, version: str, policy: str) -> str:
         """Return what a version can be installed from: a repository, by its name, or a file that apt has kept; or ''."""
         if _offered(policy, version):
             return f"{package}={version}"
-        said = self.config.run("shell", "PLACE", "Dir::Cache::archives/d", timeout=_APT_SECONDS).stdout
-        place = Path(said.strip().removeprefix("PLACE='").removesuffix("'"))
+        output = self.config.run("shell", "PLACE", "Dir::Cache::archives/d", timeout=_APT_SECONDS).stdout
+        place = Path(output.strip().removeprefix("PLACE='").removesuffix("'"))
         return next((str(file) for file in place.glob(f"{package}_{version.replace(':', '%3a')}_*.deb")), "")
 
     def _package(self, path: Path) -> str:

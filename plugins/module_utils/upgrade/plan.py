@@ -7,31 +7,41 @@ from collections.abc import Iterator
 
 from ..core.plan import Pending, Plan, Step
 from ..policy.judge import wrong_version
-from ..toolchain.judge import State, crossed, findings
+from ..toolchain.judge import VersionStatus, crossed, findings
 from ..toolchain.programs import version_of
-from .model import UNDER_VMS, WITH_ENGINE, By, Found, Newer, Start, Stop, Upgrade, Wish
+from .model import (
+    UNDER_VMS,
+    WITH_ENGINE,
+    NewerVersion,
+    PackageManager,
+    StartProfile,
+    StopProfile,
+    UpgradeProgram,
+    UpgradeSpec,
+    UpgradeState,
+)
 
 
-def plan_upgrade(wish: Wish, found: Found) -> Plan:
+def plan_upgrade(wish: UpgradeSpec, found: UpgradeState) -> Plan:
     """Return the steps: VMs stop only where something under them is upgraded, and start again after it."""
-    pending = {one.program: why for one in found.newer if (why := _held_back(one, wish, found))}
-    now = [one for one in found.newer if one.program not in pending]
-    stopped = found.running if UNDER_VMS & {one.program for one in now} else ()
+    pending = {update.program: why for update in found.newer if (why := _held_back(update, wish, found))}
+    now = [update for update in found.newer if update.program not in pending]
+    stopped = found.running if UNDER_VMS & {update.program for update in now} else ()
     steps: list[Step] = [
-        *(Stop("stop", f"profile '{profile}'", "everything in it stays", profile=profile) for profile in stopped),
-        *(Upgrade("upgrade", f"'{one.program}'", one.change, newer=one) for one in now),
-        *(Start("start", f"profile '{profile}'", profile=profile) for profile in stopped),
+        *(StopProfile("stop", f"profile '{profile}'", "everything in it stays", profile=profile) for profile in stopped),
+        *(UpgradeProgram("upgrade", f"'{update.program}'", update.change, newer=update) for update in now),
+        *(StartProfile("start", f"profile '{profile}'", profile=profile) for profile in stopped),
     ]
     return Plan(
         tuple(steps),
-        {one.program: one.installed for one in now},
-        {one.program: one.candidate for one in now},
+        {update.program: update.installed for update in now},
+        {update.program: update.candidate for update in now},
         pending=tuple(pending.values()),
-        warnings=tuple(text for one in now for text in _warnings(one)),
+        warnings=tuple(text for update in now for text in _warnings(update)),
     )
 
 
-def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
+def _held_back(one: NewerVersion, wish: UpgradeSpec, found: UpgradeState) -> Pending | None:
     """Return why a program is not upgraded now; None where it is."""
 
     def because(reason: str, remedy: str, kind: str) -> Pending:
@@ -45,9 +55,9 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
             for broken in wrong_version(rule, one.candidate):
                 return because(f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
     if one.held:
-        release = f"brew unpin {one.package}" if one.by is By.HOMEBREW else f"sudo apt-mark unhold {one.package}"
+        release = f"brew unpin {one.package}" if one.by is PackageManager.HOMEBREW else f"sudo apt-mark unhold {one.package}"
         return because(f"{one.by} holds it back", f"Run '{release}', then again.", "held")
-    if one.by is By.APT and not found.root:
+    if one.by is PackageManager.APT and not found.root:
         who, other = ("sudo", "") if wish.become else ("apt", ", or where sudo asks for none, use E(become=true)")
         command = f"Run 'sudo apt-get install --only-upgrade {one.package}'{other}."
         return because(f"{who} asks for your password", command, "password")
@@ -58,10 +68,10 @@ def _held_back(one: Newer, wish: Wish, found: Found) -> Pending | None:
     return None
 
 
-def _warnings(one: Newer) -> Iterator[str]:
+def _warnings(one: NewerVersion) -> Iterator[str]:
     if not one.back:
         yield f"{one.program} from {one.change}: apt has no copy of {one.installed}, so there will be no way back to it"
-    if one.package in WITH_ENGINE and one.by is By.APT:
+    if one.package in WITH_ENGINE and one.by is PackageManager.APT:
         yield f"{one.program} from {one.change}: {one.package} restarts the docker engine of this machine, and its containers"
     before, after = version_of(one.installed), version_of(one.candidate)
     if before is None or after is None:
@@ -69,5 +79,5 @@ def _warnings(one: Newer) -> Iterator[str]:
     for crossing in crossed(one.program, before, after):
         yield f"{one.program} from {one.change}: {crossing.means} ({crossing.source})"
     for known in findings({one.program: after}):
-        if known.state == State.UNKNOWN and one.program in UNDER_VMS:
+        if known.state == VersionStatus.UNKNOWN and one.program in UNDER_VMS:
             yield known.sentence

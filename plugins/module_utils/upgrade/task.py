@@ -12,19 +12,19 @@ from typing import Any
 
 from ..colima.carry_out.progress import Progress
 from ..colima.carry_out.start import Job, run_staggered, start
-from ..colima.client.at_work import Alone
 from ..colima.client.programs import Colima
-from ..colima.model.desired import Limits
+from ..colima.client.run_lock import RunLock
+from ..colima.model.desired import TimeLimits
 from ..colima_paths import Name, parse_name, resolve
 from ..core.errors import CommandFailed, Interrupted, NotVerified, WorkstationError
 from ..core.plan import Plan
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.command import complete_path
 from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..docker.plugins import find_plugin
 from ..policy.rules import rule_of
-from .model import PROGRAMS, By, Found, Newer, Start, Stop, Upgrade, Wish
+from .model import PROGRAMS, NewerVersion, PackageManager, StartProfile, StopProfile, UpgradeProgram, UpgradeSpec, UpgradeState
 from .packages import Apt, Homebrew
 from .plan import plan_upgrade
 
@@ -32,7 +32,7 @@ from .plan import plan_upgrade
 _WAIT_SECONDS = 1800.0
 
 
-class Upgrades(Subject[Wish, Found]):
+class Upgrades(Subject[UpgradeSpec, UpgradeState]):
     """The programs under the workstation."""
 
     spec = {
@@ -46,17 +46,19 @@ class Upgrades(Subject[Wish, Found]):
 
     def __init__(self) -> None:
         self.homebrew, self.apt = Homebrew(), Apt()
-        self.progress, self.limits = Progress(), Limits()
+        self.progress, self.limits = Progress(), TimeLimits()
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> UpgradeSpec:
         """Return what is asked for."""
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self._refreshed = check_mode
-        self._others: tuple[tuple[Newer, ...], dict[str, str], bool] | None = None
-        rules = tuple(rule_of(one) for one in (params["policy"] or {}).get("rules", ()))
-        return Wish(tuple(one for one in PROGRAMS if one in params["programs"]), params["stop"], rules, params["become"])
+        self._others: tuple[tuple[NewerVersion, ...], dict[str, str], bool] | None = None
+        rules = tuple(rule_of(rule) for rule in (params["policy"] or {}).get("rules", ()))
+        return UpgradeSpec(
+            tuple(program for program in PROGRAMS if program in params["programs"]), params["stop"], rules, params["become"]
+        )
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: UpgradeSpec) -> UpgradeState:
         """Return what is newer, and which VMs run. A check takes Homebrew's and apt's word for it; a run has them look first."""
         if not self._refreshed:
             self.homebrew.refresh()
@@ -66,9 +68,9 @@ class Upgrades(Subject[Wish, Found]):
             self._others = self._by_others([program for program in desired.programs if program not in brewed], desired.become)
         self._refreshed = True
         packaged, by_hand, root = self._others
-        return Found((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima), root)
+        return UpgradeState((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima), root)
 
-    def _by_others(self, programs: Sequence[str], become: bool) -> tuple[tuple[Newer, ...], dict[str, str], bool]:
+    def _by_others(self, programs: Sequence[str], become: bool) -> tuple[tuple[NewerVersion, ...], dict[str, str], bool]:
         """Return what apt has newer, where the programs are that came with no package, and whether root's rights are at hand."""
         paths = {program: path for program in programs if (path := _path_of(program))}
         packages = self.apt.packages(paths)
@@ -78,26 +80,26 @@ class Upgrades(Subject[Wish, Found]):
         by_hand = {program: str(path) for program, path in paths.items() if program not in packages}
         return tuple(self.apt.newer(packages)), by_hand, root
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: UpgradeSpec, current: UpgradeState) -> Plan:
         """Return the steps."""
         return plan_upgrade(desired, current)
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Return the lock of the Lima home, where there is one."""
         there = self.colima.installed and self.colima.paths.lima.is_dir()
-        return Alone(self.colima.paths.own, _WAIT_SECONDS) if there else contextlib.nullcontext(True)
+        return RunLock(self.colima.paths.own, _WAIT_SECONDS) if there else contextlib.nullcontext(True)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Stop, upgrade, start. A failure starts again what was stopped, and says so."""
-        upgrades = [step for step in plan.steps if isinstance(step, Upgrade)]
-        stops = [step for step in plan.steps if isinstance(step, Stop)]
+        upgrades = [step for step in plan.steps if isinstance(step, UpgradeProgram)]
+        stops = [step for step in plan.steps if isinstance(step, StopProfile)]
         stopped: list[str] = []
         try:
             for stop in stops:
                 stopped.append(stop.profile)
                 self._stop(parse_name(stop.profile))
-                tell(str(stop))
-            self._upgrade(upgrades, tell)
+                report(str(stop))
+            self._upgrade(upgrades, report)
         except WorkstationError as error:
             raise self._started_again(error, stopped) from error
         except KeyboardInterrupt:
@@ -107,7 +109,7 @@ class Upgrades(Subject[Wish, Found]):
             start_them = " && ".join(f"colima start {profile}" for profile in stopped)
             again = f"Run again, or start what was stopped for it: {start_them}."
             raise Interrupted(self.work, "the run was interrupted", again) from None
-        starts = [step for step in plan.steps if isinstance(step, Start)]
+        starts = [step for step in plan.steps if isinstance(step, StartProfile)]
         try:
             self._start([step.profile for step in starts])
         except WorkstationError as error:
@@ -116,37 +118,37 @@ class Upgrades(Subject[Wish, Found]):
             remedy = f"{error.remedy}{way}"
             raise CommandFailed(error.what, error.reason, remedy.strip(), **error.context) from error
         for start_ in starts:
-            tell(str(start_))
+            report(str(start_))
 
-    def _upgrade(self, steps: Sequence[Upgrade], tell: Callable[[str], None]) -> None:
-        """Upgrade all of each origin with one command, because they need each other; after a failure tell what of it was done."""
-        for by in By:
+    def _upgrade(self, steps: Sequence[UpgradeProgram], report: Callable[[str], None]) -> None:
+        """Upgrade all of each origin with one command, because they need each other; after a failure report what was done."""
+        for by in PackageManager:
             wanted = {step.newer: step for step in steps if step.newer is not None and step.newer.by is by}
             left: set[str] = set()
             try:
                 if wanted:
                     self._bring(by, list(wanted))
             except (WorkstationError, KeyboardInterrupt):
-                left = {one.program for one in wanted}
+                left = {update.program for update in wanted}
                 with contextlib.suppress(WorkstationError):
-                    left = {one.program for one in self._still(by, list(wanted))}
+                    left = {update.program for update in self._still(by, list(wanted))}
                 raise
             finally:
-                for one, step in wanted.items():
-                    if one.program not in left:
-                        tell(str(step))
+                for update, step in wanted.items():
+                    if update.program not in left:
+                        report(str(step))
 
-    def _bring(self, by: By, newer: Sequence[Newer]) -> None:
-        if by is By.HOMEBREW:
-            self.homebrew.upgrade([one.package for one in newer])
+    def _bring(self, by: PackageManager, newer: Sequence[NewerVersion]) -> None:
+        if by is PackageManager.HOMEBREW:
+            self.homebrew.upgrade([update.package for update in newer])
         else:
             self._others = None
             self.apt.upgrade(newer)
 
-    def _still(self, by: By, newer: Sequence[Newer]) -> Iterator[Newer]:
-        if by is By.HOMEBREW:
-            return self.homebrew.newer([one.program for one in newer])
-        return self.apt.newer({one.program: one.package for one in newer})
+    def _still(self, by: PackageManager, newer: Sequence[NewerVersion]) -> Iterator[NewerVersion]:
+        if by is PackageManager.HOMEBREW:
+            return self.homebrew.newer([update.program for update in newer])
+        return self.apt.newer({update.program: update.package for update in newer})
 
     def _started_again(self, error: WorkstationError, stopped: Sequence[str]) -> WorkstationError:
         """Return the failure, with what became of the VMs that had been stopped for it."""
@@ -182,11 +184,14 @@ class Upgrades(Subject[Wish, Found]):
         wanted = set(profiles) - set(_running(self.colima)) if profiles else ()
         run_staggered([(name, False, job(name)) for name in map(parse_name, sorted(wanted))])
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Result[UpgradeSpec, UpgradeState]) -> dict[str, Any]:
         """Return what was upgraded with the way back, and the programs of unknown origin."""
-        upgraded = [step.newer for step in outcome.plan.steps if isinstance(step, Upgrade) and step.newer is not None]
+        upgraded = [step.newer for step in outcome.plan.steps if isinstance(step, UpgradeProgram) and step.newer is not None]
         return {
-            "upgraded": [{"name": one.program, "from": one.installed, "to": one.candidate, "back": one.back} for one in upgraded],
+            "upgraded": [
+                {"name": update.program, "from": update.installed, "to": update.candidate, "back": update.back}
+                for update in upgraded
+            ],
             "by_hand": dict(outcome.before.others),
         }
 

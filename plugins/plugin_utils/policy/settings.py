@@ -120,13 +120,13 @@ class Settings:
             of_playbook = {"type": PLAYBOOK_SETTINGS[name]["type"]}
             return Setting(name, "workstation", of_playbook, PLAYBOOK_SETTINGS[name]["default"])
         roles = [role for role in ROLES.iterdir() if name.startswith(f"{role.name}_")]
-        role = max(roles, key=lambda one: len(one.name), default=None)
+        role = max(roles, key=lambda role: len(role.name), default=None)
         defaults = self._load(role / "defaults" / "main.yml") if role else {}
         if role is None or name not in defaults:
             return None
         options = tuple(dict.fromkeys(self._options(name)))
         spec: Mapping[str, Any] = self._load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"][name]
-        plain = next((one for one in options if not one.mixed), None)
+        plain = next((option for option in options if not option.mixed), None)
         subject = self._subject_of(plain.module) if plain else None
         return Setting(name, role.name, subject.spec[plain.option] if subject and plain else spec, defaults[name], options)
 

@@ -100,8 +100,8 @@ class Policy:
         yield from self._private(work)
         for rule in self.rules:
             if rule.path is None:
-                if rule.tool in _PROGRAMS.get(work.module, ()) and (said := version(rule.tool)) is not None:
-                    yield from (found.sentence for found in wrong_version(rule, said))
+                if rule.tool in _PROGRAMS.get(work.module, ()) and (output := version(rule.tool)) is not None:
+                    yield from (found.sentence for found in wrong_version(rule, output))
                 continue
             setting = self.settings[rule.path.setting]
             for value, source, key in self._values(setting, work):
@@ -128,17 +128,19 @@ class Policy:
     def _values(self, setting: Setting, work: Work) -> Iterator[tuple[Any, Any, Any]]:
         """Yield each value that a setting has for a task, as the module reads it, with what was written and its key."""
         options = [
-            one for one in setting.options if one.module == work.module and one.name in ("", str(work.options.get("name")))
+            option
+            for option in setting.options
+            if option.module == work.module and option.name in ("", str(work.options.get("name")))
         ]
-        alone = [one for one in options if not one.mixed or not work.role]
+        alone = [option for option in options if not option.mixed or not work.role]
         if alone:
             known = _as_module(work.subject, work.options)
-            for one in alone:
-                if known is not None and work.passes(one.option):
+            for option in alone:
+                if known is not None and work.passes(option.option):
                     variables = work.variables if work.role else work.written
-                    key = _key(variables, setting.name if work.role else one.option)
-                    yield one.of(known), one.of(work.written), key
-        elif setting.role == "workstation" or (setting.role == work.role and all(one.mixed for one in setting.options)):
+                    key = _key(variables, setting.name if work.role else option.option)
+                    yield option.of(known), option.of(work.written), key
+        elif setting.role == "workstation" or (setting.role == work.role and all(option.mixed for option in setting.options)):
             value, source = self._of_variable(setting, work.variables, work.templar)
             yield value, source, _key(work.variables, setting.name)
 
@@ -156,7 +158,7 @@ class Policy:
         return LEFT_OUT if found is None else found, value
 
     def _sentence(self, found: Violation, source: Any, key: Any) -> str:
-        places = (written_at(one, self.project) for one in (*_along(source, found.way), key))
+        places = (written_at(step, self.project) for step in (*_along(source, found.way), key))
         place = next(filter(None, places), "")
         return f"{found.sentence} ({place})" if place else found.sentence
 
@@ -173,7 +175,11 @@ def for_doctor(
         policy = Policy(files, loader, subject_of)
     except WorkstationError as error:
         return {"problem": error.message}
-    found = [{"found": one.found, "remedy": one.remedy} for _rule, broken in policy.kept(variables, templar) for one in broken]
+    found = [
+        {"found": problem.found, "remedy": problem.remedy}
+        for _rule, broken in policy.kept(variables, templar)
+        for problem in broken
+    ]
     return {"rules": [rule.public() for rule in policy.rules], "settings": found}
 
 

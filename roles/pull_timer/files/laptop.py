@@ -82,7 +82,7 @@ def _machine(repository: str) -> Iterator[tuple[str, int]]:
 def alone() -> int:
     """Return the lock of a run that is alone on this laptop, for as long as it is open. Every run takes part in that lock.
 
-    It is that of the home directory itself (core/system/turn.py), so that no file has to be there before the first run.
+    It is that of the home directory itself (core/system/pull_lock.py), so that no file has to be there before the first run.
     """
     handle = os.open(Path.home(), os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import FORCE_STOP, repair_for
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import StartRepair, repair_for
 
 from rehearsal.processes.system import comes_true
 
@@ -235,7 +235,7 @@ def test_only_the_start_that_lima_called_broken_asks_for_a_forced_stop(file: Pat
     # Lima's own log repeats what it printed for colima, in the form of JSON.
     passed_on = [line for line in recording.result.out.splitlines() if "[hostagent]" in line]
     log = "\n".join(json.dumps({"level": level_of(line), "msg": line.partition("msg=")[2]}) for line in passed_on)
-    wanted = FORCE_STOP if file.stem == "h05-start" else ""
+    wanted = StartRepair.FORCE_STOP if file.stem == "h05-start" else None
     assert repair_for(recording.result.out + recording.result.err, log) == wanted
 
 

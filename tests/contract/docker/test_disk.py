@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, Kind, Wish
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, ItemKind, ReclaimPolicy
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.plan import choose
 
 from rehearsal.services.dockerd import Dockerd
@@ -24,7 +24,7 @@ from rehearsal.services.dockerd import Dockerd
 from .conftest import LightEngine
 
 DAY = 86400
-ASKED = Wish(containers_age=DAY)
+ASKED = ReclaimPolicy(containers_age=DAY)
 
 
 @dataclass
@@ -33,10 +33,10 @@ class Disk:
 
     client: DockerDisk
 
-    def items(self, kind: Kind) -> list[Item]:
+    def items(self, kind: ItemKind) -> list[Item]:
         return [item for item in self.client.inventory(ASKED).items if item.kind is kind]
 
-    def one(self, kind: Kind, name: str) -> Item:
+    def one(self, kind: ItemKind, name: str) -> Item:
         (found,) = (item for item in self.items(kind) if item.name == name)
         return found
 
@@ -90,56 +90,56 @@ def real(short_path: Path, engine: Callable[[str], Path]) -> Iterator[Disk]:
 
 
 def test_it_tells_what_nothing_uses(disk: Disk) -> None:
-    images = disk.items(Kind.IMAGE)
-    (mine,) = disk.items(Kind.CONTAINER)
+    images = disk.items(ItemKind.IMAGE)
+    (mine,) = disk.items(ItemKind.CONTAINER)
     assert [(image.dangling, image.users) for image in images if image.dangling] == [(True, frozenset())] * 2
     (named,) = (image for image in images if not image.dangling)
     assert (sorted(named.handles), named.users) == (["other:2", "waits:1"], frozenset({mine.id}))
     assert mine.name == "mine" and mine.since is not None and 0 <= time.time() - mine.since < 600
-    volumes = {volume.name: volume.users for volume in disk.items(Kind.VOLUME)}
+    volumes = {volume.name: volume.users for volume in disk.items(ItemKind.VOLUME)}
     assert volumes == {"keep": {mine.id}, "old": frozenset()}
-    cache = disk.items(Kind.CACHE)
+    cache = disk.items(ItemKind.CACHE)
     assert len(cache) >= 2 and all(piece.since and time.time() - piece.since < 600 for piece in cache)
 
 
 def test_what_it_gave_up_is_gone_and_all_else_is_there(disk: Disk) -> None:
     before = disk.client.inventory(ASKED).items
-    wish = Wish(cache="all", volumes=frozenset({"old", "keep"}), containers_age=DAY)
+    wish = ReclaimPolicy(cache="all", volumes=frozenset({"old", "keep"}), containers_age=DAY)
     chosen = choose(before, wish, time.time())
-    for kind in (Kind.IMAGE, Kind.VOLUME):
+    for kind in (ItemKind.IMAGE, ItemKind.VOLUME):
         disk.client.remove(kind, [item for item in chosen if item.kind is kind])
-    cache = [item for item in chosen if item.kind is Kind.CACHE]
+    cache = [item for item in chosen if item.kind is ItemKind.CACHE]
     disk.client.prune_cache(DAY, cache)
-    assert len(disk.items(Kind.CACHE)) == len([item for item in before if item.kind is Kind.CACHE])
+    assert len(disk.items(ItemKind.CACHE)) == len([item for item in before if item.kind is ItemKind.CACHE])
     disk.client.prune_cache(0, cache)
 
     after = disk.client.inventory(ASKED).items
     assert {item.id for item in before} - {item.id for item in after} == {item.id for item in chosen}
     assert sorted(item.name for item in after) == ["keep", "mine", "other:2"]
     # What is gone already is fine.
-    disk.client.remove(Kind.IMAGE, [item for item in chosen if item.kind is Kind.IMAGE])
+    disk.client.remove(ItemKind.IMAGE, [item for item in chosen if item.kind is ItemKind.IMAGE])
 
 
 def test_what_is_used_is_refused(disk: Disk) -> None:
     with pytest.raises(
         CommandFailed, match=r"remove image 'other:2' of profile 'dev': docker refuses: conflict: unable to remove"
     ):
-        disk.client.remove(Kind.IMAGE, [disk.one(Kind.IMAGE, "other:2")])
+        disk.client.remove(ItemKind.IMAGE, [disk.one(ItemKind.IMAGE, "other:2")])
     with pytest.raises(CommandFailed, match=r"remove volume 'keep' of profile 'dev': docker refuses: .* volume is in use"):
-        disk.client.remove(Kind.VOLUME, [disk.one(Kind.VOLUME, "keep")])
+        disk.client.remove(ItemKind.VOLUME, [disk.one(ItemKind.VOLUME, "keep")])
 
 
 def test_a_container_that_stopped_long_ago_goes_with_all_that_only_it_used(disk: Disk) -> None:
-    wish = Wish(images="unused", cache="keep", volumes=frozenset({"keep"}), containers_age=DAY)
+    wish = ReclaimPolicy(images="unused", cache="keep", volumes=frozenset({"keep"}), containers_age=DAY)
     found = disk.client.inventory(ASKED).items
-    assert [item.name for item in choose(found, wish, time.time()) if item.kind is Kind.CONTAINER] == []
+    assert [item.name for item in choose(found, wish, time.time()) if item.kind is ItemKind.CONTAINER] == []
     chosen = choose(found, wish, time.time() + 2 * DAY)
-    for kind in (Kind.CONTAINER, Kind.IMAGE, Kind.VOLUME):
+    for kind in (ItemKind.CONTAINER, ItemKind.IMAGE, ItemKind.VOLUME):
         disk.client.remove(kind, [item for item in chosen if item.kind is kind])
-    left = [item for item in disk.client.inventory(ASKED).items if item.kind is not Kind.CACHE]
+    left = [item for item in disk.client.inventory(ASKED).items if item.kind is not ItemKind.CACHE]
     assert [item.name for item in left] == ["old"]
 
 
 def test_an_engine_that_is_gone_is_silent(short_path: Path) -> None:
-    with pytest.raises(Silent, match="the socket does not exist"):
+    with pytest.raises(EngineSilent, match="the socket does not exist"):
         DockerDisk(str(short_path / "none.sock"), "dev").inventory(ASKED)

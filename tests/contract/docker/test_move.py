@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
-from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api, Refused
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import EngineApi, EngineRefused
 from ansible_collections.laptop.containers.plugins.module_utils.migration import inventory
 from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import _archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import ARRIVAL, Image, Volume
@@ -74,7 +74,7 @@ def real(short_path: Path) -> Iterator[tuple[Side, Side]]:
 
 
 def as_sides(old: str, new: str) -> tuple[Side, Side]:
-    return Side(Api(old, 20), "the source"), Side(Api(new, 20), "the target")
+    return Side(EngineApi(old, 20), "the source"), Side(EngineApi(new, 20), "the target")
 
 
 def by_tag(side: Side) -> dict[str, Image]:
@@ -99,7 +99,7 @@ def test_images_arrive_with_the_names_that_were_asked_for(sides: tuple[Side, Sid
 def test_an_image_that_is_not_there_is_refused(sides: tuple[Side, Side]) -> None:
     source, _target = sides
     inventory.negotiate(source.api)
-    with pytest.raises(Refused):
+    with pytest.raises(EngineRefused):
         source.api.download("/images/get?names=gone%3A1")
 
 
@@ -116,7 +116,7 @@ def test_a_volume_is_described_by_its_name_as_in_the_list(sides: tuple[Side, Sid
     try:
         described = api.object("/volumes/described", "Name", "Mountpoint")
         assert described in api.objects("/volumes", "Name", under="Volumes")
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(EngineRefused) as refused:
             api.object("/volumes/absent")
         assert (refused.value.status, str(refused.value)) == (404, "get absent: no such volume")
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.machine import _qmp, go_on, stands_still
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import Still
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import Standstill
 
 from tests.support.colima.monitor import monitor
 
@@ -43,7 +43,7 @@ def instance(request: pytest.FixtureRequest, short_path: Path) -> Iterator[Path]
 
 
 def test_a_paused_machine_is_seen_and_goes_on(instance: Path) -> None:
-    assert stands_still(instance)[0] is Still.PAUSED
+    assert stands_still(instance)[0] is Standstill.PAUSED
     go_on(instance, "dev")
     assert stands_still(instance)[0] is None
     assert _qmp(instance / "qmp.sock", "query-status")["status"] == "running"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Start
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import processes as host_processes
@@ -153,7 +153,7 @@ def test_a_start_that_ended_after_it_was_listed_is_over(lab: ColimaLab) -> None:
     """Of a process that is gone the environment can't tell any more which home it was for."""
     theirs = lab.root / "colima"
     theirs.write_text("import time\ntime.sleep(60)\n")
-    colima, start = Colima(lab.paths), Start(NAME.id)
+    colima, start = Colima(lab.paths), RunningStart(NAME.id)
     with another_program(lab, sys.executable, str(theirs), "start", "dev") as process:
         until(lambda: colima.being_started([NAME]) == {NAME: process.pid})
         assert colima.is_under_way(process.pid, start)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import Current
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import at_work
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.guest import why_dead
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
@@ -230,7 +230,7 @@ def test_a_docker_client_that_ends_while_it_is_looked_at_is_at_work_no_more(lab:
         if not survives:
             colima.environment = Deadly(colima.environment)
             colima.environment.pid = process.pid
-        found = at_work(colima, Current(parse_name("dev")), "docker")
+        found = at_work(colima, ProfileState(parse_name("dev")), "docker")
         process.kill()
     assert found == (["docker build"] if survives else [])
 

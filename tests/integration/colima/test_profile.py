@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Alone
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunLock
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
-from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import (
@@ -1007,12 +1007,12 @@ def test_what_colima_did_not_take_is_reported(lab: ColimaLab) -> None:
     mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
     wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "network": {"address": True}}
     with pytest.raises(NotVerified, match=r"still finds this to do: .*network.address"):
-        converge(lab.colima, Request(tuple(desired_from([wanted], mac)), Policy(), mac), False)
+        converge(lab.colima, ProfilesSpec(tuple(desired_from([wanted], mac)), ChangePolicy(), mac), False)
 
 
 def test_another_run_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:
     lab.paths.own.mkdir(parents=True)
-    with Alone(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
+    with RunLock(lab.paths.own, 1.0), pytest.raises(RefusedStep, match=rf"another run \(process {os.getpid()}\) has held"):
         lab.converge(DOCKER, timeout=0.3)
     assert [event["phase"] for event in events(progress)] == [f"waiting for another run (process {os.getpid()})"]
     with (lab.paths.own / "lock").open("r+") as handle:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.docker import DockerDisk
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, Kind, Wish
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Item, ItemKind, ReclaimPolicy
 
 from rehearsal.processes.system import comes_true
 from tests.support.builds.engine_with_buildkit import IN_LAB
@@ -355,16 +355,16 @@ def test_the_cache_in_a_builders_container_goes_by_its_age(run: ModuleRun, with_
     disk = DockerDisk(str(lab.socket), "docker-buildx")
 
     def cache() -> list[Item]:
-        return [item for item in disk.inventory(Wish()).items if item.namespace == "buildx_buildkit_full0"]
+        return [item for item in disk.inventory(ReclaimPolicy()).items if item.namespace == "buildx_buildkit_full0"]
 
     before = cache()
-    assert before and {item.kind for item in before} == {Kind.CACHE} and sum(item.size for item in before)
+    assert before and {item.kind for item in before} == {ItemKind.CACHE} and sum(item.size for item in before)
     disk.prune_cache(86400, before)
     assert cache() == before
     disk.prune_cache(0, before)
     assert cache() == []
     docker("stop", "buildx_buildkit_full0")
-    assert disk.inventory(Wish()).notes == ()
+    assert disk.inventory(ReclaimPolicy()).notes == ()
 
 
 def volumes(name: str) -> list[str]:

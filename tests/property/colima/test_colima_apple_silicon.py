@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -12,15 +12,15 @@ from tests.support.colima.profile_life import NAME, SHARE, Life, Run, lives, pla
 from tests.support.colima.strategies import APPLE_SILICON
 
 # What a long run has found: killed right after a first start that went well, then the VM and colima's note of its disk get lost.
-KILLED = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=2)
-AGAIN = Run(Desired(NAME, "started", {}), Policy(restart="always"))
+KILLED = Run(ProfileSpec(NAME, "started", {"runtime": "docker"}), ChangePolicy(restart="always"), killed_at=2)
+AGAIN = Run(ProfileSpec(NAME, "started", {}), ChangePolicy(restart="always"))
 # Killed before the start that the user then made, colima's note of the disk lost, and the profile is to go.
-KILLED_EARLY = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), killed_at=1)
-GONE = Run(Desired(NAME, "absent", {}), Policy(restart="always"))
+KILLED_EARLY = Run(ProfileSpec(NAME, "started", {"runtime": "docker"}), ChangePolicy(restart="always"), killed_at=1)
+GONE = Run(ProfileSpec(NAME, "absent", {}), ChangePolicy(restart="always"))
 # A VM that never came up is made again, and that is killed, and so is the run that is to remove it.
-HANGS = Run(Desired(NAME, "started", {"runtime": "docker"}), Policy(restart="always"), failure="hang")
-SMALLER = Run(Desired(NAME, "started", {"cpu": 1, "memory": 1.0, "disk": 10}), Policy(restart="always"), killed_at=1)
-GOING = Run(Desired(NAME, "absent", {}), Policy(restart="always"), killed_at=2)
+HANGS = Run(ProfileSpec(NAME, "started", {"runtime": "docker"}), ChangePolicy(restart="always"), failure="hang")
+SMALLER = Run(ProfileSpec(NAME, "started", {"cpu": 1, "memory": 1.0, "disk": 10}), ChangePolicy(restart="always"), killed_at=1)
+GOING = Run(ProfileSpec(NAME, "absent", {}), ChangePolicy(restart="always"), killed_at=2)
 
 
 @SHARE

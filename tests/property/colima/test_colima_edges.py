@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import (
-    K3s,
-    Store,
-    Torn,
+    DiskNote,
+    K3sState,
+    Malformed,
     loads,
     parse_disks,
     parse_k3s,
@@ -21,9 +21,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.ans
     parse_store,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, config_from, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import Current, lists_disk
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ProfileState, lists_disk
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.profile import plan_profile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.report import full_profile
@@ -75,8 +75,8 @@ PARSERS: dict[Callable[[str], Any], tuple[type, ...]] = {
     parse_rows: (list,),
     parse_disks: (list,),
     parse_live: (dict,),
-    parse_store: (Store, type(None)),
-    parse_k3s: (K3s, type(None)),
+    parse_store: (DiskNote, type(None)),
+    parse_k3s: (K3sState, type(None)),
     parse_pid: (int,),
 }
 
@@ -125,9 +125,9 @@ def test_any_colima_yaml_leads_to_a_plan_and_a_complete_file(text: str) -> None:
     config, problem = parse(text)
     assert config is not None or problem
     assert lists_disk(text, NAME) in (True, False)
-    current = Current(parse_name("dev"), configured=config, configured_problem=problem, health="defined")
+    current = ProfileState(parse_name("dev"), configured=config, configured_problem=problem, health="defined")
     full_profile(PATHS, current, HOST)
-    plan = plan_profile(current, Desired(NAME, "started", {"cpu": 2}), Policy(), HOST)
+    plan = plan_profile(current, ProfileSpec(NAME, "started", {"cpu": 2}), ChangePolicy(), HOST)
     assert plan.target is not None
     written = render(plan.target, HOST)
     read, wrong = parse(written)
@@ -144,11 +144,11 @@ def test_a_note_of_settings_counts_only_if_it_is_complete_and_typed(spoilt: dict
     settings_noted = {**defaults(HOST), **spoilt} if complete else spoilt
     try:
         config = config_from(loads(json.dumps(settings_noted)))
-    except Torn:
+    except Malformed:
         return
     if config is not None:
-        current = replace(Current(NAME), interrupted=config)
-        assert plan_profile(current, Desired(NAME), Policy(), HOST).target is not None
+        current = replace(ProfileState(NAME), interrupted=config)
+        assert plan_profile(current, ProfileSpec(NAME), ChangePolicy(), HOST).target is not None
 
 
 WHOLE = st.one_of(st.integers(), st.sampled_from([10**400, -(10**400), 10**5000]))
@@ -163,4 +163,4 @@ def test_numbers_of_any_size_among_the_options_are_refused_in_a_sentence(option:
     except InputError as error:
         assert error.message.startswith("Could not set '")
     else:
-        plan_profile(Current(NAME), desired, Policy(), HOST).public()
+        plan_profile(ProfileState(NAME), desired, ChangePolicy(), HOST).public()

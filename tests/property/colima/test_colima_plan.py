@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import K3s, Row, Store
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import DiskNote, K3sState, ListedProfile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import (
     Host,
     canonical,
@@ -14,7 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.con
     differences,
     has_kubernetes,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import INCUS_KEEPS_DATA_SINCE
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
@@ -26,12 +26,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     LEFTOVER,
     RUNNING,
     STOPPED,
-    Clients,
-    Current,
+    ClientState,
     DataDisk,
+    ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import Do, Facts
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import ActionKind, ProfileFacts
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.profile import plan_profile
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,12 +67,12 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
         # An old crash, a lie of colima's or a kept disk: its size need not be what any file says.
         size = draw(st.sampled_from([config["disk"], config["disk"], 20, 120, 0]))
         disk = DataDisk(size * GIB, used, written=bool(applied) or draw(st.booleans()))
-        store = draw(st.sampled_from([Store(True, runtime), Store(True, runtime), Store(False, ""), None]))
+        store = draw(st.sampled_from([DiskNote(True, runtime), DiskNote(True, runtime), DiskNote(False, ""), None]))
     # Files may claim any port that was ever asked for, and an entry of the kubeconfig may be that of an earlier VM.
     asked = (applied or {}).get("kubernetes.port") or 45678
     on = bool((applied or {}).get("kubernetes.enabled"))
     k3s_port = draw(st.sampled_from([asked, asked, 6443, 7443] if on else [0, 0, 6443, 7443])) if exists else 0
-    clients = Clients(
+    clients = ClientState(
         kube_port=draw(st.sampled_from([0, k3s_port, k3s_port, 6443])),
         docker_context=draw(st.sampled_from(["", SOCKET, "unix:///old.sock"])),
         kube_entry=draw(st.sampled_from(["", "present", "incomplete"])),
@@ -81,10 +81,10 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
     status = {RUNNING: "Running", HALF: "Running", STOPPED: "Stopped", BROKEN: "Broken", DAMAGED: ""}
     row = None
     if exists:
-        row = Row(
+        row = ListedProfile(
             "dev", status[health], host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB, runtime=runtime
         )
-    current = Current(
+    current = ProfileState(
         name=NAME,
         health=health,
         row=row,
@@ -107,17 +107,17 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[World, Desired, Policy, Facts]:
+def cases(draw: st.DrawFn) -> tuple[World, ProfileSpec, ChangePolicy, ProfileFacts]:
     world, version = draw(worlds())
-    desired = Desired(NAME, draw(STATES), draw(stated(world.host)))
+    desired = ProfileSpec(NAME, draw(STATES), draw(stated(world.host)))
     policy = draw(policies(NAME))
     busy = {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))}
     # A VM that is up may give no answer all the same.
-    k3s: dict[str, K3s | None] = draw(st.sampled_from([world.k3s(), world.k3s(), {"dev": None}]))
-    return world, desired, policy, Facts(version, busy, k3s)
+    k3s: dict[str, K3sState | None] = draw(st.sampled_from([world.k3s(), world.k3s(), {"dev": None}]))
+    return world, desired, policy, ProfileFacts(version, busy, k3s)
 
 
-def is_surprised_by_port(world: World, desired: Desired, facts: Facts) -> bool:
+def is_surprised_by_port(world: World, desired: ProfileSpec, facts: ProfileFacts) -> bool:
     """Whether the port of k3s is not what a file says, and the VM could not be asked before or can't be asked now."""
     wanted, now = desired.stated.get("kubernetes.port"), world.k3s().get("dev")
     claimed = (world.current.applied or {}).get("kubernetes.port")
@@ -127,7 +127,9 @@ def is_surprised_by_port(world: World, desired: Desired, facts: Facts) -> bool:
 
 @LONG
 @given(cases())
-def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World, Desired, Policy, Facts]) -> None:
+def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
+    case: tuple[World, ProfileSpec, ChangePolicy, ProfileFacts],
+) -> None:
     world, desired, policy, facts = case
     before = world.current
     plan = plan_profile(before, desired, policy, world.host, facts)
@@ -135,14 +137,22 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
     if desired.state == "stopped":
         other = replace(policy, on_fixed_change="refuse", confirm_data_loss=frozenset())
         assert plan_profile(before, desired, other, world.host, facts) == plan
-        assert not {action.kind for action in plan.actions} & {Do.DELETE, Do.DELETE_DATA, Do.DELETE_DISK, Do.START}
+        assert not {action.kind for action in plan.actions} & {
+            ActionKind.DELETE,
+            ActionKind.DELETE_DATA,
+            ActionKind.DELETE_DISK,
+            ActionKind.START,
+        }
     if plan.refusals:
         return
     world.apply(plan)
     named = policy.may_destroy(NAME)
     asked = (desired.state == "absent" and policy.delete_data) or policy.on_fixed_change == "recreate_with_data_loss"
     assert not world.lost or (named and asked)
-    interrupted = any(action.kind in (Do.STOP, Do.KILL, Do.DELETE, Do.DELETE_DATA) for action in plan.actions)
+    interrupted = any(
+        action.kind in (ActionKind.STOP, ActionKind.FORCE_STOP, ActionKind.DELETE, ActionKind.DELETE_DATA)
+        for action in plan.actions
+    )
     if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
         assert policy.restart != "never"
         assert policy.restart == "always" or not facts.busy["dev"]
@@ -159,7 +169,7 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(case: tuple[World
         return
     assert again.shown == ()
     # That it is still idle, each run notes again.
-    assert [action for action in again.actions if action.kind is not Do.NOTE_IDLE] == []
+    assert [action for action in again.actions if action.kind is not ActionKind.NOTE_IDLE] == []
     assert again.refusals == ()
     if desired.state == "absent":
         assert not world.current.exists

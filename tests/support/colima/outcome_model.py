@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import K3s, Row, Store
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import DiskNote, K3sState, ListedProfile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults, has_kubernetes
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
@@ -15,8 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     HALF,
     RUNNING,
     STOPPED,
-    Current,
     DataDisk,
+    ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import (
@@ -34,7 +34,7 @@ FIXED = ("arch", "vm_type", "runtime", "mount_type", "network.mode")
 class World:
     """One profile, and whether something of the user's was destroyed."""
 
-    current: Current
+    current: ProfileState
     host: Host
     has_data_disks: bool = True
     # A colima before 0.10.2 asks before it takes over the storage pool of incus, and takes the silence for a no.
@@ -43,9 +43,9 @@ class World:
     # The port that k3s was installed with in this VM; 0 if it was never installed.
     k3s_port: int = 0
 
-    def k3s(self) -> dict[str, K3s | None]:
+    def k3s(self) -> dict[str, K3sState | None]:
         """What a look into the VM tells: nothing while it is down."""
-        return {self.current.name.name: K3s(self.k3s_port)} if self.current.health in (RUNNING, HALF) else {}
+        return {self.current.name.name: K3sState(self.k3s_port)} if self.current.health in (RUNNING, HALF) else {}
 
     def apply(self, plan: ProfilePlan) -> None:
         """Run the actions in the order of the phases."""
@@ -76,7 +76,7 @@ class World:
             clients = replace(clients, docker_context="")
         self.change(health=STOPPED, live={}, disk=disk, row=row, clients=clients)
 
-    kill = stop
+    force_stop = stop
 
     def note_idle(self, action: Action) -> None:
         self.change(idle_seconds=action.seconds)
@@ -84,19 +84,19 @@ class World:
     def forget_idle(self, _action: Action) -> None:
         self.change(idle_seconds=None)
 
-    def journal(self, action: Action) -> None:
+    def save_settings(self, action: Action) -> None:
         self.change(interrupted=action.config)
 
-    def aside(self, _action: Action) -> None:
+    def set_vm_aside(self, _action: Action) -> None:
         assert not self.current.unseen_agent, "its processes would go on without a directory"
         self.k3s_port = 0
         self.change(health=DEFINED if self.current.configured else ABSENT, applied=None, row=None, live={}, definition=None)
 
-    def aside_disk(self, _action: Action) -> None:
+    def set_disk_aside(self, _action: Action) -> None:
         assert self.current.disk is None
         self.change(disk_unfinished=False)
 
-    def unlock(self, _action: Action) -> None:
+    def unlock_disk(self, _action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
         self.change(disk=replace(self.current.disk, used_by=""))
@@ -133,17 +133,17 @@ class World:
             self.lost |= self.current.disk.written
             self.change(disk=None)
 
-    def store(self, action: Action) -> None:
+    def restore_disk_note(self, action: Action) -> None:
         assert action.config is not None
-        self.change(store=Store(True, action.config["runtime"]))
+        self.change(store=DiskNote(True, action.config["runtime"]))
 
-    def resize(self, action: Action) -> None:
+    def enlarge_disk(self, action: Action) -> None:
         assert self.current.disk is not None
         assert not self.current.up
         assert action.gib * GIB > self.current.disk.size
         self.change(disk=replace(self.current.disk, size=action.gib * GIB))
 
-    def write(self, action: Action) -> None:
+    def write_settings(self, action: Action) -> None:
         assert action.config is not None
         config, problem = parse(render(action.config, self.host))
         assert config is not None
@@ -164,14 +164,14 @@ class World:
     def remove_buildkit(self, _action: Action) -> None:
         self.change(buildkit=replace(self.current.buildkit, own=None))
 
-    def fresh(self, _action: Action) -> None:
+    def note_new_disk(self, _action: Action) -> None:
         assert self.current.disk is None or not self.current.disk.written, "there may be data on it"
         self.change(fresh=True)
 
-    def settle(self, _action: Action) -> None:
+    def forget_new_disk(self, _action: Action) -> None:
         self.change(fresh=False)
 
-    def forget(self, _action: Action) -> None:
+    def forget_saved_settings(self, _action: Action) -> None:
         own = None if self.current.buildkit.saved else self.current.buildkit.own
         self.change(interrupted=None, buildkit=replace(self.current.buildkit, own=own, saved=False))
 
@@ -182,7 +182,7 @@ class World:
         if now.applied and now.configured:
             config.update({option: now.applied[option] for option in FIXED if now.applied[option]})
             config["network.address"] |= now.applied["network.address"]
-        store = now.store or Store(False, "")
+        store = now.store or DiskNote(False, "")
         disk = now.disk
         assert not now.disk_unfinished, "disk already exists"
         assert disk is None or not disk.used_by, "in use by instance"
@@ -200,7 +200,9 @@ class World:
             if now.applied and now.applied["disk"] < config["disk"]:
                 disk = replace(disk, size=max(disk.size, config["disk"] * GIB))
             disk = replace(disk, written=True)
-        row = Row(now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB)
+        row = ListedProfile(
+            now.name.name, "Running", self.host.arch, config["cpu"], int(config["memory"] * GIB), config["disk"] * GIB
+        )
         hosts = {**(config["network.dns_hosts"] or {}), "host.docker.internal": "host.lima.internal"}
         kubernetes = has_kubernetes(config)
         if kubernetes:
@@ -219,7 +221,7 @@ class World:
             row=row,
             configured=config,
             applied={**config, "network.dns_hosts": hosts},
-            store=now.store if disk is None else store if unused and not store.formatted else Store(True, config["runtime"]),
+            store=now.store if disk is None else store if unused and not store.formatted else DiskNote(True, config["runtime"]),
             disk=disk,
             live={"kubernetes": kubernetes, "runtime": config["runtime"]},
             clients=clients,
@@ -230,13 +232,13 @@ class World:
     def note_entry(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, kube_to_note=""))
 
-    def kubeconfig(self, action: Action) -> None:
+    def repair_kubeconfig(self, action: Action) -> None:
         dangling = self.current.clients.kube_current_dangling and not action.activate
         self.change(
             clients=replace(self.current.clients, kube_entry="present", kube_port=self.k3s_port, kube_current_dangling=dangling)
         )
 
-    def context(self, _action: Action) -> None:
+    def correct_context(self, _action: Action) -> None:
         self.change(clients=replace(self.current.clients, docker_context=self.current.docker_socket))
 
     def use_context(self, _action: Action) -> None:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Config, Host, canonical
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import (
     DATA_DISK_SINCE,
     INCUS_KEEPS_DATA_SINCE,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import RUNNING, Current
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import RUNNING, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.read import read
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import Do
-from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request, Survey, plan_all, survey
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import ActionKind
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesPlan, ProfilesSpec, plan_all, survey
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep, WorkstationError
 from hypothesis import settings
@@ -44,8 +44,8 @@ WITHOUT = frozenset({"disk_image"})
 class Run:
     """A run of the collection, perhaps one in which something on the laptop fails, or that is killed at some moment."""
 
-    desired: Desired
-    policy: Policy
+    desired: ProfileSpec
+    policy: ChangePolicy
     failure: str = ""
     killed_at: int = 0
 
@@ -67,9 +67,9 @@ def runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
     if first:
         # With others it is refused.
         needed = {"runtime": "containerd", "kubernetes.enabled": True} if build else {}
-        desired = Desired(NAME, "started", {**draw(made(host, without=WITHOUT)), **needed}, build=build)
+        desired = ProfileSpec(NAME, "started", {**draw(made(host, without=WITHOUT)), **needed}, build=build)
     else:
-        desired = Desired(NAME, draw(STATES), draw(stated(host, without=WITHOUT)), build=build)
+        desired = ProfileSpec(NAME, draw(STATES), draw(stated(host, without=WITHOUT)), build=build)
     return Run(desired, draw(policies(NAME)))
 
 
@@ -117,14 +117,14 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
 
 def _run(lab: ProcessLab, run: Run) -> Any:
     """Run once, and check what is left. Returns the result."""
-    request, had_marker, own = Request((run.desired,), run.policy, lab.host), _has_marker(lab), _own_buildkit(lab)
+    request, had_marker, own = ProfilesSpec((run.desired,), run.policy, lab.host), _has_marker(lab), _own_buildkit(lab)
     said = _unlucky(lab, run, request) if run.failure or run.killed_at else _lucky(lab, run, request)
     assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "the user's data is lost"
     assert own in (b"", _own_buildkit(lab)) or run.desired.state == "absent", "the user's buildkitd.toml is lost"
     return said
 
 
-def _unlucky(lab: ProcessLab, run: Run, request: Request) -> Any:
+def _unlucky(lab: ProcessLab, run: Run, request: ProfilesSpec) -> Any:
     """For a killed run only data loss can be checked; the runs after it check the rest."""
     lab.moments_left = run.killed_at
     with contextlib.suppress(WorkstationError, Killed), lab.failing(run.failure):
@@ -133,7 +133,7 @@ def _unlucky(lab: ProcessLab, run: Run, request: Request) -> Any:
     return _calls(lab)
 
 
-def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
+def _lucky(lab: ProcessLab, run: Run, request: ProfilesSpec) -> Any:
     """Check that it was refused without a change, or that it reached its goal as the model predicts and nothing is left to do."""
     if lab.paths.lima.is_dir():
         # Lima itself removes the pid files of the dead whenever it is asked for anything.
@@ -150,13 +150,13 @@ def _lucky(lab: ProcessLab, run: Run, request: Request) -> Any:
     again = plan_all(survey(lab.colima, request), request)
     _check(lab, run, found, again.profiles[0].current, calls)
     # That a VM is still idle, each run notes.
-    steps = (action for plan in again.profiles for action in plan.actions if action.kind is not Do.NOTE_IDLE)
+    steps = (action for plan in again.profiles for action in plan.actions if action.kind is not ActionKind.NOTE_IDLE)
     left = [*again.refusals, *map(str, steps)]
     assert not left, f"the second run is not idle: {left}"
     return [_plain(lab, action) for action in outcome.actions], calls
 
 
-def _check(lab: ProcessLab, run: Run, found: Survey, now: Current, calls: list[list[str]]) -> None:
+def _check(lab: ProcessLab, run: Run, found: ProfilesPlan, now: ProfileState, calls: list[list[str]]) -> None:
     """Check that the plan and the model were right, and that no work was interrupted unasked."""
     (plan,) = found.profiles
     version = tuple(int(part) for part in lab.settings["COLIMA_VERSION"].split("."))
@@ -189,7 +189,7 @@ def _was_asked_to_destroy(run: Run) -> bool:
     return run.policy.may_destroy(NAME) and (deletes or run.policy.on_fixed_change == "recreate_with_data_loss")
 
 
-def seen(lab: ProcessLab, current: Current) -> dict[str, Any]:
+def seen(lab: ProcessLab, current: ProfileState) -> dict[str, Any]:
     """Return what the model predicts of a profile; the same words for it on every laptop."""
     host = replace(lab.host, home="~")
 

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Limits
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import TimeLimits
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
-from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import Request
+from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import Profiles
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Pending
@@ -53,17 +53,17 @@ class Result:
 class _Given(Profiles):
     """The subject of the module, with a request in place of options."""
 
-    def __init__(self, colima: Colima, request: Request) -> None:
+    def __init__(self, colima: Colima, request: ProfilesSpec) -> None:
         super().__init__()
         self.colima, self.request = colima, request
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         del params
         self.request = replace(self.request, check_mode=check_mode)
         return self.request
 
 
-def converge(colima: Colima, request: Request, check: bool) -> Result:
+def converge(colima: Colima, request: ProfilesSpec, check: bool) -> Result:
     """Run once, through the skeleton of all modules."""
     result = run(_Given(colima, request), {}, check_mode=check)
     return Result(
@@ -130,12 +130,12 @@ class ColimaLab:
         """The client under test."""
         return Colima(self.paths, self.environment)
 
-    def request(self, *profiles: dict[str, Any], **policy: Any) -> Request:
+    def request(self, *profiles: dict[str, Any], **policy: Any) -> ProfilesSpec:
         """Return what a module would ask for."""
         # "stop" is a limit in seconds, or, as a word, the option.
         numbers = [key for key in ("timeout", "stall", "stop") if isinstance(policy.get(key), (int, float))]
         limits: dict[str, float] = {key: policy.pop(key) for key in numbers}
-        return Request(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, Limits(**limits))
+        return ProfilesSpec(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, TimeLimits(**limits))
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:
         """Run once, as the module does."""

@@ -7,7 +7,7 @@ from collections.abc import Container
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, Policy, check
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
@@ -75,7 +75,7 @@ def stated(draw: st.DrawFn, host: Host, most: int = 6, without: Container[str] =
     options = draw(st.lists(st.sampled_from(able), unique=True, max_size=most))
     result = {option: draw(value_of(option)) for option in options}
     try:
-        check(Desired(NAME, "started", result), host)
+        check(ProfileSpec(NAME, "started", result), host)
     except InputError:
         assume(False)
     return result
@@ -95,9 +95,9 @@ STATES = st.sampled_from(["started", "started", "stopped", "present", "absent"])
 
 
 @st.composite
-def policies(draw: st.DrawFn, name: Name) -> Policy:
+def policies(draw: st.DrawFn, name: Name) -> ChangePolicy:
     """What a run may do to an existing profile."""
-    return Policy(
+    return ChangePolicy(
         draw(st.sampled_from(["always", "if_idle", "never"])),
         draw(st.sampled_from(["always", "if_idle"])),
         draw(st.sampled_from(["refuse", "warn", "recreate", "recreate_with_data_loss"])),

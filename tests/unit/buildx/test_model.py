@@ -15,16 +15,16 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx.config im
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.kubernetes import kubeconfig_of, settled
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.model import (
     Builder,
+    BuilderSpec,
+    BuildersState,
     BuildxStep,
-    Health,
     Node,
-    State,
-    Wanted,
+    NodeHealth,
     known_platform,
     normal_platform,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.nodes import has_builds, node_is_building, top_from
-from ansible_collections.laptop.containers.plugins.module_utils.buildx.plan import Policy, plan_builders
+from ansible_collections.laptop.containers.plugins.module_utils.buildx.plan import BuilderPolicy, plan_builders
 from ansible_collections.laptop.containers.plugins.module_utils.buildx.store import parse_inspect, parse_statuses, read_builder
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
@@ -39,17 +39,19 @@ AS_IT_IS = replace(
 )
 
 
-def plan(state: State, *wanted: Wanted, recreate: str = "if_idle", prune: str = "never") -> Plan:
-    return plan_builders(replace(state, contexts={item.name: "work" for item in wanted}), wanted, Policy(recreate, prune))
+def plan(state: BuildersState, *wanted: BuilderSpec, recreate: str = "if_idle", prune: str = "never") -> Plan:
+    return plan_builders(replace(state, contexts={item.name: "work" for item in wanted}), wanted, BuilderPolicy(recreate, prune))
 
 
 def argvs(made: Plan) -> list[tuple[str, ...]]:
     return [step.argv for step in made.steps if isinstance(step, BuildxStep)]
 
 
-def state(builder: Builder = AS_IT_IS, status: str = "inactive", selected: str = "work", busy: bool = False) -> State:
-    health = {(builder.name, node.name): Health(status, "why") for node in builder.nodes}
-    return State({builder.name: builder}, health, {"multi": selected}, busy={"multi": "a build is running"} if busy else {})
+def state(builder: Builder = AS_IT_IS, status: str = "inactive", selected: str = "work", busy: bool = False) -> BuildersState:
+    health = {(builder.name, node.name): NodeHealth(status, "why") for node in builder.nodes}
+    return BuildersState(
+        {builder.name: builder}, health, {"multi": selected}, busy={"multi": "a build is running"} if busy else {}
+    )
 
 
 CREATE = ("create", "--name", "multi", "--driver", "docker-container", "--node", "multi0", "work")
@@ -63,23 +65,25 @@ def differing(**changes: Any) -> Builder:
 @pytest.mark.parametrize(
     ("current", "wanted", "expected"),
     [
-        pytest.param(State(), Wanted(MULTI), [CREATE], id="new"),
-        pytest.param(State(), Wanted(MULTI, default=True), [CREATE, ("use", "--default", "multi")], id="new and default"),
-        pytest.param(State(), Wanted(MULTI, present=False), [], id="absent"),
-        pytest.param(state(), Wanted(MULTI), [], id="as it is; buildx' own flag does not count"),
-        pytest.param(state(selected="multi"), Wanted(MULTI, default=True), [], id="default already"),
-        pytest.param(state(), Wanted(MULTI, bootstrap=True), [("inspect", "--bootstrap", "multi")], id="start"),
-        pytest.param(state(status="running"), Wanted(MULTI, bootstrap=True), [], id="runs"),
-        pytest.param(state(), Wanted(differing(endpoint="farm")), [REMOVE, (*CREATE[:-1], "farm")], id="endpoint"),
+        pytest.param(BuildersState(), BuilderSpec(MULTI), [CREATE], id="new"),
+        pytest.param(
+            BuildersState(), BuilderSpec(MULTI, default=True), [CREATE, ("use", "--default", "multi")], id="new and default"
+        ),
+        pytest.param(BuildersState(), BuilderSpec(MULTI, present=False), [], id="absent"),
+        pytest.param(state(), BuilderSpec(MULTI), [], id="as it is; buildx' own flag does not count"),
+        pytest.param(state(selected="multi"), BuilderSpec(MULTI, default=True), [], id="default already"),
+        pytest.param(state(), BuilderSpec(MULTI, bootstrap=True), [("inspect", "--bootstrap", "multi")], id="start"),
+        pytest.param(state(status="running"), BuilderSpec(MULTI, bootstrap=True), [], id="runs"),
+        pytest.param(state(), BuilderSpec(differing(endpoint="farm")), [REMOVE, (*CREATE[:-1], "farm")], id="endpoint"),
         pytest.param(
             state(),
-            Wanted(differing(platforms=("linux/arm64", "linux/amd64"))),
+            BuilderSpec(differing(platforms=("linux/arm64", "linux/amd64"))),
             [REMOVE, (*CREATE[:-1], "--platform", "linux/arm64,linux/amd64", "work")],
             id="platforms",
         ),
         pytest.param(
             state(),
-            Wanted(differing(driver_opts={"env.A": "x,y"})),
+            BuilderSpec(differing(driver_opts={"env.A": "x,y"})),
             [
                 REMOVE,
                 (
@@ -90,24 +94,27 @@ def differing(**changes: Any) -> Builder:
             id="driver options; a comma is quoted, what was not stated stays",
         ),
         pytest.param(
-            state(), Wanted(differing(flags=("--debug",)), keep_state=False), [("rm", "--force", "multi")], id="cache not kept"
+            state(),
+            BuilderSpec(differing(flags=("--debug",)), keep_state=False),
+            [("rm", "--force", "multi")],
+            id="cache not kept",
         ),
-        pytest.param(state(), Wanted(MULTI, present=False), [REMOVE], id="removed"),
+        pytest.param(state(), BuilderSpec(MULTI, present=False), [REMOVE], id="removed"),
         pytest.param(
             state(status="unreachable"),
-            Wanted(MULTI, present=False),
+            BuilderSpec(MULTI, present=False),
             [("rm", "--keep-daemon", "--force", "multi")],
             id="removed while its engine is dead: only the record, so that nothing hangs",
         ),
         pytest.param(
             state(status="running"),
-            Wanted(differing(flags=("--debug",)), bootstrap=True),
+            BuilderSpec(differing(flags=("--debug",)), bootstrap=True),
             [REMOVE, (*CREATE[:-1], "--buildkitd-flags", "--debug", "work"), ("inspect", "--bootstrap", "multi")],
             id="created and started again",
         ),
     ],
 )
-def test_the_plan_is(current: State, wanted: Wanted, expected: list[tuple[str, ...]]) -> None:
+def test_the_plan_is(current: BuildersState, wanted: BuilderSpec, expected: list[tuple[str, ...]]) -> None:
     found = argvs(plan(current, wanted))
     if current.builders and expected and len(expected) > 1:
         # What buildx added to the flags is passed on when flags were not stated.
@@ -119,16 +126,16 @@ def test_the_plan_is(current: State, wanted: Wanted, expected: list[tuple[str, .
 
 def test_several_nodes_are_appended_one_by_one() -> None:
     pair = replace(MULTI, nodes=(NODE, Node("far", "farm")))
-    first, second = argvs(plan(State(), Wanted(pair)))
+    first, second = argvs(plan(BuildersState(), BuilderSpec(pair)))
     assert "--append" not in first
     assert second == ("create", "--name", "multi", "--driver", "docker-container", "--node", "far", "--append", "farm")
 
 
 def test_a_dead_node_is_left_out_before_its_builder_goes() -> None:
     pair = replace(MULTI, nodes=(NODE, Node("far", "farm")))
-    health = {("multi", NODE.name): Health("running"), ("multi", "far"): Health("unreachable", "no answer")}
-    current = State({"multi": pair}, health)
-    leave, remove = argvs(plan(current, Wanted(pair, present=False)))
+    health = {("multi", NODE.name): NodeHealth("running"), ("multi", "far"): NodeHealth("unreachable", "no answer")}
+    current = BuildersState({"multi": pair}, health)
+    leave, remove = argvs(plan(current, BuilderSpec(pair, present=False)))
     assert leave == ("create", "--name", "multi", "--leave", "--node", "far")
     assert remove == REMOVE
     assert current.reasons("multi") == "no answer"
@@ -140,7 +147,7 @@ def test_a_dead_node_is_left_out_before_its_builder_goes() -> None:
     [("if_idle", True, True), ("if_idle", False, False), ("never", False, True), ("always", True, False)],
 )
 def test_a_running_build_holds_a_change_back(policy: str, busy: bool, held: bool) -> None:
-    made = plan(state(busy=busy), Wanted(differing(flags=("--debug",))), recreate=policy)
+    made = plan(state(busy=busy), BuilderSpec(differing(flags=("--debug",))), recreate=policy)
     assert bool(made.pending) is held
     assert bool(made.steps) is not held
 
@@ -159,7 +166,7 @@ def test_a_running_build_holds_a_change_back(policy: str, busy: bool, held: bool
 )
 def test_stale_builders_are_pruned_only_as_told(status: str, prune: str, removed: bool) -> None:
     assert plan(state(status=status), prune=prune).changed is removed
-    assert not plan(state(status=status), Wanted(MULTI), prune=prune).changed, "a builder that is asked for is never stale"
+    assert not plan(state(status=status), BuilderSpec(MULTI), prune=prune).changed, "a builder that is asked for is never stale"
 
 
 @pytest.mark.parametrize(
@@ -341,5 +348,5 @@ def test_a_cache_in_pods_is_not_said_to_be_kept() -> None:
     pods = Builder("pods", "kubernetes", (Node("pods0", "kubernetes:///pods"),))
     on_a_volume = replace(pods, nodes=(replace(pods.nodes[0], driver_opts={"persistent-volume-claim.requests.storage": "1Gi"}),))
     for builder, said in ((pods, ""), (on_a_volume, "its cache is kept")):
-        (step,) = plan(state(builder), Wanted(builder, present=False)).steps
+        (step,) = plan(state(builder), BuilderSpec(builder, present=False)).steps
         assert step.detail == said

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.glance import Glance, glance
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.glance import QuickLook, glance
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.kube_entry import digest_of, is_noted, note_entry
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name
 
@@ -89,12 +89,12 @@ def test_an_engine_that_answers_is_enough_where_nothing_else_should_run(paths: P
 def test_an_engine_in_trouble_leaves_a_doubt(paths: Paths, answer: bytes | None) -> None:
     applied(paths)
     engine(paths, answer)
-    assert glance(paths, NAME, {}) == Glance()
+    assert glance(paths, NAME, {}) == QuickLook()
 
 
 def test_a_socket_that_is_not_there_leaves_a_doubt(paths: Paths) -> None:
     applied(paths)
-    assert glance(paths, NAME, {}) == Glance()
+    assert glance(paths, NAME, {}) == QuickLook()
 
 
 def test_an_engine_that_takes_a_greeting_and_says_nothing_is_slow(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_an_engine_that_takes_a_greeting_and_says_nothing_is_slow(paths: Paths, 
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen()
-        assert glance(paths, NAME, {}) == Glance(slow=True)
+        assert glance(paths, NAME, {}) == QuickLook(slow=True)
 
 
 def test_containerd_answers_in_its_own_way(paths: Paths) -> None:
@@ -116,9 +116,9 @@ def test_containerd_answers_in_its_own_way(paths: Paths) -> None:
 
 def test_a_vm_without_an_engine_or_without_its_settings_leaves_a_doubt(paths: Paths) -> None:
     engine(paths, PONG)
-    assert glance(paths, NAME, {}) == Glance()
+    assert glance(paths, NAME, {}) == QuickLook()
     applied(paths, runtime="none")
-    assert glance(paths, NAME, {}) == Glance()
+    assert glance(paths, NAME, {}) == QuickLook()
 
 
 @pytest.mark.parametrize("note", ["journal", "fresh"])
@@ -126,7 +126,7 @@ def test_a_note_of_an_unfinished_start_leaves_a_doubt(paths: Paths, note: str) -
     applied(paths)
     engine(paths, PONG)
     getattr(paths, note)(NAME).write_text("")
-    assert glance(paths, NAME, {}) == Glance()
+    assert glance(paths, NAME, {}) == QuickLook()
 
 
 def test_an_api_server_answers_for_itself_by_the_authority_of_the_entry(paths: Paths, cluster: KubeApi) -> None:
@@ -150,7 +150,7 @@ def test_another_authority_a_closed_port_and_a_damaged_entry_leave_a_doubt(
         entry_of(cluster, server="https://["),
         closed,
     ):
-        assert glance(paths, NAME, entry) == Glance()
+        assert glance(paths, NAME, entry) == QuickLook()
 
 
 @pytest.mark.parametrize(("kubernetes", "entry"), [(True, {}), (True, None), (False, None), (False, {"cluster": {}})])
@@ -159,7 +159,7 @@ def test_an_entry_that_is_missing_unknown_or_left_over_leaves_a_doubt(
 ) -> None:
     applied(paths, kubernetes=kubernetes)
     engine(paths, PONG)
-    assert glance(paths, NAME, entry) == Glance()
+    assert glance(paths, NAME, entry) == QuickLook()
 
 
 def test_a_note_holds_for_one_entry_whatever_its_context_says(paths: Paths) -> None:

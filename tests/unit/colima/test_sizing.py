@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.sizing import Laptop, Size, Wish, sized, sizes
+from ansible_collections.laptop.containers.plugins.module_utils.colima.sizing import Capacity, Size, SizeSpec, sized, sizes
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
 
 GIB = 1024
-TWO = [Wish("k8s"), Wish("docker-buildx")]
+TWO = [SizeSpec("k8s"), SizeSpec("docker-buildx")]
 
 
 @pytest.mark.parametrize(
@@ -26,38 +26,44 @@ TWO = [Wish("k8s"), Wish("docker-buildx")]
     ],
 )
 def test_two_profiles_get_a_third_each(cpus: int, memory_gib: int, expected: Size) -> None:
-    assert sizes(Laptop(cpus, memory_gib * GIB), TWO) == {"k8s": expected, "docker-buildx": expected}
+    assert sizes(Capacity(cpus, memory_gib * GIB), TWO) == {"k8s": expected, "docker-buildx": expected}
 
 
 def test_weights_share_the_laptop_with_the_host() -> None:
-    got = sizes(Laptop(12, 48 * GIB), [Wish("k8s", weight=2), Wish("docker-buildx")])
+    got = sizes(Capacity(12, 48 * GIB), [SizeSpec("k8s", weight=2), SizeSpec("docker-buildx")])
     assert got == {"k8s": Size(6, 24), "docker-buildx": Size(3, 12)}
 
 
 def test_an_absolute_size_does_not_resize_the_other_profile() -> None:
-    got = sizes(Laptop(12, 36 * GIB), [Wish("k8s", cpu=2, memory=3.5), Wish("docker-buildx")])
+    got = sizes(Capacity(12, 36 * GIB), [SizeSpec("k8s", cpu=2, memory=3.5), SizeSpec("docker-buildx")])
     assert got == {"k8s": Size(2, 3.5), "docker-buildx": Size(4, 12)}
 
 
 def test_the_hosts_own_weight_keeps_more_for_the_laptop() -> None:
-    assert sizes(Laptop(12, 36 * GIB, weight=2), TWO)["k8s"] == Size(3, 9)
+    assert sizes(Capacity(12, 36 * GIB, weight=2), TWO)["k8s"] == Size(3, 9)
 
 
 @pytest.mark.parametrize(
     ("host", "wishes", "message"),
     [
-        pytest.param(Laptop(1, 8 * GIB), TWO, "together they need 2 CPUs, and this laptop has 1", id="one CPU"),
-        pytest.param(Laptop(4, 2 * GIB), TWO, "together they need 2 GiB of memory, and this laptop has 2 GiB", id="reserve"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=3), Wish("b", cpu=2)], "together they need 5 CPUs", id="absolute CPUs"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=7.5)], "size profile 'a': it needs 7.5 GiB", id="absolute memory"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", cpu=0)], "profile 'a': its cpu is 0", id="zero CPUs"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", memory=-1)], "profile 'a': its memory is -1", id="negative memory"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a", weight=0)], "profile 'a': its weight is 0", id="zero weight"),
-        pytest.param(Laptop(4, 8 * GIB), [Wish("a"), Wish("a")], "profile 'a': it is listed 2 times", id="listed twice"),
-        pytest.param(Laptop(0, 8 * GIB), TWO, "seems to have 0 CPUs", id="a host without CPUs"),
+        pytest.param(Capacity(1, 8 * GIB), TWO, "together they need 2 CPUs, and this laptop has 1", id="one CPU"),
+        pytest.param(Capacity(4, 2 * GIB), TWO, "together they need 2 GiB of memory, and this laptop has 2 GiB", id="reserve"),
+        pytest.param(
+            Capacity(4, 8 * GIB), [SizeSpec("a", cpu=3), SizeSpec("b", cpu=2)], "together they need 5 CPUs", id="absolute CPUs"
+        ),
+        pytest.param(
+            Capacity(4, 8 * GIB), [SizeSpec("a", memory=7.5)], "size profile 'a': it needs 7.5 GiB", id="absolute memory"
+        ),
+        pytest.param(Capacity(4, 8 * GIB), [SizeSpec("a", cpu=0)], "profile 'a': its cpu is 0", id="zero CPUs"),
+        pytest.param(Capacity(4, 8 * GIB), [SizeSpec("a", memory=-1)], "profile 'a': its memory is -1", id="negative memory"),
+        pytest.param(Capacity(4, 8 * GIB), [SizeSpec("a", weight=0)], "profile 'a': its weight is 0", id="zero weight"),
+        pytest.param(
+            Capacity(4, 8 * GIB), [SizeSpec("a"), SizeSpec("a")], "profile 'a': it is listed 2 times", id="listed twice"
+        ),
+        pytest.param(Capacity(0, 8 * GIB), TWO, "seems to have 0 CPUs", id="a host without CPUs"),
     ],
 )
-def test_what_does_not_fit_is_refused(host: Laptop, wishes: list[Wish], message: str) -> None:
+def test_what_does_not_fit_is_refused(host: Capacity, wishes: list[SizeSpec], message: str) -> None:
     with pytest.raises(InputError) as caught:
         sizes(host, wishes)
     assert message in caught.value.message
@@ -105,9 +111,9 @@ def test_a_size_that_is_endless_or_nothing_is_named(key: str, value: float) -> N
     host_weight=st.floats(0, 10),
 )
 def test_the_sum_never_exceeds_the_laptop(cpus: int, memory: int, weights: list[float], host_weight: float) -> None:
-    laptop = Laptop(cpus, memory, weight=host_weight)
+    laptop = Capacity(cpus, memory, weight=host_weight)
     try:
-        got = sizes(laptop, [Wish(f"p{number}", weight=weight) for number, weight in enumerate(weights)])
+        got = sizes(laptop, [SizeSpec(f"p{number}", weight=weight) for number, weight in enumerate(weights)])
     except InputError:
         return
     assert sum(size.cpu for size in got.values()) <= cpus

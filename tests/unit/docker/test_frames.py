@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
 from ansible_collections.laptop.containers.plugins.module_utils.docker.frames import frames
-from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api, Exchange
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import EngineApi, Exchange
 
 FRAMES = [(False, b"one"), (True, b"wrong"), (False, b""), (False, b"x" * 700), (True, b".")]
 SENT = b"".join(bytes([1 + wrong, 0, 0, 0]) + len(data).to_bytes(4, "big") + data for wrong, data in FRAMES)
@@ -24,7 +24,7 @@ def ends(short_path: Path) -> Iterator[tuple[Exchange, socket.socket]]:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen(1)
-        with Exchange(Api(str(path), 0.2)) as exchange, listener.accept()[0] as engine:
+        with Exchange(EngineApi(str(path), 0.2)) as exchange, listener.accept()[0] as engine:
             yield exchange, engine
     path.unlink()
 
@@ -58,7 +58,7 @@ def test_silence_ends_only_who_does_not_wait_for_ever(ends: tuple[Exchange, sock
     engine.sendall(SENT[:11])
     some = frames(exchange)
     assert bytes(next(some)[1]) == b"one"
-    with pytest.raises(Silent, match=r"nothing came for 0\.2 s"):
+    with pytest.raises(EngineSilent, match=r"nothing came for 0\.2 s"):
         next(some)
     found = list[bytes]()
     listener = threading.Thread(target=lambda: found.extend(bytes(piece) for _wrong, piece in frames(exchange, forever=True)))

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
-from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Api, Refused
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import EngineApi, EngineRefused
 from ansible_collections.laptop.containers.plugins.module_utils.migration import inventory
 
 VOLUMES = {"Volumes": [{"Name": "db", "Driver": "local", "Mountpoint": "/d/db/_data"}], "Warnings": None}
@@ -35,7 +35,7 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         self.answers: Callable[[str], bytes] = lambda _target: b""
-        self.api = Api(str(path), 5)
+        self.api = EngineApi(str(path), 5)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
         self.listener.listen(8)
@@ -95,7 +95,7 @@ def test_a_list_that_is_cut_at_any_byte_is_no_list(served: Served, framed: Calla
     whole = framed(json.dumps(VOLUMES).encode())
     for length in range(len(whole)):
         served.answers = lambda _target, length=length: whole[:length]  # type: ignore[misc]
-        with pytest.raises(Silent):
+        with pytest.raises(EngineSilent):
             served.api.objects("/volumes", "Name", under="Volumes")
     served.answers = lambda _target: whole
     assert served.api.objects("/volumes", "Name", under="Volumes") == VOLUMES["Volumes"]
@@ -104,14 +104,14 @@ def test_a_list_that_is_cut_at_any_byte_is_no_list(served: Served, framed: Calla
 @pytest.mark.parametrize("body", OTHERS)
 def test_an_answer_of_another_kind_is_no_list(served: Served, body: bytes) -> None:
     served.answers = lambda _target: known(body)
-    with pytest.raises(Silent, match="not a docker engine"):
+    with pytest.raises(EngineSilent, match="not a docker engine"):
         served.api.objects("/volumes", "Name", under="Volumes")
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"1", b'{"Id": 1'])
 def test_an_answer_of_another_kind_is_no_object(served: Served, body: bytes) -> None:
     served.answers = lambda _target: known(body)
-    with pytest.raises(Silent, match="not a docker engine"):
+    with pytest.raises(EngineSilent, match="not a docker engine"):
         served.api.object("/containers/create", "StatusCode", method="POST")
 
 
@@ -120,19 +120,19 @@ def test_an_engine_says_that_nothing_follows(served: Served) -> None:
     assert served.api.ask("POST", "/containers/one/start") is None
     for cut in (b"", b"HTTP/1.1 204 No Content\r\n", b"HTTP/1.1 204 No Content\r\nDate: now\r\n"):
         served.answers = lambda _target, cut=cut: cut  # type: ignore[misc]
-        with pytest.raises(Silent, match="hung up"):
+        with pytest.raises(EngineSilent, match="hung up"):
             served.api.ask("POST", "/containers/one/start")
 
 
 def test_a_refusal_says_why_and_half_of_one_is_none(served: Served) -> None:
     whole = known(b'{"message": "no such volume"}', "404 Not Found")
     served.answers = lambda _target: whole
-    with pytest.raises(Refused, match=r"^no such volume$") as refused:
+    with pytest.raises(EngineRefused, match=r"^no such volume$") as refused:
         served.api.ask("DELETE", "/volumes/db")
     assert refused.value.status == 404
     for length in range(len(whole)):
         served.answers = lambda _target, length=length: whole[:length]  # type: ignore[misc]
-        with pytest.raises(Silent):
+        with pytest.raises(EngineSilent):
             served.api.ask("DELETE", "/volumes/db")
 
 
@@ -140,7 +140,7 @@ def test_the_answer_to_an_upload_needs_its_last_chunk(served: Served) -> None:
     whole = chunked(b'{"stream": "Loaded image: a:1"}\n')
     for length in range(len(whole)):
         served.answers = lambda _target, length=length: whole[:length]  # type: ignore[misc]
-        with served.api.upload("POST", "/images/load") as upload, pytest.raises(Silent, match="hung up"):
+        with served.api.upload("POST", "/images/load") as upload, pytest.raises(EngineSilent, match="hung up"):
             upload.finish()
     served.answers = lambda _target: whole
     with served.api.upload("POST", "/images/load") as upload:
@@ -159,7 +159,7 @@ def test_an_engine_whose_answer_is_cut_anywhere_is_not_read(served: Served) -> N
                     whole_of(target)[: length if path_of(target) == path else None]
                 )
             )
-            with pytest.raises(Silent):
+            with pytest.raises(EngineSilent):
                 inventory.read(served.api)
 
 
@@ -167,5 +167,5 @@ def test_an_engine_whose_answer_is_cut_anywhere_is_not_read(served: Served) -> N
 @pytest.mark.parametrize("body", [b"", b"null", b"0", b'"x"', b"[null]", b'{"Volumes": null}'])
 def test_an_engine_that_answers_with_something_else_is_not_read(served: Served, path: str, body: bytes) -> None:
     served.answers = lambda target: known(body) if path_of(target) == path else whole_of(target)
-    with pytest.raises(Silent):
+    with pytest.raises(EngineSilent):
         inventory.read(served.api)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.certificates import ends, ends_in_pem
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.registry_access import Refused, endpoint_of, try_login
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.registry_access import LoginRefused, endpoint_of, try_login
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.credentials import find_credentials
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.registries import Identity, registries_from
 from cryptography import x509
@@ -63,11 +63,11 @@ def test_a_registry_takes_its_token_and_no_other(aws: Ecr) -> None:
     try_login(registry, {"username": "AWS", "password": password}, environment)
     try_login(registry, {"auth": base64.b64encode(f"AWS:{password}".encode()).decode()}, environment)
     aws.rotate()
-    with pytest.raises(Refused, match="401") as refused:
+    with pytest.raises(LoginRefused, match="401") as refused:
         try_login(registry, {"username": "AWS", "password": password}, environment)
     assert password not in repr(refused.value)
     for login in ({}, "text", {"username": "AWS"}):
-        with pytest.raises(Refused, match="no password"):
+        with pytest.raises(LoginRefused, match="no password"):
             try_login(registry, login, environment)
     with pytest.raises(OSError, match="refused"):
         try_login(registry, {"auth": "eA=="}, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"})

@@ -14,11 +14,18 @@ import pytest
 import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.examine import FILES, kinds, run
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import GROUPS, Check, Kind, Status, counts, worst
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import (
+    GROUPS,
+    Check,
+    CheckKind,
+    Status,
+    counts,
+    worst,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.settings import MODULES
 
 ROOT = Path(__file__).resolve().parents[3]
-KIND = Kind("tools.program", "whether it is there")
+KIND = CheckKind("tools.program", "whether it is there")
 
 
 def well(_laptop: Any) -> Iterator[Check]:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.space import Usage
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.space import DiskUsage
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.guest import Told, script_for, told_from
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.guest import GuestReport, script_for, told_from
 
 ANSWERS = """== clock
 1000
@@ -36,11 +36,11 @@ readme
 
 
 def test_all_answers_are_read() -> None:
-    assert told_from(ANSWERS, 990.0) == Told(
+    assert told_from(ANSWERS, 990.0) == GuestReport(
         clock=10.0,
         uptime=7260.12,
         memory_free=0.25,
-        disks={"/": Usage(20134592 << 10, 4194304 << 10), "/mnt/lima-colima-a": Usage(102626232 << 10, 1024 << 10)},
+        disks={"/": DiskUsage(20134592 << 10, 4194304 << 10), "/mnt/lima-colima-a": DiskUsage(102626232 << 10, 1024 << 10)},
         mounts=frozenset({"/", "/mnt/lima-colima-a", "/var/lib/docker"}),
         emulators=frozenset({"rosetta"}),
         resolves=True,
@@ -50,7 +50,7 @@ def test_all_answers_are_read() -> None:
 
 def test_what_a_vm_does_not_have_is_left_empty() -> None:
     guest = told_from("== clock\n== uptime\n== names\n== outside\n== authorities\n", 0.0)
-    assert guest == Told(resolves=False, resolves_outside=False)
+    assert guest == GuestReport(resolves=False, resolves_outside=False)
 
 
 def test_one_script_asks_everything_of_the_profile() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.groups.kubernetes import answers
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.groups.tools import judged, kvm
-from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import Kind
+from ansible_collections.laptop.containers.plugins.module_utils.doctor.model import CheckKind
 from ansible_collections.laptop.containers.plugins.module_utils.toolchain.judge import findings
 
-KIND = Kind("tools.version", "versions")
+KIND = CheckKind("tools.version", "versions")
 
 
 @pytest.mark.parametrize(

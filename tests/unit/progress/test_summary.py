@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.progress import summary
-from ansible_collections.laptop.containers.plugins.module_utils.progress.fleet import Outcome
+from ansible_collections.laptop.containers.plugins.module_utils.progress.fleet import LaptopOutcome
 from ansible_collections.laptop.containers.plugins.module_utils.progress.summary import Failure, Summary, failure_of
 
 PENDING = {"target": "profile 'k8s'", "change": "cpu 2 -> 4", "reason": "1 container runs", "remedy": "Stop it."}
@@ -83,18 +83,18 @@ def test_a_failure_is_told_by_its_kind(answer: dict[str, Any], expected: Failure
 @pytest.mark.parametrize(
     ("found", "outcome"),
     [
-        (Summary(failure=Failure("colima", "No.")), Outcome.FAILED),
-        (Summary(away="asleep"), Outcome.AWAY),
-        (Summary(reached={""}), Outcome.LEFT_ALONE),
-        (Summary(reached={"colima"}, actions=["one"]), Outcome.CHANGED),
-        (Summary(reached={"colima"}, pending=["one"]), Outcome.PENDING),
-        (Summary(reached={"colima"}), Outcome.UNCHANGED),
+        (Summary(failure=Failure("colima", "No.")), LaptopOutcome.FAILED),
+        (Summary(away="asleep"), LaptopOutcome.AWAY),
+        (Summary(reached={""}), LaptopOutcome.LEFT_ALONE),
+        (Summary(reached={"colima"}, actions=["one"]), LaptopOutcome.CHANGED),
+        (Summary(reached={"colima"}, pending=["one"]), LaptopOutcome.PENDING),
+        (Summary(reached={"colima"}), LaptopOutcome.UNCHANGED),
     ],
 )
-def test_of_many_laptops_each_has_one_outcome(found: Summary, outcome: Outcome) -> None:
+def test_of_many_laptops_each_has_one_outcome(found: Summary, outcome: LaptopOutcome) -> None:
     laptop = found.of_fleet("anna")
     assert (laptop.name, laptop.outcome) == ("anna", outcome)
-    assert laptop.reason == {Outcome.FAILED: "colima: No.", Outcome.AWAY: "asleep"}.get(outcome, "")
+    assert laptop.reason == {LaptopOutcome.FAILED: "colima: No.", LaptopOutcome.AWAY: "asleep"}.get(outcome, "")
 
 
 def test_hints_name_profiles_with_sizes_and_the_current_context() -> None:

@@ -6,35 +6,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DAY_SECONDS, DELETED, Kept
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DAY_SECONDS, DELETED, RetainedVm
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import Found, Item, Kind, Trim, Wish
+from ansible_collections.laptop.containers.plugins.module_utils.reclaim.model import (
+    Item,
+    ItemKind,
+    ProfileUsage,
+    ReclaimPolicy,
+    TrimDisk,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.reclaim.plan import choose, plan_all
 
 NOW, HOUR, DAY = 1_800_000_000.0, 3600.0, 86400.0
 MIB = 1 << 20
-WEEK = Wish(cache_age=7 * DAY)
+WEEK = ReclaimPolicy(cache_age=7 * DAY)
 
 
 def image(name: str, size: int = 0, dangling: bool = False, users: str = "", namespace: str = "") -> Item:
-    return Item(Kind.IMAGE, name, name, (name,), size, namespace, dangling=dangling, users=frozenset(users.split()))
+    return Item(ItemKind.IMAGE, name, name, (name,), size, namespace, dangling=dangling, users=frozenset(users.split()))
 
 
 def container(name: str, stopped: float | None = None) -> Item:
-    return Item(Kind.CONTAINER, name, name, (name,), since=None if stopped is None else NOW - stopped)
+    return Item(ItemKind.CONTAINER, name, name, (name,), since=None if stopped is None else NOW - stopped)
 
 
 def cache(name: str, unused: float | None, children: str = "", size: int = 0) -> Item:
     since = None if unused is None else NOW - unused
-    return Item(Kind.CACHE, name, name, (), size, since=since, children=frozenset(children.split()))
+    return Item(ItemKind.CACHE, name, name, (), size, since=since, children=frozenset(children.split()))
 
 
 def volume(name: str, users: str = "") -> Item:
-    return Item(Kind.VOLUME, name, name, (name,), users=frozenset(users.split()))
+    return Item(ItemKind.VOLUME, name, name, (name,), users=frozenset(users.split()))
 
 
-CASES: dict[str, tuple[Wish, list[Item], str]] = {
+CASES: dict[str, tuple[ReclaimPolicy, list[Item], str]] = {
     "dangling images": (WEEK, [image("a", dangling=True), image("b")], "a"),
     "a dangling image that a stopped container needs stays": (
         WEEK,
@@ -57,7 +63,7 @@ CASES: dict[str, tuple[Wish, list[Item], str]] = {
     "volumes by name": (replace(WEEK, volumes=frozenset({"a", "none"})), [volume("a"), volume("b")], "a"),
     "a volume that a container needs stays": (replace(WEEK, volumes=frozenset({"a"})), [volume("a", "c"), container("c", 0)], ""),
     "a container with what only it needs": (
-        Wish("unused", "keep", containers_age=DAY, volumes=frozenset({"v"})),
+        ReclaimPolicy("unused", "keep", containers_age=DAY, volumes=frozenset({"v"})),
         [image("i", users="c"), container("c", 2 * DAY), volume("v", "c")],
         "c i v",
     ),
@@ -70,7 +76,7 @@ def test_what_goes(case: str) -> None:
     assert [item.name for item in choose(items, wish, NOW)] == gone.split()
 
 
-DEV = Found(Name("dev", "colima-dev"), RUNNING, "docker")
+DEV = ProfileUsage(Name("dev", "colima-dev"), RUNNING, "docker")
 
 
 def test_the_plan_tells_how_much_of_what_and_trims_in_silence() -> None:
@@ -83,7 +89,7 @@ def test_the_plan_tells_how_much_of_what_and_trims_in_silence() -> None:
     ]
     assert plan.diff["before"]["dev"]["images"] == "6, 1.5 GiB"
     assert plan.diff["after"]["dev"]["images"] == "1, 5 bytes"
-    assert isinstance(plan.steps[-1], Trim)
+    assert isinstance(plan.steps[-1], TrimDisk)
     assert [*plan_all([DEV], replace(WEEK, trim=False), NOW).steps] == []
     # Whatever is there: containerd does not tell which layers other images have, too.
     assert "(up to 3 MiB: a)" in plan_all([replace(DEV, items=(image("a", 3 * MIB, True, "", "default"),))], WEEK, NOW).actions[0]
@@ -113,7 +119,7 @@ def test_what_was_left_out_is_told() -> None:
 def test_a_profile_that_does_not_exist_is_not_waited_for() -> None:
     gone = replace(DEV, state=ABSENT)
     assert plan_all([gone], WEEK, NOW).pending == ()
-    assert plan_all([gone, Found(parse_name("k8s"), RUNNING)], WEEK, NOW, ["lab"]).refusals == ()
+    assert plan_all([gone, ProfileUsage(parse_name("k8s"), RUNNING)], WEEK, NOW, ["lab"]).refusals == ()
 
 
 def test_names_of_which_no_profile_is_there_are_refused_with_those_that_are() -> None:
@@ -133,15 +139,18 @@ def test_a_named_volume_in_use_is_pending_with_its_users() -> None:
 
 def test_a_volume_that_no_profile_has_is_named_once_all_have_told_what_they_have() -> None:
     wish = replace(WEEK, volumes=frozenset({"data", "cachee"}))
-    docker, k8s = Found(parse_name("dev"), RUNNING, items=(volume("data"), volume("cache"))), Found(parse_name("k8s"), RUNNING)
+    docker, k8s = (
+        ProfileUsage(parse_name("dev"), RUNNING, items=(volume("data"), volume("cache"))),
+        ProfileUsage(parse_name("k8s"), RUNNING),
+    )
     said = "There is no volume 'cachee' in profile 'dev' or 'k8s'. Did you mean 'cache'?"
     assert plan_all([docker, k8s], wish, NOW).warnings == (said,)
-    assert plan_all([docker, Found(parse_name("k8s"), STOPPED)], wish, NOW).warnings == ()
+    assert plan_all([docker, ProfileUsage(parse_name("k8s"), STOPPED)], wish, NOW).warnings == ()
     assert plan_all([docker, replace(k8s, problem="it hangs")], wish, NOW).warnings == ()
 
 
 def test_what_was_deleted_goes_after_its_time_or_on_request() -> None:
-    old, young = (Kept(name, "old", "", DELETED, {}, until=NOW + more) for name, more in (("a", -1), ("b", DAY_SECONDS)))
+    old, young = (RetainedVm(name, "old", "", DELETED, {}, until=NOW + more) for name, more in (("a", -1), ("b", DAY_SECONDS)))
     there = [(old, 5 * MIB), (young, 3 * MIB)]
     plan = plan_all([DEV], replace(WEEK, trim=False), NOW, deleted=there)
     assert plan.actions == [f"remove what was deleted as 'a' (it was kept until {old.lasts})"]

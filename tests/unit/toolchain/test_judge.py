@@ -12,7 +12,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.set
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
 from ansible_collections.laptop.containers.plugins.module_utils.toolchain import info
-from ansible_collections.laptop.containers.plugins.module_utils.toolchain.judge import State, crossed, findings
+from ansible_collections.laptop.containers.plugins.module_utils.toolchain.judge import VersionStatus, crossed, findings
 from ansible_collections.laptop.containers.plugins.module_utils.toolchain.matrix import (
     BREAKS,
     CROSSINGS,
@@ -93,7 +93,7 @@ def test_the_matrix_is_without_contradictions() -> None:
     for tool, versions in TESTED.items():
         assert {str(one.state) for version in versions for one in findings({tool: version})} == {"tested"}
     for tool, (first, last) in WORKS.items():
-        assert first < last and State.BREAKS not in [one.state for end in (first, last) for one in findings({tool: end})]
+        assert first < last and VersionStatus.BREAKS not in [one.state for end in (first, last) for one in findings({tool: end})]
     for row in (*BREAKS, *CROSSINGS):
         assert row.source.startswith("https://github.com/")
 

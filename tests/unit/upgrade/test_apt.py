@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.upgrade.model import By, Newer
+from ansible_collections.laptop.containers.plugins.module_utils.upgrade.model import NewerVersion, PackageManager
 from ansible_collections.laptop.containers.plugins.module_utils.upgrade.packages import Apt
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="needs apt: Debian or Ubuntu")
@@ -63,8 +63,8 @@ def test_the_package_of_a_program_tells_what_is_newer(programs: dict[str, Path])
     packages = apt.packages(programs)
     assert packages == FILES
     assert [*apt.newer(packages)] == [
-        Newer("docker", "docker-cli", By.APT, "26.1.5-1", "26.1.5-2"),
-        Newer("docker-compose", "docker-compose", By.APT, "2.26.1-4", "2.30.0-1", held=True),
+        NewerVersion("docker", "docker-cli", PackageManager.APT, "26.1.5-1", "26.1.5-2"),
+        NewerVersion("docker-compose", "docker-compose", PackageManager.APT, "2.26.1-4", "2.30.0-1", held=True),
     ]
 
 

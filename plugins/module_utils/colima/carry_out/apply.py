@@ -21,13 +21,13 @@ from ..client.machine import go_on
 from ..client.programs import Colima
 from ..model.answers import parse_store
 from ..model.config import Host
-from ..model.desired import Limits
+from ..model.desired import TimeLimits
 from ..model.settings import DATA_DISK_SINCE
 from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
 from ..observe.kube_entry import note_entry
-from ..plan.action import Action, Do, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
+from ..plan.action import Action, ActionKind, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from . import buildkit, clients
 from .progress import Progress
 from .start import run_staggered, start
@@ -39,7 +39,7 @@ class Applier:
 
     colima: Colima
     host: Host
-    limits: Limits
+    limits: TimeLimits
     progress: Progress
     order: list[Action] = field(default_factory=list)
     begun: list[Action] = field(default_factory=list)
@@ -47,18 +47,18 @@ class Applier:
     further: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def telling(self, tell: Callable[[str], None]) -> Iterator[None]:
-        """Tell what was done, in the order of the plans, also when it ends in a failure."""
+    def reporting(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Report what was done, in the order of the plans, also when it ends in a failure."""
         try:
             yield
         finally:
             for action in sorted((action for action in self.done if not action.silent), key=self.order.index):
-                tell(str(action))
+                report(str(action))
             for text in self.further:
-                tell(text)
+                report(text)
             for action in self.begun:
                 if action not in self.done and not action.silent:
-                    tell(f"{action}: not finished")
+                    report(f"{action}: not finished")
 
     @contextlib.contextmanager
     def _recorded(self, action: Action) -> Iterator[None]:
@@ -93,9 +93,9 @@ class Applier:
         for action in plan.actions:
             if action.phase is phase:
                 if not action.silent:
-                    self.progress.say(str(plan.desired.name), _doing(action))
+                    self.progress.say(str(plan.desired.name), _in_progress(action))
                 with self._recorded(action):
-                    _DO[action.kind](self, action)
+                    _METHODS[action.kind](self, action)
 
     def _stop_all(self, plans: Sequence[ProfilePlan]) -> None:
         """Stop the VMs side by side: each takes as long as its guest needs to shut down."""
@@ -108,14 +108,14 @@ class Applier:
 
             return work
 
-        stops = [action for plan in plans for action in plan.actions if action.kind is Do.STOP]
+        stops = [action for plan in plans for action in plan.actions if action.kind is ActionKind.STOP]
         for action in stops:
-            self.progress.say(str(action.name), _doing(action))
+            self.progress.say(str(action.name), _in_progress(action))
         self.order += stops
         run_staggered([(action.name, False, job(action)) for action in stops])
 
     def _start_all(self, plans: Sequence[ProfilePlan]) -> None:
-        starting = [plan for plan in plans if plan.does(Do.START)]
+        starting = [plan for plan in plans if plan.does(ActionKind.START)]
         for plan in starting:
             if plans_kubernetes(plan):
                 note_context(self.colima.paths, plan.current.name, self.colima.environment)
@@ -123,11 +123,11 @@ class Applier:
         for plan in sorted(starting, key=lambda plan: not plans_kubernetes(plan)):
             jobs.append((plan.current.name, sets_kubernetes_up(plan), self._starter(plan)))
         # They are reported in this order, whichever ends first.
-        self.order += [action for plan in starting for action in plan.actions if action.kind is Do.START]
+        self.order += [action for plan in starting for action in plan.actions if action.kind is ActionKind.START]
         run_staggered(jobs)
 
     def _starter(self, plan: ProfilePlan) -> Callable[[Callable[[], None], Callable[[int], None]], None]:
-        (action,) = (action for action in plan.actions if action.kind is Do.START)
+        (action,) = (action for action in plan.actions if action.kind is ActionKind.START)
 
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
             with self._recorded(action):
@@ -142,7 +142,7 @@ class Applier:
         return job
 
     def _finish(self, plan: ProfilePlan) -> None:
-        name, started = plan.current.name, plan.does(Do.START)
+        name, started = plan.current.name, plan.does(ActionKind.START)
         if started and plans_kubernetes(plan):
             auto = bool((plan.target or {}).get("auto_activate"))
             if clients.repair_kubeconfig(self.colima, name, auto):
@@ -160,7 +160,7 @@ class Applier:
         """Let VMs that stand still go on: what else there is to do only shows then."""
         for plan in plans:
             for action in plan.actions:
-                if action.kind is Do.CONTINUE:
+                if action.kind is ActionKind.CONTINUE:
                     with self._recorded(action):
                         go_on(self.colima.paths.instance(action.name), str(action.name))
 
@@ -174,9 +174,9 @@ class Applier:
         except (CommandFailed, TimedOut):
             stuck = True
         if stuck:
-            self.kill(action)
+            self.force_stop(action)
 
-    def kill(self, action: Action) -> None:
+    def force_stop(self, action: Action) -> None:
         """End whatever is left of a VM."""
         self.colima.stop(action.name, self.limits.stop, force=True)
         status = self._status(action.name)
@@ -230,12 +230,12 @@ class Applier:
         if (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self.colima.delete_disk(action.name)
 
-    def aside(self, action: Action) -> None:
+    def set_vm_aside(self, action: Action) -> None:
         """Move a VM directory that Lima can't use out of its way; nothing is deleted."""
         target = self._set_aside(self.colima.paths.instance(action.name))
         self.further.append(f"the VM directory of profile '{action.name}' is now '{target}'")
 
-    def aside_disk(self, action: Action) -> None:
+    def set_disk_aside(self, action: Action) -> None:
         """Move the directory of a data disk that was never made out of the way of a new one."""
         if not (self.colima.paths.data_disk(action.name) / "datadisk").exists():
             self._set_aside(self.colima.paths.data_disk(action.name))
@@ -246,29 +246,29 @@ class Applier:
         directory.rename(target)
         return target
 
-    def store(self, action: Action) -> None:
+    def restore_disk_note(self, action: Action) -> None:
         """Restore colima's note of a data disk."""
         note = {"disk_formatted": True, "disk_runtime": (action.config or {})["runtime"], "ramalama_provisioned": False}
         write_atomically(self.colima.paths.store(action.name), json.dumps(note))
 
-    def journal(self, action: Action) -> None:
+    def save_settings(self, action: Action) -> None:
         """Keep the settings where a deletion does not reach them."""
         write_atomically(self.colima.paths.journal(action.name), json.dumps(action.config))
 
-    def fresh(self, action: Action) -> None:
+    def note_new_disk(self, action: Action) -> None:
         """Note that a first start is about to make the data disk."""
         write_atomically(self.colima.paths.fresh(action.name), "")
 
-    def settle(self, action: Action) -> None:
+    def forget_new_disk(self, action: Action) -> None:
         """Forget that note."""
         self.colima.paths.fresh(action.name).unlink(missing_ok=True)
 
-    def forget(self, action: Action) -> None:
+    def forget_saved_settings(self, action: Action) -> None:
         """Forget the settings that were kept."""
         self.colima.paths.journal(action.name).unlink(missing_ok=True)
         self.colima.paths.saved_buildkit(action.name).unlink(missing_ok=True)
 
-    def write(self, action: Action) -> None:
+    def write_settings(self, action: Action) -> None:
         """Write the complete colima.yaml."""
         text = render(action.config or {}, self.host)
         read_back, problem = parse(text)
@@ -278,57 +278,57 @@ class Applier:
         # Users keep it among their dotfiles, with a link here; colima writes through one, too.
         write_atomically(self.colima.paths.configured(action.name).resolve(), text)
 
-    def kubeconfig(self, action: Action) -> None:
+    def repair_kubeconfig(self, action: Action) -> None:
         """Put the entry of the running k3s into the kubeconfig."""
         clients.repair_kubeconfig(self.colima, action.name, make_current=action.activate)
 
 
 def _only_stops(plan: ProfilePlan) -> bool:
     """Whether a gentle stop is all that will be done to a profile, or nothing at all."""
-    return all(action.kind is Do.STOP for action in plan.actions)
+    return all(action.kind is ActionKind.STOP for action in plan.actions)
 
 
-def _doing(action: Action) -> str:
+def _in_progress(action: Action) -> str:
     """Return an action in words, for the progress display."""
-    waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is Do.STOP else ""
-    target = "" if action.target == f"profile '{action.name}'" else action.target
-    return f"{action.verb.removesuffix(' of')} {target}".strip() + waits
+    waits = ", waiting up to 3 minutes for its guest to shut down" if action.kind is ActionKind.STOP else ""
+    whole = action.target == f"profile '{action.name}'"
+    return f"{action.verb} {action.part or ('' if whole else action.target)}".strip() + waits
 
 
 # A start has a function of its own: starts run side by side.
-_DO: dict[Do, Callable[[Applier, Action], None]] = {
-    Do.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
-    Do.SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
-    Do.STOP: Applier.stop,
-    Do.KILL: Applier.kill,
-    Do.JOURNAL: Applier.journal,
-    Do.DELETE: Applier.delete,
-    Do.DELETE_DATA: Applier.delete_data,
-    Do.DELETE_DISK: Applier.delete_disk,
-    Do.REMOVE_DOCKER_CONTEXT: lambda self, action: clients.remove_docker_context(self.colima, action.name),
-    Do.REMOVE_BUILDX_NOTES: lambda _, action: clients.remove_all(action.files),
-    Do.REMOVE_KUBE_ENTRY: lambda self, action: clients.remove_kube_entry(self.colima, action.name, bool(action.context)),
-    Do.REMOVE_KUBE_COPIES: lambda self, action: remove_backups(self.colima.environment, action.name),
-    Do.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
-    Do.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
-    Do.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
-    Do.ASIDE: Applier.aside,
-    Do.ASIDE_DISK: Applier.aside_disk,
-    Do.UNLOCK: lambda self, action: self.colima.unlock_disk(action.name),
-    Do.STORE: Applier.store,
-    Do.RESIZE: lambda self, action: self.colima.resize_disk(action.name, action.gib),
-    Do.WRITE: Applier.write,
-    Do.FRESH: Applier.fresh,
-    Do.SETTLE: Applier.settle,
-    Do.FORGET: Applier.forget,
-    Do.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
-    Do.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
-    Do.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
-    Do.KUBECONFIG: Applier.kubeconfig,
-    Do.CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
-    Do.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
-    Do.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
-    Do.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),
-    Do.REMOVE_BUILDKIT: lambda self, action: buildkit.remove(self.colima.paths, action.name),
-    Do.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
+_METHODS: dict[ActionKind, Callable[[Applier, Action], None]] = {
+    ActionKind.CONTINUE: lambda self, action: go_on(self.colima.paths.instance(action.name), str(action.name)),
+    ActionKind.RESTORE_SOCKET: lambda self, action: self.colima.forward_socket(action.name, action.text),
+    ActionKind.STOP: Applier.stop,
+    ActionKind.FORCE_STOP: Applier.force_stop,
+    ActionKind.SAVE_SETTINGS: Applier.save_settings,
+    ActionKind.DELETE: Applier.delete,
+    ActionKind.DELETE_DATA: Applier.delete_data,
+    ActionKind.DELETE_DISK: Applier.delete_disk,
+    ActionKind.REMOVE_DOCKER_CONTEXT: lambda self, action: clients.remove_docker_context(self.colima, action.name),
+    ActionKind.REMOVE_BUILDX_NOTES: lambda _, action: clients.remove_all(action.files),
+    ActionKind.REMOVE_KUBE_ENTRY: lambda self, action: clients.remove_kube_entry(self.colima, action.name, bool(action.context)),
+    ActionKind.REMOVE_KUBE_COPIES: lambda self, action: remove_backups(self.colima.environment, action.name),
+    ActionKind.REMOVE_DEFAULT_FILE: lambda _, action: clients.remove_defaults(action.files),
+    ActionKind.REMOVE_SSH_INCLUDE: lambda self, _: clients.remove_ssh_include(self.colima),
+    ActionKind.REMOVE_WRAPPER: lambda _, action: clients.remove_wrapper(action.files[0]),
+    ActionKind.SET_VM_ASIDE: Applier.set_vm_aside,
+    ActionKind.SET_DISK_ASIDE: Applier.set_disk_aside,
+    ActionKind.UNLOCK_DISK: lambda self, action: self.colima.unlock_disk(action.name),
+    ActionKind.RESTORE_DISK_NOTE: Applier.restore_disk_note,
+    ActionKind.ENLARGE_DISK: lambda self, action: self.colima.resize_disk(action.name, action.gib),
+    ActionKind.WRITE_SETTINGS: Applier.write_settings,
+    ActionKind.NOTE_NEW_DISK: Applier.note_new_disk,
+    ActionKind.FORGET_NEW_DISK: Applier.forget_new_disk,
+    ActionKind.FORGET_SAVED_SETTINGS: Applier.forget_saved_settings,
+    ActionKind.NOTE_ENTRY: lambda self, action: note_entry(self.colima.paths, action.name, action.text),
+    ActionKind.NOTE_IDLE: lambda self, action: note_idle(self.colima.paths, action.name, action.seconds, time.time()),
+    ActionKind.FORGET_IDLE: lambda self, action: self.colima.paths.idle(action.name).unlink(missing_ok=True),
+    ActionKind.REPAIR_KUBECONFIG: Applier.repair_kubeconfig,
+    ActionKind.CORRECT_CONTEXT: lambda self, action: clients.correct_docker_context(self.colima, action.name),
+    ActionKind.SAVE_BUILDKIT: lambda self, action: buildkit.save(self.colima.paths, action.name),
+    ActionKind.RESTORE_BUILDKIT: lambda self, action: buildkit.restore(self.colima.paths, action.name),
+    ActionKind.WRITE_BUILDKIT: lambda self, action: buildkit.write(self.colima.paths, action.name, action.text),
+    ActionKind.REMOVE_BUILDKIT: lambda self, action: buildkit.remove(self.colima.paths, action.name),
+    ActionKind.USE_CONTEXT: lambda self, action: clients.use_docker_context(self.colima, action.name),
 }

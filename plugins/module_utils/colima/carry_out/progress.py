@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ...core.progress import VARIABLE, tell
+from ...core.progress import VARIABLE, emit
 
 _MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))(?: context=("[^"]*"|\S+))?')
 _PHASES = (
@@ -66,7 +66,7 @@ class Progress:
             return
         self._last[profile] = phase
         with self._lock:
-            tell(self._path, profile=profile, phase=phase, done=done)
+            emit(self._path, profile=profile, phase=phase, done=done)
 
     def line(self, profile: str, line: str) -> None:
         """Tell what a line of colima's output says."""

@@ -14,7 +14,7 @@ from ..client.programs import Colima
 from ..model.config import has_kubernetes
 from ..model.ecr_credentials import PROGRAM
 from ..model.state import ABSENT, BROKEN, HALF, RUNNING, SILENT
-from ..plan.action import DESTRUCTIVE, Do, ProfilePlan
+from ..plan.action import DESTRUCTIVE, ActionKind, ProfilePlan
 
 _POLL_SECONDS = 0.5
 
@@ -36,7 +36,7 @@ def missing_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> list[str]:
     """Return the programs that these plans need and that are not there."""
     needed = ["colima", "limactl", "lima"]
     for plan in plans:
-        if plan.target and plan.does(Do.START):
+        if plan.target and plan.does(ActionKind.START):
             if plan.target["runtime"] in ("docker", "incus"):
                 needed.append(str(plan.target["runtime"]))
             if has_kubernetes(plan.target):
@@ -56,7 +56,7 @@ def require_tools(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
 def require_writable(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
     """Raise before the first step when settings could not be written: people keep them as links into places of other tools."""
     for plan in plans:
-        if plan.does(Do.WRITE):
+        if plan.does(ActionKind.WRITE_SETTINGS):
             file = colima.paths.configured(plan.current.name).resolve()
             directory = next(place for place in file.parents if place.is_dir())
             if not os.access(directory, os.W_OK | os.X_OK):

@@ -19,9 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
-from ..client.failures import FORCE_STOP, UNLOCK, explained, hint_for, repair_for
+from ..client.failures import REPAIR_TEXTS, StartRepair, explained, hint_for, repair_for
 from ..client.programs import Colima
-from ..model.desired import Limits
+from ..model.desired import TimeLimits
 from .progress import Progress, is_past_race
 
 # (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.
@@ -31,7 +31,7 @@ Job = Callable[[Callable[[], None], Callable[[int], None]], None]
 def start(
     colima: Colima,
     name: Name,
-    limits: Limits,
+    limits: TimeLimits,
     progress: Progress,
     *,
     past_race: Callable[[], None],
@@ -44,40 +44,40 @@ def start(
         if is_past_race(line):
             past_race()
 
-    tried: list[str] = []
+    tried: list[StartRepair] = []
     while True:
         progress.say(str(name), "starting")
         began = time.time()
         try:
             with progress.downloads(str(name), colima.paths.downloads):
                 colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
-            return [f"{repair} of profile '{name}'".replace(" it of", "") for repair in tried]
+            return [f"{REPAIR_TEXTS[repair]} of profile '{name}'" for repair in tried]
         except TimedOut as error:
             progress.say(str(name), "timed out", done=True)
             raise _timed_out(colima, name, error) from error
         except CommandFailed as error:
-            repair = repair_for(_said(error), colima.host_agent_tail(name, since=began))
-            if repair == FORCE_STOP and _status(colima, name) == "Running":
+            repair = repair_for(_printed_by(error), colima.host_agent_tail(name, since=began))
+            if repair is StartRepair.FORCE_STOP and _status(colima, name) == "Running":
                 # Another program may have started it at the same moment.
-                repair = ""
-            if not repair or repair in tried:
+                repair = None
+            if repair is None or repair in tried:
                 progress.say(str(name), "failed", done=True)
                 raise _failed(colima, name, error) from error
             tried.append(repair)
-            progress.say(str(name), repair)
+            progress.say(str(name), REPAIR_TEXTS[repair])
             _repair(colima, name, repair, limits)
 
 
-def _said(error: CommandFailed) -> str:
+def _printed_by(error: CommandFailed) -> str:
     return f"{error.context.get('stdout', '')}\n{error.context.get('stderr', '')}"
 
 
-def _repair(colima: Colima, name: Name, repair: str, limits: Limits) -> None:
+def _repair(colima: Colima, name: Name, repair: StartRepair, limits: TimeLimits) -> None:
     try:
-        if repair == UNLOCK:
+        if repair is StartRepair.UNLOCK_DISK:
             colima.unlock_disk(name)
         else:
-            colima.stop(name, limits.stop, force=repair == FORCE_STOP)
+            colima.stop(name, limits.stop, force=repair is StartRepair.FORCE_STOP)
     except CommandFailed as error:
         raise explained(error, f"repair profile '{name}'") from error
 
@@ -92,7 +92,9 @@ def _status(colima: Colima, name: Name) -> str:
 
 def _failed(colima: Colima, name: Name, error: CommandFailed) -> CommandFailed:
     log = colima.host_agent_tail(name)
-    return CommandFailed(error.what, error.reason, f"{hint_for(_said(error), name, log)}.", **{**error.context, "ha_log": log})
+    return CommandFailed(
+        error.what, error.reason, f"{hint_for(_printed_by(error), name, log)}.", **{**error.context, "ha_log": log}
+    )
 
 
 def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:
@@ -103,38 +105,42 @@ def _timed_out(colima: Colima, name: Name, error: TimedOut) -> TimedOut:
     return TimedOut(error.what, reason, "Nothing was deleted, and the next run repairs it.", **context)
 
 
+class _StaggeredJob:
+    """A job in a thread of its own, which begins when other jobs are past their races."""
+
+    def __init__(self, name: Name, job: Job, waits: Sequence[threading.Event]) -> None:
+        self.name, self.job, self.waits = str(name), job, waits
+        self.past_race, self.ended = threading.Event(), threading.Event()
+        self.failure: BaseException | None = None
+
+    def begin(self, processes: set[int], stopping: threading.Event) -> None:
+        """Begin, and return at once."""
+        threading.Thread(target=self._run, args=(processes, stopping), daemon=True).start()
+
+    def _run(self, processes: set[int], stopping: threading.Event) -> None:
+        try:
+            for event in self.waits:
+                event.wait()
+            if not stopping.is_set():
+                self.job(self.past_race.set, processes.add)
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.past_race.set()
+            self.ended.set()
+
+
 def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
     """Run (name, sets Kubernetes up, job) in this order, overlapped. When all have ended, raises their failures as one."""
-    failures: dict[str, BaseException] = {}
-    processes: set[int] = set()
-    stopping = threading.Event()
     gate, kubernetes = _passed(), _passed()
-    threads: list[tuple[threading.Thread, threading.Event]] = []
+    staggered: list[_StaggeredJob] = []
     for name, sets_up, job in jobs:
-        past, ended = threading.Event(), threading.Event()
-
-        def run(
-            name: Name = name,
-            job: Job = job,
-            waits: tuple[threading.Event, ...] = (gate, kubernetes) if sets_up else (gate,),
-            past: threading.Event = past,
-            ended: threading.Event = ended,
-        ) -> None:
-            try:
-                for event in waits:
-                    event.wait()
-                if not stopping.is_set():
-                    job(past.set, processes.add)
-            except BaseException as error:
-                failures[str(name)] = error
-            finally:
-                past.set()
-                ended.set()
-
-        gate = past
-        kubernetes = ended if sets_up else kubernetes
-        threads.append((threading.Thread(target=run, daemon=True), ended))
-    _watch(threads, processes, stopping)
+        entry = _StaggeredJob(name, job, (gate, kubernetes) if sets_up else (gate,))
+        gate = entry.past_race
+        kubernetes = entry.ended if sets_up else kubernetes
+        staggered.append(entry)
+    _watch(staggered)
+    failures = {job.name: job.failure for job in staggered if job.failure is not None}
     if failures:
         raise _as_one(failures)
 
@@ -157,20 +163,21 @@ def _passed() -> threading.Event:
     return event
 
 
-def _watch(threads: Sequence[tuple[threading.Thread, threading.Event]], processes: set[int], stopping: threading.Event) -> None:
-    """Wait for the threads; when this process has to end, end their processes gently first."""
-    for thread, _ended in threads:
-        thread.start()
+def _watch(jobs: Sequence[_StaggeredJob]) -> None:
+    """Begin the jobs and wait for them; when this process has to end, end their processes gently first."""
+    processes, stopping = set[int](), threading.Event()
+    for job in jobs:
+        job.begin(processes, stopping)
     try:
-        for _thread, ended in threads:
+        for job in jobs:
             # Not a join: one that a signal interrupts takes its thread for dead.
-            while not ended.wait(0.2):
+            while not job.ended.wait(0.2):
                 pass
     except BaseException:
         stopping.set()
         for pid in list(processes):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGTERM)
-        for _thread, ended in threads:
-            ended.wait(12.0)
+        for job in jobs:
+            job.ended.wait(12.0)
         raise

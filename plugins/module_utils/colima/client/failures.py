@@ -4,21 +4,34 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, InputError, ToolMissing
 from ...core.system.logfmt import message_of
 
-UNLOCK = "unlock its data disk"
-FORCE_STOP = "end its remains"
-RESTART = "stop it"
+
+class StartRepair(StrEnum):
+    """What helps after a failed start."""
+
+    UNLOCK_DISK = "unlock_disk"
+    FORCE_STOP = "force_stop"
+    STOP = "stop"
+
+
+# As people read it, before "of profile 'x'".
+REPAIR_TEXTS = {
+    StartRepair.UNLOCK_DISK: "unlock the data disk",
+    StartRepair.FORCE_STOP: "end the remains",
+    StartRepair.STOP: "stop the VM",
+}
 
 # What a failed start complains of, and what helps; contract of colima's failures, gentlest first.
 _REPAIRS = (
-    (re.compile(r"in use by instance"), UNLOCK),
-    (re.compile(r"errors inspecting instance|failed to get Info from|seems running"), FORCE_STOP),
-    # Another kubectl was at work; the VM is left half-started.
-    (re.compile(r"\.lock: file exists"), RESTART),
+    (re.compile(r"in use by instance"), StartRepair.UNLOCK_DISK),
+    (re.compile(r"errors inspecting instance|failed to get Info from|seems running"), StartRepair.FORCE_STOP),
+    # Another kubectl held its lock; the VM is left half-started.
+    (re.compile(r"\.lock: file exists"), StartRepair.STOP),
 )
 # What programs say on the way of every start. Only complaints decide: a running VM must not be cut off for a word in passing.
 _PASSING = re.compile(r'level=(trace|debug|info|warning)|"level":\s*"(trace|debug|info|warning)"')
@@ -59,15 +72,15 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
         return ToolMissing("limactl", **context)
     if not what:
         return error
-    said = [message for message in (last_message(stderr), _reason(stdout)) if message]
-    return type(error)(what, "; ".join(dict.fromkeys(said)) or error.reason or error.message, **context)
+    messages = [message for message in (last_message(stderr), _reason(stdout)) if message]
+    return type(error)(what, "; ".join(dict.fromkeys(messages)) or error.reason or error.message, **context)
 
 
 def last_message(text: str) -> str:
     """Return the last fatal (else the last) message of logfmt lines."""
     lines = [line for line in text.splitlines() if line.strip()]
     fatal = [line for line in lines if "level=fatal" in line]
-    return next((said.rstrip(".") for said in map(message_of, reversed(fatal or lines)) if said), "")
+    return next((messages.rstrip(".") for messages in map(message_of, reversed(fatal or lines)) if messages), "")
 
 
 def _reason(stdout: str) -> str:
@@ -76,10 +89,10 @@ def _reason(stdout: str) -> str:
     return last_message("\n".join(hits))
 
 
-def repair_for(*texts: str) -> str:
-    """Return the repair that the output and the log of a failed start call for; empty when none is known."""
+def repair_for(*texts: str) -> StartRepair | None:
+    """Return the repair for a failed start with this output and log; None when no repair is known."""
     found = _complaints(*texts)
-    return next((repair for pattern, repair in _REPAIRS if pattern.search(found)), "")
+    return next((repair for pattern, repair in _REPAIRS if pattern.search(found)), None)
 
 
 def _complaints(*texts: str) -> str:

@@ -35,7 +35,7 @@ DAY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetainedVm:
     """What was set aside. name: of its directory. parts: where each belongs; inodes: which file each was when it left.
 
     id: the VM's own; empty for one that had none, and for a disk alone. until: when it is removed for good, in seconds since the
@@ -86,26 +86,26 @@ def mark(instance: Path) -> str:
     return vm_id(instance)
 
 
-def read(paths: Paths, profile: Name) -> tuple[Kept, ...]:
+def read(paths: Paths, profile: Name) -> tuple[RetainedVm, ...]:
     """Return the VMs of a profile that a move keeps."""
-    return tuple(one for one in everything(paths) if one.profile == profile.name and not one.until)
+    return tuple(vm for vm in everything(paths) if vm.profile == profile.name and not vm.until)
 
 
-def deleted(paths: Paths, profile: Name | None = None) -> tuple[Kept, ...]:
+def deleted(paths: Paths, profile: Name | None = None) -> tuple[RetainedVm, ...]:
     """Return what was given up and can still come back: of one profile, or of all."""
-    return tuple(one for one in everything(paths) if one.until and (profile is None or one.profile == profile.name))
+    return tuple(vm for vm in everything(paths) if vm.until and (profile is None or vm.profile == profile.name))
 
 
-def everything(paths: Paths) -> tuple[Kept, ...]:
+def everything(paths: Paths) -> tuple[RetainedVm, ...]:
     """Return all that is set aside."""
-    return tuple(sorted(_read(paths), key=lambda one: one.name))
+    return tuple(sorted(_read(paths), key=lambda vm: vm.name))
 
 
-def _read(paths: Paths) -> Iterator[Kept]:
+def _read(paths: Paths) -> Iterator[RetainedVm]:
     for note in paths.kept.glob(f"[!.]*/{_NOTE}"):
         with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
             # The directory is the name: it may have been renamed a moment before its note says so.
-            yield Kept(**{**json.loads(note.read_text(encoding="utf-8")), "name": note.parent.name})
+            yield RetainedVm(**{**json.loads(note.read_text(encoding="utf-8")), "name": note.parent.name})
 
 
 def homes(paths: Paths, name: Name) -> dict[str, Path]:
@@ -122,18 +122,20 @@ def on_one_disk(paths: Paths, name: Name) -> bool:
 
 def set_aside(paths: Paths, name: Name, called: str, runtime: str) -> None:
     """Rename a stopped VM away, or go on with that."""
-    kept = next((one for one in read(paths, name) if one.name == called), None)
+    kept = next((vm for vm in read(paths, name) if vm.name == called), None)
     parts = {part: str(path) for part, path in homes(paths, name).items() if path.exists()}
-    _take(paths, kept or Kept(called, name.name, runtime, LEAVING, parts, id=vm_id(paths.instance(name))), KEPT)
+    _take(paths, kept or RetainedVm(called, name.name, runtime, LEAVING, parts, id=vm_id(paths.instance(name))), KEPT)
     _forget(paths, name)
 
 
-def delete(paths: Paths, name: Name, runtime: str, days: float) -> Kept:
+def delete(paths: Paths, name: Name, runtime: str, days: float) -> RetainedVm:
     """Set a stopped VM aside in place of a deletion, for so many days. Returns where it is."""
-    half = next((one for one in deleted(paths, name) if one.state == LEAVING), None)
+    half = next((vm for vm in deleted(paths, name) if vm.state == LEAVING), None)
     parts = {part: str(path) for part, path in homes(paths, name).items() if path.exists()}
     until = time.time() + days * DAY_SECONDS
-    kept = half or Kept(_unused(paths, name), name.name, runtime, LEAVING, parts, id=vm_id(paths.instance(name)), until=until)
+    kept = half or RetainedVm(
+        _unused(paths, name), name.name, runtime, LEAVING, parts, id=vm_id(paths.instance(name)), until=until
+    )
     _take(paths, kept, DELETED)
     _forget(paths, name)
     return kept
@@ -143,7 +145,7 @@ def replace_disk(paths: Paths, name: Name, disk: Path, new: Path, days: float) -
     """Give a data disk another content at once. What it had comes back for so many days; both are on the disk of the kept VMs."""
     if days:
         until = time.time() + days * DAY_SECONDS
-        kept = Kept(_unused(paths, name), name.name, "", DELETED, {_DISK: str(disk)}, until=until)
+        kept = RetainedVm(_unused(paths, name), name.name, "", DELETED, {_DISK: str(disk)}, until=until)
         make_directory(paths.kept / kept.name)
         # By a second name of it, so that the profile has a disk at every moment.
         os.link(disk, paths.kept / kept.name / _DISK)
@@ -153,7 +155,7 @@ def replace_disk(paths: Paths, name: Name, disk: Path, new: Path, days: float) -
     sync(disk.parent)
 
 
-def give_up(paths: Paths, kept: Kept, days: float) -> Kept:
+def give_up(paths: Paths, kept: RetainedVm, days: float) -> RetainedVm:
     """Let a VM that a move keeps be removed after so many days. Returns where it is."""
     name = Name(kept.profile, "")
     given = replace(kept, name=_unused(paths, name), state=DELETED, until=time.time() + days * DAY_SECONDS, was=kept.name)
@@ -165,10 +167,10 @@ def give_up(paths: Paths, kept: Kept, days: float) -> Kept:
 def _unused(paths: Paths, name: Name) -> str:
     first = f"{name.name}-deleted-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     names = (first, *(f"{first}-{number}" for number in range(1, 100)))
-    return next(one for one in names if not (paths.kept / one).exists())
+    return next(candidate for candidate in names if not (paths.kept / candidate).exists())
 
 
-def _take(paths: Paths, kept: Kept, state: str) -> None:
+def _take(paths: Paths, kept: RetainedVm, state: str) -> None:
     """Rename all parts away, or go on with that."""
     place = paths.kept / kept.name
     if not (place / _NOTE).exists():
@@ -183,7 +185,7 @@ def _take(paths: Paths, kept: Kept, state: str) -> None:
     _note(place, replace(kept, state=state))
 
 
-def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
+def bring_back(paths: Paths, name: Name, kept: RetainedVm) -> None:
     """Rename what is kept back, or go on with that. Its places must be free."""
     place = paths.kept / kept.name
     if _DISK in kept.parts:
@@ -211,20 +213,20 @@ def bring_back(paths: Paths, name: Name, kept: Kept) -> None:
 
 def remove(paths: Paths, called: str) -> None:
     """Remove what is kept, where it is named, and what killed runs have left of others. Nothing brings it back."""
-    for one in left(paths):
-        shutil.rmtree(one)
+    for leftover in leftovers(paths):
+        shutil.rmtree(leftover)
     if called and (paths.kept / called).exists():
         gone = paths.kept / f".{called}{_REMOVED}"
         rename_new(paths.kept / called, gone)
         shutil.rmtree(gone)
 
 
-def left(paths: Paths) -> list[Path]:
+def leftovers(paths: Paths) -> list[Path]:
     """Return what killed runs have left of what they removed."""
     return list(paths.kept.glob(f".*{_REMOVED}"))
 
 
-def room_of(paths: Paths, kept: Kept) -> int:
+def room_of(paths: Paths, kept: RetainedVm) -> int:
     """Return how many bytes of the laptop's disk it takes."""
     files = (file for file in (paths.kept / kept.name).rglob("*") if file.is_file() and not file.is_symlink())
     return sum(file.stat().st_blocks * 512 for file in files)
@@ -236,7 +238,7 @@ def _forget(paths: Paths, name: Name) -> None:
         note.unlink(missing_ok=True)
 
 
-def _note(place: Path, kept: Kept) -> None:
+def _note(place: Path, kept: RetainedVm) -> None:
     make_directory(place)
     write_atomically(place / _NOTE, json.dumps(asdict(kept), indent=1))
     sync(place)
@@ -247,3 +249,8 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except FileNotFoundError:
         return 0
+
+
+# Former names, until every package has followed.
+Kept = RetainedVm
+left = leftovers

@@ -20,12 +20,12 @@ from ...core.errors import CommandFailed
 from ...core.system.files import text_of
 from ...core.system.processes import command_of, is_stopped
 from ..model.answers import parse_pid
-from ..model.state import Still
+from ..model.state import Standstill
 
 # QEMU answers in milliseconds, or not at all.
 SECONDS = 1.0
 # Its words for a machine that stands still, and waits for "cont".
-_STILL = {"paused": Still.PAUSED, "suspended": Still.PAUSED, "io-error": Still.FAILED_WRITE}
+_STILL = {"paused": Standstill.PAUSED, "suspended": Standstill.PAUSED, "io-error": Standstill.FAILED_WRITE}
 _WAIT_SECONDS = 3.0
 _LONGEST = 64 * 1024
 
@@ -38,13 +38,13 @@ def process_of(directory: Path) -> int:
     return next((pid for pid in numbers if pid and f"{directory}/" in " ".join(command_of(pid))), 0)
 
 
-def stands_still(directory: Path) -> tuple[Still | None, int]:
+def stands_still(directory: Path) -> tuple[Standstill | None, int]:
     """Return why the VM of an instance directory stands still, and the process to continue; None where no sign of it is clear."""
     agent = parse_pid(text_of(directory / "ha.pid") or "") or 0
     pids = [pid for pid in (process_of(directory), agent) if pid]
     stopped = next((pid for pid in pids if is_stopped(pid)), 0)
     if stopped:
-        return Still.FROZEN, stopped
+        return Standstill.FROZEN, stopped
     with contextlib.suppress(OSError, ValueError):
         answer = _qmp(directory / "qmp.sock", "query-status")
         return _STILL.get(str(answer.get("status"))), next(iter(pids), 0)
@@ -57,7 +57,7 @@ def go_on(directory: Path, name: str) -> None:
     still, _pid = stands_still(directory)
     for _part in range(2):
         # The machine and the host agent may both be stopped.
-        if still is Still.FROZEN:
+        if still is Standstill.FROZEN:
             os.kill(_pid, signal.SIGCONT)
             time.sleep(0.1)
             still, _pid = stands_still(directory)
@@ -73,7 +73,7 @@ def go_on(directory: Path, name: str) -> None:
     end = time.monotonic() + _WAIT_SECONDS
     while (still := stands_still(directory)[0]) is not None and time.monotonic() < end:
         time.sleep(0.2)
-    if still is Still.FAILED_WRITE:
+    if still is Standstill.FAILED_WRITE:
         raise CommandFailed(what, f"{still} again", "Free some disk space on the laptop, and run again.")
     if still is not None:
         raise CommandFailed(what, f"{still} again", "Find out which program stops it, and run again.")
@@ -91,7 +91,7 @@ def _qmp(path: Path, command: str) -> dict[str, Any]:
         for asked in ("qmp_capabilities", command):
             connection.sendall(json.dumps({"execute": asked}).encode() + b"\n")
             # Events may come before the answer.
-            answer = next(one for one in messages if "return" in one or "error" in one)
+            answer = next(message for message in messages if "return" in message or "error" in message)
             if "error" in answer:
                 raise ValueError(str((answer["error"] or {}).get("desc") or "it refused"))
             found = answer["return"] if isinstance(answer["return"], dict) else {}

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import tempfile
 import time
@@ -19,16 +18,16 @@ from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
 from ...core.system.files import make_directory
 from ...core.system.processes import age_of, command_of, commands, environment_of
-from ..model.answers import K3s, Row, parse_disks, parse_k3s, parse_live, parse_rows
+from ..model.answers import K3sState, ListedProfile, parse_disks, parse_k3s, parse_live, parse_rows
 from ..model.settings import Version
 from ..model.state import DataDisk
-from .at_work import Start, log_of, noted, start_of
+from .disk_image import is_written
 from .failures import explained
 from .machine import process_of
+from .run_lock import RunningStart, log_of, noted, start_of
 
 # Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
 _READ_SECONDS = 60.0
-_WRITTEN_BYTES = 256 * 1024
 # Each engine's socket in a VM.
 _IN_GUEST = {"docker": "/var/run/docker.sock", "containerd": "/var/run/containerd/containerd.sock"}
 
@@ -71,7 +70,7 @@ class Colima:
 
     # -- reading
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ListedProfile]:
         """Return all profiles that Lima knows."""
         try:
             return parse_rows(self.cli.run("list", "--json", timeout=_READ_SECONDS).stdout)
@@ -86,7 +85,7 @@ class Colima:
         if output.rc != 0:
             raise explained(CommandFailed("list Lima's disks", "limactl failed", stdout=output.stdout, stderr=output.stderr))
         return {
-            disk.name: DataDisk(disk.size, disk.instance, _is_written(Path(disk.dir or self.paths.lima / "_disks" / disk.name)))
+            disk.name: DataDisk(disk.size, disk.instance, is_written(Path(disk.dir or self.paths.lima / "_disks" / disk.name)))
             for disk in parse_disks(output.stdout)
         }
 
@@ -138,7 +137,7 @@ class Colima:
         starts = {pid: start for pid, words in commands().items() if (start := start_of(words)) and start.id in wanted}
         return {wanted[start.id]: pid for pid, start in starts.items() if self.is_under_way(pid, start)}
 
-    def is_under_way(self, pid: int, start: Start) -> bool:
+    def is_under_way(self, pid: int, start: RunningStart) -> bool:
         """Whether a start is one of this Lima home, and not over yet."""
         theirs = environment_of(pid)
         if not theirs and not command_of(pid):
@@ -159,8 +158,8 @@ class Colima:
 
     def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
         """Start with the settings of colima.yaml."""
-        sign = partial(self.signs_of_life, name)
-        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, sign=sign, **more)
+        probe = partial(self.signs_of_life, name)
+        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, probe=probe, **more)
 
     def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
         """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""
@@ -236,7 +235,7 @@ class Colima:
             return True
         return False
 
-    def k3s(self, name: Name) -> K3s | None:
+    def k3s(self, name: Name) -> K3sState | None:
         """Return what a VM says of the k3s in it; None when it does not tell."""
         try:
             return parse_k3s(self.in_guest(name, "cat", "/etc/colima/colima.json"))
@@ -270,11 +269,3 @@ class Colima:
             if log.stat().st_mtime >= since:
                 return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
         return ""
-
-
-def _is_written(directory: Path) -> bool:
-    """Whether anything was ever stored on a disk: an image that was only created has next to no blocks."""
-    for file in ("datadisk", "raw.img"):
-        with contextlib.suppress(OSError, ValueError):
-            return os.stat(directory / file).st_blocks * 512 > _WRITTEN_BYTES  # noqa: PTH116 - one call, no Path method for blocks
-    return True

@@ -23,12 +23,12 @@ _LIST, _DISKS, _STATUS = "colima list --json", "limactl disk list --json", "coli
 _K3S_VERSION = re.compile(r"v?(\d{1,5})\.(\d{1,5})\.(\d{1,5})(?:\+k3s(\d{1,5}))?")
 
 
-class Torn(ValueError):
+class Malformed(ValueError):
     """A text is not what it should be; the message says how, without its content."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedProfile:
     """One line of `colima list --json`. Zero and empty mean that colima left the key out."""
 
     name: str
@@ -52,7 +52,7 @@ class ListedDisk:
 
 
 @dataclass(frozen=True)
-class Store:
+class DiskNote:
     """What colima remembers of the data disk."""
 
     formatted: bool
@@ -60,7 +60,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class K3s:
+class K3sState:
     """What a guest says of its k3s. port 0: it was never installed; version empty: unknown."""
 
     port: int = 0
@@ -87,9 +87,9 @@ _LIVE = {
 }
 
 
-def parse_rows(stdout: str) -> list[Row]:
+def parse_rows(stdout: str) -> list[ListedProfile]:
     """Return the rows of `colima list --json`: one object per line, not an array."""
-    return [Row(**fields) for fields in _lines(_LIST, stdout, _ROW)]
+    return [ListedProfile(**fields) for fields in _lines(_LIST, stdout, _ROW)]
 
 
 def parse_disks(stdout: str) -> list[ListedDisk]:
@@ -101,29 +101,29 @@ def parse_live(stdout: str) -> dict[str, Any]:
     """Return what `colima status --json` says of a guest."""
     try:
         return _fields(loads(stdout), _LIVE)
-    except Torn as error:
+    except Malformed as error:
         raise _unreadable(_STATUS, error, stdout) from error
 
 
-def parse_k3s(text: str) -> K3s | None:
+def parse_k3s(text: str) -> K3sState | None:
     """Return what /etc/colima/colima.json in a guest says of k3s. None when it can't be read."""
     try:
         # colima keeps all values there as texts.
         data = _fields(loads(text), {"k3s_listen_port": str, "kubernetes_config": str})
         config = _fields(loads(data.get("kubernetes_config") or "{}"), {"Version": str})
-    except Torn:
+    except Malformed:
         return None
     port = data.get("k3s_listen_port") or "0"
-    return K3s(int(port), config.get("Version", "")) if re.fullmatch(r"[0-9]{1,5}", port) else None
+    return K3sState(int(port), config.get("Version", "")) if re.fullmatch(r"[0-9]{1,5}", port) else None
 
 
-def parse_store(text: str) -> Store | None:
+def parse_store(text: str) -> DiskNote | None:
     """Return colima's notes about a data disk. None when they can't be read: colima then believes that there are none."""
     try:
         data = _fields(loads(text), {"disk_formatted": bool, "disk_runtime": str})
-    except Torn:
+    except Malformed:
         return None
-    return Store(data.get("disk_formatted", False), data.get("disk_runtime", ""))
+    return DiskNote(data.get("disk_formatted", False), data.get("disk_runtime", ""))
 
 
 def parse_pid(text: str) -> int:
@@ -151,7 +151,7 @@ def loads(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise Torn("it is not JSON") from error
+        raise Malformed("it is not JSON") from error
 
 
 def _lines(command: str, stdout: str, fields: Mapping[str, type]) -> Iterator[dict[str, Any]]:
@@ -161,8 +161,8 @@ def _lines(command: str, stdout: str, fields: Mapping[str, type]) -> Iterator[di
         try:
             found = _fields(loads(line), fields)
             if not found.get("name"):
-                raise Torn("a row has no name")
-        except Torn as error:
+                raise Malformed("a row has no name")
+        except Malformed as error:
             raise _unreadable(command, error, stdout) from error
         yield found
 
@@ -170,14 +170,14 @@ def _lines(command: str, stdout: str, fields: Mapping[str, type]) -> Iterator[di
 def _fields(data: Any, fields: Mapping[str, type]) -> dict[str, Any]:
     """Return the known fields of an object. Raises Torn for one of another type; null counts as absent, as in Go."""
     if not isinstance(data, dict):
-        raise Torn("it is not a JSON object")
+        raise Malformed("it is not a JSON object")
     result = {}
     for name, kind in fields.items():
         value = data.get(name)
         if value is None:
             continue
         if type(value) is not kind or not _fits(value):
-            raise Torn(f"'{name}' is not {_WORDS[kind]}")
+            raise Malformed(f"'{name}' is not {_WORDS[kind]}")
         result[name] = value
     return result
 
@@ -190,6 +190,6 @@ def _fits(value: Any) -> bool:
 _WORDS = {int: "a whole number", str: "text", bool: "true or false"}
 
 
-def _unreadable(command: str, error: Torn, stdout: str) -> CommandFailed:
+def _unreadable(command: str, error: Malformed, stdout: str) -> CommandFailed:
     remedy = "Run it by hand, and repair what it shows."
     return CommandFailed(f"read the answer of '{command}'", str(error), remedy, stdout=stdout)

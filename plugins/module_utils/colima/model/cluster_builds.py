@@ -15,7 +15,7 @@ from typing import Any
 from ...core.errors import InputError
 from ...toolchain.programs import in_digits
 from .config import Config, has_kubernetes
-from .desired import Desired, Refusal
+from .desired import ProfileSpec, Refusal
 from .settings import Version
 
 OPTION = "kubernetes.build"
@@ -77,7 +77,7 @@ class BuildkitFiles:
         return _OURS + to_toml({**settings, "root": f"{settings.get('root', _ROOT)}/{_NAMESPACE}"})
 
 
-def build_problems(desired: Desired, settings: Mapping[str, Any]) -> list[Refusal]:
+def build_problems(desired: ProfileSpec, settings: Mapping[str, Any]) -> list[Refusal]:
     """Return why a profile with these settings can't build into its cluster. What they leave out is fine."""
     if not desired.build:
         return []
@@ -88,7 +88,7 @@ def build_problems(desired: Desired, settings: Mapping[str, Any]) -> list[Refusa
     return [_refusal(desired, lacks, "Use runtime containerd and kubernetes.enabled, or leave it out.")]
 
 
-def build_refusals(desired: Desired, target: Config, files: BuildkitFiles, version: Version | None) -> list[Refusal]:
+def build_refusals(desired: ProfileSpec, target: Config, files: BuildkitFiles, version: Version | None) -> list[Refusal]:
     """Return why the file can't be written, or would not be read. version: of colima; None: not known, nothing to object."""
     if not desired.build:
         return []
@@ -112,7 +112,7 @@ def build_refusals(desired: Desired, target: Config, files: BuildkitFiles, versi
     return []
 
 
-def _refusal(desired: Desired, reason: str, remedy: str) -> Refusal:
+def _refusal(desired: ProfileSpec, reason: str, remedy: str) -> Refusal:
     return Refusal(f"set '{OPTION}' of profile '{desired.name}'", reason, remedy)
 
 

@@ -38,7 +38,7 @@ class Refusal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Desired:
+class ProfileSpec:
     """One profile as asked for. stated holds only the options that were given: what is left out stays as it is.
 
     ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. It becomes settings with the plan.
@@ -53,7 +53,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Policy:
+class ChangePolicy:
     """What a run may do to what is there."""
 
     restart: str = "if_idle"
@@ -72,7 +72,7 @@ class Policy:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """How long things may take, in seconds."""
 
     timeout: float = 1800.0
@@ -81,7 +81,7 @@ class Limits:
     stop: float = 300.0
 
 
-def check(desired: Desired, host: Host) -> None:
+def check(desired: ProfileSpec, host: Host) -> None:
     """Raise InputError for values, and combinations of values, that this system can't do."""
     for option, value in desired.stated.items():
         _check_value(desired.name, BY_OPTION[option], value, host)
@@ -172,10 +172,12 @@ def _check_mounts(name: Name, mounts: list[dict[str, Any]], host: Host) -> None:
             if not path.startswith(("/", "$")):
                 raise _wrong(name, "mounts", path, "relative paths can't be mounted", "Use an absolute path, or one below ~.")
         points.append(point)
-    for index, one in enumerate(points):
+    for index, outer in enumerate(points):
         for place, other in enumerate(points):
-            if index != place and (other + "/").startswith(one.rstrip("/") + "/"):
-                raise _wrong(name, "mounts", other, f"it lies in '{one}', and mounts may not overlap", "Mount only one of them.")
+            if index != place and (other + "/").startswith(outer.rstrip("/") + "/"):
+                raise _wrong(
+                    name, "mounts", other, f"it lies in '{outer}', and mounts may not overlap", "Mount only one of them."
+                )
 
 
 def _is_address(text: str) -> bool:
@@ -192,7 +194,7 @@ def _is_gateway(text: str) -> bool:
     return _is_address(text) and "." in text and text.endswith(".2")
 
 
-def kubernetes_problems(desired: Desired, runtime: str) -> list[Refusal]:
+def kubernetes_problems(desired: ProfileSpec, runtime: str) -> list[Refusal]:
     """Return why this runtime can't have the Kubernetes that is asked for."""
     if not desired.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
         return []
@@ -208,7 +210,7 @@ def too_old(version: Version | None) -> list[Refusal]:
     return [Refusal(f"use colima {in_digits(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
-def version_problems(desired: Desired, version: Version | None) -> list[Refusal]:
+def version_problems(desired: ProfileSpec, version: Version | None) -> list[Refusal]:
     """Return a refusal for each stated setting that this colima is too old for. None: not known, nothing to object."""
     if version is None:
         return []
@@ -234,3 +236,7 @@ def _needed(option: str, value: Any) -> Version:
     if option == "provision":
         needed = max((PROVISION_SINCE[item["mode"]] for item in value), default=needed)
     return needed
+
+
+# Former names, until every package has followed.
+Limits = TimeLimits

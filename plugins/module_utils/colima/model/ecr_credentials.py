@@ -73,8 +73,8 @@ def check_profile(name: str, profile: str) -> None:
 
 def ecr_settings(profile: str, host: Host, arguments: Sequence[str], scripts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return both settings with the provider for an AWS profile, or (an empty name) without it. Other entries stay."""
-    arguments = [one for one in arguments if not one.startswith(_FLAGS)]
-    scripts = [one for one in scripts if _OURS not in one["script"]]
+    arguments = [argument for argument in arguments if not argument.startswith(_FLAGS)]
+    scripts = [script for script in scripts if _OURS not in script["script"]]
     if profile:
         arguments += [f"{_FLAGS}bin-dir={posixpath.dirname(PROGRAM)}", f"{_FLAGS}config={_PLACE}/config.yaml"]
         scripts += [{"mode": "system", "script": _script(profile, host.home)}]

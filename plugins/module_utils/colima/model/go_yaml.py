@@ -76,7 +76,7 @@ class _Builder:
         self.count += 1
         if self.count > _MOST or len(above) > _DEEPEST:
             raise Unreadable("expands to more than settings can be")
-        if any(node is one for one in above):
+        if any(node is parent for parent in above):
             raise Unreadable("is not YAML: a value contains itself")
         above = (*above, node)
         if node.id == "scalar":
@@ -92,8 +92,8 @@ class _Builder:
             if key.id != "scalar":
                 raise Unreadable("is not YAML: a key is not text")
             if key.value == "<<" and _is_plain(key):
-                for one in value.value if value.id == "sequence" else [value]:
-                    other = self.built(one, above)
+                for item in value.value if value.id == "sequence" else [value]:
+                    other = self.built(item, above)
                     if not isinstance(other, dict):
                         raise Unreadable("is not YAML: only mappings can be merged")
                     merged = {**other, **merged}

@@ -15,7 +15,7 @@ from ...core.durations import duration_from
 from ...core.errors import InputError
 from .cluster_builds import build_problems
 from .config import Host, architecture
-from .desired import LARGEST_NUMBER, Desired, Limits, Policy, check
+from .desired import LARGEST_NUMBER, ChangePolicy, ProfileSpec, TimeLimits, check
 from .ecr_credentials import check_profile
 from .overrides import overridden
 from .settings import PROVISION_SINCE, SETTINGS, Setting
@@ -67,11 +67,11 @@ def _option(setting: Setting) -> dict[str, Any]:
     return result
 
 
-def policy_from(params: Mapping[str, Any]) -> Policy:
+def policy_from(params: Mapping[str, Any]) -> ChangePolicy:
     """Return the policy of a module's options. Raises InputError."""
     idle_for = str(params.get("idle_for") or "")
     days = check_days(float(params.get("keep_deleted") or 0))
-    return Policy(
+    return ChangePolicy(
         params.get("restart") or "if_idle",
         params.get("stop") or "always",
         params.get("on_fixed_change") or "refuse",
@@ -90,13 +90,13 @@ def check_days(days: float) -> float:
     return days
 
 
-def limits_from(params: Mapping[str, Any]) -> Limits:
+def limits_from(params: Mapping[str, Any]) -> TimeLimits:
     """Return the limits of a module's options. Raises InputError for one that ends every start before it began."""
     for option, usual in (("timeout", 1800), ("stall_timeout", 600)):
         if not 1 <= params[option] <= LARGEST_NUMBER:
             reason = f"it is not between 1 and {LARGEST_NUMBER} seconds"
             raise InputError(f"use {params[option]} as O({option})", reason, f"Use seconds, such as {usual}.")
-    return Limits(params["timeout"], params["stall_timeout"])
+    return TimeLimits(params["timeout"], params["stall_timeout"])
 
 
 def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -109,15 +109,17 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     whole = None if params["profiles"] is None or state == "present" else state
     given = [params] if params["profiles"] is None else params["profiles"]
     given = overridden(given, params.get("overrides") or {}, profile_options(name_required=True))
-    stated = [one if whole is None or one.get("state") == "absent" else {**one, "state": whole} for one in given]
+    stated = [profile if whole is None or profile.get("state") == "absent" else {**profile, "state": whole} for profile in given]
     if params.get("start") != "never":
         return stated
-    return [{**one, "state": "present"} if (one.get("state") or "started") == "started" else one for one in stated]
+    return [
+        {**profile, "state": "present"} if (profile.get("state") or "started") == "started" else profile for profile in stated
+    ]
 
 
-def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desired]:
+def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[ProfileSpec]:
     """Return the profiles of a module's options in their order. Raises InputError for invalid ones."""
-    result: list[Desired] = []
+    result: list[ProfileSpec] = []
     seen: dict[str, str] = {}
     for params in profiles:
         text = params.get("name") or ""
@@ -129,7 +131,7 @@ def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Desi
         kubernetes = params.get("kubernetes") or {}
         ecr_profile = kubernetes.get("ecr_profile")
         check_profile(text, ecr_profile or "")
-        desired = Desired(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
+        desired = ProfileSpec(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
         check(desired, host)
         for problem in build_problems(desired, desired.stated):
             raise InputError(*problem)

@@ -21,12 +21,12 @@ def overridden(profiles: Sequence[Mapping[str, Any]], overrides: Mapping[str, An
     spec: the options of one profile. Raises InputError for a profile that is not listed, and for what no profile can have; all
     that is wrong is in its "refusals".
     """
-    names = {short_name(str(one.get("name") or "")): one for one in profiles}
+    names = {short_name(str(profile.get("name") or "")): profile for profile in profiles}
     wrong = [sentence for name, given in overrides.items() for sentence in _wrong(str(name), given, list(names), spec)]
     if wrong:
         raise InputError(" ".join(wrong), refusals=wrong)
     laid = {short_name(str(name)): _completed(given, spec) for name, given in overrides.items()}
-    return [_merged(one, laid.get(name, {})) for name, one in names.items()] if laid else list(profiles)
+    return [_merged(profile, laid.get(name, {})) for name, profile in names.items()] if laid else list(profiles)
 
 
 def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:
@@ -37,13 +37,11 @@ def _wrong(name: str, given: object, known: list[str], spec: Spec) -> list[str]:
         return [f"Could not override profile '{name}': it is {kind_of(given)}, not a mapping. Write 'option: value' below it."]
     if "name" in given:
         return [f"Could not override 'name' of profile '{name}': a name stays. List another profile in O(profiles)."]
-    return [
-        problem.sentence.replace("Could not use", f"Could not override profile '{name}' by") for problem in problems(spec, given)
-    ]
+    return [problem.sentence for problem in problems(spec, given, verb=f"override profile '{name}' by")]
 
 
 def _completed(given: Mapping[str, Any], spec: Spec) -> dict[str, Any]:
-    return complete({option: one for option, one in spec.items() if option in given}, given)
+    return complete({option: option_spec for option, option_spec in spec.items() if option in given}, given)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

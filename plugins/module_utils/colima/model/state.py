@@ -13,7 +13,7 @@ from typing import Any
 
 from ...colima_paths import Name
 from . import go_yaml
-from .answers import K3s, Row, Store
+from .answers import DiskNote, K3sState, ListedProfile
 from .cluster_builds import BuildkitFiles
 from .config import Config
 
@@ -33,7 +33,7 @@ UP = (RUNNING, HALF, SILENT, BROKEN)
 GIB = 1024**3
 
 
-class Still(StrEnum):
+class Standstill(StrEnum):
     """Why a VM stands still although its process is there; the value says it in words."""
 
     FROZEN = "its process is stopped"
@@ -43,7 +43,7 @@ class Still(StrEnum):
 
 @dataclass(frozen=True)
 class DataDisk:
-    """Lima's disk for images and volumes. size in bytes is the only true one; written: anything was ever stored on it."""
+    """Lima's disk for images and volumes. size in bytes is the only true one; written: it is not proved to be empty."""
 
     size: int
     used_by: str = ""
@@ -51,7 +51,7 @@ class DataDisk:
 
 
 @dataclass(frozen=True)
-class Clients:
+class ClientState:
     """What the host's clients know of a profile. None: nothing is wrong, or it does not apply."""
 
     docker_context: str = ""  # the endpoint of colima's own context; empty: there is none
@@ -70,7 +70,7 @@ class Clients:
 
 
 @dataclass(frozen=True)
-class Shared:
+class SharedTraces:
     """Traces of colima that all profiles share: the ssh settings that the user's include, and files that it wrote by itself."""
 
     ssh_include: str = ""
@@ -78,12 +78,12 @@ class Shared:
 
 
 @dataclass(frozen=True)
-class Current:
+class ProfileState:
     """One profile as found."""
 
     name: Name
     health: str = ABSENT
-    row: Row | None = None
+    row: ListedProfile | None = None
     configured: Config | None = None
     configured_problem: str = ""
     applied: Config | None = None
@@ -94,7 +94,7 @@ class Current:
     seen_up: bool = False
     # It runs, and Lima has not seen it come up: in early boot a guest ignores the power button.
     never_up: bool = False
-    store: Store | None = None
+    store: DiskNote | None = None
     disk: DataDisk | None = None
     # A directory for a data disk without one in it: its creation was interrupted.
     disk_unfinished: bool = False
@@ -104,15 +104,15 @@ class Current:
     # Why the engine in a running VM is useless; empty without a clear sign.
     dead_engine: str = ""
     # Why a running VM stands still; None without a clear sign. The process that stands for the machine; 0: unknown.
-    still: Still | None = None
+    still: Standstill | None = None
     machine: int = 0
     # The path of the engine's socket on the laptop, where it is gone although the VM says that its engine runs.
     lost_socket: str = ""
     # Whether Lima's ssh connection to the VM, which carries that socket, is open.
     ssh_master: bool = False
     # What the VM says of the k3s in it; None: it was not asked, or did not tell.
-    k3s: K3s | None = None
-    clients: Clients = Clients()
+    k3s: K3sState | None = None
+    clients: ClientState = ClientState()
     docker_socket: str = ""
     # For how long nothing of the user's was seen to run in it, in seconds; None: unknown.
     idle_seconds: float | None = None
@@ -213,7 +213,7 @@ class Current:
 
 
 @dataclass(frozen=True)
-class Files:
+class ProfileFiles:
     """Which files of a profile are there: the VM's directory, Lima's definition in it, and colima.yaml."""
 
     directory: bool
@@ -228,11 +228,11 @@ def lists_disk(definition: str, name: Name) -> bool:
     except go_yaml.Unreadable:
         return False
     disks = document.get("additionalDisks") if isinstance(document, dict) else None
-    names = [one.get("name") if isinstance(one, dict) else one for one in disks] if isinstance(disks, list) else []
-    return any(isinstance(one, go_yaml.Scalar) and one.text == name.id for one in names)
+    names = [disk.get("name") if isinstance(disk, dict) else disk for disk in disks] if isinstance(disks, list) else []
+    return any(isinstance(disk_name, go_yaml.Scalar) and disk_name.text == name.id for disk_name in names)
 
 
-def contradiction_of(row: Row | None, files: Files, live: Mapping[str, Any], agent: int) -> str:
+def contradiction_of(row: ListedProfile | None, files: ProfileFiles, live: Mapping[str, Any], agent: int) -> str:
     """Return how `colima list` contradicts what else is known; empty when it does not.
 
     Lima lists every VM that has a definition, and calls none stopped whose host agent runs.
@@ -246,7 +246,9 @@ def contradiction_of(row: Row | None, files: Files, live: Mapping[str, Any], age
     return f"colima lists it as stopped, and its host agent (process {agent}) runs" if agent else ""
 
 
-def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: bool = True, dead_engine: str = "") -> str:
+def health_of(
+    row: ListedProfile | None, files: ProfileFiles, live: Mapping[str, Any], *, reached: bool = True, dead_engine: str = ""
+) -> str:
     """Return the health of a profile from what was seen of it, and from what its VM said if it runs."""
     if files.directory and not files.definition:
         return LEFTOVER
@@ -260,3 +262,7 @@ def verdict(row: Row | None, files: Files, live: Mapping[str, Any], *, reached: 
             return SILENT
         return RUNNING if live and not dead_engine else HALF
     return {"Stopped": STOPPED, "Broken": BROKEN}.get(row.status, DAMAGED)
+
+
+# Former names, until every package has followed.
+Current = ProfileState

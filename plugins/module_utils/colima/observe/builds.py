@@ -18,7 +18,7 @@ from ...core.system.processes import command_of, commands, environment_of, flags
 from ...docker.client import context_host, current_context, docker_directory
 from ...docker.context.model import BUILT_IN
 from ..client.programs import Colima
-from ..model.state import Current
+from ..model.state import ProfileState
 
 OWN_HOST = "unix:///var/run/docker.sock"
 _VERBS = ("build", "pull", "push", "load")
@@ -34,7 +34,7 @@ _VALUED = re.compile(
 
 
 @dataclass(frozen=True)
-class Client:
+class BuildClient:
     """A client at work: with what, and with which engine as far as its words tell."""
 
     command: str
@@ -43,7 +43,7 @@ class Client:
     builder: str = ""
 
 
-def at_work(colima: Colima, current: Current, runtime: str) -> list[str]:
+def at_work(colima: Colima, current: ProfileState, runtime: str) -> list[str]:
     """Return what builds or moves images in a VM whose engine answers, as far as that can be seen."""
     found: list[str] = []
     with contextlib.suppress(WorkstationError):
@@ -71,7 +71,7 @@ def in_guest(processes: Iterable[str]) -> list[str]:
     return found
 
 
-def client_of(words: Sequence[str]) -> Client | None:
+def client_of(words: Sequence[str]) -> BuildClient | None:
     """Return the client that a process with these arguments is, if it builds or moves images."""
     program, arguments = program_of(words)
     if program not in ("docker", "nerdctl", "buildctl", *_PLUGINS):
@@ -88,7 +88,7 @@ def client_of(words: Sequence[str]) -> Client | None:
     if not known and not composes:
         return None
     command = f"{program} {verb}" if verb in _VERBS else f"{program} {verb} {first}"
-    return Client(
+    return BuildClient(
         command,
         flags.get("c", flags.get("context", "")),
         flags.get("H", flags.get("host", "")),
@@ -96,7 +96,7 @@ def client_of(words: Sequence[str]) -> Client | None:
     )
 
 
-def may_mean(client: Client, theirs: Mapping[str, str], ours: Mapping[str, str], instance: str, address: str) -> bool:
+def may_mean(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str, str], instance: str, address: str) -> bool:
     """Whether a client on the laptop may be at work in this VM, unless its words or its environment say that it is not.
 
     theirs: its environment, empty where that is not known; ours: that of this run.
@@ -108,11 +108,11 @@ def may_mean(client: Client, theirs: Mapping[str, str], ours: Mapping[str, str],
     return not engine or _real(engine) == _real(address)
 
 
-def _engine_of(client: Client, theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
+def _engine_of(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
     """Return the address of the engine that a client works with; empty when that can't be told."""
     host = client.host or ("" if client.context else theirs.get("DOCKER_HOST", ""))
     context = client.context or theirs.get("DOCKER_CONTEXT", "")
-    directory, own = (docker_directory(one, one.get("HOME", "")) for one in (theirs or ours, ours))
+    directory, own = (docker_directory(environment, environment.get("HOME", "")) for environment in (theirs or ours, ours))
     if host:
         return host
     if not context:

@@ -17,7 +17,7 @@ from ...core.system.files import text_of
 from ...docker.client import context_host, current_context, docker_directory
 from ...kube import kubeconfig
 from ..model.cluster_builds import COLIMAS_OWN, BuildkitFiles
-from ..model.state import Clients, Shared
+from ..model.state import ClientState, SharedTraces
 from .kube_entry import digest_of, is_noted
 
 _WRAPPER_BYTES = 4096
@@ -66,7 +66,7 @@ class ClientFiles:
             return entry if not entry or is_noted(self.paths, name, entry) else None
         return None
 
-    def of(self, name: Name, k3s: Mapping[str, Any], address: str) -> Clients:
+    def of(self, name: Name, k3s: Mapping[str, Any], address: str) -> ClientState:
         """Return what the clients know. k3s: the kubeconfig of the k3s in the VM, if it was asked; address: the VM's own."""
         entry, port, current, dangling, digest = "", 0, "", False, ""
         if self._names(name):
@@ -81,10 +81,10 @@ class ClientFiles:
             except WorkstationError as error:
                 self.problems.append(error.message)
         docker = (context_host(self._docker, name.id), self._docker_current == name.id)
-        clients = Clients(*docker, entry, port, current, dangling, digest)
+        clients = ClientState(*docker, entry, port, current, dangling, digest)
         return self._with_traces(name, clients) if self.with_wrappers else clients
 
-    def _with_traces(self, name: Name, clients: Clients) -> Clients:
+    def _with_traces(self, name: Name, clients: ClientState) -> ClientState:
         """Return the clients with what only matters where the profile goes."""
         from .kube_context import former_context, split_backups
 
@@ -109,11 +109,11 @@ class ClientFiles:
             self._kube_config = kubeconfig.load(self._kube)
         return self._kube_config
 
-    def shared(self) -> Shared:
+    def shared(self) -> SharedTraces:
         """Return the traces of colima that belong to no profile."""
         theirs = str(self.paths.base / "ssh_config")
         lines = (text_of(self._home / ".ssh" / "config") or "").splitlines()
-        return Shared(
+        return SharedTraces(
             ssh_include=theirs if any(line.split() == ["Include", theirs] for line in lines) else "",
             files=tuple(
                 str(self._settings / name) for name, text in DEFAULTS.items() if holds_default(self._settings / name, text)

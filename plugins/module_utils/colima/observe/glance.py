@@ -32,17 +32,17 @@ _ALIVE = (200, 401, 403)
 
 
 @dataclass(frozen=True)
-class Glance:
+class QuickLook:
     """live: what `colima status` would say of runtime and Kubernetes, if all that should run plainly does; empty if in doubt.
 
-    slow: the engine took a greeting and said nothing in time. It is busy or hangs; one that is dead has no open socket.
+    slow: the engine took a greeting and did not answer in time. It is busy or hangs; one that is dead has no open socket.
     """
 
     live: Mapping[str, Any] = field(default_factory=dict)
     slow: bool = False
 
 
-def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Glance:
+def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> QuickLook:
     """Look at the engine and the API server.
 
     entry: the profile's entry in the kubeconfig, known to be that of its k3s; empty: there is none; None: not compared yet.
@@ -50,18 +50,18 @@ def glance(paths: Paths, name: Name, entry: Mapping[str, Any] | None) -> Glance:
     applied, _problem = parse(text_of(paths.applied(name)) or "")
     if not applied or paths.journal(name).exists() or paths.fresh(name).exists():
         # Its first start may never have finished, although its engine is up.
-        return Glance()
+        return QuickLook()
     runtime, kubernetes = str(applied.get("runtime")), has_kubernetes(applied)
     if entry is None or kubernetes != bool(entry):
-        return Glance()
+        return QuickLook()
     try:
         if not _engine_answers(paths, name, runtime):
-            return Glance()
+            return QuickLook()
     except TimeoutError:
-        return Glance(slow=True)
+        return QuickLook(slow=True)
     if kubernetes and not _api_answers(entry.get("cluster") or {}):
-        return Glance()
-    return Glance({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
+        return QuickLook()
+    return QuickLook({"runtime": runtime, f"{runtime}_socket": paths.socket(name, runtime), "kubernetes": kubernetes})
 
 
 def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:
@@ -69,16 +69,16 @@ def _engine_answers(paths: Paths, name: Name, runtime: str) -> bool:
     if runtime not in GREETINGS:
         return False
     try:
-        said = greet(paths.socket(name, runtime).removeprefix("unix://"), GREETINGS[runtime])
+        answer = greet(paths.socket(name, runtime).removeprefix("unix://"), GREETINGS[runtime])
     except TimeoutError:
         raise
     except OSError:
         return False
-    return _OK in said if said.startswith(b"HTTP/") else bool(said)
+    return _OK in answer if answer.startswith(b"HTTP/") else bool(answer)
 
 
 def greet(path: str, greeting: bytes) -> bytes:
-    """Return the first bytes that are said on a socket; empty when it closes at once. Raises OSError."""
+    """Return the first bytes that arrive on a socket; empty when it closes at once. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(SECONDS)
         connection.connect(path)

@@ -20,14 +20,14 @@ from ...core.errors import WorkstationError
 from ...core.system.together import together
 from ..client.machine import stands_still
 from ..client.programs import Colima
-from ..model.state import Still
+from ..model.state import Standstill
 from .glance import GREETINGS, glance, greet
 
 _INSIDE = {"containerd": ("sudo", "nerdctl", "info"), "incus": ("sudo", "incus", "list", "--format", "json")}
 
 
 @dataclass(frozen=True)
-class Said:
+class GuestState:
     """live: what colima found in the VM, nothing if its set-up never finished; reached: the VM answered at all.
 
     k3s: the kubeconfig of the k3s in it, if the user's entry had to be compared with it and it could be read.
@@ -38,25 +38,25 @@ class Said:
     reached: bool = True
     dead_engine: str = ""
     k3s: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    still: Still | None = None
+    still: Standstill | None = None
     machine: int = 0
     lost_socket: str = ""
 
 
-def ask(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> Said:
+def read_guest(colima: Colima, name: Name, entry: Mapping[str, Any] | None) -> GuestState:
     """Look at a VM that runs, or seems to, and ask in it what that leaves open. entry: as in glance()."""
     seen = glance(colima.paths, name, entry)
     if seen.live:
-        return Said(seen.live)
+        return GuestState(seen.live)
     # What stands still, or takes a word and never answers, is not asked more: each question would cost its whole time limit.
     still, machine = stands_still(colima.paths.instance(name))
     if still is not None or colima.hangs(name):
-        return Said(reached=False, still=still, machine=machine)
+        return GuestState(reached=False, still=still, machine=machine)
     # An entry that was compared is compared again: the server that it names did not answer.
     k3s = partial(_k3s, colima, name) if entry is None or entry else dict
-    answers = together({"said": partial(_ask, colima, name, seen.slow), "k3s": k3s})
-    said: Said = answers["said"]
-    return replace(said, k3s=answers["k3s"], machine=machine)
+    answers = together({"guest": partial(_ask, colima, name, seen.slow), "k3s": k3s})
+    guest: GuestState = answers["guest"]
+    return replace(guest, k3s=answers["k3s"], machine=machine)
 
 
 def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
@@ -66,16 +66,16 @@ def _k3s(colima: Colima, name: Name) -> dict[str, Any]:
     return {}
 
 
-def _ask(colima: Colima, name: Name, slow: bool) -> Said:
+def _ask(colima: Colima, name: Name, slow: bool) -> GuestState:
     live = colima.status(name)
     if not live:
         if not colima.answers(name):
-            return Said(reached=False)
+            return GuestState(reached=False)
         # It does answer: was that one question lost, or did its set-up never finish?
         live = colima.status(name)
     # A slow engine is not dead, and to greet it once more would only take as long again.
     dead = "" if slow else why_dead(live, partial(_denies, colima, name), colima.pauses)
-    return Said(live, dead_engine=dead, lost_socket="" if dead else lost_socket(live))
+    return GuestState(live, dead_engine=dead, lost_socket="" if dead else lost_socket(live))
 
 
 def lost_socket(live: Mapping[str, Any]) -> str:
@@ -100,7 +100,7 @@ def _denies(colima: Colima, name: Name, runtime: str) -> bool:
 def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: True, pauses: Sequence[float] = ()) -> str:
     """Return how the engine shows that it is dead; empty when it answers, or when that can't be told.
 
-    denies: whether the VM says so too; asked after a sign only.
+    denies: whether the VM says so too; asked after a symptom only.
     """
     runtime = str(live.get("runtime") or "")
     path = _socket_of(live)
@@ -108,14 +108,14 @@ def why_dead(live: Mapping[str, Any], denies: Callable[[str], bool] = lambda _: 
     if not path or greeting is None:
         return ""
     for pause in (*pauses, 0.0):
-        sign = _sign_of_death(path, greeting)
-        if not sign or not denies(runtime):
+        symptom = _symptom(path, greeting)
+        if not symptom or not denies(runtime):
             return ""
         time.sleep(pause)
-    return f"{runtime} does not answer in it: {sign}"
+    return f"{runtime} does not answer in it: {symptom}"
 
 
-def _sign_of_death(path: str, greeting: bytes) -> str:
+def _symptom(path: str, greeting: bytes) -> str:
     try:
         return "" if greet(path, greeting) else "its socket closes at once"
     except ConnectionRefusedError:

@@ -10,7 +10,7 @@ from functools import partial
 
 from ...core.errors import WorkstationError
 from ..client.programs import Colima
-from ..model.state import BROKEN, SILENT, Current
+from ..model.state import BROKEN, SILENT, ProfileState
 from .builds import at_work
 
 _SYSTEM_NAMESPACES = ("kube-system",)
@@ -20,7 +20,7 @@ _BUILDER = "buildx_buildkit_"
 _SECONDS = 20.0
 
 
-def busy(colima: Colima, current: Current) -> str:
+def why_busy(colima: Colima, current: ProfileState) -> str:
     """Return what runs in a profile, as a reason not to stop it; empty when it is idle.
 
     A VM that gives no clear answer is not idle, unless nothing can run in it: it died under its host agent, or never came up.
@@ -46,7 +46,7 @@ def busy(colima: Colima, current: Current) -> str:
     return f"{len(names)} {noun}{'s run' if len(names) > 1 else ' runs'} in it ({shown})"
 
 
-def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
+def _running(colima: Colima, current: ProfileState, runtime: str) -> list[str]:
     """Return the names of what runs. Raises WorkstationError or ValueError when that can't be told."""
     if runtime == "incus":
         return running_instances(colima.in_guest(current.name, "sudo", "incus", "list", "--all-projects", "--format", "json"))
@@ -62,7 +62,7 @@ def _running(colima: Colima, current: Current, runtime: str) -> list[str]:
         return orphans(colima.in_guest(current.name, "ps", "-e", "-o", "comm="))
 
 
-def _docker(colima: Colima, current: Current) -> list[str]:
+def _docker(colima: Colima, current: ProfileState) -> list[str]:
     ask = partial(_ask_docker, colima, current)
     names = user_containers(ask("ps", "--format", "{{json .}}"))
     builders = [name for name in names if name.startswith(_BUILDER)]
@@ -70,7 +70,7 @@ def _docker(colima: Colima, current: Current) -> list[str]:
     return [name for name in names if name not in builders] or [name for name in builders if _builds(ask, name)]
 
 
-def _ask_docker(colima: Colima, current: Current, *arguments: str) -> str:
+def _ask_docker(colima: Colima, current: ProfileState, *arguments: str) -> str:
     docker = colima.other("docker", "", DOCKER_CONTEXT=None, DOCKER_HOST=None)
     if docker.installed:
         # What fails here may be the way to the engine, not the engine.
@@ -90,7 +90,7 @@ def _builds(ask: Callable[..., str], container: str) -> bool:
     return not top["Processes"] or has_builds(top)
 
 
-def _containerd(colima: Colima, current: Current) -> list[str]:
+def _containerd(colima: Colima, current: ProfileState) -> list[str]:
     found = []
     # Not `colima nerdctl`: it refuses a VM whose set-up did not finish.
     nerdctl = partial(colima.in_guest, current.name, "sudo", "nerdctl")

@@ -17,31 +17,43 @@ from ...colima_paths import Name, Paths, parse_name
 from ...core.errors import InputError, WorkstationError
 from ...core.system.files import text_of
 from ...core.system.together import together
-from ..client.kept import Kept, deleted, on_one_disk
+from ..client.kept import RetainedVm, deleted, on_one_disk
 from ..client.programs import Colima
-from ..model.answers import Row, Torn, loads, parse_pid, parse_store, tells_of_running
+from ..model.answers import ListedProfile, Malformed, loads, parse_pid, parse_store, tells_of_running
 from ..model.config import Config, config_from
-from ..model.state import DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current, DataDisk, Files, Shared, contradiction_of, verdict
+from ..model.state import (
+    DAMAGED,
+    HALF,
+    LEFTOVER,
+    RUNNING,
+    SILENT,
+    DataDisk,
+    ProfileFiles,
+    ProfileState,
+    SharedTraces,
+    contradiction_of,
+    health_of,
+)
 from ..model.yaml_text import parse
 from .client_files import ClientFiles
-from .guest import Said, ask
+from .guest import GuestState, read_guest
 from .idle_note import idle_seconds
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ColimaState:
     """The profiles that were asked for, and what else Lima runs for colima."""
 
-    profiles: Mapping[str, Current]
-    others: tuple[Row, ...] = ()
+    profiles: Mapping[str, ProfileState]
+    others: tuple[ListedProfile, ...] = ()
     problems: tuple[str, ...] = field(default=())
     # Only looked for with the wrappers.
-    shared: Shared = field(default_factory=Shared)
+    shared: SharedTraces = field(default_factory=SharedTraces)
     # What was set aside in place of a deletion, and for long enough.
-    expired: tuple[Kept, ...] = ()
+    expired: tuple[RetainedVm, ...] = ()
 
 
-def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> Snapshot:
+def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> ColimaState:
     """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
 
     One `colima list`, one `limactl disk list` and, for each running profile, a word with its engine and its API server, side by
@@ -55,7 +67,7 @@ def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = Fal
     return found
 
 
-def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tolerant: bool) -> Snapshot:
+def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tolerant: bool) -> ColimaState:
     paths, problems = colima.paths, list[str]()
     answers: dict[str, Any] = {}
     clients = ClientFiles(colima.environment, with_wrappers, paths)
@@ -64,18 +76,18 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
         return _spared(call, instead, problems) if tolerant else call
 
     def guests(which: Iterable[Name]) -> dict[str, Callable[[], Any]]:
-        asked = {name: partial(ask, colima, name, clients.compared(name)) for name in which}
-        return {f"guest {name}": spared(call, Said(reached=False)) for name, call in asked.items()}
+        asked = {name: partial(read_guest, colima, name, clients.compared(name)) for name in which}
+        return {f"guest {name}": spared(call, GuestState(reached=False)) for name, call in asked.items()}
 
     if _is_there(paths.lima) and colima.installed:
         asked = {"rows": spared(colima.rows, None), "disks": spared(colima.disks, {})}
         candidates = names if names is not None else known_profiles(paths)
         started = [name for name in candidates if colima.looks_started(name)]
         answers = together({**asked, **guests(started)})
-    rows: list[Row] | None = answers.get("rows")
+    rows: list[ListedProfile] | None = answers.get("rows")
     wanted = names if names is not None else sorted({*known_profiles(paths), *_named(rows or ())})
     by_name = {row.name: row for row in rows or ()}
-    running = [name for name in wanted if by_name.get(name.name, Row("")).status == "Running"]
+    running = [name for name in wanted if by_name.get(name.name, ListedProfile("")).status == "Running"]
     answers.update(together(guests(name for name in running if f"guest {name}" not in answers)))
     profiles = {
         name.name: _current(
@@ -84,15 +96,15 @@ def _read(colima: Colima, names: Sequence[Name] | None, with_wrappers: bool, tol
             row=by_name.get(name.name),
             listed=rows is not None,
             disk=answers.get("disks", {}).get(name.id),
-            said=answers.get(f"guest {name}") or Said(),
+            guest=answers.get(f"guest {name}") or GuestState(),
             clients=clients,
         )
         for name in wanted
     }
     others = tuple(row for row in rows or () if row.name not in profiles)
-    shared = clients.shared() if with_wrappers else Shared()
-    expired = tuple(one for one in deleted(paths) if one.until <= time.time())
-    return Snapshot(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared, expired)
+    shared = clients.shared() if with_wrappers else SharedTraces()
+    expired = tuple(vm for vm in deleted(paths) if vm.until <= time.time())
+    return ColimaState(profiles, others, tuple(dict.fromkeys((*problems, *clients.problems))), shared, expired)
 
 
 def _is_there(directory: Path) -> bool:
@@ -114,7 +126,7 @@ def _spared(call: Callable[[], Any], instead: Any, problems: list[str]) -> Calla
     return spared
 
 
-def _named(rows: Iterable[Row]) -> list[Name]:
+def _named(rows: Iterable[ListedProfile]) -> list[Name]:
     result = []
     for row in rows:
         with contextlib.suppress(InputError):
@@ -140,21 +152,21 @@ def _current(
     paths: Paths,
     name: Name,
     *,
-    row: Row | None,
+    row: ListedProfile | None,
     listed: bool,
     disk: DataDisk | None,
-    said: Said,
+    guest: GuestState,
     clients: ClientFiles,
-) -> Current:
+) -> ProfileState:
     configured, problem = _config(paths.configured(name))
     applied, _error = _config(paths.applied(name))
     instance = paths.instance(name)
-    files = Files(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
-    health = verdict(row, files, said.live, reached=said.reached, dead_engine=said.dead_engine)
+    files = ProfileFiles(instance.is_dir(), (instance / "lima.yaml").exists(), paths.configured(name).exists())
+    health = health_of(row, files, guest.live, reached=guest.reached, dead_engine=guest.dead_engine)
     agent = living(instance / "ha.pid")
     events = text_of(paths.events(name))
     store, fresh = text_of(paths.store(name)), paths.fresh(name).exists()
-    return Current(
+    return ProfileState(
         name=name,
         health=health,
         row=row,
@@ -169,17 +181,17 @@ def _current(
         disk=disk,
         disk_unfinished=_is_unfinished(paths.data_disk(name)),
         unseen_agent=agent if health in (DAMAGED, LEFTOVER) else 0,
-        live=said.live,
-        dead_engine=said.dead_engine,
-        still=said.still if health == SILENT else None,
-        machine=said.machine,
-        lost_socket=said.lost_socket if health == RUNNING else "",
+        live=guest.live,
+        dead_engine=guest.dead_engine,
+        still=guest.still if health == SILENT else None,
+        machine=guest.machine,
+        lost_socket=guest.lost_socket if health == RUNNING else "",
         ssh_master=paths.ssh_master(name).is_socket(),
-        clients=clients.of(name, said.k3s, row.address if row else ""),
+        clients=clients.of(name, guest.k3s, row.address if row else ""),
         idle_seconds=idle_seconds(paths, name, time.time()),
         docker_socket=paths.socket(name, "docker"),
         buildkit=clients.buildkit(name),
-        contradiction=contradiction_of(row, files, said.live, agent) if listed else "",
+        contradiction=contradiction_of(row, files, guest.live, agent) if listed else "",
         one_disk=on_one_disk(paths, name),
         definition=text_of(instance / "lima.yaml"),
     )
@@ -209,6 +221,6 @@ def _config(path: Path) -> tuple[Config | None, str]:
 
 def _journal(path: Path) -> Config | None:
     """Return the settings that a killed run kept. Only a complete one counts."""
-    with contextlib.suppress(Torn):
+    with contextlib.suppress(Malformed):
         return config_from(loads(text_of(path) or ""))
     return None

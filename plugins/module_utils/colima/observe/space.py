@@ -14,7 +14,7 @@ _KIB = 1024
 
 
 @dataclass(frozen=True)
-class Usage:
+class DiskUsage:
     """How full a file system is, in bytes."""
 
     size: int
@@ -26,11 +26,11 @@ class Usage:
         return self.used / self.size if self.size else 0.0
 
 
-def usages(lines: Iterable[str]) -> dict[str, Usage]:
+def usages(lines: Iterable[str]) -> dict[str, DiskUsage]:
     """Return how full file systems are, by mount point, from what `df -Pk` prints; anything else in it is passed over."""
     rows = (line.split(None, 5) for line in lines)
     return {
-        row[5]: Usage(int(row[1]) * _KIB, int(row[2]) * _KIB)
+        row[5]: DiskUsage(int(row[1]) * _KIB, int(row[2]) * _KIB)
         for row in rows
         if len(row) == 6 and row[1].isdigit() and row[2].isdigit()
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...nerdctl.wrapper import removal
 from ..model.config import Host
-from ..model.desired import Desired, Policy, Refusal
-from ..model.state import ABSENT, DEFINED, LEFTOVER, Current, Shared
-from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
+from ..model.desired import ChangePolicy, ProfileSpec, Refusal
+from ..model.state import ABSENT, DEFINED, LEFTOVER, ProfileState, SharedTraces
+from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .heal import aside_early
 
 _COPIES = (
@@ -18,7 +19,9 @@ _COPIES = (
 _ENDS = "The VM of profile '{name}' is removed although {what}."
 
 
-def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts) -> ProfilePlan:
+def plan_absent(
+    current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts
+) -> ProfilePlan:
     """Return the plan for state absent. What runs in the VM does not hold it back, and is said."""
     busy = facts.busy.get(str(current.name))
     plan = ProfilePlan(desired, current, asks_idle=current.up and busy is None)
@@ -31,37 +34,46 @@ def plan_absent(current: Current, desired: Desired, policy: Policy, host: Host, 
         actions.append(forget_note(current))
     if current.interrupted is not None:
         # A killed run may have come as far as the deletion itself. Nothing may bring these settings back.
-        actions.append(act(Do.FORGET, name, "forget the settings of", silent=True))
+        actions.append(act_on(ActionKind.FORGET_SAVED_SETTINGS, name, "forget", "the settings", silent=True))
     if current.health == ABSENT and current.buildkit.is_ours:
         # All else of the profile was removed by hand; colima's own deletion takes the file along.
         file = current.buildkit.path
-        actions.append(act(Do.REMOVE_BUILDKIT, name, "remove", "", f"'{file}'", files=(file,)))
+        actions.append(act(ActionKind.REMOVE_BUILDKIT, name, "remove", "", f"'{file}'", files=(file,)))
     copies = ", ".join(current.clients.kube_backups_kept)
     warnings = [_ENDS.format(name=name, what=busy)] if busy else []
     warnings += [_COPIES.format(name=name, files=copies)] if copies and actions else []
     return plan.adding(actions=actions, warnings=warnings)
 
 
-def _deletion(current: Current, policy: Policy, host: Host) -> list[Action]:
+def _deletion(current: ProfileState, policy: ChangePolicy, host: Host) -> list[Action]:
     name, actions = current.name, list[Action]()
     if policy.delete_data and (current.disk is not None or current.exists):
         if current.lock_is_stale:
-            actions.append(act(Do.UNLOCK, name, "unlock the data disk of", early=True))
+            actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
         return [*actions, *delete_with_data(current, "", policy, host)]
     if current.exists and (current.applied or {}).get("runtime") and current.store_is_lost:
         # What the VM ran with is the last sign of what the disk was made for, and goes with it.
-        verb = "restore colima's note of the data disk of"
-        actions.append(act(Do.STORE, name, verb, "else the disk would be of no use", config=current.applied, early=True))
+        actions.append(
+            act_on(
+                ActionKind.RESTORE_DISK_NOTE,
+                name,
+                "restore",
+                "colima's note of the data disk",
+                "else the disk would be of no use",
+                config=current.applied,
+                early=True,
+            )
+        )
     if current.exists:
         kept = not current.why_data_is_inside
         detail = f"the data disk stays: {current.disk_gib} GiB" if kept else ""
-        actions.append(act(Do.DELETE, name, "delete the VM of" if kept else "delete", detail))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the VM" if kept else "", detail))
     elif current.health in (DEFINED, LEFTOVER):
-        actions.append(act(Do.DELETE, name, "delete the settings of"))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the settings"))
     return actions
 
 
-def _refusals(current: Current, policy: Policy) -> list[Refusal]:
+def _refusals(current: ProfileState, policy: ChangePolicy) -> list[Refusal]:
     name, confirmed = current.name, f"O(confirm_data_loss=[{current.name}])"
     if policy.delete_data:
         if policy.may_destroy(name) or (current.disk is None and not current.exists):
@@ -85,52 +97,52 @@ def _refusals(current: Current, policy: Policy) -> list[Refusal]:
     return []
 
 
-def _host_traces(current: Current) -> list[Action]:
+def _host_traces(current: ProfileState) -> list[Action]:
     """Return what colima leaves on the host when it deletes a profile, or left when it did."""
     name, clients, actions = current.name, current.clients, list[Action]()
     if clients.docker_context and clients.docker_context == current.docker_socket:
-        actions.append(act(Do.REMOVE_DOCKER_CONTEXT, name, "remove", "", f"docker context '{name.id}'"))
+        actions.append(act(ActionKind.REMOVE_DOCKER_CONTEXT, name, "remove", "", f"docker context '{name.id}'"))
     if clients.buildx_records:
         target = f"buildx's notes of docker context '{name.id}'"
-        actions.append(act(Do.REMOVE_BUILDX_NOTES, name, "remove", "", target, files=clients.buildx_records))
+        actions.append(act(ActionKind.REMOVE_BUILDX_NOTES, name, "remove", "", target, files=clients.buildx_records))
     actions.extend(_kubeconfig(current))
     for wrapper in clients.wrappers:
-        bound = f"for profile '{name}'"
-        actions.append(act(Do.REMOVE_WRAPPER, name, "remove", bound, f"nerdctl wrapper '{wrapper}'", files=(wrapper,)))
+        verb, target, detail = removal(wrapper, name)
+        actions.append(act(ActionKind.REMOVE_WRAPPER, name, verb, detail, target, files=(wrapper,)))
     return actions
 
 
-def _kubeconfig(current: Current) -> list[Action]:
+def _kubeconfig(current: ProfileState) -> list[Action]:
     """Return what removes the profile from the kubeconfig, and makes the context current that was so before it."""
     name, clients, actions = current.name, current.clients, list[Action]()
     former = clients.kube_former
     if clients.kube_entry:
         detail = f"context '{former}' becomes current again" if former else ""
         target = f"kubeconfig entry '{name.id}'"
-        actions.append(act(Do.REMOVE_KUBE_ENTRY, name, "remove", detail, target, context=former))
+        actions.append(act(ActionKind.REMOVE_KUBE_ENTRY, name, "remove", detail, target, context=former))
     elif former:
         # A killed run got as far as colima's own part.
         target = f"kubeconfig context '{former}'"
-        actions.append(act(Do.REMOVE_KUBE_ENTRY, name, "make current again", "", target, context=former))
+        actions.append(act(ActionKind.REMOVE_KUBE_ENTRY, name, "make current again", "", target, context=former))
     if clients.kube_backups:
         target = f"colima's copies of the kubeconfig from before profile '{name}'"
         detail = "the kubeconfig still has all that is in them"
-        actions.append(act(Do.REMOVE_KUBE_COPIES, name, "remove", detail, target, files=clients.kube_backups))
+        actions.append(act(ActionKind.REMOVE_KUBE_COPIES, name, "remove", detail, target, files=clients.kube_backups))
     return actions
 
 
-def with_last_traces(plans: tuple[ProfilePlan, ...], shared: Shared) -> tuple[ProfilePlan, ...]:
+def with_last_traces(plans: tuple[ProfilePlan, ...], shared: SharedTraces) -> tuple[ProfilePlan, ...]:
     """Return the plans with the removal of what all profiles share, for when the last profile goes."""
     *most, last = plans
     name, why = last.current.name, "no profile is left"
     actions = [
-        act(Do.REMOVE_DEFAULT_FILE, name, "remove", f"as colima wrote it; {why}", f"'{file}'", files=(file,))
+        act(ActionKind.REMOVE_DEFAULT_FILE, name, "remove", f"as colima wrote it; {why}", f"'{file}'", files=(file,))
         for file in shared.files
     ]
     if shared.ssh_include:
         target = f"line 'Include {shared.ssh_include}' from ~/.ssh/config"
-        actions.append(act(Do.REMOVE_SSH_INCLUDE, name, "remove", why, target))
+        actions.append(act(ActionKind.REMOVE_SSH_INCLUDE, name, "remove", why, target))
     # Wrappers last: a killed run may still need them.
-    wrappers = [one for one in last.actions if one.kind is Do.REMOVE_WRAPPER]
-    rest = [one for one in last.actions if one.kind is not Do.REMOVE_WRAPPER]
+    wrappers = [action for action in last.actions if action.kind is ActionKind.REMOVE_WRAPPER]
+    rest = [action for action in last.actions if action.kind is not ActionKind.REMOVE_WRAPPER]
     return (*most, replace(last, actions=(*rest, *actions, *wrappers)))

@@ -12,12 +12,12 @@ from ...colima_paths import Name
 from ...core.plan import Pending, Plan, Step
 from ...core.secrecy.looks import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
-from ..model.answers import K3s
+from ..model.answers import K3sState
 from ..model.config import Config, Host, has_kubernetes, own_hosts
-from ..model.desired import Desired, Policy, Refusal
+from ..model.desired import ChangePolicy, ProfileSpec, Refusal
 from ..model.settings import Version
 from ..model.shown import shown
-from ..model.state import RUNNING, STOPPED, Current
+from ..model.state import RUNNING, STOPPED, ProfileState
 
 
 class Phase(Enum):
@@ -29,13 +29,13 @@ class Phase(Enum):
     CLIENTS = "clients"
 
 
-class Do(Enum):
-    """What there is to do. Each kind has one function in carry_out, and a phase of its own."""
+class ActionKind(Enum):
+    """What there is to do. Each kind has one function in carry_out, and runs in one of the four phases."""
 
-    CONTINUE = "continue"  # let a VM that stands still go on
+    CONTINUE = "continue"  # resume a VM that stands still
     STOP = "stop"
-    KILL = "kill"
-    JOURNAL = "journal"  # keep the settings where a deletion does not reach them
+    FORCE_STOP = "force_stop"
+    SAVE_SETTINGS = "save_settings"  # where a deletion does not reach them
     DELETE = "delete"
     DELETE_DATA = "delete_data"
     DELETE_DISK = "delete_disk"
@@ -46,22 +46,22 @@ class Do(Enum):
     REMOVE_DEFAULT_FILE = "remove_default_file"
     REMOVE_SSH_INCLUDE = "remove_ssh_include"
     REMOVE_WRAPPER = "remove_wrapper"
-    ASIDE = "aside"
-    ASIDE_DISK = "aside_disk"
-    UNLOCK = "unlock"
-    STORE = "store"  # restore colima's note of the data disk
-    RESIZE = "resize"
-    WRITE = "write"
-    FRESH = "fresh"  # note that a first start is about to make the data disk
-    SETTLE = "settle"  # remove that note
-    FORGET = "forget"  # remove the settings that were kept
+    SET_VM_ASIDE = "set_vm_aside"
+    SET_DISK_ASIDE = "set_disk_aside"
+    UNLOCK_DISK = "unlock_disk"
+    RESTORE_DISK_NOTE = "restore_disk_note"  # colima's own
+    ENLARGE_DISK = "enlarge_disk"
+    WRITE_SETTINGS = "write_settings"
+    NOTE_NEW_DISK = "note_new_disk"  # note that a first start is about to make the data disk
+    FORGET_NEW_DISK = "forget_new_disk"  # remove that note
+    FORGET_SAVED_SETTINGS = "forget_saved_settings"  # that were kept before a deletion
     NOTE_ENTRY = "note_entry"  # note that the kubeconfig's entry is that of the running k3s
     NOTE_IDLE = "note_idle"  # note that nothing runs in it
     FORGET_IDLE = "forget_idle"  # remove that note
     START = "start"
-    KUBECONFIG = "kubeconfig"
-    CONTEXT = "context"
-    SOCKET = "socket"  # bring the engine's socket on the laptop back
+    REPAIR_KUBECONFIG = "repair_kubeconfig"
+    CORRECT_CONTEXT = "correct_context"
+    RESTORE_SOCKET = "restore_socket"  # of the engine, on the laptop
     USE_CONTEXT = "use_context"
     SAVE_BUILDKIT = "save_buildkit"  # keep the profile's buildkitd.toml where a deletion does not reach it
     RESTORE_BUILDKIT = "restore_buildkit"
@@ -70,38 +70,38 @@ class Do(Enum):
 
 
 _FILES = (
-    Do.ASIDE,
-    Do.ASIDE_DISK,
-    Do.UNLOCK,
-    Do.STORE,
-    Do.RESIZE,
-    Do.WRITE,
-    Do.FRESH,
-    Do.SETTLE,
-    Do.FORGET,
-    Do.NOTE_ENTRY,
-    Do.NOTE_IDLE,
-    Do.FORGET_IDLE,
-    Do.RESTORE_BUILDKIT,
-    Do.WRITE_BUILDKIT,
-    Do.REMOVE_BUILDKIT,
+    ActionKind.SET_VM_ASIDE,
+    ActionKind.SET_DISK_ASIDE,
+    ActionKind.UNLOCK_DISK,
+    ActionKind.RESTORE_DISK_NOTE,
+    ActionKind.ENLARGE_DISK,
+    ActionKind.WRITE_SETTINGS,
+    ActionKind.NOTE_NEW_DISK,
+    ActionKind.FORGET_NEW_DISK,
+    ActionKind.FORGET_SAVED_SETTINGS,
+    ActionKind.NOTE_ENTRY,
+    ActionKind.NOTE_IDLE,
+    ActionKind.FORGET_IDLE,
+    ActionKind.RESTORE_BUILDKIT,
+    ActionKind.WRITE_BUILDKIT,
+    ActionKind.REMOVE_BUILDKIT,
 )
-_CLIENTS = (Do.KUBECONFIG, Do.CONTEXT, Do.USE_CONTEXT, Do.SOCKET)
+_CLIENTS = (ActionKind.REPAIR_KUBECONFIG, ActionKind.CORRECT_CONTEXT, ActionKind.USE_CONTEXT, ActionKind.RESTORE_SOCKET)
 _PHASE_OF = {
-    **dict.fromkeys(Do, Phase.DOWN),
+    **dict.fromkeys(ActionKind, Phase.DOWN),
     **dict.fromkeys(_FILES, Phase.FILES),
-    Do.START: Phase.UP,
+    ActionKind.START: Phase.UP,
     **dict.fromkeys(_CLIENTS, Phase.CLIENTS),
 }
-DESTRUCTIVE = (Do.DELETE, Do.DELETE_DATA, Do.DELETE_DISK)
-_ENDS_VM = (Do.DELETE, Do.DELETE_DATA, Do.ASIDE)
+DESTRUCTIVE = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK)
+_ENDS_VM = (ActionKind.DELETE, ActionKind.DELETE_DATA, ActionKind.SET_VM_ASIDE)
 
 
 @dataclass(frozen=True)
 class Action(Step):
     """One thing to do to one profile. Silent ones are bookkeeping, or part of a creation that is shown as one."""
 
-    kind: Do = field(kw_only=True)
+    kind: ActionKind = field(kw_only=True)
     name: Name = field(kw_only=True)
     # Before the deletion of a VM, in the phase of that.
     early: bool = field(default=False, kw_only=True)
@@ -113,6 +113,8 @@ class Action(Step):
     # The kube context that becomes current instead of the profile's.
     context: str = field(default="", kw_only=True)
     files: tuple[str, ...] = field(default=(), kw_only=True)
+    # The part of the profile that it changes; empty for all of it.
+    part: str = field(default="", kw_only=True)
     # What is written into a file that holds no settings of colima's.
     text: str = field(default="", kw_only=True)
 
@@ -122,26 +124,32 @@ class Action(Step):
         return Phase.DOWN if self.early else _PHASE_OF[self.kind]
 
 
-def act(kind: Do, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
+def act(kind: ActionKind, name: Name, verb: str, detail: str = "", target: str = "", **more: Any) -> Action:
     """Return an action whose target is the profile unless another one is given."""
     return Action(verb, target or f"profile '{name}'", detail, kind=kind, name=name, **more)
 
 
+def act_on(kind: ActionKind, name: Name, verb: str, part: str, detail: str = "", **more: Any) -> Action:
+    """Return an action on a part of the profile; an empty part stands for all of it."""
+    target = f"{part} of profile '{name}'" if part else ""
+    return act(kind, name, verb, detail, target, part=part, **more)
+
+
 @dataclass(frozen=True)
-class Facts:
+class ProfileFacts:
     """What costs a command of its own and is only asked when a plan depends on it. None: not asked."""
 
     version: Version | None = None
     busy: Mapping[str, str] = field(default_factory=dict)  # profile -> what runs in it; empty: idle
-    k3s: Mapping[str, K3s | None] = field(default_factory=dict)  # profile -> what its VM says of k3s; None: no answer
+    k3s: Mapping[str, K3sState | None] = field(default_factory=dict)  # profile -> what its VM says of k3s; None: no answer
 
 
 @dataclass(frozen=True)
 class ProfilePlan:
     """What will be done to one profile, what waits, and what forbids it."""
 
-    desired: Desired
-    current: Current
+    desired: ProfileSpec
+    current: ProfileState
     target: Config | None = None
     actions: tuple[Action, ...] = ()
     pending: tuple[Pending, ...] = ()
@@ -165,7 +173,7 @@ class ProfilePlan:
             refusals=(*self.refusals, *refusals),
         )
 
-    def does(self, *kinds: Do) -> bool:
+    def does(self, *kinds: ActionKind) -> bool:
         """Whether any of its actions is of one of these kinds."""
         return any(action.kind in kinds for action in self.actions)
 
@@ -183,51 +191,70 @@ class ProfilePlan:
 
 def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the profile before and after as shown in a diff: its state, and the settings that change."""
-    current, target = plan.current, plan.target
+    current = plan.current
     before: dict[str, Any] = {"state": current.health}
     if plan.desired.state == "absent":
         disk = current.disk_gib or 0
-        left = 0 if plan.does(Do.DELETE_DATA, Do.DELETE_DISK) else disk
+        left = 0 if plan.does(ActionKind.DELETE_DATA, ActionKind.DELETE_DISK) else disk
         return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
-    up = plan.does(Do.START) or (plan.will_be_up and current.health == RUNNING)
-    left_as = current.health if plan.pending else ("stopped" if current.exists else "defined")
-    after: dict[str, Any] = {"state": "running" if up else left_as}
+    after: dict[str, Any] = {"state": _state_after(plan)}
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
         there["disk"] = current.disk_gib
-    written = next((action.config for action in plan.actions if action.kind is Do.WRITE), None)
-    wanted = dict(written or (target if plan.actions and there else {}) or {})
-    for config in (there, wanted):
-        if "network.dns_hosts" in config:
-            config["network.dns_hosts"] = own_hosts(config)
-    for option, value in wanted.items():
-        if not there:
-            after[option] = shown(option, value)
-        elif shown(option, there.get(option)) != shown(option, value):
-            before[option], after[option] = shown(option, there.get(option)), shown(option, value)
-        elif there.get(option) != value:
-            before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
+    _compare(_without_implicit(there), _without_implicit(_wanted(plan, there)), before, after)
     for action in plan.actions:
-        if action.kind in (Do.WRITE_BUILDKIT, Do.REMOVE_BUILDKIT):
+        if action.kind in (ActionKind.WRITE_BUILDKIT, ActionKind.REMOVE_BUILDKIT):
             before["buildkitd.toml"], after["buildkitd.toml"] = current.buildkit.own or "", action.text
     return before, after
 
 
-def forget_note(current: Current) -> Action:
+def _state_after(plan: ProfilePlan) -> str:
+    current = plan.current
+    if plan.does(ActionKind.START) or (plan.will_be_up and current.health == RUNNING):
+        return "running"
+    if plan.pending:
+        return current.health
+    return "stopped" if current.exists else "defined"
+
+
+def _wanted(plan: ProfilePlan, there: Config) -> dict[str, Any]:
+    written = next((action.config for action in plan.actions if action.kind is ActionKind.WRITE_SETTINGS), None)
+    return dict(written or (plan.target if plan.actions and there else {}) or {})
+
+
+def _without_implicit(config: dict[str, Any]) -> dict[str, Any]:
+    return {**config, "network.dns_hosts": own_hosts(config)} if "network.dns_hosts" in config else config
+
+
+def _compare(there: Config, wanted: Config, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Add the settings that change to both sides, without what is secret in them."""
+    for option, value in wanted.items():
+        old, new = shown(option, there.get(option)), shown(option, value)
+        if not there:
+            after[option] = new
+        elif old != new:
+            before[option], after[option] = old, new
+        elif there.get(option) != value:
+            before[option], after[option] = NOT_SHOWN, "(not shown, changed)"
+
+
+def forget_note(current: ProfileState) -> Action:
     """Return the action that removes a stale note of a new data disk."""
-    return act(Do.SETTLE, current.name, "forget the note of the new data disk of", silent=True)
+    return act_on(ActionKind.FORGET_NEW_DISK, current.name, "forget", "the note of the new data disk", silent=True)
 
 
-def delete_with_data(current: Current, why: str, policy: Policy, host: Host) -> list[Action]:
+def delete_with_data(current: ProfileState, why: str, policy: ChangePolicy, host: Host) -> list[Action]:
     """Return the actions that destroy a VM and its data disk: by setting both aside, where there is something on them."""
     if policy.keep_deleted and current.one_disk and not current.never_came_up:
         detail = "; ".join(filter(None, (why, grace(policy.keep_deleted, host.disk_free_mib << 20))))
         seconds = policy.keep_deleted * DAY_SECONDS
-        return [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", detail, seconds=seconds)]
-    actions = [act(Do.DELETE_DATA, current.name, "delete the VM and all images and volumes of", why)]
+        return [
+            act_on(ActionKind.DELETE_DATA, current.name, "delete", "the VM and all images and volumes", detail, seconds=seconds)
+        ]
+    actions = [act_on(ActionKind.DELETE_DATA, current.name, "delete", "the VM and all images and volumes", why)]
     if current.disk is not None and not current.noted_as_formatted:
         # `colima delete --data` leaves a disk that it never marked as formatted.
-        actions.append(act(Do.DELETE_DISK, current.name, "delete the data disk of", "colima has no note of it"))
+        actions.append(act_on(ActionKind.DELETE_DISK, current.name, "delete", "the data disk", "colima has no note of it"))
     return actions
 
 
@@ -249,6 +276,8 @@ def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made unneeded. A plan that was held back settles nothing."""
     some = bool(plan.actions)
     absent = some and plan.desired.state == "absent"
-    notes = ["journal"] if absent or plan.does(Do.START, Do.WRITE) else []
-    settled = plan.does(Do.START, Do.DELETE_DATA, Do.DELETE_DISK, Do.SETTLE) or (some and plan.current.noted_as_formatted)
+    notes = ["journal"] if absent or plan.does(ActionKind.START, ActionKind.WRITE_SETTINGS) else []
+    settled = plan.does(ActionKind.START, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK, ActionKind.FORGET_NEW_DISK) or (
+        some and plan.current.noted_as_formatted
+    )
     return [*notes, "fresh"] if settled else notes

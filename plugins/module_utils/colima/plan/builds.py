@@ -6,45 +6,58 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.cluster_builds import OPTION
-from ..model.desired import Desired
-from ..model.state import Current
-from .action import Action, Do, act
+from ..model.desired import ProfileSpec
+from ..model.state import ProfileState
+from .action import Action, ActionKind, act, act_on
 
 
 @dataclass(frozen=True)
-class Builds:
+class BuildConfigPlan:
     """The actions, and in words what a VM that runs needs a restart for; empty: nothing."""
 
     change: str = ""
     actions: tuple[Action, ...] = ()
 
 
-def plan_builds(current: Current, desired: Desired) -> Builds:
+def plan_builds(current: ProfileState, desired: ProfileSpec) -> BuildConfigPlan:
     """Return what is to be done. It must have been found possible."""
     files, name = current.buildkit, current.name
     again = restored(current) if files.saved else ()
     target = f"'{files.path}'"
     if desired.build is False and files.is_ours:
-        gone = act(Do.REMOVE_BUILDKIT, name, "remove", "builds go where colima puts them", target, files=(files.path,))
-        return Builds(f"{OPTION} on -> off", (*again, gone))
+        gone = act(ActionKind.REMOVE_BUILDKIT, name, "remove", "builds go where colima puts them", target, files=(files.path,))
+        return BuildConfigPlan(f"{OPTION} on -> off", (*again, gone))
     if desired.build and (files.own is None or files.is_ours):
         text = files.rendered()
         if text != files.own:
             change = f"{OPTION} off -> on" if files.own is None else "buildkitd.toml changed"
-            written = act(Do.WRITE_BUILDKIT, name, "write", "builds go into the cluster", target, files=(files.path,), text=text)
-            return Builds(change, (*again, written))
-    return Builds("buildkitd.toml changed" if desired.build and files.unread else "", again)
+            written = act(
+                ActionKind.WRITE_BUILDKIT, name, "write", "builds go into the cluster", target, files=(files.path,), text=text
+            )
+            return BuildConfigPlan(change, (*again, written))
+    return BuildConfigPlan("buildkitd.toml changed" if desired.build and files.unread else "", again)
 
 
-def saved(current: Current) -> tuple[Action, ...]:
+def saved(current: ProfileState) -> tuple[Action, ...]:
     """Return what saves the file from a deletion of the profile, which takes its whole directory."""
     if current.buildkit.own is None or current.buildkit.saved:
         return ()
-    return (act(Do.SAVE_BUILDKIT, current.name, "save the buildkitd.toml of", silent=True, files=(current.buildkit.path,)),)
+    return (
+        act_on(ActionKind.SAVE_BUILDKIT, current.name, "save", "the buildkitd.toml", silent=True, files=(current.buildkit.path,)),
+    )
 
 
-def restored(current: Current) -> tuple[Action, ...]:
+def restored(current: ProfileState) -> tuple[Action, ...]:
     """Return what brings a saved file back."""
     if current.buildkit.own is None:
         return ()
-    return (act(Do.RESTORE_BUILDKIT, current.name, "restore the buildkitd.toml of", silent=True, files=(current.buildkit.path,)),)
+    return (
+        act_on(
+            ActionKind.RESTORE_BUILDKIT,
+            current.name,
+            "restore",
+            "the buildkitd.toml",
+            silent=True,
+            files=(current.buildkit.path,),
+        ),
+    )

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from ..model.config import Config
-from ..model.state import RUNNING, Current
-from .action import Action, Do, act
+from ..model.state import RUNNING, ProfileState
+from .action import Action, ActionKind, act
 
 
-def carries_socket(current: Current) -> bool:
+def carries_socket(current: ProfileState) -> bool:
     """Whether a lost socket of the engine can come back without a restart."""
     return current.ssh_master and current.live.get("runtime") in ("docker", "containerd")
 
 
-def client_repairs(current: Current, target: Config) -> list[Action]:
+def client_repairs(current: ProfileState, target: Config) -> list[Action]:
     """Return what a running profile needs on the host and gets without a restart."""
     applied = current.applied or {}
     if current.health != RUNNING:
@@ -22,38 +22,38 @@ def client_repairs(current: Current, target: Config) -> list[Action]:
     return [*_socket(current), *kube, *(_context(current) if applied.get("runtime") == "docker" else [])]
 
 
-def _socket(current: Current) -> list[Action]:
+def _socket(current: ProfileState) -> list[Action]:
     """Restore the engine's socket where Lima's connection can carry it again: no container notices."""
     runtime = str(current.live.get("runtime"))
     if not (current.lost_socket and carries_socket(current)):
         return []
     detail = "it is gone, and the engine in the VM runs"
-    return [act(Do.SOCKET, current.name, "restore", detail, f"socket '{current.lost_socket}'", text=runtime)]
+    return [act(ActionKind.RESTORE_SOCKET, current.name, "restore", detail, f"socket '{current.lost_socket}'", text=runtime)]
 
 
-def _kubeconfig(current: Current, target: Config) -> list[Action]:
+def _kubeconfig(current: ProfileState, target: Config) -> list[Action]:
     name, clients = current.name, current.clients
     entry, activate = f"kubeconfig entry '{name.id}'", bool(target["auto_activate"])
     if clients.kube_entry != "present":
         detail = "it is of another k3s" if clients.kube_entry == "stale" else "from the running k3s"
-        return [act(Do.KUBECONFIG, name, "repair", detail, entry, activate=activate)]
+        return [act(ActionKind.REPAIR_KUBECONFIG, name, "repair", detail, entry, activate=activate)]
     if clients.kube_current_dangling and activate:
-        return [act(Do.KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
+        return [act(ActionKind.REPAIR_KUBECONFIG, name, "make current", "the current context is not there", entry, activate=True)]
     if clients.kube_to_note:
-        return [act(Do.NOTE_ENTRY, name, "note", "", entry, text=clients.kube_to_note, silent=True)]
+        return [act(ActionKind.NOTE_ENTRY, name, "note", "", entry, text=clients.kube_to_note, silent=True)]
     return []
 
 
-def _context(current: Current) -> list[Action]:
+def _context(current: ProfileState) -> list[Action]:
     """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
     there = current.clients.docker_context
     if not there or there == current.docker_socket:
         return []
     detail = f"{there} -> {current.docker_socket}"
-    return [act(Do.CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
+    return [act(ActionKind.CORRECT_CONTEXT, current.name, "correct", detail, f"docker context '{current.name.id}'")]
 
 
-def context_after_start(current: Current, target: Config) -> list[Action]:
+def context_after_start(current: ProfileState, target: Config) -> list[Action]:
     """Return what colima's docker context needs when the profile was started."""
     if target["runtime"] != "docker":
         return []
@@ -63,4 +63,4 @@ def context_after_start(current: Current, target: Config) -> list[Action]:
         return _context(current)
     if target["auto_activate"] or not current.clients.docker_current:
         return []
-    return [act(Do.USE_CONTEXT, current.name, "make current again", "", f"docker context '{current.name.id}'")]
+    return [act(ActionKind.USE_CONTEXT, current.name, "make current again", "", f"docker context '{current.name.id}'")]

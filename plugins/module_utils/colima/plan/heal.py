@@ -10,8 +10,8 @@ from ...toolchain.programs import in_digits
 from ..model.config import Config, Host, has_kubernetes
 from ..model.desired import Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
-from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, Current, Still
-from .action import Action, Do, act
+from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
+from .action import Action, ActionKind, act_on
 from .clients import carries_socket
 
 # A VM whose writes fail needs this much of the laptop's disk before it can go on.
@@ -28,7 +28,7 @@ class Repair:
     warnings: tuple[str, ...] = ()
 
 
-def unreadable(current: Current) -> tuple[Refusal, ...]:
+def unreadable(current: ProfileState) -> tuple[Refusal, ...]:
     """Return why nothing may be done on the word of what was read."""
     if current.contradiction:
         remedy = "Run 'colima list' by hand, repair what it shows, and run again."
@@ -36,7 +36,7 @@ def unreadable(current: Current) -> tuple[Refusal, ...]:
     return ()
 
 
-def leaves_disk_out(current: Current, version: Version | None) -> list[Refusal]:
+def leaves_disk_out(current: ProfileState, version: Version | None) -> list[Refusal]:
     """Return why this colima must not start a profile: it would do so without the data disk that a newer one made for it."""
     if version is None or version >= DATA_DISK_SINCE or current.disk is None or current.fresh:
         return []
@@ -47,7 +47,7 @@ def leaves_disk_out(current: Current, version: Version | None) -> list[Refusal]:
     return [Refusal(f"start profile '{current.name}' with colima {in_digits(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
-def runs_unseen(current: Current) -> tuple[Refusal, ...]:
+def runs_unseen(current: ProfileState) -> tuple[Refusal, ...]:
     """Return why nothing can be done to a VM that runs where Lima does not see it."""
     if not current.unseen_agent:
         return ()
@@ -60,19 +60,19 @@ def runs_unseen(current: Current) -> tuple[Refusal, ...]:
     )
 
 
-def goes_on(current: Current, host: Host) -> tuple[tuple[Action, ...], tuple[Pending, ...]]:
+def goes_on(current: ProfileState, host: Host) -> tuple[tuple[Action, ...], tuple[Pending, ...]]:
     """Return what lets a VM that stands still go on, or what that waits for. Nothing in it can be asked before."""
     still, name = current.still, current.name
     if still is None:
         return (), ()
-    if still is Still.FAILED_WRITE and 0 < host.disk_free_mib < ROOM_MIB:
+    if still is Standstill.FAILED_WRITE and 0 < host.disk_free_mib < ROOM_MIB:
         reason = f"the laptop's disk is full ({host.disk_free_mib} MiB are free)"
         remedy = "Free some disk space, and run again: the VM then goes on where it stopped."
         return (), (Pending(f"profile '{name}'", f"going on ({still})", reason, remedy, kind="room"),)
-    return (act(Do.CONTINUE, name, "continue the VM of", still.value),), ()
+    return (act_on(ActionKind.CONTINUE, name, "continue", "the VM", still.value),), ()
 
 
-def repairs(current: Current, target: Config, version: Version | None, want_up: bool, going_away: bool) -> Repair:
+def repairs(current: ProfileState, target: Config, version: Version | None, want_up: bool, going_away: bool) -> Repair:
     """Return the repairs that a profile needs to run with these settings.
 
     going_away: its VM is about to be deleted, so that only what outlives it matters.
@@ -91,29 +91,35 @@ def repairs(current: Current, target: Config, version: Version | None, want_up: 
     )
 
 
-def aside_early(current: Current) -> tuple[Action, ...]:
+def aside_early(current: ProfileState) -> tuple[Action, ...]:
     """Return what must be set aside before a deletion: what Lima can't read, and what was never finished."""
     if current.health not in (DAMAGED, LEFTOVER):
         return _aside_disk(current, early=True)
     why = "Lima can't delete what it can't read"
-    return (act(Do.ASIDE, current.name, "set aside the VM of", why, early=True), *_aside_disk(current, early=True))
+    return (
+        act_on(ActionKind.SET_VM_ASIDE, current.name, "set aside", "the VM", why, early=True),
+        *_aside_disk(current, early=True),
+    )
 
 
-def _aside(current: Current, early: bool = False) -> tuple[Action, ...]:
+def _aside(current: ProfileState, early: bool = False) -> tuple[Action, ...]:
     if current.health != LEFTOVER:
         return _aside_disk(current, early)
     why = "its creation was interrupted"
-    return (act(Do.ASIDE, current.name, "set aside the unfinished VM of", why, early=early), *_aside_disk(current, early))
+    return (
+        act_on(ActionKind.SET_VM_ASIDE, current.name, "set aside", "the unfinished VM", why, early=early),
+        *_aside_disk(current, early),
+    )
 
 
-def _aside_disk(current: Current, early: bool) -> tuple[Action, ...]:
+def _aside_disk(current: ProfileState, early: bool) -> tuple[Action, ...]:
     if not current.disk_unfinished:
         return ()
     why = "its creation was interrupted"
-    return (act(Do.ASIDE_DISK, current.name, "set aside the unfinished data disk of", why, early=early),)
+    return (act_on(ActionKind.SET_DISK_ASIDE, current.name, "set aside", "the unfinished data disk", why, early=early),)
 
 
-def _of_definition(current: Current) -> Repair:
+def _of_definition(current: ProfileState) -> Repair:
     if current.health != DAMAGED:
         return Repair()
     name = current.name
@@ -133,23 +139,33 @@ def _of_definition(current: Current) -> Repair:
         f"The VM of profile '{name}' is replaced, because Lima can't read its definition. What was installed in the VM itself is "
         "in the directory that the VM was moved to; images and volumes stay."
     )
-    return Repair(actions=(act(Do.ASIDE, name, "set aside the VM of", detail),), warnings=(warning,))
+    return Repair(actions=(act_on(ActionKind.SET_VM_ASIDE, name, "set aside", "the VM", detail),), warnings=(warning,))
 
 
-def _of_lock(current: Current) -> Repair:
+def _of_lock(current: ProfileState) -> Repair:
     if not current.lock_is_stale:
         return Repair()
     detail = f"still marked as used by {current.disk.used_by if current.disk else ''}"
-    return Repair(actions=(act(Do.UNLOCK, current.name, "unlock the data disk of", detail),))
+    return Repair(actions=(act_on(ActionKind.UNLOCK_DISK, current.name, "unlock", "the data disk", detail),))
 
 
-def _of_note(current: Current) -> Repair:
+def _of_note(current: ProfileState) -> Repair:
     name = current.name
     if not current.store_is_lost:
         return Repair()
     if (current.applied or {}).get("runtime"):
-        verb = "restore colima's note of the data disk of"
-        return Repair(actions=(act(Do.STORE, name, verb, "else it would be formatted", config=current.applied),))
+        return Repair(
+            actions=(
+                act_on(
+                    ActionKind.RESTORE_DISK_NOTE,
+                    name,
+                    "restore",
+                    "colima's note of the data disk",
+                    "else it would be formatted",
+                    config=current.applied,
+                ),
+            )
+        )
     return Repair(
         refusals=(
             Refusal(
@@ -161,11 +177,11 @@ def _of_note(current: Current) -> Repair:
     )
 
 
-def _destroying(current: Current) -> str:
+def _destroying(current: ProfileState) -> str:
     return f"delete the profile with state: absent, E(delete_data=true) and O(confirm_data_loss=[{current.name}])"
 
 
-def _of_storage_pool(current: Current, target: Config, version: Version | None) -> Repair:
+def _of_storage_pool(current: ProfileState, target: Config, version: Version | None) -> Repair:
     old = version is not None and version < INCUS_KEEPS_DATA_SINCE
     if not (old and _makes_vm(current) and target["runtime"] == current.disk_runtime == "incus"):
         return Repair()
@@ -181,17 +197,17 @@ def _of_storage_pool(current: Current, target: Config, version: Version | None) 
     )
 
 
-def _of_size(current: Current, target: Config) -> Repair:
+def _of_size(current: ProfileState, target: Config) -> Repair:
     return Repair(actions=(enlarge(current, target),)) if _needs_own_resize(current, target) else Repair()
 
 
-def enlarge(current: Current, target: Config) -> Action:
+def enlarge(current: ProfileState, target: Config) -> Action:
     """Return the action that enlarges the data disk of a VM that does not run."""
     detail = f"{current.disk_gib} GiB -> {target['disk']} GiB"
-    return act(Do.RESIZE, current.name, "enlarge the data disk of", detail, gib=target["disk"])
+    return act_on(ActionKind.ENLARGE_DISK, current.name, "enlarge", "the data disk", detail, gib=target["disk"])
 
 
-def _why_restart(current: Current, target: Config) -> str:
+def _why_restart(current: ProfileState, target: Config) -> str:
     if current.dead_engine:
         return current.dead_engine
     if current.lost_socket and not carries_socket(current):
@@ -205,12 +221,12 @@ def _why_restart(current: Current, target: Config) -> str:
     return ""
 
 
-def _makes_vm(current: Current) -> bool:
+def _makes_vm(current: ProfileState) -> bool:
     """Whether a start makes a new VM. One that Lima can't read is set aside before."""
     return not current.exists or current.health == DAMAGED
 
 
-def _needs_own_resize(current: Current, target: Config) -> bool:
+def _needs_own_resize(current: ProfileState, target: Config) -> bool:
     """Whether the disk is too small and colima would not notice: it compares its own notes, not the disk."""
     if current.disk_gib is None or current.disk_gib >= target["disk"]:
         return False

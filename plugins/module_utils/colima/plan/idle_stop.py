@@ -4,34 +4,36 @@
 from __future__ import annotations
 
 from ...core.plan import in_number
-from ..model.desired import Policy
-from ..model.state import Current
-from .action import Action, Do, act
+from ..model.desired import ChangePolicy
+from ..model.state import ProfileState
+from .action import Action, ActionKind, act
 
 _MINUTE = 60
 
 
-def idle_too_short(current: Current, policy: Policy) -> str:
+def why_not_idle_enough(current: ProfileState, policy: ChangePolicy) -> str:
     """Return why a VM in which nothing runs is not stopped yet; empty when it was idle for long enough."""
     if (current.idle_seconds or 0.0) >= policy.idle_for:
         return ""
     return f"nothing has run in it for {_minutes(current.idle_seconds)} only, and O(idle_for) is {_minutes(policy.idle_for)}"
 
 
-def idle_long(current: Current, policy: Policy) -> str:
+def idle_long(current: ProfileState, policy: ChangePolicy) -> str:
     """Return why a VM is stopped that was idle for long enough; empty where that was not asked for."""
     asked = policy.stop == "if_idle" and policy.idle_for
     return f"nothing has run in it for {_minutes(current.idle_seconds)}" if asked else ""
 
 
-def idle_notes(current: Current, policy: Policy, busy: str) -> list[Action]:
+def idle_notes(current: ProfileState, policy: ChangePolicy, busy: str) -> list[Action]:
     """Return what keeps the note true for the next run. busy: what runs in the VM now."""
     if not policy.idle_for:
         return []
     if not busy:
-        return [act(Do.NOTE_IDLE, current.name, "note that nothing runs in", silent=True, seconds=current.idle_seconds or 0.0)]
+        return [
+            act(ActionKind.NOTE_IDLE, current.name, "note that nothing runs in", silent=True, seconds=current.idle_seconds or 0.0)
+        ]
     known = current.idle_seconds is not None
-    return [act(Do.FORGET_IDLE, current.name, "forget that nothing ran in", silent=True)] if known else []
+    return [act(ActionKind.FORGET_IDLE, current.name, "forget that nothing ran in", silent=True)] if known else []
 
 
 def _minutes(seconds: float | None) -> str:

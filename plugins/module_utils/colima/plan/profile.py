@@ -14,36 +14,36 @@ from dataclasses import dataclass, field, replace
 from ...core.plan import Pending
 from ..model.cluster_builds import build_refusals
 from ..model.config import Config, Host, has_kubernetes
-from ..model.desired import Desired, Policy, Refusal, kubernetes_problems, too_old, version_problems
+from ..model.desired import ChangePolicy, ProfileSpec, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
 from ..model.settings import SETTINGS
-from ..model.state import BROKEN, Current
+from ..model.state import BROKEN, ProfileState
 from .absent import plan_absent
-from .action import Action, Do, Facts, ProfilePlan, act, delete_with_data, forget_note
-from .builds import Builds, plan_builds, restored, saved
+from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
+from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
-from .idle_stop import idle_long, idle_notes, idle_too_short
-from .recreate import Verdict, how_to_recreate, only_stopped
-from .target import VERSION, Gap, changes, gap_of, k3s_downgrade, k3s_in_doubt, settings_known, summary, target_of
+from .idle_stop import idle_long, idle_notes, why_not_idle_enough
+from .recreate import RecreateDecision, how_to_recreate, only_stopped
+from .target import VERSION, SettingsGap, changes, gap_of, k3s_in_doubt, settings_known, summary, target_of, why_k3s_downgrade
 
-_NOTHING_ASKED = Facts()
+_NOTHING_ASKED = ProfileFacts()
 
 
 @dataclass(frozen=True)
-class _Case:
+class _ProfileCase:
     """Everything that the plan of one profile rests on."""
 
-    current: Current
-    desired: Desired
-    policy: Policy
+    current: ProfileState
+    desired: ProfileSpec
+    policy: ChangePolicy
     host: Host
-    facts: Facts
+    facts: ProfileFacts
     target: Config
-    gap: Gap
-    verdict: Verdict
+    gap: SettingsGap
+    recreation: RecreateDecision
     repair: Repair
-    builds: Builds = field(default_factory=Builds)
+    builds: BuildConfigPlan = field(default_factory=BuildConfigPlan)
 
     @property
     def want_up(self) -> bool:
@@ -58,7 +58,7 @@ class _Case:
     @property
     def stops(self) -> bool:
         """Whether a running VM must be stopped for what is wanted."""
-        why = (self.gap.restart, self.builds.change, self.verdict.recreate, self.repair.restart)
+        why = (self.gap.restart, self.builds.change, self.recreation.recreate, self.repair.restart)
         return self.current.up and any(why)
 
     @property
@@ -69,7 +69,9 @@ class _Case:
         return self.stops and self.policy.restart == "if_idle"
 
 
-def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts = _NOTHING_ASKED) -> ProfilePlan:
+def plan_profile(
+    current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts = _NOTHING_ASKED
+) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
     blind = unreadable(current) or (runs_unseen(current) if desired.state != "present" else ())
     if blind:
@@ -87,20 +89,20 @@ def plan_profile(current: Current, desired: Desired, policy: Policy, host: Host,
         case.current,
         case.target,
         refusals=tuple(refusal for check in _CHECKS for refusal in check(case)),
-        warnings=(*case.verdict.warnings, *case.repair.warnings),
+        warnings=(*case.recreation.warnings, *case.repair.warnings),
         asks_k3s=not asked and k3s_in_doubt(case.current, desired, case.target),
     )
-    if case.verdict.moves:
+    if case.recreation.moves:
         return _wait_for_move(plan, case)
     reason = _held_back(case)
     if reason is not None:
         return _hold(plan, case, reason)
     asks_idle = case.only_if_idle and str(current.name) not in facts.busy
     plan = replace(plan, will_be_up=case.want_up, only_if_idle=case.only_if_idle, asks_idle=asks_idle)
-    return (_recreate if case.verdict.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
+    return (_recreate if case.recreation.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
 
 
-def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts: Facts) -> _Case:
+def _case(current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> _ProfileCase:
     if desired.ecr_profile is not None:
         known = {**settings_known(current, host), **desired.stated}
         provider = ecr_settings(desired.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
@@ -108,25 +110,27 @@ def _case(current: Current, desired: Desired, policy: Policy, host: Host, facts:
     target = target_of(current, desired, host, facts.version)
     gap = gap_of(current, desired, target, host)
     if desired.state == "stopped":
-        verdict = only_stopped(current, gap.fixed)
+        recreation = only_stopped(current, gap.fixed)
     else:
-        verdict = how_to_recreate(current, gap.fixed, target, policy, facts.version)
-    if verdict.keep:
-        target = {**target, **verdict.keep}
-        gap = gap_of(current, replace(desired, stated={**desired.stated, **verdict.keep}), target, host)
-    case = _Case(current, desired, policy, host, facts, target, gap, verdict, Repair())
-    builds = Builds() if _no_builds(case) else plan_builds(current, desired)
-    return replace(case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=verdict.recreate))
+        recreation = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    if recreation.keep:
+        target = {**target, **recreation.keep}
+        gap = gap_of(current, replace(desired, stated={**desired.stated, **recreation.keep}), target, host)
+    case = _ProfileCase(current, desired, policy, host, facts, target, gap, recreation, Repair())
+    builds = BuildConfigPlan() if _no_builds(case) else plan_builds(current, desired)
+    return replace(
+        case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=recreation.recreate)
+    )
 
 
-def _outdated(case: _Case) -> Iterable[Refusal]:
-    starts = case.want_up and (case.stops or not case.current.up) and not case.verdict.with_data
+def _outdated(case: _ProfileCase) -> Iterable[Refusal]:
+    starts = case.want_up and (case.stops or not case.current.up) and not case.recreation.with_data
     without = leaves_disk_out(case.current, case.facts.version) if starts else []
     return too_old(case.facts.version) or version_problems(case.desired, case.facts.version) or without
 
 
-def _older_k3s(case: _Case) -> Iterable[Refusal]:
-    there = "" if case.verdict.with_data else k3s_downgrade(case.current, case.target)
+def _older_k3s(case: _ProfileCase) -> Iterable[Refusal]:
+    there = "" if case.recreation.with_data else why_k3s_downgrade(case.current, case.target)
     if there:
         yield Refusal(
             f"set 'kubernetes.version' of profile '{case.current.name}' to '{case.target[VERSION]}'",
@@ -135,7 +139,7 @@ def _older_k3s(case: _Case) -> Iterable[Refusal]:
         )
 
 
-def _no_ecr(case: _Case) -> Iterable[Refusal]:
+def _no_ecr(case: _ProfileCase) -> Iterable[Refusal]:
     """Refuse credentials for a kubelet that is not there, or that could not read them."""
     what = f"set 'kubernetes.ecr_profile' of profile '{case.current.name}' to '{case.desired.ecr_profile}'"
     if case.desired.ecr_profile and not has_kubernetes(case.target):
@@ -144,15 +148,15 @@ def _no_ecr(case: _Case) -> Iterable[Refusal]:
         yield Refusal(what, "its VM does not have ~/.aws", "Add '~/.aws' to its mounts, or leave it out.")
 
 
-def _no_builds(case: _Case) -> list[Refusal]:
+def _no_builds(case: _ProfileCase) -> list[Refusal]:
     return build_refusals(case.desired, case.target, case.current.buildkit, case.facts.version)
 
 
 # In the order in which a user sees them.
-_CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
+_CHECKS: tuple[Callable[[_ProfileCase], Iterable[Refusal]], ...] = (
     _outdated,
-    lambda case: runs_unseen(case.current) if case.verdict.recreate else (),
-    lambda case: case.verdict.refusals,
+    lambda case: runs_unseen(case.current) if case.recreation.recreate else (),
+    lambda case: case.recreation.refusals,
     lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
     _older_k3s,
     _no_ecr,
@@ -161,14 +165,14 @@ _CHECKS: tuple[Callable[[_Case], Iterable[Refusal]], ...] = (
 )
 
 
-def _krunkit(case: _Case) -> list[str]:
+def _krunkit(case: _ProfileCase) -> list[str]:
     if case.stops and (case.current.applied or {}).get("vm_type") == "krunkit":
         name = case.current.name
         return [f"Profile '{name}' restarts, and colima is reported to lose data of krunkit VMs then (its issue 1583)."]
     return []
 
 
-def _held_back(case: _Case) -> tuple[str, str] | None:
+def _held_back(case: _ProfileCase) -> tuple[str, str] | None:
     """Return why a stop or restart may not be done now and the remedy; None when none is needed, or it may."""
     stopped = case.desired.state == "stopped"
     if case.stops and not stopped and case.policy.restart == "never":
@@ -177,26 +181,26 @@ def _held_back(case: _Case) -> tuple[str, str] | None:
     if case.only_if_idle and busy:
         word = "E(stop=always)" if stopped else "E(restart=always)"
         return busy, f"Run again when nothing runs in it, or with {word}."
-    if stopped and case.only_if_idle and case.known_idle and (soon := idle_too_short(case.current, case.policy)):
+    if stopped and case.only_if_idle and case.known_idle and (soon := why_not_idle_enough(case.current, case.policy)):
         return soon, "Run again later, or with E(stop=always)."
     return None
 
 
-def _wait_for_move(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+def _wait_for_move(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """Leave the VM as it is: what is in it would be lost with it."""
     why, how = "what is in the VM has to move first", "playbooks/move.yml does that, and so does playbooks/workstation.yml."
-    pending = Pending(f"profile '{case.current.name}'", case.verdict.moves, why, how, kind="move")
+    pending = Pending(f"profile '{case.current.name}'", case.recreation.moves, why, how, kind="move")
     return replace(plan, pending=(pending,), will_be_up=case.current.up)
 
 
-def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePlan:
+def _hold(plan: ProfilePlan, case: _ProfileCase, reason: tuple[str, str]) -> ProfilePlan:
     """Do what needs no restart, and report the rest as pending."""
     current, target, gap = case.current, case.target, case.gap
     actions: list[Action] = []
     if gap.live:
         kept = {**(current.configured or target), **{option: target[option] for option in gap.live}}
         detail = changes(current, target, gap.live)
-        actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=kept))
+        actions.append(act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=kept))
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
     applied = _applied(case, wanted)
     change, kind = applied or f"a restart ({case.repair.restart})", "restart" if applied else "repair"
@@ -207,83 +211,100 @@ def _hold(plan: ProfilePlan, case: _Case, reason: tuple[str, str]) -> ProfilePla
     return replace(plan, actions=(*actions, *client_repairs(case.current, case.target)), pending=(pending,), will_be_up=True)
 
 
-def _converge(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+def _converge(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """The usual way: stop if needed, write if needed, start if wanted."""
-    current, target, gap, repair = case.current, case.target, case.gap, case.repair
+    current = case.current
     restart = case.stops and case.want_up
-    actions: list[Action] = []
-    if restart or (current.up and not case.want_up):
-        why = f"to apply {_applied(case, gap.restart)}" if restart else idle_long(current, case.policy)
-        actions.append(_stop(current, repair.restart or why))
-    start = case.want_up and (restart or not current.up)
-    if start:
-        actions.extend(repair.actions)
-    lost = current.configured is None
-    # Settings alone would read as a profile that lacks its VM.
-    never_made = lost and not current.exists and case.desired.state == "stopped"
-    if not never_made and (gap.file or lost or (start and current.configured_problem)):
-        detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, target, gap.file)
-        created = not current.exists and case.want_up
-        actions.append(act(Do.WRITE, current.name, "write the settings of", detail, config=target, silent=created))
-    actions.extend(() if never_made else case.builds.actions)
-    if start:
+    starts = case.want_up and (restart or not current.up)
+    actions = [*_stop_first(case, restart), *(case.repair.actions if starts else ()), *_files(case, starts)]
+    if starts:
         new_disk = current.disk is None or (not current.disk.written and current.applied is None)
-        actions.extend(_start(case, "start" if current.exists else "create", new_disk))
-    elif case.want_up:
-        return plan.adding(actions=(*actions, *_settled(current, actions), *client_repairs(case.current, case.target)))
-    return plan.adding(actions=(*actions, *_settled(current, actions)))
+        actions += _start(case, "start" if current.exists else "create", new_disk)
+    actions += _settled(current, actions)
+    if case.want_up and not starts:
+        actions += client_repairs(current, case.target)
+    return plan.adding(actions=actions)
 
 
-def _applied(case: _Case, options: tuple[str, ...]) -> str:
+def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
+    if not restart and (case.want_up or not case.current.up):
+        return []
+    why = f"to apply {_applied(case, case.gap.restart)}" if restart else idle_long(case.current, case.policy)
+    return [_stop(case.current, case.repair.restart or why)]
+
+
+def _files(case: _ProfileCase, starts: bool) -> list[Action]:
+    """Return what writes the profile's files; nothing for a VM that is to stay unmade, as settings alone would read as a loss."""
+    current = case.current
+    if current.configured is None and not current.exists and case.desired.state == "stopped":
+        return []
+    return [*_settings_file(case, starts), *case.builds.actions]
+
+
+def _settings_file(case: _ProfileCase, starts: bool) -> list[Action]:
+    current, gap = case.current, case.gap
+    lost = current.configured is None
+    if not (gap.file or lost or (starts and current.configured_problem)):
+        return []
+    detail = f"colima.yaml {current.configured_problem}" if lost and current.exists else changes(current, case.target, gap.file)
+    created = not current.exists and case.want_up
+    return [act_on(ActionKind.WRITE_SETTINGS, current.name, "write", "the settings", detail, config=case.target, silent=created)]
+
+
+def _applied(case: _ProfileCase, options: tuple[str, ...]) -> str:
     """Return in words what a restart applies."""
     return ", ".join(filter(None, (changes(case.current, case.target, options), case.builds.change)))
 
 
-def _stop(current: Current, why: str) -> Action:
+def _stop(current: ProfileState, why: str) -> Action:
     """Stop gently where a guest can hear it. In early boot it ignores the power button, and Lima would wait three minutes."""
     if current.health == BROKEN:
-        return act(Do.KILL, current.name, "end the remains of", why)
+        return act_on(ActionKind.FORCE_STOP, current.name, "end", "the remains", why)
     if current.never_up:
-        return act(Do.KILL, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
-    return act(Do.STOP, current.name, "stop", why)
+        return act(ActionKind.FORCE_STOP, current.name, "stop by force", f"its VM never came up{why and '; '}{why}")
+    return act(ActionKind.STOP, current.name, "stop", why)
 
 
-def _start(case: _Case, verb: str, new_disk: bool) -> list[Action]:
+def _start(case: _ProfileCase, verb: str, new_disk: bool) -> list[Action]:
     """Start, and note before it if there can be nothing on the data disk yet: a crash must not make a riddle of it."""
     current, target = case.current, case.target
-    actions = [act(Do.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
+    actions = [act(ActionKind.START, current.name, verb, summary(target, case.host, current.name.id), config=target)]
     if new_disk and target["runtime"] != "none":
-        actions.insert(0, act(Do.FRESH, current.name, "note the new data disk of", silent=True))
+        actions.insert(0, act_on(ActionKind.NOTE_NEW_DISK, current.name, "note", "the new data disk", silent=True))
     return [*actions, *context_after_start(current, target)]
 
 
-def _recreate(plan: ProfilePlan, case: _Case) -> ProfilePlan:
+def _recreate(plan: ProfilePlan, case: _ProfileCase) -> ProfilePlan:
     """Delete the VM and make a new one. The journal keeps the settings while colima has none."""
     current, target, gap, name = case.current, case.target, case.gap, case.current.name
-    with_data = case.verdict.with_data
+    with_data = case.recreation.with_data
     why = f"to apply {changes(current, target, gap.fixed)}" if gap.fixed else "it belongs to another runtime"
     actions = [_stop(current, why)] if current.up else []
-    actions.append(act(Do.JOURNAL, name, "note the settings of", config=target, silent=True))
+    actions.append(act_on(ActionKind.SAVE_SETTINGS, name, "note", "the settings", config=target, silent=True))
     actions.extend(saved(current))
     if current.lock_is_stale:
-        actions.append(act(Do.UNLOCK, name, "unlock the data disk of", early=True))
+        actions.append(act_on(ActionKind.UNLOCK_DISK, name, "unlock", "the data disk", early=True))
     # colima can't delete what was never finished.
     actions.extend(case.repair.actions)
     if with_data:
         actions.extend(delete_with_data(current, why, case.policy, case.host))
     elif current.exists:
-        actions.append(act(Do.DELETE, name, "delete the VM of", f"{why}; images and volumes stay on the data disk"))
+        actions.append(act_on(ActionKind.DELETE, name, "delete", "the VM", f"{why}; images and volumes stay on the data disk"))
     if not with_data and current.disk_gib is not None and target["disk"] > current.disk_gib:
         # colima does not look at the size of a data disk that it finds.
         actions.append(enlarge(current, target))
-    actions.append(act(Do.WRITE, name, "write the settings of", changes(current, target, gap.file), config=target))
-    actions.extend((*restored(current), *(action for action in case.builds.actions if action.kind is not Do.RESTORE_BUILDKIT)))
+    actions.append(
+        act_on(ActionKind.WRITE_SETTINGS, name, "write", "the settings", changes(current, target, gap.file), config=target)
+    )
+    actions.extend(
+        (*restored(current), *(action for action in case.builds.actions if action.kind is not ActionKind.RESTORE_BUILDKIT))
+    )
     if case.want_up:
         actions.extend(_start(case, "create", new_disk=with_data or current.disk is None))
     return plan.adding(actions=(*actions, *_settled(current, actions)))
 
 
-def _settled(current: Current, actions: list[Action]) -> list[Action]:
+def _settled(current: ProfileState, actions: list[Action]) -> list[Action]:
     """Forget a stale note of a new data disk, unless a start is about to make it true again."""
-    stale = current.note_is_stale and not any(action.kind is Do.FRESH for action in actions)
+    stale = current.note_is_stale and not any(action.kind is ActionKind.NOTE_NEW_DISK for action in actions)
     return [forget_note(current)] if stale else []

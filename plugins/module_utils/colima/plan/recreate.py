@@ -12,14 +12,14 @@ from typing import Any
 
 from ...toolchain.programs import in_digits
 from ..model.config import Config
-from ..model.desired import Policy, Refusal
+from ..model.desired import ChangePolicy, Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
-from ..model.state import Current
+from ..model.state import ProfileState
 from .target import PORT, changes, settings_there
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RecreateDecision:
     """recreate: replace the VM, with_data: and its data disk; keep: leave these settings as they are.
 
     moves: the change, in words, that waits until what is in the VM has moved.
@@ -33,40 +33,46 @@ class Verdict:
     moves: str = ""
 
 
-def how_to_recreate(current: Current, fixed: tuple[str, ...], target: Config, policy: Policy, version: Version | None) -> Verdict:
+def how_to_recreate(
+    current: ProfileState, fixed: tuple[str, ...], target: Config, policy: ChangePolicy, version: Version | None
+) -> RecreateDecision:
     """Return what is to be done about fixed differences, or about a kept disk that does not fit."""
     if not fixed:
-        return Verdict() if current.exists else _for_kept_disk(current, target, policy)
+        return RecreateDecision() if current.exists else _for_kept_disk(current, target, policy)
     if _holds_nothing(current, fixed, target):
-        return Verdict(recreate=True, with_data="disk" in fixed)
+        return RecreateDecision(recreate=True, with_data="disk" in fixed)
     what = changes(current, target, fixed)
     loss = data_at_stake(current, fixed, target, version)
     may_recreate = policy.on_fixed_change in ("recreate", "recreate_with_data_loss")
     if may_recreate and not loss:
-        return Verdict(recreate=True)
+        return RecreateDecision(recreate=True)
     if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(current.name):
-        return Verdict(recreate=True, with_data=True)
+        return RecreateDecision(recreate=True, with_data=True)
     if policy.on_fixed_change == "warn":
-        return _left_alone(current, fixed, what)
+        return _left_alone(current, fixed, target)
     moves = "runtime" in fixed and (old_runtime(current), target["runtime"]) == ("docker", "containerd")
     waits = moves and policy.on_fixed_change == "recreate"
-    return Verdict(moves=what) if waits else Verdict(refusals=(_refusal(current, what, loss, policy, moves=moves),))
+    return (
+        RecreateDecision(moves=what)
+        if waits
+        else RecreateDecision(refusals=(_refusal(current, what, loss, policy, moves=moves),))
+    )
 
 
-def only_stopped(current: Current, fixed: tuple[str, ...]) -> Verdict:
-    """Return the verdict for a VM that is only to be stopped: fixed settings stay as they are, whatever the policy says."""
-    return Verdict(keep=_as_they_are(current, fixed))
+def only_stopped(current: ProfileState, fixed: tuple[str, ...]) -> RecreateDecision:
+    """Return the decision for a VM that is only stopped: fixed settings stay as they are, whatever the policy says."""
+    return RecreateDecision(keep=_as_they_are(current, fixed))
 
 
-def _left_alone(current: Current, fixed: tuple[str, ...], what: str) -> Verdict:
-    instead = what.replace(" -> ", " instead of ")
-    return Verdict(
+def _left_alone(current: ProfileState, fixed: tuple[str, ...], target: Config) -> RecreateDecision:
+    instead = changes(current, target, fixed, "instead of")
+    return RecreateDecision(
         keep=_as_they_are(current, fixed),
         warnings=(f"Profile '{current.name}' keeps {instead}: it is fixed for the life of its VM.",),
     )
 
 
-def _as_they_are(current: Current, fixed: tuple[str, ...]) -> Mapping[str, Any]:
+def _as_they_are(current: ProfileState, fixed: tuple[str, ...]) -> Mapping[str, Any]:
     there = settings_there(current)
     there.setdefault("disk", None)
     there.setdefault("runtime", current.disk_runtime)
@@ -77,7 +83,7 @@ def _as_they_are(current: Current, fixed: tuple[str, ...]) -> Mapping[str, Any]:
     return keep
 
 
-def _refusal(current: Current, what: str, loss: str, policy: Policy, *, moves: bool) -> Refusal:
+def _refusal(current: ProfileState, what: str, loss: str, policy: ChangePolicy, *, moves: bool) -> Refusal:
     name = current.name
     confirmed = f"O(confirm_data_loss=[{name}])"
     if moves and policy.on_fixed_change != "recreate_with_data_loss":
@@ -99,7 +105,7 @@ def _refusal(current: Current, what: str, loss: str, policy: Policy, *, moves: b
     return Refusal(f"change {what} of profile '{name}'", "fixed for the life of its VM", f"Keep the old value, or {way}.")
 
 
-def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> bool:
+def _holds_nothing(current: ProfileState, fixed: tuple[str, ...], target: Config) -> bool:
     """Whether the VM never came up: its data disk is empty, or it is noted that its first start did not finish."""
     if not current.exists or current.applied is not None or current.live or current.store_is_lost:
         return False
@@ -113,14 +119,14 @@ def _holds_nothing(current: Current, fixed: tuple[str, ...], target: Config) -> 
     return not current.disk.written or (current.never_came_up and disk_may_stay)
 
 
-def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
+def _for_kept_disk(current: ProfileState, target: Config, policy: ChangePolicy) -> RecreateDecision:
     """A VM is to be made, and a data disk of an earlier one is there."""
     disk, store, name = current.disk, current.store, current.name
     if disk is None or store is None or current.disk_runtime in ("", target["runtime"]):
-        return Verdict()
+        return RecreateDecision()
     if policy.on_fixed_change == "recreate_with_data_loss" and policy.may_destroy(name):
-        return Verdict(recreate=True, with_data=True)
-    return Verdict(
+        return RecreateDecision(recreate=True, with_data=True)
+    return RecreateDecision(
         refusals=(
             Refusal(
                 f"create profile '{name}' with runtime {target['runtime']}",
@@ -132,12 +138,12 @@ def _for_kept_disk(current: Current, target: Config, policy: Policy) -> Verdict:
     )
 
 
-def old_runtime(current: Current) -> str:
+def old_runtime(current: ProfileState) -> str:
     """Return the runtime that a profile has had so far."""
     return str((current.applied or current.configured or {}).get("runtime") or current.disk_runtime)
 
 
-def data_at_stake(current: Current, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:
+def data_at_stake(current: ProfileState, fixed: tuple[str, ...], target: Config, version: Version | None) -> str:
     """Return why the container data would not survive; empty when colima keeps it."""
     old = old_runtime(current)
     if not current.exists and current.disk is None:

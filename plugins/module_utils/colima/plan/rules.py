@@ -6,18 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..model.answers import Row
+from ..model.answers import ListedProfile
 from ..model.config import Host, canonical, canonical_mounts, has_kubernetes
 from ..model.desired import Refusal
 from ..model.state import GIB
-from .action import Do, ProfilePlan
+from .action import ActionKind, ProfilePlan
 
 _MIB = 1024
 _LEAST_FREE_MIB = 3 * _MIB
 _LEAST_KUBERNETES_GIB = 2
 
 
-def check(plans: Sequence[ProfilePlan], others: Sequence[Row], host: Host) -> tuple[list[Refusal], list[str]]:
+def check(plans: Sequence[ProfilePlan], others: Sequence[ListedProfile], host: Host) -> tuple[list[Refusal], list[str]]:
     """Return refusals and warnings that concern the profiles together, with the ones that already run beside them."""
     up = [plan for plan in plans if plan.will_be_up and plan.target]
     running = [row for row in others if row.status == "Running"]
@@ -37,7 +37,7 @@ def _settings(plan: ProfilePlan) -> Mapping[str, Any]:
     return plan.target or {}
 
 
-def _sizes(up: list[ProfilePlan], running: list[Row], host: Host) -> tuple[list[Refusal], list[str]]:
+def _sizes(up: list[ProfilePlan], running: list[ListedProfile], host: Host) -> tuple[list[Refusal], list[str]]:
     refusals, warnings = list[Refusal](), list[str]()
     sizes = (
         ("CPUs", host.cpus, lambda s: s["cpu"], lambda row: row.cpus, ""),
@@ -127,14 +127,14 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
 def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[Refusal], list[str]]:
     """Disks are sparse: they may promise more than is free, but a new VM needs room for its system."""
     free = host.disk_free_mib
-    new = [str(plan.desired.name) for plan in plans if plan.does(Do.START) and not plan.current.exists]
+    new = [str(plan.desired.name) for plan in plans if plan.does(ActionKind.START) and not plan.current.exists]
     if free and new and free < _LEAST_FREE_MIB * len(new):
         reason = f"only {free / _MIB:.1f} GiB are free on the disk, and a new VM needs {_LEAST_FREE_MIB // _MIB} GiB"
         return [Refusal(f"create profile '{new[0]}'", reason, "Free some disk space.")], []
     grown = sum(
         max(0, plan.target["disk"] - (plan.current.disk_gib or 0))
         for plan in plans
-        if plan.target and plan.target["runtime"] != "none" and plan.does(Do.START, Do.RESIZE)
+        if plan.target and plan.target["runtime"] != "none" and plan.does(ActionKind.START, ActionKind.ENLARGE_DISK)
     )
     if free and grown * _MIB > free:
         return [], [
@@ -160,9 +160,9 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
     return warnings
 
 
-def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[Row]) -> list[str]:
+def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[ListedProfile]) -> list[str]:
     """Name the profiles that are not in the list when a new one is made: it may be meant to replace one under another name."""
-    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and plan.does(Do.START)]
+    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and plan.does(ActionKind.START)]
     if not new or not others:
         return []
     names = [f"'{row.name}'" + (" (running)" if row.status == "Running" else "") for row in others]

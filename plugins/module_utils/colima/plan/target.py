@@ -3,22 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..model.answers import k3s_release
 from ..model.config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes
-from ..model.desired import Desired
+from ..model.desired import ProfileSpec
 from ..model.settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS, Version, k3s_of
 from ..model.shown import counted, worded
-from ..model.state import GIB, HALF, RUNNING, Current
+from ..model.state import GIB, HALF, RUNNING, ProfileState
 
 _SIZES = ("cpu", "memory", "disk")
 PORT, VERSION = "kubernetes.port", "kubernetes.version"
 
 
 @dataclass(frozen=True)
-class Gap:
+class SettingsGap:
     """What lies between a profile and its target settings, as option names in the order of the table."""
 
     file: tuple[str, ...]  # stated settings that colima.yaml does not have
@@ -27,7 +28,7 @@ class Gap:
     fixed: tuple[str, ...]  # stated settings that this VM can never have
 
 
-def target_of(current: Current, desired: Desired, host: Host, version: Version | None = None) -> dict[str, Any]:
+def target_of(current: ProfileState, desired: ProfileSpec, host: Host, version: Version | None = None) -> dict[str, Any]:
     """Return the complete settings: what is there, or colima's defaults, with what was stated on top."""
     target = settings_known(current, host)
     if not (current.configured or current.interrupted or current.applied):
@@ -56,12 +57,12 @@ def target_of(current: Current, desired: Desired, host: Host, version: Version |
     return target
 
 
-def settings_known(current: Current, host: Host) -> dict[str, Any]:
+def settings_known(current: ProfileState, host: Host) -> dict[str, Any]:
     """Return a copy of the settings that a profile has, from any source; colima's defaults where nothing does."""
     return dict(current.configured or current.interrupted or current.applied or defaults(host))
 
 
-def k3s_there(current: Current) -> str:
+def k3s_there(current: ProfileState) -> str:
     """Return the release of k3s in the VM: what the VM says, else what it was last started with; empty when it has none."""
     if current.k3s and current.k3s.version:
         return current.k3s.version
@@ -69,20 +70,20 @@ def k3s_there(current: Current) -> str:
     return str(applied[VERSION]) if applied and has_kubernetes(applied) else ""
 
 
-def _kept_k3s(current: Current, configured: str) -> str:
+def _kept_k3s(current: ProfileState, configured: str) -> str:
     """Return the release for a profile whose user names none: never older than the one in the VM."""
     there = k3s_there(current)
     older = k3s_release(configured) < k3s_release(there)
     return there if not configured or (older and k3s_release(configured)) else configured
 
 
-def k3s_downgrade(current: Current, target: Config) -> str:
+def why_k3s_downgrade(current: ProfileState, target: Config) -> str:
     """Return the release of k3s in the VM where the target is an older one; else empty."""
     there, wanted = k3s_there(current), k3s_release(target[VERSION])
     return there if has_kubernetes(target) and wanted and wanted < k3s_release(there) else ""
 
 
-def _fill_zeros(target: dict[str, Any], current: Current) -> None:
+def _fill_zeros(target: dict[str, Any], current: ProfileState) -> None:
     """Replace the zeros that colima made of absent sizes by what is there."""
     row = current.row
     there: dict[str, Any] = {"disk": current.disk_gib}
@@ -93,7 +94,7 @@ def _fill_zeros(target: dict[str, Any], current: Current) -> None:
             target[option] = there.get(option) or BY_OPTION[option].default
 
 
-def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Gap:
+def gap_of(current: ProfileState, desired: ProfileSpec, target: Config, host: Host) -> SettingsGap:
     """Return what differs. Settings that were not stated never count: they stay as they are."""
     stated = frozenset(desired.stated)
     instance = current.name.id
@@ -101,27 +102,36 @@ def gap_of(current: Current, desired: Desired, target: Config, host: Host) -> Ga
     # A VM that never finished its first boot has no applied settings, but was made with the configured ones.
     made_with = (current.applied or current.configured) if current.exists else None
     vm = differences(made_with, target, stated - {PORT}, host, instance) if made_with else []
-    port = _port_takes(current, made_with, target) if made_with and PORT in stated else ""
     fixed = [option for option in vm if _is_fixed(option, made_with or {}, target)]
-    if current.exists and made_with is None and current.disk_runtime not in ("", target["runtime"]):
-        # All settings are lost; the data disk still tells what it was made for.
-        fixed.append("runtime")
     restart = [option for option in vm if option not in fixed and BY_OPTION[option].when != LIVE and option != "disk"]
-    if port:
-        (fixed if port == FIXED else restart).append(PORT)
-    if "disk" in stated and current.disk_gib is not None:
-        # Both files may claim a size that the disk never got.
-        if target["disk"] < current.disk_gib:
-            fixed.append("disk")
-        elif target["disk"] > current.disk_gib:
-            restart.append("disk")
-    elif "disk" in vm and current.row is not None and current.disk is None:
-        (fixed if target["disk"] * GIB < current.row.disk else restart).append("disk")
+    special = {
+        "runtime": _runtime_takes(current, made_with, target),
+        PORT: _port_takes(current, made_with, target) if made_with and PORT in stated else "",
+        "disk": _disk_takes(current, target, stated, vm),
+    }
+    fixed += [option for option, takes in special.items() if takes == FIXED]
+    restart += [option for option, takes in special.items() if takes == RESTART]
     live = tuple(option for option in file if BY_OPTION[option].when == LIVE)
-    return Gap(tuple(file), live, tuple(restart), tuple(fixed))
+    return SettingsGap(tuple(file), live, tuple(restart), tuple(fixed))
 
 
-def k3s_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
+def _runtime_takes(current: ProfileState, made_with: Config | None, target: Config) -> str:
+    """Return what the wanted runtime takes where all settings are lost: the data disk still tells what it was made for."""
+    lost = current.exists and made_with is None
+    return FIXED if lost and current.disk_runtime not in ("", target["runtime"]) else ""
+
+
+def _disk_takes(current: ProfileState, target: Config, stated: frozenset[str], vm: Sequence[str]) -> str:
+    """Return what the wanted size of the disk takes. Both files may claim a size that the disk never got."""
+    there = current.disk_gib
+    if "disk" in stated and there is not None:
+        return "" if target["disk"] == there else FIXED if target["disk"] < there else RESTART
+    if "disk" in vm and current.row is not None and there is None:
+        return FIXED if target["disk"] * GIB < current.row.disk else RESTART
+    return ""
+
+
+def k3s_in_doubt(current: ProfileState, desired: ProfileSpec, target: Config) -> bool:
     """Whether only the VM can tell if its k3s has the wanted port or release.
 
     Both files claim any port that was ever asked for, and a release whose installation failed.
@@ -133,7 +143,7 @@ def k3s_in_doubt(current: Current, desired: Desired, target: Config) -> bool:
     return bool(port and current.clients.kube_port != port) or another
 
 
-def _port_takes(current: Current, applied: Config, target: Config) -> str:
+def _port_takes(current: ProfileState, applied: Config, target: Config) -> str:
     """Return what the wanted port of Kubernetes takes: nothing, a restart, or another VM.
 
     k3s keeps the port that it was installed with for the life of the VM, also while Kubernetes is off; before that it is free.
@@ -150,7 +160,7 @@ def _port_takes(current: Current, applied: Config, target: Config) -> str:
     return FIXED if known is None and applied["kubernetes.enabled"] else RESTART
 
 
-def settings_there(current: Current) -> dict[str, Any]:
+def settings_there(current: ProfileState) -> dict[str, Any]:
     """Return the settings that a profile has, with the truth where the files may claim another."""
     there: dict[str, Any] = dict(current.applied or current.configured or {})
     if current.disk_gib is not None:
@@ -170,7 +180,7 @@ def _is_fixed(option: str, applied: Config, target: Config) -> bool:
     return BY_OPTION[option].when in (FIXED, CREATE)
 
 
-def changes(current: Current, target: Config, options: tuple[str, ...]) -> str:
+def changes(current: ProfileState, target: Config, options: tuple[str, ...], between: str = "->") -> str:
     """Return 'cpu 2 CPUs -> 4 CPUs, memory ...' for a line of the plan."""
     there = settings_there(current)
     parts = []
@@ -180,9 +190,9 @@ def changes(current: Current, target: Config, options: tuple[str, ...]) -> str:
             parts.append(f"{option} changed")
         elif old == new:
             old = worded(option, (current.configured or there).get(option, ""))
-            parts.append(f"{option} {old} -> {new}" if old != new else f"{option} {new}")
+            parts.append(f"{option} {old} {between} {new}" if old != new else f"{option} {new}")
         else:
-            parts.append(f"{option} {old} -> {new}")
+            parts.append(f"{option} {old} {between} {new}")
     return ", ".join(parts)
 
 

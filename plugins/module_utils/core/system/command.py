@@ -106,7 +106,7 @@ class Cli:
         on_line: Callable[[str, str], None] | None = None,
         environment: Mapping[str, str] | None = None,
         on_start: Callable[[int], None] | None = None,
-        sign: Callable[[], object] | None = None,
+        probe: Callable[[], object] | None = None,
         into: Path | None = None,
         most: int = MOST_PRINTED,
         guarded: bool = False,
@@ -116,7 +116,7 @@ class Cli:
 
         timeout bounds the whole run, stall the silence between two lines (both in seconds, None = no bound). On either the
         process group gets SIGTERM, then SIGKILL after ten seconds, and TimedOut is raised. A tool that is silent is left alone
-        while sign() keeps changing. on_line receives ("stdout" or "stderr", line) from reader threads as lines arrive, on_start
+        while probe() keeps changing. on_line receives ("stdout" or "stderr", line) from reader threads as lines arrive, on_start
         the process id. With check, an exit code other than 0 raises CommandFailed. With into, the tool prints to into.out and
         into.err, so that it works on when this process is killed; else it would die of a broken pipe.
         most bounds what it prints, in characters. guarded: it ends when this process does, also by SIGKILL. secret: what it
@@ -132,7 +132,7 @@ class Cli:
             stall=stall,
             on_line=on_line,
             on_start=on_start,
-            sign=sign,
+            probe=probe,
             into=into,
             most=most,
             guarded=guarded,
@@ -146,8 +146,8 @@ class Cli:
         if reason is not None:
             raise TimedOut(f"finish '{shown}'", reason, **context)
         if check and output.rc != 0:
-            said = "what it printed is not shown" if secret else _last_line(output)
-            raise CommandFailed(f"run '{shown}'", f"{said} (exit code {output.rc})", **context)
+            last = "what it printed is not shown" if secret else _last_line(output)
+            raise CommandFailed(f"run '{shown}'", f"{last} (exit code {output.rc})", **context)
         return output
 
     def _finished(
@@ -160,7 +160,7 @@ class Cli:
         stall: float | None,
         on_line: Callable[[str, str], None] | None,
         on_start: Callable[[int], None] | None,
-        sign: Callable[[], object] | None,
+        probe: Callable[[], object] | None,
         into: Path | None,
         most: int,
         guarded: bool,
@@ -215,7 +215,7 @@ class Cli:
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         try:
             with _guard(process, watcher) if watcher else contextlib.nullcontext():
-                reason = self._wait(process, began, last_line, left, timeout=timeout, stall=stall, sign=sign, most=most)
+                reason = self._wait(process, began, last_line, left, timeout=timeout, stall=stall, probe=probe, most=most)
         except BaseException:
             # Ctrl-C or SIGTERM of our own: pass it on, and leave no tool running unwatched.
             _end(process)
@@ -253,7 +253,7 @@ class Cli:
             except BaseException:
                 _end(process)
                 raise
-            output = Output(argv, process.returncode, *(_said(file) for file in (out, err)))
+            output = Output(argv, process.returncode, *(_text_in(file) for file in (out, err)))
         if output.rc != 0:
             context: dict[str, Any] = {"cmd": shown, "rc": output.rc, "stdout": output.stdout, "stderr": output.stderr}
             raise CommandFailed(f"run '{shown}'", f"{_last_line(output)} (exit code {output.rc})", **context)
@@ -284,36 +284,41 @@ class Cli:
         *,
         timeout: float | None,
         stall: float | None,
-        sign: Callable[[], object] | None,
+        probe: Callable[[], object] | None,
         most: int,
     ) -> str | None:
         """Wait for the end. Returns None, or why the process had to be ended."""
-        seen = sign() if sign is not None else None
+        seen = probe() if probe is not None else None
         while True:
             now = time.monotonic()
             bounds = [limit for limit in (timeout and began + timeout, stall and last_line[0] + stall) if limit]
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(min([now + _WATCH_SECONDS, *bounds]) - now if not bounds or min(bounds) > now else 0.0)
-                return None if left[0] >= 0 else f"it printed more than {most >> 10} KiB"
-            except subprocess.TimeoutExpired:
-                now = time.monotonic()
-                if left[0] < 0:
-                    reason = f"it printed more than {most >> 10} KiB"
-                elif timeout and now >= began + timeout:
-                    reason = f"it ran longer than {timeout:g} s"
-                elif stall and now >= last_line[0] + stall:
-                    if sign is not None and seen != (seen := sign()):
-                        last_line[0] = now
-                        continue
-                    reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if sign else "")
-                else:
+                return None if left[0] >= 0 else _too_much(most)
+            now = time.monotonic()
+            reason = (
+                _too_much(most) if left[0] < 0 else f"it ran longer than {timeout:g} s" if _is_over(now, began, timeout) else ""
+            )
+            if not reason and _is_over(now, last_line[0], stall):
+                if probe is not None and seen != (seen := probe()):
+                    last_line[0] = now
                     continue
-            _end(process)
-            return reason
+                reason = f"it printed nothing for {stall:g} s" + (" and showed no other sign of life" if probe else "")
+            if reason:
+                _end(process)
+                return reason
+
+
+def _too_much(most: int) -> str:
+    return f"it printed more than {most >> 10} KiB"
+
+
+def _is_over(now: float, began: float, limit: float | None) -> bool:
+    return bool(limit) and now >= began + (limit or 0.0)
 
 
 def end_guarded() -> None:
-    """End the guarded tools that other threads wait for: this run has been told to end."""
+    """End the guarded tools that other threads wait for: this run was asked to end."""
     for process in list(_guarded):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -353,7 +358,7 @@ def printed_to(into: Path) -> tuple[Path, Path]:
     return into.with_name(f"{into.name}.out"), into.with_name(f"{into.name}.err")
 
 
-def _said(file: IO[bytes]) -> str:
+def _text_in(file: IO[bytes]) -> str:
     file.seek(0)
     return file.read(_MOST_SAID).decode(errors="replace")
 
@@ -421,7 +426,7 @@ def _end(process: subprocess.Popen[Any]) -> None:
 def _last_line(output: Output) -> str:
     """Return the last line that says something, for the short form of a failure."""
     for text in (output.stderr, output.stdout):
-        said = [line.strip() for line in text.splitlines() if line.strip()]
-        if said:
-            return said[-1]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines:
+            return lines[-1]
     return "it printed nothing"

@@ -27,6 +27,8 @@ _MACOS = {"exchange": 2, "new": 4}
 _AT_CURRENT_DIRECTORY = -100
 # What every system takes: the name of one file, and a whole path.
 _LONGEST_NAME, _LONGEST_PATH = 255, 1023
+# How often a file is put back that other programs write without a pause.
+_MOST_ROUNDS = 1000
 
 
 @dataclass(frozen=True)
@@ -233,13 +235,15 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
         taken = _content(new)
         if taken == found:
             return True
-        # What was taken goes back. What comes out for it is this content, or what another program wrote over it: the newest.
-        while True:
+        # What was taken goes back. What comes out for it is this content, or what another program wrote over it: the newest. Each
+        # further round needs a write by another program within microseconds; after so many, one of its versions is in place.
+        for _round in range(_MOST_ROUNDS):
             exchange(*names)
             out = _content(new)
             if out == placed:
-                return False
+                break
             placed, taken = taken, out
+        return False
 
 
 @contextlib.contextmanager
@@ -293,7 +297,7 @@ def _rename(way: str) -> Callable[[bytes, bytes], bool]:
     library = ctypes.CDLL(None)
     if hasattr(library, "renameat2"):
         here, flag = _AT_CURRENT_DIRECTORY, _LINUX[way]
-        return lambda one, other: bool(library.renameat2(here, one, here, other, flag) == 0)
+        return lambda old, new: bool(library.renameat2(here, old, here, new, flag) == 0)
     if hasattr(library, "renamex_np"):
-        return lambda one, other: bool(library.renamex_np(one, other, _MACOS[way]) == 0)
+        return lambda old, new: bool(library.renamex_np(old, new, _MACOS[way]) == 0)
     return lambda _one, _other: False

@@ -19,4 +19,4 @@ def message_of(line: str) -> str:
 def final_message(text: str) -> str:
     """Return the last message of an output that gives a reason; empty where there is none."""
     messages = (message_of(line) for line in reversed(text.splitlines()))
-    return next((said for said in messages if said and not _STATUS.fullmatch(said)), "")
+    return next((message for message in messages if message and not _STATUS.fullmatch(message)), "")

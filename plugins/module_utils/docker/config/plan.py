@@ -26,7 +26,7 @@ _PACKAGES = {
 
 
 @dataclass(frozen=True)
-class Facts:
+class ConfigFacts:
     """What the plan needs to know of the machine.
 
     helpers: the system's credential helpers on PATH; desktop: whether Docker Desktop is installed; dead_directories: the extra
@@ -46,7 +46,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Edit(Step):
+class EditConfig(Step):
     """A change of config.json: the key, what it holds now and what it will hold (ABSENT: it goes)."""
 
     key: str = ""
@@ -55,7 +55,7 @@ class Edit(Step):
 
 
 @dataclass(frozen=True)
-class Link(Step):
+class LinkPlugin(Step):
     """A link among docker's plugins: what it names now (None: no link), and the program that it will name (None: it goes)."""
 
     path: str = ""
@@ -64,28 +64,28 @@ class Link(Step):
 
 
 @dataclass(frozen=True)
-class Forget(Step):
+class ForgetConfigNotes(Step):
     """Remove the notes; silent."""
 
 
 @dataclass(frozen=True)
-class Undo:
+class UndoFacts:
     """What undoing needs to know.
 
     noted: the steps of earlier runs, oldest first; linked: what their links name today; desktop: whether Docker Desktop is
     installed; contexts: which of the former current contexts exist.
     """
 
-    noted: Sequence[Edit | Link] = ()
+    noted: Sequence[EditConfig | LinkPlugin] = ()
     linked: Mapping[str, str] = field(default_factory=dict)
     desktop: bool = False
     contexts: frozenset[str] = frozenset()
 
 
-def edit(key: str, before: Any, after: Any) -> Edit:
+def edit(key: str, before: Any, after: Any) -> EditConfig:
     """Return the change of one key."""
     detail = f"{_short(before)} -> {_short(after)}"
-    return Edit("set" if after is not ABSENT else "remove", f"'{key}' in docker's config.json", detail, key, before, after)
+    return EditConfig("set" if after is not ABSENT else "remove", f"'{key}' in docker's config.json", detail, key, before, after)
 
 
 def _short(value: Any) -> str:
@@ -93,7 +93,7 @@ def _short(value: Any) -> str:
     return "nothing" if value is ABSENT else str(value)
 
 
-def plan_config(config: Mapping[str, Any], facts: Facts, repair: bool) -> Plan:
+def plan_config(config: Mapping[str, Any], facts: ConfigFacts, repair: bool) -> Plan:
     """Return the edits and links. With repair, leftovers of Docker Desktop go."""
     warnings: list[str] = []
     edits = {change.key: change for change in _repairs(config, facts, warnings)} if repair else {}
@@ -110,25 +110,25 @@ def plan_config(config: Mapping[str, Any], facts: Facts, repair: bool) -> Plan:
         elif place[0] == "program":
             path = f"{facts.plugin_directory}/{name}"
             found = facts.dangling.get(path)
-            links.append(Link("link", f"docker plugin '{name}'", f"{path} -> {place[1]}", path, found, place[1]))
-    replaced = {step.path for step in links if isinstance(step, Link)}
+            links.append(LinkPlugin("link", f"docker plugin '{name}'", f"{path} -> {place[1]}", path, found, place[1]))
+    replaced = {step.path for step in links if isinstance(step, LinkPlugin)}
     gone = [_unlink(path, found) for path, found in facts.dangling.items() if repair and path not in replaced]
     return _plan(config, [*edits.values(), *gone, *links], warnings)
 
 
 def _plan(config: Mapping[str, Any], steps: Sequence[Step], warnings: Sequence[str]) -> Plan:
-    before = {step.key: config.get(step.key) for step in steps if isinstance(step, Edit)}
-    after = {step.key: step.after for step in steps if isinstance(step, Edit)}
-    before |= {step.path: step.found for step in steps if isinstance(step, Link)}
-    after |= {step.path: step.points_to for step in steps if isinstance(step, Link)}
+    before = {step.key: config.get(step.key) for step in steps if isinstance(step, EditConfig)}
+    after = {step.key: step.after for step in steps if isinstance(step, EditConfig)}
+    before |= {step.path: step.found for step in steps if isinstance(step, LinkPlugin)}
+    after |= {step.path: step.points_to for step in steps if isinstance(step, LinkPlugin)}
     return Plan(tuple(steps), before, after, warnings=tuple(warnings))
 
 
-def _unlink(path: str, found: str) -> Link:
-    return Link("remove", f"docker plugin link '{path}'", "its target is gone", path, found)
+def _unlink(path: str, found: str) -> LinkPlugin:
+    return LinkPlugin("remove", f"docker plugin link '{path}'", "its target is gone", path, found)
 
 
-def _repairs(config: Mapping[str, Any], facts: Facts, warnings: list[str]) -> Iterator[Edit]:
+def _repairs(config: Mapping[str, Any], facts: ConfigFacts, warnings: list[str]) -> Iterator[EditConfig]:
     store, helpers, extra = config.get("credsStore"), config.get("credHelpers"), config.get(_EXTRA)
     if store == _DESKTOP and not facts.desktop:
         other = next((name for name in _STORES.get(facts.system, ()) if name in facts.helpers), ABSENT)
@@ -153,13 +153,13 @@ def of_docker_desktop(path_or_context: str) -> bool:
     return "Docker.app/" in path_or_context + "/" or path_or_context in _DESKTOP_CONTEXTS
 
 
-def plan_undo(config: Mapping[str, Any], undo: Undo) -> Plan:
+def plan_undo(config: Mapping[str, Any], undo: UndoFacts) -> Plan:
     """Return the steps that undo earlier ones, last first. What was changed since then stays, and so does what docker needs."""
     steps: list[Step] = []
     lost: dict[str, str] = {}
     now, linked = dict(config), dict(undo.linked)
     for note in reversed(undo.noted):
-        if isinstance(note, Edit) and now.get(note.key) == note.after and note.key not in lost:
+        if isinstance(note, EditConfig) and now.get(note.key) == note.after and note.key not in lost:
             missing = _missing(note.key, note.before, undo)
             if missing:
                 lost[note.key] = (
@@ -169,16 +169,18 @@ def plan_undo(config: Mapping[str, Any], undo: Undo) -> Plan:
                 continue
             steps.append(edit(note.key, note.after, note.before))
             now[note.key] = note.before
-        elif isinstance(note, Link) and note.points_to is not None and linked.get(note.path) == note.points_to:
+        elif isinstance(note, LinkPlugin) and note.points_to is not None and linked.get(note.path) == note.points_to:
             # Noted again after a kill, it still goes once.
             del linked[note.path]
-            steps.append(Link("remove", f"docker plugin link '{note.path}'", "made by an earlier run", note.path, note.points_to))
+            steps.append(
+                LinkPlugin("remove", f"docker plugin link '{note.path}'", "made by an earlier run", note.path, note.points_to)
+            )
     if undo.noted:
-        steps.append(Forget("forget", "the changes of earlier runs", silent=True))
+        steps.append(ForgetConfigNotes("forget", "the changes of earlier runs", silent=True))
     return _plan(config, steps, tuple(lost.values()))
 
 
-def _missing(key: str, value: Any, undo: Undo) -> str:
+def _missing(key: str, value: Any, undo: UndoFacts) -> str:
     """Return what docker would miss with a former value; empty when it is all there."""
     if key == "currentContext" and value not in (ABSENT, "", "default", *undo.contexts):
         return f"the context '{value}' does not exist"
@@ -188,7 +190,7 @@ def _missing(key: str, value: Any, undo: Undo) -> str:
     return ""
 
 
-def edited(config: Mapping[str, Any], edits: Sequence[Edit]) -> dict[str, Any]:
+def edited(config: Mapping[str, Any], edits: Sequence[EditConfig]) -> dict[str, Any]:
     """Return the settings with the edits made: other keys and the order stay."""
     changed = dict(config)
     for item in edits:

@@ -15,7 +15,7 @@ from ...core.system.command import complete_path
 from ...core.system.files import link_target, remove_link, replace_link
 from ..client import context_directory
 from ..plugins import find_elsewhere, in_directories, plugin_directories
-from .plan import Edit, Facts, Link, Undo, of_docker_desktop
+from .plan import ConfigFacts, EditConfig, LinkPlugin, UndoFacts, of_docker_desktop
 
 _HELPERS = ("osxkeychain", "secretservice", "pass")
 # Of the whole machine; a user can have the app in a home, too.
@@ -24,14 +24,14 @@ DESKTOP_PLACES = ("/Applications/Docker.app", "/opt/docker-desktop")
 
 def look_around(
     directory: Path, config: Mapping[str, Any], plugins: Sequence[str], system: str, environment: Mapping[str, str]
-) -> Facts:
+) -> ConfigFacts:
     """Return what the plan needs to know."""
     path = complete_path(environment.get("PATH", ""))
     desktop = desktop_is_installed(environment)
     own = directory / "cli-plugins"
     extra = config.get("cliPluginsExtraDirs")
     listed = [item for item in extra if isinstance(item, str)] if isinstance(extra, list) else []
-    return Facts(
+    return ConfigFacts(
         system=system,
         helpers=frozenset(name for name in _HELPERS if shutil.which(f"docker-credential-{name}", path=path)),
         desktop=desktop,
@@ -97,11 +97,11 @@ def _context_is_dead(directory: Path, current: str, desktop: bool) -> bool:
     return of_docker_desktop(current) and host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists()
 
 
-def undo_facts(directory: Path, noted: Sequence[Edit | Link], environment: Mapping[str, str]) -> Undo:
+def undo_facts(directory: Path, noted: Sequence[EditConfig | LinkPlugin], environment: Mapping[str, str]) -> UndoFacts:
     """Return what undoing needs to know."""
-    links = {note.path: link_target(Path(note.path)) for note in noted if isinstance(note, Link)}
-    named = {note.before for note in noted if isinstance(note, Edit) and note.key == "currentContext" and note.before}
-    return Undo(
+    links = {note.path: link_target(Path(note.path)) for note in noted if isinstance(note, LinkPlugin)}
+    named = {note.before for note in noted if isinstance(note, EditConfig) and note.key == "currentContext" and note.before}
+    return UndoFacts(
         noted,
         {path: target for path, target in links.items() if target},
         desktop_is_installed(environment),
@@ -109,7 +109,7 @@ def undo_facts(directory: Path, noted: Sequence[Edit | Link], environment: Mappi
     )
 
 
-def apply_link(step: Link) -> None:
+def apply_link(step: LinkPlugin) -> None:
     """Make, change or remove a link among docker's plugins. A file, or a link to elsewhere, stays."""
     path = Path(step.path)
     try:

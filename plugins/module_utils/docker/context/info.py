@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import CommandFailed, TimedOut, ToolMissing
-from ...core.subject import Outcome, Reader
+from ...core.subject import Reader, Result
 from ...core.system.command import Cli
 from ...core.system.home import home
 from ..client import docker_cli, docker_directory
 from ..engine import Engine, ask_unix, engine_from_version
-from .model import BUILT_IN, Context, Store
+from .model import BUILT_IN, Context, ContextsState
 from .overrides import overrides_of
 from .store import DockerContexts
 
@@ -22,14 +22,14 @@ _OWN = Context(BUILT_IN, "unix:///var/run/docker.sock", "Current DOCKER_HOST bas
 
 
 @dataclass(frozen=True)
-class Desired:
+class ContextInfoSpec:
     """What the options ask for. names None: all; seconds to wait for an engine, None: none is asked."""
 
     names: Sequence[str] | None
     seconds: float | None
 
 
-class ContextInfo(Reader[Desired, Store]):
+class ContextInfo(Reader[ContextInfoSpec, ContextsState]):
     """The contexts of the docker command, only read."""
 
     spec = {
@@ -43,16 +43,16 @@ class ContextInfo(Reader[Desired, Store]):
         self.docker = docker_cli()
         self.client = DockerContexts(self.docker, docker_directory(os.environ, home()))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextInfoSpec:
         """Return what to read."""
         del check_mode
-        return Desired(params["names"], params["timeout"] if params["reachability"] else None)
+        return ContextInfoSpec(params["names"], params["timeout"] if params["reachability"] else None)
 
-    def read(self, desired: Desired) -> Store:
+    def read(self, desired: ContextInfoSpec) -> ContextsState:
         """Return the contexts."""
         return self.client.read(self.client.names() if desired.names is None else desired.names)
 
-    def public(self, outcome: Outcome[Desired, Store]) -> dict[str, Any]:
+    def public(self, outcome: Result[ContextInfoSpec, ContextsState]) -> dict[str, Any]:
         """Return the contexts with their engines, and what overrides the current one."""
         desired, store = outcome.desired, outcome.after
         known = {BUILT_IN: _OWN, **{name: store.contexts[name] for name in sorted(store.contexts)}}

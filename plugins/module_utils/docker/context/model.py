@@ -54,7 +54,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ContextSpec:
     """What the options ask of one context. None keeps what is there; a TLS kind with None removes that file."""
 
     name: str
@@ -68,7 +68,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Store:
+class ContextsState:
     """The contexts that matter to a run.
 
     current is what config.json says ("": nothing, so the built-in one); came_from maps a context to the one that was current
@@ -113,7 +113,7 @@ class ContextStep(Step):
     unreadable: bool = False
 
 
-def check_wanted(wanted: Sequence[Wanted]) -> None:
+def check_wanted(wanted: Sequence[ContextSpec]) -> None:
     """Raise InputError for names, endpoints or combinations that docker can't have."""
     names = [item.name for item in wanted]
     always = [item.name for item in wanted if item.present and item.current == "always"]
@@ -134,7 +134,7 @@ def check_name(name: str) -> None:
         raise InputError(f"use docker context name '{name}'", reason, "Choose another name.")
 
 
-def _check_one(item: Wanted) -> None:
+def _check_one(item: ContextSpec) -> None:
     managed = item.host is not None or item.description or item.skip_tls_verify is not None or bool(item.tls)
     if item.name == BUILT_IN and (managed or not item.present):
         reason = "it is built into docker and can only be made current"

@@ -35,7 +35,7 @@ _ASSIGNMENT = re.compile(
 
 
 @dataclass(frozen=True)
-class Finding:
+class ShellAssignment:
     """A line of a shell's start file that sets one of the variables."""
 
     variable: str
@@ -58,7 +58,7 @@ def read_text(path: str) -> str:
         return ""
 
 
-def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = read_text) -> list[Finding]:
+def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = read_text) -> list[ShellAssignment]:
     """Return every line that sets one of the variables to something."""
     findings = []
     for path in paths:
@@ -70,7 +70,7 @@ def find_settings(paths: Iterable[str], home: str, read: Callable[[str], str] = 
             value = match["value"].strip("\"'") if match else ""
             if match and value:
                 value = value.replace("${HOME}", home).replace("$HOME", home)
-                findings.append(Finding(match[1], value, path, number))
+                findings.append(ShellAssignment(match[1], value, path, number))
     return findings
 
 
@@ -80,7 +80,7 @@ class Override:
 
     variable: str
     value: str
-    settings: tuple[Finding, ...] = ()
+    settings: tuple[ShellAssignment, ...] = ()
 
     @property
     def where(self) -> str:
@@ -89,7 +89,9 @@ class Override:
         return f"set in {' and '.join(places)}" if places else "set in the environment of this run"
 
 
-def overriding(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[Override]:
+def overriding(
+    environment: Mapping[str, str], findings: Iterable[ShellAssignment], current: str, current_host: str
+) -> list[Override]:
     """Return each variable that makes docker use anything but the current context.
 
     A variable that says the same as the context (many tools only read DOCKER_HOST) overrides nothing.
@@ -105,12 +107,14 @@ def overriding(environment: Mapping[str, str], findings: Iterable[Finding], curr
     return found
 
 
-def override_warnings(environment: Mapping[str, str], findings: Iterable[Finding], current: str, current_host: str) -> list[str]:
+def override_warnings(
+    environment: Mapping[str, str], findings: Iterable[ShellAssignment], current: str, current_host: str
+) -> list[str]:
     """Return a warning for each variable that makes docker use anything but the current context."""
     return [
-        f"{one.variable}={one.value} is {one.where} and overrides docker's current context '{current}'. "
-        f"Remove it there (in an open shell: unset {one.variable}) to use the context."
-        for one in overriding(environment, findings, current, current_host)
+        f"{override.variable}={override.value} is {override.where} and overrides docker's current context '{current}'. "
+        f"Remove it there (in an open shell: unset {override.variable}) to use the context."
+        for override in overriding(environment, findings, current, current_host)
     ]
 
 

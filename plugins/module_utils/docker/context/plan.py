@@ -9,17 +9,19 @@ from typing import Any
 
 from ...core.errors import InputError
 from ...core.plan import Plan, Step
-from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, Wanted, chain
+from .model import BUILT_IN, TLS_KINDS, Context, ContextSpec, ContextsState, ContextStep, TlsFile, chain
 
 
-def plan_contexts(store: Store, wanted: Sequence[Wanted], current_context: str | None = None) -> Plan:
+def plan_contexts(store: ContextsState, wanted: Sequence[ContextSpec], current_context: str | None = None) -> Plan:
     """Return the steps from what is in the store to what the options ask for: create and update, then switch, then remove."""
     after, steps = converged(store, wanted, current_context)
     names = [item.name for item in wanted]
     return Plan(tuple(steps), _shown(store, names), _shown(after, names))
 
 
-def converged(store: Store, wanted: Sequence[Wanted], current_context: str | None = None) -> tuple[Store, list[Step]]:
+def converged(
+    store: ContextsState, wanted: Sequence[ContextSpec], current_context: str | None = None
+) -> tuple[ContextsState, list[Step]]:
     """Return the store as the options ask for it, and the steps to it. Raises InputError."""
     contexts = dict(store.contexts)
     steps: list[Step] = []
@@ -46,7 +48,7 @@ def _switch(before: str, after: str) -> Step:
     )
 
 
-def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step]]:
+def _plan_one(current: Context | None, item: ContextSpec) -> tuple[Context, list[Step]]:
     """Return the context as it will be, and the steps that make it so."""
     if current is None or current.broken:
         return _plan_new(item, broken=current is not None)
@@ -72,7 +74,7 @@ def _plan_one(current: Context | None, item: Wanted) -> tuple[Context, list[Step
     return made, [step]
 
 
-def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
+def _plan_new(item: ContextSpec, broken: bool) -> tuple[Context, list[Step]]:
     if item.host is None:
         remedy = "Set host or profile below docker."
         raise InputError(f"create docker context '{item.name}'", "it has no endpoint", remedy)
@@ -90,7 +92,7 @@ def _plan_new(item: Wanted, broken: bool) -> tuple[Context, list[Step]]:
     return made, steps
 
 
-def _merged_tls(current: Context, item: Wanted, host: str) -> dict[str, TlsFile]:
+def _merged_tls(current: Context, item: ContextSpec, host: str) -> dict[str, TlsFile]:
     """Return the TLS files that the context will have. What is stored survives only where TLS means something."""
     kept = dict(current.tls) if host == current.host or host.startswith(("tcp:", "http")) else {}
     for kind, file in item.tls.items():
@@ -124,7 +126,9 @@ def _endpoint_argument(context: Context) -> str:
     return ",".join('"' + item.replace('"', '""') + '"' if set(item) & set(',"\n') else item for item in fields)
 
 
-def _next_current(store: Store, wanted: Sequence[Wanted], after: Store, current_context: str | None) -> str | None:
+def _next_current(
+    store: ContextsState, wanted: Sequence[ContextSpec], after: ContextsState, current_context: str | None
+) -> str | None:
     """Return the context to switch to, or None to leave the current one alone."""
     now = store.current or BUILT_IN
     chosen = current_context or next((item.name for item in wanted if item.present and item.current == "always"), None)
@@ -141,6 +145,6 @@ def _next_current(store: Store, wanted: Sequence[Wanted], after: Store, current_
     return None
 
 
-def _shown(store: Store, names: Sequence[str]) -> dict[str, Any]:
+def _shown(store: ContextsState, names: Sequence[str]) -> dict[str, Any]:
     shown = {name: store.contexts[name].public() for name in names if name in store.contexts}
     return {"current": store.current or BUILT_IN, "contexts": shown}

@@ -16,7 +16,7 @@ from ...core.errors import CommandFailed, InputError
 from ...core.notes import Notes
 from ...core.system.command import Cli, Output
 from ..client import context_directory, current_context, docker_failed
-from .model import BUILT_IN, TLS_KINDS, Context, ContextStep, Store, TlsFile, chain, switched
+from .model import BUILT_IN, TLS_KINDS, Context, ContextsState, ContextStep, TlsFile, chain, switched
 
 _SECONDS = 30.0
 _READ_ERRORS = (OSError, ValueError, RecursionError)
@@ -43,13 +43,13 @@ class DockerContexts:
         """Return the name of the current context, empty when none was chosen."""
         return current_context(self.directory)
 
-    def read(self, names: Iterable[str]) -> Store:
+    def read(self, names: Iterable[str]) -> ContextsState:
         """Return the named contexts, the current one and those before it, with one process for all of them."""
         current = self.current()
         came_from = _came_from(self.notes.read(), self.directory)
         asked = dict.fromkeys([*names, current, *chain(came_from, current)])
         wanted = [name for name in asked if name not in ("", BUILT_IN) and self._meta(name).exists()]
-        return Store(self._inspect(wanted), current, came_from)
+        return ContextsState(self._inspect(wanted), current, came_from)
 
     def names(self) -> list[str]:
         """Return the names of all contexts but the built-in one."""

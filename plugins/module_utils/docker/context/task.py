@@ -14,12 +14,12 @@ from ...colima_paths import parse_name, resolve
 from ...core.entries import in_state
 from ...core.errors import CommandFailed
 from ...core.plan import Plan, Step
-from ...core.subject import Outcome, Subject
+from ...core.subject import Result, Subject
 from ...core.system.home import home
 from ...core.system.lock import user_files
 from ..client import docker_cli, docker_directory
 from ..engine import Engine, ask_all_unix
-from .model import BUILT_IN, TLS_KINDS, ContextStep, Store, Wanted, check_name, check_wanted
+from .model import BUILT_IN, TLS_KINDS, ContextSpec, ContextsState, ContextStep, check_name, check_wanted
 from .overrides import overrides_of
 from .plan import converged, plan_contexts
 from .store import DockerContexts, tls_file
@@ -42,16 +42,16 @@ _CONTEXT_OPTIONS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Desired:
+class ContextsSpec:
     """What the options ask for. current: the context to make current whatever the others say; seconds to wait for an engine."""
 
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[ContextSpec, ...]
     current: str | None
     seconds: float
     check_mode: bool
 
 
-class Contexts(Subject[Desired, Store]):
+class Contexts(Subject[ContextsSpec, ContextsState]):
     """The contexts of the docker command."""
 
     spec = {
@@ -72,13 +72,13 @@ class Contexts(Subject[Desired, Store]):
     work = "converge the docker contexts"
     look = "Look at 'docker context ls', and run again."
 
-    asked: Desired
+    asked: ContextsSpec
 
     def __init__(self) -> None:
         self.docker = docker_cli()
         self.client = DockerContexts(self.docker, docker_directory(os.environ, home()))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextsSpec:
         """Return the contexts. Raises InputError."""
         listed = in_state(params["contexts"] or [], params["state"]) or ([params] if params["name"] else [])
         wanted = tuple(map(_wanted, listed))
@@ -86,10 +86,10 @@ class Contexts(Subject[Desired, Store]):
         current = params["current_context"] or None
         if current:
             check_name(current)
-        self.asked = Desired(wanted, current, params["probe_timeout"], check_mode)
+        self.asked = ContextsSpec(wanted, current, params["probe_timeout"], check_mode)
         return self.asked
 
-    def programs(self, desired: Desired) -> tuple[str, ...]:
+    def programs(self, desired: ContextsSpec) -> tuple[str, ...]:
         """Return docker where a context has to be there."""
         return ("docker",) if any(item.present for item in desired.wanted) else ()
 
@@ -97,11 +97,11 @@ class Contexts(Subject[Desired, Store]):
         """Keep other runs away: each notes which context was current before its own."""
         return user_files(self.work)
 
-    def read(self, desired: Desired) -> Store:
+    def read(self, desired: ContextsSpec) -> ContextsState:
         """Return the contexts that matter."""
         return self.client.read([*(item.name for item in desired.wanted), desired.current or ""])
 
-    def plan(self, desired: Desired, current: Store) -> Plan:
+    def plan(self, desired: ContextsSpec, current: ContextsState) -> Plan:
         """Return the steps."""
         return plan_contexts(current, desired.wanted, desired.current)
 
@@ -120,7 +120,7 @@ class Contexts(Subject[Desired, Store]):
         if isinstance(step, ContextStep):
             self.client.apply(step)
 
-    def public(self, outcome: Outcome[Desired, Store]) -> dict[str, Any]:
+    def public(self, outcome: Result[ContextsSpec, ContextsState]) -> dict[str, Any]:
         """Return the named contexts after the run with their engines, and what overrides the current one."""
         desired, store = outcome.desired, outcome.after
         if outcome.check_mode:
@@ -145,7 +145,7 @@ class Contexts(Subject[Desired, Store]):
 SUBJECT = Contexts
 
 
-def _wanted(options: Mapping[str, Any]) -> Wanted:
+def _wanted(options: Mapping[str, Any]) -> ContextSpec:
     docker = options.get("docker") or {}
     host, profile = docker.get("host"), docker.get("profile")
     if profile is not None:
@@ -159,7 +159,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted:
         for kind in TLS_KINDS
         if present and docker.get(kind) is not None
     }
-    return Wanted(
+    return ContextSpec(
         name=options["name"],
         present=present,
         current=options["current"],
@@ -171,7 +171,7 @@ def _wanted(options: Mapping[str, Any]) -> Wanted:
     )
 
 
-def _engines(desired: Desired, store: Store) -> dict[str, Engine]:
+def _engines(desired: ContextsSpec, store: ContextsState) -> dict[str, Engine]:
     """Ask the engines behind the named contexts that exist after the run; keys are the contexts' names."""
     hosts = {item.name: store.contexts[item.name].host for item in desired.wanted if item.name in store.contexts}
     sockets = {name: host.removeprefix("unix://") for name, host in hosts.items() if host.startswith("unix://")}
@@ -179,7 +179,7 @@ def _engines(desired: Desired, store: Store) -> dict[str, Engine]:
     return {name: answers.get(sockets.get(name, ""), Engine(None)) for name in hosts}
 
 
-def _engine_warnings(wanted: Sequence[Wanted], engines: Mapping[str, Engine]) -> Iterator[str]:
+def _engine_warnings(wanted: Sequence[ContextSpec], engines: Mapping[str, Engine]) -> Iterator[str]:
     """Yield a warning for each profile whose socket exists while nothing healthy answers: the profile needs a restart."""
     for item in wanted:
         engine = engines.get(item.name, Engine(None))

@@ -6,18 +6,18 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from ...buildx.model import BuildxStep, State, Wanted
+from ...buildx.model import BuilderSpec, BuildersState, BuildxStep
 from ...buildx.store import Buildx, buildx_directory
 from ...core.errors import InputError
 from ...core.system.home import home
 from ...docker.client import docker_cli, docker_directory
 from ..laptop import COMMAND_SECONDS, Laptop
-from ..model import Check, Kind
-from ..settings import Look
+from ..model import Check, CheckKind
+from ..settings import SubjectReading
 
-BUILDER = Kind("builders.builder", "whether a builder is there with its nodes and settings, and is the one that docker uses")
-NODES = Kind("builders.nodes", "whether the engines behind the nodes of a builder answer")
-STALE = Kind("builders.stale", "whether there are other builders whose engine is gone: `docker buildx ls` waits for them")
+BUILDER = CheckKind("builders.builder", "whether a builder is there with its nodes and settings, and is the one that docker uses")
+NODES = CheckKind("builders.nodes", "whether the engines behind the nodes of a builder answer")
+STALE = CheckKind("builders.stale", "whether there are other builders whose engine is gone: `docker buildx ls` waits for them")
 KINDS = (BUILDER, NODES, STALE)
 
 
@@ -30,7 +30,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     except InputError as error:
         yield from _damaged(laptop, error)
         return
-    state: State = look.current
+    state: BuildersState = look.current
     for item in look.desired.wanted:
         yield _builder(laptop, look, item)
         if item.name in state.builders:
@@ -47,7 +47,7 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
     """Yield the records that can't be read, else why nothing can be planned."""
     directory = docker_directory(laptop.environment, home())
     place = buildx_directory(laptop.environment, directory)
-    damaged = [name for name, one in Buildx(docker_cli(), directory, place).read().items() if one.broken]
+    damaged = [name for name, builder in Buildx(docker_cli(), directory, place).read().items() if builder.broken]
     for name in damaged:
         # Beside the others it would be read as one of them.
         away = f"mv {shlex.quote(str(place / 'instances' / name))} {shlex.quote(str(place / f'{name}.damaged'))}"
@@ -56,10 +56,10 @@ def _damaged(laptop: Laptop, error: InputError) -> Iterator[Check]:
         yield BUILDER.broken(error.complaint, error.remedy)
 
 
-def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
+def _builder(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
     converge = laptop.converge("buildx")
     steps = [step for step in look.plan.steps if isinstance(step, BuildxStep) and step.builder == item.name and not step.silent]
-    state: State = look.current
+    state: BuildersState = look.current
     if item.name not in state.builders:
         return BUILDER.broken("it does not exist", converge, item.name)
     if steps:
@@ -72,23 +72,23 @@ def _builder(laptop: Laptop, look: Look, item: Wanted) -> Check:
     return BUILDER.ok("as the settings ask", item.name)
 
 
-def _nodes(laptop: Laptop, look: Look, item: Wanted) -> Check:
-    state: State = look.current
+def _nodes(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
+    state: BuildersState = look.current
     if not state.dead_nodes(item.name):
         return _living_nodes(look, state, item.name)
     profiles = laptop.profiles() if laptop.has("colima_profile") else {}
-    down = [name for name, one in profiles.items() if one.health == "stopped"]
+    down = [name for name, profile in profiles.items() if profile.health == "stopped"]
     if down:
         return NODES.note(f"{state.reasons(item.name)}; profile '{down[0]}' is stopped", "", item.name)
     sockets = {f"unix://{path}": name for name, path in laptop.docker_sockets().items()}
     hosts = [state.hosts.get(node.endpoint) or node.endpoint for node in state.builders[item.name].nodes]
     behind = next((sockets[host] for host in hosts if host in sockets), "")
     found = state.reasons(item.name)
-    said = laptop.revived(behind, found) if behind else (found, laptop.converge("docker_context,buildx"))
-    return NODES.broken(*said, item.name)
+    finding = laptop.revived(behind, found) if behind else (found, laptop.converge("docker_context,buildx"))
+    return NODES.broken(*finding, item.name)
 
 
-def _living_nodes(look: Look, state: State, name: str) -> Check:
+def _living_nodes(look: SubjectReading, state: BuildersState, name: str) -> Check:
     shown = {node.name: state.status(name, node) for node in state.builders[name].nodes}
     if "unknown" in shown.values():
         # An engine behind ssh, say: only buildx can ask it, and says nothing of one that does not answer.

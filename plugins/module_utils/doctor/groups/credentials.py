@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from ...core.errors import ToolMissing
 from ...ecr.credentials import Credentials, find_credentials
 from ..laptop import Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 
-CREDENTIALS = Kind("registries.credentials", "whether AWS credentials are there for each registry, and until when")
+CREDENTIALS = CheckKind("registries.credentials", "whether AWS credentials are there for each registry, and until when")
 KINDS = (CREDENTIALS,)
 
 _SOON = timedelta(hours=1)

@@ -5,21 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...colima.model.state import GIB, RUNNING, Current
+from ...colima.model.state import GIB, RUNNING, ProfileState
 from ...colima.observe.space import on_laptop
 from ...core.errors import CommandFailed
 from ...core.system.macos import STORAGE
-from ..guest import Told
+from ..guest import GuestReport
 from ..laptop import ENDS, Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 
-DISK = Kind("profiles.disk", "how full a profile's disk is, and what it takes of the laptop's")
-MOUNT = Kind("profiles.mount", "whether the data disk is mounted in the VM, under what the engine stores")
-LOCK = Kind("profiles.lock", "whether the data disk is marked as in use although no VM runs")
-FORMAT = Kind("profiles.format", "whether colima knows that the data disk holds data, so that no start formats it")
-SPACE = Kind("profiles.space", "whether the laptop's own disk has room for what the profiles may still store")
-CLOCK = Kind("profiles.clock", "whether a VM's clock is right: registries refuse one that stood still while the laptop slept")
-MEMORY = Kind("profiles.memory", "whether a VM has memory left")
+DISK = CheckKind("profiles.disk", "how full a profile's disk is, and what it takes of the laptop's")
+MOUNT = CheckKind("profiles.mount", "whether the data disk is mounted in the VM, under what the engine stores")
+LOCK = CheckKind("profiles.lock", "whether the data disk is marked as in use although no VM runs")
+FORMAT = CheckKind("profiles.format", "whether colima knows that the data disk holds data, so that no start formats it")
+SPACE = CheckKind("profiles.space", "whether the laptop's own disk has room for what the profiles may still store")
+CLOCK = CheckKind(
+    "profiles.clock", "whether a VM's clock is right: registries refuse one that stood still while the laptop slept"
+)
+MEMORY = CheckKind("profiles.memory", "whether a VM has memory left")
 KINDS = (DISK, MOUNT, LOCK, FORMAT, SPACE, CLOCK, MEMORY)
 
 FULL, NEARLY_FULL = 0.95, 0.85
@@ -44,7 +46,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield from _inside(laptop, name, current)
 
 
-def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+def _kept(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     """Yield what files on the laptop tell."""
     converge = laptop.converge("colima")
     if current.disk is None:
@@ -63,10 +65,10 @@ def _kept(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
         yield FORMAT.ok("noted", name)
 
 
-def _inside(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+def _inside(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     """Yield what the VM itself tells."""
     try:
-        guest = laptop.told(current.name)
+        guest = laptop.guest(current.name)
     except CommandFailed as error:
         for kind in (DISK, MOUNT, CLOCK, MEMORY):
             yield kind.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
@@ -90,7 +92,7 @@ def _inside(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
     )
 
 
-def _disk(laptop: Laptop, name: str, current: Current, guest: Told) -> Check:
+def _disk(laptop: Laptop, name: str, current: ProfileState, guest: GuestReport) -> Check:
     place = f"/mnt/lima-{current.name.id}"
     usage = guest.disks.get(place) or guest.disks.get("/")
     if usage is None:
@@ -108,7 +110,7 @@ def _disk(laptop: Laptop, name: str, current: Current, guest: Told) -> Check:
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)
 
 
-def _mount(name: str, current: Current, guest: Told) -> Check:
+def _mount(name: str, current: ProfileState, guest: GuestReport) -> Check:
     if current.disk is None or current.why_data_is_inside:
         return MOUNT.ok("images and volumes are in the VM itself", name)
     runtime = str((current.applied or {}).get("runtime") or "")

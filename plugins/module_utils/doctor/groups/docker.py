@@ -10,18 +10,22 @@ from ...core.errors import InputError
 from ...core.install import how_to_install, install_command
 from ...core.system.home import home
 from ...docker.client import config_file, docker_directory
-from ...docker.config.plan import Edit, Link
-from ...docker.context.model import BUILT_IN, ContextStep, Store, Wanted
+from ...docker.config.plan import EditConfig, LinkPlugin
+from ...docker.context.model import BUILT_IN, ContextSpec, ContextsState, ContextStep
 from ...docker.context.overrides import VARIABLES, find_settings, overriding, start_files
 from ..laptop import Laptop
-from ..model import Check, Kind
-from ..settings import Look
+from ..model import Check, CheckKind
+from ..settings import SubjectReading
 
-CONFIG = Kind("docker.config", "whether docker's config.json can be read, and holds nothing that a removed Docker Desktop left")
-PLUGINS = Kind("docker.plugins", "whether docker finds its plugins buildx and compose")
-CONTEXT = Kind("docker.context", "whether a docker context is there, with the address of its profile")
-CURRENT = Kind("docker.current", "whether docker uses the context that it should")
-OVERRIDES = Kind("docker.variables", "whether DOCKER_HOST or DOCKER_CONTEXT overrules the current context, and where it is set")
+CONFIG = CheckKind(
+    "docker.config", "whether docker's config.json can be read, and holds nothing that a removed Docker Desktop left"
+)
+PLUGINS = CheckKind("docker.plugins", "whether docker finds its plugins buildx and compose")
+CONTEXT = CheckKind("docker.context", "whether a docker context is there, with the address of its profile")
+CURRENT = CheckKind("docker.current", "whether docker uses the context that it should")
+OVERRIDES = CheckKind(
+    "docker.variables", "whether DOCKER_HOST or DOCKER_CONTEXT overrules the current context, and where it is set"
+)
 KINDS = (CONFIG, PLUGINS, CONTEXT, CURRENT, OVERRIDES)
 
 
@@ -33,7 +37,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         try:
             look = laptop.look("docker_context")
         except InputError as error:
-            # What repairs its config.json was said already.
+            # What repairs its config.json was reported already.
             if not laptop.config_damaged():
                 yield CONTEXT.broken(error.complaint, error.remedy)
             return
@@ -51,12 +55,12 @@ def _config(laptop: Laptop) -> Iterator[Check]:
         yield CONFIG.broken(f"could not {error.what}: {error.reason}", f"mv {file} {file}.damaged && {again}")
         return
     for step in look.plan.steps:
-        plugin = isinstance(step, Edit) and step.key == "cliPluginsExtraDirs" and step.after
-        if plugin or (not isinstance(step, Edit) and step.verb == "link"):
+        plugin = isinstance(step, EditConfig) and step.key == "cliPluginsExtraDirs" and step.after
+        if plugin or (not isinstance(step, EditConfig) and step.verb == "link"):
             yield PLUGINS.warning("docker does not look where its plugins are installed", converge, step.target)
-        elif isinstance(step, Edit) and step.key == "currentContext":
+        elif isinstance(step, EditConfig) and step.key == "currentContext":
             yield CONFIG.broken(f"its current context '{step.before}' is gone, so docker does nothing", converge)
-        elif not isinstance(step, Edit | Link):
+        elif not isinstance(step, EditConfig | LinkPlugin):
             yield CONFIG.warning(f"a run would {step}", converge)
         else:
             yield CONFIG.warning(f"a removed Docker Desktop left {step.target} ({step.detail})", converge)
@@ -70,8 +74,8 @@ def _config(laptop: Laptop) -> Iterator[Check]:
             yield PLUGINS.ok("found")
 
 
-def _contexts(laptop: Laptop, look: Look) -> Iterator[Check]:
-    store: Store = look.current
+def _contexts(laptop: Laptop, look: SubjectReading) -> Iterator[Check]:
+    store: ContextsState = look.current
     converge = laptop.converge("docker_context")
     steps = [step for step in look.plan.steps if isinstance(step, ContextStep)]
     for wanted in look.desired.wanted:
@@ -86,7 +90,7 @@ def _contexts(laptop: Laptop, look: Look) -> Iterator[Check]:
     yield from _overrides(laptop, target, store)
 
 
-def _context(wanted: Wanted, store: Store, steps: list[ContextStep], converge: str) -> Check:
+def _context(wanted: ContextSpec, store: ContextsState, steps: list[ContextStep], converge: str) -> Check:
     name, found = wanted.name, store.contexts.get(wanted.name)
     step = next((step for step in steps if step.switches is None and step.argv[-1] == name), None)
     if found is not None and found.broken:
@@ -98,14 +102,14 @@ def _context(wanted: Wanted, store: Store, steps: list[ContextStep], converge: s
     return CONTEXT.warning(f"a run would {step}", converge, name)
 
 
-def _overrides(laptop: Laptop, current: str, store: Store) -> Iterator[Check]:
+def _overrides(laptop: Laptop, current: str, store: ContextsState) -> Iterator[Check]:
     host = store.contexts[current].host if current in store.contexts else ""
     environment = {name: laptop.environment[name] for name in VARIABLES if laptop.environment.get(name)}
     settings = find_settings(start_files(home()), home())
     found = overriding(environment, settings, current, host)
-    for one in found:
-        lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(one.settings)]
-        said = f"{one.variable} is '{one.value}', {one.where}, and overrules context '{current}'"
-        yield OVERRIDES.warning(said, "; ".join([*lines, f"unset {one.variable}"]), one.variable)
+    for assignment in found:
+        lines = [f"sed -i.bak {item.line}d {shlex.quote(item.path)}" for item in reversed(assignment.settings)]
+        sentence = f"{assignment.variable} is '{assignment.value}', {assignment.where}, and overrules context '{current}'"
+        yield OVERRIDES.warning(sentence, "; ".join([*lines, f"unset {assignment.variable}"]), assignment.variable)
     if not found:
         yield OVERRIDES.ok("none overrules it")

@@ -6,19 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...colima.model.state import RUNNING, Current
+from ...colima.model.state import RUNNING, ProfileState
 from ...core.errors import CommandFailed, ToolMissing
 from ...core.install import install_command
 from ...core.system.macos import INSTALL_ROSETTA
 from ...docker.client import docker_cli
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ...toolchain.programs import in_digits, numbers_of
 from ..laptop import ENDS, Bounded, Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 
-ENGINE = Kind("docker.engine", "whether the engine of a profile answers on its socket")
-API = Kind("docker.api", "whether the docker command and the engine have a version of the API in common")
-EMULATION = Kind("docker.emulation", "whether a VM really runs programs of the other architecture (Rosetta, binfmt), asked in it")
+ENGINE = CheckKind("docker.engine", "whether the engine of a profile answers on its socket")
+API = CheckKind("docker.api", "whether the docker command and the engine have a version of the API in common")
+EMULATION = CheckKind(
+    "docker.emulation", "whether a VM really runs programs of the other architecture (Rosetta, binfmt), asked in it"
+)
 KINDS = (ENGINE, API, EMULATION)
 
 # binfmt's handlers by the machine of the VM: what runs programs of the other one.
@@ -37,12 +39,12 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield from _emulation(laptop, name, current)
 
 
-def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | Silent) -> Iterator[Check]:
-    if isinstance(answer, Silent) and answer.slow:
+def _engine(laptop: Laptop, name: str, answer: dict[str, Any] | EngineSilent) -> Iterator[Check]:
+    if isinstance(answer, EngineSilent) and answer.slow:
         found = f"{answer}: it is busy, or it hangs, so look again first{ENDS}"
         yield ENGINE.warning(found, f"colima restart {name}", name)
         return
-    if isinstance(answer, Silent):
+    if isinstance(answer, EngineSilent):
         yield ENGINE.broken(*laptop.revived(name, f"it does not answer: {answer}"), name)
         return
     yield ENGINE.ok(f"docker {answer.get('Version', '')}", name)
@@ -73,13 +75,13 @@ def _client() -> tuple[int, ...]:
     return found
 
 
-def _emulation(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+def _emulation(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     settings = current.applied or {}
     machine, wants_rosetta = current.row.arch if current.row else "", bool(settings.get("rosetta"))
     if machine not in _OTHER or not (wants_rosetta or settings.get("binfmt", True)) or settings.get("runtime") == "none":
         return
     try:
-        guest = laptop.told(current.name)
+        guest = laptop.guest(current.name)
     except CommandFailed as error:
         yield EMULATION.unknown(f"the VM does not answer: {error.reason}", f"colima ssh --profile {name} -- true", name)
         return

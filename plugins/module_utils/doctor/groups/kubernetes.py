@@ -14,27 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from ...colima.model.config import has_kubernetes
-from ...colima.model.state import RUNNING, Current
+from ...colima.model.state import RUNNING, ProfileState
 from ...core.errors import CommandFailed, ToolMissing, WorkstationError
 from ...core.install import install_command
 from ...core.system.home import home
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ...kube.answers import Unreachable
 from ...kube.kubeconfig import load, parts, path_from
 from ...toolchain.judge import findings
 from ...toolchain.programs import in_digits, version_of
-from ..cluster import Cluster
+from ..cluster import ClusterReader
 from ..laptop import ENDS, Bounded, Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 
-CONTEXT = Kind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
-CURRENT = Kind("kubernetes.current", "whether kubectl has a current context that exists")
-API = Kind("kubernetes.api", "whether the API server answers to the kubeconfig's credentials")
-CERTIFICATES = Kind("kubernetes.certificates", "how long the certificates of the API server and of the kubeconfig are valid")
-NODE = Kind("kubernetes.node", "whether the node is ready")
-RUNTIME = Kind("kubernetes.runtime", "whether the node runs pods on containerd itself, not through a shim to docker")
-PODS = Kind("kubernetes.pods", "whether a docker engine is free of the cluster's containers, which would fill `docker ps`")
-SKEW = Kind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
+CONTEXT = CheckKind("kubernetes.context", "whether the kube context of a profile is there, and is that of the k3s in it")
+CURRENT = CheckKind("kubernetes.current", "whether kubectl has a current context that exists")
+API = CheckKind("kubernetes.api", "whether the API server answers to the kubeconfig's credentials")
+CERTIFICATES = CheckKind("kubernetes.certificates", "how long the certificates of the API server and of the kubeconfig are valid")
+NODE = CheckKind("kubernetes.node", "whether the node is ready")
+RUNTIME = CheckKind("kubernetes.runtime", "whether the node runs pods on containerd itself, not through a shim to docker")
+PODS = CheckKind("kubernetes.pods", "whether a docker engine is free of the cluster's containers, which would fill `docker ps`")
+SKEW = CheckKind("kubernetes.skew", "whether kubectl is at most one minor version from the server")
 KINDS = (CONTEXT, CURRENT, API, CERTIFICATES, NODE, RUNTIME, PODS, SKEW)
 
 FEW_DAYS = 14
@@ -47,7 +47,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         return
     answers = laptop.engines()
     found = laptop.profiles()
-    clusters = {name: one for name, one in found.items() if _wants_kubernetes(laptop, name, one)}
+    clusters = {name: profile for name, profile in found.items() if _wants_kubernetes(laptop, name, profile)}
     for name, current in clusters.items():
         yield from _cluster(laptop, name, current)
     if clusters:
@@ -59,13 +59,13 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield from _pods(laptop, name, sockets[name])
 
 
-def _wants_kubernetes(laptop: Laptop, name: str, current: Current) -> bool:
-    desired = next(one for one in laptop.look("colima_profile").desired.desired if one.name.name == name)
+def _wants_kubernetes(laptop: Laptop, name: str, current: ProfileState) -> bool:
+    desired = next(spec for spec in laptop.look("colima_profile").desired.desired if spec.name.name == name)
     applied = current.applied is not None and has_kubernetes(current.applied)
     return desired.state != "absent" and bool(desired.stated.get("kubernetes.enabled", applied))
 
 
-def _current(current: Current) -> Check:
+def _current(current: ProfileState) -> Check:
     clients = current.clients
     if clients.kube_current_dangling:
         found = f"the current context '{clients.kube_current}' does not exist"
@@ -73,20 +73,20 @@ def _current(current: Current) -> Check:
     return CURRENT.ok(f"'{clients.kube_current}'" if clients.kube_current else "none is current")
 
 
-def _cluster(laptop: Laptop, name: str, current: Current) -> Iterator[Check]:
+def _cluster(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check]:
     context, converge = current.name.id, laptop.converge("colima")
     if current.health != RUNNING:
         return
     if not current.live.get("kubernetes"):
         yield API.broken("k3s does not run in the profile", f"colima kubernetes start --profile {name}", context)
         return
-    said = {
+    problems = {
         "": "it is not in the kubeconfig",
         "incomplete": "its entry is incomplete",
         "stale": "its entry is that of another k3s",
     }
-    if current.clients.kube_entry in said:
-        yield _missing_entry(laptop, said[current.clients.kube_entry], context)
+    if current.clients.kube_entry in problems:
+        yield _missing_entry(laptop, problems[current.clients.kube_entry], context)
         return
     yield CONTEXT.ok("it is that of the profile", context)
     try:
@@ -127,19 +127,19 @@ def _missing_entry(laptop: Laptop, found: str, context: str) -> Check:
 def answers(version: str, context: str) -> Check:
     """Return that an API server of a version answers, and whether this version is known to break."""
     number = version_of(version)
-    for one in findings({"k3s": number} if number else {}):
-        if one.fault is not None:
-            newer = f"Set 'version' below 'kubernetes' of the profile to {in_digits(one.fault.fixed)} or newer."
-            return API.warning(f"{version} answers, and {one.fault.says}", newer, context)
+    for finding in findings({"k3s": number} if number else {}):
+        if finding.fault is not None:
+            newer = f"Set 'version' below 'kubernetes' of the profile to {in_digits(finding.fault.fixed)} or newer."
+            return API.warning(f"{version} answers, and {finding.fault.says}", newer, context)
     return API.ok(f"{version} answers", context)
 
 
-def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> Check:
+def _certificates(laptop: Laptop, cluster: ClusterReader, name: str, context: str) -> Check:
     now = datetime.now(UTC)
     left = {whose: (moment - now).days for whose, moment in cluster.certificates().items()}
     if not left:
         return CERTIFICATES.ok("it has none", context)
-    whose = min(left, key=lambda one: left[one])
+    whose = min(left, key=lambda profile: left[profile])
     found = f"{left[whose]} days are left ({whose})"
     again = laptop.restart(name)
     # A restart has k3s make new ones, and the run after it writes them to the kubeconfig.
@@ -148,7 +148,7 @@ def _certificates(laptop: Laptop, cluster: Cluster, name: str, context: str) -> 
     return CERTIFICATES.warning(f"{found}{ENDS}", again, context) if left[whose] < FEW_DAYS else CERTIFICATES.ok(found, context)
 
 
-def _nodes(cluster: Cluster, name: str, context: str) -> Iterator[Check]:
+def _nodes(cluster: ClusterReader, name: str, context: str) -> Iterator[Check]:
     try:
         nodes = cluster.nodes()
     except WorkstationError as error:
@@ -177,14 +177,14 @@ _OWN_PROFILE = "Give Kubernetes a profile of its own with runtime containerd; se
 def _not_ready(node: Mapping[str, Any]) -> str:
     """Return why a node is not ready; empty when it is."""
     conditions = (node.get("status") or {}).get("conditions") or ()
-    ready: Mapping[str, Any] = next((one for one in conditions if one.get("type") == "Ready"), {})
+    ready: Mapping[str, Any] = next((condition for condition in conditions if condition.get("type") == "Ready"), {})
     return "" if ready.get("status") == "True" else str(ready.get("message") or ready.get("reason") or "it does not report")
 
 
 def _pods(laptop: Laptop, name: str, socket: str) -> Iterator[Check]:
     try:
         listed = laptop.get(socket, _PODS)
-    except Silent as silent:
+    except EngineSilent as silent:
         yield PODS.unknown(f"the engine did not answer to the question: {silent}", "", name)
         return
     count = len(listed) if isinstance(listed, list) else 0

@@ -20,18 +20,18 @@ from ...docker.client import context_hosts, docker_directory
 from ...docker.config.surroundings import desktop_is_installed
 from ...kube.kubeconfig import load, path_from
 from ..laptop import Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 from ..settings import MODULES
 
-DESKTOP = Kind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
-PROFILE = Kind("leftovers.profile", "whether there are profiles that the settings do not have")
-DISK = Kind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
-KEPT = Kind("leftovers.kept", "whether a VM is kept after a move or a deletion, and what it takes")
-CONTEXT = Kind("leftovers.context", "whether docker contexts lead to profiles that are gone")
-KUBE = Kind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
-NOTES = Kind("leftovers.notes", "whether the collection's own notes can be read")
-ASIDE = Kind("leftovers.aside", "whether repairs have put files aside")
-FAILURE = Kind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
+DESKTOP = CheckKind("leftovers.docker_desktop", "whether Docker Desktop is installed beside the workstation")
+PROFILE = CheckKind("leftovers.profile", "whether there are profiles that the settings do not have")
+DISK = CheckKind("leftovers.disk", "whether a data disk belongs to no profile, and what it takes")
+KEPT = CheckKind("leftovers.kept", "whether a VM is kept after a move or a deletion, and what it takes")
+CONTEXT = CheckKind("leftovers.context", "whether docker contexts lead to profiles that are gone")
+KUBE = CheckKind("leftovers.kube_context", "whether kube contexts lead to profiles that are gone")
+NOTES = CheckKind("leftovers.notes", "whether the collection's own notes can be read")
+ASIDE = CheckKind("leftovers.aside", "whether repairs have put files aside")
+FAILURE = CheckKind("leftovers.failure", "whether the last run that set out to change something failed, and with what")
 KINDS = (DESKTOP, PROFILE, DISK, KEPT, CONTEXT, KUBE, NOTES, ASIDE, FAILURE)
 
 
@@ -78,17 +78,17 @@ def _disks(laptop: Laptop, known: set[str]) -> Iterator[Check]:
 def _kept(laptop: Laptop) -> Iterator[Check]:
     paths = laptop.colima.paths
     there = everything(paths)
-    for one in there:
-        takes, profile = f"takes {room_of(paths, one) / GIB:.1f} GiB", f"move_profile={one.profile}"
-        if one.until:
-            back = laptop.other_play("restore", "snapshot", f"snapshot_profile={one.profile}", f"snapshot_name={one.name}")
+    for vm in there:
+        takes, profile = f"takes {room_of(paths, vm) / GIB:.1f} GiB", f"move_profile={vm.profile}"
+        if vm.until:
+            back = laptop.other_play("restore", "snapshot", f"snapshot_profile={vm.profile}", f"snapshot_name={vm.name}")
             free = laptop.other_play("reclaim", "reclaim", "reclaim_deleted=all")
             yield KEPT.note(
-                f"it was deleted, {takes}, and can be brought back until {one.lasts}; to free that now: {free}", back, one.name
+                f"it was deleted, {takes}, and can be brought back until {vm.lasts}; to free that now: {free}", back, vm.name
             )
         else:
-            found = f"it is kept since profile '{one.profile}' has moved, and {takes}"
-            yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={one.name}"), one.name)
+            found = f"it is kept since profile '{vm.profile}' has moved, and {takes}"
+            yield KEPT.note(found, laptop.other_play("move", "retire", profile, f"move_confirm={vm.name}"), vm.name)
     if not there:
         yield KEPT.ok("none")
 

@@ -18,16 +18,16 @@ from ...core.system.macos import asks_host
 from ..certificates import ends_in_pem
 from ..guest import OUTSIDE
 from ..laptop import ENDS, SOCKET_SECONDS, Laptop
-from ..model import Check, Kind
+from ..model import Check, CheckKind
 from ..registry_access import endpoint_of
 
-PROXY = Kind("network.proxy", "whether the proxy of the environment answers")
-AUTHORITY = Kind(
+PROXY = CheckKind("network.proxy", "whether the proxy of the environment answers")
+AUTHORITY = CheckKind(
     "network.authority", "whether files of certificate authorities that variables name are there, readable and valid"
 )
-NAMES = Kind("network.names", "whether the laptop resolves the names of the registries, where no proxy does it")
-GUEST_NAMES = Kind("network.guest_names", "whether a VM resolves names, asked in it")
-GUEST_AUTHORITY = Kind("network.guest_authority", "whether a VM knows an authority of its own where the laptop needs one")
+NAMES = CheckKind("network.names", "whether the laptop resolves the names of the registries, where no proxy does it")
+GUEST_NAMES = CheckKind("network.guest_names", "whether a VM resolves names, asked in it")
+GUEST_AUTHORITY = CheckKind("network.guest_authority", "whether a VM knows an authority of its own where the laptop needs one")
 KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY)
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
@@ -102,7 +102,7 @@ def _names(laptop: Laptop) -> Iterator[Check]:
 def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Iterator[Check]:
     # That the VM does not answer, the group profiles says.
     with contextlib.suppress(CommandFailed):
-        guest = laptop.told(profile)
+        guest = laptop.guest(profile)
         if guest is None:
             return
         restart = f"colima restart {name}"

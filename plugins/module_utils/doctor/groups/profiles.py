@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from ...colima.model.config import Host, differences
 from ...colima.model.settings import BY_OPTION
 from ...colima.model.shown import counted, shown
-from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED
-from ...colima.plan.action import Do, ProfilePlan
+from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, ProfileState
+from ...colima.plan.action import ActionKind, ProfilePlan
 from ...core.errors import InputError
 from ..laptop import ENDS, Laptop
-from ..model import Check, Kind, Status
-from ..settings import Look
+from ..model import Check, CheckKind, Status
+from ..settings import SubjectReading
 
-SETTINGS = Kind("profiles.settings", "whether a run would accept the settings of the profiles")
-HEALTH = Kind("profiles.health", "whether the VM of a profile is there, and runs where it should")
-ENGINE = Kind("profiles.engine", "whether the container engine in a running VM answers")
-DRIFT = Kind("profiles.drift", "whether a profile has the settings that are asked for")
-PENDING = Kind("profiles.pending", "whether changes of a profile wait for a restart or a move")
-ADDRESS = Kind("profiles.address", "whether a profile that is to have a reachable address has one")
-INTERRUPTED = Kind("profiles.interrupted", "whether a run was ended while it made a profile again")
-ROOM = Kind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
+SETTINGS = CheckKind("profiles.settings", "whether a run would accept the settings of the profiles")
+HEALTH = CheckKind("profiles.health", "whether the VM of a profile is there, and runs where it should")
+ENGINE = CheckKind("profiles.engine", "whether the container engine in a running VM answers")
+DRIFT = CheckKind("profiles.drift", "whether a profile has the settings that are asked for")
+PENDING = CheckKind("profiles.pending", "whether changes of a profile wait for a restart or a move")
+ADDRESS = CheckKind("profiles.address", "whether a profile that is to have a reachable address has one")
+INTERRUPTED = CheckKind("profiles.interrupted", "whether a run was ended while it made a profile again")
+ROOM = CheckKind("profiles.room", "whether the running VMs fit the laptop's CPUs and memory, those beside the settings too")
 KINDS = (SETTINGS, HEALTH, ENGINE, DRIFT, PENDING, ADDRESS, INTERRUPTED, ROOM)
 
 TAG = "colima"
@@ -61,26 +61,34 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         yield ENGINE.broken(*_repaired(plan, laptop, current.dead_engine), name)
     elif current.health == RUNNING:
         yield ENGINE.ok("it answers", name)
-    # What holds a repair back is said with what is to be repaired.
-    waiting = [item for item in plan.pending if item.kind not in REPAIRS]
-    if waiting:
-        changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in waiting))
-        moves = any(item.kind == "move" for item in waiting)
-        ends = "" if moves else ENDS
-        yield PENDING.warning(f"{changes}{ends}", converge if moves else laptop.may_restart(), name)
-    elif current.exists:
-        yield PENDING.ok("nothing waits", name)
+    if current.exists or any(item.kind not in REPAIRS for item in plan.pending):
+        yield _pending(plan, laptop, name)
     if current.health in (RUNNING, STOPPED):
         differs = _differences(plan, host)
         yield DRIFT.warning(differs, converge, name) if differs else DRIFT.ok("as the settings ask", name)
+    yield from _address(current, name)
+    # Of one that was made, the kept settings only wait to be forgotten.
+    if current.interrupted is not None and not current.exists:
+        yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
+
+
+def _pending(plan: ProfilePlan, laptop: Laptop, name: str) -> Check:
+    # The reason that holds a repair back is shown with the repair.
+    waiting = [item for item in plan.pending if item.kind not in REPAIRS]
+    if not waiting:
+        return PENDING.ok("nothing waits", name)
+    changes = "; ".join(dict.fromkeys(f"{item.change}, because {item.reason}" for item in waiting))
+    if any(item.kind == "move" for item in waiting):
+        return PENDING.warning(changes, laptop.converge(TAG), name)
+    return PENDING.warning(f"{changes}{ENDS}", laptop.may_restart(), name)
+
+
+def _address(current: ProfileState, name: str) -> Iterator[Check]:
     if current.lacks_address:
         found = f"colima could not set up the network for its address{ENDS}"
         yield ADDRESS.warning(found, f"colima restart {name}", name)
     elif (current.applied or {}).get("network.address"):
         yield ADDRESS.ok(current.row.address if current.row else "", name)
-    # Of one that was made, the kept settings only wait to be forgotten.
-    if current.interrupted is not None and not current.exists:
-        yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
 
 
 def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
@@ -93,7 +101,7 @@ def _repaired(plan: ProfilePlan, laptop: Laptop, found: str) -> tuple[str, str]:
     return f"{found}; a run leaves it alone, because {held.reason}{ENDS}", laptop.may_restart()
 
 
-_SAID = {
+_HEALTH_TEXTS = {
     ABSENT: "it does not exist yet",
     DEFINED: "it has settings, and no VM",
     HALF: "its VM runs, and colima's set-up in it did not finish",
@@ -115,7 +123,7 @@ def _health(plan: ProfilePlan, laptop: Laptop) -> Check:
     if health == STOPPED and not current.contradiction:
         return HEALTH.ok("stopped", name) if state == "stopped" else HEALTH.warning("its VM is stopped", converge, name)
     still = f"its VM stands still: {current.still}" if current.still is not None else ""
-    found = current.contradiction or still or _SAID.get(health, f"its VM is {health}")
+    found = current.contradiction or still or _HEALTH_TEXTS.get(health, f"its VM is {health}")
     return HEALTH.broken(*_repaired(plan, laptop, found), name)
 
 
@@ -130,12 +138,14 @@ def _differences(plan: ProfilePlan, host: Host) -> str:
     if plan.pending or not plan.shown or there is None or target is None:
         return ""
     options = differences(there, target, frozenset(BY_OPTION), host, current.name.id)
-    changed = [f"{one}: {shown(one, there[one])} -> {shown(one, target[one])}" for one in options]
-    others = [str(action) for action in plan.shown if action.kind not in (Do.START, Do.STOP, Do.WRITE)]
+    changed = [f"{option}: {shown(option, there[option])} -> {shown(option, target[option])}" for option in options]
+    others = [
+        str(action) for action in plan.shown if action.kind not in (ActionKind.START, ActionKind.STOP, ActionKind.WRITE_SETTINGS)
+    ]
     return "; ".join([*changed, *others])
 
 
-def _together(look: Look) -> Iterator[Check]:
+def _together(look: SubjectReading) -> Iterator[Check]:
     own = {tuple(refusal) for plan in look.plan.profiles for refusal in plan.refusals}
     shared = [error for error in look.plan.refusals if (error.what, error.reason, error.remedy) not in own]
     for error in shared:

@@ -17,16 +17,16 @@ from ...pull_secret.task import Current as Found
 from ...pull_secret.view import View
 from ...registry_login.task import read_logins
 from ..laptop import Laptop
-from ..model import Check, Kind
-from ..registry_access import Refused, endpoint_of, try_login
+from ..model import Check, CheckKind
+from ..registry_access import LoginRefused, endpoint_of, try_login
 
-SECRET = Kind("registries.secret", "whether the pull secret is in each namespace, with its hours left")
-ACCOUNTS = Kind("registries.accounts", "whether the service accounts of a namespace pull with the secret")
-ACCESS = Kind(
+SECRET = CheckKind("registries.secret", "whether the pull secret is in each namespace, with its hours left")
+ACCOUNTS = CheckKind("registries.accounts", "whether the service accounts of a namespace pull with the secret")
+ACCESS = CheckKind(
     "registries.access", "whether the registry takes what is stored in the pull secret: a request of its own, with the secret"
 )
-LOGIN = Kind("registries.login", "whether docker and nerdctl are logged in as the settings ask")
-CLUSTER = Kind("registries.cluster", "whether the cluster that the pull secret goes to answers")
+LOGIN = CheckKind("registries.login", "whether docker and nerdctl are logged in as the settings ask")
+CLUSTER = CheckKind("registries.cluster", "whether the cluster that the pull secret goes to answers")
 KINDS = (SECRET, ACCOUNTS, ACCESS, LOGIN, CLUSTER)
 
 
@@ -123,7 +123,7 @@ def _try(laptop: Laptop, logins: Mapping[str, Any], registry: Any) -> Check:
         return ACCESS.unknown("no secret holds a login for it", converge, host)
     try:
         try_login(registry, logins[host], laptop.environment)
-    except Refused as refused:
+    except LoginRefused as refused:
         # Whatever its record says, it is written again when more than a second of its life is over.
         again = laptop.converge("secret_refresh", "secret_refresh_before=11h59m59s")
         return ACCESS.broken(f"it refuses what the secret holds ({refused})", again, host)

@@ -15,11 +15,11 @@ from ...core.system.home import state_directory
 from ...core.system.macos import FILES
 from ...timer.model import Start, Write
 from ..laptop import Laptop
-from ..model import Check, Kind
-from ..settings import MODULES, Look
+from ..model import Check, CheckKind
+from ..settings import MODULES, SubjectReading
 
-INSTALLED = Kind("timers.installed", "whether a timer is installed as the settings ask, and its service manager runs it")
-LAST_RUN = Kind("timers.last_run", "when a timer ran last, when it runs next, and why it failed or skipped last")
+INSTALLED = CheckKind("timers.installed", "whether a timer is installed as the settings ask, and its service manager runs it")
+LAST_RUN = CheckKind("timers.last_run", "when a timer ran last, when it runs next, and why it failed or skipped last")
 KINDS = (INSTALLED, LAST_RUN)
 
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,7 +34,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
             yield from _timer(laptop, laptop.look(part), MODULES[part][0])
 
 
-def _timer(laptop: Laptop, look: Look, role: str) -> Iterator[Check]:
+def _timer(laptop: Laptop, look: SubjectReading, role: str) -> Iterator[Check]:
     timer, converge = look.desired.timer, laptop.converge(role)
     kinds = {type(step) for step in look.plan.steps}
     if not look.current.anything:
@@ -61,7 +61,7 @@ def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def _last(laptop: Laptop, look: Look, role: str) -> Check:
+def _last(laptop: Laptop, look: SubjectReading, role: str) -> Check:
     timer = look.desired.timer
     name, now = str(timer.name), datetime.now(UTC)
     status = _status(laptop, name)

@@ -15,21 +15,21 @@ from pathlib import Path
 from ...core.errors import WorkstationError
 from ...core.install import how_to_install, install_command
 from ...core.system.together import together
-from ...toolchain.judge import Finding, State, findings, remedy_for
+from ...toolchain.judge import VersionFinding, VersionStatus, findings, remedy_for
 from ...toolchain.matrix import ON_THE_LAPTOP
 from ...toolchain.programs import Version, in_digits, version_of
-from ...toolchain.read import said
+from ...toolchain.read import version_output
 from ..laptop import Bounded, Laptop
-from ..model import Check, Kind
-from ..settings import Look
+from ..model import Check, CheckKind
+from ..settings import SubjectReading
 
-PROGRAM = Kind("tools.program", "whether a program that the settings need is installed")
-COLIMA = Kind("tools.colima", "whether colima has a version that is known to work, or known to break")
-VERSION = Kind("tools.version", "whether the same is so of Lima, docker and buildx")
-MACHINE = Kind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
-SHADOWED = Kind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
-KVM = Kind("tools.kvm", "whether this user may use the virtualisation of a Linux laptop, where no VM runs already")
-NERDCTL = Kind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
+PROGRAM = CheckKind("tools.program", "whether a program that the settings need is installed")
+COLIMA = CheckKind("tools.colima", "whether colima has a version that is known to work, or known to break")
+VERSION = CheckKind("tools.version", "whether the same is so of Lima, docker and buildx")
+MACHINE = CheckKind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
+SHADOWED = CheckKind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
+KVM = CheckKind("tools.kvm", "whether this user may use the virtualisation of a Linux laptop, where no VM runs already")
+NERDCTL = CheckKind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
 KINDS = (PROGRAM, COLIMA, VERSION, MACHINE, SHADOWED, KVM, NERDCTL)
 
 # All VMs rest on these, so an untried one is worth knowing; of docker there is a newer one every month.
@@ -98,7 +98,7 @@ def _shadowed(program: str, found: str, path: str) -> Check:
 
 def _versions(laptop: Laptop) -> Iterator[Check]:
     there: dict[str, Version] = {}
-    for tool, answer in together({tool: partial(_said, laptop, tool) for tool in ON_THE_LAPTOP}).items():
+    for tool, answer in together({tool: partial(_version_output, laptop, tool) for tool in ON_THE_LAPTOP}).items():
         kind, about = _kind(tool)
         if isinstance(answer, WorkstationError):
             yield kind.unknown(answer.message, answer.remedy, about)
@@ -106,14 +106,14 @@ def _versions(laptop: Laptop) -> Iterator[Check]:
             there[tool] = version
         elif answer:
             yield kind.ok("a build without a number", about)
-    for one in findings(there):
-        yield judged(*_kind(one.tool), one, laptop.path)
+    for finding in findings(there):
+        yield judged(*_kind(finding.tool), finding, laptop.path)
 
 
-def _said(laptop: Laptop, tool: str) -> str | WorkstationError:
+def _version_output(laptop: Laptop, tool: str) -> str | WorkstationError:
     """Return what a program says of its version, or why it says nothing."""
     try:
-        return laptop.once(("version", tool), partial(said, tool, Bounded))
+        return laptop.once(("version", tool), partial(version_output, tool, Bounded))
     except WorkstationError as error:
         return error
 
@@ -137,16 +137,16 @@ def kvm(device: Path = Path("/dev/kvm")) -> Check:
     return KVM.ok(str(device))
 
 
-def _kind(tool: str) -> tuple[Kind, str]:
+def _kind(tool: str) -> tuple[CheckKind, str]:
     return (COLIMA, "") if tool == "colima" else (VERSION, tool)
 
 
-def judged(kind: Kind, about: str, one: Finding, path: str) -> Check:
+def judged(kind: CheckKind, about: str, one: VersionFinding, path: str) -> Check:
     """Return the check. path: the PATH in which a package manager is looked for."""
     shown = in_digits(one.version)
     if one.fault is not None:
         return kind.broken(f"{shown} {one.fault.says}", remedy_for(one.fault, path), about)
-    if one.state == State.UNKNOWN:
+    if one.state == VersionStatus.UNKNOWN:
         found = f"{shown}: {one.more}"
         return kind.note(found, "", about) if one.tool in _CORE else kind.ok(found, about)
     return kind.ok(shown, about)
@@ -154,7 +154,7 @@ def judged(kind: Kind, about: str, one: Finding, path: str) -> Check:
 
 def _nerdctl(laptop: Laptop) -> Iterator[Check]:
     try:
-        look: Look = laptop.look("nerdctl_wrapper")
+        look: SubjectReading = laptop.look("nerdctl_wrapper")
     except WorkstationError as error:
         yield NERDCTL.broken(error.complaint, error.remedy)
         return

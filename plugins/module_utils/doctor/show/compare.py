@@ -24,10 +24,10 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
         was, now = old.get(key), new.get(key)
         statuses = (was["status"] if was else GONE, now["status"] if now else GONE)
         if statuses[0] != statuses[1] and {*statuses} != {GONE, str(Status.OK)}:
-            said = (now or was or {})["found"]
+            finding = (now or was or {})["found"]
             names = dict(zip(("laptop", "id", "about"), key, strict=True))
-            found.append({**names, "before": statuses[0], "after": statuses[1], "found": said})
-    return sorted(found, key=lambda one: (one["laptop"], -_rank(one["after"]), one["id"]))
+            found.append({**names, "before": statuses[0], "after": statuses[1], "found": finding})
+    return sorted(found, key=lambda change: (change["laptop"], -_rank(change["after"]), change["id"]))
 
 
 def in_words(change: Mapping[str, str], *, with_laptop: bool) -> str:

@@ -21,7 +21,7 @@ KIND = "laptop.containers/doctor"
 def document(results: Mapping[str, Mapping[str, Any]], moment: datetime | None = None) -> dict[str, Any]:
     """Return the document of a run: the result of each laptop by name, a failed one with its msg."""
     made = (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"kind": KIND, "schema": SCHEMA, "made": made, "laptops": [_laptop(name, one) for name, one in results.items()]}
+    return {"kind": KIND, "schema": SCHEMA, "made": made, "laptops": [_laptop(name, result) for name, result in results.items()]}
 
 
 def _laptop(name: str, result: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,8 +39,8 @@ def without_home(value: Any, home: str) -> Any:
     if isinstance(value, str):
         return value.replace(f"{home}/", "~/") if len(home) > 1 else value
     if isinstance(value, Mapping):
-        return {key: without_home(one, home) for key, one in value.items()}
-    return [without_home(one, home) for one in value] if isinstance(value, list | tuple) else value
+        return {key: without_home(item, home) for key, item in value.items()}
+    return [without_home(item, home) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_document(path: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Line(NamedTuple):
 def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, width: int | None = None) -> list[Line]:
     """Return the lines about one laptop. width: that of the terminal, None where lines are not broken."""
     shown = [row for row in result["checks"] if everything or row["status"] != Status.OK]
-    lines = [Line(text, result["verdict"]) for text in _wrapped(verdict(name, result), width)]
+    lines = [Line(text, result["verdict"]) for text in _wrapped(headline(name, result), width)]
     if result["profiles"]:
         lines += [Line(""), *(Line(row) for row in table([HEAD, *map(profile, result["profiles"])], width))]
     for group in _alike(shown):
@@ -37,12 +37,12 @@ def screen(name: str, result: Mapping[str, Any], *, everything: bool = False, wi
 
 def fleet(laptops: Sequence[Mapping[str, Any]]) -> list[Line]:
     """Return a table with a line for each laptop, the worst first."""
-    found = sorted(laptops, key=lambda one: (-rank(one), one["name"]))
+    found = sorted(laptops, key=lambda laptop: (-rank(laptop), laptop["name"]))
     rows = [
         ("laptop", "verdict", "worst"),
-        *((one["name"], one["verdict"] if one["reached"] else "unreachable", _worst_of(one)) for one in found),
+        *((laptop["name"], laptop["verdict"] if laptop["reached"] else "unreachable", _worst_of(laptop)) for laptop in found),
     ]
-    tones = ["", *(one["verdict"] if one["reached"] else "unknown" for one in found)]
+    tones = ["", *(laptop["verdict"] if laptop["reached"] else "unknown" for laptop in found)]
     return [Line(text, tone) for text, tone in zip(table(rows), tones, strict=True)]
 
 
@@ -51,19 +51,19 @@ def rank(laptop: Mapping[str, Any]) -> int:
     return SEVERITY.index(Status(laptop["verdict"])) if laptop["reached"] else len(SEVERITY)
 
 
-def verdict(name: str, result: Mapping[str, Any]) -> str:
+def headline(name: str, result: Mapping[str, Any]) -> str:
     """Return the first line."""
     total = sum(result["counts"].values())
     # What says the same is shown once, and counts once.
     counts = Counter(group[0]["status"] for group in _alike(result["checks"]))
     if not total:
         return f"{name}: nothing was examined, as --tags and --skip-tags leave no group"
-    said = [
+    parts = [
         in_number(counts[status], word) if word else f"{counts[status]} {status}"
         for status, word in _COUNTED
         if counts.get(status)
     ]
-    what = f"{', '.join(said)} in {total} checks" if said else f"all {total} checks are well"
+    what = f"{', '.join(parts)} in {total} checks" if parts else f"all {total} checks are well"
     return f"{name}: {_VERDICTS[result['verdict']]} ({what}, {result['seconds']:.1f} s)"
 
 
@@ -74,7 +74,7 @@ _VERDICTS = {
     "warning": "the workstation works, and needs attention",
     "broken": "the workstation is broken",
 }
-# Each status with the noun that is counted; none where the status itself is said.
+# Each status with the noun that is counted; none where the status itself is shown.
 _COUNTED = (("broken", ""), ("warning", "warning"), ("unknown", ""), ("note", "note"))
 
 
@@ -137,7 +137,7 @@ def duration(seconds: float | None) -> str:
 def _alike(rows: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Return the findings, the worst first, those together that say the same."""
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in sorted(rows, key=lambda one: -SEVERITY.index(Status(one["status"]))):
+    for row in sorted(rows, key=lambda row: -SEVERITY.index(Status(row["status"]))):
         groups.setdefault((row["status"], row["found"], row["remedy"]), []).append(row)
     return list(groups.values())
 

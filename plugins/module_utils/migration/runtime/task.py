@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ...colima.client import kept
-from ...colima.client.at_work import Alone
 from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
+from ...colima.client.run_lock import RunLock
 from ...colima.model.config import canonical_mounts
 from ...colima.model.desired import Limits
 from ...colima.model.options import check_days
@@ -132,7 +132,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would start the VM."""
-        return Alone(self.colima.paths.own, _WAIT_SECONDS)
+        return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
     def read(self, desired: Wish) -> Found:
         """Return the profile, what is in the archive, and what the phase is about."""

@@ -76,7 +76,7 @@ def test_what_a_killed_removal_has_left_goes_with_the_next(paths: Paths) -> None
     place = paths.kept
     (place / "k8s-docker").rename(place / ".k8s-docker.removed")
     assert kept.read(paths, NAME) == ()
-    assert kept.left(paths)
+    assert kept.leftovers(paths)
     kept.remove(paths, "")
     assert list(place.iterdir()) == []
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Start
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunningStart
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import command_of, environment_of
 
@@ -50,6 +50,6 @@ def test_a_machine_is_seen_by_the_path_that_lima_gives_it(linked: Path) -> None:
 def test_a_start_is_seen_whose_home_is_named_without_the_link(linked: Path) -> None:
     colima = Colima(Paths(linked / "colima", linked / "colima" / "_lima"))
     with runs("start", HOME=str(linked), COLIMA_HOME=str(linked.resolve() / "colima")) as pid:
-        assert colima.is_under_way(pid, Start(DEV.id))
+        assert colima.is_under_way(pid, RunningStart(DEV.id))
     with runs("start", HOME=str(linked), COLIMA_HOME=str(linked.resolve() / "other")) as pid:
-        assert not colima.is_under_way(pid, Start(DEV.id))
+        assert not colima.is_under_way(pid, RunningStart(DEV.id))

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import (
-    K3s,
+    DiskNote,
+    K3sState,
     ListedDisk,
-    Row,
-    Store,
+    ListedProfile,
     k3s_release,
     parse_disks,
     parse_k3s,
@@ -25,12 +25,12 @@ def test_rows_are_one_object_per_line_with_absent_keys() -> None:
         '{"name":"default","status":"Stopped","arch":"x86_64","cpus":1,"memory":2147483648,"disk":10737418240,"runtime":"docker"}\n'
         '{"name":"b3"}\n'
     )
-    assert rows == [Row("default", "Stopped", "x86_64", 1, 2147483648, 10737418240, "", "docker"), Row("b3")]
+    assert rows == [ListedProfile("default", "Stopped", "x86_64", 1, 2147483648, 10737418240, "", "docker"), ListedProfile("b3")]
     assert parse_rows("") == []
 
 
 def test_remarks_of_limactl_among_the_rows_are_passed_over() -> None:
-    assert parse_rows('time="2026-11-23T21:44:49Z" level=warning msg="old"\n{"name":"b3"}\n') == [Row("b3")]
+    assert parse_rows('time="2026-11-23T21:44:49Z" level=warning msg="old"\n{"name":"b3"}\n') == [ListedProfile("b3")]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_a_note_of_a_data_disk_that_can_not_be_read_counts_as_missing(text: str)
 
 
 def test_a_note_of_a_data_disk() -> None:
-    assert parse_store('{"disk_formatted":true,"disk_runtime":"docker"}') == Store(True, "docker")
-    assert parse_store("{}") == Store(False, "")
+    assert parse_store('{"disk_formatted":true,"disk_runtime":"docker"}') == DiskNote(True, "docker")
+    assert parse_store("{}") == DiskNote(False, "")
 
 
 def test_what_a_guest_says_of_k3s() -> None:
     said = '{"kubernetes_config":"{\\"Enabled\\":true,\\"Version\\":\\"v1.33.4+k3s1\\"}","k3s_listen_port":"6443"}'
-    assert parse_k3s(said) == K3s(6443, "v1.33.4+k3s1")
-    assert parse_k3s('{"runtime":"docker"}') == K3s()
+    assert parse_k3s(said) == K3sState(6443, "v1.33.4+k3s1")
+    assert parse_k3s('{"runtime":"docker"}') == K3sState()
     for text in ("", "[]", '{"k3s_listen_port":6443}', '{"k3s_listen_port":"x"}', '{"kubernetes_config":"{"}'):
         assert parse_k3s(text) is None
 

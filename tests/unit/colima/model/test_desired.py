@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import Desired, version_problems
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ProfileSpec, version_problems
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import (
     desired_from,
     policy_from,
@@ -206,7 +206,7 @@ GATES: dict[str, tuple[dict[str, Any], tuple[int, int, int], str]] = {
 def test_a_setting_that_colima_is_too_old_for_names_the_version(
     stated: dict[str, Any], version: tuple[int, int, int], message: str
 ) -> None:
-    desired = Desired(parse_name("dev"), "started", stated)
+    desired = ProfileSpec(parse_name("dev"), "started", stated)
     assert [message in InputError(*problem).message for problem in version_problems(desired, version)] == [True]
     assert version_problems(desired, (0, 10, 3)) == []
     assert version_problems(desired, None) == []

@@ -8,23 +8,21 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.carry_out.progress import Progress, is_past_race, phase_of
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.failures import (
-    FORCE_STOP,
-    RESTART,
-    UNLOCK,
+    StartRepair,
     explained,
     hint_for,
     last_message,
     repair_for,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import Row
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import ListedProfile
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     DAMAGED,
     STOPPED,
-    Current,
     DataDisk,
-    Files,
-    verdict,
+    ProfileFiles,
+    ProfileState,
+    health_of,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.idle import (
     orphans,
@@ -38,10 +36,10 @@ T = 'time="2026-11-23T21:44:49Z"'
 
 
 NOTHING, SETTINGS, LEFT, ALL = (
-    Files(False, False, False),
-    Files(False, False, True),
-    Files(True, False, True),
-    Files(True, True, True),
+    ProfileFiles(False, False, False),
+    ProfileFiles(False, False, True),
+    ProfileFiles(True, False, True),
+    ProfileFiles(True, True, True),
 )
 
 
@@ -52,24 +50,27 @@ NOTHING, SETTINGS, LEFT, ALL = (
         (None, {}, SETTINGS, "defined"),
         (None, {}, LEFT, "leftover"),
         (None, {}, ALL, "stopped"),
-        (Row("a", "Stopped"), {}, ALL, "stopped"),
-        (Row("a", "Running"), {"runtime": "docker"}, ALL, "running"),
-        (Row("a", "Running"), {}, ALL, "half-started"),
-        (Row("a", "Broken"), {}, ALL, "broken"),
-        (Row("a", ""), {}, ALL, "damaged"),
+        (ListedProfile("a", "Stopped"), {}, ALL, "stopped"),
+        (ListedProfile("a", "Running"), {"runtime": "docker"}, ALL, "running"),
+        (ListedProfile("a", "Running"), {}, ALL, "half-started"),
+        (ListedProfile("a", "Broken"), {}, ALL, "broken"),
+        (ListedProfile("a", ""), {}, ALL, "damaged"),
     ],
 )
-def test_the_health_of_a_profile(row: Row | None, live: dict[str, str], files: Files, health: str) -> None:
-    assert verdict(row, files, live) == health
+def test_the_health_of_a_profile(row: ListedProfile | None, live: dict[str, str], files: ProfileFiles, health: str) -> None:
+    assert health_of(row, files, live) == health
 
 
 def test_an_unreachable_vm_is_not_taken_for_half_started() -> None:
-    assert verdict(Row("a", "Running"), ALL, {}, reached=False) == "unreachable"
-    assert verdict(Row("a", "Stopped"), ALL, {}, reached=False) == "stopped"
+    assert health_of(ListedProfile("a", "Running"), ALL, {}, reached=False) == "unreachable"
+    assert health_of(ListedProfile("a", "Stopped"), ALL, {}, reached=False) == "stopped"
 
 
 def test_a_vm_whose_engine_is_dead_is_not_healthy() -> None:
-    assert verdict(Row("a", "Running"), ALL, {"runtime": "docker"}, dead_engine="docker does not answer in it") == "half-started"
+    assert (
+        health_of(ListedProfile("a", "Running"), ALL, {"runtime": "docker"}, dead_engine="docker does not answer in it")
+        == "half-started"
+    )
 
 
 def test_each_container_without_its_engine_is_known_by_the_process_that_watches_it() -> None:
@@ -80,16 +81,16 @@ def test_each_container_without_its_engine_is_known_by_the_process_that_watches_
 
 
 FAILURES = {
-    "stale lock": ('failed to run attach disk "colima-x", in use by instance "colima-x"', UNLOCK),
-    "dead host agent": ("errors inspecting instance: [qemu driver is running but host agent is not]", FORCE_STOP),
-    "stale pid": ('instance "colima-x" seems running (hint: remove ".../ha.pid" ...)', FORCE_STOP),
-    "kubectl at work": ("error: open /h/.kube/config.lock: file exists", RESTART),
-    "anything else": ("error starting docker: exit status 1", ""),
+    "stale lock": ('failed to run attach disk "colima-x", in use by instance "colima-x"', StartRepair.UNLOCK_DISK),
+    "dead host agent": ("errors inspecting instance: [qemu driver is running but host agent is not]", StartRepair.FORCE_STOP),
+    "stale pid": ('instance "colima-x" seems running (hint: remove ".../ha.pid" ...)', StartRepair.FORCE_STOP),
+    "kubectl at work": ("error: open /h/.kube/config.lock: file exists", StartRepair.STOP),
+    "anything else": ("error starting docker: exit status 1", None),
 }
 
 
 @pytest.mark.parametrize(("output", "repair"), FAILURES.values(), ids=FAILURES.keys())
-def test_what_helps_after_a_failed_start(output: str, repair: str) -> None:
+def test_what_helps_after_a_failed_start(output: str, repair: StartRepair | None) -> None:
     assert repair_for(output) == repair
 
 
@@ -135,7 +136,7 @@ LISTED = "additionalDisks:\n- name: colima-dev\n  format: false\n"
 )
 def test_data_is_on_the_disk_only_where_the_vm_uses_it(health: str, definition: str | None, vm_type: str, inside: str) -> None:
     disk = DataDisk(20 << 30)
-    found = Current(parse_name("dev"), health, applied={"vm_type": vm_type}, disk=disk, definition=definition)
+    found = ProfileState(parse_name("dev"), health, applied={"vm_type": vm_type}, disk=disk, definition=definition)
     assert inside in found.why_data_is_inside
     assert bool(found.why_data_is_inside) == bool(inside)
 

@@ -6,7 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import Client, client_of, in_guest, may_mean
+from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import (
+    BuildClient,
+    client_of,
+    in_guest,
+    may_mean,
+)
 
 SOCKET = "unix:///h/.colima/dev/docker.sock"
 
@@ -85,28 +90,28 @@ BUILD = "docker build"
 @pytest.mark.parametrize(
     ("client", "environment", "ours"),
     [
-        (Client(BUILD), {}, True),
-        (Client(BUILD), {"HOME": "/h"}, True),
+        (BuildClient(BUILD), {}, True),
+        (BuildClient(BUILD), {"HOME": "/h"}, True),
         # docker's own context: /var/run/docker.sock.
-        (Client(BUILD), THEIRS, False),
-        (Client(BUILD, context="default"), {}, False),
-        (Client(BUILD, context="not-known"), {}, True),
-        (Client(BUILD, host=SOCKET), {}, True),
-        (Client(BUILD, host=SOCKET), THEIRS, True),
-        (Client(BUILD, host="tcp://server:2375"), {}, False),
-        (Client(BUILD, host="unix:///h/.colima/docker.sock"), {}, False),
-        (Client(BUILD, context="default", host=SOCKET), {}, True),
-        (Client(BUILD), {"HOME": "/h", "DOCKER_HOST": "tcp://server:2375"}, False),
-        (Client(BUILD), {"HOME": "/other", "DOCKER_HOST": SOCKET}, True),
-        (Client(BUILD), {"HOME": "/h", "DOCKER_CONTEXT": "default"}, False),
-        (Client(BUILD, builder="default"), {}, True),
-        (Client(BUILD, builder="colima-dev"), {}, True),
-        (Client(BUILD, builder="multi-platform"), {}, False),
-        (Client(BUILD), {"HOME": "/h", "BUILDX_BUILDER": "multi-platform"}, False),
+        (BuildClient(BUILD), THEIRS, False),
+        (BuildClient(BUILD, context="default"), {}, False),
+        (BuildClient(BUILD, context="not-known"), {}, True),
+        (BuildClient(BUILD, host=SOCKET), {}, True),
+        (BuildClient(BUILD, host=SOCKET), THEIRS, True),
+        (BuildClient(BUILD, host="tcp://server:2375"), {}, False),
+        (BuildClient(BUILD, host="unix:///h/.colima/docker.sock"), {}, False),
+        (BuildClient(BUILD, context="default", host=SOCKET), {}, True),
+        (BuildClient(BUILD), {"HOME": "/h", "DOCKER_HOST": "tcp://server:2375"}, False),
+        (BuildClient(BUILD), {"HOME": "/other", "DOCKER_HOST": SOCKET}, True),
+        (BuildClient(BUILD), {"HOME": "/h", "DOCKER_CONTEXT": "default"}, False),
+        (BuildClient(BUILD, builder="default"), {}, True),
+        (BuildClient(BUILD, builder="colima-dev"), {}, True),
+        (BuildClient(BUILD, builder="multi-platform"), {}, False),
+        (BuildClient(BUILD), {"HOME": "/h", "BUILDX_BUILDER": "multi-platform"}, False),
     ],
 )
 def test_a_client_is_taken_for_ones_own_unless_its_words_say_otherwise(
-    client: Client, environment: dict[str, str], ours: bool
+    client: BuildClient, environment: dict[str, str], ours: bool
 ) -> None:
     assert may_mean(client, environment, OURS, "colima-dev", SOCKET) is ours
 
@@ -118,12 +123,12 @@ def test_a_context_is_known_by_its_address(tmp_path: Path, address: str, ours: b
     meta.parent.mkdir(parents=True)
     meta.write_text(json.dumps({"Name": "work", "Endpoints": {"docker": {"Host": address}}}))
     (tmp_path / ".docker" / "config.json").write_text('{"currentContext": "work"}')
-    client = Client(BUILD, context="work" if how == "named" else "")
+    client = BuildClient(BUILD, context="work" if how == "named" else "")
     assert may_mean(client, {"HOME": str(tmp_path)}, OURS, "colima-dev", SOCKET) is ours
 
 
 def test_a_link_to_the_socket_is_the_same_engine(tmp_path: Path) -> None:
     (tmp_path / "docker.sock").touch()
     (tmp_path / "link.sock").symlink_to("docker.sock")
-    client = Client(BUILD, host=f"unix://{tmp_path}/link.sock")
+    client = BuildClient(BUILD, host=f"unix://{tmp_path}/link.sock")
     assert may_mean(client, {}, OURS, "colima-dev", f"unix://{tmp_path}/docker.sock")

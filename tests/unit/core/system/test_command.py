@@ -101,14 +101,14 @@ def test_a_run_is_bounded_and_its_output_kept(tool: Tool, script: str, bounds: d
 def test_a_silent_tool_is_left_alone_while_something_shows_that_it_works(tool: Tool, tmp_path: Path) -> None:
     working = tool(f"for i in $(seq 20); do echo x >> {tmp_path}/grows; sleep 0.1; done; sleep 60")
 
-    def sign() -> int:
+    def probe() -> int:
         file = tmp_path / "grows"
         return file.stat().st_size if file.exists() else 0
 
     began = time.monotonic()
     with pytest.raises(TimedOut, match=r"it printed nothing for 1 s and showed no other sign of life"):
-        working.run(stall=1.0, sign=sign)
-    assert sign() == 40
+        working.run(stall=1.0, probe=probe)
+    assert probe() == 40
     assert 2.0 < time.monotonic() - began < 20
 
 

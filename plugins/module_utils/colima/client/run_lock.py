@@ -33,14 +33,14 @@ WORK = "change colima's profiles"
 
 
 @dataclass(frozen=True)
-class Start:
+class RunningStart:
     """A start that is under way: of which Lima instance, and whether its process stays for as long as the VM runs."""
 
     id: str
     stays: bool = False
 
 
-class Alone:
+class RunLock:
     """The lock of a Lima home. room is our directory in it. To be made before reading, and entered before the first step.
 
     A killed run loses its lock with its process, but the colima that it started works on: entering waits for that too.
@@ -112,12 +112,12 @@ def _forget(note: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def start_of(words: Sequence[str]) -> Start | None:
+def start_of(words: Sequence[str]) -> RunningStart | None:
     """Return the start that a process with these arguments carries out; None when it does not start a VM."""
     program, arguments = program_of(words)
     if program == "limactl":
         verb, *targets = [word for word in arguments if not word.startswith("-")] or [""]
-        return Start(targets[-1].rpartition("/")[2].removesuffix(".yaml")) if verb in _STARTS and targets else None
+        return RunningStart(targets[-1].rpartition("/")[2].removesuffix(".yaml")) if verb in _STARTS and targets else None
     if program != "colima":
         return None
     flags, others = _flags(arguments)
@@ -126,7 +126,7 @@ def start_of(words: Sequence[str]) -> Start | None:
     instance = _instance(flags, others)
     # The same letter means --force to a restart.
     stays = others[0] == "start" and ("f" in flags or flags.get("foreground", "false") != "false")
-    return Start(instance, stays) if instance else None
+    return RunningStart(instance, stays) if instance else None
 
 
 def works_on(words: Sequence[str], instance: str) -> bool:

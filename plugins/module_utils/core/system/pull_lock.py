@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose turn it is on this laptop. Runs may be many at once; a pull (role pull_timer), which replaces the project, is alone.
+"""The lock between runs and pulls on this laptop. Runs share it; a pull (role pull_timer), which replaces the project, is alone.
 
 Both lock the home directory itself, so that no file has to be there before the first run. roles/pull_timer/files/laptop.py takes
 it alone, roles/refresh_timer/files/refresh.py takes part for what timers run. Where a home directory can't be locked, no pull
@@ -23,8 +23,8 @@ ALONE = "LAPTOP_CONTAINERS_ALONE"
 LONGEST_WAIT, _PAUSE = 3600.0, 0.2  # seconds
 
 
-def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str, str]) -> None:
-    """Keep pulls away until this process ends. While one is at work, wait for it for up to an hour; tell is called first.
+def take_part(project: Path, on_wait: Callable[[], None], environment: Mapping[str, str]) -> None:
+    """Keep pulls away until this process ends. While one runs, wait for it for up to an hour; on_wait is called first.
 
     Raises RefusedStep where the wait was in vain, or the files of this run's project were replaced meanwhile.
     """
@@ -35,7 +35,7 @@ def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str,
     handle = os.open(home(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if _locked(handle):
         return
-    tell()
+    on_wait()
     end = time.monotonic() + LONGEST_WAIT
     while not _locked(handle):
         if time.monotonic() >= end:
@@ -49,7 +49,7 @@ def take_part(project: Path, tell: Callable[[], None], environment: Mapping[str,
 
 
 def _locked(handle: int) -> bool:
-    """Whether no pull is at work. A file system without such locks says so, and then there is none."""
+    """Whether no pull runs. A file system without such locks reports that, and then no pull runs either."""
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:

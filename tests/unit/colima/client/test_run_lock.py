@@ -8,11 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.at_work import Alone, Start, start_of, works_on
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import (
+    RunLock,
+    RunningStart,
+    start_of,
+    works_on,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.processes import age_of
 
-DEV, DEFAULT = Start("colima-dev"), Start("colima")
+DEV, DEFAULT = RunningStart("colima-dev"), RunningStart("colima")
 
 
 @pytest.mark.parametrize(
@@ -44,9 +49,9 @@ DEV, DEFAULT = Start("colima-dev"), Start("colima")
         ("colima --verbose start dev", DEV),
         ("colima start -p dev other", DEV),
         ("colima start -- dev", DEV),
-        ("colima start dev --foreground", Start("colima-dev", stays=True)),
-        ("colima start -f", Start("colima", stays=True)),
-        ("colima start --foreground=true dev", Start("colima-dev", stays=True)),
+        ("colima start dev --foreground", RunningStart("colima-dev", stays=True)),
+        ("colima start -f", RunningStart("colima", stays=True)),
+        ("colima start --foreground=true dev", RunningStart("colima-dev", stays=True)),
         ("colima start --foreground=false dev", DEV),
         ("limactl start colima-dev", DEV),
         ("limactl start --tty=false /tmp/colima-dev.yaml", DEV),
@@ -54,7 +59,7 @@ DEV, DEFAULT = Start("colima-dev"), Start("colima")
         ("/bin/sh -e /lab/bin/colima start dev", DEV),
     ],
 )
-def test_a_start_is_known_by_its_words(command: str, start: Start) -> None:
+def test_a_start_is_known_by_its_words(command: str, start: RunningStart) -> None:
     assert start_of(command.split()) == start
 
 
@@ -93,10 +98,10 @@ def test_how_long_a_process_has_been_there() -> None:
 
 def test_what_was_read_counts_until_another_run_held_the_lock(tmp_path: Path) -> None:
     room = tmp_path / "room"
-    with Alone(room, 1.0) as quiet:
+    with RunLock(room, 1.0) as quiet:
         assert quiet
-    second = Alone(room, 1.0)
-    third = Alone(room, 1.0)
+    second = RunLock(room, 1.0)
+    third = RunLock(room, 1.0)
     with second as quiet:
         assert quiet
     with third as quiet:
@@ -115,7 +120,7 @@ def test_a_process_counts_as_left_behind_only_if_it_is_colima_at_work_on_that_vm
 @pytest.mark.parametrize("text", ["", "x", "1" * 5000, "99999999999999999999", "-4", "1", "0"])
 def test_a_note_of_a_process_that_is_not_one_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "colima-k8s.pid").write_text(text)
-    with Alone(tmp_path, 1.0) as quiet:
+    with RunLock(tmp_path, 1.0) as quiet:
         assert not quiet
     assert not (tmp_path / "colima-k8s.pid").exists()
 
@@ -123,7 +128,7 @@ def test_a_note_of_a_process_that_is_not_one_is_forgotten(tmp_path: Path, text: 
 def test_a_process_of_the_user_with_colima_in_its_words_is_not_waited_for(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()", "colima"], stdin=subprocess.PIPE) as process:
         (tmp_path / "colima-k8s.pid").write_text(str(process.pid))
-        with Alone(tmp_path, 0.0):
+        with RunLock(tmp_path, 0.0):
             assert process.poll() is None
         process.kill()
 
@@ -136,7 +141,7 @@ def test_the_lock_is_neither_followed_nor_waited_for_where_it_is_not_a_file(tmp_
     (tmp_path / "link" / "lock").symlink_to(mine)
     os.mkfifo(tmp_path / "pipe" / "lock")
     for place in ("link", "pipe"):
-        with pytest.raises(InputError, match=r"it is not a plain file\. Remove it"), Alone(tmp_path / place, 1.0):
+        with pytest.raises(InputError, match=r"it is not a plain file\. Remove it"), RunLock(tmp_path / place, 1.0):
             pass
     assert mine.read_text() == "precious"
 
@@ -144,7 +149,7 @@ def test_the_lock_is_neither_followed_nor_waited_for_where_it_is_not_a_file(tmp_
 def test_a_room_is_made_for_the_user_only_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with Alone(tmp_path / "base" / "_lima" / "room", 1.0):
+        with RunLock(tmp_path / "base" / "_lima" / "room", 1.0):
             pass
     finally:
         os.umask(before)

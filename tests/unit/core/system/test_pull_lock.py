@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
-from ansible_collections.laptop.containers.plugins.module_utils.core.system.turn import ALONE, take_part
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.pull_lock import ALONE, take_part
 
 from tests.support.macos import answers
 
