@@ -11,6 +11,7 @@ from ..core.errors import NotVerified, RefusedStep, WorkstationError
 from ..core.plan import in_number, size_in_words
 from ..manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
 from .model import Container, Found, Image, Read, Volume, same
+from .words import listed
 
 PLAYBOOK = "playbooks/migrate.yml"
 # What has to be copied, and what the target has of the source, or has made of it.
@@ -25,6 +26,7 @@ _WHY = {
     None: "not movable",
 }
 _AGAIN = f"Move it with {PLAYBOOK}, name it in O(leave), or remove it there."
+_MOST_LEFT_OUT = 10
 _IN_ITS_VM = "the rest of its VM, such as the data of a cluster's volumes"
 # How a person removes what colima did not make.
 _BY_HAND = "colima did not make it. Remove it by its own means, such as: brew uninstall --cask docker-desktop"
@@ -170,6 +172,14 @@ def compared(found: Found, leave: Sequence[str]) -> Iterator[str]:
         yield f"Used at the target since they were copied, and kept: {', '.join(used)}"
     if absent := [str(one) for one in things if named(one) and one.standing in TO_COPY and not left(one, leave)]:
         yield f"Not moved: {', '.join(absent)}"
+    if incomplete := _incomplete(found):
+        yield f"Not carried by any copy: {', '.join(incomplete)}"
+
+
+def _incomplete(found: Found) -> list[str]:
+    """Return the volumes that arrived without what no archive carries, with what that is."""
+    things = ((one, found.volumes.get(one.what.name)) for one in judged(found) if one.safe and isinstance(one.what, Volume))
+    return [f"{one} ({listed(read.left, _MOST_LEFT_OUT)})" for one, read in things if read and read.left]
 
 
 def lost_with(wish: Retirement, found: Found, leave: Sequence[str]) -> list[str]:
@@ -177,6 +187,7 @@ def lost_with(wish: Retirement, found: Found, leave: Sequence[str]) -> list[str]
     things = list(judged(found))
     lost = {
         "what migrate_leave names": [str(one) for one in things if not one.safe and left(one, leave)],
+        "what no copy carries": _incomplete(found),
         "what has no name": [f"{one.thing.kind.value} {one.what.name}" for one in things if not (named(one) or one.safe)],
         "containers, with what they hold outside of volumes": [_held(one) for one in found.source.containers],
     }

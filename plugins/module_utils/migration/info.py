@@ -99,7 +99,7 @@ class MoveReader(Reader[Question, Compared]):
         names = names_to_read(found)
         if names:
             self.ends.prepare()
-        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once)
+        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once, left_out=True)
 
     def plan(self, desired: Question, current: Compared) -> Plan:
         """Return an empty plan, or one that refuses to call a different copy a copy, or to let go what is needed."""

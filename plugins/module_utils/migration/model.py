@@ -182,6 +182,7 @@ class Read:
     work: the digest of the copy that has not got its name yet. same: whether both hold the same, though file systems that see
     holes in other places make other digests of it. empty: whether the target's holds nothing. error: why it can't be read.
     passed_on: whether that copy's data got its name, and only the note of that is missing.
+    left: what the source's has and no archive carries, in words; looked at only where that was asked for.
     """
 
     source: Reading
@@ -191,6 +192,7 @@ class Read:
     same: bool = False
     empty: bool = False
     error: WorkstationError | None = None
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,10 @@ from .model import (
     Wish,
 )
 from .room import Room, packing, size_of_images
+from .words import held, listed, names_of, torn
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
-_MOST_NAMES = 3
 
 
 def plan_move(found: Found, wish: Wish) -> Plan:
@@ -129,9 +129,9 @@ def _volumes(chosen: Iterable[Judged], found: Found, wish: Wish) -> tuple[list[C
         elif one.standing is Standing.CONFLICT and one.what.name not in wish.replace:
             kept.append(_kept(one))
         elif read and read.target and holders:
-            kept.append(_held(one, holders))
+            kept.append(held(str(one), "its copy", f"{names_of(holders)} at the target"))
         elif writers and not wish.pause:
-            kept.append(_torn(one, writers))
+            kept.append(torn(str(one), "its copy", names_of(writers)))
         else:
             replaces = read.target if read and not _to_fill(one, read) else None
             steps.append(_copy_volume(one, one.what, filled, writers, replaces))
@@ -156,7 +156,7 @@ def _copy_volume(
     why = {Standing.LOST: "; it is no longer at the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
     lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
     detail = "what an earlier run has copied" if filled else size_in_words(volume.size or 0)
-    paused = f"; pauses {listed([each.name for each in writers])}" if writers else ""
+    paused = f"; pauses {names_of(writers)}" if writers else ""
     return CopyVolume(
         "replace" if replaces else "copy",
         str(one),
@@ -170,18 +170,6 @@ def _copy_volume(
 
 def _kept(one: Judged) -> Pending:
     return Pending(str(one), "its copy", conflict(one.row), CHOOSE, kind="conflict")
-
-
-def _held(one: Judged, holders: Sequence[Container]) -> Pending:
-    reason = f"{listed([each.name for each in holders])} at the target holds on to the one there"
-    return Pending(
-        str(one), "its copy", reason, "Remove that container ('docker compose down' keeps volumes), and run again.", kind="in_use"
-    )
-
-
-def _torn(one: Judged, writers: Sequence[Container]) -> Pending:
-    reason = f"{listed([each.name for each in writers])} may write to it, and a copy would be torn"
-    return Pending(str(one), "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
 
 
 def _wanted(names: Iterable[str], item: Image | Volume, patterns: Sequence[str], wish: Wish, now: float) -> bool:
@@ -299,12 +287,6 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
     single = [one.name for one in source.containers if not one.project]
     if single:
         yield f"Containers are not moved: {listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
-
-
-def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
-    """Return the first few names, and how many more there are."""
-    more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join([*names[:most], *more])
 
 
 def _counts(images: Sequence[Image], volumes: Sequence[Volume]) -> dict[str, int]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from ..core.plan import in_number, size_in_words
 from .belongings import Belongings
 from .model import Inventory, Wish
-from .plan import left_behind, listed
+from .plan import left_behind
+from .words import listed
 
 
 def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, str]) -> Iterator[str]:

@@ -23,11 +23,12 @@ from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
 from .model import ARRIVAL, CopyImages, CopyVolume, Found, Note, Read, Sweep, Unpause, Wish, shown
 from .origins.reading import names_to_read, read_volumes
-from .plan import listed, plan_move, room_for
+from .plan import plan_move, room_for
 from .record import Record
 from .transfer import images, volumes
 from .transfer.sides import is_silence
 from .transfer.volumes import InUse
+from .words import listed
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30

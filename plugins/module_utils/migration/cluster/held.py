@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.plan import Pending, in_number
 from ...manifest.model import Standing
-from ..plan import listed
 from ..runtime.objects import called, key_of
+from ..words import listed, torn
 from .belonging import REACHABLE
 from .fitting import place_of
 from .model import Found, Pod, Wish
@@ -49,9 +49,7 @@ def _why(item: Mapping[str, Any], found: Found, wish: Wish) -> Iterator[Pending]
     writers = [one for one in found.source.pods if name in one.writes]
     unseen = [one for one in writers if not containers_of(one, found.engine.containers)]
     if writers and not wish.pause:
-        reason = f"{_pods(writers)} may write to it, and a copy would be torn"
-        remedy = "Scale down what runs it in the old cluster, or set E(pause=true)."
-        yield Pending(target, copy, reason, remedy, kind="in_use")
+        yield torn(target, copy, _pods(writers), "Scale down what runs it in the old cluster, or set E(pause=true).")
     elif unseen:
         reason = f"the engine does not show the containers of {_pods(unseen)}, so they can't be paused"
         remedy = "Scale down what runs it in the old cluster, or let the engine show containers of the system."

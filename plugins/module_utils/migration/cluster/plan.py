@@ -11,10 +11,11 @@ from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ...manifest.model import Standing
 from ..model import Image
-from ..plan import in_batches, listed, resumed, sweep, unpause
+from ..plan import in_batches, resumed, sweep, unpause
 from ..room import Room, packing, size_of_images
 from ..runtime.model import Claim, Note
 from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
+from ..words import listed
 from . import held
 from .fitting import Fitting, place_of, unknown
 from .model import CreateObjects, Found, SendClaim, SendImages, Wish

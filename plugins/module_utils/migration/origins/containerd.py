@@ -126,6 +126,7 @@ class ContainerdOrigin:
             return found, self.digest(what.name, doing)
 
         found = volumes.settled(doing, copied, lambda: self._writers(what.name))
+        found = replace(found, left=self.left_out(what.name, doing))
         volumes.verify(target, what, work, found, lambda: self.contents(what.name, doing))
         meter.done()
         return found
@@ -152,6 +153,11 @@ class ContainerdOrigin:
         heard = _Heard()
         with trouble(self.called, doing):
             return self.inside.contents(self.places[name], doing, self._watch(doing, heard), heard.add)
+
+    def left_out(self, name: str, doing: str) -> tuple[str, ...]:
+        """Have every file looked at in the VM."""
+        with trouble(self.called, doing):
+            return self.inside.left_out(self.places[name])
 
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]

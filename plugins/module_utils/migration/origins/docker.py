@@ -63,6 +63,10 @@ class DockerOrigin:
         """Read all of it."""
         return volumes.contents(self.place, name, doing)
 
+    def left_out(self, name: str, doing: str) -> tuple[str, ...]:
+        """Look at every file."""
+        return volumes.left_out(self.place, name, doing)
+
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
     ) -> contextlib.AbstractContextManager[None]:

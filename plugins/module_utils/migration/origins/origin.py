@@ -45,6 +45,9 @@ class Origin(Protocol):
     def contents(self, name: str, doing: str) -> Contents:
         """Return what is in a volume, reading all of it: archives of the same files can have different digests."""
 
+    def left_out(self, name: str, doing: str) -> tuple[str, ...]:
+        """Return what of a volume no archive carries, in words."""
+
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
     ) -> contextlib.AbstractContextManager[None]:

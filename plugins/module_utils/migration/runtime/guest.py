@@ -21,7 +21,7 @@ from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, contents_in
 from ..transfer.piped import Piped
-from ..transfer.volumes import READ, WRITE
+from ..transfer.volumes import LEFT_OUT, READ, WRITE, lines_of
 from . import archive
 from .model import Claim, Held, SavedClaim
 
@@ -83,6 +83,10 @@ class Inside:
         """Return what is there now: of those directories that are."""
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
         return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
+
+    def left_out(self, path: str) -> tuple[str, ...]:
+        """Return what of a directory no archive carries, in words; of many things the first."""
+        return lines_of(self.colima.cli.run(*self._argv(f'cd "$1" && {LEFT_OUT}', path), timeout=_LONG_SECONDS).stdout)
 
     def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Held]:
         """Return what volumes hold now, by their claims. volumes: the directory of each."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..plan import listed
+from ..words import listed
 from .model import Claim, Objects, Stay
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")

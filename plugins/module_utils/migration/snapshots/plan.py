@@ -12,6 +12,7 @@ from ...core.plan import Pending, Plan, Step, size_in_words
 from ...snapshot.kept import already_there, remove_left, remove_old, surplus, unknown
 from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
+from ..words import held, names_of, torn
 from .model import Found, Keep, Kept, Restore, Wish, directory_of
 
 
@@ -39,7 +40,7 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
         if (volume.name, wish.name) not in before:
             writers = [one for one in _users(found, volume.name) if one.writing and volume.name in one.writes]
             if writers and not wish.pause:
-                pending.append(_held(volume.name, writers))
+                pending.append(torn(f"volume '{volume.name}'", "its snapshot", names_of(writers)))
                 continue
             steps.append(_keep(volume, writers, wish))
             after.add((volume.name, wish.name))
@@ -71,7 +72,7 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
         if not _wanted(one.volume, wish) or one.volume in found.same:
             continue
         if users := _users(found, one.volume):
-            pending.append(_used(one.volume, users))
+            pending.append(held(f"volume '{one.volume}'", "its restoring", names_of(users)))
             continue
         if one.volume in there and one.volume not in wish.confirm:
             losing.append(one.volume)
@@ -91,7 +92,7 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
 
 
 def _keep(volume: Volume, writers: Sequence[Container], wish: Wish) -> Keep:
-    paused = f"; pauses {_names(writers)}" if writers else ""
+    paused = f"; pauses {names_of(writers)}" if writers else ""
     return Keep(
         "copy",
         f"volume '{volume.name}' as '{wish.name}'",
@@ -123,20 +124,6 @@ def _wanted(name: str, wish: Wish) -> bool:
 
 def _users(found: Found, volume: str) -> list[Container]:
     return [one for one in found.engine.containers if volume in one.volumes]
-
-
-def _held(name: str, writers: Sequence[Container]) -> Pending:
-    reason = f"{_names(writers)} may write to it, and a copy would be torn"
-    return Pending(f"volume '{name}'", "its snapshot", reason, "Stop that, or set E(pause=true).", kind="in_use")
-
-
-def _used(name: str, users: Sequence[Container]) -> Pending:
-    remedy = "Remove what uses it ('docker compose down' keeps volumes), and run again."
-    return Pending(f"volume '{name}'", "its restoring", f"{_names(users)} holds on to it", remedy, kind="in_use")
-
-
-def _names(containers: Sequence[Container]) -> str:
-    return ", ".join(one.name for one in containers)
 
 
 def _shown(snapshots: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

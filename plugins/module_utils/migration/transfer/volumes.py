@@ -43,9 +43,9 @@ WRITE = (
 )  # fmt: skip
 # A smaller archive is held here until all of it came: it is written by a shell that can write others behind it.
 _SMALL = 1 << 20
-# Sockets, that two names are one FIFO, and flags that keep a file from being changed.
-_LEFT_OUT = (
-    r"cd DIRECTORY && { find . -type s -printf 'socket %P\n' -o -type p -links +1 -printf 'one name of the FIFO %P\n'; "
+# Prints, of the directory that it is in, sockets, that two names are one FIFO, and flags that keep a file from being changed.
+LEFT_OUT = (
+    r"{ find . -type s -printf 'socket %P\n' -o -type p -links +1 -printf 'one name of the FIFO %P\n'; "
     r"lsattr -Ra . 2>/dev/null | sed -n '/\/\.\.$/d; / \.\/.*\/\.$/d; s,^[-A-Za-z]*[ai][-A-Za-z]* \./\(.*\),flags of \1,p'; } | "
     r"head -c 4096"
 )
@@ -160,7 +160,12 @@ def _writes(mount: Mapping[str, Any], name: str, places: Iterable[PurePosixPath]
 def left_out(place: Place, name: str, doing: str) -> tuple[str, ...]:
     """Return what of a volume no archive carries, in words; of many things the first."""
     with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
-        text = shell.run(_LEFT_OUT.replace("DIRECTORY", directory), doing)
+        text = shell.run(f"cd {directory} && {LEFT_OUT}", doing)
+    return lines_of(text)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the lines that say something."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
