@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ...core.errors import CommandFailed
 from ...docker.stream import Refused
+from ...manifest.model import Reading
 from ..runtime.guest import Inside
 from ..runtime.model import CLUSTER, Claim
 from ..transfer import volumes
@@ -48,8 +49,8 @@ def send_claim(
     step: SendClaim,
     quiet: Callable[[], contextlib.AbstractContextManager[None]],
     say: Callable[[], object],
-) -> str:
-    """Send the data of a volume, and give it its place once it is the same. Returns its digest.
+) -> Reading:
+    """Send the data of a volume, and give it its place once it is the same. Returns what is there then.
 
     quiet: keeps it from being written meanwhile.
     """
@@ -66,10 +67,10 @@ def send_claim(
             return contents_in(passing(pieces), doing).digest
 
     with Piped(work, reads=False, stop=source.side.api.abort) as pipe, pipe.program() as archive:
-        inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
+        identity = inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
         sent = pipe.result()
     meter.done()
-    return sent
+    return Reading(sent, identity)
 
 
 def digest_of(source: volumes.Place, claim: Claim) -> str:

@@ -185,9 +185,9 @@ class ClusterMove(Subject[Wish, Found]):
         if isinstance(step, SendImages):
             send_images(self.engine.side, self.inside, step, say)
         elif isinstance(step, SendClaim):
-            digest = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
-            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(digest))
-            self._note(row, digest, self.inside.found([step.path])[step.path].identity)
+            there = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
+            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(there.digest))
+            self._note(row, there.digest, there.identity)
         elif isinstance(step, Note):
             for one in step.rows:
                 self._note(one, one.target.digest if one.target else "", one.target.identity if one.target else "")

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +23,7 @@ from ..transfer.contents import Contents, contents_in
 from ..transfer.piped import Piped
 from ..transfer.volumes import LEFT_OUT, READ, WRITE, lines_of
 from . import archive
-from .model import Claim, Held, SavedClaim
+from .model import Claim, Held, SavedClaim, SavedImages
 
 _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for word in READ)
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
@@ -37,7 +37,7 @@ _EMPTY, _OTHER = "empty-", "other"
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
 _FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
 _FILL += f'mkdir "$2"; exec {_WRITE}'
-_PLACE = 'mv --no-target-directory "$2" "$1"'
+_PLACE = 'mv --no-target-directory "$2" "$1" && stat --format=%i.%W "$1"'
 _LONG_SECONDS = 900.0
 # What lists the images that have a name.
 _IMAGES, _NAME = ("images", "--filter", "dangling=false", "--format"), "{{.Repository}}:{{.Tag}}"
@@ -109,17 +109,17 @@ class Inside:
 
     def fill(
         self, claim: str, path: str, source: Path | IO[bytes], expected: Callable[[], str], watch: Callable[[], object]
-    ) -> None:
+    ) -> str:
         """Give a volume its data: beside its directory, compared with what was sent, and then in its place at once.
 
-        expected: returns the digest of the contents, once all was sent.
+        expected: returns the digest of the contents, once all was sent. Returns what tells the directory from others.
         """
         doing, beside = f"fill volume '{claim}'", f"{path}.laptop.containers.moving-{secrets.token_hex(4)}"
         self._transfer(doing, self._argv(_FILL, path, beside), source=source, watch=watch)
         if self.contents(beside, doing, watch).digest != expected():
             reason = "what arrived is not what was sent"
             raise NotVerified(f"verify volume '{claim}'", reason, "Run again: it is filled again.")
-        self.colima.cli.run(*self._argv(_PLACE, path, beside), timeout=_LONG_SECONDS)
+        return self.colima.cli.run(*self._argv(_PLACE, path, beside), timeout=_LONG_SECONDS).stdout.strip()
 
     def contents(
         self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None
@@ -160,6 +160,17 @@ class Inside:
         return [
             name for image in images for name in image.tags if not any(same(image, one) and name in one.tags for one in there)
         ]
+
+    def complete(self, saved: Iterable[SavedImages]) -> frozenset[str]:
+        """Return the files of which the VM has every image. Each namespace is asked once, whatever the number of files."""
+        files = dict[str, list[SavedImages]]()
+        for one in saved:
+            files.setdefault(one.namespace, []).append(one)
+        there = list[str]()
+        for namespace, some in files.items():
+            missing = set(self.missing(namespace, [image for one in some for image in one.images]))
+            there += [one.file for one in some if missing.isdisjoint(tag for image in one.images for tag in image.tags)]
+        return frozenset(there)
 
     def images(self, namespace: str, only: Collection[str] | None = None) -> list[Image]:
         """Return one image for each name. only: those names alone, as far as they are there. Raises CommandFailed."""

@@ -198,7 +198,7 @@ class RuntimeMove(Subject[Wish, Found]):
         saved, phase = found.archive, self.wish.phase
         if saved.sealed is None or is_verified(found):
             return found
-        files = frozenset(one.file for one in saved.images if not self.inside.missing(one.namespace, one.images))
+        files = self.inside.complete(saved.images)
         places = {one.claim.claim: one.claim.path for one in saved.claims}
         volumes = self.inside.readings(places, partial(self._say, "comparing what is in the new VM"))
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
@@ -315,9 +315,9 @@ class RuntimeMove(Subject[Wish, Found]):
         if there and not there.empty and there.reading.digest != expected:
             reason = f"'{claim.path}' in the new VM has other content"
             raise NotVerified(str(step), reason, "Look at what is in there, and run again.")
+        identity = there.reading.identity if there else ""
         if not there or there.reading.digest != expected:
-            self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
-        identity = self.inside.found([claim.path])[claim.path].identity
+            identity = self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
         self.manifest.append(arrived(self.found.rows[claim_thing(step.saved)], vm, expected, identity))
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:

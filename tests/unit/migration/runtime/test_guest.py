@@ -12,6 +12,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import SavedImages
 
 COLIMA = """#!/bin/sh
 case "$*" in
@@ -95,3 +96,14 @@ def test_what_is_at_a_path_is_told_apart(inside: Inside, tmp_path: Path) -> None
 def test_half_of_an_answer_is_none(inside: Inside) -> None:
     with pytest.raises(CommandFailed, match="its answer is not complete"):
         inside.existing(["/half", "/b"])
+
+
+@pytest.mark.usefixtures("home")
+def test_the_images_of_all_files_are_asked_for_together(inside: Inside, tmp_path: Path) -> None:
+    saved = [
+        SavedImages(f"{tag}.tar", "default", (Image("sha256:1", (tag,)),), 0, "") for tag in ("app:1", "tool:1", "app:latest")
+    ]
+    program = tmp_path / "colima"
+    program.write_text(COLIMA.replace("#!/bin/sh\n", f"#!/bin/sh\necho >>{tmp_path}/log-ins\n"))
+    assert inside.complete(saved) == {"app:1.tar"}
+    assert (tmp_path / "log-ins").read_text() == "\n" * 2
