@@ -164,6 +164,8 @@ class World:
         self.foreign: dict[str, dict[str, str]] = {}
         # What volumes and tags of a source were, from the beginning of a run on.
         self.seen: list[tuple[str, str, Any]] = []
+        # From which source each volume was begun that a move works on at the target.
+        self.begun: dict[str, str] = {}
         self.running = self.forgotten = False
         # Volumes of a source that a container writes to, or did in this run.
         self.written: set[tuple[str, str]] = set()
@@ -209,8 +211,9 @@ class World:
         """Remove every volume that no container has, and images without a name."""
         one = self.sides[side]
         for name in [each["Name"] for each in one.state.load("volumes")]:
-            if self.remove(side, name):
+            if self.remove(side, name) and side == TARGET:
                 self.foreign.pop(name, None)
+                self.begun.pop(name, None)
         one.state.save("images", [each for each in one.state.load("images") if each.get("RepoTags")])
 
     def tag(self, side: str, tag: str, config: str | None) -> None:
@@ -349,6 +352,7 @@ class World:
         # What the target has as it came from this source is no conflict, whatever the source has.
         own = {f"volume '{name}'" for name, one in self.there.items() if one.content and one.content == one.base}
         own &= {f"volume '{name}'" for name, one in self.there.items() if one.source == source}
+        others = {name: files for name, files in self._work().items() if self.begun.get(name, source) != source}
         moments.act = self._act(moments, what)
         disturbed, result, killed = what is not None, None, False
         self.running = True
@@ -361,6 +365,10 @@ class World:
             full = self.sides[TARGET].state.load("engine").get("full")
             assert disturbed or full or any(side == source for side, _name in self.written), error
         self.running = False
+        work = self._work()
+        touched = {name for name, files in others.items() if name in self.begun and work.get(name, ...) != files}
+        assert not touched, f"{touched} is a copy from another source"
+        self.begun = {name: self.begun.get(name, source) for name in work}
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
         if self.forgotten:
@@ -381,6 +389,10 @@ class World:
             for one in self.sides[side].state.containers()
             if programs.WRITES in one["Labels"] and any(f"/{name}/" in mount["Source"] for mount in one["Mounts"])
         }
+
+    def _work(self) -> dict[str, Any]:
+        """Return what moves work on at the target."""
+        return {name: files for name, files in self.sides[TARGET].work().items() if name not in self.foreign}
 
     def _act(self, moments: Moments, what: Event | None) -> Callable[[str], None]:
         if what is None:
