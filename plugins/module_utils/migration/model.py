@@ -236,7 +236,10 @@ class CopyVolume(Step):
 
 @dataclass(frozen=True)
 class Note(Step):
-    """Note what is equal on both sides, so that a later change of one side is known as one."""
+    """Note what is equal on both sides, so that a later change of one side is known as one.
+
+    rows: where they go into a VM, their targets lack its id.
+    """
 
     rows: tuple[Row, ...] = field(kw_only=True)
 

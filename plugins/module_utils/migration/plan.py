@@ -46,7 +46,7 @@ def plan_move(found: Found, wish: Wish) -> Plan:
     chosen = [one for one in judged(found) if _chosen(one, wish, found.now)]
     images, kept_images = _images(chosen, wish)
     volumes, kept_volumes = _volumes(chosen, found, wish)
-    batches = [_batch(some) for some in in_batches(images)]
+    batches = [CopyImages("copy", *portion(some), images=some) for some in in_batches(images)]
     notes = [Note("note", "what is equal on both sides", rows=rows, silent=True)] if rows else []
     steps: tuple[Step, ...] = (*begin, *notes, *batches, *volumes)
     room, refusals = room_for(steps, found, wish.at_once), []
@@ -198,12 +198,10 @@ def in_batches(images: Sequence[Image]) -> Iterator[tuple[Image, ...]]:
         yield tuple(batch)
 
 
-def _batch(images: tuple[Image, ...]) -> CopyImages:
-    size = sum(one.size for one in images)
-    names = [image.name for image in images]
-    target = f"image '{names[0]}'" if len(names) == 1 else f"{len(names)} images"
-    detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {listed(names)}"
-    return CopyImages("copy", target, detail, images=images)
+def portion(images: Sequence[Image]) -> tuple[str, str]:
+    """Return images that go in one stream in words, and how large they are at most."""
+    size, names = size_in_words(sum(one.size for one in images)), [image.name for image in images]
+    return (f"image '{names[0]}'", size) if len(names) == 1 else (f"{len(names)} images", f"up to {size}: {listed(names)}")
 
 
 def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:

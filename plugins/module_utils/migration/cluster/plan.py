@@ -10,11 +10,11 @@ from typing import Any
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ...manifest.model import Standing
-from ..model import Image
-from ..plan import in_batches, resumed, sweep, unpause
+from ..model import Image, Note
+from ..plan import in_batches, portion, resumed, sweep, unpause
 from ..room import Room, packing, size_of_images
-from ..runtime.model import Claim, Note
-from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, key_of
+from ..runtime.model import Claim
+from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, is_below, key_of
 from ..words import listed
 from . import held
 from .fitting import Fitting, place_of, unknown
@@ -92,13 +92,9 @@ def _left(found: Found, items: Sequence[Mapping[str, Any]], strange: Sequence[Ma
         yield f"The old engine does not have these images, so the new cluster pulls them: {listed(away, _MOST)}."
     yield from held.reached(found, {called(one) for one in items})
     for one in items:
-        paths = sorted(path for path in directories_of(one) if not _is_shared(path, found.mounted))
+        paths = sorted(path for path in directories_of(one) if not is_below(path, found.mounted))
         if paths:
             yield f"{called(one)} uses {listed(paths)} of its machine, which is not moved."
-
-
-def _is_shared(path: str, mounted: Iterable[str]) -> bool:
-    return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in mounted)
 
 
 def plan_copy(found: Found, wish: Wish) -> Plan:
@@ -166,9 +162,7 @@ def wanted_images(found: Found, wish: Wish) -> tuple[Image, ...]:
 
 
 def _send_images(batch: tuple[Image, ...]) -> SendImages:
-    target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
-    size = size_in_words(sum(one.size for one in batch))
-    detail = size if len(batch) == 1 else f"up to {size}: {listed([one.name for one in batch])}"
+    target, detail = portion(batch)
     return SendImages("copy", target, f"into the cluster, {detail}", images=batch)
 
 

@@ -26,12 +26,12 @@ from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
-from ..model import Unpause
+from ..model import Note, Unpause
 from ..record import Record
 from ..runtime.cluster import Cluster, cluster_behind, cluster_of
 from ..runtime.evidence import arrived, is_in, is_mine, stands
 from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER, Claim, Note
+from ..runtime.model import CLUSTER, Claim
 from ..runtime.objects import called
 from ..transfer import volumes
 from ..transfer.helper import sweep
@@ -195,8 +195,7 @@ class ClusterMove(Subject[Wish, Found]):
             with cluster_of(self.colima, self.wish.profile) as cluster:
                 cluster.create(step.items)
         elif isinstance(step, Unpause):
-            with self.engine.side.trouble(str(step)):
-                volumes.unpause(self.engine.side, step.container)
+            volumes.unpause(self.engine.side, step.container, str(step))
             self.record.note_paused(step.container, False)
 
     @contextlib.contextmanager

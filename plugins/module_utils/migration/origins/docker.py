@@ -75,8 +75,7 @@ class DockerOrigin:
 
     def unpause(self, container: str, doing: str) -> None:
         """Let a container go on."""
-        with self.place.side.trouble(doing):
-            volumes.unpause(self.place.side, container)
+        volumes.unpause(self.place.side, container, doing)
 
     def abort(self) -> None:
         """End every exchange."""

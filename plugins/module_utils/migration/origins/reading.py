@@ -13,8 +13,11 @@ from ..model import Container, Found, Read
 from ..transfer import volumes
 from ..transfer.sides import is_silence
 from ..transfer.volumes import Place
-from .origin import Origin
+from .containerd import ContainerdOrigin
+from .docker import DockerOrigin
 
+# What a move reads from. Both kinds have the same methods; "doing" is what the move does meanwhile, for messages.
+Origin = DockerOrigin | ContainerdOrigin
 _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 
 

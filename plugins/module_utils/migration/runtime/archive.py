@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
+from ...core.system.command import new_file
 from ...core.system.files import make_directory, sync, write_atomically
 from ..model import Image
-from .model import PLAYBOOK, Archive, Claim, Found, Objects, SavedClaim, SavedImages, Stay
+from ..transfer.images import pack
+from ..transfer.sides import Side
+from .model import PLAYBOOK, Archive, Claim, Found, Objects, SavedClaim, SavedImages, SaveImages, Stay
 
 PART = ".part"
 OBJECTS, SEAL = "objects.json", "sealed.json"
@@ -122,6 +125,20 @@ def written(place: Path, file: str) -> Iterator[Path]:
         sync(place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def save_images(source: Side, step: SaveImages, place: Path) -> None:
+    """Write images of an engine into their file. An archive that ends too early is none."""
+    found = hashlib.sha256()
+    with written(place, step.file) as part, new_file(part) as opened:
+
+        def write(piece: bytes | memoryview) -> None:
+            opened.write(piece)
+            found.update(piece)
+
+        pack(source, step.images, str(step), write)
+        opened.flush()
+        note(place, SavedImages(step.file, step.namespace, step.images, part.stat().st_size, found.hexdigest()))
 
 
 def note(place: Path, saved: SavedImages | SavedClaim) -> None:

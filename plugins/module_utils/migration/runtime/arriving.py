@@ -12,6 +12,7 @@ from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
+from ..model import Note
 from ..words import listed
 from .archive import missing
 from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
@@ -23,7 +24,6 @@ from .model import (
     Fill,
     Found,
     Load,
-    Note,
     Objects,
     Remove,
     Return,

@@ -12,7 +12,7 @@ from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationEr
 from ...core.options import suggestion
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
-from ..plan import in_batches
+from ..plan import in_batches, portion
 from ..room import Room, packing, size_of_images
 from . import archive
 from .evidence import SYSTEM_IMAGES, is_the_users
@@ -158,10 +158,10 @@ def images_to_save(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveI
             spaces.setdefault(OWN, []).append(image)
     for space, images in sorted(spaces.items(), reverse=True):
         for batch in in_batches(images):
-            target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
+            target, detail = portion(batch)
             whose = "the cluster's" if space == CLUSTER else "for nerdctl"
-            detail = f"{whose}, up to {size_in_words(sum(one.size for one in batch))}"
-            yield SaveImages("save", target, detail, file=archive.images_file(batch, space), images=batch, namespace=space)
+            file = archive.images_file(batch, space)
+            yield SaveImages("save", target, f"{whose}, {detail}", file=file, images=batch, namespace=space)
 
 
 def _is_wanted(image: Image, wish: Wish) -> bool:

@@ -250,10 +250,3 @@ class Remove(Step):
 
     name: str = field(kw_only=True)
     files: tuple[Path, ...] = field(default=(), kw_only=True)
-
-
-@dataclass(frozen=True)
-class Note(Step):
-    """Note what was found in the new VM. rows: their targets lack the VM's id."""
-
-    rows: tuple[Row, ...] = field(kw_only=True)

@@ -74,7 +74,7 @@ def objects_of(
     claims, left = list[Claim](), list[str]()
     for name in sorted(mine):
         path = _path_of(bound[name]) if name in bound else ""
-        if path and not _below(path, mounted):
+        if path and not is_below(path, mounted):
             claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
     hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
     if hidden and not secrets:
@@ -102,13 +102,14 @@ def _stays(
             reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
             yield Stay("object", key_of(one), reason)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
-        if path and name not in volumes and not _below(path, mounted):
+        if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
             left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
             yield Stay("claim", name, "O(namespaces) leaves it out" if left else "no claim uses it", left)
 
 
-def _below(path: str, places: Iterable[str]) -> bool:
+def is_below(path: str, places: Iterable[str]) -> bool:
+    """Whether a path is one of these directories, or in one."""
     return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
 
 

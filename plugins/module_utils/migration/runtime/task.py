@@ -32,14 +32,13 @@ from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
-from ..model import Inventory
+from ..model import Inventory, Note
 from ..transfer.sides import Meter, Side
 from . import archive
 from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
 from .evidence import arrived, boot_of, claim_thing, manifest_of, own_file, own_files, place_of, rows_of
 from .guest import Inside
-from .images import save_images
 from .leaving import SOURCE, images_to_save, plan_leaving, room_for, runtime_of
 from .model import (
     PLAYBOOK,
@@ -49,7 +48,6 @@ from .model import (
     Fill,
     Found,
     Load,
-    Note,
     Objects,
     Remove,
     Return,
@@ -231,7 +229,7 @@ class RuntimeMove(Subject[Wish, Found]):
         name, place = self.wish.profile, self.wish.place
         self._begin(step)
         if isinstance(step, SaveImages):
-            save_images(self._engine(), step, place)
+            archive.save_images(self._engine(), step, place)
         elif isinstance(step, SaveObjects):
             archive.note_objects(place, step.objects)
         elif isinstance(step, StopCluster):

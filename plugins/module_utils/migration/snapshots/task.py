@@ -115,8 +115,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
                 for name in step.volumes:
                     volumes.remove(self.place, name)
         elif isinstance(step, Unpause):
-            with self.place.side.trouble(str(step)):
-                volumes.unpause(self.place.side, step.container)
+            volumes.unpause(self.place.side, step.container, str(step))
             self.record.note_paused(step.container, False)
         elif isinstance(step, Remove):
             remove(step.paths)

@@ -408,6 +408,7 @@ def pausing(
         yield
 
 
-def unpause(source: Side, container: str) -> None:
+def unpause(source: Side, container: str, doing: str) -> None:
     """Let a container go on."""
-    source.api.ask("POST", f"/containers/{container}/unpause")
+    with source.trouble(doing):
+        source.api.ask("POST", f"/containers/{container}/unpause")

@@ -20,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Thing
-from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.arriving import (
@@ -40,7 +40,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Fill,
     Found,
     Held,
-    Note,
     Objects,
     Remove,
     Return,
@@ -95,8 +94,8 @@ REST = replace(FOUND, current=profile(cluster=False), objects=None)
 
 def test_images_come_first_then_the_cluster_rests_and_nothing_leaves_before_all_was_read_again() -> None:
     assert plan_leaving(FOUND, WISH).actions == [
-        "save image 'web:1' (the cluster's, up to 5 MiB)",
-        "save image 'tool:1' (for nerdctl, up to 5 MiB)",
+        "save image 'web:1' (the cluster's, 5 MiB)",
+        "save image 'tool:1' (for nerdctl, 5 MiB)",
         "save 1 object of the cluster",
         "stop Kubernetes in profile 'k8s' (so that nothing writes to its volumes)",
         "save volume 'shop/data' (3 MiB)",
