@@ -155,7 +155,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Wish:
+class MoveSpec:
     """What to move. images, volumes: patterns of names. labels: "key" or "key=value", all of them.
 
     newer: seconds, None for any age. largest: bytes, None for any size. at_once: how many things are copied side by side.
@@ -196,7 +196,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Found:
+class MoveState:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
     rows: of the manifest. volumes: those that were read on both sides, by name; what the target never had is not read.

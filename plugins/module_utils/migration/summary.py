@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.plan import in_number, size_in_words
 from .belongings import Belongings
-from .model import Inventory, Wish
+from .model import Inventory, MoveSpec
 from .plan import left_behind
 from .words import listed
 
@@ -31,7 +31,7 @@ def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, st
     yield f"Builders: {_all(belongings.builders)}"
     yield f"Credentials: {_all(list(_credentials(belongings)))}"
     # What has no name is counted above.
-    yield from left_behind(source, Wish(dangling=True, anonymous=True))
+    yield from left_behind(source, MoveSpec(dangling=True, anonymous=True))
     for name, command in commands.items():
         yield f"Again '{name}': {command}"
 

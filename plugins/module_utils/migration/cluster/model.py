@@ -20,7 +20,7 @@ STORAGE = "/var/lib/rancher/k3s/storage"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ClusterMoveSpec:
     """What is asked for. namespaces: patterns. pause: pods that could write may be paused. seconds: to wait for workloads."""
 
     phase: str
@@ -79,7 +79,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterMoveState:
     """Everything that a plan needs to know. current: the profile; others: further ones. free: bytes in its VM, None: not known.
 
     missing: names of images that the new cluster lacks. filled: volumes whose data has arrived. lost: claims whose directory the

@@ -19,7 +19,7 @@ from ..model import Container, Image, Inventory, Volume
 from ..runtime import archive
 from ..runtime.guest import Inside
 from ..runtime.model import CLUSTER, OWN
-from ..transfer import images, volumes
+from ..transfer import images, pausing, volumes
 from ..transfer.contents import Contents
 from ..transfer.piped import Piped, Result
 from ..transfer.sides import Meter, Side, trouble
@@ -164,7 +164,7 @@ class ContainerdOrigin:
     ) -> contextlib.AbstractContextManager[None]:
         """Keep containers from writing meanwhile."""
         del doing
-        return volumes.pausing(lambda container, verb: self.inside.nerdctl(OWN, verb, container), containers, note)
+        return pausing.pausing(lambda container, verb: self.inside.nerdctl(OWN, verb, container), containers, note)
 
     def unpause(self, container: str, doing: str) -> None:
         """Let a container go on."""

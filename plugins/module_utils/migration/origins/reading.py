@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ...core.errors import CommandFailed
 from ...manifest.model import Fate, Kind, Reading, Row, Thing
-from ..model import Container, Found, Read
+from ..model import Container, MoveState, Read
 from ..transfer import volumes
 from ..transfer.sides import is_silence
 from ..transfer.volumes import Place
@@ -21,7 +21,7 @@ Origin = DockerOrigin | ContainerdOrigin
 _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 
 
-def names_to_read(found: Found) -> list[str]:
+def names_to_read(found: MoveState) -> list[str]:
     """Return the volumes of which both sides have something."""
     there = {one.name for one in found.target.volumes}
     begun = {row.thing.name for row in found.rows.values() if row.fate is Fate.FILLED and row.work in found.target.begun}
@@ -29,7 +29,7 @@ def names_to_read(found: Found) -> list[str]:
 
 
 def read_volumes(
-    source: Origin, target: Place, found: Found, names: Collection[str], at_once: int, *, left_out: bool = False
+    source: Origin, target: Place, found: MoveState, names: Collection[str], at_once: int, *, left_out: bool = False
 ) -> dict[str, Read]:
     """Return volumes as both sides have them, by name; of one that can't be read, why.
 
@@ -41,7 +41,7 @@ def read_volumes(
 
 
 class _Reader:
-    def __init__(self, source: Origin, target: Place, found: Found, left_out: bool) -> None:
+    def __init__(self, source: Origin, target: Place, found: MoveState, left_out: bool) -> None:
         self.source, self.target, self.found, self.left_out = source, target, found, left_out
         self.there = {one.name: one for one in found.target.volumes}
 

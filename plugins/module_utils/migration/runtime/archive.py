@@ -17,7 +17,7 @@ from ...core.system.files import make_directory, sync, write_atomically
 from ..model import Image
 from ..transfer.images import pack
 from ..transfer.sides import Side
-from .model import PLAYBOOK, Archive, Claim, Found, Objects, SavedClaim, SavedImages, SaveImages, Stay
+from .model import PLAYBOOK, Archive, Claim, Objects, RuntimeMoveState, SavedClaim, SavedImages, SaveImages, Stay
 
 PART = ".part"
 OBJECTS, SEAL = "objects.json", "sealed.json"
@@ -51,7 +51,7 @@ def in_the_way(archive: Archive, files: Iterable[str]) -> list[str]:
     return sorted(archive.foreign.intersection(name for file in (*files, OBJECTS, SEAL) for name in _with_it(file)))
 
 
-def missing(found: Found) -> WorkstationError | None:
+def missing(found: RuntimeMoveState) -> WorkstationError | None:
     """Return why the new VM can't be filled; None where the whole archive is there."""
     if found.archive.sealed is not None:
         return None

@@ -18,7 +18,7 @@ from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
 from ..model import Inventory
-from .model import Archive, Held, Objects, SavedClaim, Wish
+from .model import Archive, Held, Objects, RuntimeMoveSpec, SavedClaim
 from .objects import key_of
 
 _SEAL = "sealed.json"
@@ -60,18 +60,18 @@ def place_of(rows: Mapping[Thing, Row]) -> Path | None:
     return sealed[-1].parent if sealed else None
 
 
-def rows_of(archive: Archive, engine: Inventory, files: Collection[str], wish: Wish) -> Iterator[Row]:
+def rows_of(archive: Archive, engine: Inventory, files: Collection[str], spec: RuntimeMoveSpec) -> Iterator[Row]:
     """Yield what becomes of each thing of the old VM, with its digest as it leaves. files: of the archive, as far as needed."""
     objects = archive.objects or Objects()
     saved = [(image, batch.file) for batch in archive.images if batch.file in files for image in batch.images]
     for image, file in saved:
         for tag in image.tags:
-            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(wish.place / file))
+            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(spec.place / file))
     for one in archive.claims:
         if one.file in files:
-            yield filled(one, wish.place)
+            yield filled(one, spec.place)
     for item in objects.items:
-        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(wish.place / "objects.json"))
+        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(spec.place / "objects.json"))
     for stay in objects.stays:
         fate = Fate.LEFT if stay.left else Fate.IMMOVABLE
         yield Row(Thing(Kind(stay.kind), stay.name), fate, reason=stay.reason)

@@ -95,7 +95,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RuntimeMoveSpec:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
 
     leave: patterns of things that the user gives up. days: for which a VM that is given up can come back; 0: it goes at once.
@@ -140,7 +140,7 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class Found:
+class RuntimeMoveState:
     """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
     engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each thing of the

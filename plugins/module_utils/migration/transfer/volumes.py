@@ -18,9 +18,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from ...core.errors import CommandFailed, NotVerified, TimedOut
+from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import Pending
-from ...docker.engine import Silent
 from ...docker.stream import Refused
 from ..inventory import volume_of
 from ..model import LABEL, MOVING, Volume
@@ -370,45 +369,3 @@ def remove(place: Place, name: str) -> None:
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
-
-
-def paused(
-    source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
-) -> contextlib.AbstractContextManager[None]:
-    """Keep containers from writing meanwhile. note gets each before it is paused, and after it goes on."""
-
-    def change(container: str, verb: str) -> None:
-        with source.trouble(doing):
-            source.api.ask("POST", f"/containers/{container}/{verb}")
-
-    return pausing(change, containers, note)
-
-
-@contextlib.contextmanager
-def pausing(
-    change: Callable[[str, str], object], containers: Sequence[str], note: Callable[[str, bool], object]
-) -> Iterator[None]:
-    """Keep containers from writing meanwhile, see paused(). change: gets one, and "pause" or "unpause"."""
-
-    def go_on(container: str) -> None:
-        change(container, "unpause")
-        note(container, False)
-
-    with contextlib.ExitStack() as stack:
-        for container in containers:
-            note(container, True)
-            try:
-                change(container, "pause")
-            except CommandFailed as error:
-                # One that fell silent may have paused it: the next run looks.
-                if not isinstance(error.__cause__, (Silent, TimedOut)):
-                    note(container, False)
-                raise
-            stack.callback(go_on, container)
-        yield
-
-
-def unpause(source: Side, container: str, doing: str) -> None:
-    """Let a container go on."""
-    with source.trouble(doing):
-        source.api.ask("POST", f"/containers/{container}/unpause")

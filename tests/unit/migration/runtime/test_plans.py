@@ -38,22 +38,22 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Arrived,
     Claim,
     Fill,
-    Found,
     Held,
     Objects,
     Remove,
     Return,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SavedClaim,
     SavedImages,
     SaveImages,
     SetAside,
     Stay,
-    Wish,
 )
 
 MIB, BOOT = 1 << 20, 7
 NAME = Name("k8s", "colima-k8s")
-WISH = Wish("leave", NAME, "containerd", Path("/moves/k8s"))
+WISH = RuntimeMoveSpec("leave", NAME, "containerd", Path("/moves/k8s"))
 USED, OTHER, SYSTEM = (Image(f"sha256:{tag}", (tag,), size=5 * MIB) for tag in ("web:1", "tool:1", "rancher/mirrored-pause:3.6"))
 WEB = {
     "apiVersion": "apps/v1",
@@ -86,8 +86,8 @@ def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True
     return Current(NAME, health, applied=settings if health != ABSENT else None, live=live)
 
 
-FOUND = Found(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
-NEW = Found(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
+FOUND = RuntimeMoveState(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
+NEW = RuntimeMoveState(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
 GOOD = replace(NEW, rows=MOVED)
 REST = replace(FOUND, current=profile(cluster=False), objects=None)
 
@@ -137,7 +137,7 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "reason"),
+    ("found", "spec", "reason"),
     [
         (
             replace(FOUND, current=profile(ABSENT)),
@@ -168,8 +168,10 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
         (replace(FOUND, free=25 * MIB), WISH, "it needs 26 MiB of the laptop's disk, and 25 MiB are free"),
     ],
 )
-def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(found: Found, wish: Wish, reason: str) -> None:
-    plan = plan_leaving(found, wish)
+def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(
+    found: RuntimeMoveState, spec: RuntimeMoveSpec, reason: str
+) -> None:
+    plan = plan_leaving(found, spec)
     assert plan.steps == ()
     (refusal,) = plan.refusals
     assert re.search(reason, refusal.message), refusal.message
@@ -195,7 +197,7 @@ def test_an_unattended_move_takes_all_or_is_refused() -> None:
 
 
 def test_an_unattended_move_needs_no_profile() -> None:
-    nothing, unattended = Found(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
+    nothing, unattended = RuntimeMoveState(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
     assert plan_leaving(nothing, unattended) == Plan()
     assert plan_leaving(nothing, WISH).refusals
     assert plan_leaving(replace(nothing, kept=(replace(KEEP, state=RETURNING),)), unattended).refusals
@@ -214,8 +216,8 @@ def test_an_engine_that_sends_images_as_it_keeps_them_needs_no_room_for_it() -> 
 
 def test_what_is_saved_needs_its_room_only_in_the_new_vm() -> None:
     found = replace(REST, archive=SAVED, free=20 * MIB)
-    wish = replace(WISH, images=())
-    assert room_for(plan_leaving(found, wish).steps, found, wish) == Room(8 * MIB, 0, 20 * MIB)
+    spec = replace(WISH, images=())
+    assert room_for(plan_leaving(found, spec).steps, found, spec) == Room(8 * MIB, 0, 20 * MIB)
     stopped = replace(REST, current=profile(STOPPED), archive=SEALED, engine=None)
     assert room_for(plan_leaving(stopped, WISH).steps, stopped, WISH).line("of the laptop's disk") == ""
 
@@ -248,7 +250,7 @@ def test_what_is_there_is_left_alone() -> None:
         (replace(NEW, current=profile(runtime="containerd", cluster=False)), "its Kubernetes does not run"),
     ],
 )
-def test_a_vm_that_can_not_take_it_is_refused(found: Found, reason: str) -> None:
+def test_a_vm_that_can_not_take_it_is_refused(found: RuntimeMoveState, reason: str) -> None:
     (refusal,) = plan_arriving(found, WISH).refusals
     assert reason in refusal.message
 
@@ -292,7 +294,7 @@ def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
         replace(STOPPED_NEW, current=profile(ABSENT)),
     ],
 )
-def test_the_way_back_is_free_before_the_old_vm_comes(found: Found) -> None:
+def test_the_way_back_is_free_before_the_old_vm_comes(found: RuntimeMoveState) -> None:
     assert [type(step) for step in plan_return(found, WISH).steps] == [SetAside, Return]
     free = replace(found, parts=False, kept=(KEEP,))
     assert [type(step) for step in plan_return(free, WISH).steps] == [Return]
@@ -333,7 +335,7 @@ RETIRE = replace(WISH, confirm="k8s-docker")
         (replace(GOOD, rows={}), "nothing is noted of what it holds"),
     ],
 )
-def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: Found, reason: str) -> None:
+def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: RuntimeMoveState, reason: str) -> None:
     plan = plan_retire(found, RETIRE)
     assert plan.steps == () and reason in plan.refusals[0].message
 
@@ -353,7 +355,7 @@ SECRET, JOB = Stay("object", " Secret shop/login", "O(secrets) leaves it out"), 
 ORPHAN, ELSEWHERE = Stay("claim", "pvc-9", "no claim uses it"), Stay("claim", "pvc-8", "O(namespaces)", left=True)
 
 
-def with_all_that_stays() -> Found:
+def with_all_that_stays() -> RuntimeMoveState:
     saved = replace(SEALED, objects=replace(OBJECTS, stays=(SECRET, JOB, ORPHAN, ELSEWHERE)))
     rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, WISH)}
     return replace(GOOD, archive=saved, rows={thing: MOVED.get(thing, row) for thing, row in rows.items()})
