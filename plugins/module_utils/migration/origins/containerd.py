@@ -157,7 +157,7 @@ class ContainerdOrigin:
     def left_out(self, name: str, doing: str) -> tuple[str, ...]:
         """Have every file looked at in the VM."""
         with trouble(self.called, doing):
-            return self.inside.left_out(self.places[name])
+            return self.inside.left_out([self.places[name]])[0]
 
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]

@@ -77,12 +77,16 @@ def _images_of(name: str, said: dict[str, Any]) -> SavedImages:
 
 
 def _claim_of(name: str, said: dict[str, Any]) -> SavedClaim:
-    return SavedClaim(**{**said, "file": name, "claim": Claim(**said["claim"])})
+    return SavedClaim(**{**said, "file": name, "claim": _claim(said["claim"])})
 
 
 def _objects_of(_name: str, said: dict[str, Any]) -> Objects:
-    claims, stays = tuple(Claim(**one) for one in said["claims"]), tuple(Stay(**one) for one in said["stays"])
+    claims, stays = tuple(map(_claim, said["claims"])), tuple(Stay(**one) for one in said["stays"])
     return Objects(tuple(said["items"]), claims, tuple(said["ready"]), tuple(said["left_out"]), int(said["boot"]), stays)
+
+
+def _claim(said: dict[str, Any]) -> Claim:
+    return Claim(**{**said, "left": tuple(said.get("left", ()))})
 
 
 def _image(said: dict[str, Any]) -> Image:

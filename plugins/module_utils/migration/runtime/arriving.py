@@ -15,7 +15,7 @@ from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from ..model import Note
 from ..words import listed
 from .archive import missing
-from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
+from .evidence import arrived, claim_thing, going, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
 from .model import (
     PLAYBOOK,
@@ -196,7 +196,7 @@ def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     comes_back = f"; {grace(spec.days, found.free)}" if spec.days else ""
     if kept.runtime == spec.runtime:
         return Plan((Remove("remove", target, f"with everything that was written in it{comes_back}", name=kept.name),))
-    goes = f"; with it go {_listed(staying(found.rows))}" if staying(found.rows) else ""
+    goes = f"; with it go {listed(lost, _MOST)}" if (lost := going(found.rows)) else ""
     away = "" if found.archive.there or not files else f" Its archive at '{found.place}' can't be reached, and is left there."
     warnings = (f"The VM is removed.{away}",) if away else ()
     detail = f"and the archive{goes}{comes_back}"

@@ -41,6 +41,9 @@ _PLACE = 'mv --no-target-directory "$2" "$1" && stat --format=%i.%W "$1"'
 _LONG_SECONDS = 900.0
 # What lists the images that have a name.
 _IMAGES, _NAME = ("images", "--filter", "dangling=false", "--format"), "{{.Repository}}:{{.Tag}}"
+# No file can have it in its name.
+_END_OF_ONE = "\0"
+_LEFT_OUT = f'for path; do ( cd "$path" && {LEFT_OUT} ); printf "\\0"; done'
 _FULL_BYTES = 1 << 20
 # How nerdctl and colima log why they end, and what colima says of any program that fails.
 _LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
@@ -84,9 +87,10 @@ class Inside:
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
         return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
 
-    def left_out(self, path: str) -> tuple[str, ...]:
-        """Return what of a directory no archive carries, in words; of many things the first."""
-        return lines_of(self.colima.cli.run(*self._argv(f'cd "$1" && {LEFT_OUT}', path), timeout=_LONG_SECONDS).stdout)
+    def left_out(self, paths: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return what of each directory no archive carries, in words; of many things the first."""
+        said = self.colima.cli.run(*self._argv(_LEFT_OUT, *paths), timeout=_LONG_SECONDS).stdout if paths else ""
+        return [lines_of(part) for part in said.split(_END_OF_ONE)[: len(paths)]]
 
     def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Held]:
         """Return what volumes hold now, by their claims. volumes: the directory of each."""

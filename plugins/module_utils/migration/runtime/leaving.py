@@ -14,6 +14,7 @@ from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
 from ..plan import in_batches, portion
 from ..room import Room, packing, size_of_images
+from ..words import listed
 from . import archive
 from .evidence import SYSTEM_IMAGES, is_the_users
 from .model import (
@@ -35,6 +36,7 @@ from .model import (
 from .objects import familiar, images_of
 
 SOURCE = "docker"
+_MOST = 10
 
 
 def kept_name(spec: RuntimeMoveSpec, runtime: str) -> str:
@@ -76,6 +78,8 @@ def _plan_saving(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name
     if left and spec.unattended:
         remedy = f"{' '.join(left)} {PLAYBOOK} moves all else, and keeps the old VM."
         return Plan(refusals=(RefusedStep(what, "not all of it would go along", remedy),))
+    # What nobody misses, as a rule: it is said, and keeps no move from going on.
+    left += tuple(f"No copy of volume '{one.claim}' carries {listed(one.left, _MOST)}." for one in objects.claims if one.left)
     steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
         target = f"{in_number(len(objects.items), 'object')} of the cluster"

@@ -22,12 +22,16 @@ CLUSTER, OWN = "k8s.io", "default"
 
 @dataclass(frozen=True)
 class Claim:
-    """A persistent volume whose data is in the VM. claim: "namespace/name" of what it is bound to. path: in the VM."""
+    """A persistent volume whose data is in the VM. claim: "namespace/name" of what it is bound to. path: in the VM.
+
+    left: what of its data no archive carries, in words.
+    """
 
     volume: str
     claim: str
     path: str
     size: int = 0
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

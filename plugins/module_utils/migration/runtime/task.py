@@ -187,8 +187,9 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         objects = objects_of(items, self.asked.namespaces, shared, secrets=self.asked.secrets)
         paths = self.inside.existing([one.path for one in objects.claims])
         there = [one for one in objects.claims if one.path in paths]
-        sizes = self.inside.sizes([one.path for one in there])
-        claims = tuple(replace(one, size=size) for one, size in zip(there, sizes, strict=True))
+        paths = [one.path for one in there]
+        told = zip(there, self.inside.sizes(paths), self.inside.left_out(paths), strict=True)
+        claims = tuple(replace(one, size=size, left=left) for one, size, left in told)
         lost = tuple(f"The data of volume '{one.claim}' is not in the VM." for one in objects.claims if one not in there)
         return replace(objects, claims=claims, boot=found.boot, left_out=(*objects.left_out, *lost))
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,13 @@ def test_the_images_of_all_files_are_asked_for_together(inside: Inside, tmp_path
     program.write_text(COLIMA.replace("#!/bin/sh\n", f"#!/bin/sh\necho >>{tmp_path}/log-ins\n"))
     assert inside.complete(saved) == {"app:1.tar"}
     assert (tmp_path / "log-ins").read_text() == "\n" * 2
+
+
+def test_what_no_archive_carries_is_told_of_each_directory(inside: Inside, tmp_path: Path) -> None:
+    for name in ("one", "none", "more"):
+        (tmp_path / name).mkdir()
+    for name, file in (("one", "here"), ("more", "two words"), ("more", "z")):
+        with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(tmp_path / name):
+            bound.bind(file)
+    one, none, more, gone = inside.left_out([str(tmp_path / name) for name in ("one", "none", "more", "gone")])
+    assert (one, none, sorted(more), gone) == (("socket here",), (), ["socket two words", "socket z"], ())

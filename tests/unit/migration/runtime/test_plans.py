@@ -29,7 +29,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     plan_retire,
     plan_return,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import arrived, own_file, rows_of
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import (
+    arrived,
+    filled,
+    own_file,
+    rows_of,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     CLUSTER,
@@ -452,3 +457,13 @@ def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
 def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: Kept, remedy: str) -> None:
     found = replace(GOOD, kept=(kept,))
     assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message
+
+
+def test_what_no_archive_carries_is_named_before_the_move_and_before_its_vm_goes() -> None:
+    data = replace(DATA, left=("socket db.sock", "flags of key"))
+    warned = plan_leaving(replace(FOUND, objects=replace(OBJECTS, claims=(data,))), replace(WISH, unattended=True))
+    assert "No copy of volume 'shop/data' carries socket db.sock, flags of key." in warned.warnings and not warned.refusals
+    row = filled(replace(SEALED.claims[0], claim=data), WISH.place)
+    rows = {**MOVED, row.thing: arrived(row, "new", "c", "1.2")}
+    (action,) = plan_retire(replace(GOOD, rows=rows), replace(WISH, confirm="k8s-docker")).actions
+    assert "; with it go socket db.sock, flags of key of volume 'shop/data'" in action
