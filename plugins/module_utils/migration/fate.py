@@ -86,7 +86,7 @@ def _of_volume(row: Row | None, read: Read | None) -> Standing:
     if read.error:
         return Standing.CONFLICT
     found = standing(row, read.source, read.target)
-    # One that holds nothing, and is not the one that arrived: the user made it, or a killed run that did not get to fill it.
+    # An empty volume that is not the arrived one: the user made it, or a run that was killed before it filled it.
     if found is Standing.CONFLICT and row and read.empty and not _arrived_as(row, read):
         return Standing.LOST if row.fate is Fate.MOVED else Standing.NEW
     return found

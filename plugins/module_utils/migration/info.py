@@ -102,7 +102,7 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once, left_out=True)
 
     def plan(self, desired: ComparisonSpec, current: ComparisonState) -> Plan:
-        """Return an empty plan, or one that refuses to call a different copy a copy, or to let go what is needed."""
+        """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""
         found, retirement = current.found, desired.retirement
         unread = tuple(one.error for one in found.volumes.values() if one.error)
         if retirement:

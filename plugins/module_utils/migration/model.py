@@ -124,7 +124,7 @@ class Container:
 
     @property
     def at_work(self) -> bool:
-        """Whether it may write at this moment, or once it goes on."""
+        """Whether it may write at this moment, or once it is unpaused."""
         return self.writing or self.state == "paused"
 
 
@@ -133,7 +133,7 @@ class Inventory:
     """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once.
 
     cluster_images: how many the kubelet has in a place of its own.
-    helpers, begun: containers, and volumes by their temporary names, of a move that is at work, or was killed; they are none of
+    helpers, begun: containers, and volumes by their temporary names, of a move that runs, or was killed; they are not among
     the containers and volumes.
     """
 
@@ -199,7 +199,7 @@ class Read:
 class MoveState:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
-    rows: of the manifest. volumes: those that were read on both sides, by name; what the target never had is not read.
+    rows: of the manifest. volumes: readings of both sides, by name; a volume that the target never had is not read.
     work: how the names of volumes begin that are filled for this pair of engines.
     paused: containers of the source that a killed run has left paused, by id.
     """

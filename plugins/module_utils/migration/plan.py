@@ -86,7 +86,7 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
 def sweep(engines: Iterable[Inventory], begun: Iterable[str] = (), complete: Collection[str] = ()) -> Iterator[Sweep]:
     """Yield the step that removes volumes that a killed run has begun to fill, and its helpers.
 
-    begun: temporary names of those that are of this run's kind. complete: those of them that are filled.
+    begun: temporary names of this run's kind. complete: the filled ones of them.
     """
     volumes = tuple(name for name in begun if name not in complete)
     left = [*volumes, *(name for one in engines for name in one.helpers)]
@@ -104,7 +104,7 @@ def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
 
 
 def _images(chosen: Iterable[Judged], spec: MoveSpec) -> tuple[list[Image], list[Pending]]:
-    """Return the images to copy, with the tags that they get at the target, and those that are kept back."""
+    """Return the images to copy, with the tags that they get at the target, and the pending ones."""
     going, kept = dict[str, tuple[Image, list[str]]](), list[Pending]()
     for one in chosen:
         if not isinstance(one.what, Image):

@@ -13,7 +13,7 @@ from .words import listed
 
 
 def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the source has, what there is on the laptop beside it, and what a move leaves behind.
+    """Yield what the source and the laptop have, and what a move leaves behind.
 
     commands: what makes containers again, by name.
     """

@@ -28,6 +28,6 @@ def torn(target: str, what: str, writers: str, remedy: str = "Stop that, or set 
 
 
 def held(target: str, what: str, holders: str) -> Pending:
-    """Return that a volume waits for those who hold on to the one that it replaces."""
+    """Return that a volume waits for containers that hold on to the volume it replaces."""
     remedy = "Remove that container ('docker compose down' keeps volumes), and run again."
     return Pending(target, what, f"{holders} holds on to the one there", remedy, kind="in_use")

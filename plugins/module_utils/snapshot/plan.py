@@ -61,7 +61,7 @@ def _days(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> float:
 
 
 def _what_is_there(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> str:
-    """Return what becomes of what is there now."""
+    """Return what becomes of the current disk."""
     if not spec.days:
         return "what is there now is deleted"
     if not found.disk.one_disk:
@@ -84,7 +84,7 @@ def _plan_bring_back(gone: Kept, found: DiskSnapshotState, spec: DiskSnapshotSpe
 
 
 def _makes_room(gone: Kept, found: DiskSnapshotState) -> bool:
-    """Whether something else has its place. Of one that is half on its way, what is there is its own."""
+    """Whether something else has its place. What was half brought back is its own."""
     there = found.disk.exists if gone.is_disk else found.taken
     return there and not gone.was and gone.state == DELETED
 

@@ -69,7 +69,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
 
     def read(self, desired: DiskSnapshotSpec) -> DiskSnapshotState:
         """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""
-        # Where it is a link, the disk that it leads to is the one that is restored, in its place.
+        # A link stays a link: the disk that it leads to is restored in its place.
         path = (self.colima.paths.data_disk(desired.profile) / "datadisk").resolve()
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))

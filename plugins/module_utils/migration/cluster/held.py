@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does not go on now: data that would be torn or can't be read, what waits for it, and what is there already. Pure."""
+"""What is not moved now: data that would be torn or can't be read, what waits for it, and existing objects. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 5
 
 
 def claims(found: ClusterMoveState, spec: ClusterMoveSpec) -> dict[str, Pending]:
-    """Return the claims that do not go on, with why."""
+    """Return the claims that are not moved, with the reason."""
     items = [one for one in found.source.objects.items if one["kind"] == "PersistentVolumeClaim"]
     back = ((called(one).partition(" ")[2], next(_why(one, found, spec), None)) for one in items)
     return {name: why for name, why in back if why}
@@ -76,7 +76,7 @@ def others(items: Sequence[Mapping[str, Any]]) -> Iterator[Pending]:
 
 
 def reached(found: ClusterMoveState, names: Collection[str]) -> Iterator[str]:
-    """Yield the volumes that both clusters then use. names: of what goes on."""
+    """Yield the volumes that both clusters then use. names: of what is moved."""
     for claim, keeper in sorted(found.source.outside.items()):
         if keeper in REACHABLE and f"PersistentVolumeClaim {claim}" in names:
             yield f"Volume '{claim}' stays where it is ({keeper}): both clusters use the same data."

@@ -28,7 +28,7 @@ _AGAIN = "Run the move again."
 
 @dataclass(frozen=True)
 class Going:
-    """What of the old cluster goes on now. items: for the new cluster. claims: with the data that is sent, or was."""
+    """What is moved now. items: for the new cluster. claims: with the data that is sent, or was."""
 
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
     claims: tuple[Claim, ...] = ()
@@ -38,7 +38,7 @@ class Going:
 
 
 def going(found: ClusterMoveState, spec: ClusterMoveSpec) -> Going:
-    """Return what goes on, and what waits or stays."""
+    """Return what is moved, and what waits or stays."""
     found = replace(found, engine=resumed(found.engine, found.paused))
     objects = found.source.objects
     strange = unknown(objects.items, found.target)

@@ -42,7 +42,7 @@ def send_claim(
     quiet: Callable[[], contextlib.AbstractContextManager[None]],
     say: Callable[[], object],
 ) -> Reading:
-    """Send the data of a volume, and give it its place once it is the same. Returns what is there then.
+    """Send the data of a volume, and give it its place once it is the same. Returns the reading of it there.
 
     quiet: keeps it from being written meanwhile.
     """

@@ -132,7 +132,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
         return self.found
 
     def _with_data(self, found: ClusterMoveState) -> ClusterMoveState:
-        """Return also which images and volumes are there, and what those that are not take."""
+        """Return also which images and volumes the target has, and the size of the missing ones."""
         claims, target = found.source.objects.claims, found.target
         self.manifest = ManifestFile(f"{found.source.uid}@{self.asked.context}", f"the cluster of {self.asked.profile.id}")
         standings, unnoted = self._compared(claims, target)

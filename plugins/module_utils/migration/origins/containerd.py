@@ -94,7 +94,7 @@ class ContainerdOrigin:
         """Do nothing, for the same reason."""
 
     def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, images.Arrived]:
-        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that is named."""
+        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for the named one."""
         streams: dict[str, list[Image]] = {}
         for image in some:
             streams.setdefault(self.platforms.get(image.name, ""), []).append(image)
@@ -172,7 +172,7 @@ class ContainerdOrigin:
         self.inside.nerdctl(OWN, "unpause", container)
 
     def abort(self) -> None:
-        """End what goes on, within about a second."""
+        """End what runs, within about a second."""
         self.stopped = True
 
     def close(self) -> None:
@@ -206,7 +206,7 @@ class ContainerdOrigin:
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass an archive on. Raises Silent for one that has no end: what was cut off between two files would pass for all of it."""
+    """Pass an archive on. Raises Silent where its end is missing: it could have been cut between two files."""
     last = b""
     for piece in pieces:
         last = (last + piece)[-len(_END) :]

@@ -31,7 +31,7 @@ def names_to_read(found: MoveState) -> list[str]:
 def read_volumes(
     source: Origin, target: Place, found: MoveState, names: Collection[str], at_once: int, *, left_out: bool = False
 ) -> dict[str, Read]:
-    """Return volumes as both sides have them, by name; of one that can't be read, why.
+    """Return volumes as both sides have them, by name; of an unreadable one, why.
 
     left_out: whether to look, too, for what no archive carries.
     """
@@ -74,7 +74,7 @@ class _Reader:
         return replace(read, same=ours == theirs, empty=theirs.files <= 1)
 
     def _lost(self, name: str) -> tuple[str, ...]:
-        """Return what no archive has carried and nobody has made at the target since."""
+        """Return what no archive has carried, but for what the target has now."""
         doing = f"compare volume '{name}'"
         there = volumes.left_out(self.target, name, doing)
         return tuple(one for one in self.source.left_out(name, doing) if one not in there)
@@ -90,7 +90,7 @@ class _Reader:
 
 
 def _still(digest: Callable[[], str], containers: Collection[Container], name: str, changing: str) -> str:
-    """Return a digest; of a volume that changes while it is read, one that no other equals."""
+    """Return a digest; of a volume that changes while it is read, a word that no digest equals."""
     try:
         return digest()
     except CommandFailed as error:

@@ -61,7 +61,7 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
         for one in sorted(archive.claims, key=lambda one: one.claim.path.count("/"))
         if not _given_up(one, spec) and _stands(one, found) in (Standing.NEW, Standing.LOST)
     ]
-    # Before a pod can change it, what is there is noted.
+    # It is noted before a pod can change it.
     if rows := tuple(_there(found, spec)):
         steps.append(Note("note", "what has arrived", silent=True, rows=rows))
     items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)

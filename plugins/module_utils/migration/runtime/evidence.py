@@ -32,7 +32,7 @@ SYSTEM_IMAGES = "rancher/"
 
 
 def boot_of(paths: Paths, name: Name) -> int:
-    """Return what changes with each start of a VM, also one that fails; 0 where it was never started."""
+    """Return what changes with each start of a VM, a failed one too; 0 where it was never started."""
     applied, events = paths.applied(name), text_of(paths.events(name))
     if events is None and not applied.exists():
         return 0

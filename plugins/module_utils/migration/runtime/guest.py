@@ -29,11 +29,11 @@ _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for wo
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
 _SIZE = 'for path; do size=$(du --apparent-size --block-size=1 --summarize "$path" | cut -f 1); echo "${size:-0}"; done'
 _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
-# What is no directory is no volume, and is left alone.
+# Only a directory is a volume; anything else is left alone.
 _LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && printf empty-; stat --format=%i.%W "$path"; '
 _LOOK += 'elif [ -e "$path" ] || [ -L "$path" ]; then echo other; else echo absent; fi; done'
 _EMPTY, _OTHER = "empty-", "other"
-# Of an earlier run that was killed, tar may still be at work: without its directory it can make nothing.
+# The tar of a killed run may still run: without its directory it can make nothing.
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
 _FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
 _FILL += f'mkdir "$2"; exec {_WRITE}'
@@ -52,7 +52,7 @@ _FREE = "Free some disk space, and run again."
 
 @dataclass(frozen=True)
 class Place:
-    """A directory in a VM. identity: what tells it from another one of its name; "other" for what is no directory."""
+    """A directory in a VM. identity: what tells it from another one of its name; "other" for anything but a directory."""
 
     identity: str
     empty: bool
@@ -75,7 +75,7 @@ class Inside:
         return found
 
     def sizes(self, paths: Sequence[str]) -> list[int]:
-        """Return how many bytes directories hold, holes included; 0 for one that is gone."""
+        """Return how many bytes directories hold, holes included; 0 for a missing one."""
         return [int(one) for one in self._lines(_SIZE, paths)]
 
     def existing(self, paths: Sequence[str]) -> list[str]:
@@ -83,7 +83,7 @@ class Inside:
         return [path for path, said in zip(paths, self._lines(_EXISTS, paths), strict=True) if said == "yes"]
 
     def found(self, paths: Sequence[str]) -> dict[str, Place]:
-        """Return what is there now: of those directories that are."""
+        """Return the existing ones of these directories, as they are now."""
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
         return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
 

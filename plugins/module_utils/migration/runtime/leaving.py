@@ -78,7 +78,7 @@ def _plan_saving(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name
     if left and spec.unattended:
         remedy = f"{' '.join(left)} {PLAYBOOK} moves all else, and keeps the old VM."
         return Plan(refusals=(RefusedStep(what, "not all of it would go along", remedy),))
-    # What nobody misses, as a rule: it is said, and keeps no move from going on.
+    # As a rule no one misses it: the plan names it, and it does not stop an unattended move.
     left += tuple(f"No copy of volume '{one.claim}' carries {listed(one.left, _MOST)}." for one in objects.claims if one.left)
     steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
@@ -97,7 +97,7 @@ def _plan_saving(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name
 
 
 def set_aside(spec: RuntimeMoveSpec, name: str, runtime: str) -> SetAside:
-    """Return the step that renames the profile's VM away, or goes on with that."""
+    """Return the step that renames the profile's VM away, or completes that."""
     return SetAside("keep", f"the VM of profile '{spec.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a profile holds that goes on, where it waits meanwhile, and the steps of the move. Sizes are in bytes."""
+"""What of a profile is moved, where it waits meanwhile, and the steps of the move. Sizes are in bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...manifest.model import Reading, Row, Thing
 from ..model import Image, Inventory
 
 PLAYBOOK = "playbooks/move.yml"
-# containerd's namespaces: the kubelet's, and the one that nerdctl works in.
+# containerd's namespaces: the kubelet's, and nerdctl's.
 CLUSTER, OWN = "k8s.io", "default"
 
 
@@ -145,7 +145,7 @@ class Arrived:
 
 @dataclass(frozen=True)
 class RuntimeMoveState:
-    """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
+    """The profile and everything of its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
     engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each thing of the
     old VM. place: where its archive is. free: there. parts: there is a VM, or something of one. left: a killed run has left
@@ -199,7 +199,7 @@ class SaveClaim(Step):
 
 @dataclass(frozen=True)
 class Seal(Step):
-    """Read the whole archive again, and note that it is as it was written. files: those that belong to it; others go."""
+    """Read the whole archive again, and note that it is as it was written. files: which belong to it; others are removed."""
 
     boot: int = field(kw_only=True)
     files: frozenset[str] = field(kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a cluster's objects goes on in another cluster, and in which form. Pure.
+"""Which of a cluster's objects another cluster gets, and in which form. Pure.
 
 What has an owner is left out, as its owner makes it again; so is what a new k3s brings with it.
 """
@@ -66,7 +66,7 @@ def called(item: Mapping[str, Any]) -> str:
 def objects_of(
     items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], mounted: Sequence[str], *, secrets: bool
 ) -> Objects:
-    """Return what goes on, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
+    """Return what is moved, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
     moved = [one for one in items if _moves(one, namespaces) and (secrets or one["kind"] != "Secret")]
     bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
     mine = {called(one).partition(" ")[2] for one in moved if one["kind"] == "PersistentVolumeClaim"}

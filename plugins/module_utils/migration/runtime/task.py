@@ -73,7 +73,7 @@ _PLANS: Mapping[str, Callable[[RuntimeMoveState, RuntimeMoveSpec], Plan]] = {
 
 
 class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
-    """One profile that goes on with another runtime."""
+    """One profile that gets another runtime."""
 
     spec = {
         "profile": {"type": "str", "required": True},

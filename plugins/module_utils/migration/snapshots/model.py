@@ -89,7 +89,7 @@ class Keep(Step):
 
 @dataclass(frozen=True)
 class Restore(Step):
-    """Make a volume out of a snapshot. replace: there is one that goes."""
+    """Make a volume out of a snapshot. replace: it takes the place of an existing one."""
 
     kept: VolumeSnapshot = field(kw_only=True)
     replace: bool = field(default=False, kw_only=True)

@@ -103,7 +103,7 @@ def known_blobs(target: Inventory, images: Sequence[Image], sent: Mapping[str, I
 
 
 def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
-    """Look at a copy, under each of its names, and yield what is there. Raises NotVerified."""
+    """Look at a copy, under each of its names, and yield the image. Raises NotVerified."""
     for name in image.names:
         found = image_of(target.api.object(f"/images/{quote(name, safe='/:@')}/json", "Id"))
         if not same(found, image):

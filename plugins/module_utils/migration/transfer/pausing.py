@@ -25,7 +25,7 @@ class Record:
         return frozenset(found if isinstance(found, dict) else ())
 
     def note_paused(self, container: str, paused: bool) -> None:
-        """Note that a container is about to be paused, or goes on."""
+        """Note that a container is about to be paused, or was unpaused."""
         with self.notes.edit() as notes:
             noted = notes.setdefault(self.key, {}).setdefault("paused", {})
             if paused:
@@ -37,7 +37,7 @@ class Record:
 def paused(
     source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
 ) -> contextlib.AbstractContextManager[None]:
-    """Keep containers from writing meanwhile. note gets each before it is paused, and after it goes on."""
+    """Keep containers from writing meanwhile. note gets each before it is paused, and after it is unpaused."""
 
     def change(container: str, verb: str) -> None:
         with source.trouble(doing):

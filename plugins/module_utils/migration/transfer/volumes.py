@@ -363,7 +363,7 @@ def put_in_place(target: Place, what: Volume, filled: str) -> str:
 
 
 def remove(place: Place, name: str) -> None:
-    """Remove a volume; one that is gone already is fine."""
+    """Remove a volume, unless it is gone already."""
     try:
         place.side.api.ask("DELETE", f"/volumes/{quote(name)}")
     except Refused as refused:
