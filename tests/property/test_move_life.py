@@ -11,7 +11,7 @@ import random
 
 from tests.support.migration.life import OUTSIDE, SIDES, TARGET, Event, play
 
-LIVES = 20_000 if os.environ.get("LAPTOP_LONG") else 240
+LIVES = 20_000 if os.environ.get("LAPTOP_LONG") else 500
 TURNS = 4
 TAGS = ("app:1", "app:2")
 # Of another pair, and of the user's own making.
@@ -48,9 +48,27 @@ class History:
         found = [Event("use", (self.source, name)) for name in self.volumes if self._chance(0.9)]
         found += [Event("tag", (self._one(self.source, *SIDES), tag, self._one("1", "2"))) for tag in self.tags]
         for _turn in range(TURNS):
+            if self._chance(0.1):
+                found += self.random.choice((self.replacement, self.farewell))()
+                continue
             found += [self.of_people() for _ in range(self.random.randrange(3))]
             found.append(self.retirement() if self._chance(0.2) else self.run())
         return found
+
+    def replacement(self) -> list[Event]:
+        """Return what makes a run replace a copy, and what happens between the new copy's completion and its arrival."""
+        name = self._one(*self.volumes)
+        used, moved = Event("use", (self.source, name)), Event("run", (self.source, -1, None, {}))
+        strike, moment = self.random.choice(((Event("kill"), 4), (Event("use", (TARGET, name)), 2)))
+        struck = Event("run", (self.source, self.random.randrange(moment), strike, {}, True))
+        return [used, moved, used, struck, moved]
+
+    def farewell(self) -> list[Event]:
+        """Return what leads to a question that is answered with yes but for one thing: a container, or the settings."""
+        name = self._one(*self.volumes)
+        moved, held = Event("run", (self.source, -1, None, {})), Event("hold", (self.source, name, "paused"))
+        kept = (self._one("", "colima-") + self.source,)
+        return [moved, *self.random.choice(((held, self.retirement()), (self.retirement(kept),)))]
 
     def of_people(self) -> Event:
         """Return what a person does."""
@@ -100,9 +118,9 @@ class History:
             return Event("run", (self._from(), self.random.randrange(NOTED), strike, options, True))
         return Event("run", (self._from(), self.random.randrange(MOMENTS * len(self.volumes)), strike, options))
 
-    def retirement(self) -> Event:
-        """Return the question whether a source may go."""
-        return Event("retire", (self._from(), (OUTSIDE,) if self._chance(0.5) else ()))
+    def retirement(self, kept: tuple[str, ...] = ()) -> Event:
+        """Return the question whether a source may go. kept: profiles that the settings have."""
+        return Event("retire", (self._from(), (OUTSIDE,) if self._chance(0.5) else (), kept))
 
 
 def history(number: int) -> tuple[list[Event], str]:

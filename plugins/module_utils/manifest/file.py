@@ -2,7 +2,7 @@
 """The manifest of one source and one target on the disk: rows are appended, the last one of a thing counts.
 
 A line is a JSON object: the first says which source and target, each other one is a row, or {"kind", "name"} alone where a thing
-has no row from now on. Half of a line, which a killed run leaves, is no row; nor is a damaged one: without a row nothing counts
+has no row from now on. Half of a line, which a killed run leaves, and a damaged line are ignored: without a row nothing counts
 as arrived, and both sides are read and compared.
 """
 

@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a thing is. FILE: one that a move has made on the laptop, and may remove; its name is its path."""
+    """What a thing is. FILE: a file that a move has made on the laptop, and may remove; its name is its path."""
 
     IMAGE = "image"
     VOLUME = "volume"
@@ -90,7 +90,7 @@ def standing(row: Row | None, source: Reading, target: Reading | None) -> Standi
     """Compare both sides as they are now with what the row says of the arrival. row: None where nothing was noted.
 
     A complete copy that has taken its place has arrived, though a killed run did not live to note it. As long as the target has
-    what the copy replaces, the copying goes on.
+    what the copy replaces, the copying continues.
     """
     filled = row if row and row.fate is Fate.FILLED else None
     arrival = row if row and (row.fate is Fate.MOVED or (filled and target and row.target == target)) else None

@@ -14,7 +14,7 @@ from ..docker.client import context_hosts, read_config
 
 @dataclass(frozen=True)
 class Belongings:
-    """Names. helper: the program that keeps all logins; helpers: those that keep the logins of one registry, by its host."""
+    """Names. helper: the program that keeps all logins; helpers: programs that keep the logins of one registry, by its host."""
 
     contexts: tuple[str, ...] = ()
     current: str = ""
@@ -29,7 +29,7 @@ class Belongings:
 
 
 def read_belongings(docker: Path, buildx: Path) -> Belongings:
-    """Return what there is. docker, buildx: their directories. Raises InputError for a config.json that can't be read."""
+    """Return the names. docker, buildx: their directories. Raises InputError for a config.json that can't be read."""
     config = read_config(docker)
     return Belongings(
         tuple(sorted(context_hosts(docker))),

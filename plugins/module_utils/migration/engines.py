@@ -29,7 +29,7 @@ from ..manifest.file import ManifestFile
 from .model import MOVING, Inventory
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
-from .origins.origin import Origin
+from .origins.reading import Origin
 from .runtime.guest import Inside
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side

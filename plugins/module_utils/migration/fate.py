@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from ..core.errors import NotVerified, RefusedStep, WorkstationError
 from ..core.plan import in_number, size_in_words
 from ..manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
-from .model import Container, Found, Image, Read, Volume, same
+from .model import Container, Image, MoveState, Read, Volume, same
+from .words import listed
 
 PLAYBOOK = "playbooks/migrate.yml"
 # What has to be copied, and what the target has of the source, or has made of it.
@@ -25,6 +26,7 @@ _WHY = {
     None: "not movable",
 }
 _AGAIN = f"Move it with {PLAYBOOK}, name it in O(leave), or remove it there."
+_MOST_LEFT_OUT = 10
 _IN_ITS_VM = "the rest of its VM, such as the data of a cluster's volumes"
 # How a person removes what colima did not make.
 _BY_HAND = "colima did not make it. Remove it by its own means, such as: brew uninstall --cask docker-desktop"
@@ -55,7 +57,7 @@ def conflict(row: Row | None) -> str:
     return "the target has another one of that name, which is kept"
 
 
-def judged(found: Found) -> Iterator[Judged]:
+def judged(found: MoveState) -> Iterator[Judged]:
     """Yield everything at the source that can be named: images under each of their names, and volumes."""
     names = {tag: image for image in found.target.images for tag in image.tags}
     for image in found.source.images:
@@ -84,7 +86,7 @@ def _of_volume(row: Row | None, read: Read | None) -> Standing:
     if read.error:
         return Standing.CONFLICT
     found = standing(row, read.source, read.target)
-    # One that holds nothing, and is not the one that arrived: the user made it, or a killed run that did not get to fill it.
+    # An empty volume that is not the arrived one: the user made it, or a run that was killed before it filled it.
     if found is Standing.CONFLICT and row and read.empty and not _arrived_as(row, read):
         return Standing.LOST if row.fate is Fate.MOVED else Standing.NEW
     return found
@@ -127,12 +129,16 @@ class Retirement:
         return f"retire '{self.source}'"
 
 
-def reasons_against(wish: Retirement, found: Found, leave: Sequence[str]) -> Iterator[WorkstationError]:
+def reasons_against(retirement: Retirement, found: MoveState, leave: Sequence[str]) -> Iterator[WorkstationError]:
     """Yield why the engine has to stay."""
-    if wish.profile in wish.kept:
-        yield RefusedStep(wish.what, f"the settings have profile '{wish.profile}'", "Take it out of colima_profiles first.")
+    if retirement.profile in retirement.kept:
+        yield RefusedStep(
+            retirement.what, f"the settings have profile '{retirement.profile}'", "Take it out of colima_profiles first."
+        )
     if at_work := [f"{one.name} ({one.state})" for one in found.source.containers if one.at_work]:
-        yield RefusedStep(wish.what, f"containers run in it, or are paused: {', '.join(at_work)}", "Stop them, and run again.")
+        yield RefusedStep(
+            retirement.what, f"containers run in it, or are paused: {', '.join(at_work)}", "Stop them, and run again."
+        )
     lacking: dict[Standing | None, list[str]] = {}
     for one in judged(found):
         if named(one) and not one.safe and not left(one, leave):
@@ -140,9 +146,9 @@ def reasons_against(wish: Retirement, found: Found, leave: Sequence[str]) -> Ite
             lacking.setdefault(one.standing, []).append(f"{one}{why}")
     for standing_, names in lacking.items():
         remedy = {Standing.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(standing_, _AGAIN)
-        yield RefusedStep(wish.what, f"{_WHY[standing_]}: {', '.join(names)}", remedy)
-    if wish.confirm != wish.source:
-        yield RefusedStep(wish.what, "all that is in it would be lost", f"Repeat its name: E(confirm={wish.source}).")
+        yield RefusedStep(retirement.what, f"{_WHY[standing_]}: {', '.join(names)}", remedy)
+    if retirement.confirm != retirement.source:
+        yield RefusedStep(retirement.what, "all that is in it would be lost", f"Repeat its name: E(confirm={retirement.source}).")
 
 
 def named(one: Judged) -> bool:
@@ -150,7 +156,7 @@ def named(one: Judged) -> bool:
     return bool(one.what.tags or one.what.digests) if isinstance(one.what, Image) else not one.what.anonymous
 
 
-def differing(found: Found, leave: Sequence[str]) -> Iterator[WorkstationError]:
+def differing(found: MoveState, leave: Sequence[str]) -> Iterator[WorkstationError]:
     """Yield what is on both sides and is not the same, unless only the target was used."""
     for one in judged(found):
         if one.standing in (Standing.SOURCE_CHANGED, Standing.CONFLICT) and not left(one, leave):
@@ -160,7 +166,7 @@ def differing(found: Found, leave: Sequence[str]) -> Iterator[WorkstationError]:
             yield NotVerified(f"verify the copy of {one}", reason, remedy)
 
 
-def compared(found: Found, leave: Sequence[str]) -> Iterator[str]:
+def compared(found: MoveState, leave: Sequence[str]) -> Iterator[str]:
     """Yield how much is the same on both sides, what the target has made of it, and what was not moved."""
     things = list(judged(found))
     equal = [one for one in things if one.standing is Standing.ARRIVED]
@@ -170,30 +176,42 @@ def compared(found: Found, leave: Sequence[str]) -> Iterator[str]:
         yield f"Used at the target since they were copied, and kept: {', '.join(used)}"
     if absent := [str(one) for one in things if named(one) and one.standing in TO_COPY and not left(one, leave)]:
         yield f"Not moved: {', '.join(absent)}"
+    if incomplete := _incomplete(found):
+        yield f"Not carried by any copy: {', '.join(incomplete)}"
 
 
-def lost_with(wish: Retirement, found: Found, leave: Sequence[str]) -> list[str]:
+def _incomplete(found: MoveState) -> list[str]:
+    """Return the volumes that arrived without what no archive carries, with what that is."""
+    things = ((one, found.volumes.get(one.what.name)) for one in judged(found) if one.safe and isinstance(one.what, Volume))
+    return [f"{one} ({listed(read.left, _MOST_LEFT_OUT)})" for one, read in things if read and read.left]
+
+
+def lost_with(retirement: Retirement, found: MoveState, leave: Sequence[str]) -> list[str]:
     """Return what goes with the engine, each by its name."""
     things = list(judged(found))
     lost = {
         "what migrate_leave names": [str(one) for one in things if not one.safe and left(one, leave)],
+        "what no copy carries": _incomplete(found),
         "what has no name": [f"{one.thing.kind.value} {one.what.name}" for one in things if not (named(one) or one.safe)],
         "containers, with what they hold outside of volumes": [_held(one) for one in found.source.containers],
     }
-    return [*(f"{what}: {', '.join(names)}" for what, names in lost.items() if names), *([_IN_ITS_VM] if wish.profile else ())]
+    return [
+        *(f"{what}: {', '.join(names)}" for what, names in lost.items() if names),
+        *([_IN_ITS_VM] if retirement.profile else ()),
+    ]
 
 
-def in_words(wish: Retirement, lost: Sequence[str]) -> list[str]:
+def in_words(retirement: Retirement, lost: Sequence[str]) -> list[str]:
     """Return what goes with the engine, and how it goes."""
-    lines = [f"'{wish.source}': everything else with a name is at the target", *(f"Lost with it: {what}" for what in lost)]
-    return lines if wish.profile else [*lines, _BY_HAND]
+    lines = [f"'{retirement.source}': everything else with a name is at the target", *(f"Lost with it: {what}" for what in lost)]
+    return lines if retirement.profile else [*lines, _BY_HAND]
 
 
 def _held(one: Container) -> str:
     return one.name + (f" ({size_in_words(one.own)})" if one.own else "")
 
 
-def noted(found: Found) -> Iterator[Row]:
+def noted(found: MoveState) -> Iterator[Row]:
     """Yield a row for each thing that is equal on both sides, or has arrived unnoted, unless its row says so already."""
     there = {tag: image for image in found.target.images for tag in image.tags}
     for one in judged(found):

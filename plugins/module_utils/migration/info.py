@@ -21,25 +21,25 @@ from . import inventory
 from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
 from .fate import Retirement, compared, differing, in_words, judged, lost_with, reasons_against
-from .model import Found, Read, shown
+from .model import MoveState, Read, shown
 from .origins.reading import names_to_read, read_volumes
 from .summary import summary
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonState:
     """Both engines, compared where that was asked for, and what else of docker's is on the laptop.
 
     commands: what makes containers of the source again, by name; where something is compared, none.
     """
 
-    found: Found
+    found: MoveState
     belongings: Belongings
     commands: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Question:
+class ComparisonSpec:
     """compare: whether the copies are the same. retirement: whether the source may go; None: that is not asked.
 
     leave: patterns of names that stay at the source. at_once: so many volumes are read side by side.
@@ -51,7 +51,7 @@ class Question:
     retirement: Retirement | None = None
 
 
-class MoveReader(Reader[Question, Compared]):
+class MoveReader(Reader[ComparisonSpec, ComparisonState]):
     """Two docker engines."""
 
     spec = {
@@ -67,19 +67,19 @@ class MoveReader(Reader[Question, Compared]):
 
     ends: Ends
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Question:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ComparisonSpec:
         """Return what is asked. Raises InputError."""
         del check_mode
         self.ends = ends_from(params)
         leave, at_once = tuple(params["leave"]), params["parallel"]
         if not params["retire"]:
-            return Question(params["compare"], leave, at_once)
+            return ComparisonSpec(params["compare"], leave, at_once)
         # What the settings call colima-old, or colima, is the profile old, or default.
         kept = tuple(parse_name(name).name for name in params["kept"])
         profile = profile_behind(self.ends.source.socket)
-        return Question(True, leave, at_once, Retirement(params["source"], profile, params["confirm"], kept))
+        return ComparisonSpec(True, leave, at_once, Retirement(params["source"], profile, params["confirm"], kept))
 
-    def read(self, desired: Question) -> Compared:
+    def read(self, desired: ComparisonSpec) -> ComparisonState:
         """Return what both engines keep, and with what the target's copies compare."""
         source, target = self.ends.source, self.ends.target
         self.ends.check_target()
@@ -90,23 +90,23 @@ class MoveReader(Reader[Question, Compared]):
             there = inventory.read(target.side.api)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        found = Found(here, there, time.time(), rows=self.ends.manifest(here, there).rows())
+        found = MoveState(here, there, time.time(), rows=self.ends.manifest(here, there).rows())
         if desired.compare:
             found = replace(found, volumes=self._volumes(found, desired))
-        return Compared(found, belongings, commands)
+        return ComparisonState(found, belongings, commands)
 
-    def _volumes(self, found: Found, desired: Question) -> dict[str, Read]:
+    def _volumes(self, found: MoveState, desired: ComparisonSpec) -> dict[str, Read]:
         names = names_to_read(found)
         if names:
             self.ends.prepare()
-        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once)
+        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once, left_out=True)
 
-    def plan(self, desired: Question, current: Compared) -> Plan:
-        """Return an empty plan, or one that refuses to call a different copy a copy, or to let go what is needed."""
-        found, wish = current.found, desired.retirement
+    def plan(self, desired: ComparisonSpec, current: ComparisonState) -> Plan:
+        """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""
+        found, retirement = current.found, desired.retirement
         unread = tuple(one.error for one in found.volumes.values() if one.error)
-        if wish:
-            return Plan(refusals=(*unread, *reasons_against(wish, found, desired.leave)))
+        if retirement:
+            return Plan(refusals=(*unread, *reasons_against(retirement, found, desired.leave)))
         return Plan(refusals=(*unread, *differing(found, desired.leave)) if desired.compare else ())
 
     def close(self) -> None:
@@ -114,14 +114,14 @@ class MoveReader(Reader[Question, Compared]):
         if hasattr(self, "ends"):
             self.ends.close()
 
-    def public(self, outcome: Outcome[Question, Compared]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[ComparisonSpec, ComparisonState]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
-        found, wish, leave = outcome.after.found, outcome.desired.retirement, outcome.desired.leave
+        found, retirement, leave = outcome.after.found, outcome.desired.retirement, outcome.desired.leave
         belongings, commands = outcome.after.belongings, outcome.after.commands
-        if wish:
-            lost = lost_with(wish, found, leave)
-            said = in_words(wish, lost)
-            if wish.profile and not outcome.check_mode:
+        if retirement:
+            lost = lost_with(retirement, found, leave)
+            said = in_words(retirement, lost)
+            if retirement.profile and not outcome.check_mode:
                 tell(plan=[f"lose {what}" for what in lost])
         elif outcome.desired.compare:
             said = list(compared(found, leave))
@@ -135,7 +135,7 @@ class MoveReader(Reader[Question, Compared]):
             "commands": dict(commands),
             "summary": said,
             "equal": [{"kind": one.kind.value, "name": one.name} for one in equal],
-            "profile": wish.profile if wish else "",
+            "profile": retirement.profile if retirement else "",
         }
 
 

@@ -77,7 +77,7 @@ def commands(api: Api, containers: Iterable[Container]) -> Iterator[tuple[str, s
 
 def layers_size(api: Api) -> int:
     """Return the size of all layers, each once. Raises Silent, Refused."""
-    # An older engine counts all that it keeps.
+    # An older engine counts everything.
     return int(api.object("/system/df?type=image", seconds=_COUNT_SECONDS).get("LayersSize") or 0)
 
 

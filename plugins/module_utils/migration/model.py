@@ -124,7 +124,7 @@ class Container:
 
     @property
     def at_work(self) -> bool:
-        """Whether it may write at this moment, or once it goes on."""
+        """Whether it may write at this moment, or once it is unpaused."""
         return self.writing or self.state == "paused"
 
 
@@ -133,7 +133,7 @@ class Inventory:
     """What one engine keeps. contents: whether images are in containerd's store. layers_size: all layers, each once.
 
     cluster_images: how many the kubelet has in a place of its own.
-    helpers, begun: containers, and volumes by their temporary names, of a move that is at work, or was killed; they are none of
+    helpers, begun: containers, and volumes by their temporary names, of a move that runs, or was killed; they are not among
     the containers and volumes.
     """
 
@@ -155,7 +155,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Wish:
+class MoveSpec:
     """What to move. images, volumes: patterns of names. labels: "key" or "key=value", all of them.
 
     newer: seconds, None for any age. largest: bytes, None for any size. at_once: how many things are copied side by side.
@@ -182,6 +182,7 @@ class Read:
     work: the digest of the copy that has not got its name yet. same: whether both hold the same, though file systems that see
     holes in other places make other digests of it. empty: whether the target's holds nothing. error: why it can't be read.
     passed_on: whether that copy's data got its name, and only the note of that is missing.
+    left: what the source's has and no archive carries, in words; looked at only where that was asked for.
     """
 
     source: Reading
@@ -191,13 +192,14 @@ class Read:
     same: bool = False
     empty: bool = False
     error: WorkstationError | None = None
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Found:
+class MoveState:
     """Both engines, and what earlier runs have noted. free: bytes at the target, None: not known. now: since the epoch.
 
-    rows: of the manifest. volumes: those that were read on both sides, by name; what the target never had is not read.
+    rows: of the manifest. volumes: readings of both sides, by name; a volume that the target never had is not read.
     work: how the names of volumes begin that are filled for this pair of engines.
     paused: containers of the source that a killed run has left paused, by id.
     """
@@ -234,7 +236,10 @@ class CopyVolume(Step):
 
 @dataclass(frozen=True)
 class Note(Step):
-    """Note what is equal on both sides, so that a later change of one side is known as one."""
+    """Note what is equal on both sides, so that a later change of one side is known as one.
+
+    rows: where they go into a VM, their targets lack its id.
+    """
 
     rows: tuple[Row, ...] = field(kw_only=True)
 

@@ -17,24 +17,24 @@ from .model import (
     Container,
     CopyImages,
     CopyVolume,
-    Found,
     Image,
     Inventory,
+    MoveSpec,
+    MoveState,
     Note,
     Read,
     Sweep,
     Unpause,
     Volume,
-    Wish,
 )
 from .room import Room, packing, size_of_images
+from .words import held, listed, names_of, torn
 
 # A stream of images is what an engine keeps twice while it packs it, and what a killed run sends again.
 _BATCH_BYTES = 2 << 30
-_MOST_NAMES = 3
 
 
-def plan_move(found: Found, wish: Wish) -> Plan:
+def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
     rows = tuple(noted(found))
     complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.fate is Fate.FILLED}
@@ -43,13 +43,13 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         *sweep((found.source, found.target), [one for one in found.target.begun if one.startswith(found.work)], complete),
     )
     found = replace(found, source=resumed(found.source, found.paused))
-    chosen = [one for one in judged(found) if _chosen(one, wish, found.now)]
-    images, kept_images = _images(chosen, wish)
-    volumes, kept_volumes = _volumes(chosen, found, wish)
-    batches = [_batch(some) for some in in_batches(images)]
+    chosen = [one for one in judged(found) if _chosen(one, spec, found.now)]
+    images, kept_images = _images(chosen, spec)
+    volumes, kept_volumes = _volumes(chosen, found, spec)
+    batches = [CopyImages("copy", *portion(some), images=some) for some in in_batches(images)]
     notes = [Note("note", "what is equal on both sides", rows=rows, silent=True)] if rows else []
     steps: tuple[Step, ...] = (*begin, *notes, *batches, *volumes)
-    room, refusals = room_for(steps, found, wish.at_once), []
+    room, refusals = room_for(steps, found, spec.at_once), []
     if room.lacks:
         reason = f"it needs {size_in_words(room.needed)}, and {size_in_words(room.free or 0)} are free at the target"
         refusals.append(
@@ -60,20 +60,20 @@ def plan_move(found: Found, wish: Wish) -> Plan:
         _counts(found.target.images, found.target.volumes),
         _counts((*found.target.images, *images), (*found.target.volumes, *(step.volume for step in volumes))),
         (*kept_images, *kept_volumes),
-        (*unmatched(found.source, wish), *abandoned(found), *left_behind(found.source, wish)),
+        (*unmatched(found.source, spec), *abandoned(found), *left_behind(found.source, spec)),
         tuple(refusals),
     )
 
 
-def _chosen(one: Judged, wish: Wish, now: float) -> bool:
-    """Whether the wish is for it to be moved, if it can be."""
-    if one.standing is None or left(one, wish.leave):
+def _chosen(one: Judged, spec: MoveSpec, now: float) -> bool:
+    """Whether it is to be moved, if it can be."""
+    if one.standing is None or left(one, spec.leave):
         return False
     if isinstance(one.what, Image):
-        return bool(one.what.tags or wish.dangling) and _wanted(
-            one.what.tags or (one.what.name,), one.what, wish.images, wish, now
+        return bool(one.what.tags or spec.dangling) and _wanted(
+            one.what.tags or (one.what.name,), one.what, spec.images, spec, now
         )
-    return (wish.anonymous or not one.what.anonymous) and _wanted((one.what.name,), one.what, wish.volumes, wish, now)
+    return (spec.anonymous or not one.what.anonymous) and _wanted((one.what.name,), one.what, spec.volumes, spec, now)
 
 
 def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterator[Unpause]:
@@ -86,7 +86,7 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
 def sweep(engines: Iterable[Inventory], begun: Iterable[str] = (), complete: Collection[str] = ()) -> Iterator[Sweep]:
     """Yield the step that removes volumes that a killed run has begun to fill, and its helpers.
 
-    begun: temporary names of those that are of this run's kind. complete: those of them that are filled.
+    begun: temporary names of this run's kind. complete: the filled ones of them.
     """
     volumes = tuple(name for name in begun if name not in complete)
     left = [*volumes, *(name for one in engines for name in one.helpers)]
@@ -103,20 +103,20 @@ def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
     return replace(source, containers=containers)
 
 
-def _images(chosen: Iterable[Judged], wish: Wish) -> tuple[list[Image], list[Pending]]:
-    """Return the images to copy, with the tags that they get at the target, and those that are kept back."""
+def _images(chosen: Iterable[Judged], spec: MoveSpec) -> tuple[list[Image], list[Pending]]:
+    """Return the images to copy, with the tags that they get at the target, and the pending ones."""
     going, kept = dict[str, tuple[Image, list[str]]](), list[Pending]()
     for one in chosen:
         if not isinstance(one.what, Image):
             continue
-        if one.standing is Standing.CONFLICT and one.thing.name not in wish.replace:
+        if one.standing is Standing.CONFLICT and one.thing.name not in spec.replace:
             kept.append(_kept(one))
         elif one.standing not in SAFE:
             going.setdefault(one.what.id, (one.what, []))[1].append(one.thing.name)
     return [replace(image, tags=tuple(names) if image.tags else ()) for image, names in going.values()], kept
 
 
-def _volumes(chosen: Iterable[Judged], found: Found, wish: Wish) -> tuple[list[CopyVolume], list[Pending]]:
+def _volumes(chosen: Iterable[Judged], found: MoveState, spec: MoveSpec) -> tuple[list[CopyVolume], list[Pending]]:
     steps, kept = list[CopyVolume](), list[Pending]()
     for one in chosen:
         if not isinstance(one.what, Volume) or one.standing in SAFE:
@@ -126,19 +126,19 @@ def _volumes(chosen: Iterable[Judged], found: Found, wish: Wish) -> tuple[list[C
         holders = [each for each in found.target.containers if one.what.name in each.volumes]
         if read and read.error:
             kept.append(Pending(str(one), "its copy", read.error.reason, read.error.remedy, kind="unread"))
-        elif one.standing is Standing.CONFLICT and one.what.name not in wish.replace:
+        elif one.standing is Standing.CONFLICT and one.what.name not in spec.replace:
             kept.append(_kept(one))
         elif read and read.target and holders:
-            kept.append(_held(one, holders))
-        elif writers and not wish.pause:
-            kept.append(_torn(one, writers))
+            kept.append(held(str(one), "its copy", f"{names_of(holders)} at the target"))
+        elif writers and not spec.pause:
+            kept.append(torn(str(one), "its copy", names_of(writers)))
         else:
             replaces = read.target if read and not _to_fill(one, read) else None
             steps.append(_copy_volume(one, one.what, filled, writers, replaces))
     return steps, kept
 
 
-def _filled(row: Row | None, found: Found) -> Row | None:
+def _filled(row: Row | None, found: MoveState) -> Row | None:
     """Return the row of a complete copy that is still what it was, of a volume that is, too; None where it is to be copied."""
     read = found.volumes.get(row.thing.name) if row and row.fate is Fate.FILLED else None
     good = row and read and row.source == read.source and row.target and row.target.digest == read.work
@@ -156,7 +156,7 @@ def _copy_volume(
     why = {Standing.LOST: "; it is no longer at the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
     lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
     detail = "what an earlier run has copied" if filled else size_in_words(volume.size or 0)
-    paused = f"; pauses {listed([each.name for each in writers])}" if writers else ""
+    paused = f"; pauses {names_of(writers)}" if writers else ""
     return CopyVolume(
         "replace" if replaces else "copy",
         str(one),
@@ -172,23 +172,11 @@ def _kept(one: Judged) -> Pending:
     return Pending(str(one), "its copy", conflict(one.row), CHOOSE, kind="conflict")
 
 
-def _held(one: Judged, holders: Sequence[Container]) -> Pending:
-    reason = f"{listed([each.name for each in holders])} at the target holds on to the one there"
-    return Pending(
-        str(one), "its copy", reason, "Remove that container ('docker compose down' keeps volumes), and run again.", kind="in_use"
-    )
-
-
-def _torn(one: Judged, writers: Sequence[Container]) -> Pending:
-    reason = f"{listed([each.name for each in writers])} may write to it, and a copy would be torn"
-    return Pending(str(one), "its copy", reason, "Stop that, or set E(pause=true).", kind="in_use")
-
-
-def _wanted(names: Iterable[str], item: Image | Volume, patterns: Sequence[str], wish: Wish, now: float) -> bool:
+def _wanted(names: Iterable[str], item: Image | Volume, patterns: Sequence[str], spec: MoveSpec, now: float) -> bool:
     named = any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
-    young = wish.newer is None or now - item.created <= wish.newer
-    small = wish.largest is None or (item.size or 0) <= wish.largest
-    return named and young and small and all(_has_label(item.labels, label) for label in wish.labels)
+    young = spec.newer is None or now - item.created <= spec.newer
+    small = spec.largest is None or (item.size or 0) <= spec.largest
+    return named and young and small and all(_has_label(item.labels, label) for label in spec.labels)
 
 
 def _has_label(labels: Mapping[str, str], wanted: str) -> bool:
@@ -210,15 +198,13 @@ def in_batches(images: Sequence[Image]) -> Iterator[tuple[Image, ...]]:
         yield tuple(batch)
 
 
-def _batch(images: tuple[Image, ...]) -> CopyImages:
-    size = sum(one.size for one in images)
-    names = [image.name for image in images]
-    target = f"image '{names[0]}'" if len(names) == 1 else f"{len(names)} images"
-    detail = size_in_words(size) if len(names) == 1 else f"up to {size_in_words(size)}: {listed(names)}"
-    return CopyImages("copy", target, detail, images=images)
+def portion(images: Sequence[Image]) -> tuple[str, str]:
+    """Return images that go in one stream in words, and how large they are at most."""
+    size, names = size_in_words(sum(one.size for one in images)), [image.name for image in images]
+    return (f"image '{names[0]}'", size) if len(names) == 1 else (f"{len(names)} images", f"up to {size}: {listed(names)}")
 
 
-def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
+def room_for(steps: Iterable[Step], found: MoveState, at_once: int = 1) -> Room:
     """Return the room that steps need. found: with sizes. at_once: so many steps run side by side."""
     steps = tuple(steps)
     portions = [step.images for step in steps if isinstance(step, CopyImages)]
@@ -231,19 +217,19 @@ def room_for(steps: Iterable[Step], found: Found, at_once: int = 1) -> Room:
     return Room(images + volumes + unpacked, packed, found.free)
 
 
-def unmatched(source: Inventory, wish: Wish) -> Iterator[str]:
+def unmatched(source: Inventory, spec: MoveSpec) -> Iterator[str]:
     """Yield a sentence for each pattern and name of the user's that nothing at the source has."""
     images = [name for one in source.images for name in one.tags or (one.name,)]
     volumes = [one.name for one in source.volumes]
-    for option, noun, patterns, names in (("images", "image", wish.images, images), ("volumes", "volume", wish.volumes, volumes)):
+    for option, noun, patterns, names in (("images", "image", spec.images, images), ("volumes", "volume", spec.volumes, volumes)):
         for pattern in patterns:
             if pattern != "*" and not any(fnmatchcase(name, pattern) for name in names):
                 near = suggestion(pattern, names) or _whole(pattern, names)
                 yield f"No {noun} at the source matches '{pattern}' of O({option}).{near}"
     every = [*images, *volumes]
-    for name in sorted(wish.replace - {*every}):
+    for name in sorted(spec.replace - {*every}):
         yield f"Nothing at the source has the name '{name}' of O(replace).{suggestion(name, every)}"
-    for pattern in wish.leave:
+    for pattern in spec.leave:
         if not any(fnmatchcase(name, pattern) for name in every):
             yield f"Nothing at the source matches '{pattern}' of O(leave).{suggestion(pattern, every) or _whole(pattern, every)}"
 
@@ -254,7 +240,7 @@ def _whole(pattern: str, names: Iterable[str]) -> str:
     return f" It must match the whole name, such as '{found}'." if found else ""
 
 
-def abandoned(found: Found) -> Iterator[str]:
+def abandoned(found: MoveState) -> Iterator[str]:
     """Yield what is at the target for a move that does not go on."""
     if others := [one for one in found.target.begun if one.startswith(MOVING) and not one.startswith(found.work)]:
         yield f"The target has half copies of moves from other engines: {', '.join(others)}. 'docker volume rm' removes them."
@@ -264,14 +250,14 @@ def abandoned(found: Found) -> Iterator[str]:
             yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{row.work}'."
 
 
-def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
+def left_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:
     """Yield what can't be moved, and what the user has to do about it."""
-    kept = [one for one in source.volumes if not any(fnmatchcase(one.name, pattern) for pattern in wish.leave)]
+    kept = [one for one in source.volumes if not any(fnmatchcase(one.name, pattern) for pattern in spec.leave)]
     for one in kept:
         if one.outside:
             yield f"Volume '{one.name}' is not moved: {one.outside}. Create it at the target, and name it in O(leave)."
     anonymous = [one for one in kept if one.anonymous]
-    if anonymous and not wish.anonymous:
+    if anonymous and not spec.anonymous:
         yield f"Volumes without a name are not moved ({len(anonymous)}). Set O(anonymous=true) to move them under their ids."
     if source.cluster_images:
         yield (
@@ -279,7 +265,7 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
             "built there, 'nerdctl --namespace k8s.io save NAME | nerdctl load' makes a copy that is moved."
         )
     nameless = [one for one in source.images if not one.tags]
-    if nameless and not wish.dangling:
+    if nameless and not spec.dangling:
         yield f"Images without a name are not moved ({len(nameless)}). Set O(dangling=true) to move them."
     if source.swarm:
         yield "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again."
@@ -299,12 +285,6 @@ def left_behind(source: Inventory, wish: Wish) -> Iterator[str]:
     single = [one.name for one in source.containers if not one.project]
     if single:
         yield f"Containers are not moved: {listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
-
-
-def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
-    """Return the first few names, and how many more there are."""
-    more = [f"and {len(names) - most} more"] if len(names) > most else []
-    return ", ".join([*names[:most], *more])
 
 
 def _counts(images: Sequence[Image], volumes: Sequence[Volume]) -> dict[str, int]:

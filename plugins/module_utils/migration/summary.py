@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.plan import in_number, size_in_words
 from .belongings import Belongings
-from .model import Inventory, Wish
-from .plan import left_behind, listed
+from .model import Inventory, MoveSpec
+from .plan import left_behind
+from .words import listed
 
 
 def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the source has, what there is on the laptop beside it, and what a move leaves behind.
+    """Yield what the source and the laptop have, and what a move leaves behind.
 
     commands: what makes containers again, by name.
     """
@@ -30,7 +31,7 @@ def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, st
     yield f"Builders: {_all(belongings.builders)}"
     yield f"Credentials: {_all(list(_credentials(belongings)))}"
     # What has no name is counted above.
-    yield from left_behind(source, Wish(dangling=True, anonymous=True))
+    yield from left_behind(source, MoveSpec(dangling=True, anonymous=True))
     for name, command in commands.items():
         yield f"Again '{name}': {command}"
 

@@ -21,19 +21,19 @@ from ..manifest.file import ManifestFile
 from ..manifest.model import Fate, Kind, Reading, Row, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import ARRIVAL, CopyImages, CopyVolume, Found, Note, Read, Sweep, Unpause, Wish, shown
+from .model import ARRIVAL, CopyImages, CopyVolume, MoveSpec, MoveState, Note, Read, Sweep, Unpause, shown
 from .origins.reading import names_to_read, read_volumes
-from .plan import listed, plan_move, room_for
-from .record import Record
-from .transfer import images, volumes
+from .plan import plan_move, room_for
+from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
 from .transfer.volumes import InUse
+from .words import listed
 
 _WAIT_SECONDS = 5.0
 _GIB = 1 << 30
 
 
-class Mover(Subject[Wish, Found]):
+class Mover(Subject[MoveSpec, MoveState]):
     """What one engine has and another one lacks."""
 
     spec = {
@@ -54,12 +54,12 @@ class Mover(Subject[Wish, Found]):
     look = "Something at the source or the target was changed meanwhile; run again."
 
     ends: Ends
-    wish: Wish
-    record: Record
+    asked: MoveSpec
+    record: pausing.Record
     manifest: ManifestFile
-    found: Found
+    found: MoveState
     # The first reading of a run counts sizes and free space; what came to the source meanwhile is left to the next run.
-    first: Found | None = None
+    first: MoveState | None = None
 
     def __init__(self) -> None:
         # What this run has copied: volumes as they were read, and blobs of images by their ids at the target.
@@ -70,7 +70,7 @@ class Mover(Subject[Wish, Found]):
         # What was written to while it was copied, by what people call it.
         self.in_use: dict[str, InUse] = {}
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> MoveSpec:
         """Return what to move. Raises InputError."""
         del check_mode
         if params["parallel"] < 1:
@@ -80,7 +80,7 @@ class Mover(Subject[Wish, Found]):
             raise InputError(f"use {params['largest_gib']:g} as O(largest_gib)", "it is less than 0", remedy)
         self.ends = ends_from(params)
         newer = params["newer_than"]
-        self.wish = Wish(
+        self.asked = MoveSpec(
             tuple(params["images"]),
             tuple(params["volumes"]),
             tuple(params["labels"]),
@@ -93,20 +93,20 @@ class Mover(Subject[Wish, Found]):
             tuple(params["leave"]),
             params["parallel"],
         )
-        return self.wish
+        return self.asked
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
         return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: MoveSpec) -> MoveState:
         """Return what both engines keep."""
         again = self.first is not None
         self.ends.check_target()
         source = self.ends.source.read(self.work, sizes=not again)
         with self.ends.target.side.trouble(self.work):
             target = inventory.read(self.ends.target.side.api, sizes=False)
-        self.record = Record((source.engine, self.ends.source.socket), (target.engine, self.ends.target.side.api.path))
+        self.record = pausing.Record((source.engine, self.ends.source.socket), (target.engine, self.ends.target.side.api.path))
         self.manifest = self.ends.manifest(source, target)
         free = None if again else free_bytes(self.ends.profile, target.root)
         if self.first:
@@ -117,18 +117,18 @@ class Mover(Subject[Wish, Found]):
                 volumes=tuple(one for one in source.volumes if one.name in known[1]),
             )
         rows, work = self.manifest.rows(), self.ends.work(self.manifest)
-        found = Found(source, target, time.time(), free, rows, work=work, paused=self.record.paused())
+        found = MoveState(source, target, time.time(), free, rows, work=work, paused=self.record.paused())
         self.found = replace(found, volumes=self._volumes(found, desired))
         self.first = self.first or self.found
         return self.found
 
-    def _volumes(self, found: Found, wish: Wish) -> dict[str, Read]:
+    def _volumes(self, found: MoveState, spec: MoveSpec) -> dict[str, Read]:
         names = [name for name in names_to_read(found) if name not in self.copied]
         if names:
             self.ends.prepare()
-        return {**self.copied, **read_volumes(self.ends.source, self.ends.target, found, names, wish.at_once)}
+        return {**self.copied, **read_volumes(self.ends.source, self.ends.target, found, names, spec.at_once)}
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: MoveSpec, current: MoveState) -> Plan:
         """Return what goes where. What was written to while this run copied it waits for another one."""
         plan = plan_move(current, desired)
         return replace(plan, steps=tuple(step for step in plan.steps if step.target not in self.in_use))
@@ -149,10 +149,10 @@ class Mover(Subject[Wish, Found]):
             dict[Future[None], Step](),
             list[WorkstationError](),
         )
-        with ThreadPoolExecutor(self.wish.at_once) as pool:
+        with ThreadPoolExecutor(self.asked.at_once) as pool:
             try:
                 while waiting or running:
-                    while waiting and len(running) < self.wish.at_once:
+                    while waiting and len(running) < self.asked.at_once:
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -242,7 +242,7 @@ class Mover(Subject[Wish, Found]):
         if hasattr(self, "ends"):
             self.ends.close()
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[MoveSpec, MoveState]) -> dict[str, Any]:
         """Return what the target has, and how much room it needs."""
         room = room_for(outcome.plan.steps, self.first or outcome.before, outcome.desired.at_once)
         return {

@@ -50,7 +50,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Found:
+class DiskSnapshotState:
     """The disk, its complete snapshots, the oldest first, and what killed runs have left.
 
     deleted: of the profile, and can come back. kept: names of its VMs that a move keeps. taken: the profile has a VM, or a part
@@ -66,7 +66,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Wish:
+class DiskSnapshotSpec:
     """What is asked for. place: the profile's directory of snapshots. keep: how many, 0 for all. confirm: may be overwritten.
 
     days: for which what is overwritten can come back.

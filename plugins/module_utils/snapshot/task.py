@@ -27,13 +27,13 @@ from ..core.subject import Outcome, Subject
 from ..core.system.files import room_at, write_atomically
 from . import sparse
 from .kept import MANIFEST, PART, Remove, begun, check, now, remove
-from .model import DISK, BringBack, Delete, Disk, Found, Make, Restore, Wish, snapshots_in
+from .model import DISK, BringBack, Delete, Disk, DiskSnapshotSpec, DiskSnapshotState, Make, Restore, snapshots_in
 from .plan import plan_snapshot
 
 _WAIT_SECONDS = 600.0
 
 
-class DiskSnapshot(Subject[Wish, Found]):
+class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
     """The data disk of one profile."""
 
     spec = {
@@ -51,7 +51,7 @@ class DiskSnapshot(Subject[Wish, Found]):
     # What this run has brought back.
     back: Kept | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DiskSnapshotSpec:
         """Return what is asked for. Raises InputError."""
         del check_mode
         name, profile = params["name"], parse_name(params["profile"])
@@ -60,16 +60,16 @@ class DiskSnapshot(Subject[Wish, Found]):
         place = Path(params["directory"]) / profile.name
         restore = params["state"] == "restored"
         days = check_days(params["keep_deleted"])
-        self.wish = Wish(profile, name, place, restore, params["keep"], params["confirm"], days)
-        return self.wish
+        self.asked = DiskSnapshotSpec(profile, name, place, restore, params["keep"], params["confirm"], days)
+        return self.asked
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would start the VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: DiskSnapshotSpec) -> DiskSnapshotState:
         """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""
-        # Where it is a link, the disk that it leads to is the one that is restored, in its place.
+        # A link stays a link: the disk that it leads to is restored in its place.
         path = (self.colima.paths.data_disk(desired.profile) / "datadisk").resolve()
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
@@ -77,7 +77,9 @@ class DiskSnapshot(Subject[Wish, Found]):
         partial = (*desired.place.glob(f".*{PART}"), *([half] if half.exists() else []))
         paths, name = self.colima.paths, desired.profile
         taken = any(part.exists() for part in kept.homes(paths, name).values())
-        found = Found(Disk(path, current.health), snapshots, partial, kept.deleted(paths, name), _names(paths, name), taken)
+        found = DiskSnapshotState(
+            Disk(path, current.health), snapshots, partial, kept.deleted(paths, name), _names(paths, name), taken
+        )
         if not path.is_file():
             return found
         # One that is in use changes while it is read.
@@ -87,7 +89,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         disk = Disk(path, current.health, True, sparse.occupied(path), digest, one, room_at(paths.lima))
         return replace(found, disk=disk)
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: DiskSnapshotSpec, current: DiskSnapshotState) -> Plan:
         """Return the steps."""
         self.found = current
         if self.back and self.back not in current.deleted:
@@ -114,17 +116,17 @@ class DiskSnapshot(Subject[Wish, Found]):
             digest = sparse.digest(disk.path)
             self._check(part / DISK, digest, f"take snapshot '{path.name}'")
             said = {"digest": digest, "bytes": disk.path.stat().st_size, "occupied_bytes": disk.occupied, "made": now()}
-            write_atomically(part / MANIFEST, json.dumps({"profile": self.wish.profile.name, **said}, indent=1))
+            write_atomically(part / MANIFEST, json.dumps({"profile": self.asked.profile.name, **said}, indent=1))
 
     def _delete(self, days: float) -> None:
-        paths, name = self.colima.paths, self.wish.profile
+        paths, name = self.colima.paths, self.asked.profile
         if days:
             kept.delete(paths, name, "", days)
         else:
             self.colima.delete(name, Limits().stop, data=True)
 
     def _bring_back(self, step: BringBack) -> None:
-        paths, name, disk = self.colima.paths, self.wish.profile, self.found.disk
+        paths, name, disk = self.colima.paths, self.asked.profile, self.found.disk
         self.back = step.kept
         if step.kept.is_disk and disk.exists:
             kept.replace_disk(paths, name, disk.path, paths.kept / step.kept.name / "datadisk", step.days)
@@ -135,10 +137,10 @@ class DiskSnapshot(Subject[Wish, Found]):
         new = target.with_name(f"{target.name}{PART}")
         new.unlink(missing_ok=True)
         try:
-            self._copied(self.wish.place / snapshot.name / DISK, new, str(target))
+            self._copied(self.asked.place / snapshot.name / DISK, new, str(target))
             self._check(new, snapshot.digest, f"restore snapshot '{snapshot.name}'")
             new.chmod(target.stat().st_mode & 0o777)
-            kept.replace_disk(self.colima.paths, self.wish.profile, target, new, step.days)
+            kept.replace_disk(self.colima.paths, self.asked.profile, target, new, step.days)
         finally:
             new.unlink(missing_ok=True)
 
@@ -158,7 +160,7 @@ class DiskSnapshot(Subject[Wish, Found]):
             written += size
             if written % (1 << 28) < size:
                 tell(
-                    profile=self.wish.profile.name,
+                    profile=self.asked.profile.name,
                     phase=f"{size_in_words(written)} of {size_in_words(needed)} copied",
                     done=False,
                 )
@@ -171,7 +173,7 @@ class DiskSnapshot(Subject[Wish, Found]):
         if sparse.digest(path) != digest:
             raise NotVerified(what, "the copy is not what the original is", "Check the disk that it is on, and run again.")
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[DiskSnapshotSpec, DiskSnapshotState]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
         found = outcome.after
         deleted = [{"name": one.name, "until": one.lasts} for one in found.deleted]

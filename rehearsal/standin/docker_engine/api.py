@@ -37,8 +37,7 @@ class Api:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         for wanted, pattern, function in ROUTES:
-            match = re.fullmatch(pattern, path)
-            if match and wanted == method:
+            if wanted == method and (match := re.fullmatch(pattern, path)):
                 with self.state.lock:
                     found: tuple[int, Any] = function(self, query, body, *(unquote(part) for part in match.groups()))
                 return found

@@ -20,6 +20,16 @@ from .api import API_VERSION, Api, Refusal
 from .state import VERSION, State
 
 ARCHIVE = "application/x-tar"
+UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+
+
+def ran(api: Api, container: str, mark: bytes, command: bytes, stdin: bytes) -> bytes:
+    """Run a command of a shell to its end, and return what the engine sends of it."""
+    with api.state.lock:
+        ended = programs.run(api.state, api.find(container), command.decode(), stdin)
+    end = b"\n%s %03d\n" % (mark, ended.code)
+    said = ((1, ended.out + end), (2, ended.err + end))
+    return b"".join(struct.pack(">BxxxL", kind, len(data)) + data for kind, data in said)
 
 
 class Shells:
@@ -86,17 +96,12 @@ class Handler(socketserver.StreamRequestHandler):
     def _shell(self, name: str) -> None:
         """Be the shell of a helper: one command after another, each with so many bytes of input, or all until the end."""
         self.close_connection = True
-        self.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+        self.wfile.write(UPGRADED)
         self.shells.open += 1
         try:
             while line := self.rfile.readline():
                 mark, size, command = line.split(None, 2)
-                stdin = self.rfile.read(-1 if size == b"-" else int(size))
-                with self.api.state.lock:
-                    ended = programs.run(self.api.state, self.api.find(name), command.decode(), stdin)
-                end = b"\n%s %03d\n" % (mark, ended.code)
-                said = ((1, ended.out + end), (2, ended.err + end))
-                answer = b"".join(struct.pack(">BxxxL", kind, len(data)) + data for kind, data in said)
+                answer = ran(self.api, name, mark, command, self.rfile.read(-1 if size == b"-" else int(size)))
                 passed = self._cut(answer)
                 self.wfile.write(passed)
                 if passed != answer:
@@ -152,8 +157,8 @@ class Server(socketserver.ThreadingUnixStreamServer):
         self.pool.submit(self.process_request_thread, request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that has gone."""
-        if not isinstance(sys.exception(), ConnectionError):
+        """Say nothing of a client that has gone, or of the container that its shell was in."""
+        if not isinstance(sys.exception(), (ConnectionError, Refusal)):
             super().handle_error(request, client_address)
 
     def server_close(self) -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,8 +152,14 @@ def test_a_writer_is_paused_on_request_and_goes_on(nerdctl: Nerdctl, places: dic
     compared = told_of(target, compare=True)
     assert {"kind": "volume", "name": "busy"} in compared["equal"]
     (place_of(target, "busy") / "more").touch()
-    with pytest.raises(Exception, match="verify the copy of volume 'busy'"):
-        told_of(target, compare=True)
+    assert "Used at the target since they were copied, and kept: volume 'busy'" in told_of(target, compare=True)["summary"]
+    more = places["busy"] / "more"
+    more.write_text("other")
+    try:
+        with pytest.raises(Exception, match="verify the copy of volume 'busy': both the source and the target were used"):
+            told_of(target, compare=True)
+    finally:
+        more.unlink()
 
 
 def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(
@@ -171,16 +179,39 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(
     assert not move(target, pause=True)["changed"] and docker(target, "ps", "--all", "--quiet") == ""
 
 
-def test_it_may_go_once_all_of_it_has_moved(nerdctl: Nerdctl, target: Dockerd) -> None:
-    with pytest.raises(RefusedStep, match="retire 'old': containers run in it: writer"):
+@pytest.fixture
+def flags(places: dict[str, Path], nerdctl: Nerdctl) -> Iterator[None]:
+    """Make a volume, beside the others, with what no archive carries."""
+    assert "flags" not in places
+    nerdctl("volume", "create", "flags")
+    place = Path(json.loads(nerdctl("volume", "inspect", "flags"))[0]["Mountpoint"])
+    (place / "kept").write_text("x")
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(place):
+        bound.bind("here")
+    subprocess.run(["chattr", "+i", place / "kept"], check=True)
+    yield
+    subprocess.run(["chattr", "-i", place / "kept"], check=True)
+    nerdctl("volume", "rm", "flags")
+
+
+@pytest.mark.usefixtures("flags")
+def test_it_may_go_once_all_of_it_has_moved_and_what_no_copy_carries_is_named(nerdctl: Nerdctl, target: Dockerd) -> None:
+    said = r"retire 'old': containers run in it, or are paused: writer \(running\)\. Stop them, and run again\."
+    with pytest.raises(RefusedStep, match=said):
         told_of(target, retire=True, confirm="old")
     nerdctl("stop", "--time", "1", "writer")
     try:
-        with pytest.raises(RefusedStep, match=r"not at the target: image .*and 4 more"):
+        with pytest.raises(RefusedStep, match=r"not at the target: .*image 'app:1', .*volume 'flags'"):
             told_of(target, retire=True, confirm="old")
-        move(target)
+        lost = "volume 'flags' (socket here, flags of kept)"
+        warned = move(target)["warnings"]
+        assert "Not everything of volume 'flags' can be moved: socket here, flags of kept." in warned
+        assert (place_of(target, "flags") / "kept").read_text() == "x"
+        assert f"Not carried by any copy: {lost}" in told_of(target, compare=True)["summary"]
         found = told_of(target, retire=True, confirm="old")
-        assert found["profile"] == "old" and "With it go 1 container: writer" in found["summary"]
+        assert found["profile"] == "old"
+        assert f"Lost with it: what no copy carries: {lost}" in found["summary"]
+        assert "Lost with it: containers, with what they hold outside of volumes: writer" in found["summary"]
     finally:
         nerdctl("start", "writer")
 

@@ -163,12 +163,16 @@ def test_what_no_archive_carries_is_named(engines: Engines) -> None:
         here = place(engines.source)
         left = volumes.left_out(here, "flags", "look at it")
         here.image.remove()
+        compared, gone = engines.compare()["summary"], engines.retire(leave=["tools:1"], check=True)["summary"]
     finally:
         subprocess.run(["chattr", "-ia", directory / "kept", directory / "two words"], check=True)
     (line,) = [line for line in done["warnings"] if "flags" in line]
     assert line.startswith("Not everything of volume 'flags' can be moved: ")
     fifos = ["one name of the FIFO fifo", "one name of the FIFO other"]
     assert sorted(left) == ["flags of kept", "flags of two words", *fifos, "socket socket"]
+    lost = f"volume 'flags' ({', '.join(left)})"
+    assert f"Not carried by any copy: {lost}" in compared
+    assert f"Lost with it: what no copy carries: {lost}" in gone
     there = place(engines.target)
     assert volumes.left_out(there, "flags", "look at it") == ()
     there.image.remove()

@@ -222,6 +222,24 @@ def test_a_volume_that_a_container_at_the_target_holds_waits_by_name(engines: En
     assert got(engines.target, "db") == "mine"
 
 
+def test_a_volume_whose_data_is_a_directory_of_the_vm_keeps_an_engine_until_it_is_named(engines: Engines, tmp_path: Path) -> None:
+    bind = ("--opt", "type=none", "--opt", "o=bind", "--opt", f"device={tmp_path}")
+    put(engines.source, "db", "first")
+    docker(engines.source, "volume", "create", *bind, "bound")
+    (tmp_path / "data").write_text("only here")
+    done = engines.move()
+    assert done["actions"] == ["copy volume 'db' (5 bytes)"]
+    why = f"its data is directory '{tmp_path}' of its machine"
+    assert f"Volume 'bound' is not moved: {why}. Create it at the target, and name it in O(leave)." in done["warnings"]
+    for _again in range(2):
+        kept = refusal(engines).removeprefix(f"Could not retire '{engines.source.host}': ")
+        assert kept == f"not movable: volume 'bound' ({why}). Copy it yourself, and name it in O(leave)."
+        # One of that name at the target says nothing of the data.
+        put(engines.target, "bound", "other")
+    assert "Lost with it: what migrate_leave names: volume 'bound'" in engines.retire(leave=["bound"], check=True)["summary"]
+    assert got(engines.target, "bound") == "other" and (tmp_path / "data").read_text() == "only here"
+
+
 def test_a_paused_container_and_what_has_no_fate_keep_an_engine(engines: Engines, engine: Callable[[str], Path]) -> None:
     docker(engines.source, "load", data=waiting("waits:1", engine("buildctl")))
     docker(engines.source, "run", "--detach", "--net", "none", "--name", "writer", "waits:1")

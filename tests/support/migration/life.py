@@ -2,7 +2,7 @@
 """The life of a move: engines that are used, runs that are killed and run again, and what must hold after each of them.
 
 A history is a list of events. What people do is known beforehand, and so is what every engine must hold; what a run does is then
-judged by it. Engines are the stand-in's, in this process, each behind a socket.
+judged by it. Engines are the stand-in's, in this process, and answer at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.docker_engine.state import Memory
 from rehearsal.standin.docker_engine.volumes import ROOT
 
+from .at_once import Sockets
 from .faults import Killed
 
 Files = Mapping[str, str]
@@ -164,6 +164,8 @@ class World:
         self.foreign: dict[str, dict[str, str]] = {}
         # What volumes and tags of a source were, from the beginning of a run on.
         self.seen: list[tuple[str, str, Any]] = []
+        # From which source each volume was begun that a move works on at the target.
+        self.begun: dict[str, str] = {}
         self.running = self.forgotten = False
         # Volumes of a source that a container writes to, or did in this run.
         self.written: set[tuple[str, str]] = set()
@@ -177,7 +179,9 @@ class World:
         if renew and not self.remove(side, name):
             return
         self.serial += 1
-        files = {} if renew else {"first": str(self.serial), "last": str(self.serial)}
+        # What containers count up from it is nothing that anybody else puts anywhere.
+        what = str(self.serial * 1000)
+        files = {} if renew else {"first": what, "last": what}
         if name not in one.found():
             one.state.save("volumes", [*one.state.load("volumes"), _volume(name, self.serial)])
         programs.put(one.state, name, files)
@@ -207,8 +211,9 @@ class World:
         """Remove every volume that no container has, and images without a name."""
         one = self.sides[side]
         for name in [each["Name"] for each in one.state.load("volumes")]:
-            if self.remove(side, name):
+            if self.remove(side, name) and side == TARGET:
                 self.foreign.pop(name, None)
+                self.begun.pop(name, None)
         one.state.save("images", [each for each in one.state.load("images") if each.get("RepoTags")])
 
     def tag(self, side: str, tag: str, config: str | None) -> None:
@@ -281,9 +286,12 @@ class World:
 
     def _forget_arrivals(self) -> None:
         self.forgotten = False
-        for one in (*self.there.values(), *self.tags.values()):
-            # Nobody knows any more that it came from a source.
-            one.base, one.source = None, ""
+        manifests = [path.read_text() for path in self.directory.glob("state/**/*.jsonl")]
+        for name, one in (*self.there.items(), *self.tags.items()):
+            # What a run has noted since is known.
+            if not any(f"id-{one.source}@" in text and f'"name": "{name}"' in text for text in manifests):
+                # Nobody knows any more that it came from a source.
+                one.base, one.source = None, ""
 
     def tear(self) -> None:
         """Leave half of a line in each manifest, as a power cut does."""
@@ -341,6 +349,10 @@ class World:
         self.seen = [(source, name, files) for name, files in side.volumes.items()]
         self.seen += [(source, tag, config) for tag, config in side.tags().items()]
         moments, before = Moments(moment, since_note=since_note), side.tags()
+        # What the target has as it came from this source is no conflict, whatever the source has.
+        own = {f"volume '{name}'" for name, one in self.there.items() if one.content and one.content == one.base}
+        own &= {f"volume '{name}'" for name, one in self.there.items() if one.source == source}
+        others = {name: files for name, files in self._work().items() if self.begun.get(name, source) != source}
         moments.act = self._act(moments, what)
         disturbed, result, killed = what is not None, None, False
         self.running = True
@@ -353,8 +365,10 @@ class World:
             full = self.sides[TARGET].state.load("engine").get("full")
             assert disturbed or full or any(side == source for side, _name in self.written), error
         self.running = False
-        if killed:
-            self._settle()
+        work = self._work()
+        touched = {name for name, files in others.items() if name in self.begun and work.get(name, ...) != files}
+        assert not touched, f"{touched} is a copy from another source"
+        self.begun = {name: self.begun.get(name, source) for name in work}
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
         if self.forgotten:
@@ -363,6 +377,8 @@ class World:
         assert not result or not {item["target"] for item in result["pending"]}.intersection(begun)
         if result and not disturbed:
             self._is_true(source, options, {item["target"] for item in result["pending"]})
+            conflicts = own & {item["target"] for item in result["pending"] if item["kind"] == "conflict"}
+            assert not conflicts, f"{conflicts} came from '{source}', and nobody has changed it since"
         self._forget_writers()
 
     def _forget_writers(self) -> None:
@@ -373,6 +389,10 @@ class World:
             for one in self.sides[side].state.containers()
             if programs.WRITES in one["Labels"] and any(f"/{name}/" in mount["Source"] for mount in one["Mounts"])
         }
+
+    def _work(self) -> dict[str, Any]:
+        """Return what moves work on at the target."""
+        return {name: files for name, files in self.sides[TARGET].work().items() if name not in self.foreign}
 
     def _act(self, moments: Moments, what: Event | None) -> Callable[[str], None]:
         if what is None:
@@ -387,12 +407,6 @@ class World:
         for one in self.sides.values():
             if str(one.server.socket_path) == path:
                 one.server.shells.passes = most
-
-    def _settle(self) -> None:
-        """Wait until shells that a killed run has left have noticed."""
-        end = time.monotonic() + _SECONDS
-        while any(one.server.shells.open for one in self.sides.values()) and time.monotonic() < end:
-            time.sleep(0.001)
 
     def _options(self, spec: Any, source: str, options: Mapping[str, Any]) -> dict[str, Any]:
         ends = {"source": self.sides[source].host, "target": self.sides[TARGET].host, "timeout": _SECONDS, "parallel": 1}
@@ -468,16 +482,19 @@ class World:
             and (name == OUTSIDE or not (name in there and content in (there[name].content, there[name].base)))
         }
 
-    def retire(self, source: str, leave: tuple[str, ...]) -> None:
-        """Ask whether a source may go. It may not where something of it would be lost."""
+    def retire(self, source: str, leave: tuple[str, ...], kept: tuple[str, ...] = ()) -> None:
+        """Ask whether a source may go. It may not where something of it would be lost, or the settings have it."""
         side = self.sides[source]
-        asked = {"retire": True, "confirm": side.host, "leave": list(leave)}
+        asked = {"retire": True, "confirm": side.host, "leave": list(leave), "kept": list(kept)}
         with suppress(WorkstationError):
             run(MoveReader(), self._options(MoveReader.spec, source, asked), check_mode=False)
+            assert source not in {name.removeprefix("colima-") for name in kept}, "a profile of the settings may go"
             lacking = self._lacking(source, asked)
             assert not lacking, f"the source may go, and with it {lacking}"
             people = [one for one in side.state.containers() if LABEL not in one["Labels"]]
             assert all(one["State"] == "exited" for one in people), "a container would be lost at work"
+        # A question notes nothing, and changes nothing.
+        self.seen = []
         self._judge(source, {}, killed=False)
 
     def finish(self, source: str) -> None:
@@ -487,12 +504,12 @@ class World:
         self.fill(False)
         self._forget_writers()
         begun = {f"volume '{name}'" for name, one in self.there.items() if one.source == f"begun from {source}"}
-        self.run(source, -1, None, {}, begun=begun)
+        if begun:
+            self.run(source, -1, None, {}, begun=begun)
         everything = {"replace": [*self.sides[source].volumes, *self.sides[source].tags()]}
         self.run(source, -1, None, everything)
-        for options in (everything, {}):
-            again = run(Mover(), self._options(Mover.spec, source, options), check_mode=False)
-            assert (again["actions"], again["pending"]) == ([], []), again
+        again = run(Mover(), self._options(Mover.spec, source, everything if self.serial % 2 else {}), check_mode=False)
+        assert (again["actions"], again["pending"]) == ([], []), again
         asked = {"retire": True, "confirm": self.sides[source].host, "leave": [OUTSIDE]}
         run(MoveReader(), self._options(MoveReader.spec, source, asked), check_mode=False)
         for side in SIDES:
@@ -512,13 +529,11 @@ def _volume(name: str, serial: int, options: Mapping[str, str] | None = None) ->
 
 @cache
 def _servers() -> dict[str, Server]:
-    """Start the engines, which all histories use, one after another."""
+    """Make the engines, which all histories use, one after another."""
     directory = Path(tempfile.mkdtemp(prefix="life-"))
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    servers = {name: Server(directory / f"{name}.sock", directory, Memory(directory)) for name in SIDES}
-    for one in servers.values():
-        threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
-    return servers
+    # Each is where the engine of a profile of that name would be.
+    return {name: Server(directory / name / "docker.sock", directory, Memory(directory)) for name in SIDES}
 
 
 @contextmanager
@@ -528,8 +543,11 @@ def world() -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_STATE_HOME", str(directory / "state"))
         patched.setattr(engines, "_archive", lambda _profile: b"programs")
+        servers = _servers()
+        patched.setenv("COLIMA_HOME", str(servers[TARGET].socket_path.parent.parent))
+        patched.setattr(stream, "socket", Sockets({str(one.socket_path): one for one in servers.values()}))
         try:
-            yield World(directory, _servers())
+            yield World(directory, servers)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 

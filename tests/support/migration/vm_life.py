@@ -30,13 +30,13 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Place as There
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     Claim,
-    Found,
     Objects,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SavedClaim,
     SavedImages,
     SaveImages,
     StopProfile,
-    Wish,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.task import RuntimeMove
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
@@ -137,7 +137,7 @@ class Directories(Inside):
 
     def fill(
         self, claim: str, path: str, source: Path | IO[bytes], expected: Callable[[], str], watch: Callable[[], object]
-    ) -> None:
+    ) -> str:
         """Give one its content, at once."""
         del claim, expected, watch
         assert isinstance(source, Path)
@@ -149,6 +149,7 @@ class Directories(Inside):
         os.fsync(0)
         # As mv does: over nothing, or over an empty directory.
         beside.rename(self.vm.inside(path))
+        return self.found([path])[path].identity
 
     def missing(self, namespace: str, images: Sequence[Image]) -> list[str]:
         """Return the images that are not there."""
@@ -167,13 +168,13 @@ class Move(RuntimeMove):
 
     vm: Vm
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
         """Return what is asked for."""
-        wish = super().desired(params, check_mode=check_mode)
+        spec = super().desired(params, check_mode=check_mode)
         self.inside = Directories(Colima(self.vm.paths), NAME)
         self.inside.vm = self.vm
         self.colima = Colima(self.vm.paths)
-        return wish
+        return spec
 
     def _current(self, name: Name) -> Current:
         state = self.vm.state
@@ -188,21 +189,21 @@ class Move(RuntimeMove):
         images = tuple(Image(f"sha256:{name}", (name,)) for name in state["images"])
         return Inventory("e", images=images, volumes=tuple(map(Volume, state["volumes"])))
 
-    def _objects(self, found: Found) -> Objects:
+    def _objects(self, found: RuntimeMoveState) -> Objects:
         claims = [Claim(name.replace("/", "-"), name, path) for name, path in CLAIMS.items() if self.vm.inside(path).exists()]
         return Objects(claims=tuple(claims), boot=found.boot)
 
     def _leave(self, step: Step) -> None:
         if isinstance(step, SaveImages):
             self._begin(step)
-            with archive.written(self.wish.place, step.file) as part:
+            with archive.written(self.asked.place, step.file) as part:
                 part.write_text(step.file)
                 saved = SavedImages(step.file, step.namespace, step.images, part.stat().st_size, archive.digest(part))
-                archive.note(self.wish.place, saved)
+                archive.note(self.asked.place, saved)
         elif isinstance(step, StopProfile):
             self._begin(step)
             self.vm.change(running=False)
-            archive.seal(self.wish.place, step.boot, stopped=True)
+            archive.seal(self.asked.place, step.boot, stopped=True)
         elif step.verb != "stop":
             super()._leave(step)
 
@@ -311,8 +312,10 @@ class Life:
             self.check_retired(given)
 
     def make_new(self) -> None:
-        """Converge the profile."""
+        """Converge the profile. What it brings along may have a place of its own where a volume belongs."""
         self.vm.make("containerd")
+        if self.draw.random() < 0.15:
+            self.occupy()
 
     def delete_new(self) -> None:
         """Delete the new VM by hand: what came to it since is its user's loss."""

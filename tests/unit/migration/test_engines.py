@@ -16,7 +16,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.engine
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.containerd import ContainerdOrigin
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.docker import DockerOrigin
-from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.origin import Origin
+from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.reading import Origin
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import Programs
 
 

@@ -22,9 +22,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.fate i
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
     ARRIVAL,
     Container,
-    Found,
     Image,
     Inventory,
+    MoveState,
     Read,
     Volume,
 )
@@ -34,7 +34,7 @@ WEB, DB = Image("sha256:1", ("web:1", "web:2"), ("layer",), config="c"), Volume(
 BYTES = Reading("bytes")
 ARRIVED = Read(BYTES, Reading("bytes", "first"), same=True)
 NAMELESS, MINE = Volume("f00", anonymous=True), Container("1", "mine", "web:1", "", "exited", own=2048)
-FOUND = Found(
+FOUND = MoveState(
     Inventory("old", images=(WEB, Image("sha256:9")), volumes=(DB, NAMELESS)),
     Inventory("new", images=(WEB,), volumes=(DB,)),
     0.0,
@@ -43,19 +43,19 @@ FOUND = Found(
 ROW = Row(Thing(Kind.VOLUME, "db"), Fate.MOVED, BYTES, Reading("bytes", "first"))
 
 
-def at_source(**more: Any) -> Found:
+def at_source(**more: Any) -> MoveState:
     return replace(FOUND, source=replace(FOUND.source, **more))
 
 
-def at_target(**more: Any) -> Found:
+def at_target(**more: Any) -> MoveState:
     return replace(FOUND, target=replace(FOUND.target, **more))
 
 
-def volume(read: Read | None, row: Row | None = None) -> Found:
+def volume(read: Read | None, row: Row | None = None) -> MoveState:
     return replace(FOUND, volumes={"db": read} if read else {}, rows={ROW.thing: row} if row else {})
 
 
-def standings(found: Found) -> dict[str, Standing | None]:
+def standings(found: MoveState) -> dict[str, Standing | None]:
     return {one.thing.name: one.standing for one in judged(found)}
 
 
@@ -81,7 +81,7 @@ def test_an_engine_of_which_all_has_moved_may_go() -> None:
         (replace(WISH, confirm="coli"), FOUND, "all that is in it would be lost"),
     ],
 )
-def test_an_engine_stays_while_something_of_it_is_needed(wish: Retirement, found: Found, why: str) -> None:
+def test_an_engine_stays_while_something_of_it_is_needed(wish: Retirement, found: MoveState, why: str) -> None:
     first = next(reasons_against(wish, found, ()))
     assert first.message.startswith(f"Could not retire 'colima': {why}")
 

@@ -11,29 +11,29 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.model import (
-    Found,
     Keep,
-    Kept,
     Restore,
-    Wish,
+    VolumeSnapshot,
+    VolumeSnapshotSpec,
+    VolumeSnapshotState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.snapshots.plan import plan_snapshots
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 
 PLACE = Path("/kept/dev")
-WISH = Wish(("*",), "now", PLACE)
+WISH = VolumeSnapshotSpec(("*",), "now", PLACE)
 BACK = replace(WISH, restore=True)
 WRITER = Container("id", "app", "web:1", "sha256:1", "running", frozenset({"db"}), frozenset({"db"}))
 
 
-def found(*volumes: Volume, **more: Any) -> Found:
-    return replace(Found(Inventory("engine", volumes=volumes)), **more)
+def found(*volumes: Volume, **more: Any) -> VolumeSnapshotState:
+    return replace(VolumeSnapshotState(Inventory("engine", volumes=volumes)), **more)
 
 
-def kept(volume: str, name: str, day: int = 1) -> Kept:
+def kept(volume: str, name: str, day: int = 1) -> VolumeSnapshot:
     made = f"2026-11-{day:02}T00:00:00Z"
-    return Kept(volume, name, "digest", Contents("contents", 2, 500), 1024, made, place=PLACE / volume / name)
+    return VolumeSnapshot(volume, name, "digest", Contents("contents", 2, 500), 1024, made, place=PLACE / volume / name)
 
 
 def shown(plan: Plan) -> list[str]:
@@ -73,30 +73,30 @@ def test_volumes_without_a_name_or_with_data_elsewhere_are_left_out() -> None:
 
 
 def test_what_may_be_written_to_waits_unless_its_containers_are_paused() -> None:
-    used = Found(Inventory("engine", volumes=(Volume("db"),), containers=(WRITER,)))
+    used = VolumeSnapshotState(Inventory("engine", volumes=(Volume("db"),), containers=(WRITER,)))
     assert [one.kind for one in plan_snapshots(used, WISH).pending] == ["in_use"]
     (step,) = plan_snapshots(used, replace(WISH, pause=True)).steps
     assert isinstance(step, Keep) and step.pause == ("id",)
-    stopped = Found(Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="exited"),)))
+    stopped = VolumeSnapshotState(Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="exited"),)))
     assert len(plan_snapshots(stopped, WISH).steps) == 1
 
 
 def test_a_container_that_a_killed_run_has_paused_goes_on() -> None:
-    stuck = Found(Inventory("engine", containers=(replace(WRITER, state="paused"),)), paused=frozenset({"id"}))
+    stuck = VolumeSnapshotState(Inventory("engine", containers=(replace(WRITER, state="paused"),)), paused=frozenset({"id"}))
     assert shown(plan_snapshots(stuck, WISH)) == ["unpause container 'app'"]
 
 
 def test_what_goes_on_writes_again() -> None:
     engine = Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="paused"),))
-    left = Found(engine, paused=frozenset({"id"}))
+    left = VolumeSnapshotState(engine, paused=frozenset({"id"}))
     assert [one.kind for one in plan_snapshots(left, WISH).pending] == ["in_use"]
     assert [one.pause for one in plan_snapshots(left, replace(WISH, pause=True)).steps if isinstance(one, Keep)] == [("id",)]
 
 
-@pytest.mark.parametrize(("wish", "noun"), [(WISH, "take a snapshot of"), (BACK, "restore")])
-def test_a_name_that_nothing_has_is_refused_and_a_pattern_is_not(wish: Wish, noun: str) -> None:
+@pytest.mark.parametrize(("spec", "noun"), [(WISH, "take a snapshot of"), (BACK, "restore")])
+def test_a_name_that_nothing_has_is_refused_and_a_pattern_is_not(spec: VolumeSnapshotSpec, noun: str) -> None:
     there = found(Volume("db"), kept=(kept("db", "now"),))
-    (refusal,) = plan_snapshots(there, replace(wish, volumes=("bd", "d*", "x*"), confirm=frozenset({"db"}))).refusals
+    (refusal,) = plan_snapshots(there, replace(spec, volumes=("bd", "d*", "x*"), confirm=frozenset({"db"}))).refusals
     assert str(refusal).startswith(f"Could not {noun} volume 'bd': there is none of that name.") and "There are: db" in str(
         refusal
     )
@@ -117,7 +117,7 @@ def test_only_what_differs_is_restored_and_only_what_is_named_is_overwritten() -
 
 def test_a_volume_that_any_container_holds_on_to_is_not_restored() -> None:
     held = Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="exited"),))
-    plan = plan_snapshots(Found(held, (kept("db", "now"),)), replace(BACK, confirm=frozenset({"db"})))
+    plan = plan_snapshots(VolumeSnapshotState(held, (kept("db", "now"),)), replace(BACK, confirm=frozenset({"db"})))
     assert plan.steps == () and [one.kind for one in plan.pending] == ["in_use"]
 
 
@@ -126,10 +126,10 @@ def test_a_snapshot_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert "There are: a, b." in str(refusal)
 
 
-@pytest.mark.parametrize("wish", [WISH, BACK])
-def test_too_little_room_is_refused_before_the_first_step(wish: Wish) -> None:
+@pytest.mark.parametrize("spec", [WISH, BACK])
+def test_too_little_room_is_refused_before_the_first_step(spec: VolumeSnapshotSpec) -> None:
     there = (kept("web", "now"),)
-    (refusal,) = plan_snapshots(found(Volume("db", 600), kept=there, room=100), wish).refusals
+    (refusal,) = plan_snapshots(found(Volume("db", 600), kept=there, room=100), spec).refusals
     assert "and 100 bytes are free" in str(refusal)
 
 

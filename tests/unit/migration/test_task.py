@@ -26,5 +26,5 @@ def test_a_profile_that_the_settings_have_under_its_long_name_is_kept(monkeypatc
     monkeypatch.setenv("COLIMA_HOME", str(tmp_path))
     given = {"source": f"unix://{tmp_path}/old/docker.sock", "target": "unix:///new.sock", "retire": True, "kept": ["colima-old"]}
     params = {name: spec.get("default") for name, spec in MoveReader.spec.items()} | given
-    wish = MoveReader().desired(params, check_mode=True).retirement
-    assert wish and wish.profile == "old" and wish.profile in wish.kept
+    spec = MoveReader().desired(params, check_mode=True).retirement
+    assert spec and spec.profile == "old" and spec.profile in spec.kept

@@ -7,7 +7,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
 from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Refused
-from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import digest_in, pausing
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.pausing import pausing
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import digest_in
 
 
 def test_an_answer_that_was_lost_is_no_digest() -> None:

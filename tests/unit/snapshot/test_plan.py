@@ -16,22 +16,22 @@ from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept im
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model import (
     BringBack,
     Disk,
-    Found,
+    DiskSnapshotSpec,
+    DiskSnapshotState,
     Make,
     Restore,
     Snapshot,
-    Wish,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.plan import plan_snapshot
 
 PLACE = Path("/kept/dev")
-WISH = Wish(Name("dev", "colima-dev"), "new", PLACE)
+WISH = DiskSnapshotSpec(Name("dev", "colima-dev"), "new", PLACE)
 BACK = replace(WISH, name="b", restore=True)
 DISK = Disk(Path("/disk"), STOPPED, True, 5 << 20, "now")
 
 
-def found(*names: str, disk: Disk = DISK, partial: tuple[Path, ...] = ()) -> Found:
-    return Found(disk, tuple(Snapshot(name, f"digest-{name}", 9, 5, f"2026-{name}") for name in names), partial)
+def found(*names: str, disk: Disk = DISK, partial: tuple[Path, ...] = ()) -> DiskSnapshotState:
+    return DiskSnapshotState(disk, tuple(Snapshot(name, f"digest-{name}", 9, 5, f"2026-{name}") for name in names), partial)
 
 
 def test_a_snapshot_that_is_there_stays_as_it_is_also_while_the_profile_runs() -> None:
@@ -64,11 +64,11 @@ def test_what_a_killed_run_has_left_goes_first_and_unseen() -> None:
 
 
 @pytest.mark.parametrize("health", [RUNNING, HALF, ABSENT])
-@pytest.mark.parametrize("wish", [WISH, replace(BACK, confirm="dev")])
-def test_only_the_disk_of_a_stopped_profile_is_touched(health: str, wish: Wish) -> None:
-    plan = plan_snapshot(found("b", disk=replace(DISK, health=health)), wish)
+@pytest.mark.parametrize("spec", [WISH, replace(BACK, confirm="dev")])
+def test_only_the_disk_of_a_stopped_profile_is_touched(health: str, spec: DiskSnapshotSpec) -> None:
+    plan = plan_snapshot(found("b", disk=replace(DISK, health=health)), spec)
     assert plan.steps == () and f"the profile is {health}" in plan.refusals[0].message
-    missing = plan_snapshot(found("b", disk=Disk(Path("/disk"), health)), wish)
+    missing = plan_snapshot(found("b", disk=Disk(Path("/disk"), health)), spec)
     assert "there is no '/disk'" in missing.refusals[0].message
 
 
@@ -97,7 +97,7 @@ FREE = replace(found(disk=Disk(Path("/disk"), ABSENT)), deleted=(GONE, OLD_DISK,
 THERE = replace(found(), deleted=FREE.deleted)
 
 
-def back(found: Found, name: str, **more: Any) -> Plan:
+def back(found: DiskSnapshotState, name: str, **more: Any) -> Plan:
     return plan_snapshot(found, replace(BACK, name=name, days=7, **more))
 
 

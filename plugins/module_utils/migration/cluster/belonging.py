@@ -17,7 +17,7 @@ _BY_HAND = "kubernetes.io/no-provisioner"
 
 
 def users(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the objects without those that belong to the old cluster itself."""
+    """Return the objects, but not the old cluster's own."""
     kept = [one for one in items if not _is_own(one)]
     bound = {_role_of(one) for one in items if one["kind"] == "ClusterRoleBinding"}
     used = {_role_of(one) for one in kept if one["kind"] in ("ClusterRoleBinding", "RoleBinding")}

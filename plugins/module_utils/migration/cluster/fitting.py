@@ -16,7 +16,7 @@ _HOSTNAME = "kubernetes.io/hostname"
 
 
 def place_of(claim: Claim, target: Target) -> str:
-    """Return the new directory of a volume, named as local-path names those that it makes."""
+    """Return the new directory of a volume, with a name as local-path gives it."""
     return f"{target.storage}/{claim.volume}_{claim.claim.replace('/', '_')}"
 
 

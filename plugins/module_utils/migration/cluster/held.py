@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What does not go on now: data that would be torn or can't be read, what waits for it, and what is there already. Pure."""
+"""What is not moved now: data that would be torn or can't be read, what waits for it, and existing objects. Pure."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 from ...core.plan import Pending, in_number
 from ...manifest.model import Standing
-from ..plan import listed
 from ..runtime.objects import called, key_of
+from ..words import listed, torn
 from .belonging import REACHABLE
 from .fitting import place_of
-from .model import Found, Pod, Wish
+from .model import ClusterMoveSpec, ClusterMoveState, Pod
 from .usage import containers_of
 
 _MOST = 5
 
 
-def claims(found: Found, wish: Wish) -> dict[str, Pending]:
-    """Return the claims that do not go on, with why."""
+def claims(found: ClusterMoveState, spec: ClusterMoveSpec) -> dict[str, Pending]:
+    """Return the claims that are not moved, with the reason."""
     items = [one for one in found.source.objects.items if one["kind"] == "PersistentVolumeClaim"]
-    back = ((called(one).partition(" ")[2], next(_why(one, found, wish), None)) for one in items)
+    back = ((called(one).partition(" ")[2], next(_why(one, found, spec), None)) for one in items)
     return {name: why for name, why in back if why}
 
 
-def _why(item: Mapping[str, Any], found: Found, wish: Wish) -> Iterator[Pending]:
+def _why(item: Mapping[str, Any], found: ClusterMoveState, spec: ClusterMoveSpec) -> Iterator[Pending]:
     """Yield what is in the way of a claim."""
     name = called(item).partition(" ")[2]
     target, copy = f"volume '{name}'", "its copy"
@@ -48,10 +48,8 @@ def _why(item: Mapping[str, Any], found: Found, wish: Wish) -> Iterator[Pending]
         yield Pending(target, copy, reason, "Name the engine that the old cluster runs in as O(source).", kind="lost")
     writers = [one for one in found.source.pods if name in one.writes]
     unseen = [one for one in writers if not containers_of(one, found.engine.containers)]
-    if writers and not wish.pause:
-        reason = f"{_pods(writers)} may write to it, and a copy would be torn"
-        remedy = "Scale down what runs it in the old cluster, or set E(pause=true)."
-        yield Pending(target, copy, reason, remedy, kind="in_use")
+    if writers and not spec.pause:
+        yield torn(target, copy, _pods(writers), "Scale down what runs it in the old cluster, or set E(pause=true).")
     elif unseen:
         reason = f"the engine does not show the containers of {_pods(unseen)}, so they can't be paused"
         remedy = "Scale down what runs it in the old cluster, or let the engine show containers of the system."
@@ -77,8 +75,8 @@ def others(items: Sequence[Mapping[str, Any]]) -> Iterator[Pending]:
         yield Pending(in_number(len(items), "object"), "the copy", reason, remedy, kind="conflict")
 
 
-def reached(found: Found, names: Collection[str]) -> Iterator[str]:
-    """Yield the volumes that both clusters then use. names: of what goes on."""
+def reached(found: ClusterMoveState, names: Collection[str]) -> Iterator[str]:
+    """Yield the volumes that both clusters then use. names: of what is moved."""
     for claim, keeper in sorted(found.source.outside.items()):
         if keeper in REACHABLE and f"PersistentVolumeClaim {claim}" in names:
             yield f"Volume '{claim}' stays where it is ({keeper}): both clusters use the same data."

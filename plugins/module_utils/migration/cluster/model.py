@@ -20,7 +20,7 @@ STORAGE = "/var/lib/rancher/k3s/storage"
 
 
 @dataclass(frozen=True)
-class Wish:
+class ClusterMoveSpec:
     """What is asked for. namespaces: patterns. pause: pods that could write may be paused. seconds: to wait for workloads."""
 
     phase: str
@@ -44,11 +44,11 @@ class Pod:
 
 @dataclass(frozen=True)
 class Target:
-    """What the new cluster is like. keys: of all that is there; ours: of what this project has created.
+    """What the new cluster is like. keys: of all its objects; ours: of objects that this project has created.
 
     kinds: (apiVersion, kind) that it knows. node: its name, or "". storage: the directory for the data of volumes. classes: its
-    storage classes; default: the one for volumes that name none, or ""; provisioner: what serves that. node_ports: those that are
-    taken, exposed: ports of load balancers, each with its service, as "namespace/name". pods: those that use claims.
+    storage classes; default: the class for volumes that name none, or ""; provisioner: what serves that. node_ports: ports in
+    use, exposed: ports of load balancers, each with its service, as "namespace/name". pods: pods that use claims.
     """
 
     uid: str = ""
@@ -79,7 +79,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterMoveState:
     """Everything that a plan needs to know. current: the profile; others: further ones. free: bytes in its VM, None: not known.
 
     missing: names of images that the new cluster lacks. filled: volumes whose data has arrived. lost: claims whose directory the

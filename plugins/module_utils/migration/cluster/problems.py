@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from ...colima.model.state import RUNNING
 from ...core.errors import InputError, RefusedStep, WorkstationError
 from ...core.options import suggestion
-from .model import Found, Wish
+from .model import ClusterMoveSpec, ClusterMoveState
 
 _RUNTIME = "containerd"
 
 
-def unfit(found: Found, wish: Wish) -> Iterator[WorkstationError]:
+def unfit(found: ClusterMoveState, spec: ClusterMoveSpec) -> Iterator[WorkstationError]:
     """Yield why a profile can't take a cluster's workloads, before its cluster is asked."""
-    what, current, profile = f"move the cluster to profile '{wish.profile}'", found.current, wish.profile
+    what, current, profile = f"move the cluster to profile '{spec.profile}'", found.current, spec.profile
     known = ", ".join(found.others) or "none"
     runtime = str((current.known or {}).get("runtime") or "unknown")
     if not current.exists:
@@ -36,9 +36,9 @@ def unfit(found: Found, wish: Wish) -> Iterator[WorkstationError]:
         yield RefusedStep(what, "its Kubernetes does not run", start)
 
 
-def problems(found: Found, wish: Wish) -> Iterator[WorkstationError]:
+def problems(found: ClusterMoveState, spec: ClusterMoveSpec) -> Iterator[WorkstationError]:
     """Yield why nothing can be moved."""
-    yield from unfit(found, wish)
+    yield from unfit(found, spec)
     if found.source.uid and found.source.uid == found.target.uid:
-        reason = f"kube context '{wish.context}' is the cluster of profile '{wish.profile}'"
+        reason = f"kube context '{spec.context}' is the cluster of profile '{spec.profile}'"
         yield InputError("move a cluster to itself", reason, "Name the context of the old cluster as O(context).")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the objects of two clusters say of them: the old one's of what goes on, the new one's of where it goes. Pure."""
+"""What the objects of two clusters say of them: the old one's of what is moved, the new one's of its place there. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOSTNAME = "kubernetes.io/hostname"
 
 
 def source_of(items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], mounted: Sequence[str], *, secrets: bool) -> Source:
-    """Return what goes on. mounted: directories of the laptop that the new VM shares."""
+    """Return what is moved. mounted: directories of the laptop that the new VM shares."""
     mine = users(items)
     return Source(_uid(items), objects_of(mine, namespaces, mounted, secrets=secrets), pods_of(items), outside(mine))
 
@@ -41,7 +41,7 @@ def located(source: Source, items: Iterable[Mapping[str, Any]], containers: Iter
 
 
 def target_of(items: Sequence[Mapping[str, Any]], kinds: Iterable[tuple[str, str]]) -> Target:
-    """Return what the new cluster is like. kinds: those that it knows."""
+    """Return what the new cluster is like. kinds: which it serves."""
     classes = [one for one in items if one["kind"] == "StorageClass"]
     chosen = next((one for one in classes if _notes(one).get(_DEFAULT_CLASS) == "true"), None)
     services = [one for one in items if one["kind"] == "Service"]

@@ -6,40 +6,33 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import IO
-from urllib.parse import quote
 
 from ...core.errors import CommandFailed
 from ...docker.stream import Refused
+from ...manifest.model import Reading
 from ..runtime.guest import Inside
 from ..runtime.model import CLUSTER, Claim
 from ..transfer import volumes
 from ..transfer.contents import contents_in
 from ..transfer.helper import data, run
-from ..transfer.image_stream import pass_on
+from ..transfer.images import pack
 from ..transfer.piped import Piped
 from ..transfer.sides import Meter, Side
 from .model import SendClaim, SendImages
 
-# An engine packs images into a file of its own before it sends the first byte.
-_PATIENCE = 15
 _SIZE = ("/bin/du", "--apparent-size", "--block-size=1", "--summarize", "/v")
 
 
 def send_images(source: Side, inside: Inside, step: SendImages, say: Callable[[], object]) -> None:
     """Send images into the namespace of the kubelet, and look at them there."""
-    query = "&".join(f"names={quote(name, safe='')}" for image in step.images for name in image.tags)
-    meter = Meter(step.images[0].name.rpartition("/")[2], sum(one.size for one in step.images))
-    patience = source.api.seconds * _PATIENCE
 
     def work(into: IO[bytes]) -> None:
-        with source.trouble(str(step)), source.api.download(f"/images/get?{query}", first=patience) as download:
-            pass_on(download.read, into.write, frozenset(), meter.add)
+        pack(source, step.images, str(step), into.write)
 
     with Piped(work, reads=False, stop=source.api.abort) as pipe:
-        with pipe.program() as images:
-            inside.load(CLUSTER, step.images, images, say)
+        with pipe.program() as archive:
+            inside.load(CLUSTER, step.images, archive, say)
         pipe.result()
-    meter.done()
 
 
 def send_claim(
@@ -48,8 +41,8 @@ def send_claim(
     step: SendClaim,
     quiet: Callable[[], contextlib.AbstractContextManager[None]],
     say: Callable[[], object],
-) -> str:
-    """Send the data of a volume, and give it its place once it is the same. Returns its digest.
+) -> Reading:
+    """Send the data of a volume, and give it its place once it is the same. Returns the reading of it there.
 
     quiet: keeps it from being written meanwhile.
     """
@@ -66,10 +59,10 @@ def send_claim(
             return contents_in(passing(pieces), doing).digest
 
     with Piped(work, reads=False, stop=source.side.api.abort) as pipe, pipe.program() as archive:
-        inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
+        identity = inside.fill(step.claim.claim, step.path, archive, pipe.result, say)
         sent = pipe.result()
     meter.done()
-    return sent
+    return Reading(sent, identity)
 
 
 def digest_of(source: volumes.Place, claim: Claim) -> str:

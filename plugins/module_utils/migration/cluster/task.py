@@ -26,17 +26,16 @@ from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
-from ..model import Unpause
-from ..record import Record
+from ..model import Note, Unpause
 from ..runtime.cluster import Cluster, cluster_behind, cluster_of
 from ..runtime.evidence import arrived, is_in, is_mine, stands
 from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER, Claim, Note
+from ..runtime.model import CLUSTER, Claim
 from ..runtime.objects import called
-from ..transfer import volumes
+from ..transfer import pausing
 from ..transfer.helper import sweep
 from .fitting import place_of
-from .model import COPY, READY, VERIFY, CreateObjects, Found, SendClaim, SendImages, Source, Target, Wish
+from .model import COPY, READY, VERIFY, ClusterMoveSpec, ClusterMoveState, CreateObjects, SendClaim, SendImages, Source, Target
 from .plan import going, plan_copy, plan_ready, plan_verify, room_for, wanted_images
 from .problems import unfit
 from .reading import located, source_of, target_of
@@ -47,10 +46,14 @@ _WAIT_SECONDS = 5.0
 # On the disk on which the data of volumes is, too.
 _ENGINE = "/var/lib/containerd"
 _ARRIVED = (Standing.ARRIVED, Standing.SOURCE_CHANGED, Standing.TARGET_CHANGED)
-_PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {COPY: plan_copy, READY: plan_ready, VERIFY: plan_verify}
+_PLANS: Mapping[str, Callable[[ClusterMoveState, ClusterMoveSpec], Plan]] = {
+    COPY: plan_copy,
+    READY: plan_ready,
+    VERIFY: plan_verify,
+}
 
 
-class ClusterMove(Subject[Wish, Found]):
+class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
     """What the Kubernetes of another engine has and a profile's lacks."""
 
     spec = {
@@ -67,11 +70,11 @@ class ClusterMove(Subject[Wish, Found]):
     work = "move a cluster"
     look = "Something in one of the clusters was changed meanwhile; run again."
 
-    found: Found
+    found: ClusterMoveState
     # What came to the old cluster after the first look is left to the next run.
     first: tuple[Source, frozenset[str]] | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ClusterMoveSpec:
         """Return what to move. Raises InputError."""
         name = parse_name(params["target"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
@@ -79,7 +82,7 @@ class ClusterMove(Subject[Wish, Found]):
         self.engine = source_from(params["source"], programs_of(name), silence_from(params))
         self.kubeconfigs = kubeconfig_paths("", os.environ)
         seconds = patience_from(params)
-        self.wish = Wish(
+        self.asked = ClusterMoveSpec(
             params["phase"],
             params["context"],
             name,
@@ -88,9 +91,9 @@ class ClusterMove(Subject[Wish, Found]):
             params["pause"],
             0.0 if check_mode else seconds,
         )
-        return self.wish
+        return self.asked
 
-    def programs(self, desired: Wish) -> tuple[str, ...]:
+    def programs(self, desired: ClusterMoveSpec) -> tuple[str, ...]:
         """Return what reaches the VM."""
         del desired
         return "colima", "limactl"
@@ -99,17 +102,17 @@ class ClusterMove(Subject[Wish, Found]):
         """Keep other moves out."""
         return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: ClusterMoveSpec) -> ClusterMoveState:
         """Return what both clusters have, and what of it is data and images."""
         current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
         others = known_profiles(self.colima.paths, with_disks=False)
-        self.found = found = Found(current, others=tuple(str(one) for one in others if one != desired.profile))
+        self.found = found = ClusterMoveState(current, others=tuple(str(one) for one in others if one != desired.profile))
         if next(unfit(found, desired), None):
             return found
         api = self.engine.side.api
         with self.engine.side.trouble(self.work):
             engine = replace(inventory.read(api, sizes=False), layers_size=inventory.layers_size(api))
-        self.record = Record((engine.engine, api.path), (desired.context, str(desired.profile)))
+        self.record = pausing.Record((engine.engine, api.path), (desired.context, str(desired.profile)))
         mounts = canonical_mounts((current.known or {}).get("mounts"), home()) or ()
         mounted = tuple(point for _location, point, _writable in mounts)
         found = replace(found, engine=engine, mounted=mounted, paused=self.record.paused())
@@ -128,10 +131,10 @@ class ClusterMove(Subject[Wish, Found]):
                 self.found = replace(self.found, waiting=waiting)
         return self.found
 
-    def _with_data(self, found: Found) -> Found:
-        """Return also which images and volumes are there, and what those that are not take."""
+    def _with_data(self, found: ClusterMoveState) -> ClusterMoveState:
+        """Return also which images and volumes the target has, and the size of the missing ones."""
         claims, target = found.source.objects.claims, found.target
-        self.manifest = ManifestFile(f"{found.source.uid}@{self.wish.context}", f"the cluster of {self.wish.profile.id}")
+        self.manifest = ManifestFile(f"{found.source.uid}@{self.asked.context}", f"the cluster of {self.asked.profile.id}")
         standings, unnoted = self._compared(claims, target)
         filled = frozenset(one.volume for one in claims if standings.get(one.claim) in _ARRIVED)
         sizes = {one.volume: size_of(self.engine, one) for one in claims if one.volume not in filled} if not self.first else {}
@@ -139,10 +142,10 @@ class ClusterMove(Subject[Wish, Found]):
         if self.first is None:
             claims = tuple(replace(one, size=sizes.get(one.volume) or 0) for one in claims)
             objects = replace(found.source.objects, claims=claims)
-            found = replace(found, source=replace(found.source, objects=objects), free=free_bytes(self.wish.profile, _ENGINE))
+            found = replace(found, source=replace(found.source, objects=objects), free=free_bytes(self.asked.profile, _ENGINE))
             self.first = found.source, lost
         found = replace(found, filled=filled, lost=self.first[1], standings=standings, unnoted=unnoted)
-        return replace(found, missing=frozenset(self.inside.missing(CLUSTER, wanted_images(found, self.wish))))
+        return replace(found, missing=frozenset(self.inside.missing(CLUSTER, wanted_images(found, self.asked))))
 
     def _compared(self, claims: Iterable[Claim], target: Target) -> tuple[dict[str, Standing], tuple[Row, ...]]:
         """Return how volumes that the new cluster has stand to the old one's, and rows for what has come and is not noted.
@@ -151,12 +154,12 @@ class ClusterMove(Subject[Wish, Found]):
         """
         places = {one.claim: (one, place_of(one, target)) for one in claims}
         there, rows = self.inside.found([path for _one, path in places.values()]), self.manifest.rows()
-        vm, standings, unnoted = vm_id(self.colima.paths.instance(self.wish.profile)), dict[str, Standing](), list[Row]()
+        vm, standings, unnoted = vm_id(self.colima.paths.instance(self.asked.profile)), dict[str, Standing](), list[Row]()
         for name, (claim, path) in places.items():
             row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Fate.BEGUN))
             if path not in there:
                 continue
-            if is_mine(row, vm, there[path].identity) and self.wish.phase != VERIFY:
+            if is_mine(row, vm, there[path].identity) and self.asked.phase != VERIFY:
                 standings[name] = Standing.ARRIVED
                 continue
             held = self.inside.readings({name: path}, partial(self._say, f"comparing volume '{name}'"))[name]
@@ -167,9 +170,9 @@ class ClusterMove(Subject[Wish, Found]):
         return standings, tuple(unnoted)
 
     def _note(self, row: Row, digest: str, identity: str) -> None:
-        self.manifest.append(arrived(row, mark(self.colima.paths.instance(self.wish.profile)), digest, identity))
+        self.manifest.append(arrived(row, mark(self.colima.paths.instance(self.asked.profile)), digest, identity))
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: ClusterMoveSpec, current: ClusterMoveState) -> Plan:
         """Return what goes where."""
         return _PLANS[desired.phase](current, desired)
 
@@ -185,26 +188,25 @@ class ClusterMove(Subject[Wish, Found]):
         if isinstance(step, SendImages):
             send_images(self.engine.side, self.inside, step, say)
         elif isinstance(step, SendClaim):
-            digest = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
-            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(digest))
-            self._note(row, digest, self.inside.found([step.path])[step.path].identity)
+            there = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
+            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(there.digest))
+            self._note(row, there.digest, there.identity)
         elif isinstance(step, Note):
             for one in step.rows:
                 self._note(one, one.target.digest if one.target else "", one.target.identity if one.target else "")
         elif isinstance(step, CreateObjects):
-            with cluster_of(self.colima, self.wish.profile) as cluster:
+            with cluster_of(self.colima, self.asked.profile) as cluster:
                 cluster.create(step.items)
         elif isinstance(step, Unpause):
-            with self.engine.side.trouble(str(step)):
-                volumes.unpause(self.engine.side, step.container)
+            pausing.unpause(self.engine.side, step.container, str(step))
             self.record.note_paused(step.container, False)
 
     @contextlib.contextmanager
     def _quiet(self, step: SendClaim) -> Iterator[None]:
         """Keep pods from writing to a volume meanwhile, and look afterwards whether one did so all the same."""
-        with volumes.paused(self.engine.side, step.pause, str(step), self.record.note_paused):
+        with pausing.paused(self.engine.side, step.pause, str(step), self.record.note_paused):
             yield
-            with cluster_behind(self.wish.context, self.kubeconfigs) as cluster:
+            with cluster_behind(self.asked.context, self.kubeconfigs) as cluster:
                 pods = [one for one in pods_of(cluster.pods()) if step.claim.claim in one.writes]
             with self.engine.side.trouble(str(step)):
                 running = inventory.read(self.engine.side.api, sizes=False).containers
@@ -216,14 +218,14 @@ class ClusterMove(Subject[Wish, Found]):
                 raise NotVerified(str(step), reason, "Scale down what runs it in the old cluster, and run again.")
 
     def _say(self, phase: str) -> None:
-        tell(profile=str(self.wish.profile), phase=phase, done=False)
+        tell(profile=str(self.asked.profile), phase=phase, done=False)
 
     def close(self) -> None:
         """Take the helpers away from the engine."""
         if hasattr(self, "engine"):
             self.engine.image.remove()
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[ClusterMoveSpec, ClusterMoveState]) -> dict[str, Any]:
         """Return what of the old cluster is in the new one, or goes there."""
         found = outcome.after
         chosen = going(found, outcome.desired)

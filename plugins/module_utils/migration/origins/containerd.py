@@ -19,7 +19,7 @@ from ..model import Container, Image, Inventory, Volume
 from ..runtime import archive
 from ..runtime.guest import Inside
 from ..runtime.model import CLUSTER, OWN
-from ..transfer import images, volumes
+from ..transfer import images, pausing, volumes
 from ..transfer.contents import Contents
 from ..transfer.piped import Piped, Result
 from ..transfer.sides import Meter, Side, trouble
@@ -94,7 +94,7 @@ class ContainerdOrigin:
         """Do nothing, for the same reason."""
 
     def send_images(self, target: Side, some: Sequence[Image], known: Collection[str]) -> Mapping[str, images.Arrived]:
-        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for one that is named."""
+        """Copy images in one stream for each platform: nerdctl packs for the VM's own, or for the named one."""
         streams: dict[str, list[Image]] = {}
         for image in some:
             streams.setdefault(self.platforms.get(image.name, ""), []).append(image)
@@ -126,6 +126,7 @@ class ContainerdOrigin:
             return found, self.digest(what.name, doing)
 
         found = volumes.settled(doing, copied, lambda: self._writers(what.name))
+        found = replace(found, left=self.left_out(what.name, doing))
         volumes.verify(target, what, work, found, lambda: self.contents(what.name, doing))
         meter.done()
         return found
@@ -153,12 +154,17 @@ class ContainerdOrigin:
         with trouble(self.called, doing):
             return self.inside.contents(self.places[name], doing, self._watch(doing, heard), heard.add)
 
+    def left_out(self, name: str, doing: str) -> tuple[str, ...]:
+        """Have every file looked at in the VM."""
+        with trouble(self.called, doing):
+            return self.inside.left_out([self.places[name]])[0]
+
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
     ) -> contextlib.AbstractContextManager[None]:
         """Keep containers from writing meanwhile."""
         del doing
-        return volumes.pausing(lambda container, verb: self.inside.nerdctl(OWN, verb, container), containers, note)
+        return pausing.pausing(lambda container, verb: self.inside.nerdctl(OWN, verb, container), containers, note)
 
     def unpause(self, container: str, doing: str) -> None:
         """Let a container go on."""
@@ -166,7 +172,7 @@ class ContainerdOrigin:
         self.inside.nerdctl(OWN, "unpause", container)
 
     def abort(self) -> None:
-        """End what goes on, within about a second."""
+        """End what runs, within about a second."""
         self.stopped = True
 
     def close(self) -> None:
@@ -200,7 +206,7 @@ class ContainerdOrigin:
 
 
 def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass an archive on. Raises Silent for one that has no end: what was cut off between two files would pass for all of it."""
+    """Pass an archive on. Raises Silent where its end is missing: it could have been cut between two files."""
     last = b""
     for piece in pieces:
         last = (last + piece)[-len(_END) :]

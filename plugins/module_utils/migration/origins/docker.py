@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .. import inventory
 from ..model import Container, Image, Inventory, Volume
-from ..transfer import helper, images, volumes
+from ..transfer import helper, images, pausing, volumes
 from ..transfer.contents import Contents
 from ..transfer.images import Arrived
 from ..transfer.sides import Side
@@ -63,16 +63,19 @@ class DockerOrigin:
         """Read all of it."""
         return volumes.contents(self.place, name, doing)
 
+    def left_out(self, name: str, doing: str) -> tuple[str, ...]:
+        """Look at every file."""
+        return volumes.left_out(self.place, name, doing)
+
     def paused(
         self, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
     ) -> contextlib.AbstractContextManager[None]:
         """Keep containers from writing meanwhile."""
-        return volumes.paused(self.place.side, containers, doing, note)
+        return pausing.paused(self.place.side, containers, doing, note)
 
     def unpause(self, container: str, doing: str) -> None:
         """Let a container go on."""
-        with self.place.side.trouble(doing):
-            volumes.unpause(self.place.side, container)
+        pausing.unpause(self.place.side, container, doing)
 
     def abort(self) -> None:
         """End every exchange."""

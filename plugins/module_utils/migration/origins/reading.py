@@ -9,37 +9,46 @@ from dataclasses import replace
 
 from ...core.errors import CommandFailed
 from ...manifest.model import Fate, Kind, Reading, Row, Thing
-from ..model import Container, Found, Read
+from ..model import Container, MoveState, Read
 from ..transfer import volumes
 from ..transfer.sides import is_silence
 from ..transfer.volumes import Place
-from .origin import Origin
+from .containerd import ContainerdOrigin
+from .docker import DockerOrigin
 
+# What a move reads from. Both kinds have the same methods; "doing" is what the move does meanwhile, for messages.
+Origin = DockerOrigin | ContainerdOrigin
 _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 
 
-def names_to_read(found: Found) -> list[str]:
+def names_to_read(found: MoveState) -> list[str]:
     """Return the volumes of which both sides have something."""
     there = {one.name for one in found.target.volumes}
     begun = {row.thing.name for row in found.rows.values() if row.fate is Fate.FILLED and row.work in found.target.begun}
     return [one.name for one in found.source.volumes if not one.outside and one.name in there | begun]
 
 
-def read_volumes(source: Origin, target: Place, found: Found, names: Collection[str], at_once: int) -> dict[str, Read]:
-    """Return volumes as both sides have them, by name; of one that can't be read, why."""
-    reader = _Reader(source, target, found)
+def read_volumes(
+    source: Origin, target: Place, found: MoveState, names: Collection[str], at_once: int, *, left_out: bool = False
+) -> dict[str, Read]:
+    """Return volumes as both sides have them, by name; of an unreadable one, why.
+
+    left_out: whether to look, too, for what no archive carries.
+    """
+    reader = _Reader(source, target, found, left_out)
     with ThreadPoolExecutor(max(at_once, 1)) as pool:
         return dict(zip(names, pool.map(reader.read, names), strict=True))
 
 
 class _Reader:
-    def __init__(self, source: Origin, target: Place, found: Found) -> None:
-        self.source, self.target, self.found = source, target, found
+    def __init__(self, source: Origin, target: Place, found: MoveState, left_out: bool) -> None:
+        self.source, self.target, self.found, self.left_out = source, target, found, left_out
         self.there = {one.name: one for one in found.target.volumes}
 
     def read(self, name: str) -> Read:
         try:
-            return self._read(name, self.found.rows.get(Thing(Kind.VOLUME, name)))
+            read = self._read(name, self.found.rows.get(Thing(Kind.VOLUME, name)))
+            return replace(read, left=self._lost(name)) if self.left_out and read.target else read
         except CommandFailed as error:
             # An engine that is silent has nothing to say of the other volumes, either.
             if is_silence(error):
@@ -64,6 +73,12 @@ class _Reader:
         ours, theirs = self.source.contents(name, doing), volumes.contents(self.target, name, doing)
         return replace(read, same=ours == theirs, empty=theirs.files <= 1)
 
+    def _lost(self, name: str) -> tuple[str, ...]:
+        """Return what no archive has carried, but for what the target has now."""
+        doing = f"compare volume '{name}'"
+        there = volumes.left_out(self.target, name, doing)
+        return tuple(one for one in self.source.left_out(name, doing) if one not in there)
+
     def _filled(self, work: str, doing: str) -> str:
         """Return the digest of a copy under its temporary name; empty where its data has got its own name."""
         try:
@@ -75,7 +90,7 @@ class _Reader:
 
 
 def _still(digest: Callable[[], str], containers: Collection[Container], name: str, changing: str) -> str:
-    """Return a digest; of a volume that changes while it is read, one that no other equals."""
+    """Return a digest; of a volume that changes while it is read, a word that no digest equals."""
     try:
         return digest()
     except CommandFailed as error:

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
+from ...core.system.command import new_file
 from ...core.system.files import make_directory, sync, write_atomically
 from ..model import Image
-from .model import PLAYBOOK, Archive, Claim, Found, Objects, SavedClaim, SavedImages, Stay
+from ..transfer.images import pack
+from ..transfer.sides import Side
+from .model import PLAYBOOK, Archive, Claim, Objects, RuntimeMoveState, SavedClaim, SavedImages, SaveImages, Stay
 
 PART = ".part"
 OBJECTS, SEAL = "objects.json", "sealed.json"
@@ -48,7 +51,7 @@ def in_the_way(archive: Archive, files: Iterable[str]) -> list[str]:
     return sorted(archive.foreign.intersection(name for file in (*files, OBJECTS, SEAL) for name in _with_it(file)))
 
 
-def missing(found: Found) -> WorkstationError | None:
+def missing(found: RuntimeMoveState) -> WorkstationError | None:
     """Return why the new VM can't be filled; None where the whole archive is there."""
     if found.archive.sealed is not None:
         return None
@@ -74,12 +77,16 @@ def _images_of(name: str, said: dict[str, Any]) -> SavedImages:
 
 
 def _claim_of(name: str, said: dict[str, Any]) -> SavedClaim:
-    return SavedClaim(**{**said, "file": name, "claim": Claim(**said["claim"])})
+    return SavedClaim(**{**said, "file": name, "claim": _claim(said["claim"])})
 
 
 def _objects_of(_name: str, said: dict[str, Any]) -> Objects:
-    claims, stays = tuple(Claim(**one) for one in said["claims"]), tuple(Stay(**one) for one in said["stays"])
+    claims, stays = tuple(map(_claim, said["claims"])), tuple(Stay(**one) for one in said["stays"])
     return Objects(tuple(said["items"]), claims, tuple(said["ready"]), tuple(said["left_out"]), int(said["boot"]), stays)
+
+
+def _claim(said: dict[str, Any]) -> Claim:
+    return Claim(**{**said, "left": tuple(said.get("left", ()))})
 
 
 def _image(said: dict[str, Any]) -> Image:
@@ -122,6 +129,20 @@ def written(place: Path, file: str) -> Iterator[Path]:
         sync(place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def save_images(source: Side, step: SaveImages, place: Path) -> None:
+    """Write images of an engine into their file. An archive that ends too early is none."""
+    found = hashlib.sha256()
+    with written(place, step.file) as part, new_file(part) as opened:
+
+        def write(piece: bytes | memoryview) -> None:
+            opened.write(piece)
+            found.update(piece)
+
+        pack(source, step.images, str(step), write)
+        opened.flush()
+        note(place, SavedImages(step.file, step.namespace, step.images, part.stat().st_size, found.hexdigest()))
 
 
 def note(place: Path, saved: SavedImages | SavedClaim) -> None:

@@ -12,43 +12,43 @@ from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
-from ..plan import listed
+from ..model import Note
+from ..words import listed
 from .archive import missing
-from .evidence import arrived, claim_thing, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
+from .evidence import arrived, claim_thing, going, in_words, is_data, is_in, lacking, name_of, own_files, stands, staying, unnamed
 from .leaving import SOURCE, kept_name, kept_to_return, runtime_of, set_aside
 from .model import (
     PLAYBOOK,
     Claim,
     Create,
     Fill,
-    Found,
     Load,
-    Note,
     Objects,
     Remove,
     Return,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SavedClaim,
-    Wish,
 )
 from .objects import key_of
 
 _MOST = 10
 
 
-def plan_arriving(found: Found, wish: Wish) -> Plan:
+def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps: images, then the data of volumes, then the objects that use both."""
-    archive, what = found.archive, f"fill profile '{wish.profile}'"
+    archive, what = found.archive, f"fill profile '{spec.profile}'"
     if is_verified(found) or old_vm(found) is None:
         return Plan()
     if lost := missing(found):
         return Plan(refusals=(lost,))
-    if found.current.health != RUNNING or runtime_of(found) != wish.runtime:
-        reason = f"it does not run with {wish.runtime}"
+    if found.current.health != RUNNING or runtime_of(found) != spec.runtime:
+        reason = f"it does not run with {spec.runtime}"
         return Plan(refusals=(RefusedStep(what, reason, "Make it with playbooks/workstation.yml, and run again."),))
     objects = archive.objects or Objects()
     if objects.items and not found.current.live.get("kubernetes"):
         return Plan(refusals=(RefusedStep(what, "its Kubernetes does not run", "Set kubernetes.enabled, and run again."),))
-    if others := [one for one in archive.claims if not _given_up(one, wish) and _stands(one, found) in _OTHERS]:
+    if others := [one for one in archive.claims if not _given_up(one, spec) and _stands(one, found) in _OTHERS]:
         return Plan(refusals=tuple(_taken(one.claim, what) for one in others))
     steps: list[Step] = [
         Load("load", in_number(len(one.images), "image"), size_in_words(one.size), saved=one)
@@ -59,10 +59,10 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
         Fill("fill", f"volume '{one.claim.claim}'", size_in_words(one.size), saved=one)
         # What is below another volume comes with that one, and is compared then.
         for one in sorted(archive.claims, key=lambda one: one.claim.path.count("/"))
-        if not _given_up(one, wish) and _stands(one, found) in (Standing.NEW, Standing.LOST)
+        if not _given_up(one, spec) and _stands(one, found) in (Standing.NEW, Standing.LOST)
     ]
-    # Before a pod can change it, what is there is noted.
-    if rows := tuple(_there(found, wish)):
+    # It is noted before a pod can change it.
+    if rows := tuple(_there(found, spec)):
         steps.append(Note("note", "what has arrived", silent=True, rows=rows))
     items = tuple(one for one in objects.items if key_of(one) not in found.arrived.objects)
     if items:
@@ -73,23 +73,23 @@ def plan_arriving(found: Found, wish: Wish) -> Plan:
 _OTHERS = (Standing.CONFLICT, Standing.SOURCE_CHANGED)
 
 
-def old_vm(found: Found) -> Kept | None:
+def old_vm(found: RuntimeMoveState) -> Kept | None:
     """Return the VM that the profile had with docker, where it is kept."""
     return next((one for one in found.kept if one.runtime == SOURCE), None)
 
 
-def is_verified(found: Found) -> bool:
+def is_verified(found: RuntimeMoveState) -> bool:
     """Whether all has arrived in the VM that the profile has now. From then on, what the user changes there is theirs."""
     return bool(found.rows) and found.current.exists and not lacking(found.rows, found.vm)
 
 
-def _stands(saved: SavedClaim, found: Found) -> Standing:
+def _stands(saved: SavedClaim, found: RuntimeMoveState) -> Standing:
     row, there = found.rows.get(claim_thing(saved)), found.arrived.volumes.get(saved.claim.claim)
     return stands(row, found.vm, Reading(saved.contents), there)
 
 
-def _given_up(saved: SavedClaim, wish: Wish) -> bool:
-    return any(fnmatchcase(saved.claim.claim, pattern) for pattern in wish.leave)
+def _given_up(saved: SavedClaim, spec: RuntimeMoveSpec) -> bool:
+    return any(fnmatchcase(saved.claim.claim, pattern) for pattern in spec.leave)
 
 
 def _taken(claim: Claim, what: str) -> WorkstationError:
@@ -98,7 +98,7 @@ def _taken(claim: Claim, what: str) -> WorkstationError:
     return RefusedStep(what, reason, remedy)
 
 
-def _there(found: Found, wish: Wish) -> Iterator[Row]:
+def _there(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Iterator[Row]:
     """Yield new rows of what was found in the new VM, and has none there yet. The VM's id is added when they are written."""
     for batch in found.archive.images:
         if batch.file in found.arrived.files:
@@ -113,22 +113,22 @@ def _there(found: Found, wish: Wish) -> Iterator[Row]:
             continue
         if there and there.digest == saved.contents:
             yield arrived(row, "", there.digest, there.identity)
-        elif _given_up(saved, wish):
+        elif _given_up(saved, spec):
             yield replace(row, fate=Fate.LEFT, target=None, reason="O(leave) names it")
 
 
-def _is_new(found: Found, tag: str) -> bool:
+def _is_new(found: RuntimeMoveState, tag: str) -> bool:
     row = found.rows.get(Thing(Kind.IMAGE, tag))
     return row is not None and not is_in(row, found.vm)
 
 
-def _image_row(found: Found, tag: str, digest: str) -> Row:
+def _image_row(found: RuntimeMoveState, tag: str, digest: str) -> Row:
     return arrived(found.rows[Thing(Kind.IMAGE, tag)], "", digest)
 
 
-def plan_ready(found: Found, wish: Wish) -> Plan:
+def plan_ready(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return nothing to do, or what is not as it was in the old cluster."""
-    left_to_do, what = plan_arriving(found, wish), f"verify profile '{wish.profile}'"
+    left_to_do, what = plan_arriving(found, spec), f"verify profile '{spec.profile}'"
     if left_to_do.refusals or left_to_do.actions:
         reason = left_to_do.refusals[0].message if left_to_do.refusals else f"it is left to {left_to_do.actions[0]}"
         return Plan(refusals=(NotVerified(what, reason, f"Run {PLAYBOOK} again."),))
@@ -144,75 +144,75 @@ def plan_ready(found: Found, wish: Wish) -> Plan:
     return Plan((*noted, Note("note", "that everything has arrived", silent=True, rows=rows)) if rows else noted)
 
 
-def plan_return(found: Found, wish: Wish) -> Plan:
+def plan_return(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps that let the old VM be the profile again. The new one is kept in its turn."""
-    what = f"bring back the old VM of profile '{wish.profile}'"
-    kept, runtime = kept_to_return(found, wish), runtime_of(found)
-    others = [one.name for one in found.kept if one.runtime != wish.runtime]
+    what = f"bring back the old VM of profile '{spec.profile}'"
+    kept, runtime = kept_to_return(found, spec), runtime_of(found)
+    others = [one.name for one in found.kept if one.runtime != spec.runtime]
     if kept is None:
-        if not others and runtime not in ("", wish.runtime):
+        if not others and runtime not in ("", spec.runtime):
             return Plan()
         reason, remedy = "none is kept", f"There is one only after {PLAYBOOK} has moved the profile."
         if others:
             reason, remedy = "it is not clear which", f"Name it as E(confirm). There are: {', '.join(others)}."
         return Plan(refusals=(InputError(what, reason, remedy),))
-    steps: list[Step] = [Return("bring back", f"the VM of profile '{wish.profile}'", f"kept as '{kept.name}'", kept=kept)]
-    if half := next((one for one in found.kept if one.state == LEAVING and one.runtime == wish.runtime), None):
-        steps.insert(0, set_aside(wish, half.name, half.runtime))
-    elif runtime == wish.runtime or (not runtime and found.parts and kept.state == KEPT):
+    steps: list[Step] = [Return("bring back", f"the VM of profile '{spec.profile}'", f"kept as '{kept.name}'", kept=kept)]
+    if half := next((one for one in found.kept if one.state == LEAVING and one.runtime == spec.runtime), None):
+        steps.insert(0, set_aside(spec, half.name, half.runtime))
+    elif runtime == spec.runtime or (not runtime and found.parts and kept.state == KEPT):
         if found.current.exists and found.current.health != STOPPED:
             reason = f"the new one is {found.current.health}"
-            return Plan(refusals=(RefusedStep(what, reason, f"Stop it with 'colima stop {wish.profile}', and run again."),))
-        name = kept_name(wish, wish.runtime)
+            return Plan(refusals=(RefusedStep(what, reason, f"Stop it with 'colima stop {spec.profile}', and run again."),))
+        name = kept_name(spec, spec.runtime)
         if any(one.name == name for one in found.kept):
             remedy = f"Remove that with {PLAYBOOK}, --tags retire and E(confirm={name})."
             return Plan(refusals=(RefusedStep(what, f"another one is still kept as '{name}'", remedy),))
-        steps.insert(0, set_aside(wish, name, wish.runtime))
+        steps.insert(0, set_aside(spec, name, spec.runtime))
     elif runtime and kept.state == KEPT:
-        remedy = f"If nothing in it is needed, delete it with 'colima delete --data {wish.profile}', and run again."
+        remedy = f"If nothing in it is needed, delete it with 'colima delete --data {spec.profile}', and run again."
         return Plan(refusals=(RefusedStep(what, f"another VM with runtime {runtime} has its place", remedy),))
     return Plan(tuple(steps))
 
 
-def plan_retire(found: Found, wish: Wish) -> Plan:
+def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps that give up a kept VM and the archive. Only for who names it, and once the new one was found good."""
     if not found.kept:
         left = Remove("remove", "what a killed run has left", silent=True, name="")
         # No refusal: an earlier run may have removed it, and what was removed is not found afterwards.
-        none = f"No old VM of profile '{wish.profile}' is kept as '{wish.confirm}', so none was removed."
-        return Plan((left,)) if found.left else Plan(warnings=(none,) if wish.confirm else ())
-    what, names = f"remove the old VM of profile '{wish.profile}'", [one.name for one in found.kept]
-    kept = next((one for one in found.kept if one.name == wish.confirm), None)
+        none = f"No old VM of profile '{spec.profile}' is kept as '{spec.confirm}', so none was removed."
+        return Plan((left,)) if found.left else Plan(warnings=(none,) if spec.confirm else ())
+    what, names = f"remove the old VM of profile '{spec.profile}'", [one.name for one in found.kept]
+    kept = next((one for one in found.kept if one.name == spec.confirm), None)
     if kept is None:
         return Plan(
             refusals=(RefusedStep(what, "everything in it would be lost", f"Name it as E(confirm): {', '.join(names)}."),)
         )
     if kept.state != KEPT:
-        how = " with --tags back" if kept.state == RETURNING or kept.runtime == wish.runtime else ""
+        how = " with --tags back" if kept.state == RETURNING or kept.runtime == spec.runtime else ""
         return Plan(refusals=(RefusedStep(what, "it is half on its way", f"Run {PLAYBOOK}{how} to its end, and then this."),))
-    if kept.runtime != wish.runtime and (problem := _kept_back(found, wish, what)):
+    if kept.runtime != spec.runtime and (problem := _kept_back(found, spec, what)):
         return Plan(refusals=(problem,))
-    target, files = f"the VM of profile '{wish.profile}' that is kept as '{kept.name}'", own_files(found.rows)
-    comes_back = f"; {grace(wish.days, found.free)}" if wish.days else ""
-    if kept.runtime == wish.runtime:
+    target, files = f"the VM of profile '{spec.profile}' that is kept as '{kept.name}'", own_files(found.rows)
+    comes_back = f"; {grace(spec.days, found.free)}" if spec.days else ""
+    if kept.runtime == spec.runtime:
         return Plan((Remove("remove", target, f"with everything that was written in it{comes_back}", name=kept.name),))
-    goes = f"; with it go {_listed(staying(found.rows))}" if staying(found.rows) else ""
+    goes = f"; with it go {listed(lost, _MOST)}" if (lost := going(found.rows)) else ""
     away = "" if found.archive.there or not files else f" Its archive at '{found.place}' can't be reached, and is left there."
     warnings = (f"The VM is removed.{away}",) if away else ()
     detail = f"and the archive{goes}{comes_back}"
     return Plan((Remove("remove", target, detail, name=kept.name, files=files),), warnings=warnings)
 
 
-def _kept_back(found: Found, wish: Wish, what: str) -> WorkstationError | None:
+def _kept_back(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> WorkstationError | None:
     """Return why the old VM has to stay: only it has something that its user did not give up."""
-    if not found.rows and "*" not in wish.leave:
+    if not found.rows and "*" not in spec.leave:
         remedy = f"Bring it back with {PLAYBOOK}, --tags back, and move it again; or give up all of it with O(leave=['*'])."
         return RefusedStep(what, "nothing is noted of what it holds", remedy)
-    if left := unnamed(lacking(found.rows, found.vm), wish.leave):
+    if left := unnamed(lacking(found.rows, found.vm), spec.leave):
         reason = f"not in the profile's VM: {_listed(left)}"
         return RefusedStep(what, reason, f"Run {PLAYBOOK} to its end, and then this.")
     alone = [one for one in staying(found.rows) if one.fate is Fate.IMMOVABLE and is_data(one.thing)]
-    if alone := unnamed(alone, wish.leave):
+    if alone := unnamed(alone, spec.leave):
         remedy = f"Take that out with {PLAYBOOK}, --tags back, or name what you give up: O(leave=[{name_of(alone[0].thing)}])."
         return RefusedStep(what, f"only it has {_listed(alone)}", remedy)
     return None

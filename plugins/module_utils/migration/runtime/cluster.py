@@ -107,7 +107,7 @@ class Cluster:
             self.kube.merge_patch(path, {"imagePullSecrets": [*there, *more]})
 
     def _pull_secrets(self, item: Mapping[str, Any], resource: str) -> tuple[str, list[Any], list[Any]]:
-        """Return the path of an account, the names of pull secrets that it has, and those that it lacks."""
+        """Return the path of an account, the names of pull secrets that it has, and those it lacks."""
         wanted = (item.get("imagePullSecrets") or []) if item["kind"] == "ServiceAccount" else []
         path = f"{resource}/{quote(item['metadata']['name'], safe='')}"
         there = (self.kube.read(path) or {}).get("imagePullSecrets") or [] if wanted else []
@@ -128,7 +128,7 @@ class Cluster:
         return f"{_base(kind[0])}{where}/{resource}"
 
     def knows(self, version: str, kind: str) -> bool:
-        """Whether the cluster serves a kind in this version, which need not be the one that it prefers."""
+        """Whether the cluster serves a kind in this version, which need not be its preferred one."""
         if (version, kind) not in self.kinds:
             list(self._lists())
         if (version, kind) not in self.kinds:

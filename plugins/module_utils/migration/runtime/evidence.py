@@ -18,9 +18,11 @@ from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
 from ..model import Inventory
-from .model import Archive, Held, Objects, SavedClaim, Wish
+from ..words import listed
+from .model import Archive, Held, Objects, RuntimeMoveSpec, SavedClaim
 from .objects import key_of
 
+_MOST_LEFT_OUT = 10
 _SEAL = "sealed.json"
 _UNNAMED = re.compile(r"[0-9a-f]{64}|sha256:[0-9a-f]+")
 # Containers of pods, and those in which buildx builds.
@@ -30,7 +32,7 @@ SYSTEM_IMAGES = "rancher/"
 
 
 def boot_of(paths: Paths, name: Name) -> int:
-    """Return what changes with each start of a VM, also one that fails; 0 where it was never started."""
+    """Return what changes with each start of a VM, a failed one too; 0 where it was never started."""
     applied, events = paths.applied(name), text_of(paths.events(name))
     if events is None and not applied.exists():
         return 0
@@ -60,18 +62,18 @@ def place_of(rows: Mapping[Thing, Row]) -> Path | None:
     return sealed[-1].parent if sealed else None
 
 
-def rows_of(archive: Archive, engine: Inventory, files: Collection[str], wish: Wish) -> Iterator[Row]:
+def rows_of(archive: Archive, engine: Inventory, files: Collection[str], spec: RuntimeMoveSpec) -> Iterator[Row]:
     """Yield what becomes of each thing of the old VM, with its digest as it leaves. files: of the archive, as far as needed."""
     objects = archive.objects or Objects()
     saved = [(image, batch.file) for batch in archive.images if batch.file in files for image in batch.images]
     for image, file in saved:
         for tag in image.tags:
-            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(wish.place / file))
+            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(spec.place / file))
     for one in archive.claims:
         if one.file in files:
-            yield filled(one, wish.place)
+            yield filled(one, spec.place)
     for item in objects.items:
-        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(wish.place / "objects.json"))
+        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(spec.place / "objects.json"))
     for stay in objects.stays:
         fate = Fate.LEFT if stay.left else Fate.IMMOVABLE
         yield Row(Thing(Kind(stay.kind), stay.name), fate, reason=stay.reason)
@@ -80,7 +82,8 @@ def rows_of(archive: Archive, engine: Inventory, files: Collection[str], wish: W
 
 def filled(saved: SavedClaim, place: Path) -> Row:
     """Return the row of a volume whose data is in the archive."""
-    return Row(claim_thing(saved), Fate.FILLED, Reading(saved.contents), work=str(place / saved.file))
+    reason = listed(saved.claim.left, _MOST_LEFT_OUT)
+    return Row(claim_thing(saved), Fate.FILLED, Reading(saved.contents), work=str(place / saved.file), reason=reason)
 
 
 def _of_docker(engine: Inventory, saved: Collection[str]) -> Iterator[Row]:
@@ -121,7 +124,7 @@ def _digest(item: object) -> str:
 
 def arrived(row: Row, vm: str, digest: str = "", identity: str = "") -> Row:
     """Return the row of a thing that was read in the new VM. vm: its id."""
-    return Row(row.thing, Fate.MOVED, row.source, Reading(digest, f"{vm} {identity}".strip()), row.work)
+    return Row(row.thing, Fate.MOVED, row.source, Reading(digest, f"{vm} {identity}".strip()), row.work, row.reason)
 
 
 def is_in(row: Row, vm: str) -> bool:
@@ -157,6 +160,12 @@ def lacking(rows: Mapping[Thing, Row], vm: str) -> list[Row]:
 def staying(rows: Mapping[Thing, Row]) -> list[Row]:
     """Return what only the old VM has."""
     return [one for one in rows.values() if one.fate in (Fate.LEFT, Fate.IMMOVABLE)]
+
+
+def going(rows: Mapping[Thing, Row]) -> list[str]:
+    """Return what goes with the old VM, each by its name."""
+    incomplete = [one for one in rows.values() if one.fate is Fate.MOVED and one.reason]
+    return [*(in_words(one.thing) for one in staying(rows)), *(f"{one.reason} of {in_words(one.thing)}" for one in incomplete)]
 
 
 def unnamed(rows: Iterable[Row], leave: Iterable[str]) -> list[Row]:

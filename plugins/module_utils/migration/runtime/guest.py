@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -21,26 +21,29 @@ from ..inventory import image_of
 from ..model import Image, same
 from ..transfer.contents import Contents, contents_in
 from ..transfer.piped import Piped
-from ..transfer.volumes import READ, WRITE
+from ..transfer.volumes import LEFT_OUT, READ, WRITE, lines_of
 from . import archive
-from .model import Claim, Held, SavedClaim
+from .model import Claim, Held, SavedClaim, SavedImages
 
 _READ = " ".join('--directory="$1"' if word == "--directory=/v" else word for word in READ)
 _WRITE = " ".join('--directory="$2"' if word == "--directory=/v" else word for word in WRITE)
 _SIZE = 'for path; do size=$(du --apparent-size --block-size=1 --summarize "$path" | cut -f 1); echo "${size:-0}"; done'
 _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
-# What is no directory is no volume, and is left alone.
+# Only a directory is a volume; anything else is left alone.
 _LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && printf empty-; stat --format=%i.%W "$path"; '
 _LOOK += 'elif [ -e "$path" ] || [ -L "$path" ]; then echo other; else echo absent; fi; done'
 _EMPTY, _OTHER = "empty-", "other"
-# Of an earlier run that was killed, tar may still be at work: without its directory it can make nothing.
+# The tar of a killed run may still run: without its directory it can make nothing.
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
 _FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
 _FILL += f'mkdir "$2"; exec {_WRITE}'
-_PLACE = 'mv --no-target-directory "$2" "$1"'
+_PLACE = 'mv --no-target-directory "$2" "$1" && stat --format=%i.%W "$1"'
 _LONG_SECONDS = 900.0
 # What lists the images that have a name.
 _IMAGES, _NAME = ("images", "--filter", "dangling=false", "--format"), "{{.Repository}}:{{.Tag}}"
+# No file can have it in its name.
+_END_OF_ONE = "\0"
+_LEFT_OUT = f'for path; do ( cd "$path" && {LEFT_OUT} ); printf "\\0"; done'
 _FULL_BYTES = 1 << 20
 # How nerdctl and colima log why they end, and what colima says of any program that fails.
 _LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
@@ -49,7 +52,7 @@ _FREE = "Free some disk space, and run again."
 
 @dataclass(frozen=True)
 class Place:
-    """A directory in a VM. identity: what tells it from another one of its name; "other" for what is no directory."""
+    """A directory in a VM. identity: what tells it from another one of its name; "other" for anything but a directory."""
 
     identity: str
     empty: bool
@@ -72,7 +75,7 @@ class Inside:
         return found
 
     def sizes(self, paths: Sequence[str]) -> list[int]:
-        """Return how many bytes directories hold, holes included; 0 for one that is gone."""
+        """Return how many bytes directories hold, holes included; 0 for a missing one."""
         return [int(one) for one in self._lines(_SIZE, paths)]
 
     def existing(self, paths: Sequence[str]) -> list[str]:
@@ -80,9 +83,14 @@ class Inside:
         return [path for path, said in zip(paths, self._lines(_EXISTS, paths), strict=True) if said == "yes"]
 
     def found(self, paths: Sequence[str]) -> dict[str, Place]:
-        """Return what is there now: of those directories that are."""
+        """Return the existing ones of these directories, as they are now."""
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
         return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
+
+    def left_out(self, paths: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return what of each directory no archive carries, in words; of many things the first."""
+        said = self.colima.cli.run(*self._argv(_LEFT_OUT, *paths), timeout=_LONG_SECONDS).stdout if paths else ""
+        return [lines_of(part) for part in said.split(_END_OF_ONE)[: len(paths)]]
 
     def readings(self, volumes: Mapping[str, str], watch: Callable[[], object]) -> dict[str, Held]:
         """Return what volumes hold now, by their claims. volumes: the directory of each."""
@@ -105,17 +113,17 @@ class Inside:
 
     def fill(
         self, claim: str, path: str, source: Path | IO[bytes], expected: Callable[[], str], watch: Callable[[], object]
-    ) -> None:
+    ) -> str:
         """Give a volume its data: beside its directory, compared with what was sent, and then in its place at once.
 
-        expected: returns the digest of the contents, once all was sent.
+        expected: returns the digest of the contents, once all was sent. Returns what tells the directory from others.
         """
         doing, beside = f"fill volume '{claim}'", f"{path}.laptop.containers.moving-{secrets.token_hex(4)}"
         self._transfer(doing, self._argv(_FILL, path, beside), source=source, watch=watch)
         if self.contents(beside, doing, watch).digest != expected():
             reason = "what arrived is not what was sent"
             raise NotVerified(f"verify volume '{claim}'", reason, "Run again: it is filled again.")
-        self.colima.cli.run(*self._argv(_PLACE, path, beside), timeout=_LONG_SECONDS)
+        return self.colima.cli.run(*self._argv(_PLACE, path, beside), timeout=_LONG_SECONDS).stdout.strip()
 
     def contents(
         self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None
@@ -156,6 +164,17 @@ class Inside:
         return [
             name for image in images for name in image.tags if not any(same(image, one) and name in one.tags for one in there)
         ]
+
+    def complete(self, saved: Iterable[SavedImages]) -> frozenset[str]:
+        """Return the files of which the VM has every image. Each namespace is asked once, whatever the number of files."""
+        files = dict[str, list[SavedImages]]()
+        for one in saved:
+            files.setdefault(one.namespace, []).append(one)
+        there = list[str]()
+        for namespace, some in files.items():
+            missing = set(self.missing(namespace, [image for one in some for image in one.images]))
+            there += [one.file for one in some if missing.isdisjoint(tag for image in one.images for tag in image.tags)]
+        return frozenset(there)
 
     def images(self, namespace: str, only: Collection[str] | None = None) -> list[Image]:
         """Return one image for each name. only: those names alone, as far as they are there. Raises CommandFailed."""

@@ -12,8 +12,9 @@ from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationEr
 from ...core.options import suggestion
 from ...core.plan import Plan, Step, in_number, size_in_words
 from ..model import Image, Inventory
-from ..plan import in_batches
+from ..plan import in_batches, portion
 from ..room import Room, packing, size_of_images
+from ..words import listed
 from . import archive
 from .evidence import SYSTEM_IMAGES, is_the_users
 from .model import (
@@ -21,8 +22,9 @@ from .model import (
     OWN,
     PLAYBOOK,
     Claim,
-    Found,
     Objects,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SaveClaim,
     SaveImages,
     SaveObjects,
@@ -30,92 +32,94 @@ from .model import (
     SetAside,
     StopCluster,
     StopProfile,
-    Wish,
 )
 from .objects import familiar, images_of
 
 SOURCE = "docker"
+_MOST = 10
 
 
-def kept_name(wish: Wish, runtime: str) -> str:
+def kept_name(spec: RuntimeMoveSpec, runtime: str) -> str:
     """Return the name under which a VM is kept."""
-    return f"{wish.profile}-{runtime}"
+    return f"{spec.profile}-{runtime}"
 
 
-def runtime_of(found: Found) -> str:
+def runtime_of(found: RuntimeMoveState) -> str:
     """Return the runtime of the profile's VM; empty for a profile that has none."""
     return str((found.current.known or {}).get("runtime") or "") if found.current.exists else ""
 
 
-def plan_leaving(found: Found, wish: Wish) -> Plan:
+def plan_leaving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     """Return the steps. Nothing is changed in the VM but that its cluster, and then itself, is stopped."""
     half = next((one for one in found.kept if one.state == LEAVING), None)
     if half:
-        return Plan((set_aside(wish, half.name, half.runtime),))
-    there = runtime_of(found) == wish.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, wish)))
-    if there and wish.runtime != SOURCE:
+        return Plan((set_aside(spec, half.name, half.runtime),))
+    there = runtime_of(found) == spec.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, spec)))
+    if there and spec.runtime != SOURCE:
         # Before a new VM is made that nothing could fill.
         lost = not found.current.exists and _has_left(found) and archive.missing(found)
         return Plan(refusals=(lost,)) if lost else Plan()
-    name, what = kept_name(wish, SOURCE), f"move profile '{wish.profile}' to {wish.runtime}"
-    if problem := next(_problems(found, wish, what, name), None):
+    name, what = kept_name(spec, SOURCE), f"move profile '{spec.profile}' to {spec.runtime}"
+    if problem := next(_problems(found, spec, what, name), None):
         return Plan(refusals=(problem,))
     if found.current.health == STOPPED:
-        return Plan((set_aside(wish, name, SOURCE),))
-    return _plan_saving(found, wish, what, name)
+        return Plan((set_aside(spec, name, SOURCE),))
+    return _plan_saving(found, spec, what, name)
 
 
-def _plan_saving(found: Found, wish: Wish, what: str, name: str) -> Plan:
+def _plan_saving(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: str) -> Plan:
     objects = found.objects or found.archive.objects or Objects()
-    images, claims = list(images_to_save(found, wish, objects)), list(_claims(found, objects))
+    images, claims = list(images_to_save(found, spec, objects)), list(_claims(found, objects))
     files = {one.file for one in images} | {archive.volume_file(one) for one in objects.claims}
-    problem = _in_the_way(found, wish, files, what) or _no_room(_room(found, objects, images, claims), what)
+    problem = _in_the_way(found, spec, files, what) or _no_room(_room(found, objects, images, claims), what)
     if problem:
         return Plan(refusals=(problem,))
     left = tuple(_left_behind(found, objects, name))
-    if left and wish.unattended:
+    if left and spec.unattended:
         remedy = f"{' '.join(left)} {PLAYBOOK} moves all else, and keeps the old VM."
         return Plan(refusals=(RefusedStep(what, "not all of it would go along", remedy),))
+    # As a rule no one misses it: the plan names it, and it does not stop an unattended move.
+    left += tuple(f"No copy of volume '{one.claim}' carries {listed(one.left, _MOST)}." for one in objects.claims if one.left)
     steps: list[Step] = [one for one in images if one.file not in _files(found)]
     if found.objects is not None:
         target = f"{in_number(len(objects.items), 'object')} of the cluster"
         steps.append(SaveObjects("save", target, objects=found.objects, silent=not objects.items))
     if found.current.live.get("kubernetes"):
-        steps.append(StopCluster("stop", f"Kubernetes in profile '{wish.profile}'", "so that nothing writes to its volumes"))
+        steps.append(StopCluster("stop", f"Kubernetes in profile '{spec.profile}'", "so that nothing writes to its volumes"))
     steps += [SaveClaim("save", f"volume '{one.claim}'", size_in_words(one.size), claim=one) for one in claims]
     steps += [
-        Seal("verify", "the archive", str(wish.place), boot=found.boot, files=frozenset(files)),
-        StopProfile("stop", f"profile '{wish.profile}'", boot=found.boot),
-        set_aside(wish, name, SOURCE),
+        Seal("verify", "the archive", str(spec.place), boot=found.boot, files=frozenset(files)),
+        StopProfile("stop", f"profile '{spec.profile}'", boot=found.boot),
+        set_aside(spec, name, SOURCE),
     ]
-    shown = {"profile": str(wish.profile), "runtime": SOURCE}, {"profile": str(wish.profile), "runtime": wish.runtime}
+    shown = {"profile": str(spec.profile), "runtime": SOURCE}, {"profile": str(spec.profile), "runtime": spec.runtime}
     return Plan(tuple(steps), *shown, warnings=left)
 
 
-def set_aside(wish: Wish, name: str, runtime: str) -> SetAside:
-    """Return the step that renames the profile's VM away, or goes on with that."""
-    return SetAside("keep", f"the VM of profile '{wish.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
+def set_aside(spec: RuntimeMoveSpec, name: str, runtime: str) -> SetAside:
+    """Return the step that renames the profile's VM away, or completes that."""
+    return SetAside("keep", f"the VM of profile '{spec.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
 
 
-def _has_left(found: Found) -> bool:
+def _has_left(found: RuntimeMoveState) -> bool:
     return any(one.state == KEPT and one.runtime == SOURCE for one in found.kept)
 
 
-def _never_was(found: Found, wish: Wish) -> bool:
+def _never_was(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> bool:
     """Whether the profile has no VM, and none is on its way, so that a run which only makes sure has nothing to move."""
-    return wish.unattended and not any(one.state == RETURNING for one in found.kept)
+    return spec.unattended and not any(one.state == RETURNING for one in found.kept)
 
 
-def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[WorkstationError]:
+def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: str) -> Iterator[WorkstationError]:
     """Yield why the move can't begin, or go on."""
-    current, archived, profile = found.current, found.archive, wish.profile
+    current, archived, profile = found.current, found.archive, spec.profile
     settings = current.known or {}
     if not current.exists:
         known = f"There are: {', '.join(found.others)}." if found.others else "There are none on this laptop."
         what = f"move profile '{profile}' to another runtime"
         yield InputError(what, "there is no such profile", f"Correct its name. {known}{suggestion(str(profile), found.others)}")
         return
-    if wish.runtime == SOURCE:
+    if spec.runtime == SOURCE:
         what = f"move profile '{profile}' to another runtime"
         yield InputError(what, "its settings do not say runtime: containerd", "Let them say so, and run again.")
     if any(one.state == RETURNING for one in found.kept):
@@ -139,51 +143,51 @@ def _problems(found: Found, wish: Wish, what: str, name: str) -> Iterator[Workst
         yield CommandFailed(what, "its Kubernetes does not run", start)
     containers = (found.engine or Inventory("")).containers
     busy = [one.name for one in containers if (one.writing or one.state == "paused") and is_the_users(one.name)]
-    if busy and not wish.stop:
+    if busy and not spec.stop:
         reason = f"containers run in it ({', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''})"
         yield RefusedStep(what, reason, "Stop them, or set E(stop=always).")
 
 
-def _files(found: Found) -> frozenset[str]:
+def _files(found: RuntimeMoveState) -> frozenset[str]:
     return frozenset(one.file for one in found.archive.images)
 
 
-def images_to_save(found: Found, wish: Wish, objects: Objects) -> Iterator[SaveImages]:
+def images_to_save(found: RuntimeMoveState, spec: RuntimeMoveSpec, objects: Objects) -> Iterator[SaveImages]:
     """Yield the files of images that the move needs, whether or not they are there."""
     used, spaces = images_of(objects.items), dict[str, list[Image]]()
     for image in (found.engine or Inventory("")).images:
         if {familiar(tag) for tag in image.tags} & used:
             spaces.setdefault(CLUSTER, []).append(image)
-        elif _is_wanted(image, wish):
+        elif _is_wanted(image, spec):
             spaces.setdefault(OWN, []).append(image)
     for space, images in sorted(spaces.items(), reverse=True):
         for batch in in_batches(images):
-            target = f"image '{batch[0].name}'" if len(batch) == 1 else f"{len(batch)} images"
+            target, detail = portion(batch)
             whose = "the cluster's" if space == CLUSTER else "for nerdctl"
-            detail = f"{whose}, up to {size_in_words(sum(one.size for one in batch))}"
-            yield SaveImages("save", target, detail, file=archive.images_file(batch, space), images=batch, namespace=space)
+            file = archive.images_file(batch, space)
+            yield SaveImages("save", target, f"{whose}, {detail}", file=file, images=batch, namespace=space)
 
 
-def _is_wanted(image: Image, wish: Wish) -> bool:
+def _is_wanted(image: Image, spec: RuntimeMoveSpec) -> bool:
     names = [tag for tag in image.tags if not tag.startswith(SYSTEM_IMAGES)]
-    return any(fnmatchcase(name, pattern) for name in names for pattern in wish.images)
+    return any(fnmatchcase(name, pattern) for name in names for pattern in spec.images)
 
 
-def _claims(found: Found, objects: Objects) -> Iterator[Claim]:
+def _claims(found: RuntimeMoveState, objects: Objects) -> Iterator[Claim]:
     """Yield the volumes to save: while the cluster has run, a file of one says nothing any more."""
     saved = {one.claim.volume for one in found.archive.claims} if found.objects is None else set()
     return (one for one in objects.claims if one.volume not in saved)
 
 
-def room_for(steps: Iterable[Step], found: Found, wish: Wish) -> Room:
+def room_for(steps: Iterable[Step], found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Room:
     """Return the room that a plan needs which saves something, or nothing for another plan."""
     if not any(isinstance(one, Seal) for one in steps):
         return Room(free=found.free)
     objects = found.objects or found.archive.objects or Objects()
-    return _room(found, objects, list(images_to_save(found, wish, objects)), list(_claims(found, objects)))
+    return _room(found, objects, list(images_to_save(found, spec, objects)), list(_claims(found, objects)))
 
 
-def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list[Claim]) -> Room:
+def _room(found: RuntimeMoveState, objects: Objects, images: list[SaveImages], claims: list[Claim]) -> Room:
     """Return the room for all of it, once in the archive, and once more on the disk of the new VM."""
     there, engine = _files(found), found.engine or Inventory("")
     missing = [one.images for one in images if one.file not in there]
@@ -193,10 +197,10 @@ def _room(found: Found, objects: Objects, images: list[SaveImages], claims: list
     return Room(whole + left + data, 0 if engine.contents else packing(missing), found.free)
 
 
-def _in_the_way(found: Found, wish: Wish, files: Iterable[str], what: str) -> WorkstationError | None:
+def _in_the_way(found: RuntimeMoveState, spec: RuntimeMoveSpec, files: Iterable[str], what: str) -> WorkstationError | None:
     if not (names := archive.in_the_way(found.archive, files)):
         return None
-    reason = f"'{wish.place}' has a file '{names[0]}' that is not of this move"
+    reason = f"'{spec.place}' has a file '{names[0]}' that is not of this move"
     return RefusedStep(what, reason, "Move it away, or choose another O(directory), and run again.")
 
 
@@ -207,7 +211,7 @@ def _no_room(room: Room, what: str) -> WorkstationError | None:
     return RefusedStep(what, reason, "Free some, or choose less with O(images) or another disk with O(directory).")
 
 
-def _left_behind(found: Found, objects: Objects, name: str) -> Iterator[str]:
+def _left_behind(found: RuntimeMoveState, objects: Objects, name: str) -> Iterator[str]:
     """Yield what stays in the kept VM alone."""
     yield from objects.left_out
     engine = found.engine or Inventory("")
@@ -222,7 +226,7 @@ def _left_behind(found: Found, objects: Objects, name: str) -> Iterator[str]:
         yield f"Containers stay in '{name}': {', '.join(containers[:5])}. Run them again."
 
 
-def kept_to_return(found: Found, wish: Wish) -> Kept | None:
+def kept_to_return(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Kept | None:
     """Return the kept VM that a way back is about."""
-    back = [one for one in found.kept if one.runtime != wish.runtime and wish.confirm in ("", one.name)]
+    back = [one for one in found.kept if one.runtime != spec.runtime and spec.confirm in ("", one.name)]
     return back[0] if len(back) == 1 else None

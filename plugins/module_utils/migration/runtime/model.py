@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a profile holds that goes on, where it waits meanwhile, and the steps of the move. Sizes are in bytes."""
+"""What of a profile is moved, where it waits meanwhile, and the steps of the move. Sizes are in bytes."""
 
 from __future__ import annotations
 
@@ -16,18 +16,22 @@ from ...manifest.model import Reading, Row, Thing
 from ..model import Image, Inventory
 
 PLAYBOOK = "playbooks/move.yml"
-# containerd's namespaces: the kubelet's, and the one that nerdctl works in.
+# containerd's namespaces: the kubelet's, and nerdctl's.
 CLUSTER, OWN = "k8s.io", "default"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A persistent volume whose data is in the VM. claim: "namespace/name" of what it is bound to. path: in the VM."""
+    """A persistent volume whose data is in the VM. claim: "namespace/name" of what it is bound to. path: in the VM.
+
+    left: what of its data no archive carries, in words.
+    """
 
     volume: str
     claim: str
     path: str
     size: int = 0
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Wish:
+class RuntimeMoveSpec:
     """What is asked for. place: of the archive. images, namespaces: patterns. stop: end containers that run.
 
     leave: patterns of things that the user gives up. days: for which a VM that is given up can come back; 0: it goes at once.
@@ -140,8 +144,8 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class Found:
-    """The profile and all that belongs to its move. boot: when its VM was last started. one_disk: what is renamed can be.
+class RuntimeMoveState:
+    """The profile and everything of its move. boot: when its VM was last started. one_disk: what is renamed can be.
 
     engine, objects: None where they could not be asked. vm: the id of the profile's VM. rows: what became of each thing of the
     old VM. place: where its archive is. free: there. parts: there is a VM, or something of one. left: a killed run has left
@@ -195,7 +199,7 @@ class SaveClaim(Step):
 
 @dataclass(frozen=True)
 class Seal(Step):
-    """Read the whole archive again, and note that it is as it was written. files: those that belong to it; others go."""
+    """Read the whole archive again, and note that it is as it was written. files: which belong to it; others are removed."""
 
     boot: int = field(kw_only=True)
     files: frozenset[str] = field(kw_only=True)
@@ -250,10 +254,3 @@ class Remove(Step):
 
     name: str = field(kw_only=True)
     files: tuple[Path, ...] = field(default=(), kw_only=True)
-
-
-@dataclass(frozen=True)
-class Note(Step):
-    """Note what was found in the new VM. rows: their targets lack the VM's id."""
-
-    rows: tuple[Row, ...] = field(kw_only=True)

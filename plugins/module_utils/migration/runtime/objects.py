@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a cluster's objects goes on in another cluster, and in which form. Pure.
+"""Which of a cluster's objects another cluster gets, and in which form. Pure.
 
 What has an owner is left out, as its owner makes it again; so is what a new k3s brings with it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..plan import listed
+from ..words import listed
 from .model import Claim, Objects, Stay
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
@@ -66,7 +66,7 @@ def called(item: Mapping[str, Any]) -> str:
 def objects_of(
     items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], mounted: Sequence[str], *, secrets: bool
 ) -> Objects:
-    """Return what goes on, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
+    """Return what is moved, in the order in which it is to be created. mounted: the laptop's directories, which a VM shares."""
     moved = [one for one in items if _moves(one, namespaces) and (secrets or one["kind"] != "Secret")]
     bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
     mine = {called(one).partition(" ")[2] for one in moved if one["kind"] == "PersistentVolumeClaim"}
@@ -74,7 +74,7 @@ def objects_of(
     claims, left = list[Claim](), list[str]()
     for name in sorted(mine):
         path = _path_of(bound[name]) if name in bound else ""
-        if path and not _below(path, mounted):
+        if path and not is_below(path, mounted):
             claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
     hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
     if hidden and not secrets:
@@ -102,13 +102,14 @@ def _stays(
             reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
             yield Stay("object", key_of(one), reason)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
-        if path and name not in volumes and not _below(path, mounted):
+        if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
             left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
             yield Stay("claim", name, "O(namespaces) leaves it out" if left else "no claim uses it", left)
 
 
-def _below(path: str, places: Iterable[str]) -> bool:
+def is_below(path: str, places: Iterable[str]) -> bool:
+    """Whether a path is one of these directories, or in one."""
     return any(path == place or path.startswith(f"{place.rstrip('/')}/") for place in places)
 
 

@@ -32,14 +32,13 @@ from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
-from ..model import Inventory
+from ..model import Inventory, Note
 from ..transfer.sides import Meter, Side
 from . import archive
 from .arriving import is_verified, plan_arriving, plan_ready, plan_retire, plan_return
 from .cluster import cluster_of
 from .evidence import arrived, boot_of, claim_thing, manifest_of, own_file, own_files, place_of, rows_of
 from .guest import Inside
-from .images import save_images
 from .leaving import SOURCE, images_to_save, plan_leaving, room_for, runtime_of
 from .model import (
     PLAYBOOK,
@@ -47,12 +46,12 @@ from .model import (
     Claim,
     Create,
     Fill,
-    Found,
     Load,
-    Note,
     Objects,
     Remove,
     Return,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SaveClaim,
     SaveImages,
     SaveObjects,
@@ -60,12 +59,11 @@ from .model import (
     SetAside,
     StopCluster,
     StopProfile,
-    Wish,
 )
 from .objects import called, key_of, objects_of
 
 _WAIT_SECONDS = 600.0
-_PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {
+_PLANS: Mapping[str, Callable[[RuntimeMoveState, RuntimeMoveSpec], Plan]] = {
     "leave": plan_leaving,
     "arrive": plan_arriving,
     "ready": plan_ready,
@@ -74,8 +72,8 @@ _PLANS: Mapping[str, Callable[[Found, Wish], Plan]] = {
 }
 
 
-class RuntimeMove(Subject[Wish, Found]):
-    """One profile that goes on with another runtime."""
+class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
+    """One profile that gets another runtime."""
 
     spec = {
         "profile": {"type": "str", "required": True},
@@ -96,19 +94,19 @@ class RuntimeMove(Subject[Wish, Found]):
     work = "move a profile to another runtime"
     look = "Another program may have started the profile meanwhile; run again."
 
-    found: Found
+    found: RuntimeMoveState
     manifest: ManifestFile
     # The name of the VM that this run has given up.
     given_up: str = ""
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
         """Return what is asked for. Raises InputError."""
         name = parse_name(params["profile"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self.api = Api(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), silence_from(params))
         self.inside = Inside(self.colima, name)
         seconds = patience_from(params)
-        self.wish = Wish(
+        self.asked = RuntimeMoveSpec(
             params["phase"],
             name,
             params["runtime"],
@@ -123,9 +121,9 @@ class RuntimeMove(Subject[Wish, Found]):
             tuple(params["leave"]),
             check_days(params["keep_deleted"]),
         )
-        return self.wish
+        return self.asked
 
-    def programs(self, desired: Wish) -> tuple[str, ...]:
+    def programs(self, desired: RuntimeMoveSpec) -> tuple[str, ...]:
         """Return the programs that each phase needs."""
         del desired
         return "colima", "limactl"
@@ -134,7 +132,7 @@ class RuntimeMove(Subject[Wish, Found]):
         """Keep runs out that would start the VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: RuntimeMoveSpec) -> RuntimeMoveState:
         """Return the profile, what is in the archive, and what the phase is about."""
         paths, name = self.colima.paths, desired.profile
         current = self._current(name)
@@ -144,7 +142,7 @@ class RuntimeMove(Subject[Wish, Found]):
         self.manifest = manifest_of(name, old or vm)
         rows = self.manifest.rows() if old or vm else {}
         place = desired.place if desired.phase == "leave" and not old else place_of(rows) or desired.place
-        found = Found(
+        found = RuntimeMoveState(
             current,
             boot_of(paths, name),
             archive.read(place, own_files(rows)),
@@ -171,7 +169,7 @@ class RuntimeMove(Subject[Wish, Found]):
         with self._engine().trouble(self.work):
             return replace(inventory.read(self.api, sizes=False), layers_size=inventory.layers_size(self.api))
 
-    def _with_source(self, found: Found) -> Found:
+    def _with_source(self, found: RuntimeMoveState) -> RuntimeMoveState:
         engine = self._inventory()
         if found.current.live.get("kubernetes"):
             return replace(found, engine=engine, objects=self._objects(found))
@@ -179,39 +177,40 @@ class RuntimeMove(Subject[Wish, Found]):
         return replace(found, engine=engine, objects=None if enabled else Objects(boot=found.boot))
 
     def _engine(self) -> Side:
-        return Side(self.api, f"docker in profile '{self.wish.profile}'")
+        return Side(self.api, f"docker in profile '{self.asked.profile}'")
 
-    def _objects(self, found: Found) -> Objects:
-        with cluster_of(self.colima, self.wish.profile) as cluster:
+    def _objects(self, found: RuntimeMoveState) -> Objects:
+        with cluster_of(self.colima, self.asked.profile) as cluster:
             items = cluster.items()
         mounts = canonical_mounts((found.current.known or {}).get("mounts"), home()) or ()
         shared = [point for _location, point, _writable in mounts]
-        objects = objects_of(items, self.wish.namespaces, shared, secrets=self.wish.secrets)
+        objects = objects_of(items, self.asked.namespaces, shared, secrets=self.asked.secrets)
         paths = self.inside.existing([one.path for one in objects.claims])
         there = [one for one in objects.claims if one.path in paths]
-        sizes = self.inside.sizes([one.path for one in there])
-        claims = tuple(replace(one, size=size) for one, size in zip(there, sizes, strict=True))
+        paths = [one.path for one in there]
+        told = zip(there, self.inside.sizes(paths), self.inside.left_out(paths), strict=True)
+        claims = tuple(replace(one, size=size, left=left) for one, size, left in told)
         lost = tuple(f"The data of volume '{one.claim}' is not in the VM." for one in objects.claims if one not in there)
         return replace(objects, claims=claims, boot=found.boot, left_out=(*objects.left_out, *lost))
 
-    def _with_target(self, found: Found) -> Found:
-        saved, phase = found.archive, self.wish.phase
+    def _with_target(self, found: RuntimeMoveState) -> RuntimeMoveState:
+        saved, phase = found.archive, self.asked.phase
         if saved.sealed is None or is_verified(found):
             return found
-        files = frozenset(one.file for one in saved.images if not self.inside.missing(one.namespace, one.images))
+        files = self.inside.complete(saved.images)
         places = {one.claim.claim: one.claim.path for one in saved.claims}
         volumes = self.inside.readings(places, partial(self._say, "comparing what is in the new VM"))
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
         secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in one.name for one in objects.stays) else []
         mine = frozenset(map(key_of, objects.items)) | {one.name for one in objects.stays}
         if mine and found.current.live.get("kubernetes"):
-            with cluster_of(self.colima, self.wish.profile) as cluster:
+            with cluster_of(self.colima, self.asked.profile) as cluster:
                 keys = cluster.keys([*objects.items, *secrets]) - cluster.incomplete(objects.items)
                 if phase == "ready":
-                    waiting = cluster.waiting(objects.ready, self.wish.seconds, self._say)
+                    waiting = cluster.waiting(objects.ready, self.asked.seconds, self._say)
         return replace(found, arrived=Arrived(files, volumes, keys & mine, waiting))
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: RuntimeMoveSpec, current: RuntimeMoveState) -> Plan:
         """Return the steps of the phase."""
         self.found = current
         if self.given_up and all(one.name != self.given_up for one in current.kept):
@@ -228,10 +227,10 @@ class RuntimeMove(Subject[Wish, Found]):
             self._leave(step)
 
     def _leave(self, step: Step) -> None:
-        name, place = self.wish.profile, self.wish.place
+        name, place = self.asked.profile, self.asked.place
         self._begin(step)
         if isinstance(step, SaveImages):
-            save_images(self._engine(), step, place)
+            archive.save_images(self._engine(), step, place)
         elif isinstance(step, SaveObjects):
             archive.note_objects(place, step.objects)
         elif isinstance(step, StopCluster):
@@ -246,7 +245,7 @@ class RuntimeMove(Subject[Wish, Found]):
 
     def _begin(self, step: Step) -> None:
         """Note the files that a step makes as the move's own, before they are there."""
-        place, names = self.wish.place, list[str]()
+        place, names = self.asked.place, list[str]()
         if isinstance(step, SaveImages):
             names = [step.file]
         elif isinstance(step, SaveObjects):
@@ -255,19 +254,19 @@ class RuntimeMove(Subject[Wish, Found]):
             names = [archive.volume_file(step.claim)]
         elif isinstance(step, Seal):
             names = [archive.SEAL]
-        self.manifest = manifest_of(self.wish.profile, mark(self.colima.paths.instance(self.wish.profile)))
+        self.manifest = manifest_of(self.asked.profile, mark(self.colima.paths.instance(self.asked.profile)))
         self.manifest.append(*(own_file(place / name) for name in names))
 
     def _seal(self, step: Seal) -> None:
         """Verify the archive, note what becomes of each thing that docker has at this moment, and remove what is of no use."""
-        place, found = self.wish.place, self.found
+        place, found = self.asked.place, self.found
         engine = self._inventory()
         saved = archive.read(place, own_files(self.manifest.rows()))
-        wanted = images_to_save(replace(found, engine=engine), self.wish, saved.objects or Objects())
+        wanted = images_to_save(replace(found, engine=engine), self.asked, saved.objects or Objects())
         if new := sorted({one.file for one in wanted} - step.files):
             raise NotVerified(f"seal '{place}'", "images came to docker meanwhile", "Run again to save them.", files=new)
-        archive.verify(place, saved, step.files, Meter(str(self.wish.profile), 0).add)
-        rows, before = list(rows_of(saved, engine, step.files, self.wish)), self.manifest.rows()
+        archive.verify(place, saved, step.files, Meter(str(self.asked.profile), 0).add)
+        rows, before = list(rows_of(saved, engine, step.files, self.asked)), self.manifest.rows()
         needed = {place / name for name in (*step.files, archive.OBJECTS, archive.SEAL)}
         useless = [path for path in own_files(before) if path not in needed]
         archive.remove(useless)
@@ -277,7 +276,7 @@ class RuntimeMove(Subject[Wish, Found]):
         archive.seal(place, step.boot, stopped=False)
 
     def _rename(self, step: SetAside | Return | Remove) -> None:
-        paths, name = self.colima.paths, self.wish.profile
+        paths, name = self.colima.paths, self.asked.profile
         if isinstance(step, SetAside):
             kept.set_aside(paths, name, step.name, step.runtime)
         elif isinstance(step, Return):
@@ -287,12 +286,12 @@ class RuntimeMove(Subject[Wish, Found]):
             archive.remove(step.files)
             self.manifest.forget(*(Thing(Kind.FILE, str(path)) for path in step.files))
             self.given_up = step.name
-            if there := next((one for one in kept.read(paths, name) if one.name == step.name and self.wish.days), None):
-                kept.give_up(paths, there, self.wish.days)
+            if there := next((one for one in kept.read(paths, name) if one.name == step.name and self.asked.days), None):
+                kept.give_up(paths, there, self.asked.days)
             kept.remove(paths, step.name)
 
     def _arrive(self, step: Load | Fill | Create | Note) -> None:
-        place, vm = self.found.place, mark(self.colima.paths.instance(self.wish.profile))
+        place, vm = self.found.place, mark(self.colima.paths.instance(self.asked.profile))
         if isinstance(step, Load):
             saved = step.saved
             self.inside.load(saved.namespace, saved.images, place / saved.file, partial(self._say, str(step)))
@@ -301,7 +300,7 @@ class RuntimeMove(Subject[Wish, Found]):
         elif isinstance(step, Fill):
             self._fill(step, place, vm)
         elif isinstance(step, Create):
-            with cluster_of(self.colima, self.wish.profile) as cluster:
+            with cluster_of(self.colima, self.asked.profile) as cluster:
                 cluster.create(step.items)
         else:
             self.manifest.append(
@@ -315,9 +314,9 @@ class RuntimeMove(Subject[Wish, Found]):
         if there and not there.empty and there.reading.digest != expected:
             reason = f"'{claim.path}' in the new VM has other content"
             raise NotVerified(str(step), reason, "Look at what is in there, and run again.")
+        identity = there.reading.identity if there else ""
         if not there or there.reading.digest != expected:
-            self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
-        identity = self.inside.found([claim.path])[claim.path].identity
+            identity = self.inside.fill(claim.claim, claim.path, place / step.saved.file, lambda: expected, say)
         self.manifest.append(arrived(self.found.rows[claim_thing(step.saved)], vm, expected, identity))
 
     def _growing(self, claim: Claim, file: Path) -> Callable[[], None]:
@@ -331,15 +330,15 @@ class RuntimeMove(Subject[Wish, Found]):
         return watch
 
     def _say(self, phase: str) -> None:
-        tell(profile=str(self.wish.profile), phase=phase, done=False)
+        tell(profile=str(self.asked.profile), phase=phase, done=False)
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[RuntimeMoveSpec, RuntimeMoveState]) -> dict[str, Any]:
         """Return where everything is."""
-        found, wish = outcome.after, outcome.desired
-        old = next((one.name for one in found.kept if one.runtime != wish.runtime), "")
+        found, spec = outcome.after, outcome.desired
+        old = next((one.name for one in found.kept if one.runtime != spec.runtime), "")
         remove = f"Remove it with {PLAYBOOK}, --tags retire and E(confirm={old})."
         return {
-            "warnings": [f"The old VM is kept as '{old}'. {remove}"] if old and wish.phase == "ready" else [],
+            "warnings": [f"The old VM is kept as '{old}'. {remove}"] if old and spec.phase == "ready" else [],
             "archive": {
                 "directory": str(found.place),
                 "complete": found.archive.sealed is not None,
@@ -349,7 +348,7 @@ class RuntimeMove(Subject[Wish, Found]):
             },
             "kept": [{"name": one.name, "runtime": one.runtime} for one in found.kept],
             "verified": is_verified(found),
-            **room_for(outcome.plan.steps, outcome.before, wish).public("of the laptop's disk", check_mode=outcome.check_mode),
+            **room_for(outcome.plan.steps, outcome.before, spec).public("of the laptop's disk", check_mode=outcome.check_mode),
         }
 
 

@@ -20,7 +20,7 @@ ARCHIVE = "volume.tar"
 
 
 @dataclass(frozen=True)
-class Kept:
+class VolumeSnapshot:
     """A complete snapshot of a volume. digest: of its archive; contents: of what is in it. made: ISO time, in UTC.
 
     place: its directory.
@@ -46,7 +46,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Found:
+class VolumeSnapshotState:
     """The engine, the complete snapshots, the oldest first, and what killed runs have left.
 
     same: volumes that are what they were in the snapshot that is to be restored. room: free bytes, None where it is not known.
@@ -54,7 +54,7 @@ class Found:
     """
 
     engine: Inventory
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[VolumeSnapshot, ...] = ()
     partial: tuple[Path, ...] = ()
     same: frozenset[str] = frozenset()
     room: int | None = None
@@ -62,7 +62,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Wish:
+class VolumeSnapshotSpec:
     """What is asked for. volumes: patterns of names. place: the engine's directory of snapshots. keep: of each volume, 0 for all.
 
     confirm: volumes that a restore may overwrite.
@@ -89,18 +89,18 @@ class Keep(Step):
 
 @dataclass(frozen=True)
 class Restore(Step):
-    """Make a volume out of a snapshot. replace: there is one that goes."""
+    """Make a volume out of a snapshot. replace: it takes the place of an existing one."""
 
-    kept: Kept = field(kw_only=True)
+    kept: VolumeSnapshot = field(kw_only=True)
     replace: bool = field(default=False, kw_only=True)
 
 
-def kept_in(place: Path) -> Iterator[Kept]:
+def kept_in(place: Path) -> Iterator[VolumeSnapshot]:
     """Yield the complete snapshots in a directory. One without a manifest is none."""
     for manifest in place.glob(f"[!.]*/[!.]*/{MANIFEST}"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             said = json.loads(manifest.read_text(encoding="utf-8"))
-            yield Kept(
+            yield VolumeSnapshot(
                 str(said["volume"]),
                 manifest.parent.name,
                 str(said["digest"]),

@@ -12,23 +12,24 @@ from ...core.plan import Pending, Plan, Step, size_in_words
 from ...snapshot.kept import already_there, remove_left, remove_old, surplus, unknown
 from ..model import RESTORING, Container, Volume
 from ..plan import resumed, sweep, unpause
-from .model import Found, Keep, Kept, Restore, Wish, directory_of
+from ..words import held, names_of, torn
+from .model import Keep, Restore, VolumeSnapshot, VolumeSnapshotSpec, VolumeSnapshotState, directory_of
 
 
-def plan_snapshots(found: Found, wish: Wish) -> Plan:
+def plan_snapshots(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
     """Return the steps."""
     steps: list[Step] = [*unpause(found.engine.containers, found.paused)]
     if found.partial:
         steps.append(remove_left(found.partial))
     steps += sweep((found.engine,), [name for name in found.engine.begun if name.startswith(RESTORING)])
     found = dataclasses.replace(found, engine=resumed(found.engine, found.paused))
-    rest = _plan_restore(found, wish) if wish.restore else _plan_keep(found, wish)
+    rest = _plan_restore(found, spec) if spec.restore else _plan_keep(found, spec)
     return Plan((*steps, *rest.steps), rest.before, rest.after, rest.pending, rest.warnings, rest.refusals)
 
 
-def _plan_keep(found: Found, wish: Wish) -> Plan:
-    chosen = [one for one in found.engine.volumes if _wanted(one.name, wish) and (wish.anonymous or not one.anonymous)]
-    refusals: list[WorkstationError] = list(_unknown([one.name for one in found.engine.volumes], wish, "take a snapshot of"))
+def _plan_keep(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
+    chosen = [one for one in found.engine.volumes if _wanted(one.name, spec) and (spec.anonymous or not one.anonymous)]
+    refusals: list[WorkstationError] = list(_unknown([one.name for one in found.engine.volumes], spec, "take a snapshot of"))
     steps, pending, outside = list[Step](), list[Pending](), list[str]()
     before = {(one.volume, one.name) for one in found.kept}
     after = set(before)
@@ -36,44 +37,44 @@ def _plan_keep(found: Found, wish: Wish) -> Plan:
         if volume.outside or volume.options:
             outside.append(volume.name)
             continue
-        if (volume.name, wish.name) not in before:
+        if (volume.name, spec.name) not in before:
             writers = [one for one in _users(found, volume.name) if one.writing and volume.name in one.writes]
-            if writers and not wish.pause:
-                pending.append(_held(volume.name, writers))
+            if writers and not spec.pause:
+                pending.append(torn(f"volume '{volume.name}'", "its snapshot", names_of(writers)))
                 continue
-            steps.append(_keep(volume, writers, wish))
-            after.add((volume.name, wish.name))
-        old = surplus([one.name for one in found.kept if one.volume == volume.name], wish.name, wish.keep)
+            steps.append(_keep(volume, writers, spec))
+            after.add((volume.name, spec.name))
+        old = surplus([one.name for one in found.kept if one.volume == volume.name], spec.name, spec.keep)
         if old:
             paths = {one.name: one.place for one in found.kept if one.volume == volume.name}
             steps.append(remove_old(f"volume '{volume.name}'", [paths[name] for name in old]))
             after -= {(volume.name, name) for name in old}
     needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
     if found.room is not None and needed > found.room:
-        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{wish.place}'"
+        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{spec.place}'"
         refusals.append(RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes)."))
     warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
     names = {one.name for one in chosen}
     warnings += [
-        already_there(one.name, one.made, one.volume) for one in found.kept if one.name == wish.name and one.volume in names
+        already_there(one.name, one.made, one.volume) for one in found.kept if one.name == spec.name and one.volume in names
     ]
     return Plan(tuple(steps), _shown(before), _shown(after), tuple(pending), tuple(warnings), tuple(refusals))
 
 
-def _plan_restore(found: Found, wish: Wish) -> Plan:
-    known = [one for one in found.kept if one.name == wish.name]
-    refusals: list[WorkstationError] = list(_unknown([one.volume for one in known], wish, "restore"))
+def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
+    known = [one for one in found.kept if one.name == spec.name]
+    refusals: list[WorkstationError] = list(_unknown([one.volume for one in known], spec, "restore"))
     if not known:
-        refusals.append(unknown("restore volumes", wish.name, sorted({one.name for one in found.kept})))
+        refusals.append(unknown("restore volumes", spec.name, sorted({one.name for one in found.kept})))
     there = {one.name for one in found.engine.volumes}
     steps, pending, losing = list[Step](), list[Pending](), list[str]()
     for one in known:
-        if not _wanted(one.volume, wish) or one.volume in found.same:
+        if not _wanted(one.volume, spec) or one.volume in found.same:
             continue
         if users := _users(found, one.volume):
-            pending.append(_used(one.volume, users))
+            pending.append(held(f"volume '{one.volume}'", "its restoring", names_of(users)))
             continue
-        if one.volume in there and one.volume not in wish.confirm:
+        if one.volume in there and one.volume not in spec.confirm:
             losing.append(one.volume)
         steps.append(_restore(one, replace=one.volume in there))
     if losing:
@@ -90,53 +91,39 @@ def _plan_restore(found: Found, wish: Wish) -> Plan:
     )
 
 
-def _keep(volume: Volume, writers: Sequence[Container], wish: Wish) -> Keep:
-    paused = f"; pauses {_names(writers)}" if writers else ""
+def _keep(volume: Volume, writers: Sequence[Container], spec: VolumeSnapshotSpec) -> Keep:
+    paused = f"; pauses {names_of(writers)}" if writers else ""
     return Keep(
         "copy",
-        f"volume '{volume.name}' as '{wish.name}'",
+        f"volume '{volume.name}' as '{spec.name}'",
         size_in_words(volume.size or 0) + paused,
         volume=volume,
-        path=wish.place / directory_of(volume.name) / wish.name,
+        path=spec.place / directory_of(volume.name) / spec.name,
         pause=tuple(one.id for one in writers),
     )
 
 
-def _restore(kept: Kept, *, replace: bool) -> Restore:
+def _restore(kept: VolumeSnapshot, *, replace: bool) -> Restore:
     detail = f"as of {kept.made}, {size_in_words(kept.contents.size)}"
     verb = "replace" if replace else "restore"
     return Restore(verb, f"volume '{kept.volume}' from '{kept.name}'", detail, kept=kept, replace=replace)
 
 
-def _unknown(there: Iterable[str], wish: Wish, verb: str) -> Iterable[WorkstationError]:
+def _unknown(there: Iterable[str], spec: VolumeSnapshotSpec, verb: str) -> Iterable[WorkstationError]:
     """Yield a refusal for each name, not pattern, that nothing has."""
     known = sorted(set(there))
-    for name in wish.volumes:
+    for name in spec.volumes:
         if not set(name) & set("*?[") and name not in known:
             listed = ", ".join(known) or "none"
             yield InputError(f"{verb} volume '{name}'", "there is none of that name", f"Correct O(volumes). There are: {listed}.")
 
 
-def _wanted(name: str, wish: Wish) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in wish.volumes)
+def _wanted(name: str, spec: VolumeSnapshotSpec) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in spec.volumes)
 
 
-def _users(found: Found, volume: str) -> list[Container]:
+def _users(found: VolumeSnapshotState, volume: str) -> list[Container]:
     return [one for one in found.engine.containers if volume in one.volumes]
-
-
-def _held(name: str, writers: Sequence[Container]) -> Pending:
-    reason = f"{_names(writers)} may write to it, and a copy would be torn"
-    return Pending(f"volume '{name}'", "its snapshot", reason, "Stop that, or set E(pause=true).", kind="in_use")
-
-
-def _used(name: str, users: Sequence[Container]) -> Pending:
-    remedy = "Remove what uses it ('docker compose down' keeps volumes), and run again."
-    return Pending(f"volume '{name}'", "its restoring", f"{_names(users)} holds on to it", remedy, kind="in_use")
-
-
-def _names(containers: Sequence[Container]) -> str:
-    return ", ".join(one.name for one in containers)
 
 
 def _shown(snapshots: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

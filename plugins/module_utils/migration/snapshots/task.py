@@ -21,19 +21,18 @@ from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
 from .. import inventory
 from ..engines import engine_from, free_bytes, silence_from
 from ..model import LABEL, RESTORING, Sweep, Unpause, Volume
-from ..record import Record
-from ..transfer import volumes
+from ..transfer import pausing, volumes
 from ..transfer.contents import Contents, contents_of
 from ..transfer.helper import sweep
 from ..transfer.sides import Meter
 from ..transfer.tar import Archive
-from .model import ARCHIVE, Found, Keep, Kept, Restore, Wish, kept_in, parts_in
+from .model import ARCHIVE, Keep, Restore, VolumeSnapshot, VolumeSnapshotSpec, VolumeSnapshotState, kept_in, parts_in
 from .plan import plan_snapshots
 
 _WAIT_SECONDS = 5.0
 
 
-class VolumeSnapshots(Subject[Wish, Found]):
+class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
     """Volumes of one engine."""
 
     spec = {
@@ -51,7 +50,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
     work = "look after snapshots of volumes"
     look = "Something in the engine was changed meanwhile; run again."
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Wish:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> VolumeSnapshotSpec:
         """Return what is asked for. Raises InputError."""
         del check_mode
         name = params["name"]
@@ -59,7 +58,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         self.place, self.profile = engine_from(params["engine"], "engine", silence_from(params))
         engine = self.profile.name if self.profile else hashlib.sha256(params["engine"].encode()).hexdigest()[:16]
         self.restored: set[str] = set()
-        return Wish(
+        return VolumeSnapshotSpec(
             tuple(params["volumes"]),
             name,
             Path(params["directory"]) / engine,
@@ -74,28 +73,28 @@ class VolumeSnapshots(Subject[Wish, Found]):
         """Keep moves and other snapshots out: they have helpers of their own."""
         return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: Wish) -> Found:
+    def read(self, desired: VolumeSnapshotSpec) -> VolumeSnapshotState:
         """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""
         with self.place.side.trouble(self.work):
             engine = inventory.read(self.place.side.api)
-        self.record = Record((engine.engine, self.place.side.api.path))
+        self.record = pausing.Record((engine.engine, self.place.side.api.path))
         kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
         room = free_bytes(self.profile, engine.root) if desired.restore else room_at(desired.place)
         there = {one.name for one in engine.volumes}
         compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
         same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
-        return Found(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
+        return VolumeSnapshotState(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
 
-    def _same(self, kept: Kept) -> bool:
+    def _same(self, kept: VolumeSnapshot) -> bool:
         doing = f"compare volume '{kept.volume}'"
         if volumes.digest(self.place, kept.volume, doing) == kept.digest:
             return True
         # Another release of tar may write another archive of the same.
         return volumes.contents(self.place, kept.volume, doing) == kept.contents
 
-    def plan(self, desired: Wish, current: Found) -> Plan:
+    def plan(self, desired: VolumeSnapshotSpec, current: VolumeSnapshotState) -> Plan:
         """Return the steps."""
-        self.wish = desired
+        self.asked = desired
         return plan_snapshots(current, desired)
 
     def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
@@ -115,8 +114,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
                 for name in step.volumes:
                     volumes.remove(self.place, name)
         elif isinstance(step, Unpause):
-            with self.place.side.trouble(str(step)):
-                volumes.unpause(self.place.side, step.container)
+            pausing.unpause(self.place.side, step.container, str(step))
             self.record.note_paused(step.container, False)
         elif isinstance(step, Remove):
             remove(step.paths)
@@ -124,13 +122,13 @@ class VolumeSnapshots(Subject[Wish, Found]):
     def _keep(self, step: Keep) -> None:
         name, doing = step.volume.name, f"take snapshot '{step.path.name}' of volume '{step.volume.name}'"
         with begun(step.path) as part:
-            with volumes.paused(self.place.side, step.pause, doing, self.record.note_paused):
+            with pausing.paused(self.place.side, step.pause, doing, self.record.note_paused):
                 sent, contents, size = self._written(step.volume, part / ARCHIVE, doing)
                 there = volumes.digest(self.place, name, doing)
             if not sent == there == _digest(part / ARCHIVE):
                 reason = "the archive is not what the volume has"
                 raise NotVerified(doing, reason, "Look whether something writes to the volume, and run again.")
-            kept = Kept(name, step.path.name, sent, contents, size, now(), step.volume.labels)
+            kept = VolumeSnapshot(name, step.path.name, sent, contents, size, now(), step.volume.labels)
             write_atomically(part / MANIFEST, kept.manifest())
 
     def _written(self, volume: Volume, path: Path, doing: str) -> tuple[str, Contents, int]:
@@ -184,7 +182,7 @@ class VolumeSnapshots(Subject[Wish, Found]):
         if hasattr(self, "place"):
             self.place.image.remove()
 
-    def public(self, outcome: Outcome[Wish, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[VolumeSnapshotSpec, VolumeSnapshotState]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
         return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in outcome.after.kept]}
 

@@ -59,7 +59,7 @@ def contents_in(pieces: Iterable[memoryview | bytes], doing: str) -> Contents:
 
 
 def _row(entry: Entry, records: Mapping[bytes, bytes]) -> Iterator[bytes]:
-    """Yield all that makes an entry what it is, but for its content."""
+    """Yield everything of an entry but its content."""
     yield records.get(b"path") or entry.name
     for field, begin, end in _FIELDS:
         yield records.get(field) or entry.header[begin:end].rstrip(b"\0 ")

@@ -316,7 +316,7 @@ def sweep(image: HelperImage) -> None:
 
 
 def _remove(api: Api, container: str) -> None:
-    """Remove a container; one that is gone already, or that an earlier run is removing, is fine."""
+    """Remove a container, unless it is gone already, or an earlier run removes it."""
     for _attempt in range(_ATTEMPTS):
         try:
             api.ask("DELETE", f"/containers/{container}?force=1")

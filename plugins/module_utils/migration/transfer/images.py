@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ...core.errors import NotVerified
-from ...docker.stream import Refused
+from ...docker.stream import Exchange, Refused
 from ..inventory import image_of
 from ..model import Image, Inventory, same
-from .image_stream import pass_on
+from .image_stream import Write, pass_on
 from .sides import Meter, Side
 
 # An engine packs images into a file of its own before it sends the first byte, and unpacks them after it has the last one.
@@ -30,12 +30,24 @@ class Arrived:
 
 def copy(source: Side, target: Side, images: Sequence[Image], known: Collection[str]) -> dict[str, Arrived]:
     """Copy images as one engine packs them, see receive()."""
-    query = "&".join(f"names={quote(name, safe='')}" for image in images for name in image.names)
     doing = doing_with(images)
     with source.trouble(doing):
-        download = source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE)
-    with download, source.trouble(doing):
-        return receive(target, images, download.read, known, meter_of(images))
+        archive = _packed(source, images)
+    with archive, source.trouble(doing):
+        return receive(target, images, archive.read, known, meter_of(images))
+
+
+def pack(source: Side, images: Sequence[Image], doing: str, write: Write) -> None:
+    """Have an engine pack images as `docker save` does, and write that somewhere. Raises CommandFailed."""
+    meter = meter_of(images)
+    with source.trouble(doing), _packed(source, images) as archive:
+        pass_on(archive.read, write, frozenset(), meter.add)
+    meter.done()
+
+
+def _packed(source: Side, images: Sequence[Image]) -> Exchange:
+    query = "&".join(f"names={quote(name, safe='')}" for image in images for name in image.names)
+    return source.api.download(f"/images/get?{query}", first=source.api.seconds * _PATIENCE)
 
 
 def doing_with(images: Sequence[Image]) -> str:
@@ -91,7 +103,7 @@ def known_blobs(target: Inventory, images: Sequence[Image], sent: Mapping[str, I
 
 
 def _checked(target: Side, image: Image) -> Iterator[tuple[str, Image]]:
-    """Look at a copy, under each of its names, and yield what is there. Raises NotVerified."""
+    """Look at a copy, under each of its names, and yield the image. Raises NotVerified."""
     for name in image.names:
         found = image_of(target.api.object(f"/images/{quote(name, safe='/:@')}/json", "Id"))
         if not same(found, image):

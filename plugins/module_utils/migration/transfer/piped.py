@@ -18,7 +18,7 @@ _MOMENT_SECONDS = 5.0
 
 
 class Piped(Generic[Result]):
-    """Work that goes on beside a program, at the other end of its pipe. reads: the program writes, and the work reads.
+    """Work beside a program, at the other end of its pipe. reads: the program writes, and the work reads.
 
     stop: wakes work that waits for something else than the pipe; called where the program, or the run, has failed.
     """

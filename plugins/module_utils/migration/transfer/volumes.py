@@ -18,9 +18,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-from ...core.errors import CommandFailed, NotVerified, TimedOut
+from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import Pending
-from ...docker.engine import Silent
 from ...docker.stream import Refused
 from ..inventory import volume_of
 from ..model import LABEL, MOVING, Volume
@@ -43,9 +42,9 @@ WRITE = (
 )  # fmt: skip
 # A smaller archive is held here until all of it came: it is written by a shell that can write others behind it.
 _SMALL = 1 << 20
-# Sockets, that two names are one FIFO, and flags that keep a file from being changed.
-_LEFT_OUT = (
-    r"cd DIRECTORY && { find . -type s -printf 'socket %P\n' -o -type p -links +1 -printf 'one name of the FIFO %P\n'; "
+# Prints, of the directory that it is in, sockets, that two names are one FIFO, and flags that keep a file from being changed.
+LEFT_OUT = (
+    r"{ find . -type s -printf 'socket %P\n' -o -type p -links +1 -printf 'one name of the FIFO %P\n'; "
     r"lsattr -Ra . 2>/dev/null | sed -n '/\/\.\.$/d; / \.\/.*\/\.$/d; s,^[-A-Za-z]*[ai][-A-Za-z]* \./\(.*\),flags of \1,p'; } | "
     r"head -c 4096"
 )
@@ -160,7 +159,12 @@ def _writes(mount: Mapping[str, Any], name: str, places: Iterable[PurePosixPath]
 def left_out(place: Place, name: str, doing: str) -> tuple[str, ...]:
     """Return what of a volume no archive carries, in words; of many things the first."""
     with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
-        text = shell.run(_LEFT_OUT.replace("DIRECTORY", directory), doing)
+        text = shell.run(f"cd {directory} && {LEFT_OUT}", doing)
+    return lines_of(text)
+
+
+def lines_of(text: str) -> tuple[str, ...]:
+    """Return the lines that say something."""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -359,50 +363,9 @@ def put_in_place(target: Place, what: Volume, filled: str) -> str:
 
 
 def remove(place: Place, name: str) -> None:
-    """Remove a volume; one that is gone already is fine."""
+    """Remove a volume, unless it is gone already."""
     try:
         place.side.api.ask("DELETE", f"/volumes/{quote(name)}")
     except Refused as refused:
         if refused.status != _NOT_FOUND:
             raise
-
-
-def paused(
-    source: Side, containers: Sequence[str], doing: str, note: Callable[[str, bool], object]
-) -> contextlib.AbstractContextManager[None]:
-    """Keep containers from writing meanwhile. note gets each before it is paused, and after it goes on."""
-
-    def change(container: str, verb: str) -> None:
-        with source.trouble(doing):
-            source.api.ask("POST", f"/containers/{container}/{verb}")
-
-    return pausing(change, containers, note)
-
-
-@contextlib.contextmanager
-def pausing(
-    change: Callable[[str, str], object], containers: Sequence[str], note: Callable[[str, bool], object]
-) -> Iterator[None]:
-    """Keep containers from writing meanwhile, see paused(). change: gets one, and "pause" or "unpause"."""
-
-    def go_on(container: str) -> None:
-        change(container, "unpause")
-        note(container, False)
-
-    with contextlib.ExitStack() as stack:
-        for container in containers:
-            note(container, True)
-            try:
-                change(container, "pause")
-            except CommandFailed as error:
-                # One that fell silent may have paused it: the next run looks.
-                if not isinstance(error.__cause__, (Silent, TimedOut)):
-                    note(container, False)
-                raise
-            stack.callback(go_on, container)
-        yield
-
-
-def unpause(source: Side, container: str) -> None:
-    """Let a container go on."""
-    source.api.ask("POST", f"/containers/{container}/unpause")

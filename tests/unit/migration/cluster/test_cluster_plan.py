@@ -15,11 +15,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.plan import
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.belonging import users
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.model import (
+    ClusterMoveSpec,
+    ClusterMoveState,
     CreateObjects,
-    Found,
     SendClaim,
     SendImages,
-    Wish,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.plan import (
     plan_copy,
@@ -38,7 +38,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 
 MIB = 1 << 20
 NAME = Name("k8s", "colima-k8s")
-WISH = Wish("copy", "docker-desktop", NAME)
+WISH = ClusterMoveSpec("copy", "docker-desktop", NAME)
 DESKTOP = "/var/lib/k8s-pvs/data/pvc-1"
 STORAGE = "/var/lib/rancher/k3s/storage"
 Item = dict[str, Any]
@@ -91,13 +91,13 @@ SETTINGS: Any = {"runtime": "containerd", "kubernetes.enabled": True, "disk": 10
 PROFILE = Current(NAME, RUNNING, applied=SETTINGS, live={"kubernetes": True})
 
 
-def found(old: Sequence[Item] = SHOP, new: Sequence[Item] = K3S, secrets: bool = False, **more: Any) -> Found:
+def found(old: Sequence[Item] = SHOP, new: Sequence[Item] = K3S, secrets: bool = False, **more: Any) -> ClusterMoveState:
     source = source_of(old, ["*"], ["/Users/me"], secrets=secrets)
     kinds = [(one["apiVersion"], one["kind"]) for one in source.objects.items if one["kind"] != "Strange"]
     claims = tuple(replace(one, size=3 * MIB) for one in source.objects.claims)
     source = replace(source, objects=replace(source.objects, claims=claims))
     given = {"missing": frozenset(["web:1"]), "mounted": ("/Users/me",), "free": 1 << 40, "engine": ENGINE, **more}
-    return Found(PROFILE, source=source, target=target_of(new, kinds), **given)
+    return ClusterMoveState(PROFILE, source=source, target=target_of(new, kinds), **given)
 
 
 def created(plan: Plan) -> list[Any]:
@@ -350,7 +350,7 @@ def test_the_room_is_that_of_what_is_sent() -> None:
     ],
 )
 def test_a_profile_that_can_not_take_it_is_one_sentence(current: Current, reason: str) -> None:
-    (refusal,) = plan_copy(Found(current, others=("k8sx",)), WISH).refusals
+    (refusal,) = plan_copy(ClusterMoveState(current, others=("k8sx",)), WISH).refusals
     assert re.search(reason, refusal.message), refusal.message
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import SavedImages
 
 COLIMA = """#!/bin/sh
 case "$*" in
@@ -95,3 +98,24 @@ def test_what_is_at_a_path_is_told_apart(inside: Inside, tmp_path: Path) -> None
 def test_half_of_an_answer_is_none(inside: Inside) -> None:
     with pytest.raises(CommandFailed, match="its answer is not complete"):
         inside.existing(["/half", "/b"])
+
+
+@pytest.mark.usefixtures("home")
+def test_the_images_of_all_files_are_asked_for_together(inside: Inside, tmp_path: Path) -> None:
+    saved = [
+        SavedImages(f"{tag}.tar", "default", (Image("sha256:1", (tag,)),), 0, "") for tag in ("app:1", "tool:1", "app:latest")
+    ]
+    program = tmp_path / "colima"
+    program.write_text(COLIMA.replace("#!/bin/sh\n", f"#!/bin/sh\necho >>{tmp_path}/log-ins\n"))
+    assert inside.complete(saved) == {"app:1.tar"}
+    assert (tmp_path / "log-ins").read_text() == "\n" * 2
+
+
+def test_what_no_archive_carries_is_told_of_each_directory(inside: Inside, tmp_path: Path) -> None:
+    for name in ("one", "none", "more"):
+        (tmp_path / name).mkdir()
+    for name, file in (("one", "here"), ("more", "two words"), ("more", "z")):
+        with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(tmp_path / name):
+            bound.bind(file)
+    one, none, more, gone = inside.left_out([str(tmp_path / name) for name in ("one", "none", "more", "gone")])
+    assert (one, none, sorted(more), gone) == (("socket here",), (), ["socket two words", "socket z"], ())

@@ -20,7 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Thing
-from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.arriving import (
@@ -29,7 +29,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     plan_retire,
     plan_return,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import arrived, own_file, rows_of
+from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import (
+    arrived,
+    filled,
+    own_file,
+    rows_of,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     CLUSTER,
@@ -38,23 +43,22 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     Arrived,
     Claim,
     Fill,
-    Found,
     Held,
-    Note,
     Objects,
     Remove,
     Return,
+    RuntimeMoveSpec,
+    RuntimeMoveState,
     SavedClaim,
     SavedImages,
     SaveImages,
     SetAside,
     Stay,
-    Wish,
 )
 
 MIB, BOOT = 1 << 20, 7
 NAME = Name("k8s", "colima-k8s")
-WISH = Wish("leave", NAME, "containerd", Path("/moves/k8s"))
+WISH = RuntimeMoveSpec("leave", NAME, "containerd", Path("/moves/k8s"))
 USED, OTHER, SYSTEM = (Image(f"sha256:{tag}", (tag,), size=5 * MIB) for tag in ("web:1", "tool:1", "rancher/mirrored-pause:3.6"))
 WEB = {
     "apiVersion": "apps/v1",
@@ -87,16 +91,16 @@ def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True
     return Current(NAME, health, applied=settings if health != ABSENT else None, live=live)
 
 
-FOUND = Found(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
-NEW = Found(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
+FOUND = RuntimeMoveState(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
+NEW = RuntimeMoveState(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
 GOOD = replace(NEW, rows=MOVED)
 REST = replace(FOUND, current=profile(cluster=False), objects=None)
 
 
 def test_images_come_first_then_the_cluster_rests_and_nothing_leaves_before_all_was_read_again() -> None:
     assert plan_leaving(FOUND, WISH).actions == [
-        "save image 'web:1' (the cluster's, up to 5 MiB)",
-        "save image 'tool:1' (for nerdctl, up to 5 MiB)",
+        "save image 'web:1' (the cluster's, 5 MiB)",
+        "save image 'tool:1' (for nerdctl, 5 MiB)",
         "save 1 object of the cluster",
         "stop Kubernetes in profile 'k8s' (so that nothing writes to its volumes)",
         "save volume 'shop/data' (3 MiB)",
@@ -138,7 +142,7 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "reason"),
+    ("found", "spec", "reason"),
     [
         (
             replace(FOUND, current=profile(ABSENT)),
@@ -169,8 +173,10 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
         (replace(FOUND, free=25 * MIB), WISH, "it needs 26 MiB of the laptop's disk, and 25 MiB are free"),
     ],
 )
-def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(found: Found, wish: Wish, reason: str) -> None:
-    plan = plan_leaving(found, wish)
+def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(
+    found: RuntimeMoveState, spec: RuntimeMoveSpec, reason: str
+) -> None:
+    plan = plan_leaving(found, spec)
     assert plan.steps == ()
     (refusal,) = plan.refusals
     assert re.search(reason, refusal.message), refusal.message
@@ -196,7 +202,7 @@ def test_an_unattended_move_takes_all_or_is_refused() -> None:
 
 
 def test_an_unattended_move_needs_no_profile() -> None:
-    nothing, unattended = Found(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
+    nothing, unattended = RuntimeMoveState(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
     assert plan_leaving(nothing, unattended) == Plan()
     assert plan_leaving(nothing, WISH).refusals
     assert plan_leaving(replace(nothing, kept=(replace(KEEP, state=RETURNING),)), unattended).refusals
@@ -215,8 +221,8 @@ def test_an_engine_that_sends_images_as_it_keeps_them_needs_no_room_for_it() -> 
 
 def test_what_is_saved_needs_its_room_only_in_the_new_vm() -> None:
     found = replace(REST, archive=SAVED, free=20 * MIB)
-    wish = replace(WISH, images=())
-    assert room_for(plan_leaving(found, wish).steps, found, wish) == Room(8 * MIB, 0, 20 * MIB)
+    spec = replace(WISH, images=())
+    assert room_for(plan_leaving(found, spec).steps, found, spec) == Room(8 * MIB, 0, 20 * MIB)
     stopped = replace(REST, current=profile(STOPPED), archive=SEALED, engine=None)
     assert room_for(plan_leaving(stopped, WISH).steps, stopped, WISH).line("of the laptop's disk") == ""
 
@@ -249,7 +255,7 @@ def test_what_is_there_is_left_alone() -> None:
         (replace(NEW, current=profile(runtime="containerd", cluster=False)), "its Kubernetes does not run"),
     ],
 )
-def test_a_vm_that_can_not_take_it_is_refused(found: Found, reason: str) -> None:
+def test_a_vm_that_can_not_take_it_is_refused(found: RuntimeMoveState, reason: str) -> None:
     (refusal,) = plan_arriving(found, WISH).refusals
     assert reason in refusal.message
 
@@ -293,7 +299,7 @@ def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
         replace(STOPPED_NEW, current=profile(ABSENT)),
     ],
 )
-def test_the_way_back_is_free_before_the_old_vm_comes(found: Found) -> None:
+def test_the_way_back_is_free_before_the_old_vm_comes(found: RuntimeMoveState) -> None:
     assert [type(step) for step in plan_return(found, WISH).steps] == [SetAside, Return]
     free = replace(found, parts=False, kept=(KEEP,))
     assert [type(step) for step in plan_return(free, WISH).steps] == [Return]
@@ -334,7 +340,7 @@ RETIRE = replace(WISH, confirm="k8s-docker")
         (replace(GOOD, rows={}), "nothing is noted of what it holds"),
     ],
 )
-def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: Found, reason: str) -> None:
+def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: RuntimeMoveState, reason: str) -> None:
     plan = plan_retire(found, RETIRE)
     assert plan.steps == () and reason in plan.refusals[0].message
 
@@ -354,7 +360,7 @@ SECRET, JOB = Stay("object", " Secret shop/login", "O(secrets) leaves it out"), 
 ORPHAN, ELSEWHERE = Stay("claim", "pvc-9", "no claim uses it"), Stay("claim", "pvc-8", "O(namespaces)", left=True)
 
 
-def with_all_that_stays() -> Found:
+def with_all_that_stays() -> RuntimeMoveState:
     saved = replace(SEALED, objects=replace(OBJECTS, stays=(SECRET, JOB, ORPHAN, ELSEWHERE)))
     rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, WISH)}
     return replace(GOOD, archive=saved, rows={thing: MOVED.get(thing, row) for thing, row in rows.items()})
@@ -451,3 +457,13 @@ def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
 def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: Kept, remedy: str) -> None:
     found = replace(GOOD, kept=(kept,))
     assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message
+
+
+def test_what_no_archive_carries_is_named_before_the_move_and_before_its_vm_goes() -> None:
+    data = replace(DATA, left=("socket db.sock", "flags of key"))
+    warned = plan_leaving(replace(FOUND, objects=replace(OBJECTS, claims=(data,))), replace(WISH, unattended=True))
+    assert "No copy of volume 'shop/data' carries socket db.sock, flags of key." in warned.warnings and not warned.refusals
+    row = filled(replace(SEALED.claims[0], claim=data), WISH.place)
+    rows = {**MOVED, row.thing: arrived(row, "new", "c", "1.2")}
+    (action,) = plan_retire(replace(GOOD, rows=rows), replace(WISH, confirm="k8s-docker")).actions
+    assert "; with it go socket db.sock, flags of key of volume 'shop/data'" in action
