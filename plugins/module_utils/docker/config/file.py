@@ -19,7 +19,7 @@ from typing import Any
 from ...core.errors import InputError, NotVerified, WorkstationError, file_trouble
 from ...core.secrecy.looks import logins_in, secrets_in
 from ...core.secrecy.looks import without_logins as bare_address
-from ...core.system.files import replace_if_unchanged, write_atomically
+from ...core.system.files import replace_if_unchanged, set_mode, write_atomically
 from ...core.system.lock import entries_of
 from ..client import parse_config
 
@@ -138,7 +138,7 @@ class ConfigFile:
             with contextlib.suppress(FileExistsError):
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
                 with os.fdopen(handle, "wb") as file:
-                    os.fchmod(file.fileno(), mode)
+                    set_mode(file.fileno(), mode)
                     file.write(content)
                 return path
         raise FileExistsError(17, "a thousand backups of this second are there", str(target))
