@@ -87,7 +87,7 @@ def test_shells_with_different_state_directories_see_each_others_locks(home: Pat
     from ansible_collections.laptop.containers.plugins.module_utils.migration.task import SUBJECT
 
     for make in (lambda: user_files("test"), lambda: SUBJECT().alone()):
-        first = make()
+        first: Any = make()
         monkeypatch.setenv("XDG_STATE_HOME", str(home / "elsewhere"))
         assert make().path == first.path == home / ".local/state/laptop.containers" / first.path.name
         monkeypatch.delenv("XDG_STATE_HOME")
