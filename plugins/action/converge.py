@@ -27,6 +27,7 @@ from ..module_utils.core.errors import WorkstationError, result_in_words
 from ..module_utils.core.options import problems
 from ..module_utils.core.records import keep
 from ..module_utils.core.secrecy.known import hidden, learn
+from ..module_utils.core.secrecy.looks import secrets_in
 from ..module_utils.core.subject import Reader, Subject, run
 from ..plugin_utils.plain import is_shown, task_lines
 from ..plugin_utils.policy.files import policy_files
@@ -124,8 +125,26 @@ class ActionModule(Normal):
             # What JSON can't hold (a vaulted string, say), Ansible knows how to hand over.
             with contextlib.suppress(TypeError):
                 return self._here(json.loads(json.dumps(self._task.args)))
+        self._is_sent = True
         result: dict[str, Any] = super().run(tmp, task_vars)
         return result
+
+    # Whether the module itself is sent to the laptop.
+    _is_sent = False
+
+    def _compute_environment_string(self, raw_environment_out: dict[str, Any] | None = None) -> str:
+        """Keep secrets of the task's environment out of arguments, where Ansible would put them."""
+        values: dict[str, Any] = {}
+        variables: str = super()._compute_environment_string(values)
+        if raw_environment_out is not None:
+            raw_environment_out.update(values)
+        # Who asks for the values as well does not use the text.
+        asked = raw_environment_out is None and self._is_sent
+        if not (asked and secrets_in(json.loads(json.dumps(values, default=str)))):
+            return variables
+        from ..plugin_utils.task_environment import read_from_file
+
+        return read_from_file(self, variables)
 
     def _policy(self, subject: Subject[Any, Any], task_vars: Mapping[str, Any]) -> Any:
         """Return the team's policy for a task that changes something; None for another, or where there is none."""

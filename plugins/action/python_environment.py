@@ -7,13 +7,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Subject
 from ..module_utils.core.system.command import Output
+from ..plugin_utils.task_environment import run_in_environment
 from .converge import ActionModule as Converge
 
 
@@ -55,9 +55,7 @@ class _FarShell:
         self._action = action
 
     def run(self, script: str, *arguments: str, stdin: str = "") -> Output:
-        """Run a script in the task's environment. With something on stdin, SSH keeps stdout and stderr apart."""
+        """Run a script in the task's environment."""
         argv = ("sh", "-c", script, "sh", *arguments)
-        environment = self._action._compute_environment_string()
-        command = f"{environment} {shlex.join(argv)}".strip()
-        done: Mapping[str, Any] = self._action._low_level_execute_command(command, in_data=stdin.encode() or b"\n")
+        done = run_in_environment(self._action, argv, stdin)
         return Output(argv, done["rc"], done["stdout"], done["stderr"])

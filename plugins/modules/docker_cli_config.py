@@ -49,7 +49,7 @@ options:
     type: bool
     default: false
   backup:
-    description: Keep a copy of C(config.json) beside it, with date and time in its name, before it is changed.
+    description: Keep a copy of C(config.json) without its logins beside it, with date and time in its name, before it is changed.
     type: bool
     default: true
   state:

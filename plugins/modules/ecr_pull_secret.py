@@ -112,7 +112,8 @@ options:
       - For a registry with a V(profile), a small script C(~/.local/bin/docker-credential-ecr-login-PROFILE) starts that helper
         with this profile, so that docker uses several accounts at once. It holds no secret, and is removed when it is not
         wanted any more.
-      - Other settings, their order, the file's mode and a link stay; the file as it was is kept beside it (RV(backup_files)).
+      - Other settings, their order, the file's mode and a link stay; a copy of the file, without its logins, is kept beside it
+        (RV(backup_files)).
         An entry that this module added is removed when it is not wanted any more; another helper's is a failure.
     type: bool
     default: false

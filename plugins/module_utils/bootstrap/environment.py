@@ -33,7 +33,7 @@ class Python:
 
 
 @dataclass(frozen=True)
-class Desired:
+class EnvironmentSpec:
     """What the options ask for. digest is that of the lock; python is empty where one is to be searched."""
 
     directory: str
@@ -46,7 +46,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Current:
+class EnvironmentState:
     """What was found. Where the environment is as it should be, Pythons were not searched."""
 
     directory: str
@@ -56,7 +56,9 @@ class Current:
     # Names of environments, the one in use among them.
     made: tuple[str, ...] = ()
     fetched: bool = False
+    # Something that this collection did not make has the name of the environment, or of the place of what is fetched.
     foreign: bool = False
+    foreign_fetched: bool = False
     system: str = ""
     brew: bool = False
     uv: str = ""
@@ -94,7 +96,7 @@ class Remove(Step):
     """Remove all that was built and fetched."""
 
 
-def parse(answer: str) -> Current:
+def parse(answer: str) -> EnvironmentState:
     """Return what the laptop's shell said."""
     said: dict[str, list[list[str]]] = {}
     for line in answer.splitlines():
@@ -105,13 +107,14 @@ def parse(answer: str) -> Current:
         return said[kind][0][number] if kind in said else ""
 
     pythons = {path: Python(path, version_of(version), whole == "whole") for path, version, whole in said.get("python", ())}
-    return Current(
+    return EnvironmentState(
         directory=word("directory"),
         digest=word("current"),
         version=word("current", 1),
         made=tuple(words[0] for words in said.get("made", ())),
         fetched="fetched" in said,
         foreign="foreign" in said,
+        foreign_fetched="foreign_fetched" in said,
         system=word("system"),
         brew="brew" in said,
         uv=word("uv"),
@@ -130,7 +133,7 @@ def new_name(digest: str) -> str:
     return f"python-{digest}-{secrets.token_hex(3)}"
 
 
-def plan(desired: Desired, current: Current) -> Plan:
+def plan(desired: EnvironmentSpec, current: EnvironmentState) -> Plan:
     """Return what has to be done."""
     target = f"Python environment '{current.directory}/python'"
     before = {"python": f"{current.version}, libraries {current.digest}" if current.digest else ""}
@@ -150,14 +153,22 @@ def plan(desired: Desired, current: Current) -> Plan:
     installer = next((one for one in current.pythons if one.whole and one.version >= _CAN_INSTALL_UV), None)
     if not desired.fetch or desired.python or not (current.uv or installer):
         return Plan(refusals=(_none_suits(desired, current, target),))
-    fetch = Fetch("fetch", f"Python {FETCHED} into '{current.directory}/fetched'", uv=current.uv)
-    if not current.uv and installer:
-        fetch = Fetch(fetch.verb, fetch.target, python=installer.path)
+    return _fetching(current, installer, target, before, desired.digest)
+
+
+def _fetching(current: EnvironmentState, installer: Python | None, target: str, before: dict[str, str], digest: str) -> Plan:
+    """Return the plan that fetches a Python and builds on it. installer: what installs uv where the laptop has none."""
+    place = f"{current.directory}/fetched"
+    if current.foreign_fetched:
+        remedy = "Move it away, set O(directory), or install a Python there."
+        return Plan(refusals=(RefusedStep(f"fetch Python {FETCHED}", f"something else is at '{place}'", remedy),))
+    python = installer.path if installer and not current.uv else ""
+    fetch = Fetch("fetch", f"Python {FETCHED} into '{place}'", uv=current.uv, python=python)
     build = Build("update" if current.digest else "make", target, f"Python {FETCHED}")
-    return Plan((fetch, build), before, {"python": f"{FETCHED}, libraries {desired.digest}"})
+    return Plan((fetch, build), before, {"python": f"{FETCHED}, libraries {digest}"})
 
 
-def _none_suits(desired: Desired, current: Current, target: str) -> WorkstationError:
+def _none_suits(desired: EnvironmentSpec, current: EnvironmentState, target: str) -> WorkstationError:
     """Return why there is nothing to build on, with the command that helps."""
     wanted = f"{_words(LOWEST)} to {_words(HIGHEST)}"
     partial = next((one for one in current.pythons if one.suits and not one.whole), None)
@@ -176,7 +187,7 @@ def _none_suits(desired: Desired, current: Current, target: str) -> WorkstationE
     return InputError(f"make {target}", reason, remedy)
 
 
-def _how_to_install(current: Current) -> str:
+def _how_to_install(current: EnvironmentState) -> str:
     if current.brew:
         return f"Run 'brew install python@{FETCHED}' there"
     if current.system == "Darwin":

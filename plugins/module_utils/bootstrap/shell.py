@@ -52,6 +52,11 @@ take_back() {
 }
 """
 
+# What a folder holds, or what a file is called; empty where a killed run has only made the folder.
+_ENTRIES = r"""
+entries() { ls -A "$1" 2>/dev/null; }
+"""
+
 # How many libraries an environment has, by the folders that pip leaves for each.
 _COUNT = r"""
 count() { find "$1"/lib -name '*.dist-info' -prune 2>/dev/null | wc -l | tr -d ' '; }
@@ -61,6 +66,7 @@ count() { find "$1"/lib -name '*.dist-info' -prune 2>/dev/null | wc -l | tr -d '
 # On a Mac without the Command Line Tools, Apple's /usr/bin/python3 would open a window that offers them.
 LOOK = (
     _BEGIN
+    + _ENTRIES
     + _COUNT
     + r"""
 say() { printf '%s\t' "$@"; printf '\n'; }
@@ -68,7 +74,7 @@ search=$PATH:/opt/homebrew/bin:/usr/local/bin:/home/linuxbrew/.linuxbrew/bin:$HO
 say directory "$dir"
 if [ -L "$link" ]; then say link "$(readlink "$link")"; elif [ -e "$link" ]; then say foreign; fi
 for made in "$dir"/python-*; do if [ -f "$made/$mark" ]; then say made "${made##*/}"; fi; done
-if [ -f "$dir/fetched/$mark" ]; then say fetched; fi
+if [ -f "$dir/fetched/$mark" ]; then say fetched; elif [ -n "$(entries "$dir/fetched")" ]; then say foreign_fetched; fi
 if [ -f "$link/$mark" ]; then
   digest= libraries=
   { read -r digest && read -r libraries; } <"$link/$mark"
@@ -133,14 +139,17 @@ ln -s "$2" "$new/link"
 """
 )
 
+# A folder without the mark belongs to another program, and stays.
 # Arguments: directory, version, the laptop's uv, or else a Python that can install uv. Stdin: uv's lock. Prints the new path.
 FETCH = (
     _BEGIN
+    + _ENTRIES
     + _FOLDERS
     + r"""
 set -e
-begin
 fetched=$dir/fetched
+if [ ! -f "$fetched/$mark" ] && [ -n "$(entries "$fetched")" ]; then echo "something else is at $fetched" >&2; exit 1; fi
+begin
 trap 'if [ "$?" -ne 0 ]; then rm -rf "$fetched"; if [ -n "$folders" ]; then take_back; fi; fi' EXIT
 trap 'exit 130' HUP INT TERM
 mkdir -p "$fetched"

@@ -13,7 +13,7 @@ from ..core.errors import CommandFailed
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
 from ..core.system.command import Output
-from .environment import FETCHED, Build, Current, Desired, Fetch, Remove, new_name, parse, plan
+from .environment import FETCHED, Build, EnvironmentSpec, EnvironmentState, Fetch, Remove, new_name, parse, plan
 from .shell import BUILD, FETCH, LOOK, REMOVE, LocalShell, Shell
 
 _DIGITS = 12
@@ -27,7 +27,7 @@ _MIRROR = (
 )
 
 
-class PythonEnvironment(Subject[Desired, Current]):
+class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
     """A Python with locked libraries, in a directory of its own."""
 
     spec = {
@@ -42,18 +42,18 @@ class PythonEnvironment(Subject[Desired, Current]):
     # Where it is: the action plugin puts the shell of a laptop behind SSH here.
     shell: Shell
 
-    desires: Desired
+    desires: EnvironmentSpec
     # The Python that this run has fetched.
     _fetched = ""
 
     def __init__(self) -> None:
         self.shell = LocalShell()
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> EnvironmentSpec:
         """Return what the options ask for."""
         del check_mode
         digest = hashlib.sha256(params["requirements"].encode()).hexdigest()[:_DIGITS]
-        self.desires = Desired(
+        self.desires = EnvironmentSpec(
             directory=params["directory"],
             digest=digest,
             lock=params["requirements"],
@@ -64,14 +64,14 @@ class PythonEnvironment(Subject[Desired, Current]):
         )
         return self.desires
 
-    def read(self, desired: Desired) -> Current:
+    def read(self, desired: EnvironmentSpec) -> EnvironmentState:
         """Ask the laptop's shell."""
         done = self.shell.run(LOOK, desired.directory, desired.digest, desired.python)
         if done.rc != 0 or not done.stdout.startswith("directory\t"):
             raise _failed("look for a Python on the laptop", done, "Log in there, and see what its shell says.")
         return parse(done.stdout)
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, desired: EnvironmentSpec, current: EnvironmentState) -> Plan:
         """Return what has to be done."""
         return plan(desired, current)
 
@@ -94,7 +94,7 @@ class PythonEnvironment(Subject[Desired, Current]):
             if done.rc != 0:
                 raise _failed("remove the Python environment", done, "Remove what is named by hand, and run again.")
 
-    def public(self, outcome: Outcome[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[EnvironmentSpec, EnvironmentState]) -> dict[str, Any]:
         """Return the environment's Python, and one that runs modules now: in check mode that may be the one to build on."""
         after = outcome.after
         there = outcome.desired.present

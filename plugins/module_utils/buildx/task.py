@@ -13,7 +13,7 @@ from ..core.entries import in_state
 from ..core.errors import CommandFailed
 from ..core.plan import Plan, Step
 from ..core.subject import Result, Subject
-from ..core.system.home import home, state_directory
+from ..core.system.home import home, lock_directory
 from ..core.system.lock import Lock
 from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
@@ -97,7 +97,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from buildx's records."""
-        return Lock(state_directory(), self.work, _SECONDS_TO_WAIT, name="buildx.lock")
+        return Lock(lock_directory(), self.work, _SECONDS_TO_WAIT, name="buildx.lock")
 
     def read(self, desired: BuildersSpec) -> BuildersState:
         """Return all builders. Whether a build runs is asked only where the plan would interrupt it."""

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ..core.secrecy.looks import redact
+
 # What the engine has for a container that asked for nothing.
 _OWN_NETWORKS = ("", "default", "bridge")
 _SHARED_MEMORY = 64 << 20
@@ -26,7 +28,8 @@ _FLAGS = {"Privileged": "--privileged", "ReadonlyRootfs": "--read-only", "Init":
 def run_command(container: Mapping[str, Any], image: Mapping[str, Any]) -> str:
     """Return the command. container, image: what the engine tells of both.
 
-    Of the environment only names are shown: docker takes their values from the shell. What the image says itself is left out.
+    Of the environment only names are shown: docker takes their values from the shell. What the image says itself is left out, and
+    what looks like a secret in arguments and labels is hidden.
     """
     config, host = container.get("Config") or {}, container.get("HostConfig") or {}
     own = image.get("Config") or {}
@@ -34,9 +37,10 @@ def run_command(container: Mapping[str, Any], image: Mapping[str, Any]) -> str:
     replaced = entry != list(own.get("Entrypoint") or ())
     options = [*_options(container, config, host, own), *(("--entrypoint", entry[0]) if replaced and entry else ())]
     said = [*(entry[1:] if replaced else ()), *words]
-    return shlex.join(
-        ("docker", "run", *options, str(config.get("Image")), *(said if replaced or words != list(own.get("Cmd") or ()) else ()))
-    )
+    shown = said if replaced or words != list(own.get("Cmd") or ()) else ()
+    command = ("docker", "run", *options, str(config.get("Image")), *shown)
+    # Each word, before a shell's quotes are added; then the command, where a flag stands before its value.
+    return redact(shlex.join(map(redact, command)))
 
 
 def _options(

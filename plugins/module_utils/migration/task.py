@@ -15,7 +15,7 @@ from ..core.durations import duration_from
 from ..core.errors import InputError, NotVerified, WorkstationError, failed
 from ..core.plan import Plan, Step
 from ..core.subject import Outcome, Subject
-from ..core.system.home import state_directory
+from ..core.system.home import lock_directory
 from ..core.system.lock import Lock
 from ..manifest.file import ManifestFile
 from ..manifest.model import Fate, Kind, Reading, Row, Thing
@@ -97,7 +97,7 @@ class Mover(Subject[MoveSpec, MoveState]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
-        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+        return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
     def read(self, desired: MoveSpec) -> MoveState:
         """Return what both engines keep."""

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from ...module_utils.core.system.command import USUAL_DIRECTORIES
 from ...module_utils.toolchain.programs import ASK
+from ..task_environment import run_in_environment
 
 # colima and limactl would make their directories in the user's home even for this.
 _SCRIPT = """\
@@ -23,6 +23,5 @@ def tool_version(action: Any, tool: str) -> str | None:
     """Return what a tool says of its version on the laptop of an action; None where it is not installed."""
     ask = ASK[tool]
     script = _SCRIPT.format(directories=":".join(USUAL_DIRECTORIES), program=ask[0], ask=" ".join(ask))
-    command = f"{action._compute_environment_string()} /bin/sh -c {shlex.quote(script)}".strip()
-    answer = action._low_level_execute_command(command, sudoable=False)
+    answer = run_in_environment(action, ("/bin/sh", "-c", script), sudoable=False)
     return None if answer.get("rc") == 127 else str(answer.get("stdout", ""))

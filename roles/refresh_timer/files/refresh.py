@@ -64,8 +64,11 @@ def main(arguments: list[str]) -> int:
     with (place / f"{job}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             return 0
+        except OSError:
+            # A file system without locks. Two runs at once cost a token; none at all would let the secrets expire in silence.
+            pass
         last = {} if "--anew" in flags else read_status(place / f"{job}.json")
         if "--force" not in flags:
             if waits(last, datetime.now(UTC)):

@@ -113,3 +113,26 @@ def test_gpg_signatures_count_by_the_keyring(home: Path) -> None:
         repository.commit("three", known)
         laptop.pull("--verify")
     assert laptop.ran == ["one", "three"]
+
+
+@pytest.mark.real("gpg")
+@pytest.mark.parametrize(
+    "content", ["", "\n", "# platform@example.com ssh-ed25519 AAAA\n"], ids=["empty", "a blank line", "a comment"]
+)
+def test_a_file_that_names_no_signer_refuses_every_commit_also_one_of_gpg(team: Team, home: Path, content: str) -> None:
+    Path(team.signers).write_text(content)
+    with gpg_signer("stranger") as stranger:
+        # Its key lies in the keyring of the laptop, which does not count beside a file of signers.
+        team.laptop.environment |= stranger.environment
+        for signer in (team.known, stranger, None):
+            team.repository.commit(f"by {signer and signer.flags}", signer)
+            status = team.laptop.pull(*team.flags, code=1)
+            reason = f"'{team.signers}' lists nobody. Name those who may sign in pull_timer_signers."
+            assert status["message"] == f"Could not verify the commit: {reason}"
+    assert (team.laptop.text, team.laptop.ran) == ("", [])
+
+
+def test_a_missing_file_of_signers_refuses_every_commit(team: Team) -> None:
+    Path(team.signers).unlink()
+    assert team.laptop.pull(*team.flags, code=1)["message"].startswith("Could not ")
+    assert (team.laptop.text, team.laptop.ran) == ("", [])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from rehearsal.processes.system import comes_true
 from tests.support.pull_secret.refresh import PLAYBOOK, ROOT, Refresh
 from tests.support.pull_secret.scenario import HOST, age, password, read
 
@@ -58,6 +59,45 @@ def test_no_token_at_the_highest_verbosity_nor_in_temporary_files(play: Play, ap
         for form in (token, base64.b64encode(f"AWS:{token}".encode()).decode()):
             assert form not in said
             assert all(form.encode() not in content for content in left)
+
+
+@pytest.mark.parametrize("how", ["limit", "signal"])
+def test_a_program_for_credentials_that_hangs_ends_with_the_timers_run(
+    apiserver: ApiServer, home: Path, tmp_path: Path, how: str
+) -> None:
+    """Each look left one more of them."""
+    apiserver.namespace("hangs")
+    (home / "program").write_text(f"#!/bin/sh\necho $$ >>{home}/pids\nsleep 600 &\necho $! >>{home}/pids\nwait\n")
+    (home / "program").chmod(0o755)
+    (home / ".aws").mkdir()
+    (home / ".aws/config").write_text(f"[profile slow]\nregion = eu-central-1\ncredential_process = {home}/program\n")
+    (tmp_path / "hosts.yml").write_text(
+        json.dumps({"laptops": {"hosts": {"me": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}})
+    )
+    given = {
+        "secret_refresh_registries": [{"host": HOST, "profile": "slow"}],
+        "secret_refresh_kubeconfig": str(apiserver.kubeconfig),
+        "secret_refresh_namespaces": ["hangs"],
+    }
+    playbook = [PLAYBOOK, "-i", str(tmp_path / "hosts.yml"), "playbooks/workstation.yml", "--tags", "secret_refresh"]
+    runner = [sys.executable, str(ROOT / "roles/refresh_timer/files/refresh.py"), str(home / "state")]
+    minutes = ["--limit=0.5"] if how == "limit" else []
+    command = [*runner, *minutes, "--", *playbook, "-e", json.dumps(given)]
+    around = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    running = subprocess.Popen(command, cwd=ROOT, env=around, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert comes_true(lambda: (home / "pids").exists() and len(pids(home)) == 2, 28), running.poll()
+    if how == "signal":
+        running.terminate()
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == (1 if how == "limit" else 143), said
+    assert comes_true(lambda: not any(Path(f"/proc/{one}").exists() for one in pids(home)), 15)
+    if how == "limit":
+        status = json.loads((home / "state/refresh.json").read_text())
+        assert status["message"] == "Could not finish the playbook: it ran longer than 0.5 minutes."
+
+
+def pids(home: Path) -> list[str]:
+    return (home / "pids").read_text().split()
 
 
 def test_no_token_in_the_arguments_of_any_process(play: Play, apiserver: ApiServer, ecr: Ecr, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.pull_secret.canaries import told_of
 
@@ -23,7 +24,14 @@ CANARY = base64.b64encode(bytes(range(60, 180))).decode()
 # What it says in base64, at each offset, and in base64 of that.
 ENCODED = [base64.b64encode(b"x" * before + CANARY.encode() + b"yz").decode() for before in range(3)]
 NESTED = base64.b64encode(b'{"auth":"' + base64.b64encode(f"AWS:{CANARY}".encode()) + b'"}').decode()
-FORMS = json.dumps([CANARY, json.dumps(CANARY), *ENCODED, *(one[5:-7] for one in ENCODED), NESTED, NESTED[9:]])
+# Broken into lines as YAML, base64 and a terminal do it, and cut in the middle.
+BROKEN = [
+    yaml.safe_dump({"data": NESTED}, width=60),
+    base64.encodebytes(NESTED.encode()).decode(),
+    "\n".join([CANARY[:80], CANARY[80:]]),
+]
+CUT = [CANARY[7:50], CANARY[90:], NESTED[11:61], CANARY.encode().hex()]
+FORMS = json.dumps([CANARY, json.dumps(CANARY), *ENCODED, *(one[5:-7] for one in ENCODED), NESTED, NESTED[9:], *BROKEN, *CUT])
 
 SUBJECT = f'''
 import json
@@ -108,7 +116,7 @@ def exits(home: Path, where: str, *, born: bool) -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.results,laptop.containers.progress",
         "LAPTOP_CONTAINERS_RESULTS": str(home / "results"),
     }
-    command = [str(PLAYBOOK), "-i", "me,", str(home / "play.yml"), "--diff", "-vvv"]
+    command = [str(PLAYBOOK), "-i", "me,", str(home / "play.yml"), "--diff", "-vvvv"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     records = (home / ".local/state/laptop.containers/runs").glob("*.jsonl")

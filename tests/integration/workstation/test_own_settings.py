@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -126,3 +127,32 @@ def test_own_settings_are_not_those_of_a_laptop_that_is_reached_by_ssh(folder: P
     own, other = done.stdout.partition("other: ")[::2]
     assert "colima_restart: never" in own
     assert "colima_restart" not in other
+
+
+# What a confirmation would let go, the playbook that reads it, and the layer of settings in which it stays here.
+CONFIRMATIONS = {
+    "colima_confirm_data_loss": ("workstation.yml", "[k8s]", "team"),
+    "migrate_confirm": ("migrate.yml", "desktop-linux", "laptop"),
+    "move_confirm": ("move.yml", "k8s-docker", "own"),
+    "snapshot_confirm": ("restore.yml", "k8s", "team"),
+}
+
+
+@pytest.mark.parametrize("name", CONFIRMATIONS)
+def test_a_confirmation_that_stays_in_a_file_confirms_nothing(folder: Path, name: str) -> None:
+    config = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    playbook, value, layer = CONFIRMATIONS[name]
+    own = folder / "home" / ".config" / "laptop.containers" / "settings.yml"
+    places = {"team": folder / "group_vars/all.yml", "laptop": folder / "host_vars/laptop.yml", "own": own}
+    places[layer].parent.mkdir(parents=True, exist_ok=True)
+    places[layer].write_text(f"{name}: {value}\n")
+    arguments = ("-i", str(folder / "hosts.yml"), "-e", "move_profile=k8s snapshot_profile=k8s snapshot_name=x")
+    done = play(folder, str(ROOT / "playbooks" / playbook), *arguments, **config)
+    assert done.returncode != 0
+    assert f"Could not use '{name}' of " in done.stdout, done.stdout + done.stderr
+    assert "a confirmation that stays there confirms every later loss" in done.stdout
+    assert f"give it for one run: -e '{name}=...'" in done.stdout
+    # Given for one run it is heard, and the one in the file is not asked.
+    given = ("-e", f"{name}={value}" if not value.startswith("[") else json.dumps({name: ["k8s"]}))
+    again = play(folder, str(ROOT / "playbooks" / playbook), *arguments, *given, **config)
+    assert "confirms every later loss" not in again.stdout + again.stderr

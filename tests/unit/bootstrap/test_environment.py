@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.environment import (
     Build,
-    Current,
-    Desired,
+    EnvironmentSpec,
+    EnvironmentState,
     Fetch,
     Python,
     Remove,
@@ -18,8 +18,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.enviro
     plan,
 )
 
-DESIRED = Desired(directory="~/d", digest="new", lock="lock", uv_lock="uv", python="", fetch=True, present=True)
-BARE = Current(directory="/h/d", system="Darwin")
+DESIRED = EnvironmentSpec(directory="~/d", digest="new", lock="lock", uv_lock="uv", python="", fetch=True, present=True)
+BARE = EnvironmentState(directory="/h/d", system="Darwin")
 APPLES = Python("/usr/bin/python3", (3, 9, 6), whole=True)
 HOMEBREWS = Python("/opt/homebrew/bin/python3.13", (3, 13, 5), whole=True)
 DEBIANS = Python("/usr/bin/python3.11", (3, 11, 2), whole=False)
@@ -107,10 +107,18 @@ def test_the_answer_of_the_shell_is_understood() -> None:
         "uv\t/b/uv\t\npython\t/usr/bin/python3\t3.9.6\twhole\t\npython\t/usr/bin/python3.11\t3.11.2\tpartial\t\n"
         "python\t/usr/bin/python3\t3.9.6\twhole\t\n"
     )
-    assert parse(said) == Current(
+    assert parse(said) == EnvironmentState(
         "/h/d", "old", "3.11.2", ("python-a-1", "python-b-2"), system="Linux", brew=True, uv="/b/uv", pythons=(APPLES, DEBIANS)
     )
 
 
 def test_no_two_environments_have_the_same_name() -> None:
     assert new_name("a") != new_name("a")
+
+
+def test_a_folder_of_another_program_is_never_fetched_into() -> None:
+    (refusal,) = plan(DESIRED, replace(BARE, pythons=(APPLES,), uv="/bin/uv", foreign_fetched=True)).refusals
+    assert refusal.message == (
+        "Could not fetch Python 3.13: something else is at '/h/d/fetched'. "
+        "Move it away, set O(directory), or install a Python there."
+    )

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.shell import FETCH, REMOVE, LocalShell
+from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.shell import FETCH, LOOK, REMOVE, LocalShell
 
 MINOR, FULL = ("{}.{}".format(*sys.version_info[:2]), "{}.{}.{}".format(*sys.version_info[:3]))
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
@@ -66,3 +66,28 @@ def test_one_with_another_hash_is_refused_and_leaves_nothing(home: Path, mirror:
     done = LocalShell().run(FETCH, "~/data/ours", MINOR, str(UV), "")
     assert done.rc != 0 and "Hash mismatch" in done.stderr
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_another_program_has_there_stays_and_is_never_taken_for_ours(home: Path, mirror: Path, kind: str) -> None:
+    place, theirs = home / "data/ours/fetched", home / "data/theirs"
+    place.parent.mkdir(parents=True)
+    if kind == "file":
+        place.write_text("kept")
+    else:
+        at = place if kind == "folder" else theirs
+        at.mkdir()
+        (at / "mine").write_text("kept")
+        if kind == "link":
+            place.symlink_to(theirs)
+    before = sorted(str(path) for path in home.rglob("*"))
+    assert "foreign_fetched" in LocalShell().run(LOOK, "~/data/ours", "x", "").stdout
+    done = LocalShell().run(FETCH, "~/data/ours", MINOR, str(UV), "")
+    assert done.rc != 0 and done.stderr == f"something else is at {place}\n"
+    assert LocalShell().run(REMOVE, "~/data/ours").rc == 0
+    assert sorted(str(path) for path in home.rglob("*")) == before
+
+
+def test_a_folder_that_a_killed_run_made_is_used(home: Path, mirror: Path) -> None:
+    (home / "data/ours/fetched").mkdir(parents=True)
+    assert LocalShell().run(FETCH, "~/data/ours", MINOR, str(UV), "").rc == 0

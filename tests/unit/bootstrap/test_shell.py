@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.environment import Current, Python, parse
+from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.environment import EnvironmentState, Python, parse
 from ansible_collections.laptop.containers.plugins.module_utils.bootstrap.shell import LOOK, LocalShell
 from ansible_collections.laptop.containers.plugins.module_utils.core.system import command
 
@@ -41,7 +41,7 @@ def python(place: Path, version: str, whole: str = "whole") -> Path:
     return place
 
 
-def look(home: Path, digest: str = "new", given: str = "") -> Current:
+def look(home: Path, digest: str = "new", given: str = "") -> EnvironmentState:
     done = LocalShell().run(LOOK.replace(":/usr/bin:/bin", ""), "~/d", digest, given)
     assert (done.rc, done.stderr) == (0, "")
     return parse(done.stdout)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -13,6 +14,36 @@ IMAGE = {
 }
 # As the engine describes a container of this image that asked for nothing.
 PLAIN = {**IMAGE["Config"], "Image": "web:1"}
+SECRET = "hunter2-canary"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"Cmd": ["redis-server", "--requirepass", SECRET]},
+        {"Cmd": ["redis-server", "--requirepass", f"two words {SECRET}"]},
+        {"Cmd": ["mysqld", f"--password={SECRET}"]},
+        {"Cmd": ["sh", "-c", f"DB_PASS='{SECRET}' exec serve"]},
+        {"Cmd": ["sh", "-c", f'export API_TOKEN="{SECRET}"; serve --port 80']},
+        {"Cmd": ["curl", "-u", f"admin:{SECRET}", "http://x"]},
+        {"Cmd": ["serve", f"postgres://me:{SECRET}@db/shop"]},
+        {"Cmd": ["serve", "--header", f"Authorization: Bearer {SECRET}1"]},
+        {"Entrypoint": ["/sh", "-c"], "Cmd": [f"TOKEN={SECRET} serve"]},
+        {"Labels": {"a": "b", "shop.db.password": SECRET}},
+        {"Labels": {"a": "b", "shop.token": f"it's {SECRET}"}},
+        {"Labels": {"traefik.http.middlewares.auth.basicauth.users": f"admin:{SECRET}"}},
+    ],
+)
+def test_arguments_and_labels_show_no_secret(config: dict[str, Any]) -> None:
+    said = run_command({"Name": "/shop", "Config": {**PLAIN, **config}, "HostConfig": {}}, IMAGE)
+    assert SECRET not in said and "(hidden)" in said
+    assert said.startswith("docker run --detach --name shop ") and " web:1" in said
+
+
+@pytest.mark.parametrize("words", [["serve", "--port", "80"], ["sh", "-c", "sleep 1; exec serve --config /etc/a.yml"]])
+def test_plain_arguments_are_shown(words: list[str]) -> None:
+    said = run_command({"Name": "/shop", "Config": {**PLAIN, "Cmd": words}, "HostConfig": {}}, IMAGE)
+    assert said.endswith(shlex.join(words))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,8 +20,9 @@ from .looks import SHORTEST, secrets_in
 
 MASK = "********"
 _SHORTEST_LOGIN = 3
-# A part of a long secret counts from 16 bytes on: blocks of 12 bytes, one for every fifth place.
-_LONG, _BLOCK, _STRIDE = 32, 12, 5
+# A part of a secret counts from 16 bytes on: blocks of 12 bytes, one for every fifth place.
+_LONG, _BLOCK, _STRIDE = 16, 12, 5
+_WORD = re.compile(rb"\S{12,}")
 _RUN = re.compile(rb"[A-Za-z0-9+/_=-]{16,}")
 # base64 that a tool has broken into lines, also inside of JSON.
 _BROKEN = re.compile(rb"(?<=[A-Za-z0-9+/=_-])(?:\r?\n|\\r\\n|\\n|\\r)[ \t]*(?=[A-Za-z0-9+/=_-])")
@@ -33,7 +35,8 @@ class Secrets:
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
-        self._blocks: set[bytes] = set()
+        # Of which secret each block is a part, and at which place.
+        self._blocks: dict[bytes, tuple[bytes, int]] = {}
         self._longest_first: list[str] = []
 
     def learn(self, *secrets: str, users: Iterable[str] = ("AWS",)) -> None:
@@ -44,8 +47,8 @@ class Secrets:
                 self._forms.update(_forms_of(secret, tuple(users)))
                 if len(secret) >= _LONG:
                     raw = secret.encode(errors="surrogateescape")
-                    # After the word that every pull secret begins with.
-                    self._blocks.update(raw[place : place + _BLOCK] for place in range(0, len(raw) - _BLOCK + 1, _STRIDE))
+                    places = range(0, len(raw) - _BLOCK + 1, _STRIDE)
+                    self._blocks.update({raw[place : place + _BLOCK]: (raw, place) for place in places})
         if len(self._forms) != before:
             self._longest_first = sorted(self._forms, key=len, reverse=True)
 
@@ -76,12 +79,28 @@ class Secrets:
 
     def _without_parts(self, text: str) -> str:
         raw = text.encode(errors="surrogateescape")
+        encoded = [run for run in _runs(raw) if self._holds_part(raw[slice(*run)])]
         kept, end = [], 0
-        for start, stop in _runs(raw):
-            if self._holds_part(raw[start:stop]):
+        for start, stop in sorted([*encoded, *self._plain_parts(raw)]):
+            if start >= end:
                 kept += [raw[end:start], MASK.encode()]
-                end = stop
+            end = max(end, stop)
         return b"".join([*kept, raw[end:]]).decode(errors="surrogateescape") if kept else text
+
+    def _plain_parts(self, raw: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where a part of a secret stands as it is, of whatever letters it is made."""
+        for word in _WORD.finditer(raw):
+            place = word.start()
+            while place <= word.end() - _BLOCK:
+                found = self._blocks.get(raw[place : place + _BLOCK])
+                if found is None:
+                    place += 1
+                    continue
+                start, stop = _stretched(raw, place, *found)
+                # A shorter one may be a word, such as the region in a token.
+                if stop - start >= _LONG:
+                    yield start, stop
+                place = stop
 
     def _holds_part(self, run: bytes, depth: int = _DEPTH) -> bool:
         if any(run[place : place + _BLOCK] in self._blocks for place in range(len(run) - _BLOCK + 1)):
@@ -92,6 +111,17 @@ class Secrets:
         return any(self._holds_part(inner, depth - 1) for word in words for inner in _decoded(word))
 
 
+def _stretched(raw: bytes, place: int, secret: bytes, at: int) -> tuple[int, int]:
+    """Return from where to where a text is as the secret is. place: of a block, which stands at this place of the secret."""
+    before = 0
+    while before < min(place, at) and raw[place - before - 1] == secret[at - before - 1]:
+        before += 1
+    after = _BLOCK
+    while after < min(len(raw) - place, len(secret) - at) and raw[place + after] == secret[at + after]:
+        after += 1
+    return place - before, place + after
+
+
 def _is_worth_it(secret: str) -> bool:
     return len(secret) >= SHORTEST or (":" in secret and len(secret) >= _SHORTEST_LOGIN)
 
@@ -100,7 +130,9 @@ def _runs(raw: bytes) -> Iterator[tuple[int, int]]:
     """Yield where a text may hold base64 or a token: long words, several lines of them as one."""
     start = stop = -1
     for found in _RUN.finditer(raw):
-        if start >= 0 and _BROKEN.fullmatch(raw, stop, found.start()):
+        broken = _BROKEN.match(raw, stop) if start >= 0 else None
+        # The letter of an escaped line end looks like one of base64.
+        if broken and broken.end() - found.start() in (0, 1):
             stop = found.end()
             continue
         if start >= 0:
@@ -134,9 +166,11 @@ def _forms_of(secret: str, users: tuple[str, ...]) -> Iterator[str]:
         quote(secret),
         quote_plus(secret),
     }
+    raw = secret.encode(errors="surrogateescape")
+    # In hexadecimal, and as Go prints bytes.
+    plain |= {raw.hex(), raw.hex().upper(), " ".join(map(str, raw)), html.escape(secret)}
     # Another language's JSON hides these three.
     plain.add(secret.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-    raw = secret.encode(errors="surrogateescape")
     pairs = [f"{user}:".encode() + raw for user in users if user]
     encoded = {form for one in (raw, *pairs) for form in _base64(one)}
     nested = {form for one in (raw, *pairs) for form in _base64(base64.b64encode(one))}

@@ -25,6 +25,8 @@ from ..errors import InputError, file_trouble
 _LINUX = {"exchange": 2, "new": 1}
 _MACOS = {"exchange": 2, "new": 4}
 _AT_CURRENT_DIRECTORY = -100
+# What a file system says that has no links, modes, owners or locks.
+UNKNOWN_HERE = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL)
 # What every system takes: the name of one file, and a whole path.
 _LONGEST_NAME, _LONGEST_PATH = 255, 1023
 # How often a file is put back that other programs write without a pause.
@@ -107,7 +109,14 @@ def rename_new(source: Path, target: Path) -> None:
         source.rename(target)
         return
     # A system or file system without that call.
-    os.link(source, target, follow_symlinks=False)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in UNKNOWN_HERE:
+            raise
+        # exFAT, SMB: no second names. Between the look above and this, another program could make the target.
+        source.rename(target)
+        return
     source.unlink()
 
 
@@ -225,7 +234,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
             return False
         if found is None:
             try:
-                os.link(new, path)
+                rename_new(new, path)
             except FileExistsError:
                 return False
             return True
@@ -259,7 +268,7 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            set_mode(file.fileno(), mode)
             _keep_owner(file.fileno(), path)
             # Without it, a crash of the machine can leave an empty file under the new name.
             os.fsync(file.fileno())
@@ -267,6 +276,25 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+
+
+@contextlib.contextmanager
+def unless_unknown_here() -> Iterator[None]:
+    """Go on where a file system has no such thing: owners and modes on exFAT and some of SMB."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNKNOWN_HERE:
+            raise
+
+
+def set_mode(file: int | Path, mode: int) -> None:
+    """Set who may read and write a file, where its file system can tell users apart."""
+    with unless_unknown_here():
+        if isinstance(file, int):
+            os.fchmod(file, mode)
+        else:
+            file.chmod(mode)
 
 
 def _beside(path: Path) -> str:
@@ -279,7 +307,8 @@ def _keep_owner(handle: int, path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         found = path.stat(follow_symlinks=False)
         if os.geteuid() == 0 and stat.S_ISREG(found.st_mode):
-            os.fchown(handle, found.st_uid, found.st_gid)
+            with unless_unknown_here():
+                os.fchown(handle, found.st_uid, found.st_gid)
 
 
 def _content(path: Path) -> bytes | None:

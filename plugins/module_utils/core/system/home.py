@@ -19,6 +19,11 @@ def state_directory(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get("XDG_STATE_HOME") or f"{home()}/.local/state") / "laptop.containers"
 
 
+def lock_directory() -> Path:
+    """Return where locks are that each run of this user must see. XDG_STATE_HOME may differ between a shell and launchd."""
+    return Path(home()) / ".local/state/laptop.containers"
+
+
 def private_directory(path: Path) -> None:
     """Make a directory of this collection, readable by its owner only whatever the umask; its parents as usual."""
     path.parent.mkdir(parents=True, exist_ok=True)

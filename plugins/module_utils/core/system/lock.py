@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import InputError, RefusedStep
-from .home import private_directory, state_directory
+from ..errors import InputError, RefusedStep, file_trouble
+from .files import unless_unknown_here
+from .home import lock_directory, private_directory
 
 _POLL_SECONDS = 0.1
 _SECOND = 10**9  # nanoseconds
+_NO_LOCKS = "Its file system may have no locks, as some of SMB: keep that directory on a disk of this machine, and run again."
 # The stamp while a run holds the lock: it equals no stamp that a run leaves.
 _HELD = -1
 
@@ -39,7 +41,10 @@ class Lock:
         made = self._since == 0 and not self.path.exists()
         self._handle = _open(self.path, os.O_RDWR | os.O_CREAT)
         try:
-            waited = _wait(self._handle, self.path, self.work, self.wait, self.say)
+            try:
+                waited = _wait(self._handle, self.path, self.work, self.wait, self.say)
+            except OSError as error:
+                raise file_trouble(f"lock '{self.path}'", error, _NO_LOCKS) from error
             # A file system that keeps whole seconds (HFS+) gives two runs one stamp.
             known = os.fstat(self._handle).st_mtime_ns == self._since and self._since % _SECOND
             quiet = not waited and bool(made or known)
@@ -59,7 +64,7 @@ class Lock:
 
 def user_files(work: str) -> Lock:
     """Return the lock of everything here that replaces a file of the user's: one per home."""
-    return Lock(state_directory(), work, 120.0)
+    return Lock(lock_directory(), work, 120.0)
 
 
 @contextlib.contextmanager
@@ -70,7 +75,9 @@ def entries_of(directory: Path, work: str, wait: float = 120.0) -> Iterator[bool
     """
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _wait(handle, directory, work, wait, lambda _: None)
+        # Where a file system has no locks, what was found is compared before it is replaced, as with programs of others.
+        with unless_unknown_here():
+            _wait(handle, directory, work, wait, lambda _: None)
         yield False
     finally:
         os.close(handle)
@@ -84,7 +91,9 @@ def _stamp(path: Path) -> int:
         return 0
     try:
         # What is read while another run works is not what it will leave.
-        return os.fstat(handle).st_mtime_ns if _try_lock(handle, fcntl.LOCK_SH) else _HELD
+        with unless_unknown_here():
+            return os.fstat(handle).st_mtime_ns if _try_lock(handle, fcntl.LOCK_SH) else _HELD
+        return _HELD
     finally:
         os.close(handle)
 
@@ -135,6 +144,6 @@ def _holder(handle: int) -> str:
 def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
     return True

@@ -12,17 +12,23 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import InputError, NotVerified, file_trouble
-from ...core.system.files import replace_if_unchanged
+from ...core.errors import InputError, NotVerified, WorkstationError, file_trouble
+from ...core.secrecy.looks import logins_in, secrets_in
+from ...core.secrecy.looks import without_logins as bare_address
+from ...core.system.files import replace_if_unchanged, set_mode, write_atomically
 from ...core.system.lock import entries_of
 from ..client import parse_config
 
 _INDENT = re.compile(r"\{\r?\n([ \t]+)")
 _ATTEMPTS = 100
+_BACKUP = re.compile(r"\.\d{8}-\d{6}(?:-\d+)?\.bak\Z")
+# What opens a registry in an entry of auths.
+_LOGIN = ("auth", "identitytoken", "registrytoken", "password")
+_HEADERS = ("authorization", "proxy-authorization", "cookie")
 
 
 def render(settings: Mapping[str, Any], like: str) -> str:
@@ -36,6 +42,43 @@ def render(settings: Mapping[str, Any], like: str) -> str:
         # Half of a surrogate pair, which only an escape can hold.
         text = json.dumps(settings, indent=indent)
     return text + ("\n" if like.endswith("\n") or not like else "")
+
+
+def without_logins(content: bytes) -> bytes:
+    """Return a config.json without what opens a registry or a proxy: a copy of it is kept for years, for its settings."""
+    try:
+        text = content.decode()
+        settings = parse_config(text, "")
+    except (UnicodeDecodeError, WorkstationError):
+        return content
+    kept = {key: _KEEP[key](value) if key in _KEEP else value for key, value in settings.items()}
+    return content if kept == settings else render(kept, text).encode()
+
+
+def _without_logins(auths: Any) -> Any:
+    if not isinstance(auths, dict):
+        return auths
+    return {host: _left(entry, _LOGIN) if isinstance(entry, dict) else entry for host, entry in auths.items()}
+
+
+def _without_secrets(headers: Any) -> Any:
+    if not isinstance(headers, dict):
+        return headers
+    secret = [name for name, value in headers.items() if name.lower() in _HEADERS or secrets_in({name: value})]
+    return _left(headers, secret)
+
+
+def _left(mapping: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key not in names}
+
+
+def _without_passwords(proxies: Any) -> Any:
+    if isinstance(proxies, dict):
+        return {key: _without_passwords(value) for key, value in proxies.items()}
+    return bare_address(proxies) if isinstance(proxies, str) and logins_in(proxies) else proxies
+
+
+_KEEP = {"auths": _without_logins, "HttpHeaders": _without_secrets, "proxies": _without_passwords}
 
 
 class ConfigFile:
@@ -84,14 +127,26 @@ class ConfigFile:
 
     @staticmethod
     def _keep(target: Path, content: bytes, mode: int) -> Path:
-        """Copy the file beside itself under a new name, as readable as it is."""
+        """Copy the file beside itself under a new name, as readable as it is, without its logins. Older copies lose theirs."""
+        for old in target.parent.iterdir():
+            if old.name.startswith(target.name) and _BACKUP.fullmatch(old.name.removeprefix(target.name)) and old.is_file():
+                _strip(old)
+        content = without_logins(content)
         stem = f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}"
         for number in range(1000):
             path = target.with_name(f"{stem}{f'-{number}' if number else ''}.bak")
             with contextlib.suppress(FileExistsError):
                 handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
                 with os.fdopen(handle, "wb") as file:
-                    os.fchmod(file.fileno(), mode)
+                    set_mode(file.fileno(), mode)
                     file.write(content)
                 return path
         raise FileExistsError(17, "a thousand backups of this second are there", str(target))
+
+
+def _strip(backup: Path) -> None:
+    """Remove the logins of a copy that an earlier version made."""
+    with contextlib.suppress(OSError):
+        content = backup.read_bytes()
+        if (bare := without_logins(content)) != content:
+            write_atomically(backup, bare, backup.stat().st_mode & 0o777)

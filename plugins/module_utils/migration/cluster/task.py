@@ -19,7 +19,7 @@ from ...core.errors import NotVerified
 from ...core.plan import Plan, Step
 from ...core.progress import tell
 from ...core.subject import Outcome, Subject
-from ...core.system.home import home, state_directory
+from ...core.system.home import home, lock_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
 from ...manifest.file import ManifestFile
@@ -100,7 +100,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
-        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+        return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
     def read(self, desired: ClusterMoveSpec) -> ClusterMoveState:
         """Return what both clusters have, and what of it is data and images."""

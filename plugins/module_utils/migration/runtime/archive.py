@@ -13,7 +13,7 @@ from typing import IO, Any, TypeVar
 
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.system.command import new_file
-from ...core.system.files import make_directory, sync, write_atomically
+from ...core.system.files import make_directory, set_mode, sync, write_atomically
 from ..model import Image
 from ..transfer.images import pack
 from ..transfer.sides import Side
@@ -123,7 +123,7 @@ def written(place: Path, file: str) -> Iterator[Path]:
     part.unlink(missing_ok=True)
     try:
         yield part
-        part.chmod(0o600)
+        set_mode(part, 0o600)
         sync(part, place)
         part.replace(place / file)
         sync(place)

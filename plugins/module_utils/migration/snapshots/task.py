@@ -14,7 +14,7 @@ from ...core.errors import NotVerified, naming_files
 from ...core.plan import Plan, Step
 from ...core.subject import Outcome, Subject
 from ...core.system.files import room_at, write_atomically
-from ...core.system.home import state_directory
+from ...core.system.home import lock_directory
 from ...core.system.lock import Lock
 from ...docker.stream import PIECE
 from ...snapshot.kept import MANIFEST, Remove, begun, check, now, remove
@@ -71,7 +71,7 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
 
     def alone(self) -> contextlib.AbstractContextManager[bool]:
         """Keep moves and other snapshots out: they have helpers of their own."""
-        return Lock(state_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
+        return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
     def read(self, desired: VolumeSnapshotSpec) -> VolumeSnapshotState:
         """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""

@@ -15,6 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.kno
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.pull_secret.canaries import told_of
+
 TOKEN = base64.b64encode(bytes(range(7, 250)) * 7).decode()
 PAIR = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
 CONFIG = json.dumps({"auths": {"r.example": {"username": "AWS", "password": TOKEN, "auth": PAIR}}})
@@ -105,3 +107,51 @@ def test_many_tokens_and_a_long_text_take_little_time() -> None:
     found = known(*tokens)
     found.hide("harmless words of a log with paths like /usr/local/lib/python3.11/site-packages/x.py\n" * 3000)
     assert time.process_time() - began < 10
+
+
+# Passwords of options and proxies are of any letters, and shorter than a token.
+ODD = [
+    "correct-Horse_battery",
+    "p@ss;w{o}rd|with<odd>&letters!of=any?kind",
+    "ünïcödé-pässwört-of-a-prøxy",
+    "0123456789abcdef01234567",
+]
+
+
+@pytest.mark.parametrize("secret", ODD)
+@pytest.mark.parametrize("width", [40, 64, 76])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n    ", "\\n"])
+def test_a_short_password_in_a_file_in_broken_base64_is_hidden(secret: str, width: int, end: str) -> None:
+    login = base64.b64encode(f"AWS:{secret}".encode()).decode()
+    encoded = base64.b64encode(json.dumps({"auths": {"h": {"password": secret, "auth": login}}}).encode()).decode()
+    broken = end.join(encoded[place : place + width] for place in range(0, len(encoded), width))
+    shown = known(secret).hide(f"data: {broken}")
+    assert told_of(secret, shown.replace(end, "")) == []
+
+
+@pytest.mark.parametrize("secret", [one for one in ODD if len(one) >= 32])
+def test_a_part_of_a_password_of_any_letters_is_hidden(secret: str) -> None:
+    for start in range(len(secret) - 16):
+        for stop in range(start + 16, len(secret)):
+            shown = known(secret).hide(f"value '{secret[start:stop]}' at 7")
+            assert told_of(secret, shown) == [], (start, stop)
+            assert shown.startswith("value '") and shown.endswith("' at 7")
+
+
+@pytest.mark.parametrize("secret", ODD)
+def test_hexadecimal_and_what_go_prints_of_bytes_are_hidden(secret: str) -> None:
+    raw = secret.encode()
+    for form in (raw.hex(), raw.hex().upper(), str(list(raw)).replace(",", "")):
+        assert form.strip("[]") not in known(secret).hide(f"got {form}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "profile 'correct-Horse' has no battery",
+        "dkr.ecr.eu-central-1.amazonaws.com",
+        "0123456789ab is an image, and 01234567 a container",
+    ],
+)
+def test_a_word_that_a_password_begins_with_stays(text: str) -> None:
+    assert known(*ODD, "x-eu-central-1-0011223344").hide(text) == text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.docker.config.file import without_logins
 
 from tests.support.in_process_module import ModuleRun, messages
 
@@ -20,6 +21,23 @@ LEFTOVERS = {
     "cliPluginsExtraDirs": ["/Applications/Docker.app/Contents/Resources/cli-plugins", "/mine"],
     "currentContext": "desktop-linux",
     "HttpHeaders": {"X": "y"},
+}
+
+LOGINS = {
+    "auths": {
+        "r.example": {"auth": "QVdTOmh1bnRlcjI=", "email": "me@example.com"},
+        "s.example": {"identitytoken": "hunter2", "registrytoken": "hunter2"},
+        "t.example": {},
+    },
+    "HttpHeaders": {"User-Agent": "x", "Authorization": "Basic aHVudGVyMg==", "X-Api-Key": "hunter2-key"},
+    "proxies": {"default": {"httpProxy": "http://me:hunter2@proxy:3128", "noProxy": "localhost"}},
+    "credHelpers": {"u.example": "ecr-login"},
+}
+BARE = {
+    "auths": {"r.example": {"email": "me@example.com"}, "s.example": {}, "t.example": {}},
+    "HttpHeaders": {"User-Agent": "x"},
+    "proxies": {"default": {"httpProxy": "http://proxy:3128", "noProxy": "localhost"}},
+    "credHelpers": {"u.example": "ecr-login"},
 }
 
 
@@ -72,6 +90,30 @@ def leave(home: Path, settings: Any = LEFTOVERS, mode: int = 0o600) -> Path:
     return path
 
 
+def test_a_backup_keeps_no_login_and_an_older_one_loses_its_own(run: ModuleRun, home: Path) -> None:
+    path = leave(home, {**LOGINS, "credsStore": "desktop"}, mode=0o640)
+    old = path.with_name("config.json.20250101-120000-1.bak")
+    old.write_text(json.dumps(LOGINS, indent=2))
+    old.chmod(0o600)
+    theirs = path.with_name("config.json.bak")
+    theirs.write_text(json.dumps(LOGINS))
+    applied = run("docker_cli_config", plugins=[])
+    kept = Path(applied["backup_file"])
+    assert json.loads(kept.read_text()) == {**BARE, "credsStore": "desktop"}
+    assert json.loads(old.read_text()) == BARE
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (kept, old)] == [0o640, 0o600]
+    # The user's own copy, and the file itself.
+    assert json.loads(theirs.read_text()) == LOGINS
+    assert json.loads(path.read_text())["auths"] == LOGINS["auths"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"auths": []}', '{"auths": {"r": 1}, "HttpHeaders": 2, "proxies": "x"}', "\ufeff{}"]
+)
+def test_what_holds_no_login_is_kept_to_the_letter(text: str) -> None:
+    assert without_logins(text.encode()) == text.encode()
+
+
 def context(home: Path, name: str) -> None:
     """A context as Docker Desktop makes it; its engine does not run."""
     entry = home / ".docker/contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
@@ -102,7 +144,7 @@ def test_docker_desktops_leftovers_are_repaired_with_a_backup(run: ModuleRun, ho
         "cliPluginsExtraDirs": ["/mine"],
         "HttpHeaders": {"X": "y"},
     }
-    assert Path(applied["backup_file"]).read_text() == text
+    assert Path(applied["backup_file"]).read_text() == text.replace('"auth": "c2VjcmV0"', "").replace("{\n\t\t\t\n\t\t}", "{}")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert not run("docker_cli_config", plugins=[])["changed"]
     assert "c2VjcmV0" not in json.dumps([checked, applied])
