@@ -214,14 +214,6 @@ def blocks(place: Path) -> str:
     return hold(1 << 20 <= taken < 2 << 20, f"1 MiB takes {taken} bytes")
 
 
-def sparse_image(place: Path) -> str:
-    """A file that was only made long takes next to nothing."""
-    (place / "image").write_bytes(b"")
-    os.truncate(place / "image", 64 << 20)
-    taken = (place / "image").stat().st_blocks * 512
-    return hold(taken <= 256 * 1024, f"64 MiB of hole take {taken} bytes")
-
-
 def name_max(place: Path) -> str:
     """A name may have 255 bytes."""
     name = "ä" * 127 + "a"
@@ -670,7 +662,6 @@ CHECKS = {
     "clonefile": clonefile,
     "clone-mode": clone_mode,
     "blocks-512": blocks,
-    "sparse-image": sparse_image,
     "name-max": name_max,
     "names-utf8": names_utf8,
     "case": case,

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,4 +71,18 @@ def test_anything_else_counts_as_data(make: Callable[[Path], None], tmp_path: Pa
 
 
 def test_a_disk_that_is_not_there_proves_nothing(tmp_path: Path) -> None:
+    assert is_written(tmp_path)
+
+
+def test_on_a_mac_no_hole_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = tmp_path / "datadisk"
+    with image.open("wb") as file:
+        file.truncate(5 << 20)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    # All of it a hole, as APFS may say of data that was just written.
+    monkeypatch.setattr(os, "lseek", lambda *_: (_ for _ in ()).throw(OSError(errno.ENXIO, "")))
+    assert not is_written(tmp_path)
+    with image.open("r+b") as file:
+        file.seek(4 << 20)
+        file.write(b"x")
     assert is_written(tmp_path)
