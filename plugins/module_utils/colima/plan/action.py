@@ -15,7 +15,7 @@ from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3sState
 from ..model.config import Config, Host, has_kubernetes, own_hosts
 from ..model.desired import ChangePolicy, ProfileSpec, Refusal
-from ..model.settings import Version
+from ..model.settings import SETTINGS, UNKNOWN, Version
 from ..model.shown import shown
 from ..model.state import RUNNING, STOPPED, ProfileState
 
@@ -189,8 +189,15 @@ class ProfilePlan:
         return Plan(self.actions, {key: before}, {key: after}, self.pending, self.warnings)
 
 
+_DEFAULTS = {setting.option: setting.default for setting in SETTINGS} | {UNKNOWN: {}}
+_ALWAYS_SHOWN = ("cpu", "memory", "disk", "runtime", "kubernetes.enabled")
+
+
 def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the profile before and after as shown in a diff: its state, and the settings that change."""
+    """Return the profile before and after as shown in a diff: its state, and the settings that change.
+
+    Of a new one: its size, and the settings that are not colima's defaults.
+    """
     current = plan.current
     before: dict[str, Any] = {"state": current.health}
     if plan.desired.state == "absent":
@@ -231,7 +238,9 @@ def _compare(there: Config, wanted: Config, before: dict[str, Any], after: dict[
     for option, value in wanted.items():
         old, new = shown(option, there.get(option)), shown(option, value)
         if not there:
-            after[option] = new
+            # Of a new VM what colima would do by itself says nothing.
+            if option in _ALWAYS_SHOWN or value != _DEFAULTS.get(option):
+                after[option] = new
         elif old != new:
             before[option], after[option] = old, new
         elif there.get(option) != value:
