@@ -12,7 +12,7 @@ author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Takes the workloads of a cluster that runs in an engine such as Docker Desktop, OrbStack or Rancher Desktop into a profile
     with runtime containerd and Kubernetes - the images that they use, the data of their volumes, and the objects. The old
-    cluster is only read, and goes on.
+    cluster is only read, and keeps running.
   - Images and data go from the engine into the profile's VM in one stream, without a file in between, and are compared
     afterwards. Data is filled in beside its directory, and only then gets its place.
   - What is in the new cluster already is left as it is. A run can be stopped at any moment, and the next one continues.

@@ -137,7 +137,7 @@ def _present(place: WrapperState, item: WrapperSpec, text: str) -> list[Step]:
     if found.kind == "absent":
         return [WriteWrapper("write", target, f"for profile '{item.profile}'", path=item.path, text=text)]
     if found.kind == "other":
-        raise RefusedStep(f"write {target}", "what is there is not a file", "Choose another path.")
+        raise RefusedStep(f"write {target}", "it is not a file", "Choose another path.")
     if bound is None and not item.move_foreign:
         remedy = "Choose another path, or set 'move_foreign: true' in its entry of O(wrappers) to have it moved aside."
         raise RefusedStep(f"write {target}", "another file is there", remedy)

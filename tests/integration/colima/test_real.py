@@ -106,7 +106,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
             assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
             held = wish(lab, "docker", 4)
             assert held.actions == ()
-            assert [item.reason for item in held.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+            assert [item.reason for item in held.pending] == ["a build or transfer is running in it (docker buildx build)"]
             # The engine is on this machine, and so are its steps, which a guest would show.
             end = time.monotonic() + 20
             while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-ww", "-o", "args=").splitlines()):

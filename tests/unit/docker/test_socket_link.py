@@ -104,7 +104,7 @@ def test_a_socket_that_appears_after_the_look_is_never_replaced(
 
     monkeypatch.setattr(files, "_rename", lambda _way: other_program_first)
     result = run("docker_socket_link", path=str(link), target="/ours.sock")
-    assert "it was changed a moment ago. Look at what is there, and run again." in result["msg"]
+    assert "it was changed a moment ago. Look at that file, and run again." in result["msg"]
     assert link.read_text() == "an engine's"
 
 

@@ -114,7 +114,7 @@ def test_with_the_rights_of_root_apt_upgrades_and_says_what_it_means() -> None:
     assert "apt has no copy of 26.1.5+dfsg1-9, so there will be no way back to it" in plan.warnings[0]
     engine = replace(PACKAGED, package="docker.io", kept="docker.io=26.1.5+dfsg1-9")
     (warning,) = plan_upgrade(wish, UpgradeState((engine,), root=True)).warnings
-    assert warning.endswith("docker.io restarts the docker engine of this machine, and its containers")
+    assert warning.endswith("docker.io restarts the docker engine and its containers")
     (waits,) = plan_upgrade(wish, UpgradeState((PACKAGED,))).pending
     assert waits.remedy == "Run 'sudo apt-get install --only-upgrade docker-cli'." and "sudo asks" in waits.reason
     # What rests on a VM waits for the word as it does with Homebrew.
