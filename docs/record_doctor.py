@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes docs/pictures/doctor-*.png: the doctor's page of a rehearsed laptop that is well, and of one that is broken.
+"""Takes docs/pictures/doctor-*.png: the doctor's page of a rehearsed healthy laptop, and of a broken one.
 
 `make docs` runs it as a part of record.py. Chromium takes the pictures, without a window.
 """

@@ -71,7 +71,7 @@ class ActionModule(Normal):
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         """Return an option as it is read, or why it can't be: Ansible would end the run before all settings are checked.
 
-        A hook that ansible-core calls experimental: one that no longer calls it ends the run with its own sentence.
+        A hook that ansible-core calls experimental: a version without it ends the run with a sentence.
         """
         try:
             return super().finalize_task_arg(name, value, templar, context)
@@ -173,7 +173,7 @@ class ActionModule(Normal):
         *,
         written: Mapping[str, Any] | None = None,
     ) -> Iterator[str]:
-        """Yield a sentence for all that a task of this run would do against the policy."""
+        """Yield a sentence for each way in which a task of this run would break the policy."""
         if self.policy is None or isinstance(subject, Reader):
             return
         from ..plugin_utils.policy.tasks import Work

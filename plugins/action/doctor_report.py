@@ -70,7 +70,7 @@ class ActionModule(ActionBase):
             if len(laptops) > 1:
                 number = f"{len(broken)} of {len(laptops)} laptops {'is' if len(broken) == 1 else 'are'}"
                 msg = f"{number} broken: {', '.join(broken)}. See what helps with --limit {broken[0]}."
-            # Ansible prints all that a failed task returns above the findings.
+            # Ansible prints the whole result of a failed task above the findings.
             kept = {name: value for name, value in result.items() if value and value != "findings"}
             # Where the findings end the run, Ansible need not print an error before them.
             return {**kept, "failed": os.environ.get(ENDS_RUN) != str(os.getppid()), "msg": msg}
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):
 
 
 def _results(variables: Mapping[str, Any], register: str) -> dict[str, Mapping[str, Any]]:
-    """Return the examination of each laptop of the play; of one that gave none, why."""
+    """Return the examination of each laptop of the play, or why it has none."""
     hosts = variables["hostvars"]
     return {name: hosts[name].get(register) or _NO_ANSWER for name in variables["ansible_play_hosts_all"]}
 

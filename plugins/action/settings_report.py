@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
                 yield {"role": "", "name": name, "value": without_secrets(value), "problem": why, **place, "policy": []}
 
     def _policy(self, variables: Mapping[str, Any], templar: Any) -> dict[str, list[dict[str, Any]]]:
-        """Return what the team's policy says of settings. Raises WorkstationError for one that is broken."""
+        """Return what the team's policy says of settings. Raises WorkstationError for an invalid policy."""
         files = policy_files(self._task.get_play())
         found: dict[str, list[dict[str, Any]]] = {}
         if files:

@@ -15,14 +15,14 @@ description:
   - While M(laptop.containers.colima_profile) starts VMs, shows a line per profile with its phase and the time it has taken. On a
     terminal the lines are redrawn in place, cut to its width, and left as they are as soon as Ansible prints something; elsewhere
     every new phase is a plain line.
-  - At the end of the playbook, lists what was changed, what is pending and why, and how to use what is there. After a failure it
+  - At the end of the playbook, lists what was changed, what is pending and why, and how to use the result. After a failure it
     lists what was done until then and which roles were not reached; its last line is the failure. So it does after Ctrl-C.
   - Of C(playbooks/fleet.yml), shows only the laptops on which something was done, pending, or failed, and then how many there
     are of each kind, with those that failed, were left alone, or did not answer.
   - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
-  - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of tags to be skipped, those that look
+  - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of skipped tags, the ones that look
     like a known one. Refuses likewise a play for a laptop or group that the inventory does not have.
 requirements:
   - enable in configuration with C(callbacks_enabled = laptop.containers.progress)
@@ -82,7 +82,7 @@ class CallbackModule(CallbackBase):
         self.summaries: dict[str, Summary] = {}
         # Ansible's own objects of the laptops.
         self.hosts: dict[str, Any] = {}
-        # The roles that are at work at this moment, by laptop; between two tasks, the one that was.
+        # The running roles by laptop; between two tasks, the last one.
         self.at_work: dict[str, str] = {}
         # The tasks that tags let run, with their plays.
         self.tasks: list[tuple[Any, Any]] = []
@@ -121,7 +121,7 @@ class CallbackModule(CallbackBase):
         settle(play, hosts)
         self._refuse_unknown_tags()
         reached = [task for task in tasks if task.evaluate_tags(play.only_tags, play.skip_tags, {})]
-        # Each role ends with a task of Ansible's own; one that has no other has nothing to be reached.
+        # Each role ends with a task of Ansible's own; a role without another task has nothing to be reached.
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
         preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
@@ -140,12 +140,12 @@ class CallbackModule(CallbackBase):
         leave_out(play, reached, hosts, OF_PLAYBOOKS)
 
     def _take_part(self) -> None:
-        """Let no pull replace files of this project while a run that changes something is at work."""
+        """Let no pull replace files of this project during a run that changes something."""
         if self.takes_part:
             return
         self.takes_part = True
         try:
-            wait = partial(self._display.display, "Waiting for the timer 'pull', which is at work.")
+            wait = partial(self._display.display, "Waiting for the timer 'pull', which is running.")
             take_part(_PROJECT, wait, os.environ)
         except WorkstationError as error:
             self._refuse([error.message])

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Returns the file that C(workstation_settings) names, by default C(laptop.containers/settings.yml) below E(XDG_CONFIG_HOME)
     (C(~/.config)).
-  - They are for the laptop that Ansible runs on. For one that is reached in another way, returns C(vars/none.yml), which
+  - They are for the laptop that Ansible runs on. For any other laptop, returns C(vars/none.yml), which
     has no settings.
 """
 EXAMPLES = r"""

@@ -42,7 +42,7 @@ options:
           - Where the builder runs, for a builder with one node. For V(docker-container) the name of a docker context or a docker
             host; without it the current docker context. For V(remote) the address of buildkitd.
           - For V(kubernetes) the path of a kubeconfig file; buildx always uses the context that is current in it. Without it, a
-            builder stays where it is, and a new one goes where E(KUBECONFIG) points, or to the one that kubectl would use.
+            builder stays where it is, and a new one goes where E(KUBECONFIG) points, or to the context that kubectl would use.
             C(kubernetes:///NAME?kubeconfig=PATH), as buildx shows it, is understood as well.
         type: str
       profile:
@@ -127,7 +127,7 @@ options:
   prune_stale:
     description:
       - Remove the records of builders that are not in O(builders) and whose engines are all V(gone) (their docker context does
-        not exist any more) or V(unreachable) (also those that do not answer now, as those of a stopped VM). Their caches stay.
+        not exist any more) or V(unreachable) (also silent contexts, such as that of a stopped VM). Their caches stay.
     type: str
     choices: [never, gone, unreachable]
     default: never

@@ -13,7 +13,7 @@ description:
     containerd or incus, and optionally Kubernetes), one or several as one plan.
   - C(colima start) exits with 0 while it ignores or discards most changes to a profile that exists. This module compares with
     what the VM really runs with, carries out what is needed, and reads again afterwards.
-  - Options that are left out keep what is there; for a new profile they are colima's documented defaults. Names are the keys of
+  - Options left out keep the present value; for a new profile they are colima's documented defaults. Names are the keys of
     C(colima.yaml) in snake case.
   - VMs, disks, images and volumes are never destroyed unless O(on_fixed_change), O(delete_data) and O(confirm_data_loss) say so.
   - Unhealthy profiles are repaired on the way (half-started or broken VMs, stale disk locks, lost or damaged files, the profile's
@@ -29,11 +29,11 @@ options:
     state:
       description:
         - V(started) makes sure that the profile runs with these settings; V(stopped) that it does not run, and writes nothing for
-          one that was never made; V(present) only that the settings are in place, applied to a VM that runs already and left to
+          a new one; V(present) only that the settings are in place, applied to a VM that runs already and left to
           the next start otherwise.
         - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
           wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
-        - V(started) when left out. Beside O(profiles) it is the state of all of them but those that are V(absent) themselves;
+        - V(started) when left out. Beside O(profiles) it is the state of each profile that is not V(absent) itself;
           V(present) leaves each its own.
       type: str
       choices: [started, stopped, present, absent]
@@ -96,7 +96,7 @@ options:
           description:
             - Whether builds go straight into the images that the cluster sees, with no registry between. Only with runtime
               V(containerd) and a colima of 0.10.2 or newer.
-            - Writes C(containerd/buildkitd.toml) into the profile's directory, which repeats the one that all profiles share and
+            - Writes C(containerd/buildkitd.toml) into the profile's directory, which repeats the file that all profiles share and
               lets BuildKit work in containerd's namespace C(k8s.io), with a cache of its own; V(false) takes it away again. A
               file of your own stays as it is, and is refused where it builds elsewhere. Needs a restart.
           type: bool
@@ -272,7 +272,7 @@ options:
     description:
       - What may happen to a running VM when a change needs a restart.
       - V(if_idle) restarts it only when no user container and no pod outside C(kube-system) runs; V(never) not at all.
-      - Builders of C(buildx) that build nothing do not count; a build, pull, push or load that is at work does.
+      - Builders of C(buildx) that build nothing do not count; a running build, pull, push or load does.
       - A VM that gives no clear answer is not idle.
       - Changes that wait are in RV(pending), and a later run applies them.
     type: str

@@ -41,7 +41,7 @@ options:
     default: leave
   directory:
     description:
-      - Where the archives are, each profile's in a directory of its own. Files there that no move has made stay, and one that has
+      - Where the archives are, each profile's in its own directory. Files there that no move has made stay, and a file that has
         a name which the move needs is refused.
       - What was begun is found where it was written, whatever this says later.
     type: path

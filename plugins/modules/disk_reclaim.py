@@ -16,23 +16,23 @@ description:
   - Check mode is the plan, with the bytes of each item.
   - What is in use stays, and nothing is forced. Containers of Kubernetes and of builders stay, and so do all images that the
     cluster can name or uses; the kubelet looks after these.
-  - While a build or a transfer of images is at work in a profile, nothing of it is removed, and the result says so. A VM that
+  - While a build or a transfer of images runs in a profile, nothing is removed from it, and the result says so. A VM that
     does not run is left alone.
 extends_documentation_fragment: [laptop.containers.attributes]
 options:
   names:
-    description: Names of the profiles. Without it, all that colima knows.
+    description: Names of the profiles. Without it, every profile of colima.
     type: list
     elements: str
   images:
     description:
-      - V(dangling) are those without any name, as they are left when a tag is built again. V(unused) are also all those that no
+      - V(dangling) are images without any name, as they are left when a tag is built again. V(unused) are also all images that no
         container uses, running or stopped; not with Kubernetes, whose pods come and go.
     type: str
     choices: [dangling, unused, keep]
     default: dangling
   build_cache:
-    description: V(older) is what nothing has used for O(build_cache_older_than). V(all) is all that no build at work uses.
+    description: V(older) is what nothing has used for O(build_cache_older_than). V(all) is all cache that no running build uses.
       - It is that of the engine, and with docker that of every builder whose container runs.
     type: str
     choices: [older, all, keep]
@@ -43,12 +43,12 @@ options:
     default: 7d
   containers_older_than:
     description:
-      - For how long a container must have been stopped to be removed, with all that is stored in it. Empty keeps all.
+      - For how long a container must have been stopped to be removed, with everything in it. Empty keeps all.
       - Docker's own filter C(until) counts from when a container was made. This counts from when it stopped.
     type: str
     default: ""
   volumes:
-    description: Names of volumes to be destroyed, with all that is stored in them. One that a container uses stays.
+    description: Names of volumes to be destroyed, with everything in them. One that a container uses stays.
     type: list
     elements: str
     default: []

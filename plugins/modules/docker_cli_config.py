@@ -28,7 +28,7 @@ options:
   plugins:
     description:
       - docker plugins that must be found. One that is installed in Homebrew's directory is made known by C(cliPluginsExtraDirs),
-        one that is on E(PATH) is linked into C(cli-plugins). For one that is not installed there is a warning.
+        a plugin on E(PATH) is linked into C(cli-plugins). For a missing one there is a warning.
     type: list
     elements: str
     default: [docker-buildx, docker-compose]

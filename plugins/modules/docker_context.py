@@ -14,7 +14,7 @@ description:
   - A context whose endpoint differs is updated in place with C(docker context update); it is never removed and created again.
   - Only the contexts that are named are touched. docker's own context V(default) can be made current, nothing else.
   - The context store is only changed through the C(docker) command. The directory is E(DOCKER_CONFIG), or C(~/.docker).
-  - When a context is made current, the one that was current before is noted in
+  - When a context is made current, the previous one is noted in
     C($XDG_STATE_HOME/laptop.containers/docker_context.json), so that O(state=absent) can go back to it.
   - Warns when E(DOCKER_HOST) or E(DOCKER_CONTEXT) overrides the current context, and names the file and line that set it.
 extends_documentation_fragment: [laptop.containers.attributes]
@@ -59,7 +59,7 @@ options:
             type: bool
       description: &description
         description:
-          - Text shown by C(docker context ls). An empty one keeps what is there, as docker can't empty it.
+          - Text shown by C(docker context ls). An empty one keeps the present text, as docker can't empty it.
         type: str
       current: &current
         description:
@@ -71,7 +71,7 @@ options:
       state: &state
         description:
           - V(absent) removes the context; beside O(contexts) it removes all contexts of the list.
-          - If the current context is removed, docker goes back to the one that was current before this module switched, or to
+          - If the current context is removed, docker goes back to the previous one this module switched, or to
             V(default).
         type: str
         choices: [present, absent]

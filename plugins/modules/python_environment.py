@@ -30,12 +30,12 @@ options:
   python:
     description:
       - The path on the laptop of the Python to build on, 3.11 to 3.14. Empty means the newest of them that is found on E(PATH) or
-        where Homebrew and the system put it. An environment that works stays when a newer one appears.
+        where Homebrew and the system put it. An environment that works stays when a newer Python appears.
     type: str
     default: ""
   fetch:
     description:
-      - Whether to fetch Python 3.13 with uv where the laptop has none that suits. C(uv) is the laptop's own, or one that an older
+      - Whether to fetch Python 3.13 with uv where the laptop has none that suits. C(uv) is the laptop's own, or one from an older
         Python of the laptop installs for that moment. E(UV_PYTHON_INSTALL_MIRROR) says where a company keeps it.
     type: bool
     default: true

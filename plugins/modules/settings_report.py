@@ -54,7 +54,7 @@ settings:
   elements: dict
   contains:
     role:
-      description: The role that has the variable, or C(workstation) for one of the playbooks; empty for one that is unknown.
+      description: The role that has the variable, or C(workstation) for a variable of the playbooks; empty for an unknown one.
       type: str
     name:
       description: The variable.

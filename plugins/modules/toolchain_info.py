@@ -49,7 +49,7 @@ programs:
       returned: always
       sample: tested
     sentence: {description: What is known of it., type: str, returned: always, sample: "limactl 2.1.4: tested."}
-    remedy: {description: What to do about one that breaks; empty for the others., type: str, returned: always, sample: ""}
+    remedy: {description: What to do about a broken version; empty for the others., type: str, returned: always, sample: ""}
 """
 
 from ..module_utils.core.module import run_module

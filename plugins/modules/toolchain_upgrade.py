@@ -10,7 +10,7 @@ short_description: Upgrade the programs under the workstation
 version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
-  - Finds out which of the programs have a newer version at hand, asks Homebrew to upgrade those that it brought, and leaves the
+  - Finds out which of the programs have a newer version at hand, asks Homebrew to upgrade its own programs, and leaves the
     version before where it is, as the way back. With O(become=true), has apt upgrade what it brought.
   - A running VM rests on C(colima) and C(limactl). With a VM running these two wait, unless O(stop=true) allows to stop the VMs
     for it; they are started again afterwards, also after an upgrade that failed.

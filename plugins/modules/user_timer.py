@@ -65,7 +65,7 @@ options:
     default: {}
   programs:
     description:
-      - Programs that the command must find, beside those that runs of this collection start (C(colima), C(docker), C(kubectl),
+      - Programs that the command must find, beside the ones that runs of this collection start (C(colima), C(docker), C(kubectl),
         C(aws), credential helpers). Its E(PATH) holds the directories in which this task finds them, and after them the usual
         ones of Homebrew and the system. Nothing else of this task's E(PATH) is inherited.
     type: list
@@ -73,7 +73,7 @@ options:
     default: []
   inherit:
     description:
-      - Names of variables that are inherited from the environment of this task, where they are set, beside those that say where
+      - Names of variables that are inherited from the environment of this task, where they are set, beside those for where
         things are (E(COLIMA_HOME), E(DOCKER_CONFIG), E(KUBECONFIG) and so on) and how the network is reached (proxies and
         certificates).
     type: list
@@ -82,7 +82,7 @@ options:
   leave:
     description:
       - Names of variables that the command may need but that are not inherited, as they belong to one shell only. A warning names
-        one that is set in the environment of this task and not in O(environment).
+        a variable that is set in the environment of this task and not in O(environment).
     type: list
     elements: str
     default: []
@@ -99,7 +99,7 @@ options:
   starts_vms:
     description:
       - Whether the command starts VMs. launchd holds back what runs in the background, and a VM would inherit that for its life.
-        With V(true) it gets as much of the laptop as one that was started by hand. systemd holds nothing back.
+        With V(true) it gets as much of the laptop as a command that was started by hand. systemd holds nothing back.
     type: bool
     default: false
   here:

@@ -105,7 +105,7 @@ def written_at(value: Any, project: str) -> str:
 
 
 def places_of(name: str, layers: list[tuple[str, Mapping[str, Any]]], project: str) -> list[Place]:
-    """Return where a setting stands, the place that counts first, then those that it overrules."""
+    """Return where a setting stands, the place that counts first, then the overruled ones."""
     return [Place(layer, _at(name, values, project)) for layer, values in reversed(layers) if name in values]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of settings that Ansible passes over without a word, because their names are nearly those that it looks for."""
+"""Files of settings that Ansible passes over without a word, because their names differ slightly from the expected ones."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def own_settings(play: Any, variables: Mapping[str, Any], templar: Any, environm
         places = _places(str(variables.get("playbook_dir", "")), given)
         file = next((place for place in places if place.is_file()), None)
         if file is None:
-            yield f"Could not read your settings '{given}': there is no such file. Correct {VARIABLE}."
+            yield f"Could not read your settings '{given}': the file does not exist. Correct {VARIABLE}."
             return
     else:
         folder = _folder(environment)

@@ -18,7 +18,7 @@ def is_shown() -> bool:
 
 
 def task_lines(result: Mapping[str, Any], *, check_mode: bool) -> list[str]:
-    """Return what a task has done or, in check mode, would do; what waits, and how to use what is there."""
+    """Return what a task has done or, in check mode, would do; what waits, and how to use the result."""
     from ..module_utils.progress.summary import Summary, Tone
 
     summary = Summary()

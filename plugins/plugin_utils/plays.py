@@ -74,7 +74,7 @@ def _is_off(task: Any, templar: Any, settings: Collection[str], later: Collectio
 
 
 def _without(block: Any, off: Collection[str]) -> Any:
-    """Return a copy of a block without some tasks, as Ansible makes one without those that tags leave out."""
+    """Return a copy of a block without some tasks, as Ansible makes one without the tasks that tags leave out."""
     left = block.copy(exclude_parent=True, exclude_tasks=True)
     left._parent = block._parent
     for part in ("block", "rescue", "always"):

@@ -60,7 +60,7 @@ def part_to_blame(
 ) -> list[Part]:
     """Return the way to the smallest part that a sentence is about, from the option down; empty where that can't be told.
 
-    sentences: all that is said of the options as they are. is_written: whether a user has written a part, given with the way to
+    sentences: every refusal of the options as they are. is_written: whether a user has written a part, given with the way to
     it. A part that no user has written is not to blame. spec: the options' specification.
     """
     others = set(sentences) - {sentence}

@@ -255,7 +255,7 @@ def _check_names(
 def why_unknown(name: str, known: Collection[str], settings: Iterable[str], prefixes: tuple[str, ...]) -> str:
     """Return what is wrong with a name that is not known, and is or looks like a setting; empty for one of the user's own.
 
-    settings: those that roles have; prefixes: what only a setting may begin with.
+    settings: the ones of roles; prefixes: what only a setting may begin with.
     """
     if name.startswith(prefixes):
         # What a role leaves behind is known, and not to be set.
@@ -363,7 +363,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    """Yield all keys and values in a value: one that was put together again has no place of its own."""
+    """Yield all keys and values in a value: a rebuilt value has no place of its own."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield key

@@ -68,7 +68,7 @@ class Shell:
 
 
 def typed(text: str, shell: Shell) -> str:
-    """Return a text whose playbooks are commands of this shell; one that is not part of a command yet stands in quotes."""
+    """Return a text whose playbooks are commands of this shell; a text outside a command is put in quotes."""
 
     def command(match: re.Match[str]) -> str:
         if match["path"]:

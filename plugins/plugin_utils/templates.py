@@ -32,7 +32,7 @@ class Unread:
 def unread(setting: str, error: Exception, variables: Collection[str], others: Collection[str] = ()) -> tuple[str, Any]:
     """Return a sentence for a setting whose template can't be read, and the text that is wrong in it.
 
-    variables: the names that have a value; others: those that could have one.
+    variables: the names that have a value; others: the names that could have one.
     """
     cause = _innermost(error)
     text = getattr(cause, "obj", None)
@@ -55,7 +55,7 @@ def unread_file(setting: str, written: object, templar: Any) -> tuple[str, Any] 
     with contextlib.suppress(AnsibleError):
         value = templar.template([templar.available_variables[setting]])[0]
         remedy = "Give the path of a file; a bare name is looked for in the role's files."
-        return f"Could not read '{value}' as '{setting}': there is no such file, or it is not readable text. {remedy}", value
+        return f"Could not read '{value}' as '{setting}': the file does not exist, or it is not readable text. {remedy}", value
     return None
 
 

@@ -23,7 +23,7 @@ from tests.support.colima.real_machines import Machines
 NAME = "docker-buildx"
 
 
-def wish(laptop: Machines) -> dict[str, object]:
+def options(laptop: Machines) -> dict[str, object]:
     """The machine as it is configured: tests before this one may have changed it."""
     found = yaml.safe_load(laptop.paths.configured(parse_name(NAME)).read_text())
     return {"name": NAME, "runtime": found["runtime"], "cpu": found["cpu"], "memory": int(found["memory"]), "disk": found["disk"]}
@@ -40,7 +40,7 @@ def works(laptop: Machines) -> bool:
     [("ha", 0), ("qemu", 0), ("qemu", 5)],
 )
 def test_a_machine_that_was_killed_runs_again(laptop: Machines, kind: str, pause: float) -> None:
-    wanted = wish(laptop)
+    wanted = options(laptop)
     laptop.kill(NAME, kind)
     time.sleep(pause)
     laptop.converge(wanted)
@@ -51,7 +51,7 @@ def test_a_machine_that_was_killed_runs_again(laptop: Machines, kind: str, pause
 
 @pytest.mark.long("a boot; tests/integration/colima/test_trouble.py on the stand-in")
 def test_a_machine_that_was_stopped_elsewhere_starts_again(laptop: Machines) -> None:
-    wanted = wish(laptop)
+    wanted = options(laptop)
     laptop.run("colima", "stop", NAME)
     laptop.converge(wanted)
     assert works(laptop)

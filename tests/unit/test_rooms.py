@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ UTILS = ROOT / "plugins" / "module_utils"
 FLOORS = (
     {"core"},
     {"bootstrap", "brew", "colima_paths", "ecr", "kube", "manifest", "toolchain"},
-    {"docker", "local_registry", "nerdctl", "network", "timer"},
+    {"docker", "local_registry", "nerdctl", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
     {"policy", "snapshot"},
@@ -27,7 +28,7 @@ FLOORS = (
 )
 # These know less than their floor allows.
 LESS = {
-    **{room: {"core", "colima_paths"} for room in ("docker", "nerdctl", "network", "timer")},
+    **{room: {"core", "colima_paths"} for room in ("docker", "nerdctl", "timer")},
     "progress": {"core"},
 }
 # Inside colima; the files beside these rooms use all of them.
@@ -68,6 +69,13 @@ def upward() -> set[tuple[str, str]]:
 def _in_colima(name: str) -> int:
     room = name.split(".")[1:2]
     return COLIMA.index(room[0]) if room and room[0] in COLIMA else len(COLIMA)
+
+
+def test_the_page_on_the_architecture_has_these_floors() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    floors = re.findall(r"^\| (\d) \| (.*) \|$", page, flags=re.M)
+    assert [set(re.findall(r"`(\w+)`", rooms)) for _number, rooms in reversed(floors)] == list(FLOORS)
+    assert set().union(*FLOORS) == {path.stem for path in UTILS.iterdir() if path.stem not in ("__init__", "__pycache__")}
 
 
 def test_every_room_is_on_a_floor() -> None:

@@ -111,7 +111,7 @@ class BuildersState:
     """All builders and what surrounds them.
 
     health: how their nodes are (by builder and node name); selected: which builder the docker context of each named builder uses;
-    contexts: that context; hosts: the endpoint of each docker context, None for those that do not exist; busy: why a builder
+    contexts: that context; hosts: the endpoint of each docker context, None for a missing context; busy: why a builder
     must not be torn down now.
     """
 
@@ -192,9 +192,9 @@ def known_platform(text: str) -> str:
     system, arch, variant = (*found.split("/"), "")[:3]
     reason = ""
     if system not in _SYSTEMS:
-        reason = f"there is no system '{system}'"
+        reason = f"unknown system '{system}'"
     elif arch not in _ARCHITECTURES:
-        reason = f"there is no architecture '{arch}'"
+        reason = f"unknown architecture '{arch}'"
     elif variant and not re.fullmatch(_VARIANTS.get(arch, ".*"), variant):
         reason = f"{arch} has no variant '{variant}'"
     if reason:

@@ -23,7 +23,7 @@ _ALWAYS_THERE = ("buildkitd", "docker-init", "tini", "rootlesskit")
 
 
 def node_health(builder: Builder, node: Node, hosts: Mapping[str, str | None], seconds: float) -> NodeHealth:
-    """Return how one node is. hosts maps docker contexts to their endpoints, None for those that do not exist."""
+    """Return how one node is. hosts maps docker contexts to their endpoints, None for a missing context."""
     if builder.driver == "docker-container":
         return _container_health(node, hosts, seconds)
     if builder.driver == "remote":
@@ -85,7 +85,7 @@ def node_is_building(builder: Builder, node: Node, hosts: Mapping[str, str | Non
     Returns None when the node can't be asked from here.
     """
     if builder.driver != "docker-container":
-        # A remote buildkitd goes on without its record; what runs in pods can't be seen.
+        # A remote buildkitd runs without its record; what runs in pods can't be seen.
         return None if builder.driver == "kubernetes" else False
     host = _docker_host(node.endpoint, hosts) or ""
     if not host.startswith("unix://"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the builders that exist to those that the options ask for. Pure: no file, no process."""
+"""The plan from the present builders to the requested ones. Pure: no file, no process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class BuilderPolicy:
 
 
 def plan_builders(state: BuildersState, wanted: Sequence[BuilderSpec], policy: BuilderPolicy) -> Plan:
-    """Return the steps from the builders that exist to those that the options ask for."""
+    """Return the steps from the present builders to the requested ones."""
     after, steps, pending = converged(state, wanted, policy)
     shown = [*(item.name for item in wanted), *(name for name in state.builders if name not in after)]
     return Plan(tuple(steps), _shown(state.builders, shown), _shown(after, shown), tuple(pending))
@@ -123,7 +123,7 @@ def _removal(state: BuildersState, item: BuilderSpec) -> RemoveBuilder:
 
 
 def _keeps_cache(builder: Builder) -> bool:
-    """Whether there is a volume: pods have none by default, and a remote buildkitd goes on as it is."""
+    """Whether there is a volume: pods have none by default, and a remote buildkitd keeps running."""
     if builder.driver == "kubernetes":
         return all("persistent-volume-claim.requests.storage" in (node.driver_opts or {}) for node in builder.nodes)
     return builder.driver == "docker-container"

@@ -81,7 +81,7 @@ class Buildx:
         self.directory = directory
 
     def read(self) -> dict[str, Builder]:
-        """Return all builders but those that docker contexts are by themselves."""
+        """Return all builders without the implicit ones of docker contexts."""
         found = {}
         place = self.directory / "instances"
         for path in sorted(place.iterdir()) if place.is_dir() else []:

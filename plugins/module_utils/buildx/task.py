@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""buildx builders as a subject: reading all that a plan needs, carrying out each step, and what a result shows."""
+"""buildx builders as a subject: reading the input of a plan, carrying out each step, and what a result shows."""
 
 from __future__ import annotations
 

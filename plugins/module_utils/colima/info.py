@@ -19,7 +19,7 @@ from .report import full_profile
 
 @dataclass(frozen=True)
 class ProfileInfoSpec:
-    """Which profiles, in the order of the result. names None: all that there is any trace of."""
+    """Which profiles, in the order of the result. names None: every profile with any trace."""
 
     names: tuple[Name, ...] | None
     host: Host
@@ -46,7 +46,7 @@ class ProfileReader(Reader[ProfileInfoSpec, ColimaState]):
         return ProfileInfoSpec(None if names is None else tuple(dict.fromkeys(parse_name(name) for name in names)), host)
 
     def read(self, desired: ProfileInfoSpec) -> ColimaState:
-        """Return what is there."""
+        """Return the current state."""
         return read(self.colima, desired.names, tolerant=True)
 
     def public(self, outcome: Result[ProfileInfoSpec, ColimaState]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def public_profile(
     target: Config | None = None,
     state: str = "",
 ) -> dict[str, Any]:
-    """Return what a playbook may want to know of a profile; for one that is not there yet, what it will be."""
+    """Return what a playbook may want to know of a profile; for a profile to be made, what it will be."""
     config = current.applied or current.configured or target or {}
     result: dict[str, Any] = {
         "name": current.name.name,

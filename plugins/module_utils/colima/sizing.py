@@ -51,35 +51,35 @@ class Size:
     memory: float
 
 
-def sizes(host: Capacity, wishes: Sequence[SizeSpec]) -> dict[str, Size]:
+def sizes(host: Capacity, specs: Sequence[SizeSpec]) -> dict[str, Size]:
     """Return the size of each profile by name.
 
     A share is weight / (all profiles' weights + the host's weight), so two profiles of weight 1 get a third each. It is
     taken from the whole laptop and rounded down to whole CPUs and GiB, at least 1: an absolute size of one profile never
     changes, and so never restarts, another. The same goes for stopping a profile and starting it again. Raises InputError
-    when the sum of those that are not stopped does not fit the laptop.
+    when the sum of the running ones does not fit the laptop.
     """
-    if not wishes:
+    if not specs:
         return {}
-    _check(host, wishes)
-    total = sum(wish.weight for wish in wishes) + host.weight
+    _check(host, specs)
+    total = sum(spec.weight for spec in specs) + host.weight
     result = {
-        wish.name: Size(
-            cpu=wish.cpu if wish.cpu is not None else max(1, int(host.cpus * wish.weight / total + 1e-9)),
-            memory=wish.memory
-            if wish.memory is not None
-            else max(1, int(host.memory_mib / MIB_PER_GIB * wish.weight / total + 1e-9)),
+        spec.name: Size(
+            cpu=spec.cpu if spec.cpu is not None else max(1, int(host.cpus * spec.weight / total + 1e-9)),
+            memory=spec.memory
+            if spec.memory is not None
+            else max(1, int(host.memory_mib / MIB_PER_GIB * spec.weight / total + 1e-9)),
         )
-        for wish in wishes
+        for spec in specs
     }
-    up = [wish for wish in wishes if not wish.stopped]
+    up = [spec for spec in specs if not spec.stopped]
     what = f"size profile{'s' if len(up) > 1 else ''} {_quoted(up)}"
     need = "together they need" if len(up) > 1 else "it needs"
-    cpus = sum(result[wish.name].cpu for wish in up)
+    cpus = sum(result[spec.name].cpu for spec in up)
     if cpus > host.cpus:
         reason = f"{need} {cpus} CPUs, and this laptop has {host.cpus}"
         raise InputError(what, reason, _REMEDY.format("cpu"))
-    memory = sum(result[wish.name].memory for wish in up)
+    memory = sum(result[spec.name].memory for spec in up)
     usable = (host.memory_mib - host.reserve_memory_mib) / MIB_PER_GIB
     if memory > usable + 1e-9:
         reason = (
@@ -98,7 +98,7 @@ def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | Non
     """
     laptop = Capacity(host.cpus, host.memory_mib, 1.0 if weight is None else weight, host.reserve_memory_mib)
     staying = [profile for profile in profiles if profile.get("state") != "absent"]
-    size_of = sizes(laptop, [_wish(profile) for profile in staying])
+    size_of = sizes(laptop, [_spec(profile) for profile in staying])
     return [
         profile
         if profile.get("state") == "absent"
@@ -107,7 +107,7 @@ def sized(profiles: Sequence[Mapping[str, Any]], host: Host, weight: float | Non
     ]
 
 
-def _wish(profile: Mapping[str, Any]) -> SizeSpec:
+def _spec(profile: Mapping[str, Any]) -> SizeSpec:
     return SizeSpec(
         profile["name"],
         cpu=profile.get("cpu"),
@@ -117,26 +117,26 @@ def _wish(profile: Mapping[str, Any]) -> SizeSpec:
     )
 
 
-def _check(host: Capacity, wishes: Sequence[SizeSpec]) -> None:
+def _check(host: Capacity, specs: Sequence[SizeSpec]) -> None:
     if host.cpus < 1 or host.memory_mib < 1:
         reason = f"the laptop seems to have {host.cpus} CPUs and {host.memory_mib} MiB of memory"
         raise InputError("size the profiles", reason, "Set cpus and memory_mib in O(host).")
-    names = [wish.name for wish in wishes]
+    names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"size profile '{name}'", f"it is listed {names.count(name)} times", "List it once.")
-    for wish in wishes:
+    for spec in specs:
         for key, least in (("cpu", 1), ("memory", 0), ("weight", 0)):
-            value = getattr(wish, key)
+            value = getattr(spec, key)
             # Some have more digits than Python prints.
             if value is not None and not (least <= value <= LARGEST_NUMBER and value):
                 what = "of at least 1" if key == "cpu" else "above 0"
                 usable = -LARGEST_NUMBER <= value <= LARGEST_NUMBER
                 reason = f"its {key} is {value:g}" if usable else f"its {key} is too large"
-                raise InputError(f"size profile '{wish.name}'", reason, f"Use a number {what}.")
+                raise InputError(f"size profile '{spec.name}'", reason, f"Use a number {what}.")
     if not 0 <= host.weight <= LARGEST_NUMBER or host.reserve_memory_mib < 0:
         raise InputError("size the profiles", "the laptop's weight or reserve is negative", "Use 0 or more.")
 
 
-def _quoted(wishes: Sequence[SizeSpec]) -> str:
-    return " and ".join(f"'{wish.name}'" for wish in wishes)
+def _quoted(specs: Sequence[SizeSpec]) -> str:
+    return " and ".join(f"'{spec.name}'" for spec in specs)

@@ -22,7 +22,7 @@ from .plan.action import ActionKind, Phase, ProfileFacts, ProfilePlan
 from .plan.profile import plan_profile
 from .plan.rules import check
 
-# The profiles that there are without any setting: one that is listed no more was ours.
+# The profiles that there are without any setting: a VM without one was ours.
 OURS = ("k8s", "docker-buildx")
 _DROPPED = (
     "Profile '{name}' has a VM, and O(profiles) does not list it: the VM stays as it is. List it with 'state: absent' to remove "

@@ -90,7 +90,7 @@ def install_command(*programs: str, system: str = "", search: str | None = None,
 
 
 def _manager(search: str | None) -> Manager | None:
-    """Return the package manager of this distribution; None for one that is not known."""
+    """Return the package manager of this distribution; None for an unknown one."""
     release = _release()
     family = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     if shutil.which("apt-get", path=search):

@@ -78,9 +78,9 @@ class _Check:
             number = "whole number" if kind == "int" else "number"
             yield f"Could not {self.verb} {shown}: it is not a {number}. Use one such as {example}.", value
         elif kind == "str" and isinstance(value, bool):
-            wish = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
+            choices = f" Use one of {', '.join(map(str, spec['choices']))}." if spec.get("choices") else ""
             reason = "YAML reads on, off, yes and no without quotes as true or false"
-            yield f"Could not {self.verb} {shown}: {reason}. Put the word in quotes.{wish}", value
+            yield f"Could not {self.verb} {shown}: {reason}. Put the word in quotes.{choices}", value
         elif kind == "bool" and str(value).lower() not in _TRUTHS:
             yield f"Could not {self.verb} {shown}: it is neither true nor false. Use one of these.", value
         elif spec.get("choices") and str(value) not in map(str, spec["choices"]):

@@ -58,7 +58,7 @@ class Subject(Generic[Spec, State]):
         raise NotImplementedError
 
     def read(self, desired: Spec) -> State:
-        """Return what is there. Changes nothing."""
+        """Return the current state. Changes nothing."""
         raise NotImplementedError
 
     def plan(self, desired: Spec, current: State) -> Plan:
@@ -226,7 +226,7 @@ def _verify(subject: Subject[Any, Any], left: Plan) -> None:
 
 @contextlib.contextmanager
 def interruptible(work: str) -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that no child goes on unseen; both become a failure that tells what was done."""
+    """Let SIGTERM end a run as Ctrl-C does, together with its child processes. Both become a failure that lists what was done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -244,7 +244,7 @@ def interruptible(work: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted(work, "the run was interrupted", "Run again: it continues from what is there.") from None
+        raise Interrupted(work, "the run was interrupted", "Run again: it continues from there.") from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -97,7 +97,7 @@ def ask_unix(path: str, seconds: float) -> Engine:
 
 
 def ask_all_unix(paths: Iterable[str], seconds: float) -> dict[str, Engine]:
-    """Return the engine of each socket; they are asked side by side, so one that hangs costs the time only once."""
+    """Return the engine of each socket; they are queried side by side, so engines that hang cost the time only once."""
     asked = list(dict.fromkeys(paths))
     if len(asked) < 2:
         return {path: ask_unix(path, seconds) for path in asked}

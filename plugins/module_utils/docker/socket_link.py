@@ -207,6 +207,6 @@ def _trouble(path: Path) -> Iterator[None]:
     try:
         yield
     except (FileExistsError, NotADirectoryError) as error:
-        raise file_trouble(f"change link '{path}'", error, "Look at what is there, and run again.") from error
+        raise file_trouble(f"change link '{path}'", error, "Look at that file, and run again.") from error
     except OSError as error:
         raise file_trouble(f"change link '{path}'", error, _REMEDY) from error

@@ -42,7 +42,7 @@ class EngineApi:
         self.ended = False
 
     def abort(self) -> None:
-        """End every exchange, one that waits too; from then on only small requests are made, with which things are put right."""
+        """End every exchange, also a waiting one; from then on only the small requests of a clean-up are made."""
         self.ended = True
         for connection in list(self.open):
             _shut(connection)
@@ -107,7 +107,7 @@ class EngineApi:
 
     @contextlib.contextmanager
     def _begun(self, seconds: float | None = None) -> Iterator[Exchange]:
-        """Open an exchange that goes on after the block, unless the block fails."""
+        """Open an exchange that outlives the block, unless the block fails."""
         if self.ended:
             raise EngineSilent("this run is being stopped")
         exchange = Exchange(self, seconds)
@@ -186,7 +186,7 @@ class Exchange:
         return self.rest()
 
     def no_more(self) -> None:
-        """End the input of a command; its output goes on."""
+        """End the input of a command; its output continues."""
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -207,7 +207,7 @@ class Exchange:
             raise EngineRefused(status, _reason(self.rest(), str(status)))
 
     def rest(self) -> str:
-        """Return the whole answer as text: one of a few words, or a list of what there is. Raises Silent for a part of it."""
+        """Return the whole answer as text: a few words, or a list. Raises Silent for a part of it."""
         found = bytearray()
         while piece := self.read(PIECE):
             found += piece
@@ -236,7 +236,7 @@ class Exchange:
             self.chunked = False
 
     def hang_up(self) -> None:
-        """Wake those that wait in this exchange: nothing more will come."""
+        """Wake the threads that wait in this exchange: nothing more will come."""
         _shut(self.socket)
 
     def _until(self, end: bytes) -> bytes:

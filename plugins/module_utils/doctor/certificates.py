@@ -15,7 +15,7 @@ _FORMS = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
 
 
 def ends_in_pem(content: bytes) -> list[datetime]:
-    """Return when each certificate of a PEM file ends. Raises ValueError for one that can't be read."""
+    """Return when each certificate of a PEM file ends. Raises ValueError for an unreadable one."""
     try:
         return [ends(base64.b64decode(found)) for found in _PEM.findall(content)]
     except binascii.Error as error:

@@ -16,7 +16,7 @@ from .model import Check, CheckKind
 
 FILE = CheckKind("policy.file", "whether the policy of the team can be read")
 SETTINGS = CheckKind("policy.settings", "whether the settings keep the policy")
-LIVE = CheckKind("policy.profile", "whether a profile is in truth as the policy allows")
+LIVE = CheckKind("policy.profile", "whether a running profile is as the policy allows")
 TOOLS = CheckKind("policy.tool", "whether a program has a version that the policy allows")
 KINDS = (FILE, SETTINGS, LIVE, TOOLS)
 

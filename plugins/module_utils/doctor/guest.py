@@ -34,7 +34,7 @@ class GuestReport:
     """What a VM told. clock: how many seconds its clock is ahead of the laptop's; memory_free: the available part, 0 to 1.
 
     disks: by mount point; emulators: the names of binfmt's handlers that are on; authorities: its own certificates.
-    resolves, resolves_outside: whether it finds the laptop's name, and one that only a name server knows.
+    resolves, resolves_outside: whether it finds the laptop's name, and a name that only a name server knows.
     """
 
     clock: float = 0.0

@@ -84,7 +84,7 @@ class Laptop:
         self._guard = threading.Lock()
 
     def once(self, key: Hashable, ask: Callable[[], Answer]) -> Answer:
-        """Return an answer, asking only the first time; a failure is kept as well, and raised for everyone."""
+        """Return an answer, asking only the first time; a failure is kept as well, and raised each time."""
         with self._guard:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
@@ -161,7 +161,7 @@ class Laptop:
         return found, f"colima ssh --profile {profile} -- sudo systemctl restart k3s"
 
     def config_damaged(self) -> bool:
-        """Whether docker's configuration can't be read: then the check of it has the remedy for all that follows."""
+        """Whether docker's configuration can't be read: then the check of it has the remedy for every other one."""
         if not self.has("docker_cli_config"):
             return False
         try:
@@ -220,7 +220,7 @@ class Laptop:
         return found if isinstance(found, dict) else {}
 
     def get(self, path: str, target: str) -> Any:
-        """Return the answer of a docker engine on a unix socket. Raises Silent; one that was silent once is not asked again."""
+        """Return the answer of a docker engine on a unix socket. Raises Silent; a silent engine is not asked again."""
         if target != "/version":
             self.engine(path)
         answer = self.once(("engine", path, target), lambda: _answer(path, target))

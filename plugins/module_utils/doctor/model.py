@@ -74,7 +74,7 @@ class CheckKind:
         return Check(self.id, Status.NOTE, found, remedy, about)
 
     def warning(self, found: str, remedy: str, about: str = "") -> Check:
-        """Return something that will break, or that works worse than it could."""
+        """Return something that will break, or works worse than it could."""
         return Check(self.id, Status.WARNING, found, remedy, about)
 
     def broken(self, found: str, remedy: str, about: str = "") -> Check:

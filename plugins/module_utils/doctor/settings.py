@@ -35,7 +35,7 @@ _VARIABLES = {
 
 @dataclass(frozen=True)
 class SubjectReading:
-    """One subject as an examination finds it: what is asked for, what is there, and what a run would do about it."""
+    """One subject as an examination finds it: its spec, its state, and what a run would do about it."""
 
     module: str
     subject: Any = field(repr=False)
@@ -91,7 +91,7 @@ def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
 
 
 def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> SubjectReading:
-    """Read what is there, and plan what a run would do. prepared: what has to be set on the subject before it reads."""
+    """Read the state, and plan what a run would do. prepared: what has to be set on the subject before it reads."""
     subject = subject_of(module)
     desired = desired_of(module, subject, options)
     if prepared is not None:

@@ -181,9 +181,9 @@ class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
         """Return the wrappers after the run, whether the plan rests on a guess, and what keeps a name from running one."""
         desired, assumed = outcome.desired, outcome.after.assumed
         search = os.environ.get("PATH", "").split(os.pathsep)
-        # In check mode a name may still run something else; only what is there can be looked up.
-        foreseen = outcome.check_mode and outcome.plan.changed
-        first = {} if foreseen else {item.path.name: shutil.which(item.path.name) for item in desired.wrappers}
+        # In check mode a name may still run something else; only existing files can be looked up.
+        planned = outcome.check_mode and outcome.plan.changed
+        first = {} if planned else {item.path.name: shutil.which(item.path.name) for item in desired.wrappers}
         lacks = zsh_warning(Path.home(), os.environ) if "zsh" in desired.shells else ""
         guess = f"colima is not installed here yet; the plan assumes that it will be {outcome.after.colima}."
         return {

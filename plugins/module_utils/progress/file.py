@@ -24,7 +24,7 @@ class ProgressFile:
         self._owner = os.getpid()
 
     def make(self) -> None:
-        """Make it, unless this run is part of one that has made it."""
+        """Make it, unless an outer run has made it."""
         if VARIABLE in os.environ:
             return
         _remove_abandoned(Path(tempfile.gettempdir()))

@@ -67,7 +67,7 @@ class Watched:
 
 
 def write(file: int, text: str) -> None:
-    """Write past Python's buffers, whose locks a worker that is forked just now would keep for ever."""
+    """Write past Python's buffers, whose locks a worker that is being forked would keep indefinitely."""
     data = text.encode()
     with contextlib.suppress(OSError):
         while data:

@@ -22,7 +22,7 @@ def settings_lines(name: str, rows: Sequence[Mapping[str, Any]], *, everything: 
     ill = f"; {in_number(unknown, 'name')} below {'is' if unknown == 1 else 'are'} unknown" if unknown else ""
     yield f"{name}: {len(rows) - unknown - len(defaults)} of {len(rows) - unknown} settings are not the default{ill}"
     for (_strength, layer, file), rows_there in sorted(there.items(), key=lambda item: item[0]):
-        # Of the defaults at least those that the team's policy does not allow.
+        # Of the defaults at least the ones that the team's policy does not allow.
         found = [row for row in rows_there if everything or layer != "default" or any(rule["broken"] for rule in row["policy"])]
         if not found:
             continue

@@ -81,7 +81,7 @@ class Summary:
 
     def blocks(self, *, checked: bool, not_reached: Sequence[str]) -> Iterator[Block]:
         """Yield what is shown, the failure last. not_reached: the roles that it kept from their turn."""
-        # In a check, a task of the plan and the one that carries it out say the same.
+        # In a check, the task of a plan and the task that carries it out say the same.
         yield Block("found", _once(self.found))
         nothing = [] if self.failure or self.found else ["nothing"]
         planned = self.actions if checked else [] if self.acted else self.planned

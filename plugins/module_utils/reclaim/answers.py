@@ -147,7 +147,7 @@ def may_go(container: Mapping[str, Any]) -> bool:
 
 
 def stopped_at(inspected: Mapping[str, Any]) -> float | None:
-    """Return when a container stopped, of an inspection by docker or nerdctl; one that never ran counts from its creation."""
+    """Return when a container stopped, from an inspection by docker or nerdctl; or when it was made, if it never ran."""
     state = inspected.get("State") or {}
     if state.get("Running") or state.get("Status") not in _STOPPED:
         return None

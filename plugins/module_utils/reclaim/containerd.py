@@ -33,11 +33,11 @@ class ContainerdDisk:
     def __init__(self, colima: Colima, name: Name) -> None:
         self.colima, self.name = colima, name
 
-    def inventory(self, wish: ReclaimPolicy) -> EngineInventory:
-        """Return what there is, as far as the wish asks for it. Raises CommandFailed."""
+    def inventory(self, policy: ReclaimPolicy) -> EngineInventory:
+        """Return the inventory, as far as the policy asks for it. Raises CommandFailed."""
         spaces = self._sudo("nerdctl", "namespace", "ls", "--quiet").split()
         ours = [space for space in spaces if space != KUBERNETES and not _OTHERS.match(space)]
-        questions: dict[str, Callable[[], Any]] = {space: partial(self._namespace, space, wish) for space in ours}
+        questions: dict[str, Callable[[], Any]] = {space: partial(self._namespace, space, policy) for space in ours}
         questions[" cache"] = self._cache
         questions[" cluster"] = self._cluster if KUBERNETES in spaces else EngineInventory
         answers = together(questions)
@@ -45,13 +45,13 @@ class ContainerdDisk:
         items = [item for space in ours for item in answers[space]]
         return EngineInventory((*items, *cluster.items, *answers[" cache"]), cluster.notes)
 
-    def _namespace(self, space: str, wish: ReclaimPolicy) -> list[Item]:
+    def _namespace(self, space: str, policy: ReclaimPolicy) -> list[Item]:
         nerdctl = partial(self._sudo, "nerdctl", "--namespace", space)
         boxes = _rows(nerdctl("ps", "--all", "--no-trunc", "--format", "{{json .}}"))
         images = _rows(nerdctl("images", "--no-trunc", "--format", "{{json .}}"))
-        volumes = _rows(nerdctl("volume", "ls", "--size", "--format", "{{json .}}")) if wish.volumes else []
+        volumes = _rows(nerdctl("volume", "ls", "--size", "--format", "{{json .}}")) if policy.volumes else []
         inspected = []
-        if boxes and (wish.volumes or wish.containers_age):
+        if boxes and (policy.volumes or policy.containers_age):
             inspected = json.loads(nerdctl("container", "inspect", *(str(box["ID"]) for box in boxes)) or "[]")
         return list(nerdctl_items(space, boxes, images, volumes, inspected))
 

@@ -42,13 +42,13 @@ class DockerDisk:
         found = re.match(r"(\d+)\.(\d+)", str((version or {}).get("ApiVersion", "")))
         return "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST)) if found else ""
 
-    def inventory(self, wish: ReclaimPolicy) -> EngineInventory:
-        """Return what there is. Raises Silent where the engine does not answer."""
+    def inventory(self, policy: ReclaimPolicy) -> EngineInventory:
+        """Return the inventory. Raises EngineSilent where the engine does not answer."""
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/system/df", _SECONDS, _LONGEST)
         if status != 200 or not isinstance(answer, dict):
             raise EngineSilent(f"it does not tell what it keeps ({_message(answer, status)})")
         asked = [
-            str(container["Id"]) for container in answer.get("Containers") or () if wish.containers_age and may_go(container)
+            str(container["Id"]) for container in answer.get("Containers") or () if policy.containers_age and may_go(container)
         ]
         stopped = {container: self._stopped_at(container) for container in asked}
         notes, cache = list[str](), list[Item]()
@@ -61,7 +61,7 @@ class DockerDisk:
         return EngineInventory((*docker_items(answer, stopped), *cache), tuple(notes))
 
     def _stopped_at(self, container: str) -> float | None:
-        """Return when a container stopped; None for one that is gone or runs again."""
+        """Return when a container stopped; None for a container that is gone or runs again."""
         status, answer = request_unix(self.socket, "GET", f"{self.prefix}/containers/{container}/json", _QUICK_SECONDS, _LONGEST)
         return stopped_at(answer) if status == 200 and isinstance(answer, dict) else None
 

@@ -25,7 +25,7 @@ _MOST_NAMES = 3
 
 def plan_all(
     profiles: Iterable[ProfileUsage],
-    wish: ReclaimPolicy,
+    policy: ReclaimPolicy,
     now: float,
     others: Collection[str] = (),
     deleted: Sequence[tuple[RetainedVm, int]] = (),
@@ -39,49 +39,49 @@ def plan_all(
         # One of several may not have been made yet. Where none is there, but others are, the names are wrong.
         name = str(seen[0].name)
         known = f"There are: {', '.join(others)}.{suggestion(name, others)}"
-        return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "there is no such profile", known),))
-    plan = merge(plan_profile(found, wish, now) for found in seen)
-    gone = tuple(expire(vm) for vm, _size in deleted if wish.deleted or vm.until <= now)
+        return Plan(refusals=(InputError(f"free disk space in profile '{name}'", "the profile does not exist", known),))
+    plan = merge(plan_profile(found, policy, now) for found in seen)
+    gone = tuple(expire(vm) for vm, _size in deleted if policy.deleted or vm.until <= now)
     stays = (
         f"What was deleted as '{vm.name}' takes {size_in_words(size)} until {vm.lasts}. O(deleted=all) frees it now."
         for vm, size in deleted
-        if not wish.deleted and vm.until > now
+        if not policy.deleted and vm.until > now
     )
-    unknown = _unknown_volumes([found for found in seen if found.state in EXISTS], wish)
+    unknown = _unknown_volumes([found for found in seen if found.state in EXISTS], policy)
     return replace(plan, steps=(*gone, *plan.steps), warnings=(*plan.warnings, *stays, *unknown))
 
 
-def _unknown_volumes(profiles: Sequence[ProfileUsage], wish: ReclaimPolicy) -> Iterator[str]:
+def _unknown_volumes(profiles: Sequence[ProfileUsage], policy: ReclaimPolicy) -> Iterator[str]:
     """Yield a sentence for each volume that is named and is in no profile, once all have listed theirs."""
     if profiles and all(found.state == RUNNING and not found.problem for found in profiles):
         there = {item.name for found in profiles for item in found.items if item.kind is ItemKind.VOLUME}
         places = " or ".join(f"'{found.name}'" for found in profiles)
-        for name in sorted(wish.volumes - there):
-            yield f"There is no volume '{name}' in profile {places}.{suggestion(name, there)}"
+        for name in sorted(policy.volumes - there):
+            yield f"Volume '{name}' does not exist in profile {places}.{suggestion(name, there)}"
 
 
-def plan_profile(found: ProfileUsage, wish: ReclaimPolicy, now: float) -> Plan:
-    """Return what goes from one profile: all of it, or nothing while its engine is silent or at work for the user."""
+def plan_profile(found: ProfileUsage, policy: ReclaimPolicy, now: float) -> Plan:
+    """Return what goes from one profile: all of it, or nothing while its engine is silent or works for the user."""
     if found.state not in EXISTS:
         return Plan()
     if found.state != RUNNING:
         return Plan(pending=(_waits(found, f"it is {found.state}", "Start it with playbooks/start.yml, and run again."),))
     if found.problem:
         return Plan(pending=(_waits(found, found.problem, "Examine it with playbooks/doctor.yml."),))
-    chosen = choose(found.items, wish, now)
+    chosen = choose(found.items, policy, now)
     steps = _removals(found, chosen)
-    if found.at_work and (steps or wish.trim):
-        reason = f"a build or transfer is at work in it ({', '.join(found.at_work)})"
+    if found.at_work and (steps or policy.trim):
+        reason = f"a build or transfer is running in it ({', '.join(found.at_work)})"
         return Plan(pending=(_waits(found, reason, "Run again when it has ended."),), warnings=found.notes)
     trim: list[Step] = (
-        [TrimDisk("trim", f"the disks of profile '{found.name}'", silent=True, name=found.name)] if wish.trim else []
+        [TrimDisk("trim", f"the disks of profile '{found.name}'", silent=True, name=found.name)] if policy.trim else []
     )
     key = str(found.name)
     return Plan(
         (*steps, *trim),
         {key: _shown(found.items)},
         {key: _shown(item for item in found.items if item not in chosen)},
-        _in_use(found, wish, chosen),
+        _in_use(found, policy, chosen),
         found.notes,
     )
 
@@ -90,27 +90,27 @@ def _waits(found: ProfileUsage, reason: str, remedy: str) -> Pending:
     return Pending(f"profile '{found.name}'", "freeing disk space", reason, remedy, kind="reclaim")
 
 
-def choose(items: Sequence[Item], wish: ReclaimPolicy, now: float) -> list[Item]:
+def choose(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Item]:
     """Return what may go, in the order of its removal."""
-    containers = [item for item in items if item.kind is ItemKind.CONTAINER and _stopped_long(item, wish, now)]
+    containers = [item for item in items if item.kind is ItemKind.CONTAINER and _stopped_long(item, policy, now)]
     gone = {item.id for item in containers}
-    images = [item for item in items if item.kind is ItemKind.IMAGE and _image_goes(item, wish) and item.users <= gone]
-    cache = _cache([item for item in items if item.kind is ItemKind.CACHE], wish, now)
-    volumes = [item for item in items if item.kind is ItemKind.VOLUME and item.name in wish.volumes and item.users <= gone]
+    images = [item for item in items if item.kind is ItemKind.IMAGE and _image_goes(item, policy) and item.users <= gone]
+    cache = _cache([item for item in items if item.kind is ItemKind.CACHE], policy, now)
+    volumes = [item for item in items if item.kind is ItemKind.VOLUME and item.name in policy.volumes and item.users <= gone]
     return [*containers, *images, *cache, *volumes]
 
 
-def _stopped_long(item: Item, wish: ReclaimPolicy, now: float) -> bool:
-    return bool(wish.containers_age) and item.since is not None and now - item.since >= wish.containers_age
+def _stopped_long(item: Item, policy: ReclaimPolicy, now: float) -> bool:
+    return bool(policy.containers_age) and item.since is not None and now - item.since >= policy.containers_age
 
 
-def _image_goes(item: Item, wish: ReclaimPolicy) -> bool:
-    return wish.images == "unused" or (wish.images == "dangling" and item.dangling)
+def _image_goes(item: Item, policy: ReclaimPolicy) -> bool:
+    return policy.images == "unused" or (policy.images == "dangling" and item.dangling)
 
 
-def _cache(items: Sequence[Item], wish: ReclaimPolicy, now: float) -> list[Item]:
+def _cache(items: Sequence[Item], policy: ReclaimPolicy, now: float) -> list[Item]:
     """Return the cache that goes: what is old, unless something younger rests on it."""
-    age = {"keep": None, "all": 0.0, "older": wish.cache_age}[wish.cache]
+    age = {"keep": None, "all": 0.0, "older": policy.cache_age}[policy.cache]
     if age is None:
         return []
     old = {item.id: item for item in items if item.since is not None and now - item.since >= age}
@@ -147,9 +147,9 @@ def _detail(kind: ItemKind, items: Sequence[Item]) -> str:
     return ": ".join(filter(None, (amount, listed)))
 
 
-def _in_use(found: ProfileUsage, wish: ReclaimPolicy, chosen: Sequence[Item]) -> tuple[Pending, ...]:
+def _in_use(found: ProfileUsage, policy: ReclaimPolicy, chosen: Sequence[Item]) -> tuple[Pending, ...]:
     names = {item.id: item.name for item in found.items if item.kind is ItemKind.CONTAINER}
-    held = [item for item in found.items if item.kind is ItemKind.VOLUME and item.name in wish.volumes and item not in chosen]
+    held = [item for item in found.items if item.kind is ItemKind.VOLUME and item.name in policy.volumes and item not in chosen]
     return tuple(
         Pending(
             f"volume '{item.name}' of profile '{found.name}'",

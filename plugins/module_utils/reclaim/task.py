@@ -40,10 +40,10 @@ _LEAST_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class ReclaimSpec:
-    """Which profiles, None for all that colima knows, and what may go."""
+    """Which profiles, None for every profile of colima, and what may go."""
 
     names: tuple[Name, ...] | None
-    wish: ReclaimPolicy
+    policy: ReclaimPolicy
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         containers = params["containers_older_than"]
         names = params["names"]
-        self.wish = ReclaimPolicy(
+        self.policy = ReclaimPolicy(
             params["images"],
             params["build_cache"],
             duration_from(params["build_cache_older_than"], "build_cache_older_than").total_seconds(),
@@ -91,7 +91,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
             params["trim"],
             params["deleted"] == "all",
         )
-        return ReclaimSpec(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.wish)
+        return ReclaimSpec(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.policy)
 
     def programs(self, desired: ReclaimSpec) -> tuple[str, ...]:
         """Return colima, through which the VMs are asked."""
@@ -119,7 +119,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
             return found
         disk = self._disk(name, runtime)
         try:
-            inventory = disk.inventory(self.wish) if disk else EngineInventory()
+            inventory = disk.inventory(self.policy) if disk else EngineInventory()
             building = () if self.removed is not None else tuple(at_work(self.colima, current, runtime))
             used = self._used(name)
         except (WorkstationError, EngineSilent, ValueError) as error:
@@ -145,7 +145,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
     def plan(self, desired: ReclaimSpec, current: ReclaimState) -> Plan:
         """Return what goes."""
         self.planned = {found.name: found for found in current.profiles}
-        return plan_all(current.profiles, desired.wish, current.now, current.others, current.deleted)
+        return plan_all(current.profiles, desired.policy, current.now, current.others, current.deleted)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, and report what the laptop gets back."""
@@ -167,7 +167,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
             self.colima.in_guest(step.name, "sudo", "fstrim", "--all", seconds=_TRIM_SECONDS)
         elif isinstance(step, RemoveItems) and (disk := self._disk(step.name, self.before[step.name].runtime)):
             if step.kind is ItemKind.CACHE:
-                disk.prune_cache(self.wish.cache_age if self.wish.cache == "older" else 0.0, step.items)
+                disk.prune_cache(self.policy.cache_age if self.policy.cache == "older" else 0.0, step.items)
             else:
                 disk.remove(step.kind, step.items)
 

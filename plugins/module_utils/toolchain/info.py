@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The versions of the programs as a subject that only reads, and refuses those that are known to break where that is wanted."""
+"""The versions of the programs as a subject that only reads, and on request refuses versions that are known to break."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _LIMA = "https://github.com/lima-vm/lima"
 class BrokenVersions:
     """Versions of a tool, from first to below fixed, that do not work, in words that complete "it ...".
 
-    fixed is empty where no version that works is known. beside: it breaks only where another tool has at least this version.
+    fixed is empty where no working version is known. beside: it breaks only where another tool has at least this version.
     """
 
     tool: str

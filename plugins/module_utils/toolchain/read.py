@@ -12,7 +12,7 @@ from ..core.system.together import together
 from .matrix import ON_THE_LAPTOP
 from .programs import ASK, Version, version_of
 
-# A program that only prints its version; one that takes longer hangs.
+# A program that only prints its version; a longer run hangs.
 _SECONDS = 20.0
 
 

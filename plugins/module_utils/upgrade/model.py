@@ -73,7 +73,7 @@ class UpgradeSpec:
 class UpgradeState:
     """What is there: programs with a newer version, those of unknown origin with where they are, and the VMs that run.
 
-    root: whether root's rights are at hand without a password; only found out where they are wished for.
+    root: whether root's rights are at hand without a password; only found out on request.
     """
 
     newer: tuple[NewerVersion, ...] = ()

@@ -22,9 +22,9 @@ from .model import (
 )
 
 
-def plan_upgrade(wish: UpgradeSpec, found: UpgradeState) -> Plan:
+def plan_upgrade(spec: UpgradeSpec, found: UpgradeState) -> Plan:
     """Return the steps: VMs stop only where something under them is upgraded, and start again after it."""
-    pending = {update.program: why for update in found.newer if (why := _held_back(update, wish, found))}
+    pending = {update.program: why for update in found.newer if (why := _held_back(update, spec, found))}
     now = [update for update in found.newer if update.program not in pending]
     stopped = found.running if UNDER_VMS & {update.program for update in now} else ()
     steps: list[Step] = [
@@ -41,43 +41,43 @@ def plan_upgrade(wish: UpgradeSpec, found: UpgradeState) -> Plan:
     )
 
 
-def _held_back(one: NewerVersion, wish: UpgradeSpec, found: UpgradeState) -> Pending | None:
+def _held_back(update: NewerVersion, spec: UpgradeSpec, found: UpgradeState) -> Pending | None:
     """Return why a program is not upgraded now; None where it is."""
 
     def because(reason: str, remedy: str, kind: str) -> Pending:
-        return Pending(f"'{one.program}'", f"the upgrade from {one.change}", reason, remedy, kind)
+        return Pending(f"'{update.program}'", f"the upgrade from {update.change}", reason, remedy, kind)
 
-    for known in findings({one.program: version}) if (version := version_of(one.candidate)) else ():
+    for known in findings({update.program: version}) if (version := version_of(update.candidate)) else ():
         if known.fault is not None:
             return because(f"the new one {known.fault.says} ({known.fault.source})", known.remedy, "breaks")
-    for rule in wish.rules:
-        if rule.tool == one.program and not [*wrong_version(rule, one.installed)]:
-            for broken in wrong_version(rule, one.candidate):
+    for rule in spec.rules:
+        if rule.tool == update.program and not [*wrong_version(rule, update.installed)]:
+            for broken in wrong_version(rule, update.candidate):
                 return because(f"the policy {broken.demand} ({rule.at})", broken.remedy, "policy")
-    if one.held:
-        release = f"brew unpin {one.package}" if one.by is PackageManager.HOMEBREW else f"sudo apt-mark unhold {one.package}"
-        return because(f"{one.by} holds it back", f"Run '{release}', then again.", "held")
-    if one.by is PackageManager.APT and not found.root:
-        who, other = ("sudo", "") if wish.become else ("apt", ", or where sudo asks for none, use E(become=true)")
-        command = f"Run 'sudo apt-get install --only-upgrade {one.package}'{other}."
+    if update.held:
+        verb = "brew unpin" if update.by is PackageManager.HOMEBREW else "sudo apt-mark unhold"
+        return because(f"{update.by} holds it back", f"Run '{verb} {update.package}', then again.", "held")
+    if update.by is PackageManager.APT and not found.root:
+        who, other = ("sudo", "") if spec.become else ("apt", ", or where sudo asks for none, use E(become=true)")
+        command = f"Run 'sudo apt-get install --only-upgrade {update.package}'{other}."
         return because(f"{who} asks for your password", command, "password")
-    if one.program in UNDER_VMS and found.running and not wish.stop:
+    if update.program in UNDER_VMS and found.running and not spec.stop:
         named = " and ".join(f"'{profile}'" for profile in found.running)
         runs = f"profile {named} runs" if len(found.running) == 1 else f"profiles {named} run"
         return because(f"{runs} on it", "To have them stopped and started for it, use E(stop=true).", "running")
     return None
 
 
-def _warnings(one: NewerVersion) -> Iterator[str]:
-    if not one.back:
-        yield f"{one.program} from {one.change}: apt has no copy of {one.installed}, so there will be no way back to it"
-    if one.package in WITH_ENGINE and one.by is PackageManager.APT:
-        yield f"{one.program} from {one.change}: {one.package} restarts the docker engine of this machine, and its containers"
-    before, after = version_of(one.installed), version_of(one.candidate)
+def _warnings(update: NewerVersion) -> Iterator[str]:
+    if not update.back:
+        yield f"{update.program} from {update.change}: apt has no copy of {update.installed}, so there will be no way back to it"
+    if update.package in WITH_ENGINE and update.by is PackageManager.APT:
+        yield f"{update.program} from {update.change}: {update.package} restarts the docker engine and its containers"
+    before, after = version_of(update.installed), version_of(update.candidate)
     if before is None or after is None:
         return
-    for crossing in crossed(one.program, before, after):
-        yield f"{one.program} from {one.change}: {crossing.means} ({crossing.source})"
-    for known in findings({one.program: after}):
-        if known.state == VersionStatus.UNKNOWN and one.program in UNDER_VMS:
+    for crossing in crossed(update.program, before, after):
+        yield f"{update.program} from {update.change}: {crossing.means} ({crossing.source})"
+    for known in findings({update.program: after}):
+        if known.state == VersionStatus.UNKNOWN and update.program in UNDER_VMS:
             yield known.sentence

@@ -68,7 +68,7 @@ class Work:
         return path.name if path.parent == ROLES else ""
 
     def passes(self, option: str) -> bool:
-        """Whether the task is one that hands an option on, or could do so."""
+        """Whether the task hands an option on, or could do so."""
         written = getattr(self.task, "_ds", None) or {}
         given = written.get(self.task.action, written.get(self.module)) or {}
         return not self.role or option in given or option in self.options
@@ -78,7 +78,7 @@ class Policy:
     """The rules of all files together."""
 
     def __init__(self, files: Iterable[Path], loader: Any, subject_of: Callable[[str], Subject[Any, Any] | None]) -> None:
-        """Read the files. Raises WorkstationError for one that is broken."""
+        """Read the files. Raises WorkstationError for an invalid policy."""
         self.project = str(Path.cwd())
         self.settings = Settings(loader, subject_of)
         self.rules: list[Rule] = []
@@ -93,7 +93,7 @@ class Policy:
             self.rules += rules
 
     def broken_by(self, work: Work, version: Callable[[str], str | None]) -> Iterator[str]:
-        """Yield a sentence for all that a task would do against the policy.
+        """Yield a sentence for each way in which a task would break the policy.
 
         version: what a tool says of its version, None where it is not installed.
         """

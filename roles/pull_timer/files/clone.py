@@ -62,9 +62,9 @@ class Clone:
             file = Path(signers).expanduser()
             if not _lists_anyone(file):
                 raise Failure(
-                    f"Could not verify the commit: '{file}' lists nobody. Name those who may sign in pull_timer_signers."
+                    f"Could not verify the commit: '{file}' lists no one. Name those who may sign in pull_timer_signers."
                 )
-            # Only those of the file count. Keys for gpg that are in the user's ring are no one's choice here.
+            # Only the keys of the file count. Keys for gpg that are in the user's ring are no one's choice here.
             known = ["-c", f"gpg.ssh.allowedSignersFile={file}", "-c", "gpg.format=ssh", "-c", "gpg.program=/nonexistent/gpg"]
             known += ["-c", "gpg.openpgp.program=/nonexistent/gpg", "-c", "gpg.x509.program=/nonexistent/gpgsm"]
         done = git(*known, "-C", str(self.place), f"verify-{self._ask('cat-file', '-t', NEXT)}", NEXT)

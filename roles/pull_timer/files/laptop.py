@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state of a laptop that decides whether it pulls now: its power, its network, and whether another run is at work."""
+"""The state of a laptop that decides whether it pulls now: its power, its network, and whether another run is active."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def alone() -> int:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(handle)
-        raise Skip("another run is at work on this laptop") from error
+        raise Skip("another run is active on this laptop") from error
     except OSError as error:
         os.close(handle)
         why = (error.strerror or str(error)).lower()

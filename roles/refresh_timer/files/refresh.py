@@ -9,7 +9,7 @@ is quicker than the network.
 --anew: what failed before does not count, and is not waited out. --force: it counts, and is not waited out.
 --notify: say on the desktop what only the user can do.
 --jitter=MINUTES: begin at a moment of these minutes, so that many laptops don't ask at once. --force begins at once.
---alone: the command sees itself to it that no other run is at work. Without it, a pull is waited for.
+--alone: the command sees itself to it that no other run is active. Without it, a pull is waited for.
 
 It writes STATE_DIRECTORY/refresh.json (NAME.json; the last result, for the doctor) and, only when something was done or failed,
 lines to STATE_DIRECTORY/refresh.log. SIGTERM ends the playbook, too, and leaves both as they were. Nothing but the standard
@@ -174,7 +174,7 @@ class Ended(NamedTuple):
 
 
 def run(command: list[str], held: tuple[int, ...], minutes: float) -> Ended:
-    """Run the playbook to its end; one that hangs is ended with its children."""
+    """Run the playbook to its end; a playbook that hangs is ended with its children."""
     with tempfile.NamedTemporaryFile("r", prefix=".results.") as results:
         code, output = run_writing(command, held, minutes, results.name)
         return Ended(code, output, results_in(results.read()))
@@ -234,7 +234,7 @@ def end(process: subprocess.Popen[str]) -> None:
     """End the playbook, gently first, and then whatever of its children took no notice."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGKILL):
-        # A Mac says PermissionError where only ended processes are left, as long as nobody has asked how they ended.
+        # A Mac says PermissionError where only ended processes are left, until their exit status is read.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):

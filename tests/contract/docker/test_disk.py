@@ -104,8 +104,8 @@ def test_it_tells_what_nothing_uses(disk: Disk) -> None:
 
 def test_what_it_gave_up_is_gone_and_all_else_is_there(disk: Disk) -> None:
     before = disk.client.inventory(ASKED).items
-    wish = ReclaimPolicy(cache="all", volumes=frozenset({"old", "keep"}), containers_age=DAY)
-    chosen = choose(before, wish, time.time())
+    policy = ReclaimPolicy(cache="all", volumes=frozenset({"old", "keep"}), containers_age=DAY)
+    chosen = choose(before, policy, time.time())
     for kind in (ItemKind.IMAGE, ItemKind.VOLUME):
         disk.client.remove(kind, [item for item in chosen if item.kind is kind])
     cache = [item for item in chosen if item.kind is ItemKind.CACHE]
@@ -130,10 +130,10 @@ def test_what_is_used_is_refused(disk: Disk) -> None:
 
 
 def test_a_container_that_stopped_long_ago_goes_with_all_that_only_it_used(disk: Disk) -> None:
-    wish = ReclaimPolicy(images="unused", cache="keep", volumes=frozenset({"keep"}), containers_age=DAY)
+    policy = ReclaimPolicy(images="unused", cache="keep", volumes=frozenset({"keep"}), containers_age=DAY)
     found = disk.client.inventory(ASKED).items
-    assert [item.name for item in choose(found, wish, time.time()) if item.kind is ItemKind.CONTAINER] == []
-    chosen = choose(found, wish, time.time() + 2 * DAY)
+    assert [item.name for item in choose(found, policy, time.time()) if item.kind is ItemKind.CONTAINER] == []
+    chosen = choose(found, policy, time.time() + 2 * DAY)
     for kind in (ItemKind.CONTAINER, ItemKind.IMAGE, ItemKind.VOLUME):
         disk.client.remove(kind, [item for item in chosen if item.kind is kind])
     left = [item for item in disk.client.inventory(ASKED).items if item.kind is not ItemKind.CACHE]

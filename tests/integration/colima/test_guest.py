@@ -189,7 +189,7 @@ def test_a_build_in_the_vm_holds_a_restart_back(lab: ColimaLab, runtime: str, pr
     let_run(lab, process)
     held = lab.converge({**wanted, "cpu": 3})
     assert held.actions == ()
-    assert [item.reason for item in held.pending] == [f"a build or transfer is at work in it ({told})"]
+    assert [item.reason for item in held.pending] == [f"a build or transfer is running in it ({told})"]
     let_run(lab)
     assert lab.converge({**wanted, "cpu": 3}).profiles[0]["cpu"] == 3
 
@@ -206,7 +206,7 @@ def test_a_docker_client_that_builds_holds_a_restart_back_unless_it_means_anothe
         done = lab.converge({**DEV, "cpu": 3})
         process.kill()
     reasons = [item.reason for item in done.pending]
-    assert reasons == (["a build or transfer is at work in it (docker build)"] if ours else [])
+    assert reasons == (["a build or transfer is running in it (docker build)"] if ours else [])
     assert bool(done.actions) is not ours
 
 

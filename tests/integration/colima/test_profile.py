@@ -486,7 +486,7 @@ def test_absent_removes_what_colima_leaves(lab: ColimaLab) -> None:
     done = lab.converge({"name": "k8s", "state": "absent"})
     assert done.actions[1:] == (
         "remove kubeconfig entry 'colima-k8s'",
-        "remove colima's copies of the kubeconfig from before profile 'k8s' (the kubeconfig still has all that is in them)",
+        "remove colima's copies of the kubeconfig from before profile 'k8s' (the kubeconfig still has everything in them)",
         f"remove '{lab.home / '.config/containerd/config.toml'}' (as colima wrote it; no profile is left)",
         f"remove '{lab.home / '.config/buildkit/buildkitd.toml'}' (as colima wrote it; no profile is left)",
         f"remove line 'Include {lab.paths.base / 'ssh_config'}' from ~/.ssh/config (no profile is left)",

@@ -32,7 +32,7 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def wish(lab: Lab, runtime: str, cpu: int) -> Result:
+def asked(lab: Lab, runtime: str, cpu: int) -> Result:
     environment = lab.environment
     host = Host("Darwin", "aarch64", environment["HOME"], 12, 36864, 500_000)
     desired = desired_from([{"name": "dev", "runtime": runtime, "cpu": cpu, "memory": 2, "disk": 20}], host)
@@ -58,18 +58,18 @@ def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
     # Waits for ever for a daemon that never comes: a container with nothing in it but one static program.
     waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nENTRYPOINT {waits}\n")
-    wish(lab, runtime, 2)
+    asked(lab, runtime, 2)
     socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
     docker = ("env", "DOCKER_BUILDKIT=0", "docker", "--host", f"unix://{socket}")
     client = docker if runtime == "docker" else ("colima", "nerdctl", "--profile", "dev", "--")
     run(lab, *client, "build", "--quiet", "--tag", "waits:1", str(tmp_path))
     run(lab, *client, "run", "--detach", "--net", "none", "--name", "mine", "waits:1")
-    held = wish(lab, runtime, 4)
+    held = asked(lab, runtime, 4)
     assert held.actions == ()
     assert [item.reason for item in held.pending] == ["1 container runs in it (mine)"]
     assert "mine" in run(lab, *client, "ps")
     run(lab, *client, "stop", "--time", "1", "mine")
-    done = wish(lab, runtime, 4)
+    done = asked(lab, runtime, 4)
     assert (len(done.actions), done.profiles[0]["cpu"]) == (3, 4)
     assert "mine" in run(lab, *client, "ps", "--all")
 
@@ -80,7 +80,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
     shutil.copy(engine("buildctl"), tmp_path / "tool")
     waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nRUN {waits}\n")
-    wish(lab, "docker", 2)
+    asked(lab, "docker", 2)
     socket = resolve(lab.environment, "Darwin").base / "dev" / "docker.sock"
     environment = {**os.environ, **lab.environment, "DOCKER_HOST": f"unix://{socket}"}
     argv: list[str | Path] = [
@@ -104,9 +104,9 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
             assert build.stdout is not None
             assert any("RUN" in line for line in build.stdout)
             assert run(lab, "docker", "--host", f"unix://{socket}", "ps", "--quiet") == ""
-            held = wish(lab, "docker", 4)
+            held = asked(lab, "docker", 4)
             assert held.actions == ()
-            assert [item.reason for item in held.pending] == ["a build or transfer is at work in it (docker buildx build)"]
+            assert [item.reason for item in held.pending] == ["a build or transfer is running in it (docker buildx build)"]
             # The engine is on this machine, and so are its steps, which a guest would show.
             end = time.monotonic() + 20
             while "a step of a build" not in in_guest(run(lab, "ps", "-e", "-ww", "-o", "args=").splitlines()):
@@ -115,4 +115,4 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
         finally:
             late.cancel()
             build.kill()
-    assert wish(lab, "docker", 4).profiles[0]["cpu"] == 4
+    assert asked(lab, "docker", 4).profiles[0]["cpu"] == 4

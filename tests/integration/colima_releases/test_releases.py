@@ -45,20 +45,20 @@ def program(release: str) -> Path:
 @pytest.mark.parametrize(
     "release", chosen("15 s of processor each; the oldest one, and tests/contract/colima, run", RELEASES, OLDEST)
 )
-@pytest.mark.parametrize("wish", [DEV, K8S], ids=["docker", "Kubernetes"])
-def test_a_profile_lives_on_a_release_as_on_any_other(lab: RealColimaLab, release: str, wish: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [DEV, K8S], ids=["docker", "Kubernetes"])
+def test_a_profile_lives_on_a_release_as_on_any_other(lab: RealColimaLab, release: str, options: dict[str, Any]) -> None:
     lab.install(program(release), k3s=[NEWER_K3S])
-    name = wish["name"]
-    first = lab.converge(wish)
+    name = options["name"]
+    first = lab.converge(options)
     assert first.profiles[0]["status"] == "running"
-    assert lab.converge(wish).actions == ()
-    grown = {**wish, "cpu": 3, "disk": 120}
-    if "kubernetes" in wish:
+    assert lab.converge(options).actions == ()
+    grown = {**options, "cpu": 3, "disk": 120}
+    if "kubernetes" in options:
         grown["kubernetes"] = {"enabled": True, "version": NEWER_K3S}
     done = lab.converge(grown, restart="always")
     assert (done.profiles[0]["cpu"], done.profiles[0]["disk"]) == (3, 120)
     assert lab.converge(grown).actions == ()
-    if "kubernetes" in wish:
+    if "kubernetes" in options:
         guest = ("limactl", "shell", "--workdir", "/", f"colima-{name}", "k3s", "--version")
         assert NEWER_K3S in lab.run("env", f"LIMA_HOME={lab.paths.lima}", *guest).stdout
     lab.converge({**grown, "state": "stopped"})
@@ -70,41 +70,41 @@ def test_a_profile_lives_on_a_release_as_on_any_other(lab: RealColimaLab, releas
     assert lab.converge({"name": name, "state": "absent"}).actions == ()
 
 
-def started_again(lab: RealColimaLab, wish: dict[str, Any]) -> None:
+def started_again(lab: RealColimaLab, options: dict[str, Any]) -> None:
     """Exchange nothing else: the same profile stops, starts, and gets another CPU. What the user has in the VM stays."""
-    mark = lab.paths.instance(parse_name(wish["name"])) / "root" / "home" / "mine"
+    mark = lab.paths.instance(parse_name(options["name"])) / "root" / "home" / "mine"
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.write_text("mine")
-    assert lab.converge(wish).actions == ()
-    lab.converge({**wish, "state": "stopped"})
-    again = lab.converge(wish)
+    assert lab.converge(options).actions == ()
+    lab.converge({**options, "state": "stopped"})
+    again = lab.converge(options)
     assert len(again.actions) == 1
     # A start changes nothing else, and colima's own entry for the host is none of the user's.
-    assert again.diff == {"before": {wish["name"]: {"state": "stopped"}}, "after": {wish["name"]: {"state": "running"}}}
-    more = {**wish, "cpu": wish["cpu"] + 1}
+    assert again.diff == {"before": {options["name"]: {"state": "stopped"}}, "after": {options["name"]: {"state": "running"}}}
+    more = {**options, "cpu": options["cpu"] + 1}
     assert lab.converge(more, restart="always").profiles[0]["cpu"] == more["cpu"]
     assert lab.converge(more).actions == ()
     assert mark.read_text() == "mine"
 
 
-@pytest.mark.parametrize(("release", "wish"), [("0.8.1", K8S), ("0.9.1", DEV)], ids=["0.8.1", "0.9.1"])
-def test_a_newer_colima_takes_over_what_an_older_one_made(lab: RealColimaLab, release: str, wish: dict[str, Any]) -> None:
-    file = lab.paths.configured(parse_name(wish["name"]))
+@pytest.mark.parametrize(("release", "options"), [("0.8.1", K8S), ("0.9.1", DEV)], ids=["0.8.1", "0.9.1"])
+def test_a_newer_colima_takes_over_what_an_older_one_made(lab: RealColimaLab, release: str, options: dict[str, Any]) -> None:
+    file = lab.paths.configured(parse_name(options["name"]))
     lab.install(program(release))
-    lab.converge(wish)
+    lab.converge(options)
     k3s = yaml.safe_load(file.read_text())["kubernetes"]["version"]
     lab.install(program(NEWEST))
-    started_again(lab, wish)
+    started_again(lab, options)
     assert yaml.safe_load(file.read_text())["kubernetes"]["version"] == k3s
-    gone = {"name": wish["name"], "state": "absent"}
+    gone = {"name": options["name"], "state": "absent"}
     if release < "0.9":
         with pytest.raises(RefusedStep, match="it has no separate data disk, so all its images and volumes would be lost"):
             lab.converge(gone)
     else:
-        lab.put_marker(wish["name"])
+        lab.put_marker(options["name"])
         lab.converge(gone)
-        lab.converge(wish)
-        assert lab.has_marker(wish["name"])
+        lab.converge(options)
+        assert lab.has_marker(options["name"])
 
 
 def test_an_older_colima_with_data_disks_goes_on_with_what_a_newer_one_made(lab: RealColimaLab) -> None:

@@ -99,10 +99,10 @@ def test_files_of_ones_own_beside_the_projects_are_no_work_in_it(laptop: Laptop,
 
 def test_it_does_not_pull_beside_another_run_and_another_stays_away_from_it(laptop: Laptop, home: Path) -> None:
     with at_work(home):
-        assert laptop.pull()["last_skip"]["message"] == "another run is at work on this laptop"
+        assert laptop.pull()["last_skip"]["message"] == "another run is active on this laptop"
         # A skip is one line of the log, as long as its reason is the same.
         laptop.pull()
-        assert laptop.log.count("\n") == 1 and laptop.log.endswith(" skipped: another run is at work on this laptop\n")
+        assert laptop.log.count("\n") == 1 and laptop.log.endswith(" skipped: another run is active on this laptop\n")
     assert not laptop.ran
     taken = "import fcntl, os, pathlib; fcntl.flock(os.open(pathlib.Path.home(), os.O_RDONLY), fcntl.LOCK_SH | fcntl.LOCK_NB)"
     status = laptop.pull(command=(sys.executable, "-c", f"{taken}"), code=1)

@@ -128,7 +128,7 @@ def test_a_build_at_work_holds_all_of_its_profile_back(lab: Lab) -> None:
         printed = play(lab, PLAYBOOK)
     finally:
         processes.unlink()
-    assert "a build or transfer is at work in it (a step of a build)" in printed
+    assert "a build or transfer is running in it (a step of a build)" in printed
     assert kept(lab) == {**ALL, "cluster": ["sha256:55", "sha256:66"]}
 
 

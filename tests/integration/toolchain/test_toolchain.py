@@ -40,7 +40,7 @@ def test_a_new_laptop_gets_its_programs(lab: Lab) -> None:
 def test_a_brewfile_that_is_not_there_is_told_before_anything_is_changed(lab: Lab) -> None:
     said = play(lab, PLAYBOOK, "-e", "toolchain_brewfile=nosuch", code=2)
     assert said.splitlines()[-1] == (
-        "FAILED settings: Could not read 'nosuch' as 'toolchain_brewfile': there is no such file, or it is not readable text. "
+        "FAILED settings: Could not read 'nosuch' as 'toolchain_brewfile': the file does not exist, or it is not readable text. "
         "Give the path of a file; a bare name is looked for in the role's files. (CLI option '-e')"
     )
     assert not (lab.directory / "Cellar").exists()

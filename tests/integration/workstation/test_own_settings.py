@@ -89,7 +89,7 @@ def test_own_settings_that_ansible_would_pass_over_are_told(folder: Path) -> Non
     given = ("-e", f"workstation_settings={folder}/nowhere.yml")
     assert (
         said(*given)
-        == f"Could not read your settings '{folder}/nowhere.yml': there is no such file. Correct workstation_settings.\n"
+        == f"Could not read your settings '{folder}/nowhere.yml': the file does not exist. Correct workstation_settings.\n"
     )
     other.unlink()
     assert wrapper(play(folder, str(ROOT / "playbooks" / "workstation.yml"), *arguments, **config)) == "team"

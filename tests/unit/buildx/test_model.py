@@ -190,10 +190,10 @@ def test_a_platform_has_one_form(text: str, normal: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("linux/amd46", "there is no architecture 'amd46'. Did you mean 'linux/amd64'?"),
-        ("linux/arm46", "there is no architecture 'arm46'. Did you mean 'linux/arm64'?"),
-        ("linus/arm64", "there is no system 'linus'. Did you mean 'linux/arm64'?"),
-        ("amd64/linux", "there is no system 'amd64'."),
+        ("linux/amd46", "unknown architecture 'amd46'. Did you mean 'linux/amd64'?"),
+        ("linux/arm46", "unknown architecture 'arm46'. Did you mean 'linux/arm64'?"),
+        ("linus/arm64", "unknown system 'linus'. Did you mean 'linux/arm64'?"),
+        ("amd64/linux", "unknown system 'amd64'."),
         ("linux/arm64/v12", "arm64 has no variant 'v12'. Did you mean 'linux/arm64'?"),
         ("linux", "it is not of the form os/arch. Write it as for instance linux/arm64."),
     ],

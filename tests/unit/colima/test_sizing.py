@@ -44,7 +44,7 @@ def test_the_hosts_own_weight_keeps_more_for_the_laptop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "wishes", "message"),
+    ("host", "specs", "message"),
     [
         pytest.param(Capacity(1, 8 * GIB), TWO, "together they need 2 CPUs, and this laptop has 1", id="one CPU"),
         pytest.param(Capacity(4, 2 * GIB), TWO, "together they need 2 GiB of memory, and this laptop has 2 GiB", id="reserve"),
@@ -63,9 +63,9 @@ def test_the_hosts_own_weight_keeps_more_for_the_laptop() -> None:
         pytest.param(Capacity(0, 8 * GIB), TWO, "seems to have 0 CPUs", id="a host without CPUs"),
     ],
 )
-def test_what_does_not_fit_is_refused(host: Capacity, wishes: list[SizeSpec], message: str) -> None:
+def test_what_does_not_fit_is_refused(host: Capacity, specs: list[SizeSpec], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        sizes(host, wishes)
+        sizes(host, specs)
     assert message in caught.value.message
 
 

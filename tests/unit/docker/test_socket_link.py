@@ -104,7 +104,7 @@ def test_a_socket_that_appears_after_the_look_is_never_replaced(
 
     monkeypatch.setattr(files, "_rename", lambda _way: other_program_first)
     result = run("docker_socket_link", path=str(link), target="/ours.sock")
-    assert "it was changed a moment ago. Look at what is there, and run again." in result["msg"]
+    assert "it was changed a moment ago. Look at that file, and run again." in result["msg"]
     assert link.read_text() == "an engine's"
 
 
@@ -133,7 +133,7 @@ def test_a_directory_that_takes_no_link_is_told_with_become(run: ModuleRun, link
         ({"path": "/a.sock", "target": "/" + "x" * 300}, "as target of the docker socket link: it is too long"),
         ({"path": "/a.sock", "target": "ours.sock"}, "it is not absolute. Start it with '/' or '~/'."),
         ({"path": "/a.sock", "target": "/a.sock"}, "Could not link '/a.sock': it would lead to itself."),
-        ({"path": "/dev/null/docker.sock", "target": "/ours.sock"}, "not a directory. Look at what is there"),
+        ({"path": "/dev/null/docker.sock", "target": "/ours.sock"}, "not a directory. Look at that file"),
     ],
     ids=["root", "long name", "long path", "long target", "relative", "itself", "below a file"],
 )

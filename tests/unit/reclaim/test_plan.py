@@ -72,8 +72,8 @@ CASES: dict[str, tuple[ReclaimPolicy, list[Item], str]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_what_goes(case: str) -> None:
-    wish, items, gone = CASES[case]
-    assert [item.name for item in choose(items, wish, NOW)] == gone.split()
+    policy, items, gone = CASES[case]
+    assert [item.name for item in choose(items, policy, NOW)] == gone.split()
 
 
 DEV = ProfileUsage(Name("dev", "colima-dev"), RUNNING, "docker")
@@ -101,7 +101,7 @@ def test_the_plan_tells_how_much_of_what_and_trims_in_silence() -> None:
         ({"state": STOPPED}, "it is stopped"),
         ({"state": HALF}, "it is half-started"),
         ({"problem": "its engine does not say what it keeps"}, "its engine does not say what it keeps"),
-        ({"at_work": ("docker build", "docker pull")}, "a build or transfer is at work in it (docker build, docker pull)"),
+        ({"at_work": ("docker build", "docker pull")}, "a build or transfer is running in it (docker build, docker pull)"),
     ],
 )
 def test_a_profile_that_is_held_back_loses_nothing(change: dict[str, object], reason: str) -> None:
@@ -124,7 +124,7 @@ def test_a_profile_that_does_not_exist_is_not_waited_for() -> None:
 
 def test_names_of_which_no_profile_is_there_are_refused_with_those_that_are() -> None:
     (refusal,) = plan_all([replace(DEV, state=ABSENT)], WEEK, NOW, ["deb", "k8s"]).refusals
-    said = "there is no such profile. There are: deb, k8s. Did you mean 'deb'?"
+    said = "the profile does not exist. There are: deb, k8s. Did you mean 'deb'?"
     assert refusal.message == f"Could not free disk space in profile 'dev': {said}"
 
 
@@ -138,15 +138,15 @@ def test_a_named_volume_in_use_is_pending_with_its_users() -> None:
 
 
 def test_a_volume_that_no_profile_has_is_named_once_all_have_told_what_they_have() -> None:
-    wish = replace(WEEK, volumes=frozenset({"data", "cachee"}))
+    policy = replace(WEEK, volumes=frozenset({"data", "cachee"}))
     docker, k8s = (
         ProfileUsage(parse_name("dev"), RUNNING, items=(volume("data"), volume("cache"))),
         ProfileUsage(parse_name("k8s"), RUNNING),
     )
-    said = "There is no volume 'cachee' in profile 'dev' or 'k8s'. Did you mean 'cache'?"
-    assert plan_all([docker, k8s], wish, NOW).warnings == (said,)
-    assert plan_all([docker, ProfileUsage(parse_name("k8s"), STOPPED)], wish, NOW).warnings == ()
-    assert plan_all([docker, replace(k8s, problem="it hangs")], wish, NOW).warnings == ()
+    said = "Volume 'cachee' does not exist in profile 'dev' or 'k8s'. Did you mean 'cache'?"
+    assert plan_all([docker, k8s], policy, NOW).warnings == (said,)
+    assert plan_all([docker, ProfileUsage(parse_name("k8s"), STOPPED)], policy, NOW).warnings == ()
+    assert plan_all([docker, replace(k8s, problem="it hangs")], policy, NOW).warnings == ()
 
 
 def test_what_was_deleted_goes_after_its_time_or_on_request() -> None:

@@ -74,13 +74,13 @@ def test_what_waits_says_why_and_what_helps(newer: NewerVersion, kind: str, says
 
 def test_a_version_that_the_policy_forbids_waits() -> None:
     rule = rule_of({"tool": "colima", "maximum": "0.9.9", "reason": "We wait", "contact": "Ann", "at": "policy.yml:3"})
-    wish = replace(ALLOWED, rules=(rule,))
-    plan = plan_upgrade(wish, UpgradeState((COLIMA, DOCKER), running=("k8s",)))
+    spec = replace(ALLOWED, rules=(rule,))
+    plan = plan_upgrade(spec, UpgradeState((COLIMA, DOCKER), running=("k8s",)))
     (one,) = plan.pending
     assert (plan.actions, one.kind) == (["upgrade 'docker' (28.2.2 to 29.1.0)"], "policy")
     assert "at most 0.9.9 (policy.yml:3)" in str(one) and "Reason: We wait. Contact: Ann." in str(one)
     # One that it forbids already does not keep it.
-    assert plan_upgrade(wish, UpgradeState((replace(COLIMA, installed="0.10.1"),))).actions
+    assert plan_upgrade(spec, UpgradeState((replace(COLIMA, installed="0.10.1"),))).actions
 
 
 def test_what_an_upgrade_crosses_is_told_before_it() -> None:
@@ -108,15 +108,15 @@ def test_the_way_back_is_a_command() -> None:
 
 
 def test_with_the_rights_of_root_apt_upgrades_and_says_what_it_means() -> None:
-    wish = replace(FORBIDDEN, become=True)
-    plan = plan_upgrade(wish, UpgradeState((PACKAGED,), root=True))
+    spec = replace(FORBIDDEN, become=True)
+    plan = plan_upgrade(spec, UpgradeState((PACKAGED,), root=True))
     assert plan.actions == ["upgrade 'docker' (26.1.5+dfsg1-9 to 26.1.5+dfsg1-10)"]
     assert "apt has no copy of 26.1.5+dfsg1-9, so there will be no way back to it" in plan.warnings[0]
     engine = replace(PACKAGED, package="docker.io", kept="docker.io=26.1.5+dfsg1-9")
-    (warning,) = plan_upgrade(wish, UpgradeState((engine,), root=True)).warnings
-    assert warning.endswith("docker.io restarts the docker engine of this machine, and its containers")
-    (waits,) = plan_upgrade(wish, UpgradeState((PACKAGED,))).pending
+    (warning,) = plan_upgrade(spec, UpgradeState((engine,), root=True)).warnings
+    assert warning.endswith("docker.io restarts the docker engine and its containers")
+    (waits,) = plan_upgrade(spec, UpgradeState((PACKAGED,))).pending
     assert waits.remedy == "Run 'sudo apt-get install --only-upgrade docker-cli'." and "sudo asks" in waits.reason
     # What rests on a VM waits for the word as it does with Homebrew.
     lima = NewerVersion("limactl", "lima", PackageManager.APT, "1.2.1", "1.2.2", kept="lima=1.2.1")
-    assert plan_upgrade(wish, UpgradeState((lima,), running=("k8s",), root=True)).pending[0].kind == "running"
+    assert plan_upgrade(spec, UpgradeState((lima,), running=("k8s",), root=True)).pending[0].kind == "running"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the actions of plans, in phases over all profiles: first down, then files, then up, then the host's clients.
 
-Decides nothing but how to get past a failed start. Every step may be the last one of this process: the next run goes on.
+Decides nothing but how to get past a failed start. Every step may be the last one of this process: the next run continues.
 """
 
 from __future__ import annotations
@@ -284,7 +284,7 @@ class Applier:
 
 
 def _only_stops(plan: ProfilePlan) -> bool:
-    """Whether a gentle stop is all that will be done to a profile, or nothing at all."""
+    """Whether the plan of a profile has nothing but a gentle stop."""
     return all(action.kind is ActionKind.STOP for action in plan.actions)
 
 

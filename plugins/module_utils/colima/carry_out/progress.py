@@ -48,7 +48,7 @@ def phase_of(line: str) -> str:
 
 
 def is_past_race(line: str) -> bool:
-    """Whether another VM may be started beside the one that printed this line."""
+    """Whether another VM may be started beside the VM that printed this line."""
     return bool(_PAST_RACE.search(line))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must hold before the first step: the programs are there, the plan was not made blindly, no other program is at work."""
+"""What must hold before the first step: the programs are there, the plan was not made blindly, no other program changes a VM."""
 
 from __future__ import annotations
 

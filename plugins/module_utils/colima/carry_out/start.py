@@ -146,7 +146,7 @@ def run_staggered(jobs: Sequence[tuple[Name, bool, Job]]) -> None:
 
 
 def _as_one(failures: Mapping[str, BaseException]) -> BaseException:
-    """Return one failure that names all; one that is not a failure of a start goes first."""
+    """Return one failure that names all; any other failure than that of a start goes first."""
     known = {name: error for name, error in failures.items() if isinstance(error, WorkstationError)}
     first = next((error for name, error in failures.items() if name not in known), next(iter(failures.values())))
     if len(known) < 2 or not isinstance(first, WorkstationError):
@@ -170,7 +170,7 @@ def _watch(jobs: Sequence[_StaggeredJob]) -> None:
         job.begin(processes, stopping)
     try:
         for job in jobs:
-            # Not a join: one that a signal interrupts takes its thread for dead.
+            # Not a join: a signal that interrupts it makes Python take the thread for dead.
             while not job.ended.wait(0.2):
                 pass
     except BaseException:

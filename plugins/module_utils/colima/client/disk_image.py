@@ -36,7 +36,8 @@ def _holds_data(image: Path) -> bool:
             return any(chunk != _ZEROS[: len(chunk)] for chunk in _data(handle))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, struct.error):
+    except (AttributeError, OSError, ValueError, struct.error):
+        # AttributeError: a Python without SEEK_DATA.
         return True
 
 

@@ -38,7 +38,7 @@ _PASSING = re.compile(r'level=(trace|debug|info|warning)|"level":\s*"(trace|debu
 _HINTS = (
     (
         re.compile(r"DNS lookup failed|connection refused|connection timed out|resolve redirect|access forbidden"),
-        "Check the network (or proxy) and run again; what is there stays",
+        "Check the network (or proxy) and run again; nothing is lost",
     ),
     (re.compile(r"checksum mismatch"), "Delete the entry in colima's cache with 'colima prune', check the proxy, and run again"),
     (

@@ -38,7 +38,7 @@ DAY_SECONDS = 86400.0
 class RetainedVm:
     """What was set aside. name: of its directory. parts: where each belongs; inodes: which file each was when it left.
 
-    id: the VM's own; empty for one that had none, and for a disk alone. until: when it is removed for good, in seconds since the
+    id: the VM's own; empty for a VM without an id, and for a disk alone. until: when it is removed for good, in seconds since the
     epoch; 0 for never. was: the name under which it was kept before it was given up; empty for what the profile had.
     """
 
@@ -97,7 +97,7 @@ def deleted(paths: Paths, profile: Name | None = None) -> tuple[RetainedVm, ...]
 
 
 def everything(paths: Paths) -> tuple[RetainedVm, ...]:
-    """Return all that is set aside."""
+    """Return every VM and disk that is set aside."""
     return tuple(sorted(_read(paths), key=lambda vm: vm.name))
 
 

@@ -26,7 +26,7 @@ from .failures import explained
 from .machine import process_of
 from .run_lock import RunningStart, log_of, noted, start_of
 
-# Reads are answered from files and a short ssh call; one that takes longer hangs on a dead VM.
+# Reads are answered from files and a short ssh call; a longer one hangs on a dead VM.
 _READ_SECONDS = 60.0
 # Each engine's socket in a VM.
 _IN_GUEST = {"docker": "/var/run/docker.sock", "containerd": "/var/run/containerd/containerd.sock"}
@@ -39,7 +39,7 @@ class Colima:
 
     # An engine that is just starting again is not dead: how long to wait before each further look, in seconds.
     pauses: Sequence[float] = (0.3, 0.7, 1.5)
-    # How long a VM may take for a word over ssh, in seconds, before it counts as one that does not answer.
+    # How long a VM may take for a word over ssh, in seconds, before it counts as not answering.
     patience: float = 15.0
 
     def __init__(self, paths: Paths, environment: Mapping[str, str | None] | None = None, cli: Callable[..., Cli] = Cli) -> None:
@@ -162,7 +162,7 @@ class Colima:
         return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, probe=probe, **more)
 
     def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
-        """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs one that is broken."""
+        """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs a broken VM."""
         return self._change(name, "stop", *(["--force"] if force else []), timeout=timeout, **more)
 
     def delete(self, name: Name, timeout: float, data: bool = False, **more: Any) -> Output:
@@ -205,7 +205,7 @@ class Colima:
         local = self.paths.socket(name, runtime).removeprefix("unix://")
         way = f"{local}:{_IN_GUEST[runtime]}"
         ssh = self.other("ssh", "")
-        # The connection takes the lost forward for one that is there, and would not make it again.
+        # To the connection the lost forward still exists, so it would not make it again.
         for verb, check in (("cancel", False), ("forward", True)):
             where = ("-F", "/dev/null", "-S", str(self.paths.ssh_master(name)), "-O", verb, "-L", way)
             ssh.run(*where, f"lima-{name.id}", timeout=self.patience, check=check)

@@ -7,7 +7,6 @@ colima itself takes no lock. A profile that is only named in COLIMA_PROFILE can'
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,15 +19,19 @@ from ...core.system.files import make_directory, text_of
 from ...core.system.lock import Lock
 from ...core.system.processes import command_of, flags_of, program_of
 from ..model.answers import parse_pid
+from ..model.settings import SETTINGS
 
 _POLL_SECONDS = 0.1
 _STARTS = ("start", "restart")
-# Flags of colima without a value of their own; every other flag takes the next word, unless there is a = in it.
-_SWITCHES = re.compile(
-    "activate|binfmt|edit|force|force-disk-image|foreground|help|kubernetes|mount-inotify|nested-virtualization|network-address|"
-    "network-host-addresses|network-preferred-route|save-config|ssh-agent|ssh-config|template|verbose|very-verbose|vz-rosetta|"
-    "with-kubernetes|[efhksvz]"
-)
+# Flags of colima without a value of their own; every other flag takes the next word, unless there is a = in it. A setting that is
+# on or off has such a flag, most by its own name; here are the others.
+_OTHER_SWITCHES = """
+    activate edit force force-disk-image foreground help kubernetes network-host-addresses save-config ssh-agent template
+    verbose very-verbose vz-rosetta with-kubernetes e f h k s v z
+"""
+_SWITCHES = frozenset(_OTHER_SWITCHES.split()) | {
+    setting.option.replace(".", "-").replace("_", "-") for setting in SETTINGS if setting.kind is bool
+}
 WORK = "change colima's profiles"
 
 
@@ -136,7 +139,7 @@ def works_on(words: Sequence[str], instance: str) -> bool:
 
 
 def _flags(arguments: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    return flags_of(arguments, lambda flag: not _SWITCHES.fullmatch(flag))
+    return flags_of(arguments, lambda flag: flag not in _SWITCHES)
 
 
 def _instance(flags: dict[str, str], others: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ class BuildkitFiles:
 
     @property
     def is_ours(self) -> bool:
-        """Whether the profile's file is one that we wrote."""
+        """Whether we wrote the profile's file."""
         return self.own is not None and self.own.startswith(_OURS)
 
     @property

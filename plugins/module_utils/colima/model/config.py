@@ -156,7 +156,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
 
 
 def own_hosts(config: Config) -> dict[str, Any]:
-    """Return the host names in the VM, without the one that colima adds by itself."""
+    """Return the host names in the VM, without the name that colima adds by itself."""
     hosts = dict(config.get("network.dns_hosts") or {})
     return {name: address for name, address in hosts.items() if (name, address) != _IMPLICIT_HOST}
 

@@ -54,7 +54,7 @@ class ProfileSpec:
 
 @dataclass(frozen=True)
 class ChangePolicy:
-    """What a run may do to what is there."""
+    """What a run may do to an existing profile."""
 
     restart: str = "if_idle"
     stop: str = "always"

@@ -26,7 +26,7 @@ _OURS = "# laptop.containers: ecr-credential-provider"
 # Line breaks would end the file that the script writes; AWS knows no such profile either.
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,255}\Z")
 
-# Runs at each start of the VM. Without a network it keeps what is there, and it never holds up the start. The protocol between
+# Runs at each start of the VM. Without a network it keeps the present program, and never delays the start. The protocol between
 # kubelet and provider is the same since Kubernetes 1.26, so the release of k3s does not matter. Checksums:
 # https://github.com/kubernetes/k8s.io, artifacts/manifests/k8s-staging-provider-aws/v1.37.0.yaml
 _SCRIPT = r"""#!/bin/sh

@@ -91,7 +91,7 @@ def check_days(days: float) -> float:
 
 
 def limits_from(params: Mapping[str, Any]) -> TimeLimits:
-    """Return the limits of a module's options. Raises InputError for one that ends every start before it began."""
+    """Return the limits of a module's options. Raises InputError for a limit that ends every start at once."""
     for option, usual in (("timeout", 1800), ("stall_timeout", 600)):
         if not 1 <= params[option] <= LARGEST_NUMBER:
             reason = f"it is not between 1 and {LARGEST_NUMBER} seconds"
@@ -103,7 +103,7 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the options of each profile: one from the options themselves, or those of the list in the state of the whole.
 
     present as a whole leaves each profile its own state; any other state is that of all, but for absent ones. With start=never,
-    one that is to be started is only to be present.
+    a profile to be started is only to be present.
     """
     state = params["state"]
     whole = None if params["profiles"] is None or state == "present" else state

@@ -64,7 +64,7 @@ class ClientState:
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
     # What follows is only looked for where profiles go.
     kube_former: str = ""  # the context to go back to, where the profile's own is current
-    kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still holds all that is in them
+    kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still has everything in them
     kube_backups_kept: tuple[str, ...] = ()  # the others
     buildx_records: tuple[str, ...] = ()  # what buildx notes of colima's docker context
 
@@ -177,7 +177,7 @@ class ProfileState:
             # A VM that Lima can't read is set aside, never deleted.
             return ""
         if not lists_disk(self.definition, self.name):
-            return "its VM was made by a colima that had no data disk, and does not use the one that is there"
+            return "its VM was made by a colima that had no data disk, and does not use the present one"
         if (self.applied or {}).get("vm_type") == "krunkit":
             return "colima is reported to leave the data disk of a krunkit VM unused (its issues 1583 and 1614)"
         return ""

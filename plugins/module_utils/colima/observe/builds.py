@@ -35,7 +35,7 @@ _VALUED = re.compile(
 
 @dataclass(frozen=True)
 class BuildClient:
-    """A client at work: with what, and with which engine as far as its words tell."""
+    """A running client: what it does, and with which engine as far as its arguments say."""
 
     command: str
     context: str = ""
@@ -59,7 +59,7 @@ def at_work(colima: Colima, current: ProfileState, runtime: str) -> list[str]:
 
 
 def in_guest(processes: Iterable[str]) -> list[str]:
-    """Return what is at work among the processes of a guest."""
+    """Return the running builds and transfers among the processes of a guest."""
     found = []
     for words in map(str.split, processes):
         program, arguments = program_of(words)
@@ -97,7 +97,7 @@ def client_of(words: Sequence[str]) -> BuildClient | None:
 
 
 def may_mean(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str, str], instance: str, address: str) -> bool:
-    """Whether a client on the laptop may be at work in this VM, unless its words or its environment say that it is not.
+    """Whether a client on the laptop may work in this VM, unless its arguments or its environment exclude that.
 
     theirs: its environment, empty where that is not known; ours: that of this run.
     """
@@ -117,7 +117,7 @@ def _engine_of(client: BuildClient, theirs: Mapping[str, str], ours: Mapping[str
         return host
     if not context:
         if directory == own:
-            # The context that is current now need not be the one that was when it began.
+            # The current context may have changed since it began.
             return ""
         with contextlib.suppress(InputError):
             context = current_context(directory)

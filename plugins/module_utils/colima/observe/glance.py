@@ -33,9 +33,9 @@ _ALIVE = (200, 401, 403)
 
 @dataclass(frozen=True)
 class QuickLook:
-    """live: what `colima status` would say of runtime and Kubernetes, if all that should run plainly does; empty if in doubt.
+    """live: what `colima status` would say of runtime and Kubernetes, if everything that should run does; empty if in doubt.
 
-    slow: the engine took a greeting and did not answer in time. It is busy or hangs; one that is dead has no open socket.
+    slow: the engine took a greeting and did not answer in time. It is busy or hangs; a dead engine has no open socket.
     """
 
     live: Mapping[str, Any] = field(default_factory=dict)

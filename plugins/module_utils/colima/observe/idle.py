@@ -38,7 +38,7 @@ def why_busy(colima: Colima, current: ProfileState) -> str:
         hung = current.health == SILENT and current.never_up
         return "" if dead or hung else f"it is unknown whether {noun}s run in it"
     if work:
-        return f"a build or transfer is at work in it ({', '.join(work)})"
+        return f"a build or transfer is running in it ({', '.join(work)})"
     if not names:
         return ""
     each = list(dict.fromkeys(names))
@@ -80,7 +80,7 @@ def _ask_docker(colima: Colima, current: ProfileState, *arguments: str) -> str:
 
 
 def _builds(ask: Callable[..., str], container: str) -> bool:
-    """Whether a builder's container is at work, or may be."""
+    """Whether a builder's container builds, or may."""
     from ...buildx.nodes import has_builds, top_from
 
     try:

@@ -41,7 +41,7 @@ def former_context(paths: Paths, name: Name, path: Path, config: Mapping[str, An
 
 
 def split_backups(environment: Mapping[str, str], name: Name, config: Mapping[str, Any]) -> tuple[list[Path], list[Path]]:
-    """Return colima's copies of the kubeconfig: those that the file still holds all of, and the others."""
+    """Return colima's copies of the kubeconfig: the ones that the file still has completely, and the others."""
     unneeded: list[Path] = []
     kept: list[Path] = []
     with contextlib.suppress(OSError):

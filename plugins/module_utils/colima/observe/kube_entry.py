@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a profile's entry in the kubeconfig is still the one that was last compared with the k3s in its VM.
+"""Whether a profile's entry in the kubeconfig was last compared with the k3s in its VM.
 
 Only the VM can tell what its k3s wrote. An entry that has not changed since needs no second look, as long as the server
 that it names proves itself by the authority in it.

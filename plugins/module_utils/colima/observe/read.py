@@ -54,7 +54,7 @@ class ColimaState:
 
 
 def read(colima: Colima, names: Iterable[Name] | None, with_wrappers: bool = False, tolerant: bool = False) -> ColimaState:
-    """Return what is there. names None: all profiles that there is any trace of. tolerant: a failing command is a problem only.
+    """Return the profiles as they are. names None: every profile with any trace. tolerant: a failing command is only a problem.
 
     One `colima list`, one `limactl disk list` and, for each running profile, a word with its engine and its API server, side by
     side; `colima status` and more only for a VM that leaves a question open. No command where colima has never been used, because

@@ -126,7 +126,7 @@ def _kubeconfig(current: ProfileState) -> list[Action]:
         actions.append(act(ActionKind.REMOVE_KUBE_ENTRY, name, "make current again", "", target, context=former))
     if clients.kube_backups:
         target = f"colima's copies of the kubeconfig from before profile '{name}'"
-        detail = "the kubeconfig still has all that is in them"
+        detail = "the kubeconfig still has everything in them"
         actions.append(act(ActionKind.REMOVE_KUBE_COPIES, name, "remove", detail, target, files=clients.kube_backups))
     return actions
 

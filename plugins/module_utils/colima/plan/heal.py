@@ -67,7 +67,7 @@ def goes_on(current: ProfileState, host: Host) -> tuple[tuple[Action, ...], tupl
         return (), ()
     if still is Standstill.FAILED_WRITE and 0 < host.disk_free_mib < ROOM_MIB:
         reason = f"the laptop's disk is full ({host.disk_free_mib} MiB are free)"
-        remedy = "Free some disk space, and run again: the VM then goes on where it stopped."
+        remedy = "Free some disk space, and run again: the VM then continues where it stopped."
         return (), (Pending(f"profile '{name}'", f"going on ({still})", reason, remedy, kind="room"),)
     return (act_on(ActionKind.CONTINUE, name, "continue", "the VM", still.value),), ()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan for one profile: from what is there and what is wanted to actions, refusals and held-back changes. Pure.
+"""The plan for one profile: from state and spec to actions, refusals and held-back changes. Pure.
 
 In this order, because each part rests on those before it: the target settings and the gap to them; what to do about settings
 that are fixed for the VM's life (which may keep old values, and so change target and gap); the repairs. Then all refusals and

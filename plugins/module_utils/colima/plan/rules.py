@@ -67,7 +67,7 @@ def _sizes(up: list[ProfilePlan], running: list[ListedProfile], host: Host) -> t
 
 
 def _way_out(others: list[str]) -> str:
-    """Return what makes room: first the profiles that are not asked for, such as one that was renamed in the inventory."""
+    """Return what makes room: first the profiles that are not asked for, such as a profile that was renamed in the inventory."""
     if not others:
         return "Make them smaller, or stop a profile."
     names = " and ".join(f"'{name}'" for name in others)

@@ -29,7 +29,7 @@ class SettingsGap:
 
 
 def target_of(current: ProfileState, desired: ProfileSpec, host: Host, version: Version | None = None) -> dict[str, Any]:
-    """Return the complete settings: what is there, or colima's defaults, with what was stated on top."""
+    """Return the complete settings: the present ones, or colima's defaults, with the stated ones on top."""
     target = settings_known(current, host)
     if not (current.configured or current.interrupted or current.applied):
         if current.disk_runtime:
@@ -84,7 +84,7 @@ def why_k3s_downgrade(current: ProfileState, target: Config) -> str:
 
 
 def _fill_zeros(target: dict[str, Any], current: ProfileState) -> None:
-    """Replace the zeros that colima made of absent sizes by what is there."""
+    """Replace the zeros that colima made of absent sizes by the true sizes."""
     row = current.row
     there: dict[str, Any] = {"disk": current.disk_gib}
     if row is not None:

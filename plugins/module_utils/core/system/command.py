@@ -64,7 +64,7 @@ class Output:
 
 
 def complete_path(path: str) -> str:
-    """Return PATH with the usual directories added behind what is there."""
+    """Return PATH with the usual directories appended."""
     have = [part for part in path.split(os.pathsep) if part]
     return os.pathsep.join([*have, *(part for part in USUAL_DIRECTORIES if part not in have)])
 
@@ -415,7 +415,7 @@ def _starting(program: str) -> Iterator[None]:
 def _end(process: subprocess.Popen[Any]) -> None:
     """End the process and its children, gently first."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        # A Mac says PermissionError where only ended processes are left, as long as nobody has asked how they ended.
+        # A Mac says PermissionError where only ended processes are left, until their exit status is read.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -151,7 +151,7 @@ def link_target(path: Path) -> str | None:
 def replace_link(path: Path, target: str, found: str | None) -> None:
     """Let a link lead to a target, at once, so that a link exists at every moment. found: where it led (None: no link).
 
-    Raises FileExistsError, and leaves what is there, when that is not what was found.
+    Raises FileExistsError, and leaves the file, when it is not what was found.
     """
     if found is None:
         path.symlink_to(target)
@@ -223,7 +223,7 @@ def replace_if_unchanged(path: Path, content: str | bytes, mode: int, found: byt
     """Replace the file if it still holds what was found (None: nothing). Returns False, and leaves it, if it does not.
 
     Looking and replacing are two steps, and another program may write in between. So the files change places, and change back
-    when the other one turns out not to be what was found. A program that takes no lock can still lose a write: one that reads
+    when the other one turns out not to be what was found. A program that takes no lock can still lose a write, if it reads
     the file in the microseconds between these two changes, and only if yet another write was made just before them.
     """
     exchange = _rename("exchange")
@@ -303,7 +303,7 @@ def _beside(path: Path) -> str:
 
 
 def _keep_owner(handle: int, path: Path) -> None:
-    """Give the new file the owner of the one that it replaces; only root replaces files of others."""
+    """Give the new file the owner of the old one; only root replaces files of others."""
     with contextlib.suppress(FileNotFoundError):
         found = path.stat(follow_symlinks=False)
         if os.geteuid() == 0 and stat.S_ISREG(found.st_mode):

@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 _SECONDS = 10
 _VARIABLE = re.compile(r" (?=[A-Za-z_][A-Za-z0-9_]*=)")
 _INTERPRETER = re.compile(r"(?i)python[\d.]*|(ba|da|z)?sh")
-# Each column has an -o of its own: on a Mac, as POSIX has it, all that follows a = is the header of that column.
+# Each column has an -o of its own: on a Mac, as POSIX has it, the text after a = is the header of that column.
 
 
 def commands() -> dict[int, list[str]]:

@@ -40,7 +40,7 @@ def take_part(project: Path, on_wait: Callable[[], None], environment: Mapping[s
     while not _locked(handle):
         if time.monotonic() >= end:
             os.close(handle)
-            reason = f"the timer 'pull' has been at work for {LONGEST_WAIT / 60:g} minutes"
+            reason = f"the timer 'pull' has been running for {LONGEST_WAIT / 60:g} minutes"
             raise RefusedStep("begin the run", reason, "Look at playbooks/doctor.yml, and run again.")
         time.sleep(_PAUSE)
     if _version(project) != before:

@@ -149,7 +149,7 @@ def _repairs(config: Mapping[str, Any], facts: ConfigFacts, warnings: list[str])
 
 
 def of_docker_desktop(path_or_context: str) -> bool:
-    """Whether a plugin directory, a link's target or a context's name is one that Docker Desktop makes."""
+    """Whether a plugin directory, a link's target or a context's name comes from Docker Desktop."""
     return "Docker.app/" in path_or_context + "/" or path_or_context in _DESKTOP_CONTEXTS
 
 

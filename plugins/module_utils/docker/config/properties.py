@@ -42,7 +42,7 @@ def without_ours(text: str) -> str:
 
 
 def read_properties(path: Path) -> FileState:
-    """Return what is there, with the ends of the lines as they are."""
+    """Return the text, with the ends of the lines as they are."""
     found = read_file(path)
     if found.kind == "file" and found.readable:
         with naming_files(f"read '{path}'", "Make it readable, and run again."):
@@ -61,7 +61,7 @@ def with_ours(text: str, host: str) -> str:
 
 
 def plan_properties(path: Path, found: FileState, host: str | None) -> Plan:
-    """Return the step that makes a host the one that counts, or with host None takes our line away."""
+    """Return the step that makes a host count, or with host None removes our line."""
     target = f"'docker.host' in '{path}'"
     if host is not None and (found.kind in ("other", "dangling") or not found.readable):
         reason = "the file is not text" if found.kind == "file" else "it is not a file"

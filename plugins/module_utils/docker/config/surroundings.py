@@ -119,4 +119,4 @@ def apply_link(step: LinkPlugin) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_link(path, step.points_to, step.found)
     except OSError as error:
-        raise file_trouble(f"{step.verb} '{step.path}'", error, "Move what is there aside, then run again.") from error
+        raise file_trouble(f"{step.verb} '{step.path}'", error, "Move that file aside, then run again.") from error

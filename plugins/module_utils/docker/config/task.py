@@ -146,7 +146,7 @@ class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
     def _edited(self, settings: dict[str, Any], step: EditConfig) -> dict[str, Any]:
         if settings.get(step.key) not in (step.before, step.after):
             reason = "another program changed it a moment ago"
-            raise NotVerified(f"{step.verb} {step.target}", reason, "Run again: it continues from what is there.")
+            raise NotVerified(f"{step.verb} {step.target}", reason, "Run again: it continues from there.")
         return edited(settings, [step])
 
     def _note(self, step: EditConfig | LinkPlugin) -> None:

@@ -55,7 +55,7 @@ class Context:
 
 @dataclass(frozen=True)
 class ContextSpec:
-    """What the options ask of one context. None keeps what is there; a TLS kind with None removes that file."""
+    """What the options ask of one context. None keeps the present value; a TLS kind with None removes that file."""
 
     name: str
     present: bool = True
@@ -71,7 +71,7 @@ class ContextSpec:
 class ContextsState:
     """The contexts that matter to a run.
 
-    current is what config.json says ("": nothing, so the built-in one); came_from maps a context to the one that was current
+    current is what config.json says ("": nothing, so the built-in one); came_from maps a context to the context that was current
     before an earlier run switched to it.
     """
 

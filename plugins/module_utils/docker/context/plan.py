@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the docker contexts that exist to those that the options ask for. Pure: no file, no process."""
+"""The plan from the present docker contexts to the requested ones. Pure: no file, no process."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def _next_current(
         chosen = next((item.name for item in wanted if item.present and item.current == "if_unset"), None)
     if chosen is not None:
         if not after.has(chosen):
-            remedy = "Add it to O(contexts), or name one that 'docker context ls' shows."
+            remedy = "Add it to O(contexts), or name a context that 'docker context ls' shows."
             raise InputError(f"make docker context '{chosen}' current", "that context does not exist", remedy)
         return None if chosen == now else chosen
     if any(item.name == now and not item.present for item in wanted):

@@ -96,7 +96,7 @@ class DockerContexts:
         lost = [name for name in names if name not in found]
         for name in lost:
             found[name] = self._entry(name)
-            # The answer of a docker that misses what is there would have a user's context made again.
+            # An incomplete answer of docker would have a user's context made again.
             if not found[name].broken:
                 raise _unreadable(output, f"it leaves out '{name}', whose entry is complete")
         return {name: found[name] for name in names}

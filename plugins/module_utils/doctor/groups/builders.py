@@ -15,7 +15,7 @@ from ..laptop import COMMAND_SECONDS, Laptop
 from ..model import Check, CheckKind
 from ..settings import SubjectReading
 
-BUILDER = CheckKind("builders.builder", "whether a builder is there with its nodes and settings, and is the one that docker uses")
+BUILDER = CheckKind("builders.builder", "whether a builder is there with its nodes and settings, and docker uses it")
 NODES = CheckKind("builders.nodes", "whether the engines behind the nodes of a builder answer")
 STALE = CheckKind("builders.stale", "whether there are other builders whose engine is gone: `docker buildx ls` waits for them")
 KINDS = (BUILDER, NODES, STALE)
@@ -91,7 +91,7 @@ def _nodes(laptop: Laptop, look: SubjectReading, item: BuilderSpec) -> Check:
 def _living_nodes(look: SubjectReading, state: BuildersState, name: str) -> Check:
     shown = {node.name: state.status(name, node) for node in state.builders[name].nodes}
     if "unknown" in shown.values():
-        # An engine behind ssh, say: only buildx can ask it, and says nothing of one that does not answer.
+        # An engine behind ssh, say: only buildx can ask it, and says nothing of an engine that does not answer.
         answers = look.subject.buildx.statuses(name, COMMAND_SECONDS)
         if silent := [f"'{node}'" for node, status in shown.items() if status == "unknown" and node not in answers]:
             return NODES.broken(f"no answer to buildx from node {' and '.join(silent)}", f"docker buildx inspect {name}", name)

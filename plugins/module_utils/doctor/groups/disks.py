@@ -19,7 +19,7 @@ LOCK = CheckKind("profiles.lock", "whether the data disk is marked as in use alt
 FORMAT = CheckKind("profiles.format", "whether colima knows that the data disk holds data, so that no start formats it")
 SPACE = CheckKind("profiles.space", "whether the laptop's own disk has room for what the profiles may still store")
 CLOCK = CheckKind(
-    "profiles.clock", "whether a VM's clock is right: registries refuse one that stood still while the laptop slept"
+    "profiles.clock", "whether a VM's clock is right: registries refuse a clock that stood still while the laptop slept"
 )
 MEMORY = CheckKind("profiles.memory", "whether a VM has memory left")
 KINDS = (DISK, MOUNT, LOCK, FORMAT, SPACE, CLOCK, MEMORY)
@@ -104,7 +104,7 @@ def _disk(laptop: Laptop, name: str, current: ProfileState, guest: GuestReport) 
     runtime = str((current.applied or {}).get("runtime") or "docker")
     if usage.share < NEARLY_FULL:
         return DISK.ok(found, name)
-    # Of all that can be freed, only build cache is not the user's work. reclaim.yml goes further.
+    # Of everything that can be freed, only build cache is not the user's work. reclaim.yml goes further.
     found = f"{found}. Where build cache does not free enough, see playbooks/reclaim.yml --check -e reclaim_images=unused"
     prune = f"colima ssh --profile {name} -- sudo {'docker' if runtime == 'docker' else 'nerdctl'} builder prune --force"
     return DISK.broken(found, prune, name) if usage.share >= FULL else DISK.warning(found, prune, name)

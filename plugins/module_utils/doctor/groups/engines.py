@@ -65,7 +65,7 @@ def _api(laptop: Laptop, name: str, answer: dict[str, Any]) -> Check:
 
 def _client() -> tuple[int, ...]:
     """Return the newest version of the API that the docker command has."""
-    # It asks an engine as well, whatever the format: one that is not there answers at once.
+    # It asks an engine as well, whatever the format: a missing engine fails at once.
     nowhere = {"DOCKER_HOST": "unix:///dev/null"}
     cli = Bounded("docker", "", {**docker_cli().environment, "DOCKER_CONTEXT": None})
     output = cli.run("version", "--format", "{{.Client.APIVersion}}", check=False, environment=nowhere)

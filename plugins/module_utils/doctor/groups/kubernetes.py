@@ -106,7 +106,7 @@ def _cluster(laptop: Laptop, name: str, current: ProfileState) -> Iterator[Check
 
 
 def _missing_entry(laptop: Laptop, found: str, context: str) -> Check:
-    """Return why a context is not there, the file first: one that can't be read, or one that KUBECONFIG names by mistake."""
+    """Return why a context is not there, the file first: an unreadable one, or a wrong name in KUBECONFIG."""
     path, converge = path_from(laptop.environment), laptop.converge("colima")
     file = shlex.quote(str(path))
     try:

@@ -27,7 +27,7 @@ AUTHORITY = CheckKind(
 )
 NAMES = CheckKind("network.names", "whether the laptop resolves the names of the registries, where no proxy does it")
 GUEST_NAMES = CheckKind("network.guest_names", "whether a VM resolves names, asked in it")
-GUEST_AUTHORITY = CheckKind("network.guest_authority", "whether a VM knows an authority of its own where the laptop needs one")
+GUEST_AUTHORITY = CheckKind("network.guest_authority", "whether a VM has a custom CA where the laptop needs one")
 KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY)
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")

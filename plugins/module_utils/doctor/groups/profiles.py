@@ -67,7 +67,7 @@ def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
         differs = _differences(plan, host)
         yield DRIFT.warning(differs, converge, name) if differs else DRIFT.ok("as the settings ask", name)
     yield from _address(current, name)
-    # Of one that was made, the kept settings only wait to be forgotten.
+    # The kept settings of a profile that was made again are only removed by the next run.
     if current.interrupted is not None and not current.exists:
         yield INTERRUPTED.warning("a run was ended while it made the profile again; its settings are kept", converge, name)
 

@@ -87,7 +87,7 @@ def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:
         else:
             yield SECRET.ok(hours, about)
         if item.unlinked or item.absent_accounts:
-            yield ACCOUNTS.warning(item.unlinked or f"there is no {', '.join(item.absent_accounts)}", converge, about)
+            yield ACCOUNTS.warning(item.unlinked or f"{', '.join(item.absent_accounts)} is missing", converge, about)
         elif item.link:
             names = ", ".join(account.name for account in item.link)
             yield ACCOUNTS.warning(f"{names} does not pull with it", converge, about)

@@ -26,7 +26,7 @@ from ..settings import SubjectReading
 PROGRAM = CheckKind("tools.program", "whether a program that the settings need is installed")
 COLIMA = CheckKind("tools.colima", "whether colima has a version that is known to work, or known to break")
 VERSION = CheckKind("tools.version", "whether the same is so of Lima, docker and buildx")
-MACHINE = CheckKind("tools.machine", "whether a program is made for this machine, not for one that is emulated")
+MACHINE = CheckKind("tools.machine", "whether a program is made for this machine and runs without emulation")
 SHADOWED = CheckKind("tools.shadowed", "whether another program comes before the one of that name that Homebrew keeps up to date")
 KVM = CheckKind("tools.kvm", "whether this user may use the virtualisation of a Linux laptop, where no VM runs already")
 NERDCTL = CheckKind("tools.nerdctl", "whether the command nerdctl is there, bound to its profile")
@@ -128,7 +128,7 @@ def _runs(laptop: Laptop) -> bool:
 def kvm(device: Path = Path("/dev/kvm")) -> Check:
     """Return whether this user may use KVM, without which Lima starts no VM on Linux."""
     if not device.exists():
-        found = f"there is no {device}, so no VM can start"
+        found = f"{device} is missing, so no VM can start"
         firmware = "or switch virtualisation (VT-x, AMD-V) on in the firmware; in a VM, nested virtualisation"
         return KVM.broken(found, f"sudo modprobe kvm_intel || sudo modprobe kvm_amd, {firmware}")
     if not os.access(device, os.R_OK | os.W_OK):

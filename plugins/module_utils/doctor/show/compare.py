@@ -47,7 +47,7 @@ def _groups(document: Mapping[str, Any]) -> set[str]:
 
 
 def _checks(document: Mapping[str, Any], groups: Collection[str]) -> dict[tuple[str, str, str], Mapping[str, str]]:
-    """Return the checks of these groups by laptop, id and what they are about; of those that are alike, the worst."""
+    """Return the checks of these groups by laptop, id and what they are about; of equal ones, the worst."""
     found: dict[tuple[str, str, str], Mapping[str, str]] = {}
     for laptop in document["laptops"]:
         for check in laptop.get("checks") or ():

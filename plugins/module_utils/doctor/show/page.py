@@ -62,7 +62,7 @@ def _shown(laptop: Mapping[str, Any]) -> dict[str, Any]:
         "findings": [check for check in checks if check["status"] != Status.OK],
         "healthy": [check for check in checks if check["status"] == Status.OK],
         "table": columns([HEAD, *map(profile, laptop["profiles"])]),
-        # The worst of each group; empty for one that was not examined.
+        # The worst of each group; empty for a group that was not examined.
         "groups": {group: found[0]["status"] if found else "" for group, found in by_group.items()},
         "drifts": sorted(
             {check["about"] for check in checks if check["id"] == "profiles.drift" and check["status"] != Status.OK}

@@ -24,7 +24,7 @@ class Doctor:
         self.everything = False
 
     def takes(self, action: str, host: str, answer: Mapping[str, Any]) -> bool:
-        """Keep a result of the doctor's. Returns whether it was one that needs no other summary."""
+        """Keep a result of the doctor's. Returns whether it needs no other summary."""
         if action == EXAMINES and "checks" in answer:
             self.results[host] = answer
         elif action == REPORTS:

@@ -42,20 +42,20 @@ def test_a_refused_change_to_containerd_names_the_move_that_loses_nothing(wanted
 
 
 def test_recreation_waits_until_what_is_in_the_vm_has_moved() -> None:
-    wish = ProfileSpec(parse_name("dev"), "started", {"runtime": "containerd", "cpu": 8})
-    plan = plan_profile(OF_DOCKER, wish, ChangePolicy(on_fixed_change="recreate"), HOST)
+    asked = ProfileSpec(parse_name("dev"), "started", {"runtime": "containerd", "cpu": 8})
+    plan = plan_profile(OF_DOCKER, asked, ChangePolicy(on_fixed_change="recreate"), HOST)
     (pending,) = plan.pending
     assert (plan.actions, plan.refusals, pending.kind) == ((), (), "move")
     assert str(pending).startswith(
         "profile 'dev': runtime docker -> containerd is pending because what is in the VM has to move first. playbooks/move.yml "
     )
-    refused = plan_profile(OF_DOCKER, replace(wish, stated={"runtime": "incus"}), ChangePolicy(on_fixed_change="recreate"), HOST)
+    refused = plan_profile(OF_DOCKER, replace(asked, stated={"runtime": "incus"}), ChangePolicy(on_fixed_change="recreate"), HOST)
     assert refused.refusals and not refused.pending
 
 
 @pytest.mark.parametrize("written", [False, True])
 @pytest.mark.parametrize(
-    ("fixed", "wish", "recreate"),
+    ("fixed", "asked", "recreate"),
     [
         ("mount_type", {"mount_type": "sshfs"}, (True, True)),
         # colima refuses the disk to another runtime.
@@ -65,11 +65,11 @@ def test_recreation_waits_until_what_is_in_the_vm_has_moved() -> None:
     ],
 )
 def test_a_vm_that_never_came_up_is_made_anew_without_a_loss(
-    fixed: str, wish: dict[str, object], recreate: tuple[bool, bool], written: bool
+    fixed: str, asked: dict[str, object], recreate: tuple[bool, bool], written: bool
 ) -> None:
     disk, store = DataDisk(100 * GIB, written=written), DiskNote(True, "docker")
     current = ProfileState(parse_name("dev"), HALF, fresh=True, store=store, disk=disk, definition=UNUSED)
-    verdict = how_to_recreate(current, (fixed,), {**defaults(HOST), **wish}, ChangePolicy(), None)
+    verdict = how_to_recreate(current, (fixed,), {**defaults(HOST), **asked}, ChangePolicy(), None)
     assert verdict.recreate == recreate[written]
     assert bool(verdict.refusals) != verdict.recreate
     assert not (verdict.with_data and written)
@@ -80,14 +80,14 @@ POLICIES = [ChangePolicy(on_fixed_change=one, confirm_data_loss=frozenset({"dev"
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.on_fixed_change)
-@pytest.mark.parametrize("wish", [{"mount_type": "sshfs"}, {"runtime": "containerd"}, {"disk": 10}])
-def test_a_stop_stops_a_vm_whatever_it_can_never_have(wish: dict[str, object], policy: ChangePolicy) -> None:
+@pytest.mark.parametrize("asked", [{"mount_type": "sshfs"}, {"runtime": "containerd"}, {"disk": 10}])
+def test_a_stop_stops_a_vm_whatever_it_can_never_have(asked: dict[str, object], policy: ChangePolicy) -> None:
     config, store = defaults(HOST), DiskNote(True, "docker")
     disk = DataDisk(100 * GIB, "colima-dev", written=True)
     current = ProfileState(
         parse_name("dev"), RUNNING, configured=config, applied=config, store=store, disk=disk, definition=UNUSED
     )
-    plan = plan_profile(current, ProfileSpec(parse_name("dev"), "stopped", wish), policy, HOST)
+    plan = plan_profile(current, ProfileSpec(parse_name("dev"), "stopped", asked), policy, HOST)
     assert [str(action) for action in plan.actions] == ["stop profile 'dev'"]
     assert (plan.refusals, plan.warnings) == ((), ())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plan from the docker contexts that exist to those that the options ask for."""
+"""The plan from the present docker contexts to the requested ones."""
 
 from __future__ import annotations
 
