@@ -145,21 +145,27 @@ class Mover(Subject[MoveSpec, MoveState]):
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        step = running.pop(future)
-                        if isinstance(failure := future.exception(), InUse):
-                            self.in_use[step.target] = failure
-                        elif isinstance(failure, WorkstationError):
+                        if failure := self._ended(running.pop(future), future, tell):
                             failures.append(failure)
                             waiting = [] if is_silence(failure) else waiting
-                        else:
-                            future.result()
-                            tell(str(step))
             except BaseException:
                 for one in self.ends.both:
                     one.abort()
                 raise
         if failures:
             raise failed(failures)
+
+    def _ended(self, step: Step, future: Future[None], tell: Callable[[str], None]) -> WorkstationError | None:
+        """Return the failure of a step, if it has failed. A volume that was in use only waits."""
+        failure = future.exception()
+        if isinstance(failure, InUse):
+            self.in_use[step.target] = failure
+        elif isinstance(failure, WorkstationError):
+            return failure
+        else:
+            future.result()
+            tell(str(step))
+        return None
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
