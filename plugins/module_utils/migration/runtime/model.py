@@ -124,7 +124,10 @@ class RuntimeMoveSpec:
 
 @dataclass(frozen=True)
 class Held:
-    """What is in the directory of a volume in a VM. empty: nothing is."""
+    """What is in the directory of a volume in a VM. empty: nothing is.
+
+    The identity tells it from another directory of its name; it is "other" for anything but a directory.
+    """
 
     reading: Reading
     empty: bool = False
