@@ -10,8 +10,8 @@ short_description: Compare two docker engines before or after a move
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
-  - Returns what two docker engines keep. On request compares everything that both have, and fails where the source was changed
-    since M(laptop.containers.docker_migration) has copied it, or both sides were.
+  - Returns what two docker engines keep. On request compares what both have, and fails where the source was changed since
+    M(laptop.containers.docker_migration) has copied it, or both sides were.
 extends_documentation_fragment: [laptop.containers.attributes.info]
 options:
   source:

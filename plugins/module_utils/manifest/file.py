@@ -48,12 +48,12 @@ class ManifestFile:
                 thing = Thing(Kind(entry["kind"]), str(entry["name"]))
                 rows.pop(thing, None)
                 if "fate" in entry:
-                    rows[thing] = _row(thing, entry)
+                    rows[thing] = row_from(entry)
         return rows
 
     def append(self, *rows: Row) -> None:
         """Add rows, each in place of an earlier one of its thing; they are on the disk when this returns."""
-        self._append(map(_written, rows))
+        self._append(map(written, rows))
 
     def forget(self, *things: Thing) -> None:
         """Remove the rows of things."""
@@ -78,7 +78,7 @@ class ManifestFile:
     def _write(self, rows: Iterable[Row]) -> None:
         make_directory(self.path.parent)
         head = {"version": _VERSION, "source": self.source, "target": self.target}
-        lines = [json.dumps(head), *(json.dumps(_written(row)) for row in rows)]
+        lines = [json.dumps(head), *(json.dumps(written(row)) for row in rows)]
         write_atomically(self.path, "\n".join(lines) + "\n")
 
     def _lines(self) -> list[str]:
@@ -97,7 +97,8 @@ def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
                 yield entry
 
 
-def _written(row: Row) -> dict[str, Any]:
+def written(row: Row) -> dict[str, Any]:
+    """Return a row as JSON has it."""
     entry: dict[str, Any] = {"kind": row.thing.kind.value, "name": row.thing.name, "fate": row.fate.value}
     for side in _SIDES:
         if reading := getattr(row, side):
@@ -105,6 +106,8 @@ def _written(row: Row) -> dict[str, Any]:
     return {**entry, **{key: value for key, value in (("work", row.work), ("reason", row.reason)) if value}}
 
 
-def _row(thing: Thing, entry: Mapping[str, Any]) -> Row:
+def row_from(entry: Mapping[str, Any]) -> Row:
+    """Return the row that is written so. Raises KeyError, ValueError and TypeError for anything else."""
+    thing = Thing(Kind(entry["kind"]), str(entry["name"]))
     readings = {side: Reading(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in _SIDES if side in entry}
     return Row(thing, Fate(entry["fate"]), **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))

@@ -7,7 +7,8 @@ import base64
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +27,11 @@ from ..docker.client import context_hosts, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.stream import Api
 from ..manifest.file import ManifestFile
-from .model import MOVING, Inventory
+from . import inventory
+from .model import MOVING, Inventory, MoveState, Read
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
-from .origins.reading import Origin
+from .origins.reading import Origin, names_to_read, read_volumes
 from .runtime.guest import Inside
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
@@ -93,6 +95,24 @@ class Ends:
         if str(self.profile) not in known:
             remedy = f"There are: {', '.join(known) or 'none'}.{suggestion(str(self.profile), known)}"
             raise InputError(f"move to profile '{self.profile}'", "there is no such profile", remedy)
+
+    def read(self, doing: str, *, source_sizes: bool, target_sizes: bool = False) -> MoveState:
+        """Return what both keep, and what is noted of them. sizes: whether to have volumes counted, which takes long."""
+        self.check_target()
+        source = self.source.read(doing, sizes=source_sizes)
+        with self.target.side.trouble(doing):
+            target = inventory.read(self.target.side.api, sizes=target_sizes)
+        manifest = self.manifest(source, target)
+        return MoveState(source, target, time.time(), rows=manifest.rows(), work=self.work(manifest))
+
+    def read_volumes(
+        self, found: MoveState, at_once: int, known: Collection[str] = (), *, left_out: bool = False
+    ) -> dict[str, Read]:
+        """Return the volumes that both have, but for known ones, see origins.reading."""
+        names = [name for name in names_to_read(found) if name not in known]
+        if names:
+            self.prepare()
+        return read_volumes(self.source, self.target, found, names, at_once, left_out=left_out)
 
     def prepare(self) -> None:
         """Get both engines ready for volumes, side by side."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,12 +16,10 @@ from ..core.subject import Outcome, Reader
 from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..manifest.model import Standing
-from . import inventory
 from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
 from .fate import Retirement, compared, differing, in_words, judged, lost_with, reasons_against
-from .model import MoveState, Read, shown
-from .origins.reading import names_to_read, read_volumes
+from .model import MoveState, shown
 from .summary import summary
 
 
@@ -81,25 +78,14 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
 
     def read(self, desired: ComparisonSpec) -> ComparisonState:
         """Return what both engines keep, and with what the target's copies compare."""
-        source, target = self.ends.source, self.ends.target
-        self.ends.check_target()
-        here = source.read(self.work, sizes=True)
-        single = () if desired.compare else [one for one in here.containers if not one.project]
-        commands = source.commands(self.work, single)
-        with target.side.trouble(self.work):
-            there = inventory.read(target.side.api)
+        found = self.ends.read(self.work, source_sizes=True, target_sizes=True)
+        single = () if desired.compare else [one for one in found.source.containers if not one.project]
+        commands = self.ends.source.commands(self.work, single)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        found = MoveState(here, there, time.time(), rows=self.ends.manifest(here, there).rows())
         if desired.compare:
-            found = replace(found, volumes=self._volumes(found, desired))
+            found = replace(found, volumes=self.ends.read_volumes(found, desired.at_once, left_out=True))
         return ComparisonState(found, belongings, commands)
-
-    def _volumes(self, found: MoveState, desired: ComparisonSpec) -> dict[str, Read]:
-        names = names_to_read(found)
-        if names:
-            self.ends.prepare()
-        return read_volumes(self.ends.source, self.ends.target, found, names, desired.at_once, left_out=True)
 
     def plan(self, desired: ComparisonSpec, current: ComparisonState) -> Plan:
         """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""

@@ -267,24 +267,29 @@ def left_behind(source: Inventory, spec: MoveSpec) -> Iterator[str]:
     nameless = [one for one in source.images if not one.tags]
     if nameless and not spec.dangling:
         yield f"Images without a name are not moved ({len(nameless)}). Set O(dangling=true) to move them."
-    if source.swarm:
-        yield "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again."
-    if source.plugins:
-        yield f"Plugins are not moved: {listed(source.plugins)}. Install them again."
-    if source.networks:
-        yield f"Networks are not moved: {listed(source.networks)}. Compose makes its own, 'docker network create' the others."
+    yield from (sentence for about, sentence in _not_moved(source) if about)
+
+
+def _not_moved(source: Inventory) -> Iterator[tuple[object, str]]:
+    """Yield a sentence for each kind of thing that no option moves, behind what the source has of it."""
+    yield (
+        source.swarm,
+        "The source is a swarm, whose services, secrets and configs are not moved. Deploy the stacks again.",
+    )
+    yield source.plugins, f"Plugins are not moved: {listed(source.plugins)}. Install them again."
+    networks = "Compose makes its own, 'docker network create' the others."
+    yield source.networks, f"Networks are not moved: {listed(source.networks)}. {networks}"
     mounted = sorted({path for one in source.containers for path in one.binds})
-    if mounted:
-        yield (
-            f"Directories and files that containers mount are not moved: {listed(mounted)}. Those of the laptop stay where they "
-            "are; outside of your home, name them in the profile's 'mounts'."
-        )
+    yield (
+        mounted,
+        f"Directories and files that containers mount are not moved: {listed(mounted)}. Those of the laptop stay where they "
+        "are; outside of your home, name them in the profile's 'mounts'.",
+    )
     projects = sorted({f"{one.project} ({one.directory})" for one in source.containers if one.project})
-    if projects:
-        yield f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."
+    yield projects, f"Compose projects come back with 'docker compose up' in their directories: {', '.join(projects)}."
     single = [one.name for one in source.containers if not one.project]
-    if single:
-        yield f"Containers are not moved: {listed(single)}. Run them again; 'docker commit' keeps what is not in their volumes."
+    again = "Run them again; 'docker commit' keeps what is not in their volumes."
+    yield single, f"Containers are not moved: {listed(single)}. {again}"
 
 
 def _counts(images: Sequence[Image], volumes: Sequence[Volume]) -> dict[str, int]:

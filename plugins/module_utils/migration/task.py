@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -22,7 +21,6 @@ from ..manifest.model import Fate, Kind, Reading, Row, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
 from .model import ARRIVAL, CopyImages, CopyVolume, MoveSpec, MoveState, Note, Read, Sweep, Unpause, shown
-from .origins.reading import names_to_read, read_volumes
 from .plan import plan_move, room_for
 from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
@@ -101,14 +99,11 @@ class Mover(Subject[MoveSpec, MoveState]):
 
     def read(self, desired: MoveSpec) -> MoveState:
         """Return what both engines keep."""
-        again = self.first is not None
-        self.ends.check_target()
-        source = self.ends.source.read(self.work, sizes=not again)
-        with self.ends.target.side.trouble(self.work):
-            target = inventory.read(self.ends.target.side.api, sizes=False)
+        found = self.ends.read(self.work, source_sizes=self.first is None)
+        source, target = found.source, found.target
         self.record = pausing.Record((source.engine, self.ends.source.socket), (target.engine, self.ends.target.side.api.path))
         self.manifest = self.ends.manifest(source, target)
-        free = None if again else free_bytes(self.ends.profile, target.root)
+        free = free_bytes(self.ends.profile, target.root) if self.first is None else None
         if self.first:
             known = {one.id for one in self.first.source.images}, {one.name for one in self.first.source.volumes}
             source = replace(
@@ -116,17 +111,11 @@ class Mover(Subject[MoveSpec, MoveState]):
                 images=tuple(one for one in source.images if one.id in known[0]),
                 volumes=tuple(one for one in source.volumes if one.name in known[1]),
             )
-        rows, work = self.manifest.rows(), self.ends.work(self.manifest)
-        found = MoveState(source, target, time.time(), free, rows, work=work, paused=self.record.paused())
-        self.found = replace(found, volumes=self._volumes(found, desired))
+        found = replace(found, source=source, free=free, paused=self.record.paused())
+        volumes = self.ends.read_volumes(found, desired.at_once, self.copied)
+        self.found = replace(found, volumes={**self.copied, **volumes})
         self.first = self.first or self.found
         return self.found
-
-    def _volumes(self, found: MoveState, spec: MoveSpec) -> dict[str, Read]:
-        names = [name for name in names_to_read(found) if name not in self.copied]
-        if names:
-            self.ends.prepare()
-        return {**self.copied, **read_volumes(self.ends.source, self.ends.target, found, names, spec.at_once)}
 
     def plan(self, desired: MoveSpec, current: MoveState) -> Plan:
         """Return what goes where. What was written to while this run copied it waits for another one."""
@@ -156,21 +145,27 @@ class Mover(Subject[MoveSpec, MoveState]):
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        step = running.pop(future)
-                        if isinstance(failure := future.exception(), InUse):
-                            self.in_use[step.target] = failure
-                        elif isinstance(failure, WorkstationError):
+                        if failure := self._ended(running.pop(future), future, tell):
                             failures.append(failure)
                             waiting = [] if is_silence(failure) else waiting
-                        else:
-                            future.result()
-                            tell(str(step))
             except BaseException:
                 for one in self.ends.both:
                     one.abort()
                 raise
         if failures:
             raise failed(failures)
+
+    def _ended(self, step: Step, future: Future[None], tell: Callable[[str], None]) -> WorkstationError | None:
+        """Return the failure of a step, if it has failed. A volume that was in use only waits."""
+        failure = future.exception()
+        if isinstance(failure, InUse):
+            self.in_use[step.target] = failure
+        elif isinstance(failure, WorkstationError):
+            return failure
+        else:
+            future.result()
+            tell(str(step))
+        return None
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""

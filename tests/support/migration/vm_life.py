@@ -24,12 +24,13 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.defaults im
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Step
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Reading
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Place as There
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
     Claim,
+    Held,
     Objects,
     RuntimeMoveSpec,
     RuntimeMoveState,
@@ -114,10 +115,10 @@ class Directories(Inside):
 
     vm: Vm
 
-    def found(self, paths: Sequence[str]) -> dict[str, There]:
+    def found(self, paths: Sequence[str]) -> dict[str, Held]:
         """Return which directories are there."""
         there = {path: self.vm.inside(path) for path in paths if self.vm.inside(path).exists()}
-        return {path: There(str(place.stat().st_ino), not any(place.iterdir())) for path, place in there.items()}
+        return {path: Held(Reading("", str(place.stat().st_ino)), not any(place.iterdir())) for path, place in there.items()}
 
     def contents(
         self, path: str, doing: str, watch: Callable[[], object], on_bytes: Callable[[int], object] = lambda _: None
@@ -149,7 +150,7 @@ class Directories(Inside):
         os.fsync(0)
         # As mv does: over nothing, or over an empty directory.
         beside.rename(self.vm.inside(path))
-        return self.found([path])[path].identity
+        return self.found([path])[path].reading.identity
 
     def missing(self, namespace: str, images: Sequence[Image]) -> list[str]:
         """Return the images that are not there."""

@@ -159,7 +159,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
             row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Fate.BEGUN))
             if path not in there:
                 continue
-            if is_mine(row, vm, there[path].identity) and self.asked.phase != VERIFY:
+            if is_mine(row, vm, there[path].reading.identity) and self.asked.phase != VERIFY:
                 standings[name] = Standing.ARRIVED
                 continue
             held = self.inside.readings({name: path}, partial(self._say, f"comparing volume '{name}'"))[name]

@@ -14,10 +14,12 @@ from typing import IO, Any, TypeVar
 from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.system.command import new_file
 from ...core.system.files import make_directory, set_mode, sync, write_atomically
+from ...manifest.file import row_from
+from ...manifest.file import written as row_written
 from ..model import Image
 from ..transfer.images import pack
 from ..transfer.sides import Side
-from .model import PLAYBOOK, Archive, Claim, Objects, RuntimeMoveState, SavedClaim, SavedImages, SaveImages, Stay
+from .model import PLAYBOOK, Archive, Claim, Objects, RuntimeMoveState, SavedClaim, SavedImages, SaveImages
 
 PART = ".part"
 OBJECTS, SEAL = "objects.json", "sealed.json"
@@ -81,7 +83,7 @@ def _claim_of(name: str, said: dict[str, Any]) -> SavedClaim:
 
 
 def _objects_of(_name: str, said: dict[str, Any]) -> Objects:
-    claims, stays = tuple(map(_claim, said["claims"])), tuple(Stay(**one) for one in said["stays"])
+    claims, stays = tuple(map(_claim, said["claims"])), tuple(map(row_from, said["stays"]))
     return Objects(tuple(said["items"]), claims, tuple(said["ready"]), tuple(said["left_out"]), int(said["boot"]), stays)
 
 
@@ -155,7 +157,7 @@ def note(place: Path, saved: SavedImages | SavedClaim) -> None:
 def note_objects(place: Path, objects: Objects) -> None:
     """Write down the objects of a cluster, for the user alone: secrets may be among them."""
     unseal(place)
-    said = dataclasses.asdict(objects)
+    said = {**dataclasses.asdict(objects), "stays": list(map(row_written, objects.stays))}
     write_atomically(place / OBJECTS, json.dumps(said))
 
 

@@ -74,9 +74,7 @@ def rows_of(archive: Archive, engine: Inventory, files: Collection[str], spec: R
             yield filled(one, spec.place)
     for item in objects.items:
         yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(spec.place / "objects.json"))
-    for stay in objects.stays:
-        fate = Fate.LEFT if stay.left else Fate.IMMOVABLE
-        yield Row(Thing(Kind(stay.kind), stay.name), fate, reason=stay.reason)
+    yield from objects.stays
     yield from _of_docker(engine, {image.id for image, _file in saved})
 
 

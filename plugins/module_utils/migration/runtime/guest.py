@@ -8,7 +8,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +32,7 @@ _EXISTS = 'for path; do [ -e "$path" ] && echo yes || echo no; done'
 # Only a directory is a volume; anything else is left alone.
 _LOOK = 'for path; do if [ -d "$path" ]; then [ -z "$(ls -A "$path")" ] && printf empty-; stat --format=%i.%W "$path"; '
 _LOOK += 'elif [ -e "$path" ] || [ -L "$path" ]; then echo other; else echo absent; fi; done'
-_EMPTY, _OTHER = "empty-", "other"
+_EMPTY, _OTHER, _ABSENT = "empty-", "other", "absent"
 # The tar of a killed run may still run: without its directory it can make nothing.
 _FILL = 'set -e; mkdir -p "${1%/*}"; for old in "$1".laptop.containers.moving-*; do '
 _FILL += '[ ! -e "$old" ] || rm -rf "$old" || rm -rf "$old"; done; '
@@ -48,14 +48,6 @@ _FULL_BYTES = 1 << 20
 # How nerdctl and colima log why they end, and what colima says of any program that fails.
 _LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
 _FREE = "Free some disk space, and run again."
-
-
-@dataclass(frozen=True)
-class Place:
-    """A directory in a VM. identity: what tells it from another one of its name; "other" for anything but a directory."""
-
-    identity: str
-    empty: bool
 
 
 class Inside:
@@ -82,10 +74,11 @@ class Inside:
         """Return those directories that are there."""
         return [path for path, said in zip(paths, self._lines(_EXISTS, paths), strict=True) if said == "yes"]
 
-    def found(self, paths: Sequence[str]) -> dict[str, Place]:
-        """Return the existing ones of these directories, as they are now."""
+    def found(self, paths: Sequence[str]) -> dict[str, Held]:
+        """Return the existing ones of these directories, without digests."""
         said = zip(paths, self._lines(_LOOK, paths), strict=True)
-        return {path: Place(one.removeprefix(_EMPTY), one.startswith(_EMPTY)) for path, one in said if one != "absent"}
+        held = {path: Held(Reading("", one.removeprefix(_EMPTY)), one.startswith(_EMPTY)) for path, one in said}
+        return {path: one for path, one in held.items() if one.reading.identity != _ABSENT}
 
     def left_out(self, paths: Sequence[str]) -> list[tuple[str, ...]]:
         """Return what of each directory no archive carries, in words; of many things the first."""
@@ -96,11 +89,13 @@ class Inside:
         """Return what volumes hold now, by their claims. volumes: the directory of each."""
         found = self.found(list(volumes.values()))
 
-        def digest(claim: str, path: str) -> str:
-            return "" if found[path].identity == _OTHER else self.contents(path, f"read volume '{claim}'", watch).digest
+        def read(claim: str, there: Held, path: str) -> Held:
+            if there.reading.identity == _OTHER:
+                return there
+            digest = self.contents(path, f"read volume '{claim}'", watch).digest
+            return replace(there, reading=replace(there.reading, digest=digest))
 
-        there = {one: path for one, path in volumes.items() if path in found}
-        return {one: Held(Reading(digest(one, path), found[path].identity), found[path].empty) for one, path in there.items()}
+        return {one: read(one, found[path], path) for one, path in volumes.items() if path in found}
 
     def save(self, claim: Claim, place: Path, watch: Callable[[Path], Callable[[], object]]) -> None:
         """Write the data of a volume into its file. watch: gets the file, and is called meanwhile."""

@@ -141,8 +141,13 @@ def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: s
     if current.health == RUNNING and settings.get("kubernetes.enabled") and found.objects is None and not saved:
         start = f"Start it with 'colima kubernetes start --profile {profile}', and run again."
         yield CommandFailed(what, "its Kubernetes does not run", start)
+    yield from _busy(found, spec, what)
+
+
+def _busy(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Iterator[WorkstationError]:
+    """Yield that containers of the user's run, which would be interrupted."""
     containers = (found.engine or Inventory("")).containers
-    busy = [one.name for one in containers if (one.writing or one.state == "paused") and is_the_users(one.name)]
+    busy = [one.name for one in containers if one.at_work and is_the_users(one.name)]
     if busy and not spec.stop:
         reason = f"containers run in it ({', '.join(busy[:3])}{' ...' if len(busy) > 3 else ''})"
         yield RefusedStep(what, reason, "Stop them, or set E(stop=always).")

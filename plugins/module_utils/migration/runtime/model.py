@@ -35,20 +35,10 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Stay:
-    """A thing of a cluster that is not moved. kind, name: as a manifest has them. left: because the user's options say so."""
-
-    kind: str
-    name: str
-    reason: str
-    left: bool = False
-
-
-@dataclass(frozen=True)
 class Objects:
     """What a cluster holds, ready to be created in another one. boot: the start of the VM in which it was read.
 
-    ready: the workloads that were, as "Kind namespace/name". left_out: sentences on what is not moved; stays: each such thing.
+    ready: the workloads that were, as "Kind namespace/name". left_out: sentences on what is not moved; stays: its rows.
     """
 
     items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -56,7 +46,7 @@ class Objects:
     ready: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     boot: int = 0
-    stays: tuple[Stay, ...] = ()
+    stays: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,10 @@ class RuntimeMoveSpec:
 
 @dataclass(frozen=True)
 class Held:
-    """What is in the directory of a volume in a VM. empty: nothing is."""
+    """What is in the directory of a volume in a VM. empty: nothing is.
+
+    The identity tells it from another directory of its name; it is "other" for anything but a directory.
+    """
 
     reading: Reading
     empty: bool = False

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ...manifest.model import Fate, Kind, Row, Thing
 from ..words import listed
-from .model import Claim, Objects, Stay
+from .model import Claim, Objects
 
 SYSTEM = ("kube-system", "kube-public", "kube-node-lease")
 # What a cluster says about itself, or makes out of other objects.
@@ -93,19 +94,20 @@ def _stays(
     claims: Sequence[Claim],
     namespaces: Sequence[str],
     mounted: Sequence[str],
-) -> Iterator[Stay]:
+) -> Iterator[Row]:
     """Yield secrets, jobs and the data of volumes that only the old cluster has."""
     goes, volumes = {key_of(one) for one in moved}, {one.volume for one in claims}
     for one in items:
         mine = _moves(one, namespaces) or (one["kind"] == "Job" and _in(one, namespaces) and not _owned(one))
         if one["kind"] in ("Secret", "Job") and mine and key_of(one) not in goes:
             reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
-            yield Stay("object", key_of(one), reason)
+            yield Row(Thing(Kind.OBJECT, key_of(one)), Fate.IMMOVABLE, reason=reason)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
         if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
             left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
-            yield Stay("claim", name, "O(namespaces) leaves it out" if left else "no claim uses it", left)
+            fate, reason = (Fate.LEFT, "O(namespaces) leaves it out") if left else (Fate.IMMOVABLE, "no claim uses it")
+            yield Row(Thing(Kind.CLAIM, name), fate, reason=reason)
 
 
 def is_below(path: str, places: Iterable[str]) -> bool:

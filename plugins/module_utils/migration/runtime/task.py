@@ -201,8 +201,8 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         places = {one.claim.claim: one.claim.path for one in saved.claims}
         volumes = self.inside.readings(places, partial(self._say, "comparing what is in the new VM"))
         objects, keys, waiting = saved.objects or Objects(), frozenset[str](), tuple[str, ...]()
-        secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in one.name for one in objects.stays) else []
-        mine = frozenset(map(key_of, objects.items)) | {one.name for one in objects.stays}
+        secrets = [{"apiVersion": "v1", "kind": "Secret"}] if any(" Secret " in one.thing.name for one in objects.stays) else []
+        mine = frozenset(map(key_of, objects.items)) | {one.thing.name for one in objects.stays}
         if mine and found.current.live.get("kubernetes"):
             with cluster_of(self.colima, self.asked.profile) as cluster:
                 keys = cluster.keys([*objects.items, *secrets]) - cluster.incomplete(objects.items)

@@ -90,7 +90,7 @@ def test_what_is_at_a_path_is_told_apart(inside: Inside, tmp_path: Path) -> None
     (tmp_path / "other").write_text("")
     names = ("full", "empty", "other", "gone")
     found = inside.found([str(tmp_path / name) for name in names])
-    shown = {Path(path).name: (one.identity.split(".")[0], one.empty) for path, one in found.items()}
+    shown = {Path(path).name: (one.reading.identity.split(".")[0], one.empty) for path, one in found.items()}
     inode = {name: str((tmp_path / name).stat().st_ino) for name in ("full", "empty")}
     assert shown == {"full": (inode["full"], False), "empty": (inode["empty"], True), "other": ("other", False)}
 

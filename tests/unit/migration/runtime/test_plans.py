@@ -19,7 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
@@ -53,7 +53,6 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     SavedImages,
     SaveImages,
     SetAside,
-    Stay,
 )
 
 MIB, BOOT = 1 << 20, 7
@@ -356,8 +355,15 @@ ENGINES_OWN = replace(
     volumes=(Volume("db"), Volume("f" * 64, anonymous=True)),
     containers=(Container("1", "mine", "web:1", "", "paused"), Container("2", "k8s_web", "", "", "running")),
 )
-SECRET, JOB = Stay("object", " Secret shop/login", "O(secrets) leaves it out"), Stay("object", "batch Job shop/once", "again")
-ORPHAN, ELSEWHERE = Stay("claim", "pvc-9", "no claim uses it"), Stay("claim", "pvc-8", "O(namespaces)", left=True)
+SECRET, JOB, ORPHAN = (
+    Row(Thing(kind, name), Fate.IMMOVABLE, reason=reason)
+    for kind, name, reason in (
+        (Kind.OBJECT, " Secret shop/login", "O(secrets) leaves it out"),
+        (Kind.OBJECT, "batch Job shop/once", "again"),
+        (Kind.CLAIM, "pvc-9", "no claim uses it"),
+    )
+)
+ELSEWHERE = Row(Thing(Kind.CLAIM, "pvc-8"), Fate.LEFT, reason="O(namespaces)")
 
 
 def with_all_that_stays() -> RuntimeMoveState:
@@ -383,9 +389,9 @@ def test_what_only_the_old_vm_has_needs_a_word_before_it_goes() -> None:
 
 def test_a_secret_that_was_made_again_in_the_new_cluster_needs_no_word() -> None:
     found = with_all_that_stays()
-    there = replace(ALL, objects=ALL.objects | {SECRET.name})
+    there = replace(ALL, objects=ALL.objects | {SECRET.thing.name})
     unready = {thing: row if row.fate is not Fate.MOVED else ROWS[thing] for thing, row in found.rows.items()}
-    assert Thing(Kind.OBJECT, SECRET.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), WISH))
+    assert Thing(Kind.OBJECT, SECRET.thing.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), WISH))
 
 
 @pytest.mark.parametrize("name", ["objects.json", "sealed.json", *sorted(FILES), f"{min(FILES)}.part"])
