@@ -18,7 +18,7 @@ from ..registry_login.model import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of
 from ..registry_login.report import plan_of as login_plan_of
 from ..registry_login.report import row as login_row
-from .model import Desired
+from .model import PullSecretSpec
 from .plan import MISSED, ClusterPlan, Outcome
 from .show import places, plan_of
 from .view import View
@@ -46,7 +46,7 @@ class Run:
     refused is why AWS gave no tokens; notes are about them; kept are docker's files as they were.
     """
 
-    desired: Desired
+    desired: PullSecretSpec
     now: datetime
     clusters: tuple[Cluster, ...] = ()
     logins: tuple[LoginOutcome, ...] = ()
@@ -176,7 +176,7 @@ def _waiting(cluster: Cluster, run: Run) -> Pending:
     )
 
 
-def row(context: str, outcome: Outcome, desired: Desired, now: datetime) -> dict[str, Any]:
+def row(context: str, outcome: Outcome, desired: PullSecretSpec, now: datetime) -> dict[str, Any]:
     """Return what a user sees of one namespace."""
     current = None if outcome.state in ("deleted", "gone") else outcome.current
     leases = current.leases if current else {}

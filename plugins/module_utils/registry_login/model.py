@@ -37,7 +37,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Found:
+class PlaceState:
     """What a place holds.
 
     docker: host -> its user as far as that can be seen. helper: host -> the helper that is set. Of nerdctl nothing is known but

@@ -16,7 +16,7 @@ from ..core.errors import InputError, WorkstationError, naming_files
 from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
 from .helper import helper_for
-from .model import Found, LoginPlan, Note, Outcome, Place, foreseen
+from .model import LoginPlan, Note, Outcome, Place, PlaceState, foreseen
 from .notes import Notes
 from .plan import Clock, plan_logins
 
@@ -30,7 +30,7 @@ class Logins:
 
     wanted: Wanted = field(default_factory=dict)
     noted: Mapping[Place, Mapping[str, Note]] = field(default_factory=dict)
-    found: Mapping[Place, Found] = field(default_factory=dict)
+    found: Mapping[Place, PlaceState] = field(default_factory=dict)
     helper_installed: bool = True
 
     def plan(self, clock: Clock) -> LoginPlan:
