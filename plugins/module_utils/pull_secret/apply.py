@@ -188,7 +188,7 @@ def _disown(kube: Kube, path: str, progress: _Progress) -> None:
     try:
         kube.merge_patch(path, {"metadata": {"annotations": {f"{PREFIX}registries": None}}})
     except ApiError as error:
-        left = "the cluster keeps another content, and the record of ours can't be taken back"
+        left = "the cluster keeps another content, and our record can't be removed"
         raise _Failed(f"{left}: {why_refused(error, progress.doing)} Delete the secret.") from error
     if progress.current is not None:
         progress.current = replace(progress.current, leases={})

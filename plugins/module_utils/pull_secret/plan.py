@@ -163,7 +163,7 @@ def _doubts(view: View, policy: Policy) -> list[str]:
         for part in view.idle_parts
     ]
     if not view.wanted and not said:
-        said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out all that are found.")
+        said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out every namespace.")
     if policy.prune and not view.complete:
         said.append(
             f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "

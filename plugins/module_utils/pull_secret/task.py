@@ -24,7 +24,7 @@ from ..ecr.registries import Registry
 from ..kube.answers import Unreachable
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube
-from ..registry_login.model import foreseen
+from ..registry_login.model import planned_outcome
 from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
@@ -110,13 +110,13 @@ class PullSecrets(Subject[Task, PullSecretsState]):
             desired=desired.desired,
             now=desired.now,
             clusters=tuple(
-                Cluster(view, plan, tuple(map(_foreseen, plan.items)), self._warnings(view.context))
+                Cluster(view, plan, tuple(map(_planned, plan.items)), self._warnings(view.context))
                 for view, plan in zip(current.views, served, strict=True)
             ),
-            logins=tuple(map(foreseen, logins.items)),
+            logins=tuple(map(planned_outcome, logins.items)),
             login_plan=logins,
             registries=desired.registries,
-            foreseen=True,
+            is_planned=True,
             check_mode=desired.check_mode,
             wait=desired.wait,
             absent=desired.policy.absent,
@@ -131,7 +131,7 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         """
         run = cast(_Whole, plan).run
         outcomes: dict[str, dict[str, Outcome]] = {one.context: {} for one in run.clusters}
-        done = replace(run, foreseen=False, logins=())
+        done = replace(run, is_planned=False, logins=())
         try:
             tokens, refused, notes = self._tokens(run)
             done = replace(done, refused=refused, notes=notes)
@@ -211,7 +211,7 @@ def _blind(context: str, error: WorkstationError, task: Task) -> View:
     return View(context, wanted, missing, unreachable=error.message, comes=comes)
 
 
-def _foreseen(item: Item) -> Outcome:
+def _planned(item: Item) -> Outcome:
     outcome = untouched(item)
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 

@@ -37,7 +37,7 @@ def cluster(*outcomes: Outcome) -> Cluster:
 
 
 def run_of(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> Run:
-    return Run(DESIRED, NOW, clusters, foreseen=check_mode, check_mode=check_mode, wait=wait)
+    return Run(DESIRED, NOW, clusters, is_planned=check_mode, check_mode=check_mode, wait=wait)
 
 
 def result(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> dict[str, Any]:
