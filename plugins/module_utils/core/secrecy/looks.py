@@ -86,6 +86,8 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
+    (re.compile(rf"(<{_NAME}>)[^<]+(?=</)"), rf"\1{HIDDEN}"),
+    (re.compile(r"(\b(?:echo|printf)\s+)[^|\n]+(?=\|[^|\n]*--password-stdin)"), rf"\1{HIDDEN} "),
     (re.compile(r"(\bmachine\s+\S+\s+login\s+\S+\s+password\s+)\S+"), rf"\1{HIDDEN}"),
     (
         re.compile(
