@@ -226,9 +226,9 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 def _secret(name: str) -> bytes:
     """Return a secret like the module's, with new content every time: an unchanged one costs the server nothing."""
-    from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import Desired, body_of
+    from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import PullSecretSpec, body_of
 
-    return body_of(Desired(name, {HOST: secrets.token_hex(6)}), {HOST: _token()})[0]
+    return body_of(PullSecretSpec(name, {HOST: secrets.token_hex(6)}), {HOST: _token()})[0]
 
 
 def _token() -> ecr_tokens.Token:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
+from tests.support.test_runs import fault_rows
 from tests.support.test_runs.tiers import times
 
 if TYPE_CHECKING:
@@ -54,6 +55,50 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     return place
 
 
+@pytest.fixture(autouse=True)
+def fault(request: pytest.FixtureRequest, home: Path) -> Iterator[None]:
+    """Note what runs say while a test of a fault is at work; its row goes along with the report."""
+    mark = request.node.get_closest_marker("fault")
+    if mark is None:
+        yield
+        return
+    case = getattr(request.node, "callspec", None)
+    noted = fault_rows.Fault(mark.args[0].replace("{}", case.id if case else ""), mark.kwargs["there"])
+    fault_rows.begin(noted)
+    yield
+    fault_rows.end()
+    if request.node.stash.get(PASSED, False):
+        request.node.user_properties.append(("fault", tuple(noted.row(request.node.nodeid))))
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Tell what happens in a test from what its fixtures did before."""
+    for noted in fault_rows._current:
+        noted.begun = True
+    yield
+    item.stash[PASSED] = True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep the rows of the tests of faults that passed."""
+    if report.when == "teardown" and report.passed:
+        rows: list[Any] = [row for name, row in report.user_properties if name == "fault"]
+        ROWS.extend(map(fault_rows.Row._make, rows))
+
+
+ROWS: list[fault_rows.Row] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write docs/faults.md, where that was asked for."""
+    if session.config.getoption("--write-faults") and not hasattr(session.config, "workerinput") and ROWS:
+        fault_rows.write(ROWS)
+
+
 def skip_unless(name: str) -> None:
     """Skip the test when an engine (or group of engines) is not usable; the end of the run lists what was missing."""
     reason = engines.missing(name)
@@ -77,6 +122,7 @@ def engine() -> Callable[[str], Path]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--progress orders a whole run and says how long it will take; --costs=FILE writes what each file of tests cost."""
     parser.addoption("--progress", action="store_true", help="longest files first, lines of progress with the time left")
+    parser.addoption("--write-faults", action="store_true", help="write docs/faults.md, of the tests of faults that pass")
     parser.addoption("--costs", metavar="FILE", help="write what each file costs: seconds, processor, starts")
 
 

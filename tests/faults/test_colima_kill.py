@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
+from tests.support.test_runs import fault_rows
 
 MOMENTS = range(50 if os.environ.get("LAPTOP_LONG") else 6)
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +71,10 @@ def kill_in_the_middle(
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
     FELL_INTO_A_RUN.append(run.wait() != 0)
+    if FELL_INTO_A_RUN[-1]:
+        fault_rows.killed(signal.Signals(number).name)
+    else:
+        fault_rows.note("nothing: it had ended a moment before")
 
 
 def noted(note: Path) -> int:
@@ -115,6 +120,10 @@ FELL_INTO_A_RUN: list[bool] = []
 
 @pytest.mark.parametrize("seed", MOMENTS)
 @pytest.mark.parametrize("scenario", [first_converge, resize, recreate], ids=lambda scenario: scenario.__name__)
+@pytest.mark.fault(
+    "a run with colima was killed, in every second case with its colima ({})",
+    there="the data of the VMs that were there, and settings that were not stated",
+)
 def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
     lab: ColimaLab, scenario: Callable[[ColimaLab], tuple[list[dict[str, Any]], dict[str, Any]]], seed: int
 ) -> None:
@@ -128,6 +137,7 @@ def test_the_run_after_a_killed_one_converges_and_nothing_is_lost(
         assert "KEEP" in lab.paths.applied(parse_name("dev")).read_text()
 
 
+@pytest.mark.fault("a run was killed while its colima started a VM", there="the VM, which that colima brought up")
 def test_the_colima_of_a_killed_run_works_on_and_the_next_run_finds_a_good_vm(lab: ColimaLab) -> None:
     run = start(lab, [DEV], {})
     note = lab.paths.own / "colima-dev.pid"
@@ -136,6 +146,7 @@ def test_the_colima_of_a_killed_run_works_on_and_the_next_run_finds_a_good_vm(la
     colima = noted(note)
     run.kill()
     run.wait()
+    fault_rows.killed()
     assert lab.converge(DEV).profiles[0]["status"] == "running"
     calls = [call[:2] for call in lab.calls() if call[0] == "colima" and call[1] in ("start", "stop")]
     assert calls == [["colima", "start"]], f"process {colima} brought the VM up"
@@ -144,6 +155,7 @@ def test_the_colima_of_a_killed_run_works_on_and_the_next_run_finds_a_good_vm(la
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.fault("a run with colima was told to end ({})", there="no process of the run")
 def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int, number: int) -> None:
     kill_in_the_middle(lab, [DEV], {}, seed * 2, (2, 4), number=number)
     assert not list(lab.paths.own.glob("*.pid"))

@@ -76,6 +76,7 @@ def settings(file: Path) -> dict[str, Any]:
     return {key: value for key, value in json.loads(file.read_text()).items() if value}
 
 
+@pytest.mark.fault("two runs wrote docker's logins at the same moment", there="every other login and setting")
 def test_docker_loses_no_login_and_no_setting(apiserver: KubeApi, surroundings: dict[str, str], tmp_path: Path) -> None:
     one, two = (pull_secret(apiserver, name, host, docker_login=True) for name, host in (("one", HOST), ("two", SECOND)))
     lost: list[str] = []
@@ -119,6 +120,7 @@ def laptop(engine: Callable[[str], Path]) -> Iterator[ColimaLab]:
 
 
 @pytest.mark.real("nerdctl")
+@pytest.mark.fault("two runs wrote nerdctl's logins at the same moment", there="every other login")
 def test_nerdctl_loses_no_login(apiserver: KubeApi, surroundings: dict[str, str], laptop: ColimaLab) -> None:
     one, two = (pull_secret(apiserver, name, host, nerdctl_profiles=["k8s"]) for name, host in (("one", HOST), ("two", SECOND)))
     (file,) = [place / "root/root/.docker/config.json" for place in laptop.paths.lima.glob("colima-k8s")]

@@ -68,6 +68,9 @@ def whole(engines: Engines, **options: Any) -> None:
         assert docker(engine, "ps", "--all", "--quiet") == ""
 
 
+@pytest.mark.fault(
+    "a move between two engines was killed at several moments", there="the source as it was; at the target whole volumes or none"
+)
 def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: Engines) -> None:
     before, there = trees(empty.source), images(empty.source)
     draw = random.Random(os.environ.get("LAPTOP_SEED", "moves"))  # noqa: S311
@@ -87,12 +90,14 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: E
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0])
+@pytest.mark.fault("a move was told to end after {} s", there="the source as it was")
 def test_a_run_that_is_told_to_end_does_so_soon(empty: Engines, seconds: float) -> None:
     killed_after(empty, seconds, signal.SIGTERM)
     whole(empty)
 
 
 @pytest.mark.parametrize("after", [20_000, 10 * MIB, 30 * MIB])
+@pytest.mark.fault("the source's socket stalled after {} bytes", there="the source as it was")
 def test_a_socket_that_stalls_ends_the_run(empty: Engines, after: int) -> None:
     path = empty.source.directory / "stalls.sock"
     silent = r"does not answer: nothing came for [0-9.]+ s\. Start it, and run again"
@@ -104,6 +109,7 @@ def test_a_socket_that_stalls_ends_the_run(empty: Engines, after: int) -> None:
         whole(empty, source=f"unix://{path}")
 
 
+@pytest.mark.fault("the source's engine was killed in the middle", there="its images and volumes")
 def test_a_source_that_dies_ends_the_run_and_the_next_one_goes_on(empty: Engines) -> None:
     timer = threading.Timer(1.2, empty.source.kill)
     timer.start()
@@ -117,6 +123,7 @@ def test_a_source_that_dies_ends_the_run_and_the_next_one_goes_on(empty: Engines
     whole(empty)
 
 
+@pytest.mark.fault("the target's disk filled up", there="the source, and no half volume at the target")
 def test_a_full_disk_is_named_and_the_next_run_goes_on() -> None:
     place = Path(tempfile.mkdtemp(prefix="full-", dir="/tmp"))
     try:

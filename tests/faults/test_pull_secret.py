@@ -22,12 +22,14 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.read
 
 from tests.support.pull_secret.api_server_proxy import Front, refuse
 from tests.support.pull_secret.scenario import HOST, SECRET_RULE, password, read, run
+from tests.support.test_runs import fault_rows
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
     from rehearsal.services.ecr import Ecr
 
 MANY = 20
+USUAL = kube_http.KubeHttp.__init__.__defaults__
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -49,10 +51,11 @@ def many(apiserver: ApiServer) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def old(apiserver: ApiServer, ecr: Ecr, many: list[str]) -> dict[str, Any]:
-    """Every namespace has a secret that is due; returns them as they are."""
+def old(apiserver: ApiServer, ecr: Ecr, many: list[str]) -> Iterator[dict[str, Any]]:
+    """Every namespace has a secret that is due; returns them as they are. In the end a run without trouble has to converge."""
     make_due(apiserver, ecr, "many-*")
-    return snapshot(apiserver, many)
+    yield snapshot(apiserver, many)
+    converges(apiserver, ecr, "many-*")
 
 
 def make_due(apiserver: ApiServer, ecr: Ecr, namespaces: str) -> None:
@@ -61,6 +64,18 @@ def make_due(apiserver: ApiServer, ecr: Ecr, namespaces: str) -> None:
     run(apiserver.kubeconfig, namespaces=[namespaces], state="absent")
     run(apiserver.kubeconfig, namespaces=[namespaces])
     ecr.configure(hours=12)
+
+
+def converges(apiserver: ApiServer, ecr: Ecr, namespaces: str) -> None:
+    """Run once more, where the test has taken all trouble away, and check that nothing is left to do."""
+    ecr.configure(hours=12)
+    kube_http.KubeHttp.__init__.__defaults__ = USUAL
+    for _time in range(2):
+        result = run(apiserver.kubeconfig, namespaces=[namespaces], refresh_before="11h30m", force_conflicts=True)
+        assert not result.failed, result.message
+        if not result.changed:
+            return
+    raise AssertionError(f"a second run found something to do: {result.data['actions']}")
 
 
 def snapshot(apiserver: ApiServer, names: list[str]) -> dict[str, Any]:
@@ -73,6 +88,9 @@ def due(apiserver: ApiServer, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.fault(
+    "the API server answered {} to the first two writes of each namespace", there="the old secrets until each was replaced"
+)
 def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, status: int) -> None:
     asked: dict[str, int] = {}
 
@@ -87,6 +105,7 @@ def test_a_storm_of_refusals_is_waited_out(apiserver: ApiServer, old: dict[str, 
     assert set(result.states.values()) == {"renewed"}
 
 
+@pytest.mark.fault("the API server answered 429 to every write", there="20 secrets, byte for byte as before")
 def test_a_storm_that_does_not_end_leaves_the_old_secrets(
     apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,10 +137,11 @@ def crowd(apiserver: ApiServer) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def due_crowd(apiserver: ApiServer, ecr: Ecr, crowd: list[str]) -> list[str]:
+def due_crowd(apiserver: ApiServer, ecr: Ecr, crowd: list[str]) -> Iterator[list[str]]:
     """The crowd, with a secret in each that is due."""
     make_due(apiserver, ecr, "crowd-*")
-    return crowd
+    yield crowd
+    converges(apiserver, ecr, "crowd-*")
 
 
 def busy() -> Any:
@@ -135,6 +155,7 @@ def hanging() -> Any:
 
 # One after the other they would take 11 s and 24 s.
 @pytest.mark.parametrize("dying", [(busy, 8.0), (hanging, 16.0)], ids=["says that it is busy", "does not answer"])
+@pytest.mark.fault("a cluster of 64 namespaces {} in the middle", there="all old secrets, byte for byte")
 def test_a_cluster_that_dies_in_the_middle_takes_all_its_namespaces_together_one_patience(
     apiserver: ApiServer, due_crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dying: tuple[Any, float]
 ) -> None:
@@ -159,6 +180,7 @@ def test_a_cluster_that_dies_in_the_middle_takes_all_its_namespaces_together_one
     assert snapshot(apiserver, due_crowd) == before
 
 
+@pytest.mark.fault("16 namespaces answered 500 to every write", there="the old secrets of these; all others were renewed")
 def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
     apiserver: ApiServer, due_crowd: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +206,9 @@ def test_namespaces_that_never_can_be_written_do_not_keep_the_others_from_it(
     assert took < 24.0, f"{took:.1f} s"
 
 
+@pytest.mark.fault(
+    "the API server restarted in the middle of the writes", there="whole secrets, all with the new token in the end"
+)
 def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +234,9 @@ def test_an_api_server_that_restarts_in_the_middle_is_waited_for(
     assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
+@pytest.mark.fault(
+    "the API server went away after five writes", there="whole secrets: the new one where it was written, else the old one"
+)
 def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the_next_run_completes(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +260,7 @@ def test_an_api_server_that_goes_away_in_the_middle_leaves_whole_secrets_and_the
     assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
+@pytest.mark.fault("RBAC forbade half of the namespaces", there="the old secrets of these; the others were renewed")
 def test_half_the_namespaces_forbidden(apiserver: ApiServer, old: dict[str, Any], many: list[str]) -> None:
     allowed = many[::2]
     limited = apiserver.kubeconfig_for("half", [SECRET_RULE], allowed)
@@ -255,6 +284,7 @@ def test_half_the_namespaces_forbidden(apiserver: ApiServer, old: dict[str, Any]
         pytest.param("ServerException", "ServerException", id="broken"),
     ],
 )
+@pytest.mark.fault("AWS refused: {}", there="20 secrets, byte for byte as before")
 def test_aws_refuses_and_every_old_secret_stays(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], code: str, said: str
 ) -> None:
@@ -269,6 +299,7 @@ def test_aws_refuses_and_every_old_secret_stays(
     assert set(due(apiserver).states.values()) == {"renewed"}
 
 
+@pytest.mark.fault("AWS throttled twice", there="the old secrets until each was replaced")
 def test_aws_throttles_twice_and_is_asked_again(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any]) -> None:
     ecr.configure(fail="ThrottlingException", times=2)
     result = due(apiserver)
@@ -276,6 +307,7 @@ def test_aws_throttles_twice_and_is_asked_again(apiserver: ApiServer, ecr: Ecr, 
     assert set(result.states.values()) == {"renewed"}
 
 
+@pytest.mark.fault("AWS did not answer", there="20 secrets, byte for byte as before")
 def test_aws_does_not_answer(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ecr_tokens, "READ_SECONDS", 0.3)
     ecr.configure(fail="hang", times=20)
@@ -284,6 +316,7 @@ def test_aws_does_not_answer(apiserver: ApiServer, ecr: Ecr, old: dict[str, Any]
     assert snapshot(apiserver, list(old)) == old
 
 
+@pytest.mark.fault("nothing listened at the endpoint of AWS", there="20 secrets, byte for byte as before")
 def test_nothing_listens_where_aws_should_be(apiserver: ApiServer, old: dict[str, Any]) -> None:
     result = due(apiserver, registries=[{"host": HOST, "endpoint_url": "http://127.0.0.1:9"}])
     assert result.failed and "Check the network" in result.message
@@ -311,6 +344,7 @@ sso_role_name = dev
 
 @pytest.mark.parametrize("config", [SESSION, LEGACY], ids=["SSO session", "SSO without a session"])
 @pytest.mark.parametrize("cached", [True, False], ids=["expired", "never logged in"])
+@pytest.mark.fault("the SSO login was over: {}", there="20 secrets, byte for byte as before")
 def test_an_sso_login_that_is_over_names_the_login_command(
     apiserver: ApiServer, old: dict[str, Any], home: Path, config: str, cached: bool
 ) -> None:
@@ -329,6 +363,7 @@ def test_an_sso_login_that_is_over_names_the_login_command(
     assert snapshot(apiserver, list(old)) == old
 
 
+@pytest.mark.fault("a credential_process failed and printed a password", there="20 secrets, byte for byte as before")
 def test_a_credential_process_that_fails(apiserver: ApiServer, old: dict[str, Any], home: Path) -> None:
     (home / ".aws").mkdir()
     process = home / "process"
@@ -341,6 +376,7 @@ def test_a_credential_process_that_fails(apiserver: ApiServer, old: dict[str, An
     assert snapshot(apiserver, list(old)) == old
 
 
+@pytest.mark.fault("one of two AWS profiles did not exist", there="20 secrets, byte for byte as before")
 def test_one_of_two_identities_fails_and_nothing_is_written(apiserver: ApiServer, old: dict[str, Any]) -> None:
     other = {"host": "210987654321.dkr.ecr.us-east-1.amazonaws.com", "profile": "nobody"}
     result = due(apiserver, registries=[HOST, other])
@@ -348,6 +384,7 @@ def test_one_of_two_identities_fails_and_nothing_is_written(apiserver: ApiServer
     assert snapshot(apiserver, list(old)) == old
 
 
+@pytest.mark.fault("a namespace was deleted before its write", there="the other secrets, as they were")
 def test_a_namespace_that_is_deleted_meanwhile_is_no_failure(apiserver: ApiServer, old: dict[str, Any], tmp_path: Path) -> None:
     apiserver.namespace("many-doomed")
 
@@ -366,6 +403,7 @@ def test_a_namespace_that_is_deleted_meanwhile_is_no_failure(apiserver: ApiServe
 
 @pytest.mark.parametrize("namespaces", [["default"], ["many-0"], ["many-*"]])
 @pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.fault("what is no API server answered 404 to everything ({})", there="20 secrets, byte for byte as before")
 def test_what_answers_that_nothing_exists_and_is_no_api_server_is_no_success(
     apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, namespaces: list[str], state: str
 ) -> None:
@@ -377,6 +415,7 @@ def test_what_answers_that_nothing_exists_and_is_no_api_server_is_no_success(
     assert snapshot(apiserver, list(old)) == old
 
 
+@pytest.mark.fault("another program wrote the secret between the list and the write", there="the content of the other program")
 def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
     apiserver: ApiServer, many: list[str], old: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -401,6 +440,9 @@ def test_a_conflict_between_the_list_and_the_write_names_the_other_manager(
     "moment",
     [(1, 0.0), (AT_ONCE, 0.01), (MANY // 2, 0.0), (MANY // 2, 0.02)],
     ids=["first", "first ones", "middle", "a bit later"],
+)
+@pytest.mark.fault(
+    "the run was killed while it wrote: {}", there="whole secrets: the new one where it was written, else the old one"
 )
 def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_one_completes(
     apiserver: ApiServer, ecr: Ecr, old: dict[str, Any], tmp_path: Path, moment: tuple[int, float]
@@ -438,6 +480,7 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
         )  # fmt: skip
         assert process.wait(timeout=120) == -signal.SIGKILL
         front.shutdown()
+    fault_rows.killed()
     found = snapshot(apiserver, list(old))
     renewed = {name for name in found if password(apiserver, name) == ecr.token()}
     # The kill fell into the writes: some were begun, others never.
@@ -447,6 +490,7 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
     assert {password(apiserver, name) for name in old} == {ecr.token()}
 
 
+@pytest.mark.fault("nothing listened at the address of the kubeconfig", there="the kubeconfig as it was")
 def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserver: ApiServer, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(apiserver.kubeconfig.read_text().replace(apiserver.url, "https://127.0.0.1:9"))
@@ -454,6 +498,8 @@ def test_a_missing_kubeconfig_entry_for_due_secrets_of_a_stopped_profile(apiserv
     assert result.failed
     assert "Could not reach cluster 'colima-k8s': connection refused at https://127.0.0.1:9." in result.message
     assert "colima start k8s" in result.message
+    for state in ("present", "absent"):
+        assert not run(apiserver.kubeconfig, state=state).failed
 
 
 def damage(apiserver: ApiServer, namespace: str, record: str | None, manager: str, content: str = "") -> None:
@@ -473,6 +519,7 @@ RECORDS = ["{", "[]", "{}", '{"x": 1}', '{"x": {"issued": "today", "expires": "n
 
 
 @pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.fault("the record of expiry was damaged: {}", there="the token, until it was renewed")
 def test_a_record_that_was_damaged_is_written_again(apiserver: ApiServer, old: dict[str, Any], record: str | None) -> None:
     name = next(iter(old))
     damage(apiserver, name, record, "laptop.containers")
@@ -482,6 +529,7 @@ def test_a_record_that_was_damaged_is_written_again(apiserver: ApiServer, old: d
     assert not run(apiserver.kubeconfig, namespaces=[name]).changed
 
 
+@pytest.mark.fault("kubectl edit damaged the record, then the content", there="the content of kubectl, until force_conflicts")
 def test_a_record_that_another_program_damaged_is_restored_and_content_only_when_told(
     apiserver: ApiServer, old: dict[str, Any]
 ) -> None:

@@ -102,6 +102,10 @@ def complete(lab: Lab, before: dict[str, str], tree: list[bytes]) -> None:
     assert nerdctl_images(lab, "default") >= set(IMAGES) - {"web:1"}
 
 
+@pytest.mark.fault(
+    "a move from docker to containerd was killed at several moments",
+    there="the old VM with all that was in it, and each archive that was complete",
+)
 def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
     before, tree, images = things(lab), told(disk(lab) / STORAGE), docker_images(lab)
     draw = random.Random(os.environ.get("LAPTOP_SEED", "runtime"))  # noqa: S311 - not for secrets
@@ -125,6 +129,7 @@ def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
     assert (things(lab), told(disk(lab) / STORAGE), docker_images(lab)) == (before, tree, images)
 
 
+@pytest.mark.fault("the daily run was killed while it moved a profile", there="the volumes, in the old VM or the new one")
 def test_the_daily_run_moves_a_profile_that_is_to_be_recreated(lab: Lab) -> None:
     before, tree = things(lab), told(disk(lab) / STORAGE)
     given = {
@@ -168,6 +173,7 @@ def killed(process: subprocess.Popen[bytes], seconds: float) -> bool:
     return False
 
 
+@pytest.mark.fault("the laptop's disk had no room for a move", there="the old VM, and nothing on the small disk")
 def test_without_room_nothing_is_touched(lab: Lab) -> None:
     with small_disk(lab.directory / "small", 4) as place:
         with pytest.raises(RefusedStep, match=r"it needs \d+ MiB of the laptop's disk, and \d+ MiB are free\. Free some"):

@@ -18,6 +18,7 @@ import pytest
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import light_lab, play, playing, tool
+from tests.support.test_runs import fault_rows
 
 KILLS = 20 if os.environ.get("LAPTOP_LONG") else 4
 MOVE = ("playbooks/migrate.yml", "-e", "migrate_source=desktop-linux", "--tags")
@@ -58,8 +59,12 @@ def killed(lab: Lab, tag: str, seconds: float) -> None:
     with suppress(ProcessLookupError):
         os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    fault_rows.killed()
 
 
+@pytest.mark.fault(
+    "a switch of docker's engine was killed at several moments", there="docker's settings, and a context that works"
+)
 def test_after_a_killed_switch_or_rollback_docker_works_and_the_next_run_completes_it(lab: Lab) -> None:
     draw = random.Random(os.environ.get("LAPTOP_SEED", "switch"))  # noqa: S311
     complete: dict[str, tuple[dict[str, Any], list[str]]] = {}

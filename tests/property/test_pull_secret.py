@@ -14,8 +14,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
     OWNER,
-    Current,
-    Desired,
+    PullSecretSpec,
+    PullSecretState,
     body_of,
     current_from,
     due,
@@ -39,7 +39,7 @@ namespaces = some.sampled_from([f"team-{letter}" for letter in "abcdef"])
 moments = some.integers(-40, 40).map(lambda hours: NOW + timedelta(hours=hours))
 leases = some.builds(Lease, moments, moments, some.sampled_from(["one", "two"]))
 currents = some.builds(
-    Current,
+    PullSecretState,
     namespace=namespaces,
     uid=some.just("uid"),
     ours=some.booleans(),
@@ -57,7 +57,7 @@ policies = some.builds(
     create_namespaces=some.booleans(),
 )
 desireds = some.builds(
-    Desired, some.just("ecr-creds"), some.dictionaries(some.sampled_from(["a", "b"]), some.just("one"), min_size=1)
+    PullSecretSpec, some.just("ecr-creds"), some.dictionaries(some.sampled_from(["a", "b"]), some.just("one"), min_size=1)
 )
 
 
@@ -89,7 +89,7 @@ def test_any_text_is_a_registry_or_a_clear_refusal(text: str) -> None:
     some.integers(1, 12),
 )
 def test_what_is_written_is_fresh_and_its_metadata_free_of_the_token(wanted: dict[str, str], password: str, hours: int) -> None:
-    desired = Desired("ecr-creds", wanted)
+    desired = PullSecretSpec("ecr-creds", wanted)
     body, _ = body_of(desired, dict.fromkeys(wanted, Token(password, NOW, NOW + timedelta(hours=hours))))
     metadata = json.loads(body)["metadata"]
     managed = [{"manager": OWNER, "fieldsV1": {"f:data": {"f:.dockerconfigjson": {}}}}]
@@ -99,8 +99,8 @@ def test_what_is_written_is_fresh_and_its_metadata_free_of_the_token(wanted: dic
 
 @given(leases, some.integers(0, 100))
 def test_what_is_due_stays_due(lease: Lease, later: int) -> None:
-    desired = Desired("ecr-creds", {"a": lease.identity})
-    current = Current("x", ours=True, leases={"a": lease}, owners=(OWNER,))
+    desired = PullSecretSpec("ecr-creds", {"a": lease.identity})
+    current = PullSecretState("x", ours=True, leases={"a": lease}, owners=(OWNER,))
     if due(current, desired, Threshold(), NOW) not in ("", "it was issued in the future"):
         assert due(current, desired, Threshold(), NOW + timedelta(hours=later))
 
@@ -111,7 +111,7 @@ def test_any_record_can_be_read(notes: dict[str, Any]) -> None:
     current_from({"annotations": prefixed, "labels": None, "managedFields": None})
 
 
-def applied(view: View, desired: Desired, policy: Policy) -> View:
+def applied(view: View, desired: PullSecretSpec, policy: Policy) -> View:
     """Return the cluster after the plan was carried out."""
     secrets = dict(view.secrets)
     fresh = {host: Lease(NOW, NOW + timedelta(hours=12), identity) for host, identity in desired.hosts.items()}
@@ -121,14 +121,14 @@ def applied(view: View, desired: Desired, policy: Policy) -> View:
         if item.verb == "delete":
             secrets.pop(item.namespace)
         elif item.verb:
-            secrets[item.namespace] = Current(item.namespace, "uid", True, fresh, "digest", (), (OWNER,))
+            secrets[item.namespace] = PullSecretState(item.namespace, "uid", True, fresh, "digest", (), (OWNER,))
     missing = view.missing - {item.namespace for item in plan_cluster(view, desired, policy, NOW).items if item.create_namespace}
     return replace(view, secrets=secrets, missing=missing)
 
 
 @given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces, min_size=1), desireds, policies)
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
-    there: list[Current], wanted: set[str], desired: Desired, policy: Policy
+    there: list[PullSecretState], wanted: set[str], desired: PullSecretSpec, policy: Policy
 ) -> None:
     view = View("c", tuple(sorted(wanted)), secrets={current.namespace: current for current in there})
     after = applied(view, desired, policy)
@@ -138,7 +138,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
 
 @given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces), desireds, policies)
 def test_what_is_not_ours_is_never_deleted_and_only_overwritten_when_told(
-    there: list[Current], wanted: set[str], desired: Desired, policy: Policy
+    there: list[PullSecretState], wanted: set[str], desired: PullSecretSpec, policy: Policy
 ) -> None:
     view = View("c", tuple(sorted(wanted)), secrets={current.namespace: current for current in there})
     for item in plan_cluster(view, desired, policy, NOW).items:

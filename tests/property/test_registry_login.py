@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.helper import HELPER
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Found, LoginPlan, Note, Place
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import LoginPlan, Note, Place, PlaceState
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins
 from hypothesis import given
 from hypothesis import strategies as some
@@ -27,24 +27,24 @@ wishes = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, s
 noted_logins = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, notes, min_size=1))
 users = some.dictionaries(hosts, some.sampled_from(["AWS", "", "another"]))
 helpers = some.dictionaries(hosts, some.sampled_from([HELPER, "theirs"]))
-machines = some.builds(Found, machine=some.sampled_from(["", "one", "two"]), running=some.booleans())
+machines = some.builds(PlaceState, machine=some.sampled_from(["", "one", "two"]), running=some.booleans())
 Wishes = Mapping[Place, Mapping[str, str]]
 Notes = Mapping[Place, Mapping[str, Note]]
 
 
 @some.composite
-def laptops(draw: some.DrawFn) -> dict[Place, Found]:
+def laptops(draw: some.DrawFn) -> dict[Place, PlaceState]:
     """What all places hold; docker and its helpers are two views of one file."""
     named = draw(helpers)
     return {
-        PLACES[0]: Found(entries=draw(users), helpers=named),
-        PLACES[1]: Found(entries=named),
+        PLACES[0]: PlaceState(entries=draw(users), helpers=named),
+        PLACES[1]: PlaceState(entries=named),
         PLACES[2]: draw(machines),
         PLACES[3]: draw(machines),
     }
 
 
-def carried_out(plan: LoginPlan, noted: Notes, found: Mapping[Place, Found]) -> tuple[Notes, dict[Place, Found]]:
+def carried_out(plan: LoginPlan, noted: Notes, found: Mapping[Place, PlaceState]) -> tuple[Notes, dict[Place, PlaceState]]:
     """Return notes and laptop after the plan."""
     left = {place: dict(entries) for place, entries in noted.items()}
     after = {place: replace(view, entries=dict(view.entries)) for place, view in found.items()}
@@ -66,7 +66,7 @@ def carried_out(plan: LoginPlan, noted: Notes, found: Mapping[Place, Found]) -> 
 
 
 @given(wishes, noted_logins, laptops())
-def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted: Notes, found: dict[Place, Found]) -> None:
+def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]) -> None:
     if PLACES[0] in wanted and PLACES[1] in wanted:
         wanted = {place: entries for place, entries in wanted.items() if place != PLACES[1]}
     after = carried_out(plan_logins(wanted, noted, found, CLOCK), noted, found)
@@ -75,7 +75,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted:
 
 @given(wishes, noted_logins, laptops())
 def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
-    wanted: Wishes, noted: Notes, found: dict[Place, Found]
+    wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]
 ) -> None:
     for item in plan_logins(wanted, noted, found, CLOCK).items:
         if item.verb in ("log out", "take", "forget"):
@@ -85,7 +85,7 @@ def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
 
 
 @given(wishes, noted_logins, laptops())
-def test_a_token_is_asked_for_only_where_it_can_be_used(wanted: Wishes, noted: Notes, found: dict[Place, Found]) -> None:
+def test_a_token_is_asked_for_only_where_it_can_be_used(wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]) -> None:
     plan = plan_logins(wanted, noted, found, CLOCK)
     for item in plan.items:
         if item.verb == "log in" and not item.idle:

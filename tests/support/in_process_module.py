@@ -14,6 +14,8 @@ from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
 
+from tests.support.test_runs import fault_rows
+
 
 @contextlib.contextmanager
 def as_a_module(arguments: Mapping[str, Any]) -> Iterator[None]:
@@ -39,6 +41,7 @@ class ModuleRun:
             module.main()
         result: dict[str, Any] = json.loads(self.capsys.readouterr().out)
         assert bool(ended.value.code) == bool(result.get("failed"))
+        fault_rows.noted(result)
         return result
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from rehearsal.lab.laptop import Lab
 from tests.support.ansible_runs import forked_ansible
+from tests.support.test_runs import fault_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +51,9 @@ def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
         check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
+    failures = [line for line in done.stdout.splitlines() if line.lstrip().startswith("FAILED")]
+    recap = done.stdout.strip().splitlines()[-1:] or [""]
+    fault_rows.note("; ".join(failures or recap), failed=bool(code))
     return done.stdout
 
 

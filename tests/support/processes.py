@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rehearsal.standin.colima.lima.instances import alive
+from tests.support.test_runs import fault_rows
 
 
 def kill(pid: int) -> None:
@@ -29,6 +30,7 @@ def killed_after(process: subprocess.Popen[Any], seconds: float) -> bool:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        fault_rows.killed()
         return True
     return False
 

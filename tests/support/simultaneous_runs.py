@@ -14,6 +14,8 @@ from typing import Any
 
 from ansible.module_utils.testing import patch_module_args
 
+from tests.support.test_runs import fault_rows
+
 
 @dataclass(frozen=True)
 class Run:
@@ -48,6 +50,8 @@ def together(runs: Sequence[Run]) -> list[dict[str, Any]]:
         with os.fdopen(answer) as pipe:
             results.append(json.loads(pipe.read() or '{"failed": true, "msg": "no answer"}'))
         os.waitpid(child, 0)
+    for result in results:
+        fault_rows.noted(result)
     return results
 
 

@@ -93,7 +93,7 @@ class Build(Step):
 
 @dataclass(frozen=True)
 class Remove(Step):
-    """Remove all that was built and fetched."""
+    """Remove everything that was built and fetched."""
 
 
 def parse(answer: str) -> EnvironmentState:

@@ -51,7 +51,7 @@ def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Cred
         return Credentials(reason="there are none", login=f"aws configure sso{option}")
     if "sso_start_url" in settings or "sso_session" in settings:
         expires, renews = _sso_login(str(settings.get("sso_session") or settings.get("sso_start_url")))
-        return Credentials("sso", expires, renews, f"aws sso login{option}", "" if expires else "nobody has logged in yet")
+        return Credentials("sso", expires, renews, f"aws sso login{option}", "" if expires else "no login was made yet")
     return Credentials(str(found.method), login=f"aws configure{option}")
 
 

@@ -31,6 +31,7 @@ NETWORK = frozenset({"HTTPClientError", "ConnectionError"})
 SERVICES = {"AssumeRole": "sts", "AssumeRoleWithWebIdentity": "sts", "GetRoleCredentials": "sso", "CreateToken": "sso-oauth"}
 # What went wrong by the families of its class: kind, reason, next step. The first that fits counts.
 JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
+    (frozenset({"Unreadable"}), "aws", "AWS' answer holds none", "Check that the endpoint is ECR's."),
     (
         frozenset({"ProfileNotFound"}),
         "no_profile",
@@ -61,7 +62,7 @@ JUDGEMENTS: tuple[tuple[frozenset[str], str, str, str], ...] = (
         TLS,
         "tls",
         "TLS with AWS in region {region} failed: {said}",
-        "Where a proxy looks into TLS, name the file with its authority in AWS_CA_BUNDLE, or as ca_bundle in ~/.aws/config.",
+        "Where a proxy intercepts TLS, name the file with its CA in AWS_CA_BUNDLE, or as ca_bundle in ~/.aws/config.",
     ),
     (
         NETWORK,
@@ -95,6 +96,10 @@ class TokenRefused(WorkstationError):
     def __init__(self, what: str, reason: str, remedy: str, kind: str) -> None:
         super().__init__(what, reason, remedy, kind=kind)
         self.kind = kind
+
+
+class Unreadable(Exception):
+    """An answer that the AWS client can't read."""
 
 
 class Unsendable(Exception):

@@ -54,7 +54,7 @@ def session_of(profile: str) -> Any:
     providers = session.get_component("credential_provider")
     role = providers.get_provider("assume-role")
     role.cache = Saved()
-    # The client would wait for ever for a program, and leave it behind.
+    # The client would wait for a program without a limit, and leave it running.
     providers.get_provider("custom-process")._popen = Program
     role._profile_provider_builder._create_process_provider = lambda name: ProcessProvider(
         profile_name=name, load_config=lambda: session.full_config, popen=Program

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..core.errors import ToolMissing
 from ..core.secrecy.known import learn
-from .failures import TokenRefused, Unsendable, explain
+from .failures import TokenRefused, Unreadable, Unsendable, explain
 from .lease import TOKEN_LIFE, hours_left
 from .registries import Registry, TokenKey
 from .session import session_of
@@ -28,7 +28,7 @@ TOKENS_AT_ONCE = 8
 CONNECT_SECONDS, READ_SECONDS = 5, 10  # botocore asks three times
 # From the first request to the token, a credential_process, SSO and a role included.
 TOKEN_SECONDS = 180.0
-# An ECR token lives 12 hours. One that is about to end helps nobody.
+# An ECR token is valid for 12 hours. One that is about to end is of no use.
 SHORT_LIFE = timedelta(hours=1)
 _PASSWORD = re.compile(r"[\x21-\x7e]+\Z")
 _SENDABLE = re.compile(r"[\x20-\x7e]*\Z")
@@ -131,13 +131,21 @@ def _fetch(key: TokenKey, group: Sequence[Registry], environment: Mapping[str, s
             config=botocore.config.Config(**config),
             **_role_credentials(session, key, botocore.config.Config(**config)),
         )
-        answer = client.get_authorization_token()
+        answer = _answer_of(client)
     except Exception as error:
         hosts = tuple(registry.host.name for registry in group)
         # The cause stays out: the library's own text may hold more than a log should.
         raise explain(error, key, hosts, profile, sso=_uses_sso(session, profile)) from None
     data = answer.get("authorizationData") if isinstance(answer, dict) else None
     return token_from(data, datetime.now(UTC), group[0].host.name)
+
+
+def _answer_of(client: Any) -> Any:
+    """Return what ECR answers. Raises Unreadable where the client can't read it: it has no exception of its own for that."""
+    try:
+        return client.get_authorization_token()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Unreadable from error
 
 
 def _know(credentials: Any) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Credentials from the log-in program that a kubeconfig names (its exec entry), started as kubectl starts it.
 
-The `kubernetes` package starts it, too, but waits for ever for one that waits for a browser.
+The `kubernetes` package starts it, too, but waits without a limit for a program that waits for a browser.
 """
 
 from __future__ import annotations

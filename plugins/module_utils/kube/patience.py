@@ -109,9 +109,9 @@ class Retries(Retry):
         return pause * (0.5 + random.random() / 2)  # noqa: S311
 
     def get_retry_after(self, response: Any) -> float | None:
-        """Return the server's wish within bounds."""
+        """Return the pause that the server asks for, within bounds."""
         try:
-            wished = super().get_retry_after(response)
+            asked = super().get_retry_after(response)
         except HTTPError:
             return None
-        return min(wished, self.trouble.patience.longest_pause) * (1 + random.random() / 4) if wished else None  # noqa: S311
+        return min(asked, self.trouble.patience.longest_pause) * (1 + random.random() / 4) if asked else None  # noqa: S311

@@ -11,7 +11,7 @@ from ..colima.model.shown import CLOSED
 from ..core.secrecy.looks import hidden
 from ..toolchain.programs import version_of
 from .compare import contains, holds_anywhere, number_of, same
-from .path import LEFT_OUT, Found, find
+from .path import LEFT_OUT, PathMatch, find
 from .rules import Rule
 
 # Longer ones make a sentence unreadable.
@@ -20,7 +20,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Violation:
-    """A value that breaks a rule. way: from the setting to the value, as in Found; demand: what the rule asks, in words."""
+    """A value that breaks a rule. way: from the setting to the value, as in PathMatch; demand: what the rule asks, in words."""
 
     rule: Rule
     name: str
@@ -82,7 +82,7 @@ def _in_bounds(condition: str, version: tuple[int, ...], wanted: Sequence[tuple[
     return version >= first if condition == "minimum" else version <= first if condition == "maximum" else version in wanted
 
 
-def broken(rule: Rule, found: Found) -> Iterator[str]:
+def broken(rule: Rule, found: PathMatch) -> Iterator[str]:
     """Yield the demands of a rule that a value does not meet, in words. What is left out holds nothing that is forbidden."""
     value = found.value
     number = number_of(value)

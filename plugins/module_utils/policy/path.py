@@ -66,7 +66,7 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Found:
+class PathMatch:
     """A value that a path leads to. way: keys and indices of entries, from the setting on; words: the same as people write it."""
 
     value: Any
@@ -84,26 +84,26 @@ def path_from(text: str) -> Path:
     return Path(match[1], tuple(Key(part[1]) if part[1] else Entries(part[2] or "", part[3] or "") for part in parts))
 
 
-def find(path: Path, value: Any) -> Iterator[Found]:
+def find(path: Path, value: Any) -> Iterator[PathMatch]:
     """Yield what a path leads to in the value of its setting: LEFT_OUT where that is not given; nothing for an empty list."""
-    yield from _follow(path.parts, Found(value, (), path.setting))
+    yield from _follow(path.parts, PathMatch(value, (), path.setting))
 
 
-def _follow(parts: tuple[Key | Entries, ...], found: Found) -> Iterator[Found]:
+def _follow(parts: tuple[Key | Entries, ...], found: PathMatch) -> Iterator[PathMatch]:
     value = found.value
     if not parts or value is None or value is LEFT_OUT:
         if not (parts and isinstance(parts[0], Entries)):
             keys = "".join(f".{part.name}" for part in parts if isinstance(part, Key))
-            yield Found(LEFT_OUT if value is None else value, found.way, found.words + keys)
+            yield PathMatch(LEFT_OUT if value is None else value, found.way, found.words + keys)
         return
     part, *rest = parts
     if isinstance(part, Key):
         # Of anything else than a mapping no key can be told: the rule is held against the whole, and does not hold.
         inside = value.get(part.name, LEFT_OUT) if isinstance(value, Mapping) else LEFT_OUT
-        yield from _follow(tuple(rest), Found(inside, (*found.way, part.name), f"{found.words}.{part.name}"))
+        yield from _follow(tuple(rest), PathMatch(inside, (*found.way, part.name), f"{found.words}.{part.name}"))
         return
     for number, entry in enumerate(value if isinstance(value, list | tuple) else [value]):
         if part.take(entry):
             name = entry.get("name") if isinstance(entry, Mapping) else None
             shown = name if isinstance(name, str) and name else number + 1
-            yield from _follow(tuple(rest), Found(entry, (*found.way, number), f"{found.words}[{shown}]"))
+            yield from _follow(tuple(rest), PathMatch(entry, (*found.way, number), f"{found.words}[{shown}]"))

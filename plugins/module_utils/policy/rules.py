@@ -101,6 +101,10 @@ def _mistakes(one: Any) -> Iterator[str]:
         yield f"the version of '{one['tool']}' can't be told.{help_}"
     if not _is_text(one.get("reason")):
         yield "a rule lacks 'reason', which its users will read"
+    yield from _conditions(one)
+
+
+def _conditions(one: Mapping[str, Any]) -> Iterator[str]:
     given = [name for name in CONDITIONS if name in one]
     if not given:
         yield f"a rule allows everything. It needs one of {', '.join(CONDITIONS)}"

@@ -17,7 +17,7 @@ from ..core.errors import WorkstationError
 from ..ecr.lease import TokenLike
 from ..kube.answers import JSON, ApiError
 from ..kube.objects import Conflict, Held, Kube, NamespaceGone, Stale, path_of, why_refused
-from .model import OWNER, OWNER_LABEL, PREFIX, Current, Desired, body_of, config_in, current_from
+from .model import OWNER, OWNER_LABEL, PREFIX, PullSecretSpec, PullSecretState, body_of, config_in, current_from
 from .plan import ClusterPlan, Item, Outcome, held, untouched
 from .read import AT_ONCE, BUILT_IN, MARK, account_from
 from .view import Account
@@ -53,13 +53,13 @@ class _Progress:
 class Writer:
     """What writing a secret takes: the object for every namespace, what its metadata will record, and tokens for others."""
 
-    desired: Desired
+    desired: PullSecretSpec
     tokens: Mapping[str, TokenLike] = field(default_factory=dict)
     body: bytes = b""
-    after: Current | None = None
+    after: PullSecretState | None = None
 
 
-def writer_for(desired: Desired, tokens: Mapping[str, TokenLike]) -> Writer:
+def writer_for(desired: PullSecretSpec, tokens: Mapping[str, TokenLike]) -> Writer:
     """Return the writer of these tokens."""
     return Writer(desired, tokens, *body_of(desired, tokens))
 
@@ -188,13 +188,13 @@ def _disown(kube: Kube, path: str, progress: _Progress) -> None:
     try:
         kube.merge_patch(path, {"metadata": {"annotations": {f"{PREFIX}registries": None}}})
     except ApiError as error:
-        left = "the cluster keeps another content, and the record of ours can't be taken back"
+        left = "the cluster keeps another content, and our record can't be removed"
         raise _Failed(f"{left}: {why_refused(error, progress.doing)} Delete the secret.") from error
     if progress.current is not None:
         progress.current = replace(progress.current, leases={})
 
 
-def _object_with_others(kube: Kube, path: str, writer: Writer) -> tuple[bytes, Current]:
+def _object_with_others(kube: Kube, path: str, writer: Writer) -> tuple[bytes, PullSecretState]:
     secret = kube.read(path) or {}
     version = str((secret.get("metadata") or {}).get("resourceVersion") or "")
     return body_of(writer.desired, writer.tokens, config_in(secret), version)

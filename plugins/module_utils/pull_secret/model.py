@@ -31,7 +31,7 @@ DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
 @dataclass(frozen=True)
-class Desired:
+class PullSecretSpec:
     """The secret that is wanted in every namespace: host -> fingerprint of its identity, and the service accounts."""
 
     name: str
@@ -40,7 +40,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Current:
+class PullSecretState:
     """What the metadata of an existing secret says.
 
     owners are the field managers of its content, meddlers those others that changed our annotations. others are the registries
@@ -75,12 +75,12 @@ def check_name(name: str, noun: str) -> str:
     return name
 
 
-def current_from(metadata: Mapping[str, Any]) -> Current:
+def current_from(metadata: Mapping[str, Any]) -> PullSecretState:
     """Return what an object's metadata records; what can't be read counts as not recorded."""
     labels, annotations = (found if isinstance(found := metadata.get(key), dict) else {} for key in ("labels", "annotations"))
     notes = {key.removeprefix(PREFIX): str(value) for key, value in annotations.items() if key.startswith(PREFIX)}
     managed = metadata.get("managedFields") or ()
-    return Current(
+    return PullSecretState(
         namespace=str(metadata.get("namespace", "")),
         uid=str(metadata.get("uid", "")),
         ours=labels.get(OWNER_LABEL) == OWNER,
@@ -95,7 +95,7 @@ def current_from(metadata: Mapping[str, Any]) -> Current:
     )
 
 
-def due(current: Current | None, desired: Desired, threshold: Threshold, now: datetime) -> str:
+def due(current: PullSecretState | None, desired: PullSecretSpec, threshold: Threshold, now: datetime) -> str:
     """Return why the secret has to be written now. Returns '' when it is fresh and as wanted."""
     if current is None:
         return "it is missing"
@@ -150,7 +150,7 @@ def config_in(secret: Mapping[str, Any] | None) -> dict[str, Any]:
     return config
 
 
-def holds(secret: Mapping[str, Any], current: Current) -> bool:
+def holds(secret: Mapping[str, Any], current: PullSecretState) -> bool:
     """Whether a secret, read whole, has the content that its metadata records."""
     try:
         content = base64.b64decode(((secret or {}).get("data") or {})[DATA_KEY])
@@ -165,15 +165,15 @@ def digest_of(content: bytes) -> str:
 
 
 def body_of(
-    desired: Desired, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None, version: str = ""
-) -> tuple[bytes, Current]:
+    desired: PullSecretSpec, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None, version: str = ""
+) -> tuple[bytes, PullSecretState]:
     """Return the object to apply, and what its metadata will record. Without kept it is the same for every namespace.
 
     version: what is kept was read from this version of the secret, so that no other is replaced.
     """
     content = docker_config({host: tokens[host].password for host in desired.hosts}, kept)
     leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
-    after = Current(
+    after = PullSecretState(
         namespace="",
         ours=True,
         leases=leases,
@@ -192,7 +192,7 @@ def body_of(
     return body, after
 
 
-def _document(desired: Desired, after: Current, content: bytes, version: str) -> dict[str, Any]:
+def _document(desired: PullSecretSpec, after: PullSecretState, content: bytes, version: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -207,7 +207,7 @@ def _document(desired: Desired, after: Current, content: bytes, version: str) ->
     }
 
 
-def _annotations(record: Current) -> dict[str, str]:
+def _annotations(record: PullSecretState) -> dict[str, str]:
     notes = {
         "expires-at": stamp(min(lease.expires_at for lease in record.leases.values())),
         "hosts": ",".join(record.leases),

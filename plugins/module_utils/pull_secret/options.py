@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from ..ecr.lease import TOKEN_LIFE
 from ..ecr.registries import Registry, registries_from
 from ..registry_login.task import Wanted, wanted_from
-from .model import Desired, check_name
+from .model import PullSecretSpec, check_name
 from .namespaces import Scope, scope_from
 from .plan import Policy
 
@@ -44,7 +44,7 @@ SPEC: dict[str, Any] = {
 class Task:
     """What the options ask for, and when."""
 
-    desired: Desired
+    desired: PullSecretSpec
     registries: tuple[Registry, ...]
     scope: Scope
     policy: Policy
@@ -71,7 +71,7 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
     _check_accounts(accounts)
     prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
     return Task(
-        desired=Desired(name, prints, accounts),
+        desired=PullSecretSpec(name, prints, accounts),
         registries=registries,
         scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),
         policy=Policy(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..core.durations import Threshold
-from .model import OWNER, Current, Desired, due
+from .model import OWNER, PullSecretSpec, PullSecretState, due
 from .view import Account, View
 
 EVERY = "*"
@@ -38,7 +38,7 @@ class Item:
     namespace: str
     verb: str = ""
     reason: str = ""
-    current: Current | None = None
+    current: PullSecretState | None = None
     force: bool = False
     create_namespace: bool = False
     unsure: bool = False
@@ -81,7 +81,7 @@ class Outcome:
 
     item: Item
     state: str
-    current: Current | None = None
+    current: PullSecretState | None = None
     failure: str = ""
     done: Item | None = None
 
@@ -124,7 +124,7 @@ def view_after(view: View, outcomes: Iterable[Outcome], secret: str) -> View:
     return replace(view, secrets=secrets, accounts=accounts, wanted=tuple(wanted), missing=frozenset(missing))
 
 
-def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) -> ClusterPlan:
+def plan_cluster(view: View, desired: PullSecretSpec, policy: Policy, now: datetime) -> ClusterPlan:
     """Return what to do in each namespace of a cluster."""
     if view.failed:
         return ClusterPlan(view.context, failure=view.failed)
@@ -146,7 +146,7 @@ def plan_cluster(view: View, desired: Desired, policy: Policy, now: datetime) ->
     return ClusterPlan(view.context, tuple(items), tuple(warnings), failure)
 
 
-def _surplus(view: View, desired: Desired) -> list[Item]:
+def _surplus(view: View, desired: PullSecretSpec) -> list[Item]:
     """Return the removal of our secrets from every namespace that is not chosen."""
     items, wanted = [], set(view.wanted)
     for namespace, current in view.secrets.items():
@@ -163,7 +163,7 @@ def _doubts(view: View, policy: Policy) -> list[str]:
         for part in view.idle_parts
     ]
     if not view.wanted and not said:
-        said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out all that are found.")
+        said.append(f"No namespace of cluster '{view.context}' is chosen: O(exclude_namespaces) leaves out every namespace.")
     if policy.prune and not view.complete:
         said.append(
             f"Could not look for pull secrets to prune in cluster '{view.context}': this kube user may not list secrets "
@@ -181,7 +181,7 @@ def _doubts_of_coming(view: View, policy: Policy) -> list[str]:
     return [f"{noun} not exist in a new cluster such as '{view.context}'. Set O(create_namespaces=true) to have them created."]
 
 
-def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, _now: datetime) -> Item:
+def _plan_absent(view: View, namespace: str, desired: PullSecretSpec, _policy: Policy, _now: datetime) -> Item:
     current = view.secrets.get(namespace)
     if namespace in view.refused:
         return Item(namespace, failure=view.refused[namespace])
@@ -195,7 +195,7 @@ def _plan_absent(view: View, namespace: str, desired: Desired, _policy: Policy, 
     return Item(namespace, "delete", "", current, unlink=unlink)
 
 
-def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, now: datetime) -> Item:
+def _plan_present(view: View, namespace: str, desired: PullSecretSpec, policy: Policy, now: datetime) -> Item:
     current = view.secrets.get(namespace)
     failure = _refusal(view, namespace, policy, current)
     if failure:
@@ -225,7 +225,7 @@ def _plan_present(view: View, namespace: str, desired: Desired, policy: Policy, 
     )
 
 
-def _refusal(view: View, namespace: str, policy: Policy, current: Current | None) -> str:
+def _refusal(view: View, namespace: str, policy: Policy, current: PullSecretState | None) -> str:
     if namespace in view.refused:
         return view.refused[namespace]
     if namespace in view.missing and not policy.create_namespaces and not view.comes:
@@ -233,7 +233,7 @@ def _refusal(view: View, namespace: str, policy: Policy, current: Current | None
     return _refusal_of(current, policy) if current is not None else ""
 
 
-def _refusal_of(current: Current, policy: Policy) -> str:
+def _refusal_of(current: PullSecretState, policy: Policy) -> str:
     if current.held_by:
         return held(current.held_by)
     if not current.ours and not policy.adopt:
@@ -248,7 +248,7 @@ def _refusal_of(current: Current, policy: Policy) -> str:
 
 
 def _plan_accounts(
-    accounts: tuple[Account, ...], desired: Desired
+    accounts: tuple[Account, ...], desired: PullSecretSpec
 ) -> tuple[tuple[Account, ...], tuple[Account, ...], tuple[str, ...]]:
     """Return the accounts that get the entry, those that lose it, and the named ones that do not exist."""
 

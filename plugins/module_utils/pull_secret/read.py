@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ..core.errors import WorkstationError
 from ..kube.answers import ApiError
 from ..kube.objects import Kube, path_of, why_refused
-from .model import PREFIX, Current, Desired, auths_in, config_in, current_from, holds
+from .model import PREFIX, PullSecretSpec, PullSecretState, auths_in, config_in, current_from, holds
 from .namespaces import Scope, choose, idle_parts, is_pattern
 from .plan import Policy
 from .view import Account, View
@@ -25,7 +25,7 @@ BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"
 Read = TypeVar("Read")
 
 
-def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: Policy) -> View:
+def read_view(kube: Kube, context: str, scope: Scope, desired: PullSecretSpec, policy: Policy) -> View:
     """Return what the cluster has. Raises Unreachable, or WorkstationError when the user may not even look."""
     there, labelled = _namespaces(kube, context, scope)
     living = _living(there or ())
@@ -59,8 +59,8 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: Desired, policy: 
 
 
 def _compared(
-    kube: Kube, desired: Desired, policy: Policy, secrets: dict[str, Current], wanted: Iterable[str]
-) -> dict[str, Current]:
+    kube: Kube, desired: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
+) -> dict[str, PullSecretState]:
     """Return the secrets; where a gateway hides who wrote which field, our own are read and compared with their record."""
     unknown = [name for name in wanted if name in secrets and secrets[name].ours and not secrets[name].tracked]
     if not unknown or policy.absent:
@@ -71,8 +71,8 @@ def _compared(
 
 
 def _with_others(
-    kube: Kube, desired: Desired, policy: Policy, secrets: dict[str, Current], wanted: Iterable[str]
-) -> dict[str, Current]:
+    kube: Kube, desired: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
+) -> dict[str, PullSecretState]:
     """Return the secrets, those to adopt with the other registries in them: their log-ins stay, so a diff shows them."""
     adopted = [name for name in wanted if policy.adopt and name in secrets and not secrets[name].ours]
     if not adopted or policy.absent:
@@ -115,7 +115,7 @@ def _living(items: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _secrets(
     kube: Kube, name: str, wanted: tuple[str, ...], only_wanted: bool
-) -> tuple[dict[str, Current], dict[str, str], bool]:
+) -> tuple[dict[str, PullSecretState], dict[str, str], bool]:
     if not (only_wanted and len(wanted) == 1):
         try:
             found = kube.list_metadata(path_of("secrets"), fieldSelector=f"metadata.name={name}")

@@ -18,7 +18,7 @@ from ..registry_login.model import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of
 from ..registry_login.report import plan_of as login_plan_of
 from ..registry_login.report import row as login_row
-from .model import Desired
+from .model import PullSecretSpec
 from .plan import MISSED, ClusterPlan, Outcome
 from .show import places, plan_of
 from .view import View
@@ -41,19 +41,19 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as a whole, foreseen or carried out.
+    """A run as a whole, planned or carried out.
 
     refused is why AWS gave no tokens; notes are about them; kept are docker's files as they were.
     """
 
-    desired: Desired
+    desired: PullSecretSpec
     now: datetime
     clusters: tuple[Cluster, ...] = ()
     logins: tuple[LoginOutcome, ...] = ()
     login_plan: LoginPlan = field(default_factory=LoginPlan)
     registries: tuple[Registry, ...] = ()
     kept: tuple[Path, ...] = ()
-    foreseen: bool = False
+    is_planned: bool = False
     check_mode: bool = False
     wait: bool = False
     absent: bool = False
@@ -66,9 +66,9 @@ class PartlyFailed(WorkstationError):
 
 
 def plan_for(run: Run) -> Plan:
-    """Return what is foreseen as a printable plan, or what was done; with what waits, and warnings."""
-    clusters = [_part(cluster, run.foreseen) for cluster in run.clusters]
-    plan = merge([plan_of(clusters, run.desired, run.now), login_plan_of(run.logins, run.foreseen)])
+    """Return what is planned as a printable plan, or what was done; with what waits, and warnings."""
+    clusters = [_part(cluster, run.is_planned) for cluster in run.clusters]
+    plan = merge([plan_of(clusters, run.desired, run.now), login_plan_of(run.logins, run.is_planned)])
     pending, warnings = _open(run)
     cluster_warnings = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
     return replace(
@@ -96,9 +96,9 @@ def result_of(run: Run) -> dict[str, Any]:
         result["backup_files"] = [str(path) for path in run.kept]
     said = _failures(run, failed, lost, len(rows))
     if said:
-        foreseen: dict[str, Any] = {"diff": plan.diff}
-        foreseen |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
-        raise PartlyFailed(" ".join(said), **{**result, **foreseen, **(run.refused.context if run.refused else {})})
+        shown: dict[str, Any] = {"diff": plan.diff}
+        shown |= {"changed": plan.changed, "actions": plan.actions} if run.check_mode else {}
+        raise PartlyFailed(" ".join(said), **{**result, **shown, **(run.refused.context if run.refused else {})})
     return result
 
 
@@ -156,9 +156,9 @@ def _only_note(outcome: LoginOutcome) -> bool:
     return outcome.item.verb == FORGET and outcome.state != "failed"
 
 
-def _part(cluster: Cluster, foreseen: bool) -> ClusterPlan:
-    """Return the part of the plan that was carried out, or where it is only foreseen all of it."""
-    if foreseen:
+def _part(cluster: Cluster, is_planned: bool) -> ClusterPlan:
+    """Return the part of the plan that was carried out, or where it is only planned all of it."""
+    if is_planned:
         return cluster.plan
     parts = [
         outcome.done or (None if outcome.failure else outcome.item) for outcome in cluster.outcomes if outcome.state != "gone"
@@ -176,7 +176,7 @@ def _waiting(cluster: Cluster, run: Run) -> Pending:
     )
 
 
-def row(context: str, outcome: Outcome, desired: Desired, now: datetime) -> dict[str, Any]:
+def row(context: str, outcome: Outcome, desired: PullSecretSpec, now: datetime) -> dict[str, Any]:
     """Return what a user sees of one namespace."""
     current = None if outcome.state in ("deleted", "gone") else outcome.current
     leases = current.leases if current else {}

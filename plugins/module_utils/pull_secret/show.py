@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ..core.plan import Pending, Plan, Step
 from ..ecr.lease import hours_left, stamp
-from .model import Current, Desired
+from .model import PullSecretSpec, PullSecretState
 from .plan import ClusterPlan, Item
 
 MOST = 15  # lines of one kind before they are grouped
@@ -45,7 +45,7 @@ class _Line:
 NAMESPACE = "create namespace"
 
 
-def plan_of(clusters: Iterable[ClusterPlan], desired: Desired, now: datetime) -> Plan:
+def plan_of(clusters: Iterable[ClusterPlan], desired: PullSecretSpec, now: datetime) -> Plan:
     """Return the printable plan of all clusters."""
     lines: list[_Line] = []
     states: list[tuple[str, Item]] = []
@@ -103,7 +103,7 @@ def _steps(lines: Sequence[_Line], secret: str) -> Iterator[Step]:
             yield Step(first.verb, f"pull secret '{secret}' in {where}", first.reason if len(reasons) == 1 else "")
 
 
-def _states(items: Sequence[tuple[str, Item]], desired: Desired, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+def _states(items: Sequence[tuple[str, Item]], desired: PullSecretSpec, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(items) <= MOST:
         keys = [f"{context}/{item.namespace}" for context, item in items]
         before = [_shown(item.current, now) for _context, item in items]
@@ -121,7 +121,7 @@ def _states(items: Sequence[tuple[str, Item]], desired: Desired, now: datetime) 
     )
 
 
-def _pending(absent: Sequence[tuple[str, str, str]], desired: Desired) -> tuple[Pending, ...]:
+def _pending(absent: Sequence[tuple[str, str, str]], desired: PullSecretSpec) -> tuple[Pending, ...]:
     groups = [[one] for one in absent] if len(absent) <= MOST else _grouped(absent, lambda one: one[:2])
 
     def target(group: Sequence[tuple[str, str, str]]) -> str:
@@ -155,7 +155,7 @@ def _general(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shown(current: Current | None, now: datetime) -> dict[str, Any]:
+def _shown(current: PullSecretState | None, now: datetime) -> dict[str, Any]:
     if current is None:
         return {"state": "absent"}
     others = {"other_registries": list(current.others)} if current.others else {}
@@ -173,7 +173,7 @@ def _shown(current: Current | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _wanted(item: Item, desired: Desired, now: datetime) -> dict[str, Any]:
+def _wanted(item: Item, desired: PullSecretSpec, now: datetime) -> dict[str, Any]:
     if item.verb == "delete":
         return {"state": "absent"}
     if not item.verb:

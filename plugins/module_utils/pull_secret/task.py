@@ -24,7 +24,7 @@ from ..ecr.registries import Registry
 from ..kube.answers import Unreachable
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube
-from ..registry_login.model import foreseen
+from ..registry_login.model import planned_outcome
 from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
@@ -36,7 +36,7 @@ from .view import View
 
 
 @dataclass(frozen=True)
-class Current:
+class PullSecretsState:
     """What was found: the clusters, and the logins beyond them."""
 
     views: tuple[View, ...]
@@ -50,7 +50,7 @@ class _Whole(Plan):
     run: Run = field(kw_only=True)
 
 
-class PullSecrets(Subject[Task, Current]):
+class PullSecrets(Subject[Task, PullSecretsState]):
     """The pull secret in namespaces, and the same tokens as logins of docker and nerdctl."""
 
     spec = SPEC
@@ -66,14 +66,16 @@ class PullSecrets(Subject[Task, Current]):
         self.environment = dict(os.environ)
         return task_from(params, self.environment, check_mode)
 
-    def read(self, desired: Task) -> Current:
+    def read(self, desired: Task) -> PullSecretsState:
         """Return what is in the clusters and at the logins; after a run, as the API servers' answers to it tell."""
         logins = read_logins(desired.logins, desired.desired.name, self.environment)
         if self.done is not None:
-            return Current(tuple(view_after(one.view, one.outcomes, desired.desired.name) for one in self.done.clusters), logins)
+            return PullSecretsState(
+                tuple(view_after(one.view, one.outcomes, desired.desired.name) for one in self.done.clusters), logins
+            )
         paths = kubeconfig_paths(desired.kubeconfig, self.environment)
         views = (self._view(desired, context, paths) for context in desired.contexts)
-        return Current(tuple(view for view in views if view is not None), logins)
+        return PullSecretsState(tuple(view for view in views if view is not None), logins)
 
     def _view(self, task: Task, context: str, paths: Sequence[Path]) -> View | None:
         """Return what one cluster has. What is wrong with it stops no other; one that can't be reached is planned blindly."""
@@ -89,7 +91,7 @@ class PullSecrets(Subject[Task, Current]):
                 return None
             return _blind(context, error, task)
 
-    def plan(self, desired: Task, current: Current) -> Plan:
+    def plan(self, desired: Task, current: PullSecretsState) -> Plan:
         """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
         # A second look asks whether all is written; how long AWS lets it live is not for us to choose.
         policy = desired.policy if self.done is None else replace(desired.policy, threshold=Threshold(fixed=timedelta()))
@@ -108,13 +110,13 @@ class PullSecrets(Subject[Task, Current]):
             desired=desired.desired,
             now=desired.now,
             clusters=tuple(
-                Cluster(view, plan, tuple(map(_foreseen, plan.items)), self._warnings(view.context))
+                Cluster(view, plan, tuple(map(_planned, plan.items)), self._warnings(view.context))
                 for view, plan in zip(current.views, served, strict=True)
             ),
-            logins=tuple(map(foreseen, logins.items)),
+            logins=tuple(map(planned_outcome, logins.items)),
             login_plan=logins,
             registries=desired.registries,
-            foreseen=True,
+            is_planned=True,
             check_mode=desired.check_mode,
             wait=desired.wait,
             absent=desired.policy.absent,
@@ -129,7 +131,7 @@ class PullSecrets(Subject[Task, Current]):
         """
         run = cast(_Whole, plan).run
         outcomes: dict[str, dict[str, Outcome]] = {one.context: {} for one in run.clusters}
-        done = replace(run, foreseen=False, logins=())
+        done = replace(run, is_planned=False, logins=())
         try:
             tokens, refused, notes = self._tokens(run)
             done = replace(done, refused=refused, notes=notes)
@@ -175,7 +177,7 @@ class PullSecrets(Subject[Task, Current]):
     def _warnings(self, context: str) -> tuple[str, ...]:
         return tuple(self.kubes[context].http.warnings) if context in self.kubes else ()
 
-    def public(self, outcome: Finished[Task, Current]) -> dict[str, Any]:
+    def public(self, outcome: Finished[Task, PullSecretsState]) -> dict[str, Any]:
         """Return the state of all namespaces and logins. Raises PartlyFailed."""
         return result_of(self.done or cast(_Whole, outcome.plan).run)
 
@@ -209,7 +211,7 @@ def _blind(context: str, error: WorkstationError, task: Task) -> View:
     return View(context, wanted, missing, unreachable=error.message, comes=comes)
 
 
-def _foreseen(item: Item) -> Outcome:
+def _planned(item: Item) -> Outcome:
     outcome = untouched(item)
     return Outcome(item, "due", item.current) if item.verb and not item.failure else outcome
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .model import Current
+from .model import PullSecretState
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class View:
     wanted: tuple[str, ...] = ()
     missing: frozenset[str] = frozenset()
     unsure: frozenset[str] = frozenset()
-    secrets: Mapping[str, Current] = field(default_factory=dict)
+    secrets: Mapping[str, PullSecretState] = field(default_factory=dict)
     accounts: Mapping[str, tuple[Account, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     unlinked: Mapping[str, str] = field(default_factory=dict)

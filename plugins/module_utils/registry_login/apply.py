@@ -38,7 +38,7 @@ from .model import (
     Outcome,
     Place,
     could_not,
-    foreseen,
+    planned_outcome,
 )
 from .notes import Notes
 from .read import look
@@ -79,7 +79,7 @@ def apply_logins(
     for (verb, place), group in groupby(plan.items, key=lambda item: (item.verb, item.place)):
         items = list(group)
         busy = [item for item in items if not item.idle and (verb != LOG_IN or item.host in access)]
-        outcomes += [foreseen(item) for item in items if item not in busy]
+        outcomes += [planned_outcome(item) for item in items if item not in busy]
         if busy and verb in (ADD, TAKE):
             outcomes += _edit(busy, verb, place, notes, kept)
         else:

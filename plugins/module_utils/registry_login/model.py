@@ -37,7 +37,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Found:
+class PlaceState:
     """What a place holds.
 
     docker: host -> its user as far as that can be seen. helper: host -> the helper that is set. Of nerdctl nothing is known but
@@ -104,7 +104,7 @@ class Outcome:
     failure: str = ""
 
 
-def foreseen(item: Item) -> Outcome:
+def planned_outcome(item: Item) -> Outcome:
     """Return the outcome of an item that is not carried out: fresh, due, failed or waiting."""
     state = "failed" if item.failure else "waiting" if item.waiting else "due" if item.verb else "fresh"
     return Outcome(item, state, item.note.lease if item.note else None, item.failure)

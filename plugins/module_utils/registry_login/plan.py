@@ -14,7 +14,7 @@ from datetime import datetime
 from ..core.durations import Threshold
 from ..ecr.lease import due_by_time
 from .helper import HELPER, PROGRAM, is_ours
-from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, USER, WRITE, Found, Item, LoginPlan, Note, Place, could_not
+from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, USER, WRITE, Item, LoginPlan, Note, Place, PlaceState, could_not
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Clock:
 def plan_logins(
     wanted: Mapping[Place, Mapping[str, str]],
     noted: Mapping[Place, Mapping[str, Note]],
-    found: Mapping[Place, Found],
+    found: Mapping[Place, PlaceState],
     clock: Clock,
     helper_installed: bool = True,
 ) -> LoginPlan:
@@ -58,7 +58,7 @@ def plan_logins(
     return LoginPlan(tuple(items), tuple(_warnings(items, found, helper_installed)))
 
 
-def _warnings(items: Iterable[Item], found: Mapping[Place, Found], helper_installed: bool) -> Iterable[str]:
+def _warnings(items: Iterable[Item], found: Mapping[Place, PlaceState], helper_installed: bool) -> Iterable[str]:
     hidden = [item.place for item in items if item.place.kind == "wrapper" and item.verb in ("", WRITE)]
     if hidden and not found[hidden[0]].on_path:
         where = hidden[0].where
@@ -70,7 +70,7 @@ def _warnings(items: Iterable[Item], found: Mapping[Place, Found], helper_instal
         )
 
 
-def _enter(item: Item, identity: str, there: Found, clock: Clock, helped: bool) -> Item:
+def _enter(item: Item, identity: str, there: PlaceState, clock: Clock, helped: bool) -> Item:
     if there.unreadable:
         return replace(item, verb=LOG_IN, failure=there.unreadable)
     reason = _due(item, identity, there, clock)
@@ -84,7 +84,7 @@ def _enter(item: Item, identity: str, there: Found, clock: Clock, helped: bool) 
     return replace(item, waiting=_away(item, there))
 
 
-def _due(item: Item, identity: str, there: Found, clock: Clock) -> str:
+def _due(item: Item, identity: str, there: PlaceState, clock: Clock) -> str:
     note = item.note
     if note is None:
         return "it was not logged in by an earlier run"
@@ -99,7 +99,7 @@ def _due(item: Item, identity: str, there: Found, clock: Clock) -> str:
     return due_by_time((note.lease,), clock.threshold, clock.now)
 
 
-def _away(item: Item, there: Found) -> str:
+def _away(item: Item, there: PlaceState) -> str:
     """Say why a profile can't be asked. Returns '' when it can."""
     if item.place.kind != "nerdctl" or (there.machine and there.running):
         return ""
@@ -107,7 +107,7 @@ def _away(item: Item, there: Found) -> str:
     return could_not(item, f"{why}. Start it with 'colima start {item.place.where}' and run again.")
 
 
-def _help(item: Item, helper: str, there: Found) -> Item:
+def _help(item: Item, helper: str, there: PlaceState) -> Item:
     item = replace(item, value=helper)
     if there.unreadable:
         return replace(item, verb=ADD, failure=there.unreadable)
@@ -122,7 +122,7 @@ def _help(item: Item, helper: str, there: Found) -> Item:
     return replace(item, failure=could_not(item, f"the helper '{name}' is set for it already. {remedy}"))
 
 
-def _wrap(item: Item, profile: str, there: Found) -> Item:
+def _wrap(item: Item, profile: str, there: PlaceState) -> Item:
     item = replace(item, value=profile)
     known = there.entries.get(item.host)
     if known == profile:
@@ -133,7 +133,7 @@ def _wrap(item: Item, profile: str, there: Found) -> Item:
     return replace(item, failure=could_not(item, "a file of another program is there. Move it away.")) if known == "" else item
 
 
-def _leave(item: Item, there: Found, clock: Clock) -> Item:
+def _leave(item: Item, there: PlaceState, clock: Clock) -> Item:
     """Return how a noted login that is unwanted now is undone; what another program has put there since then stays."""
     item, note = replace(item, verb=FORGET, reason="no longer wanted"), item.note or Note()
     if there.unreadable:

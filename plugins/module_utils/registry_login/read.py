@@ -19,21 +19,21 @@ from ..core.system.files import read_file
 from ..core.system.processes import is_alive
 from ..docker.client import read_config
 from .helper import HELPER, PROGRAM, profile_of
-from .model import Found, Place
+from .model import Place, PlaceState
 
 
-def look(places: Iterable[Place], environment: Mapping[str, str]) -> dict[Place, Found]:
+def look(places: Iterable[Place], environment: Mapping[str, str]) -> dict[Place, PlaceState]:
     """Return what each place holds."""
     return {place: _found(place, environment) for place in places}
 
 
-def _found(place: Place, environment: Mapping[str, str]) -> Found:
+def _found(place: Place, environment: Mapping[str, str]) -> PlaceState:
     if place.kind == "nerdctl":
         return _machine(place, environment)
     return _wrappers(place, environment) if place.kind == "wrapper" else _config(place)
 
 
-def _wrappers(place: Place, environment: Mapping[str, str]) -> Found:
+def _wrappers(place: Place, environment: Mapping[str, str]) -> PlaceState:
     folder, entries = Path(place.where), dict[str, str]()
     prefix = PROGRAM.removesuffix(HELPER)
     try:
@@ -41,8 +41,8 @@ def _wrappers(place: Place, environment: Mapping[str, str]) -> Found:
             state = read_file(file)
             entries[file.name.removeprefix(prefix)] = profile_of(state.text) if state.kind == "file" else ""
     except InputError as error:
-        return Found(unreadable=error.message)
-    return Found(entries=entries, on_path=place.where in environment.get("PATH", "").split(os.pathsep))
+        return PlaceState(unreadable=error.message)
+    return PlaceState(entries=entries, on_path=place.where in environment.get("PATH", "").split(os.pathsep))
 
 
 def helper_installed(environment: Mapping[str, str]) -> bool:
@@ -50,15 +50,15 @@ def helper_installed(environment: Mapping[str, str]) -> bool:
     return shutil.which(PROGRAM, path=complete_path(environment.get("PATH", ""))) is not None
 
 
-def _config(place: Place) -> Found:
+def _config(place: Place) -> PlaceState:
     try:
         config = read_config(Path(place.where))
     except InputError as error:
-        return Found(unreadable=error.message)
+        return PlaceState(unreadable=error.message)
     helpers = {str(host): str(name) for host, name in _mapping(config, "credHelpers").items()}
     if place.kind == "helper":
-        return Found(entries=helpers)
-    return Found(entries={str(host): _user(entry) for host, entry in _mapping(config, "auths").items()}, helpers=helpers)
+        return PlaceState(entries=helpers)
+    return PlaceState(entries={str(host): _user(entry) for host, entry in _mapping(config, "auths").items()}, helpers=helpers)
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -73,14 +73,14 @@ def _user(entry: Any) -> str:
     return str(entry.get("username", "")) if isinstance(entry, dict) else ""
 
 
-def _machine(place: Place, environment: Mapping[str, str]) -> Found:
+def _machine(place: Place, environment: Mapping[str, str]) -> PlaceState:
     directory = resolve(environment, platform.system()).instance(parse_name(place.where))
     try:
         # Lima writes this file when it makes an instance, and never again.
         made = (directory / "lima-version").stat()
     except OSError:
-        return Found(running=False)
-    return Found(machine=f"{made.st_ino}-{made.st_mtime_ns}", running=_alive(directory / "ha.pid"))
+        return PlaceState(running=False)
+    return PlaceState(machine=f"{made.st_ino}-{made.st_mtime_ns}", running=_alive(directory / "ha.pid"))
 
 
 def _alive(file: Path) -> bool:

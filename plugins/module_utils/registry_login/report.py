@@ -12,8 +12,8 @@ from ..ecr.lease import Lease, hours_left, stamp
 from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Item, Outcome
 
 
-def plan_of(outcomes: Sequence[Outcome], is_foreseen: bool) -> Plan:
-    """Return what is foreseen as a printable plan, or what was done. A note to forget is a silent step."""
+def plan_of(outcomes: Sequence[Outcome], is_planned: bool) -> Plan:
+    """Return what is planned as a printable plan, or what was done. A note to forget is a silent step."""
     steps: list[Step] = []
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
@@ -21,7 +21,7 @@ def plan_of(outcomes: Sequence[Outcome], is_foreseen: bool) -> Plan:
         item = outcome.item
         if not item.verb or item.failure or outcome.state in ("failed", "waiting"):
             continue
-        if outcome.state == "due" and not is_foreseen:
+        if outcome.state == "due" and not is_planned:
             continue
         steps.append(_step(item))
         if item.verb == FORGET:

@@ -16,7 +16,7 @@ from ..core.errors import InputError, WorkstationError, naming_files
 from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
 from .helper import helper_for
-from .model import Found, LoginPlan, Note, Outcome, Place, foreseen
+from .model import LoginPlan, Note, Outcome, Place, PlaceState, planned_outcome
 from .notes import Notes
 from .plan import Clock, plan_logins
 
@@ -30,7 +30,7 @@ class Logins:
 
     wanted: Wanted = field(default_factory=dict)
     noted: Mapping[Place, Mapping[str, Note]] = field(default_factory=dict)
-    found: Mapping[Place, Found] = field(default_factory=dict)
+    found: Mapping[Place, PlaceState] = field(default_factory=dict)
     helper_installed: bool = True
 
     def plan(self, clock: Clock) -> LoginPlan:
@@ -56,7 +56,7 @@ def carry_out(
                 alone.enter_context(user_files(_WORK))
         except WorkstationError as error:
             # The clusters are served nevertheless.
-            planned = map(foreseen, plan.items)
+            planned = map(planned_outcome, plan.items)
             return [one if one.item.idle else replace(one, state="failed", failure=error.message) for one in planned], []
         return apply_logins(plan, access, Notes(environment, secret), environment)
 

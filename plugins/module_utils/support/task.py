@@ -38,7 +38,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Found:
+class SupportState:
     """The texts of the bundle by their names in it; foreign: a file in its place is not a bundle; bundle: it is one."""
 
     texts: Mapping[str, str]
@@ -54,7 +54,7 @@ class Write(Step):
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-class SupportBundle(Subject[Request, Found]):
+class SupportBundle(Subject[Request, SupportState]):
     """One bundle of one laptop."""
 
     spec = {
@@ -76,10 +76,10 @@ class SupportBundle(Subject[Request, Found]):
             )
         return Request(path, params["report"])
 
-    def read(self, desired: Request) -> Found:
+    def read(self, desired: Request) -> SupportState:
         """Return what would go into the bundle; where there is one already, only that."""
         if _is_bundle(desired.path):
-            return Found({}, foreign=False, bundle=True)
+            return SupportState({}, foreign=False, bundle=True)
         hide = partial(redact, owner=Owner(home(), getpass.getuser(), platform.node()))
         # JSON, so that a key is a name and its value can be hidden like any other.
         report = {"doctor.json": hide(json.dumps(desired.report, indent=1) + "\n")} if desired.report else {}
@@ -93,9 +93,9 @@ class SupportBundle(Subject[Request, Found]):
             **report,
             **collected(resolve(os.environ, platform.system()), hide),
         }
-        return Found(texts, foreign=os.path.lexists(desired.path), bundle=False)
+        return SupportState(texts, foreign=os.path.lexists(desired.path), bundle=False)
 
-    def plan(self, desired: Request, current: Found) -> Plan:
+    def plan(self, desired: Request, current: SupportState) -> Plan:
         """Return the step that writes it."""
         if current.bundle:
             return Plan()
@@ -112,7 +112,7 @@ class SupportBundle(Subject[Request, Found]):
         if not replace_if_unchanged(write.path, _packed(write.texts), 0o600, None):
             raise RefusedStep(self.work, f"'{write.path}' was made by another program meanwhile", "Run again.")
 
-    def public(self, outcome: Outcome[Request, Found]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[Request, SupportState]) -> dict[str, Any]:
         """Return the path, and what is in it."""
         path, texts = outcome.desired.path, outcome.before.texts
         files = [{"name": name, "bytes": len(text.encode())} for name, text in sorted(texts.items())]

@@ -33,7 +33,7 @@ class Timer:
     minutes: int = 60
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
-    # What a command starts inherits how much of the laptop it may use, and a VM lives long.
+    # What a command starts inherits how much of the laptop it may use, and a VM runs for long.
     starts_vms: bool = False
 
     @property

@@ -17,7 +17,7 @@ from ..core.errors import InputError
 from ..core.system.command import USUAL_DIRECTORIES, complete_path
 from .model import Timer, refused
 
-# Of ECR's tokens, which is all that a timer knows of them.
+# Of ECR's tokens; a timer knows nothing else of them.
 TOKEN_LIFE = timedelta(hours=12)
 
 # What a run of this collection may start: for profiles, for logins, for a kubeconfig's exec entry, for docker's credential store.

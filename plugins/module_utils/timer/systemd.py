@@ -154,7 +154,7 @@ class Systemd(Manager):
         (self.data / "systemd" / "timers" / f"stamp-{self._unit(timer)}").unlink(missing_ok=True)
 
     def forget(self, timer: Timer) -> None:
-        """Tell systemd that the files are gone; a last failure would be listed for ever."""
+        """Tell systemd that the files are gone; systemd would keep listing a last failure."""
         self._ask("daemon-reload")
         self._ask("reset-failed", f"{timer.unit}.service")
 

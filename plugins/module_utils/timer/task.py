@@ -25,7 +25,7 @@ from .systemd import Systemd
 
 
 @dataclass(frozen=True)
-class Desired:
+class TimerSpec:
     """What the options ask for, and what they should be warned of."""
 
     timer: Timer
@@ -33,7 +33,7 @@ class Desired:
     warnings: tuple[str, ...] = ()
 
 
-class UserTimer(Subject[Desired, Installed]):
+class UserTimer(Subject[TimerSpec, Installed]):
     """A timer of the user."""
 
     spec = {
@@ -57,15 +57,15 @@ class UserTimer(Subject[Desired, Installed]):
     }
     work = "converge the timer"
 
-    asked: Desired
+    asked: TimerSpec
     manager: Manager
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> TimerSpec:
         """Return the timer. Raises InputError."""
         self.manager = _manager(params["manager"])
         if params["state"] == "absent":
             check_name(params["name"])
-            self.asked = Desired(Timer(params["name"]), absent=True)
+            self.asked = TimerSpec(Timer(params["name"]), absent=True)
             return self.asked
         timer = Timer(
             name=params["name"],
@@ -82,7 +82,7 @@ class UserTimer(Subject[Desired, Installed]):
             raise elsewhere(timer)
         check_timer(timer)
         self.manager.check(timer)
-        self.asked = Desired(timer, absent=False, warnings=tuple(self._look_around(timer, params, check_mode)))
+        self.asked = TimerSpec(timer, absent=False, warnings=tuple(self._look_around(timer, params, check_mode)))
         self.look = f"Look at '{self.manager.question(timer)}', and run again."
         return self.asked
 
@@ -104,11 +104,11 @@ class UserTimer(Subject[Desired, Installed]):
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
-    def read(self, desired: Desired) -> Installed:
+    def read(self, desired: TimerSpec) -> Installed:
         """Return what is installed of the timer."""
         return self.manager.read(desired.timer)
 
-    def plan(self, desired: Desired, current: Installed) -> Plan:
+    def plan(self, desired: TimerSpec, current: Installed) -> Plan:
         """Return the steps."""
         return plan_timer(desired.timer, self.manager.files(desired.timer), current, absent=desired.absent)
 
@@ -122,7 +122,7 @@ class UserTimer(Subject[Desired, Installed]):
         """Carry out one step."""
         self.manager.apply(self.asked.timer, step)
 
-    def public(self, outcome: Outcome[Desired, Installed]) -> dict[str, Any]:
+    def public(self, outcome: Outcome[TimerSpec, Installed]) -> dict[str, Any]:
         """Return the files of the timer."""
         return {"files": list(outcome.after.files), "warnings": list(outcome.desired.warnings)}
 

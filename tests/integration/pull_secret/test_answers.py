@@ -28,6 +28,7 @@ from rehearsal.processes.system import comes_true
 from tests.support.pull_secret.api_server_proxy import Front
 from tests.support.pull_secret.canaries import told_of
 from tests.support.pull_secret.scenario import HOST, content, password, read, run
+from tests.support.test_runs import fault_rows
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -37,15 +38,25 @@ API = "/apis/admissionregistration.k8s.io/v1"
 SECRETS = [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["secrets"], "operations": ["CREATE", "UPDATE"]}]
 QUOTES = "'refused: ' + object.data['.dockerconfigjson']"
 EMPTY = base64.b64encode(b'{"auths":{}}').decode()
+USUAL = patience.Patience.__init__
 _number = itertools.count()
 
 pytestmark = [pytest.mark.real("kubernetes"), pytest.mark.usefixtures("aws")]
 
 
 @pytest.fixture
-def namespace(apiserver: ApiServer) -> Iterator[str]:
+def namespace(apiserver: ApiServer, ecr: Ecr, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace of this test alone. After a fault, a run without trouble has to converge in it."""
     name = apiserver.namespace(f"answer-{next(_number)}")
     yield name
+    if request.node.get_closest_marker("fault"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("AWS_SESSION_TOKEN", raising=False)
+            for variable, value in ecr.environment.items():
+                patch.setenv(variable, value)
+            patch.setattr(patience.Patience, "__init__", USUAL)
+            first, second = (run(apiserver.kubeconfig, namespaces=[name]) for _time in range(2))
+        assert not first.failed and second.states == {name: "fresh"} and not second.changed, (first.message, second.message)
     apiserver.remove_namespace(name)
 
 
@@ -88,6 +99,10 @@ def runs(home: Path) -> str:
 # A refusal that quotes the object
 
 
+@pytest.mark.fault(
+    "an admission policy refused the secret and quoted it",
+    there="the other namespace's secret; no part of the token in result or records",
+)
 def test_a_policy_that_quotes_the_secret_tells_nobody(apiserver: ApiServer, ecr: Ecr, namespace: str, home: Path) -> None:
     refuse = {"validations": [{"expression": "false", "messageExpression": QUOTES}]}
     other = apiserver.namespace(f"{namespace}-healthy")
@@ -113,6 +128,7 @@ def test_a_warning_that_quotes_the_secret_tells_nobody(apiserver: ApiServer, ecr
 # What was written is read in the answer
 
 
+@pytest.mark.fault("an admission policy replaced the content of the secret", there="the other namespace's secret")
 def test_a_policy_that_replaces_the_content_is_no_success(apiserver: ApiServer, namespace: str) -> None:
     mutation = {
         "patchType": "JSONPatch",
@@ -161,6 +177,7 @@ def test_a_gateway_that_hides_the_managers_costs_no_token(apiserver: ApiServer, 
     assert HOST in content(apiserver, namespace)["auths"]
 
 
+@pytest.mark.fault("a finalizer kept the secret from going", there="the secret, with its finalizer")
 def test_a_secret_that_a_finalizer_keeps_is_neither_removed_nor_fresh(apiserver: ApiServer, namespace: str) -> None:
     assert not run(apiserver.kubeconfig, namespaces=[namespace]).failed
     path = f"/api/v1/namespaces/{namespace}/secrets/ecr-creds"
@@ -177,6 +194,7 @@ def test_a_secret_that_a_finalizer_keeps_is_neither_removed_nor_fresh(apiserver:
     assert run(apiserver.kubeconfig, namespaces=[namespace]).states == {namespace: "created"}
 
 
+@pytest.mark.fault("RBAC forbade to change service accounts", there="the secret, which was placed")
 def test_only_an_account_that_is_refused_is_said_to_be(apiserver: ApiServer, namespace: str) -> None:
     rules = [
         {"resources": ["secrets"], "verbs": ["get", "create", "patch"]},
@@ -275,10 +293,15 @@ NONE = {
 
 WAYS: dict[str, dict[str, Any]] = {"present": {}, "absent": {"state": "absent"}, "a pattern": {"namespaces": ["answer-*"]}}
 # One way with all answers, the others with the first two.
-TRIED = [(body, options) for options in WAYS.values() for body in list(NONE.values())[: 2 if options else None]]
+TRIED = [
+    pytest.param(body, options, id=f"{name}, {way}")
+    for way, options in WAYS.items()
+    for name, body in list(NONE.items())[: 2 if options else None]
+]
 
 
 @pytest.mark.parametrize(("body", "options"), TRIED)
+@pytest.mark.fault("a cluster answered what is no answer ({})", there="the secret in the other cluster")
 def test_what_is_no_answer_is_a_failure_of_that_cluster_alone(
     apiserver: ApiServer, namespace: str, home: Path, body: bytes, options: dict[str, Any]
 ) -> None:
@@ -293,6 +316,7 @@ def test_what_is_no_answer_is_a_failure_of_that_cluster_alone(
 
 
 @pytest.mark.parametrize("answer", [drips, drips_headers], ids=["body", "headers"])
+@pytest.mark.fault("a cluster answered a byte at a time ({})", there="the secret in the other cluster")
 def test_a_byte_at_a_time_ends_in_time(
     apiserver: ApiServer, namespace: str, home: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +335,7 @@ def quick(init: Callable[..., None]) -> Callable[..., None]:
     return shorter
 
 
+@pytest.mark.fault("a cluster answered with 400 KB that unpack to 400 MiB", there="the secret in the other cluster")
 def test_a_gzip_that_unpacks_without_end_is_a_failure(apiserver: ApiServer, namespace: str, home: Path) -> None:
     packed = gzip.compress(b" " * (400 << 20), 9)
     assert len(packed) < 1 << 20 and bounds.MOST_BYTES < 100 << 20
@@ -348,6 +373,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("body", ODD.values(), ids=ODD.keys())
+@pytest.mark.fault("ECR answered what is no token: {}", there="no secret with it")
 def test_what_is_no_token_is_one_failure_and_the_secret_stays(
     apiserver: ApiServer, namespace: str, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,6 +411,7 @@ def test_a_token_that_lives_five_minutes_is_taken_with_a_warning(
     assert not result.failed and "lives only 0.1 h instead of 12" in str(result.data["warnings"])
 
 
+@pytest.mark.fault("AWS_SESSION_TOKEN held a line break", there="no part of it in result or records")
 def test_a_session_token_with_a_line_break_is_not_repeated(
     apiserver: ApiServer, namespace: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,6 +438,7 @@ def profile(home: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ["canary-{}", "2999-01-01T00:00:00"],
     ids=["a secret", "no zone"],
 )
+@pytest.mark.fault("a credential_process gave a wrong expiry: {}", there="no part of its key in result or records")
 def test_what_a_credential_process_prints_is_not_repeated(
     apiserver: ApiServer, namespace: str, home: Path, expiration: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -422,6 +450,7 @@ def test_what_a_credential_process_prints_is_not_repeated(
     assert canary not in result.text and canary not in runs(home)
 
 
+@pytest.mark.fault("a credential_process hung", there="no process of it")
 def test_a_credential_process_that_hangs_ends_with_its_time(
     apiserver: ApiServer, namespace: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -434,6 +463,7 @@ def test_a_credential_process_that_hangs_ends_with_its_time(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.fault("the run ended by {} while a credential_process hung", there="no process of it")
 def test_a_credential_process_ends_with_the_run(
     apiserver: ApiServer, namespace: str, home: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +481,7 @@ def test_a_credential_process_ends_with_the_run(
     time.sleep(0.5)
     running.send_signal(number)
     said, _ = running.communicate(timeout=30)
+    fault_rows.killed(signal.Signals(number).name)
     assert comes_true(lambda: not is_alive(home / "pid"), 15)
     if number == signal.SIGTERM:
         result = json.loads(said)
@@ -465,6 +496,7 @@ def is_alive(file: Path) -> bool:
 
 
 @pytest.mark.parametrize("content", ["not JSON", "[]", "null", '{"accessToken": 5}', '{"accessToken": "a", "expiresAt": 7}'])
+@pytest.mark.fault("the cache of an SSO login was damaged: {}", there="the cache as it was")
 def test_a_damaged_login_of_sso_is_one_that_has_expired(
     apiserver: ApiServer, namespace: str, home: Path, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 
 from rehearsal.standin.colima import install
 from tests.support.colima.docker_and_kubectl import script
+from tests.support.test_runs import fault_rows
 
 # Answers `docker -H SOCKET ps` from a file, so that a test says what runs; there is never a context, and none is missed.
 DOCKER = """#!/bin/sh
@@ -139,7 +140,10 @@ class ColimaLab:
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:
         """Run once, as the module does."""
-        return converge(self.colima, self.request(*profiles, **policy), check)
+        with fault_rows.noting():
+            result = converge(self.colima, self.request(*profiles, **policy), check)
+        fault_rows.noted({"actions": result.actions})
+        return result
 
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run a program as the laptop's user."""

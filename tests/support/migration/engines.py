@@ -20,6 +20,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.model 
 from ansible_collections.laptop.containers.plugins.module_utils.migration.task import Mover
 
 from rehearsal.services.dockerd import Dockerd
+from tests.support.test_runs import fault_rows
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Engines:
 
     def move(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
         """Run the module."""
-        return run(Mover(), self.options(Mover.spec, options), check_mode=check)
+        with fault_rows.noting():
+            result = run(Mover(), self.options(Mover.spec, options), check_mode=check)
+        fault_rows.noted(result)
+        return result
 
     def compare(self, **options: Any) -> dict[str, Any]:
         """Run the module that reads."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.test_runs import fault_rows
+
 from .engines import Engines
 
 _RUN = """
@@ -41,6 +43,7 @@ def killed_after(engines: Engines, seconds: float, number: int = signal.SIGKILL)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, number)
         process.wait(30)
+        fault_rows.killed(signal.Signals(number).name)
         return True
     assert process.returncode == 0
     return False

@@ -18,6 +18,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import ROOT, tool
+from tests.support.test_runs import fault_rows
 
 from .made_images import Layer, archive
 from .trees import many_files, odd_tree
@@ -76,7 +77,7 @@ def make_old_profile(lab: Lab, image: bytes | None = None, path: str = f"/var/li
 def converge(runtime: str) -> None:
     """Let the profile be there and run."""
     options = complete(Profiles.spec, {"profiles": settings(runtime), "host": HOST})
-    run(Profiles(), options, check_mode=False)
+    fault_rows.noted(run(Profiles(), options, check_mode=False))
 
 
 def move(lab: Lab, phase: str, **more: Any) -> dict[str, Any]:
@@ -87,7 +88,10 @@ def move(lab: Lab, phase: str, **more: Any) -> dict[str, Any]:
 def run_phase(phase: str, **more: Any) -> dict[str, Any]:
     """Run one phase."""
     given = {"profile": PROFILE, "phase": phase, "ready_timeout": 120, **more}
-    return run(RuntimeMove(), complete(RuntimeMove.spec, given), check_mode=False)
+    with fault_rows.noting():
+        result = run(RuntimeMove(), complete(RuntimeMove.spec, given), check_mode=False)
+    fault_rows.noted(result)
+    return result
 
 
 def whole(lab: Lab) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections import Counter
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.laptop.containers.plugins.modules import ecr_pull_secret
 
 from tests.support.in_process_module import as_a_module
+from tests.support.test_runs import fault_rows
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -43,6 +45,13 @@ class Result:
         return str(self.data.get("msg", ""))
 
     @property
+    def words(self) -> str:
+        """What a person reads of it: the failure, or what became of the secrets."""
+        counted = Counter(self.states.values())
+        states = ", ".join(f"{number} {state}" for state, number in sorted(counted.items()))
+        return self.message if self.failed else states or "nothing to do"
+
+    @property
     def states(self) -> dict[str, str]:
         return {row["namespace"]: row["state"] for row in self.data.get("secrets", [])}
 
@@ -59,7 +68,9 @@ def run(kubeconfig: Path | str, check: bool = False, **options: Any) -> Result:
     printed = io.StringIO()
     with as_a_module(arguments), redirect_stdout(printed), suppress(SystemExit):
         ecr_pull_secret.main()
-    return Result(printed.getvalue(), json.loads(printed.getvalue()))
+    result = Result(printed.getvalue(), json.loads(printed.getvalue()))
+    fault_rows.note(result.words, failed=result.failed)
+    return result
 
 
 def read(apiserver: ApiServer, namespace: str, name: str = "ecr-creds", kind: str = "secrets") -> dict[str, Any] | None:

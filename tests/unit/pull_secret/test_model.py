@@ -15,8 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import TOKEN_LIFE, Lease
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
     OWNER,
-    Current,
-    Desired,
+    PullSecretSpec,
+    PullSecretState,
     body_of,
     check_name,
     current_from,
@@ -25,7 +25,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.mode
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DESIRED = Desired("ecr-creds", {HOST: "abc"})
+DESIRED = PullSecretSpec("ecr-creds", {HOST: "abc"})
 PASSWORD = "tok-of-a-test"
 
 
@@ -36,13 +36,13 @@ class Token:
     expires_at: datetime
 
 
-def written(**changes: Any) -> Current:
+def written(**changes: Any) -> PullSecretState:
     """One of our secrets, six minutes old."""
     lease = Lease(NOW - timedelta(minutes=6), NOW + timedelta(hours=11, minutes=54), "abc")
-    return replace(Current("default", "uid", True, {HOST: lease}, "digest", (), (OWNER,)), **changes)
+    return replace(PullSecretState("default", "uid", True, {HOST: lease}, "digest", (), (OWNER,)), **changes)
 
 
-def aged(hours: float, life: float = 12) -> Current:
+def aged(hours: float, life: float = 12) -> PullSecretState:
     issued = NOW - timedelta(hours=hours)
     return written(leases={HOST: Lease(issued, issued + timedelta(hours=life), "abc")})
 
@@ -74,7 +74,7 @@ def aged(hours: float, life: float = 12) -> Current:
         pytest.param(written(owners=()), "changed by an unknown manager", id="owner unknown"),
     ],
 )
-def test_a_secret_is_due_for_a_reason(current: Current | None, reason: str) -> None:
+def test_a_secret_is_due_for_a_reason(current: PullSecretState | None, reason: str) -> None:
     said = due(current, DESIRED, Threshold(), NOW)
     assert (reason in said) if reason else not said
 
@@ -132,7 +132,7 @@ def test_a_secret_that_the_cluster_would_not_take_is_refused() -> None:
     hosts = {f"{number:012d}.dkr.ecr.eu-central-1.amazonaws.com": "abc" for number in range(200)}
     tokens = {host: Token("x" * 3000, NOW, NOW + timedelta(hours=12)) for host in hosts}
     with pytest.raises(InputError, match="1024 KiB"):
-        body_of(Desired("ecr-creds", hosts), tokens)
+        body_of(PullSecretSpec("ecr-creds", hosts), tokens)
 
 
 @pytest.mark.parametrize("garbage", ["", "null", "[]", "{", '{"h": 1}', '{"h": {"issued": "x"}}', '{"h": {"issued": 5}}'])

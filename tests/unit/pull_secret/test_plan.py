@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, Current, Desired
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, PullSecretSpec, PullSecretState
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose, scope_from
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, plan_cluster
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.show import plan_of
@@ -18,14 +18,14 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DESIRED = Desired("ecr-creds", {HOST: "abc"})
-FRESH = Current("a", "uid", True, {HOST: Lease(NOW, NOW + timedelta(hours=12), "abc")}, "digest", (), (OWNER,))
+DESIRED = PullSecretSpec("ecr-creds", {HOST: "abc"})
+FRESH = PullSecretState("a", "uid", True, {HOST: Lease(NOW, NOW + timedelta(hours=12), "abc")}, "digest", (), (OWNER,))
 OLD = replace(FRESH, leases={HOST: Lease(NOW - timedelta(hours=10), NOW + timedelta(hours=2), "abc")})
-FOREIGN = Current("a", "uid", False, owners=("kubectl-create",))
+FOREIGN = PullSecretState("a", "uid", False, owners=("kubectl-create",))
 EDITED = replace(FRESH, owners=("kubectl-edit",))
 
 
-def view(current: Current | None = None, **changes: Any) -> View:
+def view(current: PullSecretState | None = None, **changes: Any) -> View:
     return replace(View("colima-k8s", ("a",), secrets={"a": current} if current else {}), **changes)
 
 
@@ -56,7 +56,7 @@ def test_a_namespace_gets_what_its_state_needs(seen: View, policy: Policy, verb:
 
 
 def test_only_adoption_and_permission_force_a_conflict() -> None:
-    def forced(current: Current, policy: Policy) -> bool:
+    def forced(current: PullSecretState, policy: Policy) -> bool:
         return plan_cluster(view(current), DESIRED, policy, NOW).items[0].force
 
     assert not forced(OLD, Policy())

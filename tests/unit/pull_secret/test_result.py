@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, Current, Desired
+from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, PullSecretSpec, PullSecretState
 from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import (
     ClusterPlan,
     Item,
@@ -28,8 +28,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-DESIRED = Desired("ecr-creds", {HOST: "abc"})
-FRESH = Current("a", "uid", True, {HOST: Lease(NOW, NOW + timedelta(hours=12), "abc")}, "digest", (), (OWNER,))
+DESIRED = PullSecretSpec("ecr-creds", {HOST: "abc"})
+FRESH = PullSecretState("a", "uid", True, {HOST: Lease(NOW, NOW + timedelta(hours=12), "abc")}, "digest", (), (OWNER,))
 
 
 def cluster(*outcomes: Outcome) -> Cluster:
@@ -37,7 +37,7 @@ def cluster(*outcomes: Outcome) -> Cluster:
 
 
 def run_of(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> Run:
-    return Run(DESIRED, NOW, clusters, foreseen=check_mode, check_mode=check_mode, wait=wait)
+    return Run(DESIRED, NOW, clusters, is_planned=check_mode, check_mode=check_mode, wait=wait)
 
 
 def result(*clusters: Cluster, check_mode: bool = False, wait: bool = False) -> dict[str, Any]:

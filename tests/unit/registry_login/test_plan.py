@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Found, Item, LoginPlan, Note, Place
+from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import (
+    Item,
+    LoginPlan,
+    Note,
+    Place,
+    PlaceState,
+)
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -15,12 +21,12 @@ DOCKER, HELPER, NERDCTL = Place("docker", "/d"), Place("helper", "/d"), Place("n
 FRESH = Lease(NOW, NOW + timedelta(hours=12), "me")
 DUE = Lease(NOW - timedelta(hours=7), NOW + timedelta(hours=5), "me")
 OVER = Lease(NOW - timedelta(hours=13), NOW - timedelta(hours=1), "me")
-IN = Found(entries={"h": "AWS"})
-UP = Found(machine="m")
-DOWN = Found(machine="m", running=False)
+IN = PlaceState(entries={"h": "AWS"})
+UP = PlaceState(machine="m")
+DOWN = PlaceState(machine="m", running=False)
 
 
-def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed: bool = True) -> LoginPlan:
+def plan(place: Place, wanted: bool, note: Note | None, found: PlaceState, installed: bool = True) -> LoginPlan:
     return plan_logins(
         {place: {"h": "ecr-login" if place.kind == "helper" else "me"}} if wanted else {},
         {place: {"h": note}} if note else {},
@@ -33,10 +39,10 @@ def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed:
 @pytest.mark.parametrize(
     ("place", "note", "found", "verb", "reason"),
     [
-        pytest.param(DOCKER, None, Found(), "log in", "not logged in by an earlier run", id="first time"),
+        pytest.param(DOCKER, None, PlaceState(), "log in", "not logged in by an earlier run", id="first time"),
         pytest.param(DOCKER, Note(FRESH), IN, "", "", id="fresh"),
-        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "", "", id="fresh, in a credential store"),
-        pytest.param(DOCKER, Note(FRESH), Found(), "log in", "no longer has it", id="logged out by hand"),
+        pytest.param(DOCKER, Note(FRESH), PlaceState(entries={"h": ""}), "", "", id="fresh, in a credential store"),
+        pytest.param(DOCKER, Note(FRESH), PlaceState(), "log in", "no longer has it", id="logged out by hand"),
         pytest.param(DOCKER, Note(DUE), IN, "log in", "5 h are left", id="half of its life is over"),
         pytest.param(DOCKER, Note(OVER), IN, "log in", "has expired", id="expired"),
         pytest.param(
@@ -49,7 +55,7 @@ def plan(place: Place, wanted: bool, note: Note | None, found: Found, installed:
         pytest.param(NERDCTL, Note(DUE, "m"), UP, "log in", "5 h are left", id="nerdctl due"),
     ],
 )
-def test_a_wanted_login(place: Place, note: Note | None, found: Found, verb: str, reason: str) -> None:
+def test_a_wanted_login(place: Place, note: Note | None, found: PlaceState, verb: str, reason: str) -> None:
     (item,) = plan(place, True, note, found).items
     assert (item.verb, item.failure, item.waiting) == (verb, "", "")
     assert reason in item.reason
@@ -57,9 +63,11 @@ def test_a_wanted_login(place: Place, note: Note | None, found: Found, verb: str
 
 
 @pytest.mark.parametrize(
-    ("found", "why"), [(DOWN, "is not running"), (Found(running=False), "the profile does not exist")], ids=["stopped", "none"]
+    ("found", "why"),
+    [(DOWN, "is not running"), (PlaceState(running=False), "the profile does not exist")],
+    ids=["stopped", "none"],
 )
-def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found: Found, why: str) -> None:
+def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found: PlaceState, why: str) -> None:
     planned = plan(NERDCTL, True, None, found)
     (item,) = planned.items
     assert item.idle and why in item.waiting and "'colima start k8s'" in item.waiting
@@ -71,18 +79,18 @@ def test_a_profile_that_does_not_run_waits_with_the_command_that_starts_it(found
     ("place", "note", "found", "verb"),
     [
         pytest.param(DOCKER, Note(FRESH), IN, "log out", id="ours"),
-        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": ""}), "log out", id="ours, in a credential store"),
-        pytest.param(DOCKER, Note(FRESH), Found(), "forget", id="gone already"),
-        pytest.param(DOCKER, Note(FRESH), Found(entries={"h": "another"}), "forget", id="another user's now"),
-        pytest.param(HELPER, Note(), Found(entries={"h": "ecr-login"}), "take", id="our helper"),
-        pytest.param(HELPER, Note(), Found(entries={"h": "theirs"}), "forget", id="another helper now"),
+        pytest.param(DOCKER, Note(FRESH), PlaceState(entries={"h": ""}), "log out", id="ours, in a credential store"),
+        pytest.param(DOCKER, Note(FRESH), PlaceState(), "forget", id="gone already"),
+        pytest.param(DOCKER, Note(FRESH), PlaceState(entries={"h": "another"}), "forget", id="another user's now"),
+        pytest.param(HELPER, Note(), PlaceState(entries={"h": "ecr-login"}), "take", id="our helper"),
+        pytest.param(HELPER, Note(), PlaceState(entries={"h": "theirs"}), "forget", id="another helper now"),
         pytest.param(NERDCTL, Note(FRESH, "m"), UP, "log out", id="nerdctl"),
         pytest.param(NERDCTL, Note(FRESH, "old"), UP, "forget", id="of a machine that is gone"),
-        pytest.param(NERDCTL, Note(FRESH, "m"), Found(running=False), "forget", id="the profile is gone"),
+        pytest.param(NERDCTL, Note(FRESH, "m"), PlaceState(running=False), "forget", id="the profile is gone"),
         pytest.param(NERDCTL, Note(OVER, "m"), DOWN, "forget", id="worthless, in a stopped profile"),
     ],
 )
-def test_a_login_that_is_no_longer_wanted(place: Place, note: Note, found: Found, verb: str) -> None:
+def test_a_login_that_is_no_longer_wanted(place: Place, note: Note, found: PlaceState, verb: str) -> None:
     (item,) = plan(place, False, note, found).items
     assert (item.verb, item.waiting) == (verb, "")
 
@@ -98,7 +106,7 @@ def test_a_login_in_a_stopped_profile_waits_to_be_taken_back() -> None:
     ids=["none", "there", "another"],
 )
 def test_a_wanted_helper(entries: dict[str, str], verb: str, said: str) -> None:
-    (item,) = plan(HELPER, True, None, Found(entries=entries)).items
+    (item,) = plan(HELPER, True, None, PlaceState(entries=entries)).items
     assert item.verb == verb and said in item.failure and bool(item.failure) == bool(said)
 
 
@@ -113,7 +121,7 @@ def test_a_wanted_helper(entries: dict[str, str], verb: str, said: str) -> None:
 )
 def test_a_helper_with_a_profile(note: Note | None, entry: str | None, verb: str) -> None:
     noted = {HELPER: {"h": note}} if note else {}
-    found = Found(entries={"h": entry} if entry else {})
+    found = PlaceState(entries={"h": entry} if entry else {})
     (item,) = plan_logins({HELPER: {"h": "ecr-login-dev"}}, noted, {HELPER: found}, Clock(NOW)).items
     assert (item.verb, item.failure) == (verb, "")
 
@@ -134,7 +142,7 @@ def test_a_helper_with_a_profile(note: Note | None, entry: str | None, verb: str
 )
 def test_a_script_for_a_profile(wanted: bool, entry: str | None, verb: str, said: str) -> None:
     place = Place("wrapper", "/b")
-    found = Found(entries={"w": entry} if entry is not None else {})
+    found = PlaceState(entries={"w": entry} if entry is not None else {})
     noted = {} if wanted else {place: {"w": Note()}}
     (item,) = plan_logins({place: {"w": "dev"}} if wanted else {}, noted, {place: found}, Clock(NOW)).items
     assert item.verb == verb and item.failure.startswith(said) and bool(item.failure) == bool(said)
@@ -142,33 +150,33 @@ def test_a_script_for_a_profile(wanted: bool, entry: str | None, verb: str, said
 
 def test_a_directory_that_is_not_on_path_is_a_warning() -> None:
     place = Place("wrapper", "/b")
-    planned = plan_logins({place: {"w": "dev"}}, {}, {place: Found(on_path=False)}, Clock(NOW))
+    planned = plan_logins({place: {"w": "dev"}}, {}, {place: PlaceState(on_path=False)}, Clock(NOW))
     assert "'/b' before that is on PATH" in planned.warnings[0]
 
 
 def test_scripts_come_before_the_entries_that_name_them_and_go_after_them() -> None:
     place = Place("wrapper", "/b")
-    new = plan_logins({place: {"w": "dev"}, HELPER: {"h": "w"}}, {}, {place: Found(), HELPER: Found()}, Clock(NOW))
+    new = plan_logins({place: {"w": "dev"}, HELPER: {"h": "w"}}, {}, {place: PlaceState(), HELPER: PlaceState()}, Clock(NOW))
     assert [item.verb for item in new.items] == ["write", "add"]
-    there = {place: Found(entries={"w": "dev"}), HELPER: Found(entries={"h": "ecr-login-dev"})}
+    there = {place: PlaceState(entries={"w": "dev"}), HELPER: PlaceState(entries={"h": "ecr-login-dev"})}
     old = plan_logins({}, {place: {"w": Note()}, HELPER: {"h": Note()}}, there, Clock(NOW))
     assert [item.verb for item in old.items] == ["take", "remove"]
 
 
 def test_a_helper_that_is_not_installed_is_a_warning_with_the_next_step() -> None:
-    assert "brew install" in plan(HELPER, True, None, Found(), installed=False).warnings[0]
-    assert plan(DOCKER, True, None, Found(), installed=False).warnings == ()
-    assert plan(HELPER, False, Note(), Found(entries={"h": "ecr-login"}), installed=False).warnings == ()
+    assert "brew install" in plan(HELPER, True, None, PlaceState(), installed=False).warnings[0]
+    assert plan(DOCKER, True, None, PlaceState(), installed=False).warnings == ()
+    assert plan(HELPER, False, Note(), PlaceState(entries={"h": "ecr-login"}), installed=False).warnings == ()
 
 
 def test_a_login_through_a_helper_that_takes_none_is_refused_unless_it_goes_in_the_same_run() -> None:
-    helped = Found(helpers={"h": "ecr-login"})
+    helped = PlaceState(helpers={"h": "ecr-login"})
     (refused,) = plan(DOCKER, True, None, helped).items
     assert "takes no logins" in refused.failure
     both = plan_logins(
         {DOCKER: {"h": "me"}},
         {HELPER: {"h": Note()}},
-        {DOCKER: helped, HELPER: Found(entries={"h": "ecr-login"})},
+        {DOCKER: helped, HELPER: PlaceState(entries={"h": "ecr-login"})},
         Clock(NOW),
     )
     assert [(item.verb, item.place.kind, item.failure) for item in both.items] == [
@@ -178,14 +186,16 @@ def test_a_login_through_a_helper_that_takes_none_is_refused_unless_it_goes_in_t
 
 
 def test_docker_is_logged_out_before_a_helper_would_catch_it() -> None:
-    planned = plan_logins({HELPER: {"h": "ecr-login"}}, {DOCKER: {"h": Note(FRESH)}}, {DOCKER: IN, HELPER: Found()}, Clock(NOW))
+    planned = plan_logins(
+        {HELPER: {"h": "ecr-login"}}, {DOCKER: {"h": Note(FRESH)}}, {DOCKER: IN, HELPER: PlaceState()}, Clock(NOW)
+    )
     assert [item.verb for item in planned.items] == ["log out", "add"]
 
 
 @pytest.mark.parametrize("place", [DOCKER, HELPER])
 @pytest.mark.parametrize("wanted", [True, False])
 def test_a_config_that_can_not_be_read_fails_alone(place: Place, wanted: bool) -> None:
-    (item,) = plan(place, wanted, Note(FRESH), Found(unreadable="Could not read it.")).items
+    (item,) = plan(place, wanted, Note(FRESH), PlaceState(unreadable="Could not read it.")).items
     assert item.idle and item.failure == "Could not read it."
 
 

@@ -21,7 +21,7 @@ _KEYS = (
     "access|account|api|app|auth|aws|client|deploy|ecdsa|encryption|hmac|host|jwt|license|master|private|registry|rsa|secret|"
     "service|session|shared|signing|ssh|ssl|storage|tls|webhook"
 )
-# What a name of a secret holds. "auth" stands alone: author, authority and authentication are no secrets.
+# What a name of a secret holds. "auth" stands alone: author, authority and authentication name no secret.
 _MARK = (
     r"(?:secret|passw|passphrase|passcode|(?<!by)(?<!com)(?<!sur)(?<!over)(?<!under)pass(?![a-z])|[_.-]pwd(?![a-z])|requirepass"
     rf"|masterauth|token|credential|(?:{_KEYS})[_.-]?key|(?<![a-z])(?:auth|cookie|psk|otp)(?![a-z])|(?<![a-z])sig(?:nature)?(?==))"
@@ -56,7 +56,7 @@ _BLOCK = re.compile(
     r"""((?:(?:\1[ \t]+.*|[ \t]*)(?:\n|\Z))+?)(?=\1\S|\Z|^\S)"""
 )
 _PAIR = re.compile(rf"""(["']?\bname["']?\s*[:=]\s*["']?{_NAME}["']?\s*,?\s*["']?value["']?\s*[:=][ \t]*){_WORD_VALUE}""")
-# Not the beginning of a sentence of ours, in which the reason comes next.
+# Not the beginning of our own sentence, in which the reason comes next.
 _NAMED = re.compile(rf"""((?<![A-Za-z0-9_.-])(?<!Could not get a ){_NAME}\\*["']?[ \t]*(?:=>|[:=])[ \t]*){_VALUE}""")
 _FLAG = re.compile(rf"""((?<![\w-])--?{_NAME}(?:["'],\s*["']|=|[ \t]+)){_WORD_VALUE}""")
 _HEADER = re.compile(
@@ -86,6 +86,8 @@ _FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{HIDDEN}",
     ),
+    (re.compile(rf"(<{_NAME}>)[^<]+(?=</)"), rf"\1{HIDDEN}"),
+    (re.compile(r"(\b(?:echo|printf)\s+)[^|\n]+(?=\|[^|\n]*--password-stdin)"), rf"\1{HIDDEN} "),
     (re.compile(r"(\bmachine\s+\S+\s+login\s+\S+\s+password\s+)\S+"), rf"\1{HIDDEN}"),
     (
         re.compile(

@@ -13,7 +13,7 @@ from ...kube.answers import Unreachable
 from ...kube.objects import path_of
 from ...pull_secret.model import auths_in, config_in
 from ...pull_secret.read import read_view
-from ...pull_secret.task import Current as Found
+from ...pull_secret.task import PullSecretsState
 from ...pull_secret.view import View
 from ...registry_login.task import read_logins
 from ..laptop import Laptop
@@ -43,7 +43,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         except WorkstationError as error:
             yield from _unread(laptop, context, error)
     logins = read_logins(task.logins, task.desired.name, laptop.environment)
-    plan = cast(Any, subject.plan(task, Found(tuple(views), logins))).run
+    plan = cast(Any, subject.plan(task, PullSecretsState(tuple(views), logins))).run
     for cluster in plan.clusters:
         yield CLUSTER.ok("it answers", cluster.view.context)
         yield from _secrets(laptop, task, cluster)
