@@ -129,7 +129,6 @@ def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
     assert (things(lab), told(disk(lab) / STORAGE), docker_images(lab)) == (before, tree, images)
 
 
-@pytest.mark.fault("the daily run was killed while it moved a profile", there="the volumes, in the old VM or the new one")
 def test_the_daily_run_moves_a_profile_that_is_to_be_recreated(lab: Lab) -> None:
     before, tree = things(lab), told(disk(lab) / STORAGE)
     given = {

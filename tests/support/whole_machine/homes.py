@@ -13,7 +13,8 @@ Tree = Mapping[str, tuple[str, str]]
 LARGE = 1 << 30
 # The files that stay after a teardown, as the README lists them, and why.
 STAYS = (
-    r"\.state/laptop\.containers/.*",  # records of the last runs, and locks
+    r"\.state/laptop\.containers/.*",  # records of the last runs
+    r"\.local/state/laptop\.containers/(\w+\.)?lock",  # locks, wherever XDG_STATE_HOME is
     r"\.colima/ssh_config|\.colima/_lima/(_config/.*|_laptop\.containers/lock)",  # colima's and Lima's own, of no profile
     r"Library/Caches/colima/.*",  # downloaded images
     r"\.docker/buildx/.*",  # what buildx notes of contexts that it has seen

@@ -86,8 +86,9 @@ def test_shells_with_different_state_directories_see_each_others_locks(home: Pat
     from ansible_collections.laptop.containers.plugins.module_utils.core.system.lock import user_files
     from ansible_collections.laptop.containers.plugins.module_utils.migration.task import SUBJECT
 
-    for make in (lambda: user_files("test"), lambda: SUBJECT().alone()):
-        first: Any = make()
+    makers: tuple[Callable[[], Any], ...] = (lambda: user_files("test"), lambda: SUBJECT().alone())
+    for make in makers:
+        first = make()
         monkeypatch.setenv("XDG_STATE_HOME", str(home / "elsewhere"))
         second: Any = make()
         assert second.path == first.path == home / ".local/state/laptop.containers" / first.path.name
