@@ -37,6 +37,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     SavedClaim,
     SavedImages,
     SaveImages,
+    StartProfile,
     StopProfile,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.task import RuntimeMove
@@ -205,6 +206,8 @@ class Move(RuntimeMove):
             self._begin(step)
             self.vm.change(running=False)
             archive.seal(self.asked.place, step.boot, stopped=True)
+        elif isinstance(step, StartProfile):
+            self.vm.start()
         elif step.verb != "stop":
             super()._leave(step)
 

@@ -30,6 +30,7 @@ from .model import (
     SaveObjects,
     Seal,
     SetAside,
+    StartProfile,
     StopCluster,
     StopProfile,
 )
@@ -54,17 +55,23 @@ def plan_leaving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     half = next((one for one in found.kept if one.state == LEAVING), None)
     if half:
         return Plan((set_aside(spec, half.name, half.runtime),))
-    there = runtime_of(found) == spec.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, spec)))
-    if there and spec.runtime != SOURCE:
+    if spec.runtime != SOURCE and _is_gone(found, spec):
         # Before a new VM is made that nothing could fill.
         lost = not found.current.exists and _has_left(found) and archive.missing(found)
         return Plan(refusals=(lost,)) if lost else Plan()
     name, what = kept_name(spec, SOURCE), f"move profile '{spec.profile}' to {spec.runtime}"
     if problem := next(_problems(found, spec, what, name), None):
         return Plan(refusals=(problem,))
-    if found.current.health == STOPPED:
+    if found.current.health != STOPPED:
+        return _plan_saving(found, spec, what, name)
+    if _is_saved(found):
         return Plan((set_aside(spec, name, SOURCE),))
-    return _plan_saving(found, spec, what, name)
+    return Plan((StartProfile("start", f"profile '{spec.profile}'", "a run that was ended had not saved all of it"),))
+
+
+def _is_gone(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> bool:
+    """Whether no VM with the old runtime is the profile's."""
+    return runtime_of(found) == spec.runtime or (not found.current.exists and (_has_left(found) or _never_was(found, spec)))
 
 
 def _plan_saving(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: str) -> Plan:
@@ -101,6 +108,11 @@ def set_aside(spec: RuntimeMoveSpec, name: str, runtime: str) -> SetAside:
     return SetAside("keep", f"the VM of profile '{spec.profile}'", f"aside, as '{name}'", name=name, runtime=runtime)
 
 
+def _is_saved(found: RuntimeMoveState) -> bool:
+    """Whether the archive is complete, and the VM has not run since."""
+    return found.archive.stopped and found.archive.sealed == found.boot
+
+
 def _has_left(found: RuntimeMoveState) -> bool:
     return any(one.state == KEPT and one.runtime == SOURCE for one in found.kept)
 
@@ -132,7 +144,7 @@ def _problems(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str, name: s
         yield RefusedStep(what, f"a VM of an earlier move is still kept as '{name}'", remedy)
     if not found.one_disk:
         yield RefusedStep(what, "its VM and its settings are on different disks", "Let COLIMA_HOME and LIMA_HOME be on one disk.")
-    if current.health == STOPPED and not (archived.stopped and archived.sealed == found.boot):
+    if current.health == STOPPED and not _is_saved(found) and not found.rows:
         start = f"Start it with 'colima start {profile}', and run again."
         yield RefusedStep(what, "it is stopped, and not all of it is in the archive", start)
     if current.health not in (RUNNING, STOPPED):

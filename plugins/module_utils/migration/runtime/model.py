@@ -199,6 +199,11 @@ class Seal(Step):
 
 
 @dataclass(frozen=True)
+class StartProfile(Step):
+    """Start the VM again, for all that is to be saved can't be read out of a stopped one."""
+
+
+@dataclass(frozen=True)
 class StopProfile(Step):
     """Stop the VM, and note that it has done nothing since the archive was complete. boot: its last start."""
 

@@ -21,9 +21,9 @@ from ...colima.model.options import check_days
 from ...colima.model.state import RUNNING, Current
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import Name, parse_name, resolve
-from ...core.errors import NotVerified
+from ...core.errors import NotVerified, refused
 from ...core.plan import Plan, Step
-from ...core.progress import tell
+from ...core.progress import emit
 from ...core.subject import Outcome, Subject
 from ...core.system.files import room_at
 from ...core.system.home import home
@@ -57,6 +57,7 @@ from .model import (
     SaveObjects,
     Seal,
     SetAside,
+    StartProfile,
     StopCluster,
     StopProfile,
 )
@@ -217,6 +218,17 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             return Plan()
         return _PLANS[desired.phase](current, desired)
 
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> object:
+        """Carry out a plan; one that starts the VM goes on with what is in it then."""
+        super().carry_out(plan, report)
+        if any(isinstance(step, StartProfile) for step in plan.steps):
+            more = self.plan(self.asked, self.read(self.asked))
+            if more.refusals:
+                raise refused(more.refusals)
+            emit(plan=more.actions)
+            super().carry_out(more, report)
+        return None
+
     def apply(self, step: Step) -> None:
         """Carry out one step."""
         if isinstance(step, Load | Fill | Create | Note):
@@ -239,6 +251,8 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             self.inside.save(step.claim, place, partial(self._growing, step.claim))
         elif isinstance(step, Seal):
             self._seal(step)
+        elif isinstance(step, StartProfile):
+            self.colima.start(name, Limits().timeout, Limits().stall)
         elif isinstance(step, StopProfile):
             self.colima.stop(name, Limits().stop)
             archive.seal(place, step.boot, stopped=True)
@@ -330,7 +344,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         return watch
 
     def _say(self, phase: str) -> None:
-        tell(profile=str(self.asked.profile), phase=phase, done=False)
+        emit(profile=str(self.asked.profile), phase=phase, done=False)
 
     def public(self, outcome: Outcome[RuntimeMoveSpec, RuntimeMoveState]) -> dict[str, Any]:
         """Return where everything is."""
