@@ -69,6 +69,7 @@ class RunLock:
             orphans = sorted(self.room.glob("*.pid"))
             for note in orphans:
                 self._wait_for_orphan(note, end)
+                _forget(note)
         except BaseException:
             self._lock.__exit__()
             raise
@@ -77,8 +78,14 @@ class RunLock:
     def __exit__(self, *error: object) -> None:
         self._lock.__exit__(*error)
 
+    def wait_for_orphans(self) -> None:
+        """Wait until no colima of a killed run is at work, to read what it leaves; it is forgotten by who enters."""
+        end = time.monotonic() + self.wait
+        for note in sorted(self.room.glob("*.pid")):
+            self._wait_for_orphan(note, end)
+
     def _wait_for_orphan(self, note: Path, end: float) -> None:
-        """Wait until the colima of a killed run is gone, then forget it. It prints to files, so nothing of it is lost."""
+        """Wait until the colima of a killed run is gone. It prints to files, so nothing of it is lost."""
         pid, instance = parse_pid(text_of(note) or ""), note.stem
         tails = [Tail(file) for file in printed_to(log_of(note.parent, instance))]
         while pid and works_on(command_of(pid), instance):
@@ -92,7 +99,6 @@ class RunLock:
             for line in (line for tail in tails for line in tail.lines()):
                 self.on_line(instance, line.rstrip("\n"))
             time.sleep(_POLL_SECONDS)
-        _forget(note)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -129,13 +128,15 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         del desired
         return "colima", "limactl"
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def alone(self) -> RunLock:
         """Keep runs out that would start the VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
     def read(self, desired: RuntimeMoveSpec) -> RuntimeMoveState:
         """Return the profile, what is in the archive, and what the phase is about."""
         paths, name = self.colima.paths, desired.profile
+        # What a killed run began to stop or start is neither one nor the other until then.
+        self.alone().wait_for_orphans()
         current = self._current(name)
         there = kept.read(paths, name)
         vm, old = vm_id(paths.instance(name)), next((one.id for one in there if one.runtime == SOURCE), "")
