@@ -11,7 +11,7 @@ from typing import Any
 from ..core.entries import STATE
 from ..core.errors import CommandFailed
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.command import Output
 from .environment import FETCHED, Build, EnvironmentSpec, EnvironmentState, Fetch, Remove, new_name, parse, plan
 from .shell import BUILD, FETCH, LOOK, REMOVE, LocalShell, Shell
@@ -94,7 +94,7 @@ class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
             if done.rc != 0:
                 raise _failed("remove the Python environment", done, "Remove what is named by hand, and run again.")
 
-    def public(self, outcome: Outcome[EnvironmentSpec, EnvironmentState]) -> dict[str, Any]:
+    def public(self, outcome: Result[EnvironmentSpec, EnvironmentState]) -> dict[str, Any]:
         """Return the environment's Python, and one that runs modules now: in check mode that may be the one to build on."""
         after = outcome.after
         there = outcome.desired.present

@@ -30,7 +30,3 @@ def emit(path: str | None = None, /, **event: Any) -> None:
                 os.write(handle, line.encode())
             finally:
                 os.close(handle)
-
-
-# Former names, until every package has followed.
-tell = emit

@@ -248,7 +248,3 @@ def interruptible(work: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-# Former names, until every package has followed.
-Outcome = Result

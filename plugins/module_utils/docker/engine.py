@@ -123,7 +123,3 @@ def _exchange(path: str, request: bytes, deadline: float, longest: int) -> bytes
             if time.monotonic() > deadline:
                 raise TimeoutError
     return bytes(received)
-
-
-# Former names, until every package has followed.
-Silent = EngineSilent

@@ -302,8 +302,3 @@ def _reason(text: str, status: str) -> str:
         return str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return text.strip()[:200] or f"status {status}"
-
-
-# Former names, until every package has followed.
-Refused = EngineRefused
-Api = EngineApi

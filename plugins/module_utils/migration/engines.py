@@ -25,7 +25,7 @@ from ..core.system.command import Cli
 from ..core.system.home import home
 from ..docker.client import context_hosts, docker_directory
 from ..docker.context.model import BUILT_IN
-from ..docker.stream import Api
+from ..docker.stream import EngineApi
 from ..manifest.file import ManifestFile
 from . import inventory
 from .model import MOVING, Inventory, MoveState, Read
@@ -133,7 +133,7 @@ def ends_from(params: Mapping[str, Any]) -> Ends:
     source = _origin(params["source"], programs, seconds, target)
     if os.path.realpath(source.socket) == os.path.realpath(target):
         raise InputError("move from an engine to itself", f"both are '{target}'", "Name another one as O(source).")
-    side = Side(Api(target, seconds), f"the target '{params['target']}'")
+    side = Side(EngineApi(target, seconds), f"the target '{params['target']}'")
     return Ends(source, Place(side, HelperImage(side.api, programs)), profile)
 
 
@@ -157,7 +157,7 @@ def source_from(text: str, programs: Programs, seconds: float) -> Place:
 
 
 def _place(socket: str, called: str, programs: Programs, seconds: float) -> Place:
-    side = Side(Api(socket, seconds), called)
+    side = Side(EngineApi(socket, seconds), called)
     return Place(side, HelperImage(side.api, programs))
 
 

@@ -11,8 +11,8 @@ from typing import Any
 from ..buildx.store import buildx_directory
 from ..colima_paths import parse_name
 from ..core.plan import Plan
-from ..core.progress import tell
-from ..core.subject import Outcome, Reader
+from ..core.progress import emit
+from ..core.subject import Reader, Result
 from ..core.system.home import home
 from ..docker.client import docker_directory
 from ..manifest.model import Standing
@@ -100,7 +100,7 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         if hasattr(self, "ends"):
             self.ends.close()
 
-    def public(self, outcome: Outcome[ComparisonSpec, ComparisonState]) -> dict[str, Any]:
+    def public(self, outcome: Result[ComparisonSpec, ComparisonState]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
         found, retirement, leave = outcome.after.found, outcome.desired.retirement, outcome.desired.leave
         belongings, commands = outcome.after.belongings, outcome.after.commands
@@ -108,7 +108,7 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
             lost = lost_with(retirement, found, leave)
             said = in_words(retirement, lost)
             if retirement.profile and not outcome.check_mode:
-                tell(plan=[f"lose {what}" for what in lost])
+                emit(plan=[f"lose {what}" for what in lost])
         elif outcome.desired.compare:
             said = list(compared(found, leave))
         else:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from ..docker.engine import Silent
-from ..docker.stream import Api, Refused
+from ..docker.engine import EngineSilent
+from ..docker.stream import EngineApi, EngineRefused
 from .commands import run_command
 from .model import LABEL, Container, Image, Inventory, Volume
 
@@ -30,15 +30,15 @@ _MORE = ("Healthcheck", "OnBuild", "Shell", "StopSignal")
 OWN_NETWORKS = ("bridge", "host", "none")
 
 
-def negotiate(api: Api) -> None:
+def negotiate(api: EngineApi) -> None:
     """Speak a version of the interface that both sides know. Raises Silent."""
     found = re.match(r"(\d+)\.(\d+)", str(api.object("/version", "ApiVersion")["ApiVersion"]))
     if not found:
-        raise Silent("what answers is not a docker engine")
+        raise EngineSilent("what answers is not a docker engine")
     api.prefix = "/v{}.{}".format(*min((int(found[1]), int(found[2])), _NEWEST))
 
 
-def read(api: Api, *, sizes: bool = True) -> Inventory:
+def read(api: EngineApi, *, sizes: bool = True) -> Inventory:
     """Return what the engine keeps. sizes: whether to have volumes counted, which takes long. Raises Silent, Refused."""
     negotiate(api)
     info = api.object("/info", "ID")
@@ -66,28 +66,28 @@ def read(api: Api, *, sizes: bool = True) -> Inventory:
     )
 
 
-def commands(api: Api, containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
+def commands(api: EngineApi, containers: Iterable[Container]) -> Iterator[tuple[str, str]]:
     """Yield the names of containers, and the commands that make them again. Raises Silent."""
     for one in containers:
         # One that was removed a moment ago is not there any more; an image of a running one can be gone.
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(EngineRefused):
             found = api.object(f"/containers/{one.id}/json")
             yield one.name, run_command(found, api.object(f"/images/{quote(one.image_id)}/json"))
 
 
-def layers_size(api: Api) -> int:
+def layers_size(api: EngineApi) -> int:
     """Return the size of all layers, each once. Raises Silent, Refused."""
     # An older engine counts everything.
     return int(api.object("/system/df?type=image", seconds=_COUNT_SECONDS).get("LayersSize") or 0)
 
 
-def images(api: Api) -> Iterator[Image]:
+def images(api: EngineApi) -> Iterator[Image]:
     """Yield the images of an engine whose version of the interface is settled. Raises Silent, Refused."""
     for one in sorted(api.objects("/images/json", "Id"), key=lambda one: str(one["Id"])):
         if LABEL in (one.get("Labels") or {}):
             continue
         # One that was removed a moment ago is not there any more.
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(EngineRefused):
             yield image_of(api.object(f"/images/{quote(one['Id'])}/json", "Id"))
 
 

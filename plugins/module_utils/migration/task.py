@@ -13,7 +13,7 @@ from typing import Any
 from ..core.durations import duration_from
 from ..core.errors import InputError, NotVerified, WorkstationError, failed
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.home import lock_directory
 from ..core.system.lock import Lock
 from ..manifest.file import ManifestFile
@@ -237,7 +237,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         if hasattr(self, "ends"):
             self.ends.close()
 
-    def public(self, outcome: Outcome[MoveSpec, MoveState]) -> dict[str, Any]:
+    def public(self, outcome: Result[MoveSpec, MoveState]) -> dict[str, Any]:
         """Return what the target has, and how much room it needs."""
         room = room_for(outcome.plan.steps, self.first or outcome.before, outcome.desired.at_once)
         return {

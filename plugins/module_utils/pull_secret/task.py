@@ -17,7 +17,7 @@ from ..colima_paths import parse_name
 from ..core.durations import Threshold
 from ..core.errors import WorkstationError
 from ..core.plan import Plan
-from ..core.subject import Outcome as Finished
+from ..core.subject import Result as Finished
 from ..core.subject import Subject
 from ..ecr.lease import TokenLike, hours_left
 from ..ecr.registries import Registry

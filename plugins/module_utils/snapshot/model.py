@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..colima.client.kept import Kept
+from ..colima.client.kept import RetainedVm
 from ..colima_paths import Name
 from ..core.plan import Step
 from .kept import MANIFEST
@@ -60,7 +60,7 @@ class DiskSnapshotState:
     disk: Disk
     snapshots: tuple[Snapshot, ...] = ()
     partial: tuple[Path, ...] = ()
-    deleted: tuple[Kept, ...] = ()
+    deleted: tuple[RetainedVm, ...] = ()
     kept: tuple[str, ...] = ()
     taken: bool = True
 
@@ -107,7 +107,7 @@ class Delete(Step):
 class BringBack(Step):
     """Bring back what was deleted. days: for which a disk whose place it takes can come back."""
 
-    kept: Kept = field(kw_only=True)
+    kept: RetainedVm = field(kw_only=True)
     days: float = field(default=0.0, kw_only=True)
 
 

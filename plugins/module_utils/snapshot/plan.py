@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..colima.client.kept import DELETED, Kept, grace
+from ..colima.client.kept import DELETED, RetainedVm, grace
 from ..colima.model.state import ABSENT, STOPPED
 from ..core.errors import InputError, RefusedStep, WorkstationError
 from ..core.plan import Plan, Step, size_in_words
@@ -69,7 +69,7 @@ def _what_is_there(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> str:
     return f"of what is there now, {grace(spec.days, found.disk.free)}"
 
 
-def _plan_bring_back(gone: Kept, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:
+def _plan_bring_back(gone: RetainedVm, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:
     """Return the steps that bring back what was deleted. What has its place now is set aside in its turn."""
     until, days = f"it was kept until {gone.lasts}", _days(found, spec)
     back = BringBack("bring back", f"'{gone.name}' of profile '{spec.profile}'", until, kept=gone, days=days)
@@ -83,13 +83,13 @@ def _plan_bring_back(gone: Kept, found: DiskSnapshotState, spec: DiskSnapshotSpe
     return Plan((Delete("delete", target, _what_is_there(found, spec), days=days), back))
 
 
-def _makes_room(gone: Kept, found: DiskSnapshotState) -> bool:
+def _makes_room(gone: RetainedVm, found: DiskSnapshotState) -> bool:
     """Whether something else has its place. What was half brought back is its own."""
     there = found.disk.exists if gone.is_disk else found.taken
     return there and not gone.was and gone.state == DELETED
 
 
-def _no_way_back(gone: Kept, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> WorkstationError | None:
+def _no_way_back(gone: RetainedVm, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> WorkstationError | None:
     what, profile = f"bring back '{gone.name}'", f"profile '{spec.profile}'"
     if gone.was in found.kept:
         return RefusedStep(what, f"another VM is kept as '{gone.was}'", "Remove that with playbooks/move.yml.")

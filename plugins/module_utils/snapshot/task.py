@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from ..colima.client import kept
-from ..colima.client.kept import Kept
+from ..colima.client.kept import RetainedVm
 from ..colima.client.programs import Colima
 from ..colima.client.run_lock import RunLock
-from ..colima.model.desired import Limits
+from ..colima.model.desired import TimeLimits
 from ..colima.model.options import check_days
 from ..colima.observe.read import read
 from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import CommandFailed, NotVerified, naming_files
 from ..core.plan import Plan, Step, size_in_words
-from ..core.progress import tell
-from ..core.subject import Outcome, Subject
+from ..core.progress import emit
+from ..core.subject import Result, Subject
 from ..core.system.files import room_at, write_atomically
 from . import sparse
 from .kept import MANIFEST, PART, Remove, begun, check, now, remove
@@ -49,7 +49,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
     look = "The profile was started meanwhile; stop it, and run again."
 
     # What this run has brought back.
-    back: Kept | None = None
+    back: RetainedVm | None = None
 
     def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DiskSnapshotSpec:
         """Return what is asked for. Raises InputError."""
@@ -123,7 +123,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         if days:
             kept.delete(paths, name, "", days)
         else:
-            self.colima.delete(name, Limits().stop, data=True)
+            self.colima.delete(name, TimeLimits().stop, data=True)
 
     def _bring_back(self, step: BringBack) -> None:
         paths, name, disk = self.colima.paths, self.asked.profile, self.found.disk
@@ -159,7 +159,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
             nonlocal written
             written += size
             if written % (1 << 28) < size:
-                tell(
+                emit(
                     profile=self.asked.profile.name,
                     phase=f"{size_in_words(written)} of {size_in_words(needed)} copied",
                     done=False,
@@ -173,7 +173,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         if sparse.digest(path) != digest:
             raise NotVerified(what, "the copy is not what the original is", "Check the disk that it is on, and run again.")
 
-    def public(self, outcome: Outcome[DiskSnapshotSpec, DiskSnapshotState]) -> dict[str, Any]:
+    def public(self, outcome: Result[DiskSnapshotSpec, DiskSnapshotState]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
         found = outcome.after
         deleted = [{"name": one.name, "until": one.lasts} for one in found.deleted]

@@ -20,7 +20,7 @@ from typing import Any, cast
 from ..colima_paths import resolve
 from ..core.errors import InputError, RefusedStep
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.files import replace_if_unchanged
 from ..core.system.home import home
 from .collect import collected
@@ -112,7 +112,7 @@ class SupportBundle(Subject[Request, SupportState]):
         if not replace_if_unchanged(write.path, _packed(write.texts), 0o600, None):
             raise RefusedStep(self.work, f"'{write.path}' was made by another program meanwhile", "Run again.")
 
-    def public(self, outcome: Outcome[Request, SupportState]) -> dict[str, Any]:
+    def public(self, outcome: Result[Request, SupportState]) -> dict[str, Any]:
         """Return the path, and what is in it."""
         path, texts = outcome.desired.path, outcome.before.texts
         files = [{"name": name, "bytes": len(text.encode())} for name, text in sorted(texts.items())]

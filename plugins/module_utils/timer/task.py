@@ -14,7 +14,7 @@ from typing import Any
 from ..core.durations import duration_from
 from ..core.errors import InputError
 from ..core.plan import Plan, Step
-from ..core.subject import Outcome, Subject
+from ..core.subject import Result, Subject
 from ..core.system.home import home
 from ..core.system.lock import user_files
 from .launchd import Launchd
@@ -122,7 +122,7 @@ class UserTimer(Subject[TimerSpec, Installed]):
         """Carry out one step."""
         self.manager.apply(self.asked.timer, step)
 
-    def public(self, outcome: Outcome[TimerSpec, Installed]) -> dict[str, Any]:
+    def public(self, outcome: Result[TimerSpec, Installed]) -> dict[str, Any]:
         """Return the files of the timer."""
         return {"files": list(outcome.after.files), "warnings": list(outcome.desired.warnings)}
 

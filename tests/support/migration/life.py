@@ -119,7 +119,7 @@ class Moments:
         """Let moments come while the block runs."""
         init, answer, append = stream.Exchange.__init__, stream.Exchange.answer, ManifestFile._append
 
-        def first(exchange: stream.Exchange, api: stream.Api, *more: Any) -> None:
+        def first(exchange: stream.Exchange, api: stream.EngineApi, *more: Any) -> None:
             self.come(api.path)
             init(exchange, api, *more)
             self.sockets.append(exchange.socket)

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, Current
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, Paths
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import WorkstationError
@@ -178,13 +178,13 @@ class Move(RuntimeMove):
         self.colima = Colima(self.vm.paths)
         return spec
 
-    def _current(self, name: Name) -> Current:
+    def _current(self, name: Name) -> ProfileState:
         state = self.vm.state
         settings: Any = {"runtime": state.get("runtime", ""), "kubernetes.enabled": True, "disk": 20}
         if not state:
-            return Current(name, ABSENT)
+            return ProfileState(name, ABSENT)
         live = {"runtime": state["runtime"], "kubernetes": True} if state["running"] else {}
-        return Current(name, RUNNING if state["running"] else STOPPED, applied=settings, live=live)
+        return ProfileState(name, RUNNING if state["running"] else STOPPED, applied=settings, live=live)
 
     def _inventory(self) -> Inventory:
         state = self.vm.state

@@ -8,7 +8,7 @@ import json
 import tarfile
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.image_stream import Passed, pass_on
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -58,10 +58,10 @@ def test_an_archive_that_ends_early_is_noticed_wherever_it_ends() -> None:
     whole = archive(FILES)
     end = whole.rstrip(b"\0")
     for length in (0, 511, 512, 600, len(end) - 1, -(-len(end) // 512) * 512):
-        with pytest.raises(Silent, match="hung up in the middle"):
+        with pytest.raises(EngineSilent, match="hung up in the middle"):
             passed(whole[:length])
 
 
 def test_what_is_no_archive_is_noticed() -> None:
-    with pytest.raises(Silent, match="not an archive"):
+    with pytest.raises(EngineSilent, match="not an archive"):
         passed(b"!" * 2048)

@@ -9,7 +9,7 @@ from typing import IO
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, NotVerified
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.command import Cli
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.piped import Piped
 
 # More than a pipe holds.
@@ -58,7 +58,7 @@ def test_work_that_fails_first_is_to_blame_where_the_program_writes() -> None:
 
 def cut_off(file: IO[bytes]) -> None:
     file.read()
-    raise Silent("it hung up in the middle of an archive")
+    raise EngineSilent("it hung up in the middle of an archive")
 
 
 def test_work_that_only_notices_the_end_of_the_program_is_not_to_blame() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
-from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import Silent
-from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import Refused
+from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import EngineSilent
+from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import EngineRefused
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.pausing import pausing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import digest_in
 
@@ -18,7 +18,9 @@ def test_an_answer_that_was_lost_is_no_digest() -> None:
             digest_in(lost, "compare")
 
 
-@pytest.mark.parametrize(("failure", "noted"), [(Refused(409, "it does not run"), False), (Silent("nothing came"), True)])
+@pytest.mark.parametrize(
+    ("failure", "noted"), [(EngineRefused(409, "it does not run"), False), (EngineSilent("nothing came"), True)]
+)
 def test_a_container_that_may_be_paused_stays_noted(failure: Exception, noted: bool) -> None:
     notes = dict[str, bool]()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, LEAVING, RETURNING, Kept
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, LEAVING, RETURNING, RetainedVm
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, HALF, RUNNING, STOPPED
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
@@ -90,7 +90,7 @@ def test_an_unknown_snapshot_is_refused_with_those_that_there_are() -> None:
     assert "there is no snapshot 'b'" in refusal.message and "There are: a, c." in refusal.remedy
 
 
-GONE = Kept("dev-deleted-1", "dev", "docker", DELETED, {"instance": "/vm", "disk": "/disk"}, until=1.8e9)
+GONE = RetainedVm("dev-deleted-1", "dev", "docker", DELETED, {"instance": "/vm", "disk": "/disk"}, until=1.8e9)
 OLD_DISK = replace(GONE, name="dev-deleted-2", parts={"datadisk": "/disk/datadisk"})
 OF_MOVE = replace(GONE, name="dev-deleted-3", was="dev-docker")
 FREE = replace(found(disk=Disk(Path("/disk"), ABSENT)), deleted=(GONE, OLD_DISK, OF_MOVE), taken=False)
@@ -102,7 +102,7 @@ def back(found: DiskSnapshotState, name: str, **more: Any) -> Plan:
 
 
 @pytest.mark.parametrize("kept", FREE.deleted, ids=lambda one: one.name)
-def test_what_was_deleted_comes_back_where_its_place_is_free(kept: Kept) -> None:
+def test_what_was_deleted_comes_back_where_its_place_is_free(kept: RetainedVm) -> None:
     assert back(FREE, kept.name).actions == [f"bring back '{kept.name}' of profile 'dev' (it was kept until 2027-01-15)"]
 
 

@@ -249,8 +249,3 @@ def _inode(path: Path) -> int:
         return path.stat().st_ino
     except FileNotFoundError:
         return 0
-
-
-# Former names, until every package has followed.
-Kept = RetainedVm
-left = leftovers

@@ -236,7 +236,3 @@ def _needed(option: str, value: Any) -> Version:
     if option == "provision":
         needed = max((PROVISION_SINCE[item["mode"]] for item in value), default=needed)
     return needed
-
-
-# Former names, until every package has followed.
-Limits = TimeLimits

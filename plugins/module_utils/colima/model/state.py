@@ -262,7 +262,3 @@ def health_of(
             return SILENT
         return RUNNING if live and not dead_engine else HALF
     return {"Stopped": STOPPED, "Broken": BROKEN}.get(row.status, DAMAGED)
-
-
-# Former names, until every package has followed.
-Current = ProfileState

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...colima.model.state import Current
+from ...colima.model.state import ProfileState
 from ...colima_paths import Name
 from ...core.plan import Step
 from ...manifest.model import Row, Standing
@@ -88,7 +88,7 @@ class ClusterMoveState:
     VM. paused: containers that a killed run has left paused, by id.
     """
 
-    current: Current
+    current: ProfileState
     engine: Inventory = field(default_factory=lambda: Inventory(""))
     source: Source = Source()
     target: Target = Target()

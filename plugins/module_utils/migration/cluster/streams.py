@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import IO
 
 from ...core.errors import CommandFailed
-from ...docker.stream import Refused
+from ...docker.stream import EngineRefused
 from ...manifest.model import Reading
 from ..runtime.guest import Inside
 from ..runtime.model import CLUSTER, Claim
@@ -79,7 +79,7 @@ def size_of(source: volumes.Place, claim: Claim) -> int | None:
         source.image.make()
         try:
             return int(run(source.image, doing, _SIZE, [data(claim.path)]).split()[0])
-        except Refused as refused:
+        except EngineRefused as refused:
             if "bind source path does not exist" in str(refused):
                 return None
             raise

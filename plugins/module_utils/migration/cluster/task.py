@@ -17,8 +17,8 @@ from ...colima.observe.read import known_profiles, read
 from ...colima_paths import parse_name, resolve
 from ...core.errors import NotVerified
 from ...core.plan import Plan, Step
-from ...core.progress import tell
-from ...core.subject import Outcome, Subject
+from ...core.progress import emit
+from ...core.subject import Result, Subject
 from ...core.system.home import home, lock_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
@@ -176,11 +176,11 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
         """Return what goes where."""
         return _PLANS[desired.phase](current, desired)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, once what a killed run has left of helpers is gone."""
         with self.engine.side.trouble(self.work):
             sweep(self.engine.image)
-        super().carry_out(plan, tell)
+        super().carry_out(plan, report)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -218,14 +218,14 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
                 raise NotVerified(str(step), reason, "Scale down what runs it in the old cluster, and run again.")
 
     def _say(self, phase: str) -> None:
-        tell(profile=str(self.asked.profile), phase=phase, done=False)
+        emit(profile=str(self.asked.profile), phase=phase, done=False)
 
     def close(self) -> None:
         """Take the helpers away from the engine."""
         if hasattr(self, "engine"):
             self.engine.image.remove()
 
-    def public(self, outcome: Outcome[ClusterMoveSpec, ClusterMoveState]) -> dict[str, Any]:
+    def public(self, outcome: Result[ClusterMoveSpec, ClusterMoveState]) -> dict[str, Any]:
         """Return what of the old cluster is in the new one, or goes there."""
         found = outcome.after
         chosen = going(found, outcome.desired)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import IO, Any
 
 from ...core.errors import CommandFailed
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ..inventory import OWN_NETWORKS, container_of, is_anonymous
 from ..model import Container, Image, Inventory, Volume
 from ..runtime import archive
@@ -200,7 +200,7 @@ class ContainerdOrigin:
             if self.stopped:
                 raise CommandFailed(doing, "this run is being stopped")
             if time.monotonic() - meter.moved > self.patience:
-                raise Silent(f"nothing came for {self.patience:g} s", slow=True)
+                raise EngineSilent(f"nothing came for {self.patience:g} s", slow=True)
 
         return watch
 
@@ -212,7 +212,7 @@ def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
         last = (last + piece)[-len(_END) :]
         yield piece
     if last != _END:
-        raise Silent("it hung up in the middle of an archive")
+        raise EngineSilent("it hung up in the middle of an archive")
 
 
 def _merged(images: Iterable[Image]) -> Iterator[Image]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from ...colima.client.kept import KEPT, LEAVING, RETURNING, Kept, grace
+from ...colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm, grace
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
@@ -73,7 +73,7 @@ def plan_arriving(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
 _OTHERS = (Standing.CONFLICT, Standing.SOURCE_CHANGED)
 
 
-def old_vm(found: RuntimeMoveState) -> Kept | None:
+def old_vm(found: RuntimeMoveState) -> RetainedVm | None:
     """Return the VM that the profile had with docker, where it is kept."""
     return next((one for one in found.kept if one.runtime == SOURCE), None)
 

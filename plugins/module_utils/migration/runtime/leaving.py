@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
-from ...colima.client.kept import KEPT, LEAVING, RETURNING, Kept
+from ...colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import CommandFailed, InputError, RefusedStep, WorkstationError
 from ...core.options import suggestion
@@ -243,7 +243,7 @@ def _left_behind(found: RuntimeMoveState, objects: Objects, name: str) -> Iterat
         yield f"Containers stay in '{name}': {', '.join(containers[:5])}. Run them again."
 
 
-def kept_to_return(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Kept | None:
+def kept_to_return(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> RetainedVm | None:
     """Return the kept VM that a way back is about."""
     back = [one for one in found.kept if one.runtime != spec.runtime and spec.confirm in ("", one.name)]
     return back[0] if len(back) == 1 else None

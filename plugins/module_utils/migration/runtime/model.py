@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...colima.client.kept import Kept
-from ...colima.model.state import Current
+from ...colima.client.kept import RetainedVm
+from ...colima.model.state import ProfileState
 from ...colima_paths import Name
 from ...core.plan import Step
 from ...manifest.model import Reading, Row, Thing
@@ -145,10 +145,10 @@ class RuntimeMoveState:
     something of a VM that it removed. others: names of the other profiles.
     """
 
-    current: Current
+    current: ProfileState
     boot: int
     archive: Archive
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[RetainedVm, ...] = ()
     engine: Inventory | None = None
     objects: Objects | None = None
     arrived: Arrived = Arrived()
@@ -222,7 +222,7 @@ class SetAside(Step):
 class Return(Step):
     """Rename a kept VM back."""
 
-    kept: Kept = field(kw_only=True)
+    kept: RetainedVm = field(kw_only=True)
 
 
 @dataclass(frozen=True)

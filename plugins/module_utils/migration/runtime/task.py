@@ -15,18 +15,18 @@ from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
 from ...colima.client.run_lock import RunLock
 from ...colima.model.config import canonical_mounts
-from ...colima.model.desired import Limits
+from ...colima.model.desired import TimeLimits
 from ...colima.model.options import check_days
-from ...colima.model.state import RUNNING, Current
+from ...colima.model.state import RUNNING, ProfileState
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import Name, parse_name, resolve
 from ...core.errors import NotVerified, refused
 from ...core.plan import Plan, Step
 from ...core.progress import emit
-from ...core.subject import Outcome, Subject
+from ...core.subject import Result, Subject
 from ...core.system.files import room_at
 from ...core.system.home import home
-from ...docker.stream import Api
+from ...docker.stream import EngineApi
 from ...manifest.file import ManifestFile
 from ...manifest.model import Fate, Kind, Thing
 from .. import inventory
@@ -103,7 +103,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         """Return what is asked for. Raises InputError."""
         name = parse_name(params["profile"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
-        self.api = Api(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), silence_from(params))
+        self.api = EngineApi(self.colima.paths.socket(name, SOURCE).removeprefix("unix://"), silence_from(params))
         self.inside = Inside(self.colima, name)
         seconds = patience_from(params)
         self.asked = RuntimeMoveSpec(
@@ -154,7 +154,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             place=place,
             free=room_at(desired.place),
             one_disk=kept.on_one_disk(paths, name),
-            left=bool(kept.left(paths)),
+            left=bool(kept.leftovers(paths)),
             parts=any(path.exists() for path in kept.homes(paths, name).values()),
             others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
@@ -164,7 +164,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             return self._with_target(found)
         return found
 
-    def _current(self, name: Name) -> Current:
+    def _current(self, name: Name) -> ProfileState:
         return read(self.colima, [name]).profiles[name.name]
 
     def _inventory(self) -> Inventory:
@@ -247,15 +247,15 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         elif isinstance(step, SaveObjects):
             archive.note_objects(place, step.objects)
         elif isinstance(step, StopCluster):
-            self.colima.cli.run("kubernetes", "stop", "--profile", name.name, timeout=Limits().stop)
+            self.colima.cli.run("kubernetes", "stop", "--profile", name.name, timeout=TimeLimits().stop)
         elif isinstance(step, SaveClaim):
             self.inside.save(step.claim, place, partial(self._growing, step.claim))
         elif isinstance(step, Seal):
             self._seal(step)
         elif isinstance(step, StartProfile):
-            self.colima.start(name, Limits().timeout, Limits().stall)
+            self.colima.start(name, TimeLimits().timeout, TimeLimits().stall)
         elif isinstance(step, StopProfile):
-            self.colima.stop(name, Limits().stop)
+            self.colima.stop(name, TimeLimits().stop)
             archive.seal(place, step.boot, stopped=True)
 
     def _begin(self, step: Step) -> None:
@@ -347,7 +347,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
     def _say(self, phase: str) -> None:
         emit(profile=str(self.asked.profile), phase=phase, done=False)
 
-    def public(self, outcome: Outcome[RuntimeMoveSpec, RuntimeMoveState]) -> dict[str, Any]:
+    def public(self, outcome: Result[RuntimeMoveSpec, RuntimeMoveState]) -> dict[str, Any]:
         """Return where everything is."""
         found, spec = outcome.after, outcome.desired
         old = next((one.name for one in found.kept if one.runtime != spec.runtime), "")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from ...core.errors import NotVerified, naming_files
 from ...core.plan import Plan, Step
-from ...core.subject import Outcome, Subject
+from ...core.subject import Result, Subject
 from ...core.system.files import room_at, write_atomically
 from ...core.system.home import lock_directory
 from ...core.system.lock import Lock
@@ -182,7 +182,7 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
         if hasattr(self, "place"):
             self.place.image.remove()
 
-    def public(self, outcome: Outcome[VolumeSnapshotSpec, VolumeSnapshotState]) -> dict[str, Any]:
+    def public(self, outcome: Result[VolumeSnapshotSpec, VolumeSnapshotState]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
         return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in outcome.after.kept]}
 

@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import quote
 
 from ...core.errors import CommandFailed
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ...docker.frames import frames
-from ...docker.stream import Api, Refused
+from ...docker.stream import EngineApi, EngineRefused
 from ..model import LABEL
 
 HELPER = "helper"
@@ -84,7 +84,7 @@ class Programs:
 class HelperImage:
     """The image in one engine, made when it is first needed, and its containers."""
 
-    def __init__(self, api: Api, programs: Programs) -> None:
+    def __init__(self, api: EngineApi, programs: Programs) -> None:
         self.api, self.programs, self.id = api, programs, ""
         self.lock = threading.Lock()
         self._containers: dict[str, Container] = {}
@@ -103,7 +103,7 @@ class HelperImage:
             found = [line["status"] for line in lines if str(line.get("status", "")).startswith("sha256:")]
             if not found:
                 reason = next((str(line["error"]) for line in lines if "error" in line), "it does not tell the id")
-                raise Refused(0, reason)
+                raise EngineRefused(0, reason)
             self.id = str(found[-1])
         return self.id
 
@@ -123,7 +123,7 @@ class HelperImage:
             yield container
         finally:
             # A run that follows removes what stays.
-            with contextlib.suppress(Silent):
+            with contextlib.suppress(EngineSilent):
                 container.remove()
 
     def _kept(self, mount: Mapping[str, Any]) -> Container:
@@ -142,18 +142,18 @@ class HelperImage:
     def remove(self) -> None:
         """Remove the image and its containers, if they were made. A run that follows removes what stays."""
         # An engine that is silent is asked once.
-        with contextlib.suppress(Silent):
+        with contextlib.suppress(EngineSilent):
             while self._containers:
                 self._containers.popitem()[1].remove()
             if self.id:
-                with contextlib.suppress(Refused):
+                with contextlib.suppress(EngineRefused):
                     self.api.ask("DELETE", f"/images/{self.id}?force=1")
 
 
 class Container:
     """A container with one mount and without a network, which waits for commands."""
 
-    def __init__(self, api: Api, image: str, mount: Mapping[str, Any]) -> None:
+    def __init__(self, api: EngineApi, image: str, mount: Mapping[str, Any]) -> None:
         self.api, self._idle, self._lock = api, list[Shell](), threading.Lock()
         self.id = str(api.object("/containers/create", "Id", method="POST", body=_definition(image, mount))["Id"])
 
@@ -180,7 +180,7 @@ class Container:
         """End what runs in it, finished or not, and remove it. Raises Silent."""
         for one in self._idle:
             one.close()
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(EngineRefused):
             self.api.ask("DELETE", f"/containers/{self.id}?force=1")
 
 
@@ -190,7 +190,7 @@ class Shell:
     used_up: it can take no other command.
     """
 
-    def __init__(self, api: Api, container: str) -> None:
+    def __init__(self, api: EngineApi, container: str) -> None:
         self.api, self.used_up = api, False
         self.exchange = api.run(container, ("/bin/sh", "-c", _LOOP))
         self.listener: threading.Thread | None = None
@@ -215,7 +215,7 @@ class Shell:
 
     def _listen(self) -> None:
         # What ends the exchange, feed() and end() meet as well.
-        with contextlib.suppress(Silent):
+        with contextlib.suppress(EngineSilent):
             for piece in self.output(forever=True):
                 self.printed = (self.printed + piece)[-_OUTPUT_KEPT:]
 
@@ -233,13 +233,13 @@ class Shell:
             if len(codes) == len(held):
                 self.code, self.used_up = codes[0], self.last
                 return
-        raise Silent("it hung up")
+        raise EngineSilent("it hung up")
 
     def feed(self, piece: bytes | bytearray | memoryview, what: str) -> None:
         """Give the command input. Raises CommandFailed where it has ended, with its reason."""
         try:
             self.exchange.send(piece)
-        except Silent:
+        except EngineSilent:
             self.end(what)
             raise
 
@@ -256,10 +256,10 @@ class Shell:
         while self.listener and self.listener.is_alive():
             self.listener.join(min(patience, 1.0))
             if time.monotonic() - self.heard > patience:
-                raise Silent(f"nothing came for {patience:g} s", slow=True)
+                raise EngineSilent(f"nothing came for {patience:g} s", slow=True)
         self.listener = None
         if self.code < 0:
-            raise Silent("it hung up")
+            raise EngineSilent("it hung up")
         if self.code:
             raise _failure(what, self.said.decode(errors="replace"), self.code)
 
@@ -311,17 +311,17 @@ def sweep(image: HelperImage) -> None:
     for one in filter(_ours, image.api.objects("/images/json?all=1", "Id")):
         if one["Id"] == image.id:
             continue
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(EngineRefused):
             image.api.ask("DELETE", f"/images/{one['Id']}?force=1")
 
 
-def _remove(api: Api, container: str) -> None:
+def _remove(api: EngineApi, container: str) -> None:
     """Remove a container, unless it is gone already, or an earlier run removes it."""
     for _attempt in range(_ATTEMPTS):
         try:
             api.ask("DELETE", f"/containers/{container}?force=1")
             return
-        except Refused as refused:
+        except EngineRefused as refused:
             if refused.status == _NOT_FOUND:
                 return
             if refused.status != _CONFLICT:

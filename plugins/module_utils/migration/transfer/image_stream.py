@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from ...docker.stream import PIECE
 from .tar import END, Archive, Broken, Entry, entries
 
@@ -46,7 +46,7 @@ def pass_on(read: Callable[[int], bytes], write: Write, known: Collection[str], 
         for entry in entries(archive):
             _pass(archive, entry, write, known, passed)
     except Broken as error:
-        raise Silent(str(error)) from error
+        raise EngineSilent(str(error)) from error
     write(END + END)
     return passed
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ...core.errors import NotVerified
-from ...docker.stream import Exchange, Refused
+from ...docker.stream import EngineRefused, Exchange
 from ..inventory import image_of
 from ..model import Image, Inventory, same
 from .image_stream import Write, pass_on
@@ -120,4 +120,4 @@ def _check_answer(text: str) -> None:
         except (ValueError, AttributeError):
             continue
         if error:
-            raise Refused(0, str(error))
+            raise EngineRefused(0, str(error))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...core.errors import CommandFailed, TimedOut
 from ...core.notes import Notes
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 from .sides import Side
 
 
@@ -63,7 +63,7 @@ def pausing(
                 change(container, "pause")
             except CommandFailed as error:
                 # One that fell silent may have paused it: the next run looks.
-                if not isinstance(error.__cause__, (Silent, TimedOut)):
+                if not isinstance(error.__cause__, (EngineSilent, TimedOut)):
                     note(container, False)
                 raise
             stack.callback(go_on, container)

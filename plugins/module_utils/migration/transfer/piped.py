@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import IO, Generic, Self, TypeVar
 
 from ...core.errors import CommandFailed
-from ...docker.engine import Silent
+from ...docker.engine import EngineSilent
 
 Result = TypeVar("Result")
 _MOMENT_SECONDS = 5.0
@@ -56,7 +56,7 @@ class Piped(Generic[Result]):
             over, _going_on = wait([self._future], _MOMENT_SECONDS)
             failure = self._future.exception() if over else None
             # The work only notices that the program has ended.
-            if failure is None or isinstance(failure, (BrokenPipeError, Silent)):
+            if failure is None or isinstance(failure, (BrokenPipeError, EngineSilent)):
                 raise
             raise failure from None
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from ...core.errors import CommandFailed, TimedOut
 from ...core.plan import size_in_words
-from ...core.progress import tell
-from ...docker.engine import Silent
-from ...docker.stream import Api, Refused
+from ...core.progress import emit
+from ...docker.engine import EngineSilent
+from ...docker.stream import EngineApi, EngineRefused
 
 _TELL_SECONDS = 1.0
 
@@ -22,7 +22,7 @@ _TELL_SECONDS = 1.0
 class Side:
     """One engine, and what a person calls it: "the source 'desktop-linux'"."""
 
-    api: Api
+    api: EngineApi
     called: str
 
     def trouble(self, what: str) -> contextlib.AbstractContextManager[None]:
@@ -35,10 +35,10 @@ def trouble(called: str, what: str) -> Iterator[None]:
     """Turn what an engine refuses, and its silence, into a failure with a reason and a remedy. called: the engine."""
     try:
         yield
-    except Silent as silent:
+    except EngineSilent as silent:
         remedy = "Start it, and run again: what is complete is not copied again."
         raise CommandFailed(what, f"{called} does not answer: {silent}", remedy) from silent
-    except Refused as refused:
+    except EngineRefused as refused:
         full = "no space left on device" in str(refused).lower()
         remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
         raise CommandFailed(what, f"{called} refuses: {refused}", remedy) from refused
@@ -46,7 +46,7 @@ def trouble(called: str, what: str) -> Iterator[None]:
 
 def is_silence(failure: BaseException) -> bool:
     """Whether an engine is behind it that does not answer: then nothing else succeeds, either."""
-    return isinstance(failure.__cause__, (Silent, TimedOut))
+    return isinstance(failure.__cause__, (EngineSilent, TimedOut))
 
 
 class Meter:
@@ -68,11 +68,11 @@ class Meter:
             if now - self.told < _TELL_SECONDS:
                 return
             self.told = now
-        tell(profile=self.name, phase=progress(self.passed, self.total, now - self.began), done=False)
+        emit(profile=self.name, phase=progress(self.passed, self.total, now - self.began), done=False)
 
     def done(self) -> None:
         """Tell that it is complete."""
-        tell(profile=self.name, phase=f"{size_in_words(self.passed)} copied", done=True)
+        emit(profile=self.name, phase=f"{size_in_words(self.passed)} copied", done=True)
 
 
 def progress(passed: int, total: int, seconds: float) -> str:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import Pending
-from ...docker.stream import Refused
+from ...docker.stream import EngineRefused
 from ..inventory import volume_of
 from ..model import LABEL, MOVING, Volume
 from . import helper
@@ -248,7 +248,7 @@ def _opened(place: Place, name: str, doing: str, *, read_only: bool = True) -> I
 def _volume(place: Place, name: str, doing: str) -> dict[str, Any]:
     try:
         return place.side.api.object(f"/volumes/{quote(name)}", "Mountpoint")
-    except Refused as refused:
+    except EngineRefused as refused:
         if refused.status != _NOT_FOUND:
             raise
         raise _removed(doing) from refused
@@ -263,7 +263,7 @@ def _kept(place: Place, mount: Mapping[str, Any], directory: str, doing: str) ->
     try:
         with place.image.container(mount) as container, container.shell() as shell:
             return container if _is_there(shell, directory, doing) else None
-    except Refused:
+    except EngineRefused:
         return None
 
 
@@ -278,7 +278,7 @@ def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
         try:
             with place.image.container(helper.directory(str(volumes), read_only=True)) as container, container.shell() as shell:
                 return [_is_there(shell, f"/d/{one}/_data", doing) for one in (work, name)] == [False, True]
-        except Refused:
+        except EngineRefused:
             # An engine whose machine is hidden shows no directory.
             return False
 
@@ -366,6 +366,6 @@ def remove(place: Place, name: str) -> None:
     """Remove a volume, unless it is gone already."""
     try:
         place.side.api.ask("DELETE", f"/volumes/{quote(name)}")
-    except Refused as refused:
+    except EngineRefused as refused:
         if refused.status != _NOT_FOUND:
             raise

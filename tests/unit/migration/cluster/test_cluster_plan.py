@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, Current
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ABSENT, RUNNING, STOPPED, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
@@ -88,7 +88,7 @@ ENGINE = Inventory(
     "e", images=(Image("sha256:1", ("web:1", "web:latest"), size=5 * MIB), Image("sha256:2", ("tool:1",), size=MIB))
 )
 SETTINGS: Any = {"runtime": "containerd", "kubernetes.enabled": True, "disk": 100}
-PROFILE = Current(NAME, RUNNING, applied=SETTINGS, live={"kubernetes": True})
+PROFILE = ProfileState(NAME, RUNNING, applied=SETTINGS, live={"kubernetes": True})
 
 
 def found(old: Sequence[Item] = SHOP, new: Sequence[Item] = K3S, secrets: bool = False, **more: Any) -> ClusterMoveState:
@@ -342,14 +342,14 @@ def test_the_room_is_that_of_what_is_sent() -> None:
 @pytest.mark.parametrize(
     ("current", "reason"),
     [
-        (Current(NAME, ABSENT), r"there is no such profile.*There are: k8sx\. Did you mean 'k8sx'\?"),
+        (ProfileState(NAME, ABSENT), r"there is no such profile.*There are: k8sx\. Did you mean 'k8sx'\?"),
         (replace(PROFILE, applied={"runtime": "docker", "kubernetes.enabled": True, "disk": 100}), "it has runtime docker"),
         (replace(PROFILE, applied={"runtime": "containerd", "disk": 100}), "it has no Kubernetes"),
         (replace(PROFILE, health=STOPPED, live={}), "it is stopped. Start it with 'colima start k8s'"),
         (replace(PROFILE, live={}), "its Kubernetes does not run"),
     ],
 )
-def test_a_profile_that_can_not_take_it_is_one_sentence(current: Current, reason: str) -> None:
+def test_a_profile_that_can_not_take_it_is_one_sentence(current: ProfileState, reason: str) -> None:
     (refusal,) = plan_copy(ClusterMoveState(current, others=("k8sx",)), WISH).refusals
     assert re.search(reason, refusal.message), refusal.message
 

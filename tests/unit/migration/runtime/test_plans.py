@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import KEPT, LEAVING, RETURNING, Kept
+from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     HALF,
     RUNNING,
     STOPPED,
-    Current,
+    ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
@@ -80,14 +80,14 @@ ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)
 FILE = own_file(WISH.place / "sealed.json", Fate.FILLED)
 ROWS[FILE.thing] = FILE
 MOVED = {thing: arrived(row, "new") if row.fate is Fate.FILLED and row is not FILE else row for thing, row in ROWS.items()}
-KEEP = Kept("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
+KEEP = RetainedVm("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
 KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd", id="new")
 
 
-def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True) -> Current:
+def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True) -> ProfileState:
     settings: Any = {"runtime": runtime, "kubernetes.enabled": True, "disk": 100}
     live = {"runtime": runtime, "kubernetes": cluster} if health == RUNNING else {}
-    return Current(NAME, health, applied=settings if health != ABSENT else None, live=live)
+    return ProfileState(NAME, health, applied=settings if health != ABSENT else None, live=live)
 
 
 FOUND = RuntimeMoveState(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
@@ -460,7 +460,7 @@ def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
         (replace(KEPT_NEW, state=LEAVING), "Run playbooks/move.yml with --tags back to its end"),
     ],
 )
-def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: Kept, remedy: str) -> None:
+def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: RetainedVm, remedy: str) -> None:
     found = replace(GOOD, kept=(kept,))
     assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message
 
