@@ -14,6 +14,7 @@ import itertools
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -270,12 +271,31 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
             file.flush()
             set_mode(file.fileno(), mode)
             _keep_owner(file.fileno(), path)
+            _keep_attributes(file.fileno(), path)
             # Without it, a crash of the machine can leave an empty file under the new name.
             os.fsync(file.fileno())
         yield Path(temporary)
     finally:
         with contextlib.suppress(OSError):
             Path(temporary).unlink()
+
+
+def _keep_attributes(handle: int, path: Path) -> None:
+    """Give a new file the access list and the extended attributes (such as Finder's tags) of the one that it replaces.
+
+    What the system keeps to itself (SELinux' labels, capabilities), and what the file system does not know, stays behind.
+    """
+    if sys.platform == "darwin":
+        import ctypes
+
+        with contextlib.suppress(OSError), path.open("rb") as old:
+            # copyfile(3): COPYFILE_ACL and COPYFILE_XATTR.
+            ctypes.CDLL(None).fcopyfile(old.fileno(), handle, None, 1 << 0 | 1 << 2)
+        return
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(path):
+            with contextlib.suppress(OSError):
+                os.setxattr(handle, name, os.getxattr(path, name))
 
 
 @contextlib.contextmanager

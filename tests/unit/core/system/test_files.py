@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.system.files import sync
+from ansible_collections.laptop.containers.plugins.module_utils.core.system.files import sync, write_atomically
 
 
 @pytest.fixture
@@ -39,3 +40,17 @@ def test_a_drives_own_cache_is_passed_where_the_file_system_can(
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", number, raising=False)
     sync(tmp_path)
     assert bool(synced) is fallen_back
+
+
+def test_a_replaced_file_keeps_its_access_list_and_its_attributes(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("old")
+    # As setfacl -m u:65534:r writes it: version 2; then owner, user 65534, group, mask and others, each with its rights.
+    entries = ((1, 6, -1), (2, 4, 65534), (4, 4, -1), (16, 4, -1), (32, 0, -1))
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    attributes = {"user.tag": b"red", "system.posix_acl_access": access}
+    for name, value in attributes.items():
+        os.setxattr(file, name, value)
+    write_atomically(file, "new", 0o640)
+    assert file.read_text() == "new"
+    assert {name: os.getxattr(file, name) for name in attributes} == attributes
