@@ -26,8 +26,8 @@ def task_lines(result: Mapping[str, Any], *, check_mode: bool) -> list[str]:
     lines = []
     for block in summary.blocks(checked=check_mode, not_reached=()):
         # Ansible itself prints warnings and failures.
-        lines = block.lines if block.tone is Tone.PLAIN and [*block.lines] != ["nothing"] else ()
-        for number, line in enumerate(lines):
+        shown = block.lines if block.tone is Tone.PLAIN and [*block.lines] != ["nothing"] else ()
+        for number, line in enumerate(shown):
             lines.append(f"  {block.title if number == 0 else '':<{_TITLE}}{line}")
     return lines
 
