@@ -124,7 +124,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
         """Return the steps."""
         return plan_builders(current, desired.settled(current.builders), desired.policy)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, if docker has buildx and the engines of new nodes answer."""
         only_to_remove = not any(isinstance(step, CreateBuilder | StartBuilder | RecreateBuilder) for step in plan.steps)
         self.buildx.check_installed(only_to_remove=only_to_remove)
@@ -138,7 +138,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
             if health.dead:
                 remedy = "Start the engine (for a colima profile: colima start PROFILE), then run again."
                 raise CommandFailed(f"create node '{node}' of builder '{name}'", health.reason, remedy)
-        super().carry_out(plan, tell)
+        super().carry_out(plan, report)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""

@@ -122,7 +122,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         plan = plan_move(current, desired)
         return replace(plan, steps=tuple(step for step in plan.steps if step.target not in self.in_use))
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, some steps side by side. One that fails stops no other, unless an engine is silent."""
         # What no step changes needs no second look.
         self.copied |= self.found.volumes
@@ -132,7 +132,7 @@ class Mover(Subject[MoveSpec, MoveState]):
             self.ends.prepare()
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
         first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep, Note)))
-        super().carry_out(replace(plan, steps=first), tell)
+        super().carry_out(replace(plan, steps=first), report)
         waiting, running, failures = (
             [one for one in plan.steps if one not in first],
             dict[Future[None], Step](),
@@ -145,7 +145,7 @@ class Mover(Subject[MoveSpec, MoveState]):
                         step = waiting.pop(0)
                         running[pool.submit(self.apply, step)] = step
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        if failure := self._ended(running.pop(future), future, tell):
+                        if failure := self._ended(running.pop(future), future, report):
                             failures.append(failure)
                             waiting = [] if is_silence(failure) else waiting
             except BaseException:

@@ -124,7 +124,7 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         shown = plan_for(run)
         return _Whole(shown.steps, shown.before, shown.after, shown.pending, shown.warnings, run=run)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Fetch the tokens if any is needed, then write cluster by cluster, and the logins last.
 
         Raises PartlyFailed at the end. What takes no token is done also without.
@@ -145,7 +145,7 @@ class PullSecrets(Subject[Task, PullSecretsState]):
             self.done = replace(done, clusters=tuple(clusters))
             for step in plan_for(self.done).steps:
                 if not step.silent:
-                    tell(str(step))
+                    report(str(step))
         result_of(self.done)
 
     def _tokens(self, run: Run) -> tuple[dict[str, TokenLike], WorkstationError | None, tuple[str, ...]]:

@@ -112,11 +112,11 @@ class UserTimer(Subject[TimerSpec, Installed]):
         """Return the steps."""
         return plan_timer(desired.timer, self.manager.files(desired.timer), current, absent=desired.absent)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, if the service manager that is to run the timer is installed."""
         if any(isinstance(step, Start) for step in plan.steps):
             self.manager.cli.path  # noqa: B018 - raises ToolMissing before anything is written
-        super().carry_out(plan, tell)
+        super().carry_out(plan, report)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""

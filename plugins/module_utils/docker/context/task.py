@@ -105,15 +105,15 @@ class Contexts(Subject[ContextsSpec, ContextsState]):
         """Return the steps."""
         return plan_contexts(current, desired.wanted, desired.current)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan; once more if a docker command that outlived a killed run was faster."""
         try:
-            super().carry_out(plan, tell)
+            super().carry_out(plan, report)
         except CommandFailed:
             left = self.plan(self.asked, self.read(self.asked))
             if left.steps == plan.steps:
                 raise
-            super().carry_out(left, tell)
+            super().carry_out(left, report)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeAlias
 
 from ...core.errors import CommandFailed
 from ...manifest.model import Fate, Kind, Reading, Row, Thing
@@ -17,7 +18,7 @@ from .containerd import ContainerdOrigin
 from .docker import DockerOrigin
 
 # What a move reads from. Both kinds have the same methods; "doing" is what the move does meanwhile, for messages.
-Origin = DockerOrigin | ContainerdOrigin
+Origin: TypeAlias = "DockerOrigin | ContainerdOrigin"
 _CHANGING, _CHANGING_TOO = "changing at the source", "changing at the target"
 
 

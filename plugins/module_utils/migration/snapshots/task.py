@@ -97,11 +97,11 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
         self.asked = desired
         return plan_snapshots(current, desired)
 
-    def carry_out(self, plan: Plan, tell: Callable[[str], None]) -> None:
+    def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, after the helpers that a killed run has left are gone: they hold on to volumes."""
         with self.place.side.trouble(self.work):
             sweep(self.place.image)
-        super().carry_out(plan, tell)
+        super().carry_out(plan, report)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
