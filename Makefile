@@ -87,7 +87,7 @@ test-long: $(VENV)/.dev ## Every test at full length: thousands of histories, ra
 
 test-map: $(VENV)/.dev ## The tests of make test; write what each file of them costs to .cache/test-map.txt
 	@mkdir -p .cache
-	@$(PYTEST) -m "not long" --costs .cache/test-map.txt
+	@$(PYTEST) -m "not long" --costs=.cache/test-map.txt
 
 test-machines: machines $(VENV)/.dev ## Life on two real virtual machines; SHORT=1 takes a third of the time
 	@$(RUN) rehearsal.machines $(VENV)/bin/python -m pytest -q --durations=8 -p no:cacheprovider $(if $(SHORT),-m "not long") tests/machines
