@@ -144,10 +144,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a long test that does not say why; see tests/long_tests.py."""
+    """Refuse a long test that does not say why (tests/long_tests.py), and let tests fail whose proof is a debt."""
     nameless = [item.nodeid for item in items for mark in item.iter_markers("long") if not mark.args]
     if nameless:
         raise pytest.UsageError(f'{nameless[0]}: say why, @pytest.mark.long("...")')
+    debts = unproven()
+    for item in items:
+        for place, reason in debts.items():
+            if item.nodeid.startswith(place):
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
+
+
+def unproven() -> dict[str, str]:
+    """Return why a failure of some tests does not end a run yet, by their file or folder."""
+    file = Path(__file__).with_name("unproven.txt")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
