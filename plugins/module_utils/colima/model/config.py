@@ -84,9 +84,13 @@ def architecture(word: str) -> str:
     return _ARCHITECTURES.get(word, word)
 
 
+# colima's documented defaults, without what depends on the host.
+DEFAULTS: dict[str, Any] = {setting.option: setting.default for setting in SETTINGS} | {UNKNOWN: {}}
+
+
 def defaults(host: Host) -> dict[str, Any]:
     """Return colima's documented defaults for a new profile on this host."""
-    config = {setting.option: setting.default for setting in SETTINGS} | {UNKNOWN: {}}
+    config = DEFAULTS | {UNKNOWN: {}}
     config["vm_type"] = host.vm_type
     config["mount_type"] = default_mount_type(config["vm_type"])
     return config

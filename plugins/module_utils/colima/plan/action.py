@@ -13,9 +13,9 @@ from ...core.plan import Pending, Plan, Step
 from ...core.secrecy.looks import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3sState
-from ..model.config import Config, Host, has_kubernetes, own_hosts
+from ..model.config import DEFAULTS, Config, Host, has_kubernetes, own_hosts
 from ..model.desired import ChangePolicy, ProfileSpec, Refusal
-from ..model.settings import SETTINGS, UNKNOWN, Version
+from ..model.settings import Version
 from ..model.shown import shown
 from ..model.state import RUNNING, STOPPED, ProfileState
 
@@ -189,7 +189,6 @@ class ProfilePlan:
         return Plan(self.actions, {key: before}, {key: after}, self.pending, self.warnings)
 
 
-_DEFAULTS = {setting.option: setting.default for setting in SETTINGS} | {UNKNOWN: {}}
 _ALWAYS_SHOWN = ("cpu", "memory", "disk", "runtime", "kubernetes.enabled")
 
 
@@ -239,7 +238,7 @@ def _compare(there: Config, wanted: Config, before: dict[str, Any], after: dict[
         old, new = shown(option, there.get(option)), shown(option, value)
         if not there:
             # Of a new VM what colima would do by itself says nothing.
-            if option in _ALWAYS_SHOWN or value != _DEFAULTS.get(option):
+            if option in _ALWAYS_SHOWN or value != DEFAULTS.get(option):
                 after[option] = new
         elif old != new:
             before[option], after[option] = old, new
