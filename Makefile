@@ -29,7 +29,7 @@ SSL_CERT_FILE ?= $(CERTIFICATES)
 PIP_CERT ?= $(CERTIFICATES)
 export SSL_CERT_FILE PIP_CERT
 endif
-NOT_FETCHED = { echo "Could not fetch packages: the lines above say why. Behind a proxy that looks into TLS, set SSL_CERT_FILE to" \
+NOT_FETCHED = { echo "Could not fetch packages: the lines above say why. Behind a proxy that intercepts TLS, set SSL_CERT_FILE to" \
   "the company's certificates (a PEM file), or UV_SYSTEM_CERTS=1 to use the system's. Then run make again." >&2; exit 1; }
 # Ansible refuses to work in a locale such as C.
 ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
@@ -148,7 +148,7 @@ secrets: $(VENV)/.lab ## Renew the pull secrets that are due
 toolchain: $(VENV)/.lab ## Install the programs of the Brewfile with Homebrew
 	@$(ANSIBLE) playbooks/toolchain.yml $(ARGS)
 
-teardown: $(VENV)/.lab ## Remove all that the workstation made, but not images and volumes; ARGS=--check shows first what goes
+teardown: $(VENV)/.lab ## Remove everything that the workstation made, but not images and volumes; ARGS=--check shows first what goes
 	@$(ANSIBLE) playbooks/teardown.yml $(ARGS)
 
 fleet: $(VENV)/.lab ## Converge the laptops of the inventory over SSH, canaries first

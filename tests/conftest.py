@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from rehearsal import engines
 from tests.support.test_runs import fault_rows
-from tests.support.test_runs.tiers import times
+from tests.support.test_runs.tiers import leave_rows, times
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture(autouse=True)
 def fault(request: pytest.FixtureRequest, home: Path) -> Iterator[None]:
-    """Note what runs say while a test of a fault is at work; its row goes along with the report."""
+    """Note what runs say while a test of a fault runs; its row goes along with the report."""
     mark = request.node.get_closest_marker("fault")
     if mark is None:
         yield
@@ -144,22 +144,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a long test that does not say why (tests/long_tests.py), and let tests fail whose proof is a debt."""
+    """Leave rows to the long tier, and refuse a long test that does not say why (tests/long_tests.py)."""
+    leave_rows(items)
     nameless = [item.nodeid for item in items for mark in item.iter_markers("long") if not mark.args]
     if nameless:
         raise pytest.UsageError(f'{nameless[0]}: say why, @pytest.mark.long("...")')
-    debts = unproven()
-    for item in items:
-        for place, reason in debts.items():
-            if item.nodeid.startswith(place):
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
-
-
-def unproven() -> dict[str, str]:
-    """Return why a failure of some tests does not end a run yet, by their file or folder."""
-    file = Path(__file__).with_name("unproven.txt")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return dict(line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

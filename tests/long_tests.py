@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "long-tests.md"
 HEAD = """# Tests that only `make test-long` runs
 
-`make test` leaves these out. What they hold, a shorter test holds as well: the last column says which one. Many other tests are
-in both and only repeat more in `make test-long`: where they say `times(...)` or read `LAPTOP_LONG`. Written by
+`make test` leaves these out. What they hold, a shorter test holds as well: the last column says which one. Two kinds are not
+listed: of a test of playbooks or faults with many rows, `make test` runs the first and the last one (all where it is marked
+`each_row`); and tests that say `times(...)` or read `LAPTOP_LONG` only repeat more in `make test-long`. Written by
 `python -m tests.long_tests` from the marks of the tests.
 
 | file | test | why it is long, and what holds its promise in `make test` |

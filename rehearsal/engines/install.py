@@ -51,7 +51,7 @@ def alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another 'make engines' is at work: this one waits until it has ended")
+            say("another 'make engines' is running: this one waits until it has ended")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

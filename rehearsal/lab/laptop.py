@@ -30,7 +30,7 @@ LONGEST_PATH = 32
 SECONDS_TO_END = 5
 CPUS, MEMORY_GIB = 12, 36
 COLIMA_CACHE = Path("Library/Caches/colima")
-_AT_WORK = "another rehearsal is at work there. Wait until it has ended, or use --dir."
+_AT_WORK = "another rehearsal runs there. Wait until it has ended, or use --dir."
 
 
 def default_directory() -> Path:

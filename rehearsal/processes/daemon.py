@@ -18,7 +18,7 @@ from rehearsal.processes.system import LabError, birth, comes_true
 
 
 class Daemon:
-    """One background process; NAME.daemon and NAME.log in its directory are all that is needed to find and end it."""
+    """One background process; NAME.daemon and NAME.log in its directory are enough to find and end it."""
 
     def __init__(self, name: str, directory: Path) -> None:
         self.name = name

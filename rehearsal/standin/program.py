@@ -25,7 +25,7 @@ def program_text(code: str, *, site: bool = True) -> str:
 
 
 def write_program(path: Path, code: str, *, site: bool = True) -> None:
-    """Write the program where it differs from what is there."""
+    """Write the program where it differs from the present file."""
     text = program_text(code, site=site)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A link leads to a real program, and a program that another process is starting can't be written to.

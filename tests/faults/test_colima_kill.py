@@ -20,8 +20,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.test_runs import fault_rows
+from tests.support.test_runs.tiers import times
 
-MOMENTS = range(50 if os.environ.get("LAPTOP_LONG") else 6)
+MOMENTS = range(times(1, 2, 50))
 ROOT = Path(__file__).resolve().parents[2]
 RUN = """
 import json, sys
@@ -118,6 +119,7 @@ CALLS = {first_converge: (2, 5), resize: (5, 15), recreate: (4, 11)}
 FELL_INTO_A_RUN: list[bool] = []
 
 
+@pytest.mark.each_row
 @pytest.mark.parametrize("seed", MOMENTS)
 @pytest.mark.parametrize("scenario", [first_converge, resize, recreate], ids=lambda scenario: scenario.__name__)
 @pytest.mark.fault(
@@ -155,7 +157,7 @@ def test_the_colima_of_a_killed_run_works_on_and_the_next_run_finds_a_good_vm(la
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("seed", [1, 2])
-@pytest.mark.fault("a run with colima was told to end ({})", there="no process of the run")
+@pytest.mark.fault("a run with colima got a signal to end ({})", there="no process of the run")
 def test_a_terminated_run_ends_its_children_and_the_next_one_goes_on(lab: ColimaLab, seed: int, number: int) -> None:
     kill_in_the_middle(lab, [DEV], {}, seed * 2, (2, 4), number=number)
     assert not list(lab.paths.own.glob("*.pid"))

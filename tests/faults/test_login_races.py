@@ -8,7 +8,6 @@ leaves the file as it was.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,12 +20,13 @@ from tests.support.colima.standin_laptop import ColimaLab, colima_lab
 from tests.support.pull_secret.ecr_proxy import Front
 from tests.support.pull_secret.scenario import HOST
 from tests.support.simultaneous_runs import Run, together
+from tests.support.test_runs.tiers import times
 
 if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr
     from rehearsal.services.registry import Registry
 
-ROUNDS = 100 if os.environ.get("LAPTOP_LONG") else 10
+ROUNDS = times(2, 4, 100)
 SECOND = "210987654321.dkr.ecr.eu-central-1.amazonaws.com"
 THEIRS = {"auths": {"r.example": {"auth": "bWU6c2VjcmV0"}}, "psFormat": "table {{.ID}}"}
 CONTEXT = {"name": "work", "docker": {"host": "unix:///w.sock"}, "current": "always", "probe_timeout": 0}

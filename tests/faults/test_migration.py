@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves that are killed, or whose engines stall, die, or have no room: nothing half has a name, and the next run goes on."""
+"""Moves that are killed, or whose engines stall, die, or have no room: nothing half has a name, and the next run continues."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from tests.support.migration.engines import Engines, docker, place_of, two_engin
 from tests.support.migration.faults import enlarge, killed_after, small_disk, stalling
 from tests.support.migration.made_images import Layer, archive
 from tests.support.migration.trees import is_whole_or_empty, many_files, odd_tree, told
+from tests.support.test_runs.tiers import times
 
 pytestmark = pytest.mark.real("docker")
 MIB = 1 << 20
 VOLUMES = ("odd", "many", "large")
-KILLS = 20 if os.environ.get("LAPTOP_LONG") else 5
+KILLS = times(1, 2, 20)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(empty: E
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.0])
-@pytest.mark.fault("a move was told to end after {} s", there="the source as it was")
+@pytest.mark.fault("a move got a signal to end after {} s", there="the source as it was")
 def test_a_run_that_is_told_to_end_does_so_soon(empty: Engines, seconds: float) -> None:
     killed_after(empty, seconds, signal.SIGTERM)
     whole(empty)

@@ -403,7 +403,7 @@ def test_a_namespace_that_is_deleted_meanwhile_is_no_failure(apiserver: ApiServe
 
 @pytest.mark.parametrize("namespaces", [["default"], ["many-0"], ["many-*"]])
 @pytest.mark.parametrize("state", ["present", "absent"])
-@pytest.mark.fault("what is no API server answered 404 to everything ({})", there="20 secrets, byte for byte as before")
+@pytest.mark.fault("a server of another kind answered 404 to everything ({})", there="20 secrets, byte for byte as before")
 def test_what_answers_that_nothing_exists_and_is_no_api_server_is_no_success(
     apiserver: ApiServer, old: dict[str, Any], tmp_path: Path, namespaces: list[str], state: str
 ) -> None:

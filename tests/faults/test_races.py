@@ -25,8 +25,9 @@ from rehearsal.standin import docker_cli
 from rehearsal.standin.service_manager import install as install_service_manager
 from tests.support.builds.buildkit_endpoint import answering
 from tests.support.simultaneous_runs import Run, together
+from tests.support.test_runs.tiers import times
 
-ROUNDS = 100 if os.environ.get("LAPTOP_LONG") else 10
+ROUNDS = times(2, 4, 100)
 Options = dict[str, Any]
 DESKTOP = hashlib.sha256(b"desktop-linux").hexdigest()
 BUILDKIT = Path(f"/tmp/races-{os.getpid()}")
@@ -249,6 +250,7 @@ def failures(results: list[dict[str, Any]]) -> list[str]:
     return [str(result["msg"]) for result in results if result.get("failed")]
 
 
+@pytest.mark.each_row
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.fault("two runs of {} began at the same moment, and were undone", there="every file and link of the user, as before")
 def test_nothing_of_the_users_is_lost_when_two_runs_meet(case: Case, tmp_path: Path) -> None:

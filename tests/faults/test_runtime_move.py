@@ -37,9 +37,10 @@ from tests.support.migration.runtime import (
 )
 from tests.support.migration.trees import many_files, told
 from tests.support.processes import killed_after
+from tests.support.test_runs.tiers import times
 
 pytestmark = pytest.mark.real("docker", "containerd", "nerdctl", "kubernetes", "kubectl")
-KILLS, LATEST = (20, 25.0) if os.environ.get("LAPTOP_LONG") else (4, 8.0)
+KILLS, LATEST = times(1, 2, 20), times(8, 8, 25)
 CONTEXT = ("kubectl", "--context", f"colima-{PROFILE}")
 
 
@@ -104,7 +105,7 @@ def complete(lab: Lab, before: dict[str, str], tree: list[bytes]) -> None:
 
 @pytest.mark.fault(
     "a move from docker to containerd was killed at several moments",
-    there="the old VM with all that was in it, and each archive that was complete",
+    there="the old VM with its whole content, and each archive that was complete",
 )
 def test_a_killed_move_goes_on_and_copies_nothing_twice(lab: Lab) -> None:
     before, tree, images = things(lab), told(disk(lab) / STORAGE), docker_images(lab)

@@ -19,8 +19,9 @@ import pytest
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import light_lab, play, playing, tool
 from tests.support.test_runs import fault_rows
+from tests.support.test_runs.tiers import times
 
-KILLS = 20 if os.environ.get("LAPTOP_LONG") else 4
+KILLS = times(1, 2, 20)
 MOVE = ("playbooks/migrate.yml", "-e", "migrate_source=desktop-linux", "--tags")
 TAGS = ("switch", "rollback")
 LEFTOVERS = {"credsStore": "desktop", "currentContext": "desktop-linux", "psFormat": "kept", "auths": {"registry.example": {}}}
@@ -52,7 +53,7 @@ def contexts(lab: Lab) -> list[str]:
 
 
 def killed(lab: Lab, tag: str, seconds: float) -> None:
-    """Run a part of the move, and end it at once after so many seconds, with all that it has started."""
+    """Run a part of the move, and end it at once after so many seconds, with every process that it has started."""
     run = playing(lab, *MOVE, tag)
     with suppress(subprocess.TimeoutExpired):
         run.wait(seconds)

@@ -81,7 +81,7 @@ def said(text: str) -> Callable[[Machines], bool]:
 
 
 def kill_start(playing: subprocess.Popen[str]) -> None:
-    """End the playbook and all that it started, but for the machine itself: what it leaves is half a start."""
+    """End the playbook and every process that it started, but for the machine itself: what it leaves is half a start."""
     found = [playing.pid]
     for pid in found:
         found += children(pid)

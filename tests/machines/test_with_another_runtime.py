@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine with docker goes on with containerd, and comes back: Lima's own files are renamed, and streams go through ssh."""
+"""A machine with docker continues with containerd, and comes back: Lima's own files are renamed, and streams go through ssh."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Laws of registry logins, over generated wishes, notes and machines."""
+"""Laws of registry logins, over generated specs, notes and machines."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ hosts = some.sampled_from(["a", "b", "c"])
 moments = some.integers(-30, 30).map(lambda hours: NOW + timedelta(hours=hours))
 leases = some.builds(Lease, moments, moments, some.sampled_from(["me", "other"]))
 notes = some.builds(Note, some.none() | leases, some.sampled_from(["", "one", "two"]))
-wishes = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, some.just("me"))).map(
-    lambda wish: {place: dict.fromkeys(hosts, HELPER) if place.kind == "helper" else hosts for place, hosts in wish.items()}
+specs = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, some.just("me"))).map(
+    lambda spec: {place: dict.fromkeys(hosts, HELPER) if place.kind == "helper" else hosts for place, hosts in spec.items()}
 )
 noted_logins = some.dictionaries(some.sampled_from(PLACES), some.dictionaries(hosts, notes, min_size=1))
 users = some.dictionaries(hosts, some.sampled_from(["AWS", "", "another"]))
@@ -65,7 +65,7 @@ def carried_out(plan: LoginPlan, noted: Notes, found: Mapping[Place, PlaceState]
     return {place: entries for place, entries in left.items() if entries}, after
 
 
-@given(wishes, noted_logins, laptops())
+@given(specs, noted_logins, laptops())
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]) -> None:
     if PLACES[0] in wanted and PLACES[1] in wanted:
         wanted = {place: entries for place, entries in wanted.items() if place != PLACES[1]}
@@ -73,7 +73,7 @@ def test_a_plan_that_was_carried_out_leaves_nothing_to_do(wanted: Wishes, noted:
     assert all(item.idle for item in plan_logins(wanted, *after, CLOCK).items)
 
 
-@given(wishes, noted_logins, laptops())
+@given(specs, noted_logins, laptops())
 def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
     wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]
 ) -> None:
@@ -84,7 +84,7 @@ def test_only_what_is_noted_is_undone_and_never_what_belongs_to_others(
             assert found[item.place].entries[item.host] not in ("another", "theirs")
 
 
-@given(wishes, noted_logins, laptops())
+@given(specs, noted_logins, laptops())
 def test_a_token_is_asked_for_only_where_it_can_be_used(wanted: Wishes, noted: Notes, found: dict[Place, PlaceState]) -> None:
     plan = plan_logins(wanted, noted, found, CLOCK)
     for item in plan.items:

@@ -165,7 +165,7 @@ def _edited(path: Path, text: str, root: Any, config: Mapping[str, Any], change:
 def _check(path: Path, old: str, config: Mapping[str, Any], new: str, change: Change) -> None:
     """Read the new text back with the rules of YAML 1.1 and 1.2. Raises RefusedStep when it says anything else than was meant.
 
-    config is the old text, read with those of YAML 1.1. Reading is nearly all that a change costs.
+    config is the old text, read with those of YAML 1.1. Reading is nearly the whole cost of a change.
     """
     yaml_1_1, yaml_1_2 = rules()
     for loader in (yaml_1_1, yaml_1_2):

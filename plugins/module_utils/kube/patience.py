@@ -40,7 +40,7 @@ class Trouble:
         self._spent = False  # patience has run out once; from then on each request is sent once
 
     def over(self) -> None:
-        """Note an answer that counts, be it a refusal: the server is at work."""
+        """Note an answer that counts, be it a refusal: the server works."""
         self.reached, self.hopeless, self._since = True, False, None
 
     def allows(self, pause: float, started: float, answered: bool) -> bool:

@@ -148,7 +148,7 @@ def reasons_against(retirement: Retirement, found: MoveState, leave: Sequence[st
         remedy = {Standing.CONFLICT: CHOOSE, None: "Copy it yourself, and name it in O(leave)."}.get(standing_, _AGAIN)
         yield RefusedStep(retirement.what, f"{_WHY[standing_]}: {', '.join(names)}", remedy)
     if retirement.confirm != retirement.source:
-        yield RefusedStep(retirement.what, "all that is in it would be lost", f"Repeat its name: E(confirm={retirement.source}).")
+        yield RefusedStep(retirement.what, "its whole content would be lost", f"Repeat its name: E(confirm={retirement.source}).")
 
 
 def named(one: Judged) -> bool:

@@ -153,7 +153,7 @@ def _to_fill(one: Judged, read: Read) -> bool:
 def _copy_volume(
     one: Judged, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Reading | None
 ) -> CopyVolume:
-    why = {Standing.LOST: "; it is no longer at the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
+    why = {Standing.LOST: "; it has gone from the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
     lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
     detail = "what an earlier run has copied" if filled else size_in_words(volume.size or 0)
     paused = f"; pauses {names_of(writers)}" if writers else ""

@@ -116,7 +116,7 @@ def _demand(condition: str, asked: Any) -> str:
 
 
 def demands(rule: Rule) -> str:
-    """Return all that a rule asks, in words."""
+    """Return what a rule asks, in words."""
     several = ("must_contain", "forbidden")
     parts = [(name, one) for name, asked in rule.conditions.items() for one in (asked if name in several else [asked])]
     return ", ".join(_demand(name, asked) for name, asked in parts)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The logins of a run: options in, what is there, then what became of the plan. Without any it costs one missing file.
+"""The logins of a run: options in, the current state, then what became of the plan. Without any it costs one missing file.
 
 The parts that look and act are loaded only when there is something to look at.
 """

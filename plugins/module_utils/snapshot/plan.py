@@ -63,10 +63,10 @@ def _days(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> float:
 def _what_is_there(found: DiskSnapshotState, spec: DiskSnapshotSpec) -> str:
     """Return what becomes of the current disk."""
     if not spec.days:
-        return "what is there now is deleted"
+        return "the present content is deleted"
     if not found.disk.one_disk:
-        return "what is there now is deleted, as it is not on the disk of the VMs"
-    return f"of what is there now, {grace(spec.days, found.disk.free)}"
+        return "the present content is deleted, as it is not on the disk of the VMs"
+    return f"of the present content, {grace(spec.days, found.disk.free)}"
 
 
 def _plan_bring_back(gone: RetainedVm, found: DiskSnapshotState, spec: DiskSnapshotSpec) -> Plan:

@@ -64,7 +64,7 @@ class Memory(State):
         self.days = 0
 
     def now(self) -> float:
-        """Return a time of another day with each call: what is made anew is known by its time."""
+        """Return a time of another day with each call: what is made again is known by its time."""
         self.days += 1
         return self.days * 86400.0
 

@@ -28,7 +28,7 @@ READY_SECONDS = 120.0
 
 
 class KubeApi(ApiServer):
-    """The stand-in as a process of its own. linger: seconds that a deleted namespace stays Terminating, < 0 = for ever."""
+    """The stand-in as a process of its own. linger: seconds that a deleted namespace stays Terminating, < 0 = without end."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, required=True, help="folder of objects, certificates, tokens and k3s.yaml")
     parser.add_argument("--port", type=int, default=6443)
     parser.add_argument(
-        "--linger", type=float, default=0.0, help="seconds that a deleted namespace is Terminating, -1 = for ever"
+        "--linger", type=float, default=0.0, help="seconds that a deleted namespace is Terminating, -1 = without end"
     )
     options = parser.parse_args(argv)
     _prepare(options.state, options.port)

@@ -29,7 +29,7 @@ LASTING = ("default", "kube-system", "kube-public")
 
 
 class Api:
-    """The server's behaviour without its socket. linger: seconds that a deleted namespace stays Terminating, < 0 = for ever."""
+    """The server's behaviour without its socket. linger: seconds that a deleted namespace is Terminating, < 0 = without end."""
 
     def __init__(self, store: Store, linger: float = 0.0, controllers: bool = True) -> None:
         self.store = store
@@ -244,7 +244,7 @@ class Api:
         return 200, item
 
     def _reap(self) -> None:
-        """End namespaces that were deleted, with all that is in them, as the namespace controller does."""
+        """End namespaces that were deleted, with their content, as the namespace controller does."""
         if self.linger < 0 or not self.controllers:
             return
         for item in self.store.list("", "namespaces", ""):

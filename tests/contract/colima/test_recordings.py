@@ -173,7 +173,7 @@ class Story:
         if verb == "KILL":
             rig.kill(words[0], words[1])
         elif verb == "FREEZE":
-            # A boot goes on, and a death is noticed, after so many seconds; looking may take longer.
+            # A boot continues, and a death is noticed, after so many seconds; looking may take longer.
             self.frozen.enter_context(rig.standing_still(words[0]))
         elif verb == "THAW":
             self.frozen.close()

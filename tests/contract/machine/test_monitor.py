@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What QEMU's monitor tells of a machine, and how it goes on: the stand-in and, where it is there, a real QEMU."""
+"""What QEMU's monitor tells of a machine, and how it continues: the stand-in and, where it is there, a real QEMU."""
 
 from __future__ import annotations
 

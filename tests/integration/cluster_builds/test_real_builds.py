@@ -90,6 +90,7 @@ def test_buildx_takes_names_as_they_are_and_nerdctl_completes_them(cluster: Clus
     assert cluster.says("me/short:dev") == "one", said
 
 
+@pytest.mark.long("builds four times; the other tests of the file build as well")
 def test_a_cache_of_before_does_not_break_the_builds_of_either_side(cluster: Cluster, app: Path) -> None:
     # BuildKit's records of one namespace name snapshots that another does not have.
     for number, build in enumerate((False, True, False)):

@@ -37,7 +37,7 @@ def test_a_vm_without_a_data_disk_stays_also_when_its_applied_settings_are_lost(
 
 
 @pytest.mark.parametrize(
-    ("version", "wish", "policy"),
+    ("version", "spec", "policy"),
     [
         pytest.param("0.8.4", ABSENT, {}, id="absent"),
         pytest.param("0.10.3", ABSENT, {}, id="absent after an upgrade"),
@@ -45,7 +45,7 @@ def test_a_vm_without_a_data_disk_stays_also_when_its_applied_settings_are_lost(
     ],
 )
 def test_a_disk_that_the_vm_does_not_use_keeps_nothing_of_it(
-    lab: ColimaLab, version: str, wish: dict[str, Any], policy: dict[str, Any]
+    lab: ColimaLab, version: str, spec: dict[str, Any], policy: dict[str, Any]
 ) -> None:
     lab.converge(DEV)
     lab.converge(ABSENT)
@@ -56,7 +56,7 @@ def test_a_disk_that_the_vm_does_not_use_keeps_nothing_of_it(
     assert lab.run("colima", "start", "dev", "--cpu", "2", "--memory", "4", "--disk", "20").returncode == 0
     lab.settings["COLIMA_VERSION"] = version
     with pytest.raises(RefusedStep, match="made by a colima that had no data disk"):
-        lab.converge(wish, restart="always", **policy)
+        lab.converge(spec, restart="always", **policy)
     assert lab.paths.instance(NAME).is_dir()
 
 

@@ -55,7 +55,7 @@ def test_a_running_container_survives_a_changed_size_and_its_data_the_restart(
     lab: Lab, runtime: str, engine: Callable[[str], Path], tmp_path: Path
 ) -> None:
     shutil.copy(engine("buildctl"), tmp_path / "tool")
-    # Waits for ever for a daemon that never comes: a container with nothing in it but one static program.
+    # Waits without end for a daemon that never comes: a container with nothing in it but one static program.
     waits = '["/tool", "--addr", "unix:///none.sock", "--timeout", "3600", "--wait", "debug", "workers"]'
     (tmp_path / "Dockerfile").write_text(f"FROM scratch\nCOPY tool /tool\nENTRYPOINT {waits}\n")
     asked(lab, runtime, 2)
@@ -97,7 +97,7 @@ def test_a_build_by_the_engines_own_builder_survives_a_changed_size(
     with subprocess.Popen(
         argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as build:
-        # Whatever becomes of it, the test does not wait for ever.
+        # Whatever becomes of it, the test ends.
         late = threading.Timer(90, build.kill)
         late.start()
         try:

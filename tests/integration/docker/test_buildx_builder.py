@@ -140,7 +140,7 @@ def test_a_build_by_a_remote_buildkitd(run: ModuleRun, buildx: Path, containerd:
     docker("buildx", "--builder", "far", "build", "--platform", "linux/amd64,linux/arm64", "-o", archive, str(tmp_path))
     assert (tmp_path / "image.tar").exists()
     rhythm(run, buildx, builders=[{"name": "far", "state": "absent"}])
-    # The daemon is not the builder's, and goes on.
+    # The daemon is not the builder's, and continues.
     assert containerd.running
 
 

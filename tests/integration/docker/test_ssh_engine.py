@@ -88,6 +88,7 @@ def test_the_doctor_knows_the_context_and_does_not_wait_for_it(context: dict[str
     assert (found["docker.context"]["status"], found["docker.context"]["found"]) == ("ok", far.address)
 
 
+@pytest.mark.long("builds over ssh; test_buildx_builder.py builds")
 @pytest.mark.real("buildx", "buildkit")
 def test_a_builder_on_it_builds_waits_for_builds_and_goes(
     context: dict[str, Any], run: ModuleRun, buildx: Path, far: SshServer, tmp_path: Path

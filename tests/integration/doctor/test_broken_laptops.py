@@ -14,6 +14,7 @@ from .states import ON_THE_LAPTOP, USUAL, State
 from .treatment import treat
 
 
+@pytest.mark.each_row
 @pytest.mark.parametrize(
     "state",
     chosen("playbooks run three times each; tests/unit/doctor finds each", ON_THE_LAPTOP, USUAL, attrgetter("name")),

@@ -14,6 +14,7 @@ from .states import IN_THE_VMS, USUAL_IN_THE_VMS, State
 from .treatment import treat
 
 
+@pytest.mark.each_row
 @pytest.mark.parametrize(
     "state",
     chosen(

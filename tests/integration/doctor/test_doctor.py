@@ -54,6 +54,7 @@ def test_a_healthy_laptop_has_no_finding(patient: Patient) -> None:
     assert len(screen.splitlines()) < 24 and "\x1b[" not in screen
 
 
+@pytest.mark.long("the doctor three times; test_fleet.py asks other laptops")
 def test_on_another_laptop_the_module_finds_the_same(patient: Patient) -> None:
     here = patient.examine()
     # Another path of the interpreter counts as another one, so Ansible packs the module and sends it.
@@ -107,7 +108,7 @@ def test_a_socket_that_hangs_costs_three_seconds_at_most(patient: Patient) -> No
 
 def test_a_profile_that_another_program_is_starting_is_not_called_broken(patient: Patient) -> None:
     patient.shell("colima stop k8s")
-    slowly = {**os.environ, **patient.inside, "REHEARSAL_RESUME_SECONDS": "20"}
+    slowly = {**os.environ, **patient.inside, "REHEARSAL_RESUME_SECONDS": "8"}
     with subprocess.Popen(["sh", "-c", "exec colima start k8s"], env=slowly, stderr=subprocess.DEVNULL) as start:
         while not (patient.colima / "_lima" / "colima-k8s" / "ha.pid").exists():
             assert start.poll() is None

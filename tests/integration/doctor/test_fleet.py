@@ -20,6 +20,7 @@ import pytest
 from rehearsal.lab.laptop import Lab
 from tests.support.ansible_runs import forked_ansible
 from tests.support.patient import AUTHORITIES, ROOT, VENV, Patient
+from tests.support.test_runs.tiers import times
 
 from .ways import damage_definition, edit, in_guest, run
 
@@ -34,7 +35,7 @@ ILL = {
     ),
     "damaged-vm": (damage_definition, "profiles.health"),
 }
-LAPTOPS = 50 if os.environ.get("LAPTOP_LONG") else 8
+LAPTOPS = times(4, 4, 50)
 
 
 @dataclass(frozen=True)

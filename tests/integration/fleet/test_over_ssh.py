@@ -92,6 +92,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         yield Fleet(found, place, locks)
 
 
+@pytest.mark.long("a whole laptop over ssh; test_fleet.py and test_readme.py hold its parts")
 def test_from_a_shell_to_a_workstation_and_back(fleet: Fleet) -> None:
     before = {laptop.name: tree(laptop.home) for laptop in fleet.laptops}
     bootstrap = ("bootstrap", "--limit", ",".join(BARE))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make setup` behind a proxy that looks into TLS: a package index on the loopback with an unknown authority."""
+"""`make setup` behind a proxy that intercepts TLS: a package index on the loopback with an unknown authority."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 UV = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}") or "uv"
 # What a caller's own settings of certificates and indexes begin with.
 OWN = ("PIP_", "UV_", "SSL_CERT_", "REQUESTS_", "CURL_", "MAKE", "VIRTUAL_ENV")
-SAID = "Could not fetch packages: the lines above say why. Behind a proxy that looks into TLS, set SSL_CERT_FILE to the company's"
+SAID = "Could not fetch packages: the lines above say why. Behind a proxy that intercepts TLS, set SSL_CERT_FILE to the company's"
 
 
 class Index(http.server.ThreadingHTTPServer):

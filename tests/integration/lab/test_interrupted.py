@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ctrl-C in the middle of a run: the run says what was done until then, and the next run goes on."""
+"""Ctrl-C in the middle of a run: the run says what was done until then, and the next run continues."""
 
 from __future__ import annotations
 

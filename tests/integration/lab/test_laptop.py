@@ -168,6 +168,7 @@ def test_the_lab_hides_the_tools_settings_of_the_user(place: Path, monkeypatch: 
         assert inside[name] == "", name
 
 
+@pytest.mark.long("of the lab alone; tests/machines show it of a real VM")
 @pytest.mark.real("docker", "containerd", "kubernetes", "buildkit", "registry", "kubectl")
 def test_images_volumes_and_objects_survive_the_virtual_machine(place: Path, image: Path) -> None:
     laptop = Laptop(Lab(place))

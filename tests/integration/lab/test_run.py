@@ -93,6 +93,7 @@ def test_a_signal_ends_the_run_and_removes_the_lab(place: Path, number: signal.S
     assert Lab(place).leftovers() == []
 
 
+@pytest.mark.long("two rehearsals; the next test refuses a second lab in a folder")
 def test_a_second_run_in_the_same_place_is_refused_and_leaves_the_first_one_alone(place: Path) -> None:
     with start(place) as running:
         lines = iter(running.stdout or [])
@@ -101,7 +102,7 @@ def test_a_second_run_in_the_same_place_is_refused_and_leaves_the_first_one_alon
             refused = second.communicate(timeout=60)[0]
         rest = "".join(lines)
     assert second.returncode == 1
-    reason = "another rehearsal is at work there. Wait until it has ended, or use --dir."
+    reason = "another rehearsal runs there. Wait until it has ended, or use --dir."
     assert refused.splitlines()[-1] == f"Could not bring up the lab in '{place}': {reason}"
     assert "removed" not in refused
     assert running.returncode == 0, rest

@@ -30,8 +30,9 @@ from tests.support.migration.engines import docker, place_of, volumes_of, wipe
 from tests.support.migration.made_images import Layer, archive, foreign, waiting
 from tests.support.migration.trees import is_whole_or_empty, many_files, odd_tree, told
 from tests.support.processes import killed_after
+from tests.support.test_runs.tiers import times
 
-KILLS = 20 if os.environ.get("LAPTOP_LONG") else 4
+KILLS = times(1, 2, 20)
 _RUN = """
 import sys
 from tests.integration.migration.test_containerd import move
@@ -144,6 +145,7 @@ def test_what_it_has_arrives_whole_once(places: dict[str, Path], target: Dockerd
     assert not again["changed"] and again["pending"]
 
 
+@pytest.mark.long("test_volumes.py pauses a writer of docker alike")
 def test_a_writer_is_paused_on_request_and_goes_on(nerdctl: Nerdctl, places: dict[str, Path], target: Dockerd) -> None:
     done = move(target, images=[], volumes=["busy"], pause=True)
     assert any("pauses writer" in one for one in done["actions"])
@@ -162,6 +164,7 @@ def test_a_writer_is_paused_on_request_and_goes_on(nerdctl: Nerdctl, places: dic
         more.unlink()
 
 
+@pytest.mark.long("kills; tests/faults/test_migration.py kills a move between dockers alike")
 def test_a_killed_run_leaves_nothing_half_and_the_next_one_completes_it(
     nerdctl: Nerdctl, places: dict[str, Path], target: Dockerd
 ) -> None:
@@ -203,7 +206,7 @@ def test_it_may_go_once_all_of_it_has_moved_and_what_no_copy_carries_is_named(ne
     try:
         with pytest.raises(RefusedStep, match=r"not at the target: .*volume 'flags'") as refused:
             told_of(target, retire=True, confirm="old")
-        # Those that an earlier test has moved are no longer there.
+        # Those that an earlier test has moved have gone.
         assert all(name in str(refused.value) for name in ("image 'app:1'", "image 'foreign:1'", "volume 'odd'"))
         lost = "volume 'flags' (socket here, flags of kept)"
         warned = move(target)["warnings"]

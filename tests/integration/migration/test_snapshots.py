@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Snapshots of volumes of a real engine: restored as the system's own tools see them, and never over what is there."""
+"""Snapshots of volumes of a real engine: restored as the system's own tools see them, and never over what exists."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ from tests.support.migration.engines import docker, place_of, volumes_of
 from tests.support.migration.made_images import waiting
 from tests.support.migration.trees import many_files, occupied, odd_tree, sparse_file, told
 from tests.support.processes import killed_after
+from tests.support.test_runs.tiers import times
 
 pytestmark = pytest.mark.real("docker", "buildkit")
 MIB = 1 << 20
 SECONDS = 60.0
-KILLS = 20 if os.environ.get("LAPTOP_LONG") else 3
+KILLS = times(1, 2, 20)
 _RUN = """
 import json, sys
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
@@ -168,6 +169,7 @@ def test_what_a_killed_run_has_begun_goes_although_all_is_restored(laptop: Lapto
     assert volumes_of(laptop.engine) == ["db", "laptop.containers.restoring-mine"]
 
 
+@pytest.mark.long("kills; tests/integration/snapshot kills that of a disk alike")
 @pytest.mark.parametrize("state", ["present", "restored"])
 def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(laptop: Laptop, state: str) -> None:
     many_files(laptop.volume("many"), 2000)
@@ -183,7 +185,7 @@ def test_a_killed_run_leaves_no_half_and_the_next_one_completes_it(laptop: Lapto
     for _ in range(KILLS):
         process = subprocess.Popen([sys.executable, "-c", _RUN, given], env=environment, start_new_session=True)
         killed_after(process, draw.uniform(0.3, 4.0))
-        # The engine goes on removing the old volume, and the new one is made a moment before the data takes its place.
+        # The engine continues removing the old volume, and the new one is made a moment before the data takes its place.
         assert comes_true(lambda: holds(laptop.engine, "many") in (None, [], old, before), SECONDS)
     laptop.snapshot(state=state, confirm=["many"])
     assert told(place_of(laptop.engine, "many")) == before

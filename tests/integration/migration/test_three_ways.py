@@ -107,8 +107,8 @@ def test_what_the_target_has_lost_is_copied_again(engines: Engines) -> None:
     docker(engines.target, "volume", "rm", "gone", "emptied")
     docker(engines.target, "volume", "create", "emptied")
     assert sorted(engines.move()["actions"]) == [
-        "copy volume 'emptied' (5 bytes; it is no longer at the target)",
-        "copy volume 'gone' (5 bytes; it is no longer at the target)",
+        "copy volume 'emptied' (5 bytes; it has gone from the target)",
+        "copy volume 'gone' (5 bytes; it has gone from the target)",
     ]
     assert got(engines.target, "gone") == got(engines.target, "emptied") == "first" and engines.retire()
 
@@ -193,7 +193,7 @@ def test_a_day_at_the_target_after_an_arrival_that_nobody_noted_is_kept(
     with killed(monkeypatch, "put_in_place", after=True):
         engines.move()
     put(engines.target, "db", "a day at the target")
-    # It is no conflict, so naming it replaces nothing.
+    # It isn't a conflict, so naming it replaces nothing.
     assert engines.move(replace=["db"])["pending"] == []
     assert got(engines.target, "db") == "a day at the target"
     assert volumes_of(engines.target) == ["db"]

@@ -57,6 +57,7 @@ def test_every_kind_of_file_arrives_as_it_was(engines: Engines) -> None:
         engines.compare()
 
 
+@pytest.mark.long("test_every_kind_of_file_arrives_as_it_was reads them as well")
 @pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is missing: apt-get install rsync")
 def test_ten_volumes_are_the_same_for_another_program(engines: Engines) -> None:
     names = [f"ten-{number}" for number in range(10)]

@@ -19,6 +19,7 @@ IMAGE = "docker.io/me/buildkit:packed"
 PATIENT = 180.0
 
 
+@pytest.mark.long("builds in pods; tests/contract/docker/test_builders.py keeps its contract")
 def test_a_builder_in_pods_builds_for_two_platforms_and_goes(
     node: Node, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], engine: Any
 ) -> None:

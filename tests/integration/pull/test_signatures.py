@@ -127,7 +127,7 @@ def test_a_file_that_names_no_signer_refuses_every_commit_also_one_of_gpg(team: 
         for signer in (team.known, stranger, None):
             team.repository.commit(f"by {signer and signer.flags}", signer)
             status = team.laptop.pull(*team.flags, code=1)
-            reason = f"'{team.signers}' lists nobody. Name those who may sign in pull_timer_signers."
+            reason = f"'{team.signers}' lists no one. Name those who may sign in pull_timer_signers."
             assert status["message"] == f"Could not verify the commit: {reason}"
     assert (team.laptop.text, team.laptop.ran) == ("", [])
 

@@ -262,7 +262,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def free(home: Path) -> bool:
-    """Whether the lock is free: neither a run holds it, nor a playbook that goes on without its run."""
+    """Whether the lock is free: neither a run holds it, nor a playbook that continues without its run."""
     with (home / "state" / "refresh.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

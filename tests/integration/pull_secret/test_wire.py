@@ -427,7 +427,7 @@ def test_the_token_of_each_kind_of_host_is_asked_for_at_its_own_address(
 ) -> None:
     result = run(apiserver.kubeconfig, namespaces=[namespace], registries=[host])
     assert set(proxy.seen) == {asked}
-    # That proxy looks into TLS, with an authority that is not configured.
+    # That proxy intercepts TLS, with an authority that is not configured.
     assert result.failed and "TLS with AWS in region" in result.message and "AWS_CA_BUNDLE" in result.message
     assert read(apiserver, namespace) is None
 

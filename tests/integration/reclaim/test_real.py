@@ -145,6 +145,7 @@ def test_dockers_figures_are_what_becomes_free(lab: Lab, context: Path, monkeypa
     assert 20 * MIB <= counted == pytest.approx(freed, rel=0.1)
 
 
+@pytest.mark.long("a second containerd; tests/unit/reclaim has its namespaces")
 def test_every_namespace_of_containerd_is_looked_into_and_that_of_kubernetes_left_alone(
     lab: Lab, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

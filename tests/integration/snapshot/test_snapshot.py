@@ -22,10 +22,11 @@ from ansible_collections.laptop.containers.plugins.module_utils.snapshot.task im
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import light_lab, play, tool
 from tests.support.processes import killed_after
+from tests.support.test_runs.tiers import times
 
 MIB = 1 << 20
 PROFILE = "docker-buildx"
-KILLS = 20 if os.environ.get("LAPTOP_LONG") else 4
+KILLS = times(1, 2, 20)
 _RUN = """
 import json, sys
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run

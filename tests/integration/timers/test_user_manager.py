@@ -60,6 +60,7 @@ def times(home: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
+@pytest.mark.long("waits for real minutes; tests/integration/pull_secret/test_timer.py on the stand-in")
 def test_a_timer_fires_makes_up_for_sleep_comes_back_at_log_in_and_goes(
     run: ModuleRun, manager: UserManager, timer: dict[str, Any], home: Path
 ) -> None:
@@ -70,7 +71,7 @@ def test_a_timer_fires_makes_up_for_sleep_comes_back_at_log_in_and_goes(
     assert f"{UNIT}.timer" in systemctl("list-timers")
     assert comes_true(lambda: len(times(home)) > 0, 60 + PATIENT)
 
-    # A machine that sleeps over a full minute: its clock goes on, and nothing else does.
+    # A machine that sleeps over a full minute: its clock continues, and nothing else does.
     time.sleep(max(0.0, 57 - time.time() % 60))
     with standing_still(manager.pid):
         before = times(home)

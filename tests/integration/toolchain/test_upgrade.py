@@ -37,7 +37,7 @@ def test_the_programs_are_upgraded_and_the_workstation_is_well(lab: Lab) -> None
     assert "upgrade 'colima' (0.9.1 to 0.10.3)" in said and "back to colima 0.9.1: brew unlink colima" in said
     assert any("the workstation is well" in line for line in lines)
     assert {row.split()[1] for row in tool(lab, "colima", "list").splitlines()[1:]} == {"Running"}
-    # They were stopped in truth.
+    # They were stopped really.
     assert not before & pids(lab)
     assert "changed=0" in play(lab, "playbooks/workstation.yml")
 

@@ -65,7 +65,7 @@ _LOCK = threading.RLock()
 
 
 def _server(environment: dict[str, str]) -> _Server:
-    """Return the server for an environment: one each for all that Python itself reads alike."""
+    """Return the server for an environment: one for each set of what Python itself reads from it."""
     python = {name: value for name, value in sorted(environment.items()) if name.startswith(READ_BY_PYTHON)}
     key = (*python.items(),)
     with _LOCK:

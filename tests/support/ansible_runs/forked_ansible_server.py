@@ -4,8 +4,8 @@
 This collection as well: a run that would load a file of it gets the module that was loaded from this very file.
 
 It serves one process over the socket that is its standard input: a request with three files, an answer with a number. What
-reads the environment while it is imported (ansible.constants, and all that imports it) is left to each child, so that a child
-is what a program just started is. It imports no thread and starts none.
+reads the environment while it is imported (ansible.constants, and each module that imports it) is left to each child, so that a
+child is what a program just started is. It imports no thread and starts none.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
             os.close(reader)
             channel.close()
             become(request, files)
-            # As at the exec of a whole start, who asked goes on from here.
+            # As at the exec of a whole start, who asked continues from here.
             os.close(writer)
             return request
         os.close(writer)

@@ -18,7 +18,7 @@ _GREETING = {"QMP": {"version": {"qemu": {"micro": 0, "minor": 0, "major": 10}, 
 
 
 class Monitor:
-    """The monitor of a machine with this status. full: its writes fail again as soon as it goes on."""
+    """The monitor of a machine with this status. full: its writes fail again as soon as it continues."""
 
     def __init__(self, path: Path, status: str, *, full: bool = False) -> None:
         self.path, self.status, self.full = path, status, full

@@ -99,7 +99,7 @@ def settings_of(life: Life) -> dict[str, str]:
 
 
 def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]:
-    """Play it and check all that must hold. Returns the messages and, if watched, the state after each event."""
+    """Play it and check every invariant. Returns the messages and, if watched, the state after each event."""
     with lab_of(kind, ROOM, **settings_of(life)) as lab:
         told: list[Any] = []
         lab.containers()

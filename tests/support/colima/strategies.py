@@ -18,12 +18,12 @@ from tests.support.test_runs import tiers
 from tests.support.test_runs.tiers import times
 
 LONG = settings(
-    max_examples=times(20, 500, 20_000),
+    max_examples=times(20, 200, 20_000),
     derandomize=not tiers.LONG,
     suppress_health_check=list(HealthCheck),
 )
 # What is read from tools and files.
-EDGES = settings(parent=LONG, max_examples=times(40, 1000, 20_000))
+EDGES = settings(parent=LONG, max_examples=times(40, 400, 20_000))
 NAME = parse_name("dev")
 APPLE_SILICON = Host("Darwin", "aarch64", "/Users/me", 12, 36864)
 INTEL = (Host("Darwin", "x86_64", "/Users/me", 8, 16384), Host("Linux", "x86_64", "/home/me", 8, 16384))

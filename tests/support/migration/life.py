@@ -305,7 +305,7 @@ class World:
         state.save("engine", {**state.load("engine"), "full": full})
 
     def _catch_up(self, side: str, name: str, known: dict[str, There], found: Mapping[str, Any]) -> None:
-        """Know what has arrived in the run that goes on."""
+        """Know what has arrived in the run that continues."""
         for source, called, content in self.seen if self.running else ():
             if side == TARGET and called == name and name in found and found[name] == content:
                 known[name] = There(content, content, source)
@@ -349,7 +349,7 @@ class World:
         self.seen = [(source, name, files) for name, files in side.volumes.items()]
         self.seen += [(source, tag, config) for tag, config in side.tags().items()]
         moments, before = Moments(moment, since_note=since_note), side.tags()
-        # What the target has as it came from this source is no conflict, whatever the source has.
+        # What the target has as it came from this source isn't a conflict, whatever the source has.
         own = {f"volume '{name}'" for name, one in self.there.items() if one.content and one.content == one.base}
         own &= {f"volume '{name}'" for name, one in self.there.items() if one.source == source}
         others = {name: files for name, files in self._work().items() if self.begun.get(name, source) != source}
@@ -492,7 +492,7 @@ class World:
             lacking = self._lacking(source, asked)
             assert not lacking, f"the source may go, and with it {lacking}"
             people = [one for one in side.state.containers() if LABEL not in one["Labels"]]
-            assert all(one["State"] == "exited" for one in people), "a container would be lost at work"
+            assert all(one["State"] == "exited" for one in people), "a container would be lost while it runs"
         # A question notes nothing, and changes nothing.
         self.seen = []
         self._judge(source, {}, killed=False)

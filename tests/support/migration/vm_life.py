@@ -237,14 +237,14 @@ class Life:
     def go(self, events: int) -> None:
         """Let so many things happen, and look after each whether anything is lost."""
         for _ in range(events):
-            # Most of the time a person goes on with the move.
+            # Most of the time a person continues with the move.
             event = self.draw.choice(self.helpful() if self.draw.random() < 0.6 else self.possible())
             self.told.append(event.__name__)
             event()
             self.check()
 
     def helpful(self) -> list[Callable[[], None]]:
-        """Return what goes on with the move."""
+        """Return what continues with the move."""
         state = self.vm.state
         if not state:
             return [self.leave, self.make_new]

@@ -89,7 +89,7 @@ def end() -> None:
 
 
 def note(words: str, *, failed: bool = False) -> None:
-    """Note what a run said, where a test of a fault is at work."""
+    """Note what a run said, where a test of a fault runs."""
     for fault in _current:
         if fault.begun:
             fault.runs.append((failed, words))

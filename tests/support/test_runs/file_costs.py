@@ -11,7 +11,7 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,13 @@ def count_starts() -> None:
 class Measured:
     """Measures every phase of a test, hands it over with the phase's report, and adds up what the reports bring.
 
-    In a file, if one is given, also while the run goes on: a run that is ended by hand was not for nothing.
+    In a file, if one is given, also while the run continues: a run that is ended by hand was not for nothing.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self.before, self.file, self.written = Costs(), file, time.monotonic()
         self.files: dict[str, Costs] = {}
+        self.tests: dict[str, Costs] = {}
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
@@ -110,7 +111,9 @@ class Measured:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         given = [value for name, value in report.user_properties if name == PROPERTY]
         for value in given[-1:]:
-            self.files.setdefault(report.nodeid.partition("::")[0], Costs()).add(Costs(**value))  # type: ignore[arg-type]
+            cost = Costs(**value)  # type: ignore[arg-type]
+            self.files.setdefault(report.nodeid.partition("::")[0], Costs()).add(cost)
+            self.tests.setdefault(report.nodeid, Costs()).add(cost)
         if time.monotonic() - self.written > 15:
             self.write()
 
@@ -124,9 +127,14 @@ class Measured:
             self.file.write_text("\n".join(self.table()) + "\n")
 
     def table(self) -> list[str]:
-        """Return the lines of the map, the dearest file first."""
-        rows = sorted(self.files.items(), key=lambda item: -item[1].seconds)
+        """Return the lines of the map: the files, the dearest first, and the tests that take a second or more."""
         total = Costs()
-        for _file, cost in rows:
+        for cost in self.files.values():
             total.add(cost)
-        return [TITLES, f"{total.row()}  all of them", *(f"{cost.row()}  {file}" for file, cost in rows)]
+        tests = {test: cost for test, cost in self.tests.items() if cost.seconds >= 1}
+        return [TITLES, f"{total.row()}  all of them", *rows(self.files), "", TITLES, *rows(tests)]
+
+
+def rows(costs: Mapping[str, Costs]) -> list[str]:
+    """Return a line for each of them, the dearest first."""
+    return [f"{cost.row()}  {name}" for name, cost in sorted(costs.items(), key=lambda item: -item[1].seconds)]

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How much a test does in each of the three tiers: `make quick`, `make test` and `make test-long`.
 
-A test whose work can't be counted is marked with its reason, @pytest.mark.long("why"), and runs in the last one alone. Of a
-family of tests, chosen() leaves some rows to `make test`.
+Of a test of playbooks or faults with many rows `make test` runs the first and the last one, as each starts programs for seconds;
+marked each_row, as each row holds a promise of its own, it runs whole, like tests of units and contracts. A test whose work can't
+be counted is marked with its reason, @pytest.mark.long("why"), and runs in the last tier alone; of a family of tests, chosen()
+leaves some rows to `make test`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
 QUICK, LONG = bool(os.environ.get("LAPTOP_QUICK")), bool(os.environ.get("LAPTOP_LONG"))
 Row = TypeVar("Row")
+ROW_LEFT = "neither the first nor the last row"
 
 
 def times(quick: int, test: int, long: int) -> int:
@@ -31,3 +34,16 @@ def chosen(why: str, rows: Sequence[Row], names: Collection[str], name: Callable
         raise ValueError(f"no row is named {sorted(unknown)}")
     long = pytest.mark.long(why)
     return [row if name(row) in names else pytest.param(row, marks=long) for row in rows]
+
+
+def leave_rows(items: Iterable[pytest.Item]) -> None:
+    """Mark as long all but the first and the last row of each test of playbooks and faults without the mark each_row."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        test, _, row = item.nodeid.partition("[")
+        kept = any(item.get_closest_marker(mark) for mark in ("long", "each_row"))
+        if row and not kept and test.startswith(("tests/integration/", "tests/faults/")):
+            tests.setdefault(test, []).append(item)
+    for rows in tests.values():
+        for item in rows[1:-1]:
+            item.add_marker(pytest.mark.long(ROW_LEFT))

@@ -70,7 +70,7 @@ class UserManager:
         return inside[0] if inside else None
 
     def log_out(self) -> None:
-        """End the manager and all that it runs."""
+        """End the manager and every unit of it."""
         self.daemon.kill()
         shutil.rmtree(self.runtime / "systemd", ignore_errors=True)
         # The kernel keeps a group until the last process in it is gone.

@@ -102,7 +102,7 @@ def test_an_environment_is_made_kept_updated_and_removed(home: Path, index: Path
 
     before = (directory / "python").readlink()
     assert run("python_environment", requirements=second, **base)["actions"][0].startswith("update ")
-    # What still runs by it goes on.
+    # What still runs by it continues.
     assert (directory / before / "bin/python").exists() and (directory / "python").readlink() != before
 
     shutil.rmtree(next(directory.glob("python/lib/*/site-packages/words-2.0.dist-info")))

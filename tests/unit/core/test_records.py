@@ -41,7 +41,7 @@ def test_the_tasks_of_one_run_share_a_file_that_only_its_owner_reads(place: Path
     first, second = records(place)
     assert (first["task"], first["time"], first["actions"]) == ("colima_profile", "2026-11-26T08:00:00Z", DONE["actions"])
     assert (second["failed"], second["msg"], second["plan"]) == (True, "Could not do it: no.", ["renew it"])
-    # The end of a long output, and nothing of what is there anyway.
+    # The end of a long output, and nothing that is shown anyway.
     assert len(second["stderr"]) < 17_000 and "profiles" not in second
 
 

@@ -30,7 +30,7 @@ def ends(short_path: Path) -> Iterator[tuple[Exchange, socket.socket]]:
 
 
 def outputs(exchange: Exchange) -> tuple[bytes, bytes]:
-    """Return all that was printed, and all of the error output."""
+    """Return the whole output, and the whole error output."""
     found = {False: bytearray(), True: bytearray()}
     for wrong, piece in frames(exchange, forever=True):
         found[wrong] += piece

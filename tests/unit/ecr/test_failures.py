@@ -82,7 +82,7 @@ CASES = [
         aws.SSLError(endpoint_url="https://api.ecr", error="[SSL: CERTIFICATE_VERIFY_FAILED] self signed certificate in chain"),
         "tls",
         "AWS_CA_BUNDLE",
-        id="a proxy that looks into TLS",
+        id="a proxy that intercepts TLS",
     ),
     pytest.param(answer("ThrottlingException"), "throttled", "throttling", id="throttled"),
     pytest.param(answer("RequestTimeTooSkewed"), "clock_skew", "Set the clock", id="clock"),

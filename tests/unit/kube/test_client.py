@@ -149,11 +149,11 @@ def test_a_busy_server_is_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "least", "most"), [("3", 3.0, 4.0), ("3600", 8.0, 10.0), ("rubbish", 0.0, 0.2), (None, 0.0, 0.2)]
+    ("spec", "least", "most"), [("3", 3.0, 4.0), ("3600", 8.0, 10.0), ("rubbish", 0.0, 0.2), (None, 0.0, 0.2)]
 )
-def test_the_servers_wish_for_a_pause_is_kept_within_bounds(wish: str | None, least: float, most: float) -> None:
+def test_the_pause_a_server_asks_for_is_kept_within_bounds(asked: str | None, least: float, most: float) -> None:
     retries = Retries(Trouble(Patience()))
-    response = HTTPResponse(headers={"Retry-After": wish} if wish else {}, status=503)
+    response = HTTPResponse(headers={"Retry-After": asked} if asked else {}, status=503)
     pause = retries.get_retry_after(response) or retries.get_backoff_time()
     assert least <= pause <= most
 

@@ -22,8 +22,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.transf
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.kept import Remove
 
 PLACE = Path("/kept/dev")
-WISH = VolumeSnapshotSpec(("*",), "now", PLACE)
-BACK = replace(WISH, restore=True)
+SPEC = VolumeSnapshotSpec(("*",), "now", PLACE)
+BACK = replace(SPEC, restore=True)
 WRITER = Container("id", "app", "web:1", "sha256:1", "running", frozenset({"db"}), frozenset({"db"}))
 
 
@@ -42,7 +42,7 @@ def shown(plan: Plan) -> list[str]:
 
 def test_each_volume_gets_a_snapshot_and_old_ones_go() -> None:
     there = (kept("db", "a", 1), kept("db", "b", 2), kept("web", "a", 1), kept("gone", "a", 1))
-    plan = plan_snapshots(found(Volume("db", 10), Volume("web", 20), kept=there), replace(WISH, keep=2))
+    plan = plan_snapshots(found(Volume("db", 10), Volume("web", 20), kept=there), replace(SPEC, keep=2))
     assert shown(plan) == [
         "copy volume 'db' as 'now' (10 bytes)",
         "remove old snapshots of volume 'db' ('a')",
@@ -54,46 +54,46 @@ def test_each_volume_gets_a_snapshot_and_old_ones_go() -> None:
 
 
 def test_volumes_whose_names_differ_in_case_alone_share_no_directory() -> None:
-    steps = plan_snapshots(found(Volume("data"), Volume("Data"), Volume("DATA")), WISH).steps
+    steps = plan_snapshots(found(Volume("data"), Volume("Data"), Volume("DATA")), SPEC).steps
     places = [step.path.parent.name for step in steps if isinstance(step, Keep)]
     # As macOS compares names.
     assert len({name.lower() for name in places}) == 3 and places[0] == "data"
 
 
 def test_one_of_that_name_stays_as_it_is() -> None:
-    plan = plan_snapshots(found(Volume("db"), kept=(kept("db", "now"), kept("gone", "now"))), WISH)
+    plan = plan_snapshots(found(Volume("db"), kept=(kept("db", "now"), kept("gone", "now"))), SPEC)
     assert plan.steps == ()
     assert [line.partition(",")[0] for line in plan.warnings] == ["Snapshot 'now' of volume 'db' was there"]
 
 
 def test_volumes_without_a_name_or_with_data_elsewhere_are_left_out() -> None:
-    plan = plan_snapshots(found(Volume("a" * 64, anonymous=True), Volume("nfs", outside="far")), WISH)
+    plan = plan_snapshots(found(Volume("a" * 64, anonymous=True), Volume("nfs", outside="far")), SPEC)
     assert plan.steps == () and plan.warnings == ("Volumes with data outside the engine are left out: nfs.",)
-    assert len(plan_snapshots(found(Volume("a" * 64, anonymous=True)), replace(WISH, anonymous=True)).steps) == 1
+    assert len(plan_snapshots(found(Volume("a" * 64, anonymous=True)), replace(SPEC, anonymous=True)).steps) == 1
 
 
 def test_what_may_be_written_to_waits_unless_its_containers_are_paused() -> None:
     used = VolumeSnapshotState(Inventory("engine", volumes=(Volume("db"),), containers=(WRITER,)))
-    assert [one.kind for one in plan_snapshots(used, WISH).pending] == ["in_use"]
-    (step,) = plan_snapshots(used, replace(WISH, pause=True)).steps
+    assert [one.kind for one in plan_snapshots(used, SPEC).pending] == ["in_use"]
+    (step,) = plan_snapshots(used, replace(SPEC, pause=True)).steps
     assert isinstance(step, Keep) and step.pause == ("id",)
     stopped = VolumeSnapshotState(Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="exited"),)))
-    assert len(plan_snapshots(stopped, WISH).steps) == 1
+    assert len(plan_snapshots(stopped, SPEC).steps) == 1
 
 
 def test_a_container_that_a_killed_run_has_paused_goes_on() -> None:
     stuck = VolumeSnapshotState(Inventory("engine", containers=(replace(WRITER, state="paused"),)), paused=frozenset({"id"}))
-    assert shown(plan_snapshots(stuck, WISH)) == ["unpause container 'app'"]
+    assert shown(plan_snapshots(stuck, SPEC)) == ["unpause container 'app'"]
 
 
 def test_what_goes_on_writes_again() -> None:
     engine = Inventory("engine", volumes=(Volume("db"),), containers=(replace(WRITER, state="paused"),))
     left = VolumeSnapshotState(engine, paused=frozenset({"id"}))
-    assert [one.kind for one in plan_snapshots(left, WISH).pending] == ["in_use"]
-    assert [one.pause for one in plan_snapshots(left, replace(WISH, pause=True)).steps if isinstance(one, Keep)] == [("id",)]
+    assert [one.kind for one in plan_snapshots(left, SPEC).pending] == ["in_use"]
+    assert [one.pause for one in plan_snapshots(left, replace(SPEC, pause=True)).steps if isinstance(one, Keep)] == [("id",)]
 
 
-@pytest.mark.parametrize(("spec", "noun"), [(WISH, "take a snapshot of"), (BACK, "restore")])
+@pytest.mark.parametrize(("spec", "noun"), [(SPEC, "take a snapshot of"), (BACK, "restore")])
 def test_a_name_that_nothing_has_is_refused_and_a_pattern_is_not(spec: VolumeSnapshotSpec, noun: str) -> None:
     there = found(Volume("db"), kept=(kept("db", "now"),))
     (refusal,) = plan_snapshots(there, replace(spec, volumes=("bd", "d*", "x*"), confirm=frozenset({"db"}))).refusals
@@ -126,7 +126,7 @@ def test_a_snapshot_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert "There are: a, b." in str(refusal)
 
 
-@pytest.mark.parametrize("spec", [WISH, BACK])
+@pytest.mark.parametrize("spec", [SPEC, BACK])
 def test_too_little_room_is_refused_before_the_first_step(spec: VolumeSnapshotSpec) -> None:
     there = (kept("web", "now"),)
     (refusal,) = plan_snapshots(found(Volume("db", 600), kept=there, room=100), spec).refusals
@@ -134,5 +134,5 @@ def test_too_little_room_is_refused_before_the_first_step(spec: VolumeSnapshotSp
 
 
 def test_what_a_killed_run_has_begun_goes_in_silence() -> None:
-    (step,) = plan_snapshots(found(partial=(PLACE / "db" / ".now.part",)), WISH).steps
+    (step,) = plan_snapshots(found(partial=(PLACE / "db" / ".now.part",)), SPEC).steps
     assert step.silent

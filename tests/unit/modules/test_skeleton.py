@@ -315,7 +315,7 @@ def complete(subject: type[Subject[Any, Any]], options: Options) -> Mapping[str,
 
 
 def files(home: Path) -> dict[str, object]:
-    """Return all that is in a home, but for what stand-ins keep for themselves. Of a disk it is the size."""
+    """Return every file of a home, but for what stand-ins keep for themselves. Of a disk it is the size."""
 
     def content(path: Path) -> object:
         if path.is_symlink() or path.is_dir():

@@ -34,7 +34,7 @@ WAYS = ("role", "own playbook", "-e")
 # Of a list that a module takes, or of a single one in its place.
 SINGLE = {"colima_profile": ("profiles", "colima_profiles"), "docker_context": ("contexts", "docker_context_contexts")}
 SAMPLES: Mapping[str, Any] = {"str": "x", "path": "/x", "int": 1, "float": 1.0, "bool": True, "list": [], "dict": {}, "raw": "x"}
-# Why no rule is about an option: it is no setting of any role, and a role gives it itself.
+# Why no rule is about an option: it isn't a setting of any role, and a role gives it itself.
 NO_SETTING: Mapping[tuple[str, str], str] = {
     ("brew_bundle", "brewfile"): "made by the role of its files",
     ("buildx_builder", "timeout"): "bounds a wait, changes nothing",

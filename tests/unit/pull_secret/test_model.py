@@ -52,8 +52,8 @@ def aged(hours: float, life: float = 12) -> PullSecretState:
     [
         pytest.param(written(), "", id="fresh"),
         pytest.param(None, "missing", id="missing"),
-        pytest.param(aged(5.9), "", id="just before half of its life"),
-        pytest.param(aged(6.1), "5.9 h are left", id="just after half of its life"),
+        pytest.param(aged(5.9), "", id="just before half of its lifetime"),
+        pytest.param(aged(6.1), "5.9 h are left", id="just after half of its lifetime"),
         pytest.param(aged(12), "has expired", id="expired"),
         pytest.param(aged(300), "has expired", id="expired long ago"),
         pytest.param(aged(0.6, life=1), "0.4 h are left", id="half of a short life"),

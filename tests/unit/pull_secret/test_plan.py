@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens in each namespace: a table of what is there, what is wanted, and what may be done."""
+"""What happens in each namespace: by the current state, the spec and the policy."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def plan(place: Place, wanted: bool, note: Note | None, found: PlaceState, insta
         pytest.param(DOCKER, Note(FRESH), IN, "", "", id="fresh"),
         pytest.param(DOCKER, Note(FRESH), PlaceState(entries={"h": ""}), "", "", id="fresh, in a credential store"),
         pytest.param(DOCKER, Note(FRESH), PlaceState(), "log in", "no longer has it", id="logged out by hand"),
-        pytest.param(DOCKER, Note(DUE), IN, "log in", "5 h are left", id="half of its life is over"),
+        pytest.param(DOCKER, Note(DUE), IN, "log in", "5 h are left", id="half of its lifetime is over"),
         pytest.param(DOCKER, Note(OVER), IN, "log in", "has expired", id="expired"),
         pytest.param(
             DOCKER, Note(Lease(NOW, FRESH.expires_at, "other")), IN, "log in", "identity differs", id="another identity"

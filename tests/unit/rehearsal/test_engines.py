@@ -110,7 +110,7 @@ def test_a_second_installation_waits_for_the_first_and_says_so(
         did.append("first")
     waiting.join()
     assert did == ["first", "second"]
-    assert said == "engines: another 'make engines' is at work: this one waits until it has ended\n"
+    assert said == "engines: another 'make engines' is running: this one waits until it has ended\n"
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.snapshot.model i
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.plan import plan_snapshot
 
 PLACE = Path("/kept/dev")
-WISH = DiskSnapshotSpec(Name("dev", "colima-dev"), "new", PLACE)
-BACK = replace(WISH, name="b", restore=True)
+SPEC = DiskSnapshotSpec(Name("dev", "colima-dev"), "new", PLACE)
+BACK = replace(SPEC, name="b", restore=True)
 DISK = Disk(Path("/disk"), STOPPED, True, 5 << 20, "now")
 
 
@@ -35,7 +35,7 @@ def found(*names: str, disk: Disk = DISK, partial: tuple[Path, ...] = ()) -> Dis
 
 
 def test_a_snapshot_that_is_there_stays_as_it_is_also_while_the_profile_runs() -> None:
-    plan = plan_snapshot(found("new", disk=replace(DISK, health=RUNNING)), WISH)
+    plan = plan_snapshot(found("new", disk=replace(DISK, health=RUNNING)), SPEC)
     assert plan.steps == ()
     # A user who asks for it twice a day must learn that what came since is not in it.
     assert plan.warnings == (
@@ -44,7 +44,7 @@ def test_a_snapshot_that_is_there_stays_as_it_is_also_while_the_profile_runs() -
 
 
 def test_one_that_is_missing_is_made() -> None:
-    plan = plan_snapshot(found("a"), WISH)
+    plan = plan_snapshot(found("a"), SPEC)
     assert plan.actions == ["copy the data disk of profile 'dev' as 'new' (5 MiB)"]
     assert [type(step) for step in plan.steps] == [Make]
     assert plan.diff == {"before": {"snapshots": ["a"]}, "after": {"snapshots": ["a", "new"]}}
@@ -54,17 +54,17 @@ def test_one_that_is_missing_is_made() -> None:
 @pytest.mark.parametrize("there", [True, False])
 def test_the_oldest_go(keep: int, gone: str, there: bool) -> None:
     names = ["a", "b", "c", *(["new"] if there else [])]
-    plan = plan_snapshot(found(*names), replace(WISH, keep=keep))
+    plan = plan_snapshot(found(*names), replace(SPEC, keep=keep))
     assert [path.name for step in plan.steps if isinstance(step, Remove) for path in step.paths] == list(gone)
 
 
 def test_what_a_killed_run_has_left_goes_first_and_unseen() -> None:
-    plan = plan_snapshot(found(partial=(PLACE / ".old.part",)), WISH)
+    plan = plan_snapshot(found(partial=(PLACE / ".old.part",)), SPEC)
     assert [type(step) for step in plan.steps] == [Remove, Make] and len(plan.actions) == 1
 
 
 @pytest.mark.parametrize("health", [RUNNING, HALF, ABSENT])
-@pytest.mark.parametrize("spec", [WISH, replace(BACK, confirm="dev")])
+@pytest.mark.parametrize("spec", [SPEC, replace(BACK, confirm="dev")])
 def test_only_the_disk_of_a_stopped_profile_is_touched(health: str, spec: DiskSnapshotSpec) -> None:
     plan = plan_snapshot(found("b", disk=replace(DISK, health=health)), spec)
     assert plan.steps == () and f"the profile is {health}" in plan.refusals[0].message
@@ -111,11 +111,11 @@ def test_what_has_its_place_makes_room_only_with_a_word_and_can_come_back_itself
     running = replace(THERE, disk=replace(DISK, health=RUNNING))
     assert "profile 'dev' is running" in back(running, GONE.name, confirm="dev").refusals[0].message
     assert back(THERE, GONE.name, confirm="dev").actions == [
-        "delete what profile 'dev' has now (of what is there now, playbooks/restore.yml brings it back for 7 days)",
+        "delete what profile 'dev' has now (of the present content, playbooks/restore.yml brings it back for 7 days)",
         "bring back 'dev-deleted-1' of profile 'dev' (it was kept until 2027-01-15)",
     ]
     assert len(back(THERE, OLD_DISK.name, confirm="dev").steps) == 1
-    # It is no part of the profile.
+    # It isn't a part of the profile.
     assert back(running, OF_MOVE.name).steps
     assert "another VM is kept as 'dev-docker'" in back(replace(running, kept=("dev-docker",)), OF_MOVE.name).refusals[0].message
 
@@ -134,7 +134,7 @@ def test_a_restore_says_what_becomes_of_what_is_there_now() -> None:
     short = detail(replace(DISK, free=5 << 30), 7)
     assert "and its room is free only then: 5.0 GiB are left; O(keep_deleted=0) frees it now" in short
     assert detail(replace(DISK, one_disk=False), 7).endswith("deleted, as it is not on the disk of the VMs")
-    assert detail(DISK, 0).endswith("what is there now is deleted")
+    assert detail(DISK, 0).endswith("the present content is deleted")
 
 
 def test_what_can_come_back_is_listed() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an upgrade does and what waits, by what is there: a plan, without any program."""
+"""What an upgrade does and what waits, by the current state: a plan, without any program."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Upgrades on a laptop with VMs: what runs goes on running whatever happens, and the way back leads back."""
+"""Upgrades on a laptop with VMs: what runs continues running whatever happens, and the way back leads back."""
 
 from __future__ import annotations
 

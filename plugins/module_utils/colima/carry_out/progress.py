@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.progress import VARIABLE, emit
+from ...core.system.logfmt import log_line
 
-_MESSAGE = re.compile(r'msg=(?:"((?:[^"\\]|\\.)*)"|(\S+))(?: context=("[^"]*"|\S+))?')
 _PHASES = (
     (re.compile(r"downloading disk image"), "downloading the disk image"),
     (re.compile(r"Attempting to download the image"), "preparing the disk image"),
@@ -32,19 +32,14 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?\s?[KMG]i?B\s?/\s?\d+(?:\.\d+)?\s?[KMG]i?B|\d
 
 def phase_of(line: str) -> str:
     """Return what a line says about the phase; empty when it says nothing."""
-    found = _MESSAGE.search(line)
-    if not found:
+    logged = log_line(line)
+    if not logged:
         size = _SIZE.search(line)
         return f"downloading {size[1]}" if size else ""
-    message, context = (found[1] or found[2] or "").replace('\\"', '"'), (found[3] or "").strip('"')
-    for pattern, phase in _PHASES:
-        if pattern.search(message):
-            return phase
-    if context and context != "vm":
-        return f"{context}: {message.rstrip(' .')}"
-    if context == "vm":
-        return message.rstrip(" .")
-    return ""
+    message = logged.message.rstrip(" .")
+    known = (phase for pattern, phase in _PHASES if pattern.search(message))
+    said = {"": "", "vm": message}.get(logged.context, f"{logged.context}: {message}")
+    return next(known, said)
 
 
 def is_past_race(line: str) -> bool:

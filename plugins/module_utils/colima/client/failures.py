@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, InputError, ToolMissing
-from ...core.system.logfmt import message_of
+from ...core.system.logfmt import log_line, message_of
 
 
 class StartRepair(StrEnum):
@@ -79,7 +79,7 @@ def explained(error: CommandFailed, what: str = "") -> CommandFailed | InputErro
 def last_message(text: str) -> str:
     """Return the last fatal (else the last) message of logfmt lines."""
     lines = [line for line in text.splitlines() if line.strip()]
-    fatal = [line for line in lines if "level=fatal" in line]
+    fatal = [line for line in lines if (logged := log_line(line)) and logged.level == "fatal"]
     return next((messages.rstrip(".") for messages in map(message_of, reversed(fatal or lines)) if messages), "")
 
 

@@ -79,7 +79,7 @@ class RunLock:
         self._lock.__exit__(*error)
 
     def wait_for_orphans(self) -> None:
-        """Wait until no colima of a killed run is at work, to read what it leaves; it is forgotten by who enters."""
+        """Wait until no colima of a killed run is running, to read what it leaves; it is forgotten by who enters."""
         end = time.monotonic() + self.wait
         for note in sorted(self.room.glob("*.pid")):
             self._wait_for_orphan(note, end)

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import CommandFailed
+from ...core.system.logfmt import log_line
 
 # Larger numbers fit neither Go's int64 nor what Python's floats and system calls take.
 _LARGEST = 2**63 - 1
 _LARGEST_PID = 2**31 - 1
-# limactl's own remarks, which colima passes on.
-_LOGFMT = re.compile(r"time=\S+ level=\w+ msg=")
 _LIST, _DISKS, _STATUS = "colima list --json", "limactl disk list --json", "colima status --json"
 _K3S_VERSION = re.compile(r"v?(\d{1,5})\.(\d{1,5})\.(\d{1,5})(?:\+k3s(\d{1,5}))?")
 
@@ -156,7 +155,8 @@ def loads(text: str) -> Any:
 
 def _lines(command: str, stdout: str, fields: Mapping[str, type]) -> Iterator[dict[str, Any]]:
     for line in stdout.split("\n"):
-        if not line.strip() or _LOGFMT.match(line):
+        # Beside its answer colima passes on remarks of limactl.
+        if not line.strip() or (line.startswith("time=") and log_line(line)):
             continue
         try:
             found = _fields(loads(line), fields)

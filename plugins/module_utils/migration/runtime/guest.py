@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from ...colima.client.programs import Colima
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, NotVerified
 from ...core.plan import in_number
+from ...core.system.logfmt import final_message
 from ...manifest.model import Reading
 from ..inventory import image_of
 from ..model import Image, same
@@ -46,7 +46,6 @@ _END_OF_ONE = "\0"
 _LEFT_OUT = f'for path; do ( cd "$path" && {LEFT_OUT} ); printf "\\0"; done'
 _FULL_BYTES = 1 << 20
 # How nerdctl and colima log why they end, and what colima says of any program that fails.
-_LOGGED, _OF_COLIMA = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"'), re.compile(r'msg="exit status \d+"')
 _FREE = "Free some disk space, and run again."
 
 
@@ -243,7 +242,7 @@ class Inside:
                 raise CommandFailed(doing, f"the disk of '{target.parent}' is full", _FREE, **error.context) from error
             said = str(error.context.get("stderr", ""))
             full = "no space left on device" in said.lower()
-            remedy = "Enlarge the profile's disk, and run again." if full else "Run again: it continues from what is there."
+            remedy = "Enlarge the profile's disk, and run again." if full else "Run again: it continues where it ended."
             raise CommandFailed(
                 doing, f"in the VM of profile '{self.name}': {_reason(error)}", remedy, **error.context
             ) from error
@@ -255,12 +254,7 @@ def _image(told: Mapping[str, Any]) -> Image:
 
 
 def _reason(error: CommandFailed) -> str:
-    """Return what a program in the VM has said last; colima adds a line of its own."""
-    said = [line.strip() for line in str(error.context.get("stderr", "")).splitlines()]
-    last = next((line for line in reversed(said) if line and not _OF_COLIMA.search(line)), "")
-    if logged := _LOGGED.search(last):
-        last = logged[1].replace('\\"', '"').split("\\n")[-1]
-    return last or error.reason
+    return final_message(str(error.context.get("stderr", ""))) or error.reason
 
 
 def _contents(path: Path, doing: str) -> Contents:

@@ -200,7 +200,7 @@ class Seal(Step):
 
 @dataclass(frozen=True)
 class StartProfile(Step):
-    """Start the VM again, for all that is to be saved can't be read out of a stopped one."""
+    """Start the VM again, for a stopped VM can't be read, and its content is to be saved."""
 
 
 @dataclass(frozen=True)

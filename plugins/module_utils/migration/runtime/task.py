@@ -220,7 +220,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         return _PLANS[desired.phase](current, desired)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> object:
-        """Carry out a plan; one that starts the VM goes on with what is in it then."""
+        """Carry out a plan; one that starts the VM continues with what is in it then."""
         super().carry_out(plan, report)
         if any(isinstance(step, StartProfile) for step in plan.steps):
             more = self.plan(self.asked, self.read(self.asked))

@@ -284,7 +284,7 @@ def _without_end(mark: bytes, piece: memoryview) -> tuple[memoryview, bytes, int
 
 def _failure(what: str, said: str, code: int) -> CommandFailed:
     lines = [line.lstrip(".").removeprefix("/bin/") for line in said.strip().splitlines() if "previous errors" not in line]
-    reason, remedy = (lines or [f"it ended with {code}"])[-1], "Run again: it continues from what is there."
+    reason, remedy = (lines or [f"it ended with {code}"])[-1], "Run again: it continues where it ended."
     if any(sign in line for sign in _CHANGES for line in lines):
         return Changed(what, "it changes while it is read", "Stop what writes to it, and run again.", rc=code)
     if any(sign in line for sign in _FULL for line in lines):

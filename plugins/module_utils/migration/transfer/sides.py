@@ -40,7 +40,7 @@ def trouble(called: str, what: str) -> Iterator[None]:
         raise CommandFailed(what, f"{called} does not answer: {silent}", remedy) from silent
     except EngineRefused as refused:
         full = "no space left on device" in str(refused).lower()
-        remedy = "Free some disk space there, and run again." if full else "Run again: it continues from what is there."
+        remedy = "Free some disk space there, and run again." if full else "Run again: it continues where it ended."
         raise CommandFailed(what, f"{called} refuses: {refused}", remedy) from refused
 
 

@@ -339,7 +339,7 @@ def digest_in(text: str, doing: str) -> str:
     """Return the digest that a helper has printed. Raises CommandFailed where none arrived, as when its connection was cut."""
     found = text.partition(" ")[0].strip()
     if not found:
-        raise CommandFailed(doing, "the helper's answer was lost", "Run again: it continues from what is there.")
+        raise CommandFailed(doing, "the helper's answer was lost", "Run again: it continues where it ended.")
     return found
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A VM that is renamed away and back: also by runs that were killed in between, and never over what is there."""
+"""A VM that is renamed away and back: also by runs that were killed in between, and never over what exists."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_a_limit_holds_for_a_tool_that_does_not_read_its_input(
     with pytest.raises(TimedOut):
         tool(f"echo $$ > {tmp_path}/tool.pid; {reads}exec sleep 60").run(stdin="x" * 10_000_000, **bounds)
     assert 1.5 <= time.monotonic() - began < 20
-    # Neither the tool nor the thread that writes its input goes on.
+    # Neither the tool nor the thread that writes its input continues.
     assert ended(lambda: not alive(int((tmp_path / "tool.pid").read_text())))
     assert ended(lambda: set(threading.enumerate()) <= threads)
 

@@ -14,7 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.system.file
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the inodes that are given to fsync, which goes on doing its work."""
+    """Return the inodes that are given to fsync, which continues doing its work."""
     seen, real = list[int](), os.fsync
 
     def fsync(handle: int) -> None:

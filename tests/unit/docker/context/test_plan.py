@@ -59,7 +59,7 @@ CASES = [
         None,
         [("update", "--description", "new", "ctx-b")],
     ),
-    ("an empty description keeps what is there", store(A), [ContextSpec("ctx-a", description="")], None, []),
+    ("an empty description keeps the present text", store(A), [ContextSpec("ctx-a", description="")], None, []),
     (
         "a moved TLS endpoint takes its stored files along",
         store(B),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of another engine's Kubernetes goes on, what waits and why, and in which form the new cluster gets it."""
+"""What of another engine's Kubernetes continues, what waits and why, and in which form the new cluster gets it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 
 MIB = 1 << 20
 NAME = Name("k8s", "colima-k8s")
-WISH = ClusterMoveSpec("copy", "docker-desktop", NAME)
+SPEC = ClusterMoveSpec("copy", "docker-desktop", NAME)
 DESKTOP = "/var/lib/k8s-pvs/data/pvc-1"
 STORAGE = "/var/lib/rancher/k3s/storage"
 Item = dict[str, Any]
@@ -110,7 +110,7 @@ def one_of(plan: Plan, kind: str) -> Any:
 
 
 def test_images_come_first_then_data_then_the_objects_that_use_both() -> None:
-    assert plan_copy(found(), WISH).actions == [
+    assert plan_copy(found(), SPEC).actions == [
         "copy image 'web:1' (into the cluster, 5 MiB)",
         "copy volume 'shop/data' (3 MiB)",
         "create 2 objects of the whole cluster (1 Namespace, 1 PersistentVolume)",
@@ -121,14 +121,14 @@ def test_images_come_first_then_data_then_the_objects_that_use_both() -> None:
 def test_what_is_there_is_not_copied_again() -> None:
     mine = [{**one, "metadata": {**one["metadata"], "managedFields": [{"manager": "laptop.containers"}]}} for one in SHOP[1:]]
     there = found(new=[*K3S, *mine], missing=frozenset(), filled=frozenset(["pvc-1"]))
-    plan = plan_copy(there, WISH)
+    plan = plan_copy(there, SPEC)
     assert (plan.steps, plan.pending, plan.refusals) == ((), (), ())
-    assert plan_ready(replace(there, waiting=()), WISH).refusals == ()
+    assert plan_ready(replace(there, waiting=()), SPEC).refusals == ()
 
 
 def test_a_volume_gets_the_node_the_class_and_the_directory_of_the_new_cluster() -> None:
     affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [{"values": ["docker-desktop"]}]}]}}
-    plan = plan_copy(found([system("old"), *volume(nodeAffinity=affinity)]), WISH)
+    plan = plan_copy(found([system("old"), *volume(nodeAffinity=affinity)]), SPEC)
     spec = one_of(plan, "PersistentVolume")["spec"]
     assert spec["hostPath"] == {"path": f"{STORAGE}/pvc-1_shop_data", "type": "Directory"}
     (term,) = spec["nodeAffinity"]["required"]["nodeSelectorTerms"]
@@ -145,12 +145,12 @@ def test_a_volume_gets_the_node_the_class_and_the_directory_of_the_new_cluster()
 def test_volumes_go_where_the_new_cluster_keeps_its_own() -> None:
     text = '{"nodePathMap": [{"node": "DEFAULT", "paths": ["/data/volumes"]}]}'
     config = thing("ConfigMap", "local-path-config", "kube-system", data={"config.json": text})
-    spec = one_of(plan_copy(found(new=[*K3S, config]), WISH), "PersistentVolume")["spec"]
+    spec = one_of(plan_copy(found(new=[*K3S, config]), SPEC), "PersistentVolume")["spec"]
     assert spec["hostPath"]["path"] == "/data/volumes/pvc-1_shop_data"
 
 
 def test_data_on_the_laptop_itself_stays_where_it_is() -> None:
-    plan = plan_copy(found([system("old"), *volume(hostPath={"path": "/Users/me/data"})]), WISH)
+    plan = plan_copy(found([system("old"), *volume(hostPath={"path": "/Users/me/data"})]), SPEC)
     assert not [one for one in plan.steps if isinstance(one, SendClaim)]
     assert one_of(plan, "PersistentVolume")["spec"]["hostPath"] == {"path": "/Users/me/data"}
 
@@ -167,7 +167,7 @@ def test_a_node_that_is_a_container_has_its_directories_in_a_volume() -> None:
 def test_further_pods_of_a_stateful_set_get_volumes_of_the_new_class() -> None:
     item = workload("StatefulSet", "db", "")
     item["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": {"storageClassName": "hostpath"}}]
-    (template,) = one_of(plan_copy(found([system("old"), item]), WISH), "StatefulSet")["spec"]["volumeClaimTemplates"]
+    (template,) = one_of(plan_copy(found([system("old"), item]), SPEC), "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert template["spec"]["storageClassName"] == "local-path"
 
 
@@ -177,7 +177,7 @@ OTHERS = Container("c2", "k8s_app_web-2_shop_u-2_0", "web:1", "", "running")
 
 
 def test_data_that_a_pod_may_write_to_is_not_copied_and_what_uses_it_waits() -> None:
-    plan = plan_copy(found([*SHOP, pod(), workload("DaemonSet", "free", "")]), WISH)
+    plan = plan_copy(found([*SHOP, pod(), workload("DaemonSet", "free", "")]), SPEC)
     assert not [one for one in plan.steps if isinstance(one, SendClaim)]
     assert [called(one) for one in created(plan)] == ["Namespace shop", "DaemonSet shop/free"]
     data, web = plan.pending
@@ -190,35 +190,35 @@ def test_a_pod_of_a_stateful_set_has_claims_of_its_own() -> None:
     item["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": {}}]
     disk, claim = volume(claimRef={"namespace": "shop", "name": "data-db-0"})
     claim["metadata"]["name"] = "data-db-0"
-    plan = plan_copy(found([system("old"), item, disk, claim, pod("data-db-0")]), WISH)
+    plan = plan_copy(found([system("old"), item, disk, claim, pod("data-db-0")]), SPEC)
     assert created(plan) == [] and [one.target for one in plan.pending] == ["volume 'shop/data-db-0'", "StatefulSet shop/db"]
 
 
 def test_a_pod_that_only_reads_keeps_no_volume_back() -> None:
-    plan = plan_copy(found([*SHOP, pod(read_only=True)]), WISH)
+    plan = plan_copy(found([*SHOP, pod(read_only=True)]), SPEC)
     assert not plan.pending and [one for one in plan.steps if isinstance(one, SendClaim)]
 
 
 def test_what_may_be_paused_is_and_only_that() -> None:
     engine = replace(ENGINE, containers=(SANDBOX, CONTAINER, OTHERS))
-    plan = plan_copy(found([*SHOP, pod()], engine=engine), replace(WISH, pause=True))
+    plan = plan_copy(found([*SHOP, pod()], engine=engine), replace(SPEC, pause=True))
     (step,) = (one for one in plan.steps if isinstance(one, SendClaim))
     assert step.pause == ("c1",) and str(step).endswith("(3 MiB; pauses shop/web-1)") and not plan.pending
 
 
 def test_containers_that_the_engine_hides_can_not_be_paused() -> None:
-    (data, _web) = plan_copy(found([*SHOP, pod()]), replace(WISH, pause=True)).pending
+    (data, _web) = plan_copy(found([*SHOP, pod()]), replace(SPEC, pause=True)).pending
     assert "does not show the containers of pod shop/web-1" in data.reason
 
 
 def test_containers_that_a_killed_run_has_paused_go_on_first() -> None:
     engine = replace(ENGINE, containers=(replace(CONTAINER, state="paused"),))
     left = found([*SHOP, pod()], engine=engine, paused=frozenset(["c1"]))
-    plan = plan_copy(left, replace(WISH, pause=True))
+    plan = plan_copy(left, replace(SPEC, pause=True))
     assert str(plan.steps[0]).startswith("unpause container")
     # They write again, so they are paused again.
     assert [one.pause for one in plan.steps if isinstance(one, SendClaim)] == [("c1",)]
-    assert "may write to it" in plan_copy(left, WISH).pending[0].reason
+    assert "may write to it" in plan_copy(left, SPEC).pending[0].reason
 
 
 @pytest.mark.parametrize(
@@ -229,21 +229,21 @@ def test_containers_that_a_killed_run_has_paused_go_on_first() -> None:
     ],
 )
 def test_data_that_can_not_be_read_stays_and_what_uses_it_waits(spec: Item, kind: str, reason: str) -> None:
-    plan = plan_copy(found([*SHOP[:2], *volume(**spec), workload()], lost=frozenset(["shop/data"])), WISH)
+    plan = plan_copy(found([*SHOP[:2], *volume(**spec), workload()], lost=frozenset(["shop/data"])), SPEC)
     data, web = plan.pending
     assert (data.kind, web.kind) == (kind, "waits") and reason in data.reason
     assert [called(one) for one in created(plan)] == ["Namespace shop"]
 
 
 def test_data_that_both_clusters_reach_is_named() -> None:
-    plan = plan_copy(found([*SHOP[:2], *volume(hostPath=None, nfs={"server": "nas", "path": "/x"}), workload()]), WISH)
+    plan = plan_copy(found([*SHOP[:2], *volume(hostPath=None, nfs={"server": "nas", "path": "/x"}), workload()]), SPEC)
     assert not plan.pending and any("stays where it is (nfs)" in one for one in plan.warnings)
     assert one_of(plan, "PersistentVolume")["spec"]["nfs"] == {"server": "nas", "path": "/x"}
 
 
 def test_what_the_new_cluster_has_of_its_own_is_kept_and_named() -> None:
     own = [thing("Service", "web", spec={}), *volume()]
-    plan = plan_copy(found([*SHOP, thing("Service", "web", spec={})], [*K3S, *own]), WISH)
+    plan = plan_copy(found([*SHOP, thing("Service", "web", spec={})], [*K3S, *own]), SPEC)
     assert [called(one) for one in created(plan)] == ["Namespace shop"]
     assert [one.kind for one in plan.pending] == ["conflict", "waits", "conflict"]
     assert "Service shop/web" in plan.pending[2].reason
@@ -251,7 +251,7 @@ def test_what_the_new_cluster_has_of_its_own_is_kept_and_named() -> None:
 
 def test_a_volume_that_the_new_cluster_has_gets_no_other_claim() -> None:
     (disk, _claim) = volume(claimRef={"namespace": "other", "name": "mine"})
-    plan = plan_copy(found(new=[*K3S, disk]), WISH)
+    plan = plan_copy(found(new=[*K3S, disk]), SPEC)
     assert [called(one) for one in created(plan)] == ["Namespace shop"]
     assert [one.kind for one in plan.pending] == ["conflict", "waits"]
 
@@ -260,7 +260,7 @@ def test_ports_that_others_have_are_given_up_and_named() -> None:
     def service(name: str) -> Item:
         return thing("Service", name, spec={"type": "LoadBalancer", "ports": [{"port": 80, "nodePort": 30080}]})
 
-    plan = plan_copy(found([system("old"), service("web")], [*K3S, service("other")]), WISH)
+    plan = plan_copy(found([system("old"), service("web")], [*K3S, service("other")]), SPEC)
     assert one_of(plan, "Service")["spec"]["ports"] == [{"port": 80}]
     first, second = plan.warnings
     assert "another port than 30080, which shop/other has" in first and "both want port 80" in second
@@ -271,9 +271,9 @@ def test_kinds_that_the_new_cluster_does_not_know_stay_unless_their_definition_c
     names = {"group": "x.example", "names": {"kind": "Strange"}, "versions": [{"name": "v1"}]}
     definition = thing("CustomResourceDefinition", "stranges.x.example", "", "apiextensions.k8s.io/v1", spec=names)
     item = thing("Strange", "one", version=version)
-    alone = plan_copy(found([system("old"), item]), WISH)
+    alone = plan_copy(found([system("old"), item]), SPEC)
     assert created(alone) == [] and "Strange (x.example/v1)" in alone.warnings[0]
-    assert [called(one) for one in created(plan_copy(found([system("old"), item, definition]), WISH))] == [
+    assert [called(one) for one in created(plan_copy(found([system("old"), item, definition]), SPEC))] == [
         "CustomResourceDefinition stranges.x.example",
         "Strange shop/one",
     ]
@@ -282,14 +282,14 @@ def test_kinds_that_the_new_cluster_does_not_know_stay_unless_their_definition_c
 def test_a_workload_whose_secret_stays_is_not_waited_for() -> None:
     web = workload(containers=[{"name": "app", "image": "web:1", "env": [{"valueFrom": {"secretKeyRef": {"name": "key"}}}]}])
     old = [system("old"), thing("Secret", "key"), web, *volume()]
-    assert any("needs Secret shop/key" in one for one in plan_copy(found(old), WISH).warnings)
-    with_secrets = plan_copy(found(old, secrets=True), WISH)
+    assert any("needs Secret shop/key" in one for one in plan_copy(found(old), SPEC).warnings)
+    with_secrets = plan_copy(found(old, secrets=True), SPEC)
     assert not with_secrets.warnings and "Secret shop/key" in [called(one) for one in created(with_secrets)]
 
 
 def test_what_is_made_elsewhere_is_named() -> None:
     host = [{"name": "x", "hostPath": {"path": "/var/log"}}, {"name": "y", "hostPath": {"path": "/Users/me/src"}}]
-    plan = plan_copy(found([system("old"), workload(claim="", volumes=host)], engine=Inventory("e")), WISH)
+    plan = plan_copy(found([system("old"), workload(claim="", volumes=host)], engine=Inventory("e")), SPEC)
     pulled, directories = plan.warnings
     assert "the new cluster pulls them: web:1" in pulled
     assert directories == "Deployment shop/web uses /var/log of its machine, which is not moved."
@@ -326,17 +326,17 @@ def test_rights_that_a_person_has_given_go_along() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    plan = plan_copy(found(free=7 * MIB), WISH)
+    plan = plan_copy(found(free=7 * MIB), SPEC)
     assert "it needs 8 MiB, and 7 MiB are free" in plan.refusals[0].message and not plan.steps
 
 
 def test_the_room_is_that_of_what_is_sent() -> None:
     there = found(free=9 * MIB)
-    assert room_for(plan_copy(there, WISH).steps, there) == Room(8 * MIB, 5 * MIB, 9 * MIB)
+    assert room_for(plan_copy(there, SPEC).steps, there) == Room(8 * MIB, 5 * MIB, 9 * MIB)
     streams = replace(there, engine=replace(there.engine, contents=True))
-    assert room_for(plan_copy(streams, WISH).steps, streams).packing == 0
+    assert room_for(plan_copy(streams, SPEC).steps, streams).packing == 0
     full = found(missing=frozenset(), filled=frozenset(["pvc-1"]), free=9 * MIB)
-    assert room_for(plan_copy(full, WISH).steps, full).line("in profile 'k8s'") == ""
+    assert room_for(plan_copy(full, SPEC).steps, full).line("in profile 'k8s'") == ""
 
 
 @pytest.mark.parametrize(
@@ -350,36 +350,36 @@ def test_the_room_is_that_of_what_is_sent() -> None:
     ],
 )
 def test_a_profile_that_can_not_take_it_is_one_sentence(current: ProfileState, reason: str) -> None:
-    (refusal,) = plan_copy(ClusterMoveState(current, others=("k8sx",)), WISH).refusals
+    (refusal,) = plan_copy(ClusterMoveState(current, others=("k8sx",)), SPEC).refusals
     assert re.search(reason, refusal.message), refusal.message
 
 
 def test_a_cluster_does_not_move_to_itself() -> None:
-    (refusal,) = plan_copy(found(new=[*K3S[1:], system("old")]), WISH).refusals
+    (refusal,) = plan_copy(found(new=[*K3S[1:], system("old")]), SPEC).refusals
     assert "'docker-desktop' is the cluster of profile 'k8s'" in refusal.message
 
 
 def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
-    assert "it is left to copy image 'web:1'" in plan_ready(found(), WISH).refusals[0].message
+    assert "it is left to copy image 'web:1'" in plan_ready(found(), SPEC).refusals[0].message
     done = found([system("old")], missing=frozenset(), waiting=("Deployment shop/web",))
-    assert "Deployment shop/web is not ready" in plan_ready(done, WISH).refusals[0].message
+    assert "Deployment shop/web is not ready" in plan_ready(done, SPEC).refusals[0].message
     standings = {"shop/data": Standing.SOURCE_CHANGED, "shop/more": Standing.ARRIVED, "shop/used": Standing.TARGET_CHANGED}
-    plan = plan_verify(replace(done, waiting=(), standings=standings), WISH)
+    plan = plan_verify(replace(done, waiting=(), standings=standings), SPEC)
     (refusal,) = plan.refusals
     assert "volume 'shop/data'" in refusal.message
     assert plan.warnings == ("Changed in the new cluster since they arrived, and kept: shop/used.",)
-    nothing = plan_verify(replace(done, waiting=()), WISH)
+    nothing = plan_verify(replace(done, waiting=()), SPEC)
     assert nothing.warnings == ("No volume was compared: the new cluster has none of the old one's.",)
 
 
 def test_a_directory_of_the_new_cluster_with_other_content_is_no_arrival() -> None:
     there = found(missing=frozenset(), standings={"shop/data": Standing.CONFLICT})
-    plan = plan_copy(there, WISH)
+    plan = plan_copy(there, SPEC)
     assert not any(isinstance(step, SendClaim) for step in plan.steps)
     assert "volume 'shop/data'" in str(plan.pending[0]) and "has other content, and both are kept" in str(plan.pending[0])
     assert plan.pending[0].kind == "conflict"
 
 
 def test_images_go_under_the_names_that_workloads_say() -> None:
-    (step,) = (one for one in plan_copy(found(), WISH).steps if isinstance(one, SendImages))
+    (step,) = (one for one in plan_copy(found(), SPEC).steps if isinstance(one, SendImages))
     assert [one.tags for one in step.images] == [("web:1",)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a cluster goes on in another one: what a person made, as they made it, and nothing that the cluster makes itself."""
+"""What of a cluster continues in another one: what a person made, as they made it, and nothing that the cluster makes itself."""
 
 from __future__ import annotations
 

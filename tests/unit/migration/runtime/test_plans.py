@@ -57,7 +57,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
 
 MIB, BOOT = 1 << 20, 7
 NAME = Name("k8s", "colima-k8s")
-WISH = RuntimeMoveSpec("leave", NAME, "containerd", Path("/moves/k8s"))
+SPEC = RuntimeMoveSpec("leave", NAME, "containerd", Path("/moves/k8s"))
 USED, OTHER, SYSTEM = (Image(f"sha256:{tag}", (tag,), size=5 * MIB) for tag in ("web:1", "tool:1", "rancher/mirrored-pause:3.6"))
 WEB = {
     "apiVersion": "apps/v1",
@@ -76,8 +76,8 @@ SAVED = Archive(
 )
 FILES = frozenset((*(one.file for one in SAVED.images), *(one.file for one in SAVED.claims)))
 SEALED = replace(SAVED, sealed=BOOT, stopped=True)
-ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, WISH)}
-FILE = own_file(WISH.place / "sealed.json", Fate.FILLED)
+ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, SPEC)}
+FILE = own_file(SPEC.place / "sealed.json", Fate.FILLED)
 ROWS[FILE.thing] = FILE
 MOVED = {thing: arrived(row, "new") if row.fate is Fate.FILLED and row is not FILE else row for thing, row in ROWS.items()}
 KEEP = RetainedVm("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
@@ -91,13 +91,13 @@ def profile(health: str = RUNNING, runtime: str = "docker", cluster: bool = True
 
 
 FOUND = RuntimeMoveState(profile(), BOOT, Archive(), engine=ENGINE, objects=OBJECTS, free=1 << 40)
-NEW = RuntimeMoveState(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=WISH.place)
+NEW = RuntimeMoveState(profile(runtime="containerd"), BOOT + 1, SEALED, (KEEP,), vm="new", rows=ROWS, place=SPEC.place)
 GOOD = replace(NEW, rows=MOVED)
 REST = replace(FOUND, current=profile(cluster=False), objects=None)
 
 
 def test_images_come_first_then_the_cluster_rests_and_nothing_leaves_before_all_was_read_again() -> None:
-    assert plan_leaving(FOUND, WISH).actions == [
+    assert plan_leaving(FOUND, SPEC).actions == [
         "save image 'web:1' (the cluster's, 5 MiB)",
         "save image 'tool:1' (for nerdctl, 5 MiB)",
         "save 1 object of the cluster",
@@ -110,31 +110,31 @@ def test_images_come_first_then_the_cluster_rests_and_nothing_leaves_before_all_
 
 
 def test_images_go_where_they_are_used() -> None:
-    plan = plan_leaving(FOUND, replace(WISH, images=()))
+    plan = plan_leaving(FOUND, replace(SPEC, images=()))
     (step,) = (one for one in plan.steps if isinstance(one, SaveImages))
     assert (step.images, step.namespace) == ((USED,), CLUSTER)
-    other = plan_leaving(replace(FOUND, objects=Objects(boot=BOOT)), WISH).steps[0]
+    other = plan_leaving(replace(FOUND, objects=Objects(boot=BOOT)), SPEC).steps[0]
     assert isinstance(other, SaveImages) and other.namespace == OWN
 
 
 def test_a_killed_run_goes_on_and_saves_nothing_twice() -> None:
-    plan = plan_leaving(replace(REST, archive=SAVED), replace(WISH, images=()))
+    plan = plan_leaving(replace(REST, archive=SAVED), replace(SPEC, images=()))
     assert [action.split()[0] for action in plan.actions] == ["verify", "stop", "keep"]
     stopped = replace(REST, current=profile(STOPPED), archive=SEALED, engine=None)
-    assert [action.split()[0] for action in plan_leaving(stopped, WISH).actions] == ["keep"]
+    assert [action.split()[0] for action in plan_leaving(stopped, SPEC).actions] == ["keep"]
     half = replace(KEEP, state=LEAVING)
     gone = replace(stopped, current=profile(ABSENT), kept=(half,))
-    assert plan_leaving(gone, WISH).actions == ["keep the VM of profile 'k8s' (aside, as 'k8s-docker')"]
-    assert plan_leaving(replace(gone, kept=(KEEP,)), WISH).steps == ()
+    assert plan_leaving(gone, SPEC).actions == ["keep the VM of profile 'k8s' (aside, as 'k8s-docker')"]
+    assert plan_leaving(replace(gone, kept=(KEEP,)), SPEC).steps == ()
 
 
 def test_what_was_saved_of_a_cluster_that_has_run_since_counts_no_more() -> None:
-    plan = plan_leaving(replace(FOUND, archive=SEALED), replace(WISH, images=()))
+    plan = plan_leaving(replace(FOUND, archive=SEALED), replace(SPEC, images=()))
     assert "save volume 'shop/data' (3 MiB)" in plan.actions and "save 1 object of the cluster" in plan.actions
 
 
 def test_a_profile_that_has_the_runtime_needs_nothing() -> None:
-    assert plan_leaving(replace(FOUND, current=profile(runtime="containerd")), WISH).steps == ()
+    assert plan_leaving(replace(FOUND, current=profile(runtime="containerd")), SPEC).steps == ()
 
 
 BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"), Container("2", "k8s_web", "", "", "running")))
@@ -145,31 +145,31 @@ BUSY = replace(ENGINE, containers=(Container("1", "mine", "web:1", "", "running"
     [
         (
             replace(FOUND, current=profile(ABSENT)),
-            WISH,
+            SPEC,
             "there is no such profile. Correct its name. There are none on this laptop.",
         ),
         (
             replace(FOUND, current=profile(ABSENT), others=("k8s", "docker-buildx")),
-            replace(WISH, runtime="docker"),
+            replace(SPEC, runtime="docker"),
             "to another runtime: there is no such profile. Correct its name. There are: k8s, docker-buildx. Did you mean",
         ),
-        (replace(FOUND, current=profile(runtime="incus")), WISH, "it has runtime incus"),
-        (FOUND, replace(WISH, runtime="docker"), "its settings do not say runtime: containerd"),
-        (replace(FOUND, current=profile(STOPPED), archive=SAVED), WISH, "it is stopped, and not all of it is in the archive"),
-        (replace(FOUND, current=profile(STOPPED), archive=SEALED, boot=8), WISH, "it is stopped, and not all of it"),
+        (replace(FOUND, current=profile(runtime="incus")), SPEC, "it has runtime incus"),
+        (FOUND, replace(SPEC, runtime="docker"), "its settings do not say runtime: containerd"),
+        (replace(FOUND, current=profile(STOPPED), archive=SAVED), SPEC, "it is stopped, and not all of it is in the archive"),
+        (replace(FOUND, current=profile(STOPPED), archive=SEALED, boot=8), SPEC, "it is stopped, and not all of it"),
         # It may have run on after the archive was complete.
         (
             replace(FOUND, current=profile(STOPPED), archive=replace(SEALED, stopped=False)),
-            WISH,
+            SPEC,
             "it is stopped, and not all of it",
         ),
-        (replace(FOUND, current=profile(HALF)), WISH, "it is half-started"),
-        (REST, WISH, "its Kubernetes does not run"),
-        (replace(FOUND, kept=(KEEP,)), WISH, "still kept as 'k8s-docker'"),
-        (replace(FOUND, kept=(replace(KEEP, state=RETURNING),)), WISH, "its old VM is on the way back"),
-        (replace(FOUND, one_disk=False), WISH, "on different disks"),
-        (replace(FOUND, engine=BUSY), WISH, r"containers run in it \(mine\)"),
-        (replace(FOUND, free=25 * MIB), WISH, "it needs 26 MiB of the laptop's disk, and 25 MiB are free"),
+        (replace(FOUND, current=profile(HALF)), SPEC, "it is half-started"),
+        (REST, SPEC, "its Kubernetes does not run"),
+        (replace(FOUND, kept=(KEEP,)), SPEC, "still kept as 'k8s-docker'"),
+        (replace(FOUND, kept=(replace(KEEP, state=RETURNING),)), SPEC, "its old VM is on the way back"),
+        (replace(FOUND, one_disk=False), SPEC, "on different disks"),
+        (replace(FOUND, engine=BUSY), SPEC, r"containers run in it \(mine\)"),
+        (replace(FOUND, free=25 * MIB), SPEC, "it needs 26 MiB of the laptop's disk, and 25 MiB are free"),
     ],
 )
 def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(
@@ -183,15 +183,15 @@ def test_what_can_not_be_done_is_one_sentence_before_anything_is_changed(
 
 def test_containers_may_be_ended_and_what_stays_is_named() -> None:
     engine = replace(BUSY, volumes=(Volume("db"),))
-    plan = plan_leaving(replace(FOUND, engine=engine), replace(WISH, stop=True))
+    plan = plan_leaving(replace(FOUND, engine=engine), replace(SPEC, stop=True))
     assert plan.steps and not plan.refusals
     volumes, containers = plan.warnings
     assert "db" in volumes and "mine" in containers and "k8s_web" not in containers
 
 
 def test_an_unattended_move_takes_all_or_is_refused() -> None:
-    unattended = replace(WISH, unattended=True)
-    assert plan_leaving(FOUND, unattended).steps == plan_leaving(FOUND, WISH).steps
+    unattended = replace(SPEC, unattended=True)
+    assert plan_leaving(FOUND, unattended).steps == plan_leaving(FOUND, SPEC).steps
     plan = plan_leaving(replace(FOUND, engine=replace(ENGINE, volumes=(Volume("db"),))), unattended)
     assert plan.steps == ()
     assert plan.refusals[0].message == (
@@ -201,33 +201,33 @@ def test_an_unattended_move_takes_all_or_is_refused() -> None:
 
 
 def test_an_unattended_move_needs_no_profile() -> None:
-    nothing, unattended = RuntimeMoveState(profile(ABSENT), 0, Archive()), replace(WISH, unattended=True)
+    nothing, unattended = RuntimeMoveState(profile(ABSENT), 0, Archive()), replace(SPEC, unattended=True)
     assert plan_leaving(nothing, unattended) == Plan()
-    assert plan_leaving(nothing, WISH).refusals
+    assert plan_leaving(nothing, SPEC).refusals
     assert plan_leaving(replace(nothing, kept=(replace(KEEP, state=RETURNING),)), unattended).refusals
 
 
 def test_shared_layers_need_their_room_once() -> None:
     found = replace(FOUND, engine=replace(ENGINE, layers_size=6 * MIB), free=18 * MIB)
-    assert plan_leaving(found, WISH).steps
-    assert room_for(plan_leaving(found, WISH).steps, found, WISH) == Room(18 * MIB, 5 * MIB, 18 * MIB)
+    assert plan_leaving(found, SPEC).steps
+    assert room_for(plan_leaving(found, SPEC).steps, found, SPEC) == Room(18 * MIB, 5 * MIB, 18 * MIB)
 
 
 def test_an_engine_that_sends_images_as_it_keeps_them_needs_no_room_for_it() -> None:
     found = replace(FOUND, engine=replace(ENGINE, contents=True), free=18 * MIB)
-    assert room_for(plan_leaving(found, WISH).steps, found, WISH).packing == 0
+    assert room_for(plan_leaving(found, SPEC).steps, found, SPEC).packing == 0
 
 
 def test_what_is_saved_needs_its_room_only_in_the_new_vm() -> None:
     found = replace(REST, archive=SAVED, free=20 * MIB)
-    spec = replace(WISH, images=())
+    spec = replace(SPEC, images=())
     assert room_for(plan_leaving(found, spec).steps, found, spec) == Room(8 * MIB, 0, 20 * MIB)
     stopped = replace(REST, current=profile(STOPPED), archive=SEALED, engine=None)
-    assert room_for(plan_leaving(stopped, WISH).steps, stopped, WISH).line("of the laptop's disk") == ""
+    assert room_for(plan_leaving(stopped, SPEC).steps, stopped, SPEC).line("of the laptop's disk") == ""
 
 
 def test_the_new_vm_gets_images_then_data_then_objects() -> None:
-    assert [action.split(" (")[0] for action in plan_arriving(NEW, WISH).actions] == [
+    assert [action.split(" (")[0] for action in plan_arriving(NEW, SPEC).actions] == [
         "load 1 image",
         "fill volume 'shop/data'",
         "create 1 object in the cluster",
@@ -239,9 +239,9 @@ ALL = Arrived(frozenset(one.file for one in SEALED.images), DATA_THERE, frozense
 
 
 def test_what_is_there_is_left_alone() -> None:
-    assert plan_arriving(replace(NEW, arrived=ALL), WISH).actions == []
+    assert plan_arriving(replace(NEW, arrived=ALL), SPEC).actions == []
     # What the user has removed since does not come back.
-    assert plan_arriving(GOOD, WISH).steps == ()
+    assert plan_arriving(GOOD, SPEC).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -255,15 +255,15 @@ def test_what_is_there_is_left_alone() -> None:
     ],
 )
 def test_a_vm_that_can_not_take_it_is_refused(found: RuntimeMoveState, reason: str) -> None:
-    (refusal,) = plan_arriving(found, WISH).refusals
+    (refusal,) = plan_arriving(found, SPEC).refusals
     assert reason in refusal.message
 
 
 def test_it_is_ready_when_all_is_there_and_the_workloads_are() -> None:
-    assert "it is left to load 1 image" in plan_ready(NEW, WISH).refusals[0].message
+    assert "it is left to load 1 image" in plan_ready(NEW, SPEC).refusals[0].message
     waiting = replace(NEW, arrived=replace(ALL, waiting=("Deployment shop/web",)))
-    assert "Deployment shop/web is not ready" in plan_ready(waiting, WISH).refusals[0].message
-    good = plan_ready(replace(NEW, arrived=ALL), WISH)
+    assert "Deployment shop/web is not ready" in plan_ready(waiting, SPEC).refusals[0].message
+    good = plan_ready(replace(NEW, arrived=ALL), SPEC)
     assert not good.refusals and not good.changed and noted(good) == {row.thing for row in MOVED.values() if row is not FILE}
 
 
@@ -275,18 +275,18 @@ STOPPED_NEW = replace(NEW, current=profile(STOPPED, "containerd"))
 
 
 def test_without_a_kept_vm_there_is_no_way_back() -> None:
-    (refusal,) = plan_return(replace(NEW, kept=()), WISH).refusals
+    (refusal,) = plan_return(replace(NEW, kept=()), SPEC).refusals
     assert "none is kept. There is one only after playbooks/move.yml has moved the profile." in refusal.message
 
 
 def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
-    assert plan_return(STOPPED_NEW, WISH).actions == [
+    assert plan_return(STOPPED_NEW, SPEC).actions == [
         "keep the VM of profile 'k8s' (aside, as 'k8s-containerd')",
         "bring back the VM of profile 'k8s' (kept as 'k8s-docker')",
     ]
-    assert "the new one is running" in plan_return(NEW, WISH).refusals[0].message
+    assert "the new one is running" in plan_return(NEW, SPEC).refusals[0].message
     back = replace(NEW, current=profile(STOPPED), kept=(KEPT_NEW,))
-    assert plan_return(back, WISH).steps == ()
+    assert plan_return(back, SPEC).steps == ()
 
 
 @pytest.mark.parametrize(
@@ -299,33 +299,33 @@ def test_the_way_back_keeps_the_new_vm_and_needs_it_stopped() -> None:
     ],
 )
 def test_the_way_back_is_free_before_the_old_vm_comes(found: RuntimeMoveState) -> None:
-    assert [type(step) for step in plan_return(found, WISH).steps] == [SetAside, Return]
+    assert [type(step) for step in plan_return(found, SPEC).steps] == [SetAside, Return]
     free = replace(found, parts=False, kept=(KEEP,))
-    assert [type(step) for step in plan_return(free, WISH).steps] == [Return]
+    assert [type(step) for step in plan_return(free, SPEC).steps] == [Return]
 
 
 def test_a_way_back_that_was_begun_goes_on_and_another_vm_stays_in_its_place() -> None:
     half = replace(STOPPED_NEW, current=profile(ABSENT), kept=(replace(KEEP, state=RETURNING), KEPT_NEW))
-    assert [type(step) for step in plan_return(half, WISH).steps] == [Return]
-    assert plan_return(replace(half, current=profile(STOPPED)), WISH).refusals == ()
+    assert [type(step) for step in plan_return(half, SPEC).steps] == [Return]
+    assert plan_return(replace(half, current=profile(STOPPED)), SPEC).refusals == ()
     other = replace(STOPPED_NEW, current=profile(STOPPED, "docker"))
-    assert "another VM with runtime docker has its place" in plan_return(other, WISH).refusals[0].message
+    assert "another VM with runtime docker has its place" in plan_return(other, SPEC).refusals[0].message
 
 
 def test_a_vm_is_removed_only_by_its_name_and_once_the_new_one_is_good() -> None:
-    assert "Name it as E(confirm): k8s-docker" in plan_retire(GOOD, WISH).refusals[0].message
-    named = replace(WISH, confirm="k8s-docker")
+    assert "Name it as E(confirm): k8s-docker" in plan_retire(GOOD, SPEC).refusals[0].message
+    named = replace(SPEC, confirm="k8s-docker")
     missing = "not in the profile's VM: image 'web:1', volume 'shop/data', Deployment shop/web. Run playbooks/move.yml to its end"
     assert missing in plan_retire(NEW, named).refusals[0].message
     assert plan_retire(GOOD, named).actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker' (and the archive)"]
     none = plan_retire(replace(GOOD, kept=()), named)
     assert (none.steps, none.refusals) == ((), ())
     assert none.warnings == ("No old VM of profile 'k8s' is kept as 'k8s-docker', so none was removed.",)
-    assert plan_retire(replace(GOOD, kept=()), WISH).warnings == ()
+    assert plan_retire(replace(GOOD, kept=()), SPEC).warnings == ()
     assert plan_retire(replace(GOOD, kept=(), left=True), named).steps[0].silent
 
 
-RETIRE = replace(WISH, confirm="k8s-docker")
+RETIRE = replace(SPEC, confirm="k8s-docker")
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ ELSEWHERE = Row(Thing(Kind.CLAIM, "pvc-8"), Fate.LEFT, reason="O(namespaces)")
 
 def with_all_that_stays() -> RuntimeMoveState:
     saved = replace(SEALED, objects=replace(OBJECTS, stays=(SECRET, JOB, ORPHAN, ELSEWHERE)))
-    rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, WISH)}
+    rows = {row.thing: row for row in rows_of(saved, ENGINES_OWN, FILES, SPEC)}
     return replace(GOOD, archive=saved, rows={thing: MOVED.get(thing, row) for thing, row in rows.items()})
 
 
@@ -391,19 +391,19 @@ def test_a_secret_that_was_made_again_in_the_new_cluster_needs_no_word() -> None
     found = with_all_that_stays()
     there = replace(ALL, objects=ALL.objects | {SECRET.thing.name})
     unready = {thing: row if row.fate is not Fate.MOVED else ROWS[thing] for thing, row in found.rows.items()}
-    assert Thing(Kind.OBJECT, SECRET.thing.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), WISH))
+    assert Thing(Kind.OBJECT, SECRET.thing.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), SPEC))
 
 
 @pytest.mark.parametrize("name", ["objects.json", "sealed.json", *sorted(FILES), f"{min(FILES)}.part"])
 def test_a_file_of_the_users_in_the_way_is_refused_before_the_first_step(name: str) -> None:
-    plan = plan_leaving(replace(FOUND, archive=Archive(foreign=frozenset([name, "notes.txt"]))), replace(WISH, images=()))
+    plan = plan_leaving(replace(FOUND, archive=Archive(foreign=frozenset([name, "notes.txt"]))), replace(SPEC, images=()))
     assert plan.steps == ()
     assert plan.refusals[0].message == (
         f"Could not move profile 'k8s' to containerd: '/moves/k8s' has a file '{name}' that is not of this move. Move it away, "
         "or choose another O(directory), and run again."
     )
     other = replace(FOUND, archive=Archive(foreign=frozenset(["notes.txt", "mydata.tar", "mydata.json"])))
-    assert plan_leaving(other, WISH).refusals == ()
+    assert plan_leaving(other, SPEC).refusals == ()
 
 
 OTHERS = {DATA.claim: Held(Reading("other", "7.1"))}
@@ -411,19 +411,19 @@ OTHERS = {DATA.claim: Held(Reading("other", "7.1"))}
 
 def test_a_directory_that_is_there_already_is_no_arrival() -> None:
     found = replace(NEW, arrived=replace(ALL, volumes=OTHERS))
-    assert plan_arriving(found, WISH).refusals[0].message == (
+    assert plan_arriving(found, SPEC).refusals[0].message == (
         "Could not fill profile 'k8s': '/var/lib/rancher/k3s/storage/pvc-1' in the new VM has other content than volume "
         "'shop/data' of the old one. Empty it to get the old one's, or keep the new one's with O(leave=[shop/data]), and run "
         "again."
     )
-    kept = plan_arriving(found, replace(WISH, leave=("shop/*",)))
+    kept = plan_arriving(found, replace(SPEC, leave=("shop/*",)))
     assert kept.actions == [] and Thing(Kind.CLAIM, DATA.claim) in noted(kept)
-    assert "has other content" in plan_ready(found, WISH).refusals[0].message
+    assert "has other content" in plan_ready(found, SPEC).refusals[0].message
     # What pods have written since it arrived in this very directory of this VM is the new VM's own.
     mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
-    assert plan_arriving(replace(found, rows=mine), WISH).refusals == ()
+    assert plan_arriving(replace(found, rows=mine), SPEC).refusals == ()
     for strange in (replace(found, rows=mine, vm="another"), replace(found, rows=mine, arrived=replace(ALL, volumes=MADE_ANEW))):
-        assert plan_arriving(strange, WISH).refusals
+        assert plan_arriving(strange, SPEC).refusals
 
 
 MADE_ANEW = {DATA.claim: Held(Reading("other", "8.2"))}
@@ -431,24 +431,24 @@ MADE_ANEW = {DATA.claim: Held(Reading("other", "8.2"))}
 
 def test_an_empty_directory_is_filled_unless_its_user_emptied_it() -> None:
     emptied = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("root", "7.1"), empty=True)}))
-    assert plan_arriving(emptied, WISH).actions == ["fill volume 'shop/data' (3 MiB)"]
+    assert plan_arriving(emptied, SPEC).actions == ["fill volume 'shop/data' (3 MiB)"]
     mine = {**ROWS, Thing(Kind.CLAIM, DATA.claim): arrived(ROWS[Thing(Kind.CLAIM, DATA.claim)], "new", "c", "7.1")}
-    assert plan_arriving(replace(emptied, rows=mine), WISH).actions == []
+    assert plan_arriving(replace(emptied, rows=mine), SPEC).actions == []
     # A volume that was empty in the old VM has arrived where it is empty in the new one.
     same = replace(NEW, arrived=replace(ALL, volumes={DATA.claim: Held(Reading("c", "7.1"), empty=True)}))
-    assert plan_arriving(same, WISH).actions == []
+    assert plan_arriving(same, SPEC).actions == []
 
 
 def test_a_volume_below_another_one_comes_after_it() -> None:
     inner, outer = Claim("a", "shop/a", "/data/b"), Claim("b", "shop/b", "/data")
     saved = replace(SEALED, claims=tuple(SavedClaim(archive.volume_file(one), one, "c", 1, "d") for one in (inner, outer)))
-    steps = [str(one) for one in plan_arriving(replace(NEW, archive=saved), WISH).steps if isinstance(one, Fill)]
+    steps = [str(one) for one in plan_arriving(replace(NEW, archive=saved), SPEC).steps if isinstance(one, Fill)]
     assert steps == ["fill volume 'shop/b' (1 bytes)", "fill volume 'shop/a' (1 bytes)"]
 
 
 def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
     both = replace(NEW, kept=(KEPT_NEW, KEEP))
-    (step,) = plan_retire(both, replace(WISH, confirm=KEPT_NEW.name)).steps
+    (step,) = plan_retire(both, replace(SPEC, confirm=KEPT_NEW.name)).steps
     assert isinstance(step, Remove) and not step.files and "archive" not in str(step)
 
 
@@ -462,14 +462,14 @@ def test_the_archive_of_one_kept_vm_does_not_go_with_another() -> None:
 )
 def test_a_vm_whose_parts_are_in_two_places_is_not_removed(kept: RetainedVm, remedy: str) -> None:
     found = replace(GOOD, kept=(kept,))
-    assert remedy in plan_retire(found, replace(WISH, confirm=kept.name)).refusals[0].message
+    assert remedy in plan_retire(found, replace(SPEC, confirm=kept.name)).refusals[0].message
 
 
 def test_what_no_archive_carries_is_named_before_the_move_and_before_its_vm_goes() -> None:
     data = replace(DATA, left=("socket db.sock", "flags of key"))
-    warned = plan_leaving(replace(FOUND, objects=replace(OBJECTS, claims=(data,))), replace(WISH, unattended=True))
+    warned = plan_leaving(replace(FOUND, objects=replace(OBJECTS, claims=(data,))), replace(SPEC, unattended=True))
     assert "No copy of volume 'shop/data' carries socket db.sock, flags of key." in warned.warnings and not warned.refusals
-    row = filled(replace(SEALED.claims[0], claim=data), WISH.place)
+    row = filled(replace(SEALED.claims[0], claim=data), SPEC.place)
     rows = {**MOVED, row.thing: arrived(row, "new", "c", "1.2")}
-    (action,) = plan_retire(replace(GOOD, rows=rows), replace(WISH, confirm="k8s-docker")).actions
+    (action,) = plan_retire(replace(GOOD, rows=rows), replace(SPEC, confirm="k8s-docker")).actions
     assert "; with it go socket db.sock, flags of key of volume 'shop/data'" in action
