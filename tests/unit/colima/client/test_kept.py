@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from pathlib import Path
 
@@ -153,6 +155,24 @@ def test_a_disk_that_is_replaced_comes_back_and_is_there_at_every_moment(
     assert disk.read_text() == "third"
     disk.unlink()
     kept.bring_back(paths, NAME, gone["first"])
+    assert disk.read_text() == "first"
+
+
+def test_where_a_file_has_one_name_only_the_replaced_disk_comes_back_as_well(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_more: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    disk, new = paths.data_disk(NAME) / "datadisk", tmp_path / "new"
+    disk.write_text("first")
+    new.write_text("second")
+    monkeypatch.setattr(os, "link", refuse)
+    kept.replace_disk(paths, NAME, disk, new, 1)
+    (gone,) = kept.deleted(paths)
+    assert disk.read_text() == "second"
+    disk.unlink()
+    kept.bring_back(paths, NAME, gone)
     assert disk.read_text() == "first"
 
 
