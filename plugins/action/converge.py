@@ -91,7 +91,7 @@ class ActionModule(Normal):
         for option in self._task.args.values() if not invalid else ():
             if isinstance(option, Unread):
                 raise option.error
-        invalid = invalid or [problem.sentence for problem in problems(subject.spec, self._task.args, subject.hidden)]
+        invalid = invalid or [problem.sentence for problem in problems(subject.argument_spec, self._task.args, subject.hidden)]
         if invalid:
             found = {"kind": "settings", "problems": len(invalid), "msg": _list(invalid)}
             return self._failed(subject, {"changed": False, "actions": [], **found})
@@ -154,11 +154,11 @@ class ActionModule(Normal):
         from ..plugin_utils.policy.tasks import Policy, for_doctor
 
         if isinstance(subject, Reader):
-            if "policy" in subject.spec:
+            if "policy" in subject.argument_spec:
                 self._task.args["policy"] = for_doctor(files, self._loader, known_subject, task_vars, self._templar)
             return None
         policy = Policy(files, self._loader, known_subject)
-        if "policy" in subject.spec:
+        if "policy" in subject.argument_spec:
             # It judges itself what it is about to install.
             self._task.args["policy"] = {"rules": [rule.public() for rule in policy.rules if rule.tool]}
         return policy
@@ -211,7 +211,7 @@ class ActionModule(Normal):
             module = self._task.action.rpartition(".")[2]
             subject = self._made(module)
             # Paths are expanded here, so this belongs into the environment as well.
-            checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
+            checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(options))
             learn(*subject.secrets(options), *checked._no_log_values)
             if checked.error_messages:
                 result = self._failed(subject, {"changed": False, "actions": [], "msg": " ".join(checked.error_messages)})

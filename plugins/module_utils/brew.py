@@ -80,25 +80,25 @@ class Homebrew:
 class Bundle(Subject[Homebrew, Missing]):
     """What a Brewfile lists."""
 
-    spec = {"brewfile": {"type": "str", "required": True}}
+    argument_spec = {"brewfile": {"type": "str", "required": True}}
     work = "install what the Brewfile lists"
     look = "Run 'brew install' with the name of what is missing, and look at what it says."
 
     homebrew: Homebrew
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Homebrew:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Homebrew:
         """Return the Homebrew that has the Brewfile."""
         del check_mode
         self.homebrew = Homebrew(params["brewfile"])
         return self.homebrew
 
-    def read(self, desired: Homebrew) -> Missing:
+    def read(self, spec: Homebrew) -> Missing:
         """Return what is missing."""
-        return desired.missing()
+        return spec.missing()
 
-    def plan(self, desired: Homebrew, current: Missing) -> Plan:
+    def plan(self, spec: Homebrew, current: Missing) -> Plan:
         """Return one step for each thing that is missing."""
-        del desired
+        del spec
         steps = tuple(Install("install" if kind != "tap" else "add", f"{kind} '{name}'", name=name) for kind, name in current)
         return Plan(steps, {"missing": [name for _kind, name in current]}, {"missing": []})
 

@@ -91,7 +91,7 @@ class Note(Step):
 class LocalRegistry(Subject[Desired, Current]):
     """The ConfigMap of a local registry."""
 
-    spec = {
+    argument_spec = {
         **{option: {"type": "str", "default": ""} for option in FIELDS},
         "context": {"type": "str", "default": "colima-k8s"},
         "expected_contexts": {"type": "list", "elements": "str", "default": []},
@@ -106,7 +106,7 @@ class LocalRegistry(Subject[Desired, Current]):
         self.notes = Notes("local_registry")
         self.kubes: dict[str, Kube] = {}
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
         """Return what to write where. Raises InputError."""
         given = {field: params[option] for option, field in FIELDS.items() if params[option]}
         present = params["state"] == "present" and bool(params["host"])
@@ -121,11 +121,11 @@ class LocalRegistry(Subject[Desired, Current]):
         self.asked = Desired(params["context"], text, paths, check_mode and params["context"] in params["expected_contexts"])
         return self.asked
 
-    def read(self, desired: Desired) -> Current:
+    def read(self, spec: Desired) -> Current:
         """Return what the clusters have. One that never had it is not asked for its absence."""
         noted = frozenset(self.notes.read())
-        contexts = sorted(noted | ({desired.context} if desired.text else set()))
-        return Current({context: self._found(context, desired.paths) for context in contexts}, noted)
+        contexts = sorted(noted | ({spec.context} if spec.text else set()))
+        return Current({context: self._found(context, spec.paths) for context in contexts}, noted)
 
     def _found(self, context: str, paths: tuple[Path, ...]) -> Found:
         from .kube.access import read_access
@@ -146,9 +146,9 @@ class LocalRegistry(Subject[Desired, Current]):
         ours = OWNER.items() <= (metadata.get("labels") or {}).items()
         return Found(data.get(KEY), str(metadata["uid"]), ours)
 
-    def plan(self, desired: Desired, current: Current) -> Plan:
+    def plan(self, spec: Desired, current: Current) -> Plan:
         """Return the steps."""
-        return plan_registry(desired, current)
+        return plan_registry(spec, current)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -179,18 +179,18 @@ class LocalRegistry(Subject[Desired, Current]):
 SUBJECT = LocalRegistry
 
 
-def plan_registry(desired: Desired, current: Current) -> Plan:
+def plan_registry(spec: Desired, current: Current) -> Plan:
     """Return the steps. A ConfigMap that is not ours is neither changed nor removed."""
     steps: list[Step] = []
     pending: list[Pending] = []
     after: dict[str, str] = {}
     for context, found in current.clusters.items():
-        wanted = desired.text if context == desired.context else ""
+        wanted = spec.text if context == spec.context else ""
         after[context] = wanted if found.ours or wanted else (found.text or "")
         if found.unknown and not wanted:
             # Its data may come back with the profile; the note stays until then.
             continue
-        if found.why and not (wanted and desired.expected):
+        if found.why and not (wanted and spec.expected):
             change = "writing it" if wanted else "removing it"
             remedy = "Start the profile, and run again."
             pending.append(Pending(f"{_TARGET} of {context}", change, found.why, remedy, "unreachable"))

@@ -39,11 +39,11 @@ def refusals(
 
     names: the variable of each option. Raises TypeError for options that JSON can't hold.
     """
-    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(json.loads(json.dumps(options)))
+    checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(json.loads(json.dumps(options)))
     if checked.error_messages:
         return list(checked.error_messages), ()
     try:
-        return [], subject.programs(subject.desired(checked.validated_parameters, check_mode=check_mode))
+        return [], subject.programs(subject.parse(checked.validated_parameters, check_mode=check_mode))
     except WorkstationError as error:
         sentences = error.context.get("refusals") or [error.message]
         return [in_words(str(text), names) for text in sentences], ()

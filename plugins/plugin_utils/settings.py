@@ -184,7 +184,7 @@ def _check_lab(findings: Findings, works: list[Reached], lab: str) -> None:
     if why := outside(lab, os.environ):
         findings.add(why, "workstation_environment")
     for work in works:
-        for sentence, at in leaving(lab, work.name, work.subject.spec, work.options, work.names):
+        for sentence, at in leaving(lab, work.name, work.subject.argument_spec, work.options, work.names):
             findings.add(sentence, at)
 
 
@@ -318,7 +318,7 @@ def _of_playbooks(name: str, variables: Mapping[str, Any]) -> str:
 
 
 def _check_options(findings: Findings, work: Reached, variables: Mapping[str, Any], check_mode: bool) -> None:
-    found: list[Problem] = problems(work.subject.spec, work.options, work.subject.hidden, work.names)
+    found: list[Problem] = problems(work.subject.argument_spec, work.options, work.subject.hidden, work.names)
     for sentence, at in found:
         names = [variable for variable in variables if variable == work.names.get(str(at), at)]
         found_at = next(filter(None, (written_at(place, findings.project) for place in (at, *names))), "")
@@ -342,7 +342,7 @@ def _check_options(findings: Findings, work: Reached, variables: Mapping[str, An
         return bool(way or part.key in work.names) and bool(place(part))
 
     # What no module could take must not hide what this one refuses of the rest.
-    spec, hidden = work.subject.spec, work.subject.hidden
+    spec, hidden = work.subject.argument_spec, work.subject.hidden
     left: Mapping[str, Any] = {key: value for key, value in work.options.items() if not problems(spec, {key: value}, hidden)}
     with contextlib.suppress(TypeError):
         sentences, work.programs = refusals(work.subject, left, work.names, check_mode=check_mode)

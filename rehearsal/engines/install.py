@@ -43,7 +43,7 @@ SPLIT_PACKAGES = {"docker": "docker-cli"}
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def lock() -> Iterator[None]:
     """Wait until no other process of this user installs engines, and say so where that takes time."""
     place = caches()[0].parent
     place.mkdir(parents=True, exist_ok=True)
@@ -260,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments or len(sys.argv) > 1:
         print(__doc__)
         return 0
-    with alone():
+    with lock():
         problems = [*install_packages(), *build_all()]
     for engine in ENGINES.values():
         found = find(engine.name)

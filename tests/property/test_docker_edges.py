@@ -140,16 +140,16 @@ SUBJECTS: list[type[Subject[Any, Any]]] = [Builders, Contexts, ContextInfo, Dock
 def test_any_options_give_a_plan_or_sentences(
     subject: type[Subject[Any, Any]], data: st.DataObject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = data.draw(places(subject.spec))
+    options = data.draw(places(subject.argument_spec))
     with tempfile.TemporaryDirectory() as home:
         monkeypatch.setenv("HOME", home)
         # No program, so that only what is read is tried.
         monkeypatch.setenv("PATH", home)
-        invalid = problems(subject.spec, options, subject.hidden)
+        invalid = problems(subject.argument_spec, options, subject.hidden)
         assert all(problem.sentence.startswith("Could not ") for problem in invalid)
         if invalid:
             return
-        checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
+        checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(options))
         if checked.error_messages:
             return
         try:

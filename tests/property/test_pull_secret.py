@@ -56,7 +56,7 @@ policies = some.builds(
     prune=some.booleans(),
     create_namespaces=some.booleans(),
 )
-desireds = some.builds(
+specs = some.builds(
     PullSecretSpec, some.just("ecr-creds"), some.dictionaries(some.sampled_from(["a", "b"]), some.just("one"), min_size=1)
 )
 
@@ -89,20 +89,20 @@ def test_any_text_is_a_registry_or_a_clear_refusal(text: str) -> None:
     some.integers(1, 12),
 )
 def test_what_is_written_is_fresh_and_its_metadata_free_of_the_token(wanted: dict[str, str], password: str, hours: int) -> None:
-    desired = PullSecretSpec("ecr-creds", wanted)
-    body, _ = body_of(desired, dict.fromkeys(wanted, Token(password, NOW, NOW + timedelta(hours=hours))))
+    spec = PullSecretSpec("ecr-creds", wanted)
+    body, _ = body_of(spec, dict.fromkeys(wanted, Token(password, NOW, NOW + timedelta(hours=hours))))
     metadata = json.loads(body)["metadata"]
     managed = [{"manager": OWNER, "fieldsV1": {"f:data": {"f:.dockerconfigjson": {}}}}]
-    assert due(current_from({**metadata, "managedFields": managed}), desired, Threshold(), NOW) == ""
+    assert due(current_from({**metadata, "managedFields": managed}), spec, Threshold(), NOW) == ""
     assert password not in json.dumps(metadata)
 
 
 @given(leases, some.integers(0, 100))
 def test_what_is_due_stays_due(lease: Lease, later: int) -> None:
-    desired = PullSecretSpec("ecr-creds", {"a": lease.identity})
+    spec = PullSecretSpec("ecr-creds", {"a": lease.identity})
     current = PullSecretState("x", ours=True, leases={"a": lease}, owners=(OWNER,))
-    if due(current, desired, Threshold(), NOW) not in ("", "it was issued in the future"):
-        assert due(current, desired, Threshold(), NOW + timedelta(hours=later))
+    if due(current, spec, Threshold(), NOW) not in ("", "it was issued in the future"):
+        assert due(current, spec, Threshold(), NOW + timedelta(hours=later))
 
 
 @given(some.dictionaries(some.text(), some.text() | some.integers() | some.none()))
@@ -111,37 +111,37 @@ def test_any_record_can_be_read(notes: dict[str, Any]) -> None:
     current_from({"annotations": prefixed, "labels": None, "managedFields": None})
 
 
-def applied(view: View, desired: PullSecretSpec, policy: Policy) -> View:
+def applied(view: View, spec: PullSecretSpec, policy: Policy) -> View:
     """Return the cluster after the plan was carried out."""
     secrets = dict(view.secrets)
-    fresh = {host: Lease(NOW, NOW + timedelta(hours=12), identity) for host, identity in desired.hosts.items()}
-    for item in plan_cluster(view, desired, policy, NOW).items:
+    fresh = {host: Lease(NOW, NOW + timedelta(hours=12), identity) for host, identity in spec.hosts.items()}
+    for item in plan_cluster(view, spec, policy, NOW).items:
         if item.failure:
             continue
         if item.verb == "delete":
             secrets.pop(item.namespace)
         elif item.verb:
             secrets[item.namespace] = PullSecretState(item.namespace, "uid", True, fresh, "digest", (), (OWNER,))
-    missing = view.missing - {item.namespace for item in plan_cluster(view, desired, policy, NOW).items if item.create_namespace}
+    missing = view.missing - {item.namespace for item in plan_cluster(view, spec, policy, NOW).items if item.create_namespace}
     return replace(view, secrets=secrets, missing=missing)
 
 
-@given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces, min_size=1), desireds, policies)
+@given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces, min_size=1), specs, policies)
 def test_a_plan_that_was_carried_out_leaves_nothing_to_do(
-    there: list[PullSecretState], wanted: set[str], desired: PullSecretSpec, policy: Policy
+    there: list[PullSecretState], wanted: set[str], spec: PullSecretSpec, policy: Policy
 ) -> None:
     view = View("c", tuple(sorted(wanted)), secrets={current.namespace: current for current in there})
-    after = applied(view, desired, policy)
-    again = plan_cluster(after, desired, policy, NOW)
+    after = applied(view, spec, policy)
+    again = plan_cluster(after, spec, policy, NOW)
     assert all(item.idle for item in again.items)
 
 
-@given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces), desireds, policies)
+@given(some.lists(currents, unique_by=lambda current: current.namespace), some.sets(namespaces), specs, policies)
 def test_what_is_not_ours_is_never_deleted_and_only_overwritten_when_told(
-    there: list[PullSecretState], wanted: set[str], desired: PullSecretSpec, policy: Policy
+    there: list[PullSecretState], wanted: set[str], spec: PullSecretSpec, policy: Policy
 ) -> None:
     view = View("c", tuple(sorted(wanted)), secrets={current.namespace: current for current in there})
-    for item in plan_cluster(view, desired, policy, NOW).items:
+    for item in plan_cluster(view, spec, policy, NOW).items:
         if item.current is not None and not item.current.ours:
             assert item.verb != "delete"
             assert not item.verb or policy.adopt

@@ -133,27 +133,27 @@ def new_name(digest: str) -> str:
     return f"python-{digest}-{secrets.token_hex(3)}"
 
 
-def plan(desired: EnvironmentSpec, current: EnvironmentState) -> Plan:
+def plan(spec: EnvironmentSpec, current: EnvironmentState) -> Plan:
     """Return what has to be done."""
     target = f"Python environment '{current.directory}/python'"
     before = {"python": f"{current.version}, libraries {current.digest}" if current.digest else ""}
-    if not desired.present:
+    if not spec.present:
         there = bool(current.made or current.fetched)
         return Plan((Remove("remove", target),), before, {"python": ""}) if there else Plan()
     if current.foreign:
         what = f"make {target}"
         return Plan(refusals=(RefusedStep(what, "something else is there", "Move it away, or set O(directory)."),))
-    if current.digest == desired.digest:
+    if current.digest == spec.digest:
         return Plan()
     base = current.base
     if base is not None:
         version = _words(base.version)
         build = Build("update" if current.digest else "make", target, f"Python {version}", python=base.path)
-        return Plan((build,), before, {"python": f"{version}, libraries {desired.digest}"})
+        return Plan((build,), before, {"python": f"{version}, libraries {spec.digest}"})
     installer = next((one for one in current.pythons if one.whole and one.version >= _CAN_INSTALL_UV), None)
-    if not desired.fetch or desired.python or not (current.uv or installer):
-        return Plan(refusals=(_none_suits(desired, current, target),))
-    return _fetching(current, installer, target, before, desired.digest)
+    if not spec.fetch or spec.python or not (current.uv or installer):
+        return Plan(refusals=(_none_suits(spec, current, target),))
+    return _fetching(current, installer, target, before, spec.digest)
 
 
 def _fetching(current: EnvironmentState, installer: Python | None, target: str, before: dict[str, str], digest: str) -> Plan:
@@ -168,7 +168,7 @@ def _fetching(current: EnvironmentState, installer: Python | None, target: str, 
     return Plan((fetch, build), before, {"python": f"{FETCHED}, libraries {digest}"})
 
 
-def _none_suits(desired: EnvironmentSpec, current: EnvironmentState, target: str) -> WorkstationError:
+def _none_suits(spec: EnvironmentSpec, current: EnvironmentState, target: str) -> WorkstationError:
     """Return why there is nothing to build on, with the command that helps."""
     wanted = f"{_words(LOWEST)} to {_words(HIGHEST)}"
     partial = next((one for one in current.pythons if one.suits and not one.whole), None)
@@ -177,13 +177,13 @@ def _none_suits(desired: EnvironmentSpec, current: EnvironmentState, target: str
         reason, remedy = f"{partial.path} lacks the modules venv and ensurepip", f"Run 'sudo apt-get install {package}' there."
     elif current.unusable:
         reason, remedy = f"{current.unusable} does not run", "Correct O(python)."
-    elif desired.python and current.pythons:
-        reason = f"{desired.python} is Python {_words(current.pythons[0].version)}, and {wanted} are supported"
+    elif spec.python and current.pythons:
+        reason = f"{spec.python} is Python {_words(current.pythons[0].version)}, and {wanted} are supported"
         remedy = "Correct O(python), or leave it empty."
     else:
         found = _listed(f"{one.path} ({_words(one.version)})" for one in current.pythons)
         reason = f"the laptop has no Python {wanted}" + (f", only {found}" if found else "")
-        remedy = f"{_how_to_install(current)}, or set O(fetch=true)." if not desired.fetch else f"{_how_to_install(current)}."
+        remedy = f"{_how_to_install(current)}, or set O(fetch=true)." if not spec.fetch else f"{_how_to_install(current)}."
     return InputError(f"make {target}", reason, remedy)
 
 

@@ -30,7 +30,7 @@ _MIRROR = (
 class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
     """A Python with locked libraries, in a directory of its own."""
 
-    spec = {
+    argument_spec = {
         "requirements": {"type": "str", "required": True},
         "uv": {"type": "str", "default": ""},
         "directory": {"type": "str", "default": "~/.local/share/laptop.containers"},
@@ -49,7 +49,7 @@ class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
     def __init__(self) -> None:
         self.shell = LocalShell()
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> EnvironmentSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> EnvironmentSpec:
         """Return what the options ask for."""
         del check_mode
         digest = hashlib.sha256(params["requirements"].encode()).hexdigest()[:_DIGITS]
@@ -64,16 +64,16 @@ class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
         )
         return self.desires
 
-    def read(self, desired: EnvironmentSpec) -> EnvironmentState:
+    def read(self, spec: EnvironmentSpec) -> EnvironmentState:
         """Ask the laptop's shell."""
-        done = self.shell.run(LOOK, desired.directory, desired.digest, desired.python)
+        done = self.shell.run(LOOK, spec.directory, spec.digest, spec.python)
         if done.rc != 0 or not done.stdout.startswith("directory\t"):
             raise _failed("look for a Python on the laptop", done, "Log in there, and see what its shell says.")
         return parse(done.stdout)
 
-    def plan(self, desired: EnvironmentSpec, current: EnvironmentState) -> Plan:
+    def plan(self, spec: EnvironmentSpec, current: EnvironmentState) -> Plan:
         """Return what has to be done."""
-        return plan(desired, current)
+        return plan(spec, current)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -97,7 +97,7 @@ class PythonEnvironment(Subject[EnvironmentSpec, EnvironmentState]):
     def public(self, outcome: Result[EnvironmentSpec, EnvironmentState]) -> dict[str, Any]:
         """Return the environment's Python, and one that runs modules now: in check mode that may be the one to build on."""
         after = outcome.after
-        there = outcome.desired.present
+        there = outcome.spec.present
         base = after.base
         now = after.interpreter if after.digest else base.path if base else ""
         return {"python": after.interpreter if there else "", "interpreter": now if there else ""}

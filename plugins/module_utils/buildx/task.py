@@ -73,7 +73,7 @@ class BuildersSpec:
 class Builders(Subject[BuildersSpec, BuildersState]):
     """The builders of docker buildx."""
 
-    spec = SPEC
+    argument_spec = SPEC
     work = "converge the builders"
     look = "Look at 'docker buildx inspect', and run again."
 
@@ -85,7 +85,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
         self.contexts = DockerContexts(docker, directory)
         self.buildx = Buildx(docker, directory, buildx_directory(os.environ, directory))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> BuildersSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> BuildersSpec:
         """Return the builders. Raises InputError."""
         del check_mode
         current = self.contexts.current() or BUILT_IN
@@ -95,34 +95,34 @@ class Builders(Subject[BuildersSpec, BuildersState]):
         self.asked = BuildersSpec(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))
         return self.asked
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from buildx's records."""
         return Lock(lock_directory(), self.work, _SECONDS_TO_WAIT, name="buildx.lock")
 
-    def read(self, desired: BuildersSpec) -> BuildersState:
+    def read(self, spec: BuildersSpec) -> BuildersState:
         """Return all builders. Whether a build runs is asked only where the plan would interrupt it."""
         builders = self.buildx.read()
-        wanted = desired.settled(builders)
+        wanted = spec.settled(builders)
         nodes = [node for item in (*builders.values(), *(item.builder for item in wanted)) for node in item.nodes]
         names = {node.endpoint for node in nodes if node.endpoint and "://" not in node.endpoint}
         known = self.contexts.read(sorted(names)).contexts
         hosts = {name: known[name].host if name in known and not known[name].broken else None for name in names}
-        contexts = {item.name: desired.context_of(item) for item in wanted}
+        contexts = {item.name: spec.context_of(item) for item in wanted}
         selected = {
             name: self.buildx.selected(OWN_HOST if context == BUILT_IN else context, context)
             for name, context in contexts.items()
         }
-        health = all_health(builders, hosts, desired.seconds)
+        health = all_health(builders, hosts, spec.seconds)
         for item in wanted:
             health |= self._far_health(item, builders.get(item.name), health)
         state = BuildersState(builders, health, selected, contexts, hosts)
-        torn = [step.builder for step in converged(state, wanted, desired.policy)[1] if isinstance(step, RecreateBuilder)]
+        torn = [step.builder for step in converged(state, wanted, spec.policy)[1] if isinstance(step, RecreateBuilder)]
         self.found = replace(state, busy={name: why for name in torn if (why := self._busy(state, builders[name]))})
         return self.found
 
-    def plan(self, desired: BuildersSpec, current: BuildersState) -> Plan:
+    def plan(self, spec: BuildersSpec, current: BuildersState) -> Plan:
         """Return the steps."""
-        return plan_builders(current, desired.settled(current.builders), desired.policy)
+        return plan_builders(current, spec.settled(current.builders), spec.policy)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, if docker has buildx and the engines of new nodes answer."""
@@ -147,11 +147,11 @@ class Builders(Subject[BuildersSpec, BuildersState]):
 
     def public(self, outcome: Result[BuildersSpec, BuildersState]) -> dict[str, Any]:
         """Return the named builders after the run, what their running nodes offer, and the stale ones of before."""
-        desired, before, after = outcome.desired, outcome.before, outcome.after
+        spec, before, after = outcome.spec, outcome.before, outcome.after
         removed = {step.builder for step in outcome.plan.steps if isinstance(step, RemoveBuilder)}
         # In check mode what will be; after a run, what is.
-        builders = converged(after, desired.settled(after.builders), desired.policy)[0]
-        shown = [self._shown(item, builders[item.name], after) for item in desired.wanted if item.name in builders]
+        builders = converged(after, spec.settled(after.builders), spec.policy)[0]
+        shown = [self._shown(item, builders[item.name], after) for item in spec.wanted if item.name in builders]
         return {
             "builders": shown,
             "stale": [

@@ -28,7 +28,7 @@ class ProfileInfoSpec:
 class ProfileReader(Reader[ProfileInfoSpec, ColimaState]):
     """The colima profiles of one user."""
 
-    spec = {
+    argument_spec = {
         "names": {"type": "list", "elements": "str"},
         "host": {
             "type": "dict",
@@ -37,7 +37,7 @@ class ProfileReader(Reader[ProfileInfoSpec, ColimaState]):
     }
     work = "read the colima profiles"
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfileInfoSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfileInfoSpec:
         """Return which profiles to read. Raises InputError for an invalid name."""
         del check_mode
         names = params["names"]
@@ -45,20 +45,20 @@ class ProfileReader(Reader[ProfileInfoSpec, ColimaState]):
         self.colima = Colima(resolve(os.environ, host.system))
         return ProfileInfoSpec(None if names is None else tuple(dict.fromkeys(parse_name(name) for name in names)), host)
 
-    def read(self, desired: ProfileInfoSpec) -> ColimaState:
+    def read(self, spec: ProfileInfoSpec) -> ColimaState:
         """Return the current state."""
-        return read(self.colima, desired.names, tolerant=True)
+        return read(self.colima, spec.names, tolerant=True)
 
     def public(self, outcome: Result[ProfileInfoSpec, ColimaState]) -> dict[str, Any]:
         """Return everything that is known."""
-        names, found, paths = outcome.desired.names, outcome.after, self.colima.paths
+        names, found, paths = outcome.spec.names, outcome.after, self.colima.paths
         order = list(found.profiles) if names is None else [name.name for name in names]
         return {
             "installed": self.colima.installed,
             "base": str(paths.base),
             "lima": str(paths.lima),
             "problems": list(found.problems),
-            "profiles": [full_profile(paths, found.profiles[name], outcome.desired.host) for name in order],
+            "profiles": [full_profile(paths, found.profiles[name], outcome.spec.host) for name in order],
         }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.errors import InputError
 from .model.config import Host
-from .model.desired import LARGEST_NUMBER
+from .model.spec import LARGEST_NUMBER
 
 MIB_PER_GIB = 1024
 _REMEDY = "Lower '{}' or 'weight' of a profile, or configure fewer profiles."

@@ -14,7 +14,7 @@ from ..core.system.together import together
 from .client.kept import RetainedVm
 from .client.programs import Colima
 from .model.config import Host
-from .model.desired import ChangePolicy, ProfileSpec, Refusal, TimeLimits
+from .model.spec import ChangePolicy, ProfileSpec, Refusal, TimeLimits
 from .observe.idle import why_busy
 from .observe.read import ColimaState, read
 from .plan.absent import with_last_traces
@@ -34,7 +34,7 @@ _DROPPED = (
 class ProfilesSpec:
     """What one run is asked for."""
 
-    desired: tuple[ProfileSpec, ...]
+    profiles: tuple[ProfileSpec, ...]
     policy: ChangePolicy
     host: Host
     limits: TimeLimits = field(default_factory=TimeLimits)
@@ -64,11 +64,11 @@ class AppliedProfiles:
     @property
     def held(self) -> frozenset[str]:
         """The profiles of which something was held back."""
-        return frozenset(str(plan.desired.name) for plan in self.plans if plan.pending)
+        return frozenset(str(plan.spec.name) for plan in self.plans if plan.pending)
 
     def started(self, plan: ProfilePlan) -> bool:
         """Whether the profile of a plan was started."""
-        return any(done.does(ActionKind.START) for done in self.plans if done.desired.name == plan.desired.name)
+        return any(done.does(ActionKind.START) for done in self.plans if done.spec.name == plan.spec.name)
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,13 @@ def plan_all(reading: ProfilesState, request: ProfilesSpec) -> ProfilesPlan:
     """Return all plans and what they mean together. Pure."""
     found = reading.snapshot.profiles
     plans = tuple(
-        plan_profile(found[spec.name.name], spec, request.policy, request.host, reading.facts) for spec in request.desired
+        plan_profile(found[spec.name.name], spec, request.policy, request.host, reading.facts) for spec in request.profiles
     )
     refusals = [refusal for plan in plans for refusal in plan.refusals]
     shared, warnings = check(plans, reading.snapshot.others, request.host)
-    if plans and all(plan.desired.state == "absent" for plan in plans) and not reading.snapshot.others:
+    if plans and all(plan.spec.state == "absent" for plan in plans) and not reading.snapshot.others:
         plans = with_last_traces(plans, reading.snapshot.shared)
-    plans = tuple(replace(plan, actions=()) if str(plan.desired.name) in reading.held else plan for plan in plans)
+    plans = tuple(replace(plan, actions=()) if str(plan.spec.name) in reading.held else plan for plan in plans)
     if not reading.installed and not any(plan.shown for plan in plans):
         # Only notes of our own: they wait for a colima.
         plans = tuple(replace(plan, actions=()) for plan in plans)
@@ -146,14 +146,14 @@ def survey(colima: Colima, request: ProfilesSpec, facts: ProfileFacts | None = N
 
     facts: what is known already; then nothing of that kind is asked.
     """
-    traces = any(desired.state == "absent" for desired in request.desired)
-    snapshot = read(colima, [desired.name for desired in request.desired], traces)
+    traces = any(spec.state == "absent" for spec in request.profiles)
+    snapshot = read(colima, [spec.name for spec in request.profiles], traces)
     reading = ProfilesState(snapshot, facts or ProfileFacts(), colima.installed)
     if not colima.installed:
         return reading
     plan = plan_all(reading, request)
     doubtful = {
-        str(profile.desired.name): partial(colima.k3s, profile.current.name) for profile in plan.profiles if profile.asks_k3s
+        str(profile.spec.name): partial(colima.k3s, profile.current.name) for profile in plan.profiles if profile.asks_k3s
     }
     if doubtful:
         reading = replace(reading, facts=replace(reading.facts, k3s=together(doubtful)))
@@ -166,14 +166,14 @@ def survey(colima: Colima, request: ProfilesSpec, facts: ProfileFacts | None = N
 def _asked(colima: Colima, plan: ProfilesPlan, known: ProfileFacts) -> ProfileFacts:
     """Return the facts with colima's version, and what runs in VMs that would have to stop."""
     asked = [profile for profile in plan.profiles if profile.asks_idle]
-    questions: dict[str, Any] = {f"busy {waiting.desired.name}": partial(why_busy, colima, waiting.current) for waiting in asked}
+    questions: dict[str, Any] = {f"busy {waiting.spec.name}": partial(why_busy, colima, waiting.current) for waiting in asked}
     if plan.has_work:
         questions["version"] = colima.version
         if colima.lima.installed and not colima.paths.lima.exists():
             # Nothing was asked of Lima yet.
             questions["user"] = colima.check_user
     answers = together(questions)
-    held = {str(waiting.desired.name): answers[f"busy {waiting.desired.name}"] for waiting in asked}
+    held = {str(waiting.spec.name): answers[f"busy {waiting.spec.name}"] for waiting in asked}
     return replace(known, version=answers.get("version"), busy=held)
 
 
@@ -181,4 +181,4 @@ def asked_again(colima: Colima, request: ProfilesSpec, facts: ProfileFacts, plan
     """Return the plan for a profile that must be idle, as it is now."""
     name = str(plan.current.name)
     known = replace(facts, busy={**facts.busy, name: why_busy(colima, plan.current)})
-    return plan_profile(plan.current, plan.desired, request.policy, request.host, known)
+    return plan_profile(plan.current, plan.spec, request.policy, request.host, known)

@@ -28,7 +28,7 @@ from .carry_out.ready import (
 from .client import kept
 from .client.programs import Colima
 from .client.run_lock import RunLock
-from .model.options import desired_from, limits_from, policy_from, profile_options, profiles_from
+from .model.options import limits_from, policy_from, profile_options, profiles_from, specs_from
 from .observe.host import host_from
 from .plan.action import ProfileFacts
 from .report import public_profile
@@ -45,7 +45,7 @@ _ONE = profile_options(name_required=False)
 class Profiles(Subject[ProfilesSpec, ProfilesState]):
     """The colima profiles of one user."""
 
-    spec = {
+    argument_spec = {
         "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
         **_ONE,
         "overrides": {"type": "dict", "default": {}},
@@ -89,7 +89,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
     def __init__(self) -> None:
         self.progress = Progress()
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         """Return what is asked for. Raises InputError."""
         given = params["host"] or {}
         profiles: Sequence[Mapping[str, Any]] = profiles_from(params)
@@ -98,20 +98,18 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
         if params["sizes"] == "share":
             profiles = sized(profiles, host, given.get("weight"))
-        self.request = ProfilesSpec(
-            tuple(desired_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode
-        )
+        self.request = ProfilesSpec(tuple(specs_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
         return self.request
 
-    def programs(self, desired: ProfilesSpec) -> tuple[str, ...]:
+    def programs(self, spec: ProfilesSpec) -> tuple[str, ...]:
         """Return what the settings say that starts will need; what only the laptop knows, the plan adds."""
-        started = [spec for spec in desired.desired if spec.state == "started"]
-        runtimes = {spec.stated.get("runtime") for spec in started}
-        kubernetes = any(spec.stated.get("kubernetes.enabled") for spec in started)
+        started = [profile for profile in spec.profiles if profile.state == "started"]
+        runtimes = {profile.stated.get("runtime") for profile in started}
+        kubernetes = any(profile.stated.get("kubernetes.enabled") for profile in started)
         parts = ((bool(started), "colima"), ("docker" in runtimes, "docker"), (kubernetes, "kubectl"))
         return tuple(program for needed, program in parts if needed)
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs out, and wait for what they left running."""
         return RunLock(self.colima.paths.own, self.request.limits.timeout, self._say, self._line)
 
@@ -125,31 +123,31 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         profiles = cast(ProfilesPlan, plan).profiles
         return not wait_for_others(self.colima, profiles, self.request.limits.timeout, self.progress.say)
 
-    def read(self, desired: ProfilesSpec) -> ProfilesState:
+    def read(self, spec: ProfilesSpec) -> ProfilesState:
         """Return the profiles as they are, and the answers of VMs that the plan depends on."""
         colima = self.colima
-        for spec in desired.desired:
-            colima.paths.check_socket_length(spec.name, desired.host.system)
-        reading = survey(colima, desired)
-        planned = plan_all(reading, desired)
+        for profile in spec.profiles:
+            colima.paths.check_socket_length(profile.name, spec.host.system)
+        reading = survey(colima, spec)
+        planned = plan_all(reading, spec)
         refuse_blind_plans(colima, planned.profiles)
         # What another program is just making may look like a loss, or like a VM that is as it should be.
-        unsure = not desired.check_mode and (planned.refusals or not planned.has_work) and booting(colima, planned.profiles)
-        if unsure and wait_for_others(colima, planned.profiles, desired.limits.timeout, self.progress.say):
-            reading = survey(colima, desired)
+        unsure = not spec.check_mode and (planned.refusals or not planned.has_work) and booting(colima, planned.profiles)
+        if unsure and wait_for_others(colima, planned.profiles, spec.limits.timeout, self.progress.say):
+            reading = survey(colima, spec)
         return reading
 
-    def read_again(self, desired: ProfilesSpec, applied: AppliedProfiles) -> ProfilesState:
+    def read_again(self, spec: ProfilesSpec, applied: AppliedProfiles) -> ProfilesState:
         """Return the profiles as they are now, without the questions that only a plan needs."""
-        names = [str(spec.name) for spec in desired.desired]
-        after = survey(self.colima, desired, ProfileFacts(busy=dict.fromkeys(names, "")))
+        names = [str(profile.name) for profile in spec.profiles]
+        after = survey(self.colima, spec, ProfileFacts(busy=dict.fromkeys(names, "")))
         # What has expired meanwhile is left to the next run.
         left = tuple(vm for vm in after.snapshot.expired if vm.name in applied.removed)
         return replace(after, held=applied.held, snapshot=replace(after.snapshot, expired=left))
 
-    def plan(self, desired: ProfilesSpec, current: ProfilesState) -> ProfilesPlan:
+    def plan(self, spec: ProfilesSpec, current: ProfilesState) -> ProfilesPlan:
         """Return the plan for all profiles."""
-        return plan_all(current, desired)
+        return plan_all(current, spec)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> AppliedProfiles:
         """Carry out all plans side by side as far as they can be."""
@@ -171,9 +169,9 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
 
     def public(self, outcome: Result[ProfilesSpec, ProfilesState]) -> dict[str, Any]:
         """Return the profiles as they are, or in check mode would be."""
-        request, planned = outcome.desired, cast(ProfilesPlan, outcome.plan)
+        request, planned = outcome.spec, cast(ProfilesPlan, outcome.plan)
         applied = outcome.applied or AppliedProfiles()
-        carried = {str(profile.desired.name): profile.pending for profile in applied.plans or planned.profiles}
+        carried = {str(profile.spec.name): profile.pending for profile in applied.plans or planned.profiles}
         after = plan_all(outcome.after, request).profiles
         notes = missing_notes(self.colima, planned.profiles) if planned.has_work and request.check_mode else ()
         # Without a start nothing has changed since the last warning, and asking a VM takes a second.
@@ -186,9 +184,9 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
                     self.colima.paths,
                     profile.current,
                     request.host,
-                    pending=carried[str(profile.desired.name)],
+                    pending=carried[str(profile.spec.name)],
                     target=profile.target,
-                    state=profile.desired.state,
+                    state=profile.spec.state,
                 )
                 for profile in after
             ],
@@ -196,11 +194,11 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         }
 
     def _say(self, phase: str) -> None:
-        for spec in self.request.desired:
+        for spec in self.request.profiles:
             self.progress.say(str(spec.name), phase)
 
     def _line(self, instance: str, line: str) -> None:
-        for spec in self.request.desired:
+        for spec in self.request.profiles:
             if spec.name.id == instance:
                 self.progress.line(str(spec.name), line)
 

@@ -77,7 +77,7 @@ def run_module(subject_class: Callable[[], Any]) -> None:
 
     began, planned = datetime.now(UTC), list[str]()
     subject = subject_class()()
-    module = _Module(subject, argument_spec=dict(subject.spec), supports_check_mode=True, **subject.rules)
+    module = _Module(subject, argument_spec=dict(subject.argument_spec), supports_check_mode=True, **subject.rules)
     try:
         outcome = run(subject, module.params, check_mode=module.check_mode)
     except WorkstationError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a module is going to do, as a value: printable, comparable, the same in check mode and in a real run.
 
-Plans are made by pure functions (current, desired, policy) -> Plan. Nothing here reads or changes anything.
+Plans are made by pure functions (current, spec, policy) -> Plan. Nothing here reads or changes anything.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ State = TypeVar("State")
 class Result(Generic[Spec, State]):
     """A finished run, for the subject to show. In check mode, and where nothing was to do, after is before."""
 
-    desired: Spec
+    spec: Spec
     before: State
     after: State
     plan: Plan
@@ -44,7 +44,7 @@ class Subject(Generic[Spec, State]):
     """What one module is about. An object serves one run, so it may keep its clients."""
 
     # AnsibleModule's argument_spec, and its other rules (mutually_exclusive and so on).
-    spec: ClassVar[Mapping[str, Any]]
+    argument_spec: ClassVar[Mapping[str, Any]]
     rules: ClassVar[Mapping[str, Any]] = {}
     # Options whose values never appear in a result, a log line or a message.
     hidden: ClassVar[frozenset[str]] = frozenset()
@@ -53,15 +53,15 @@ class Subject(Generic[Spec, State]):
     # What to look at when a second look finds something left.
     look: str = "Another program may have changed it meanwhile; run again."
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Spec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Spec:
         """Return what the options ask for. Raises InputError. The only place that knows options."""
         raise NotImplementedError
 
-    def read(self, desired: Spec) -> State:
+    def read(self, spec: Spec) -> State:
         """Return the current state. Changes nothing."""
         raise NotImplementedError
 
-    def plan(self, desired: Spec, current: State) -> Plan:
+    def plan(self, spec: Spec, current: State) -> Plan:
         """Return what has to be done. Pure."""
         raise NotImplementedError
 
@@ -80,12 +80,12 @@ class Subject(Generic[Spec, State]):
         """
         return secrets_in(params)
 
-    def programs(self, desired: Spec) -> tuple[str, ...]:
+    def programs(self, spec: Spec) -> tuple[str, ...]:
         """Return the programs without which a real run would fail."""
-        del desired
+        del spec
         return ()
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Return what keeps other runs out; made before reading, and entered from before the first step until the last look.
 
         Entering returns whether what was read is still true; if not, it is read and planned again.
@@ -111,10 +111,10 @@ class Subject(Generic[Spec, State]):
                 report(str(step))
         return None
 
-    def read_again(self, desired: Spec, applied: Any) -> State:
+    def read_again(self, spec: Spec, applied: Any) -> State:
         """Return the state after a plan was carried out. applied: what carry_out returned."""
         del applied
-        return self.read(desired)
+        return self.read(spec)
 
     def so_far(self) -> dict[str, Any]:
         """Return the result keys that are true also after a run that was ended in between."""
@@ -127,9 +127,9 @@ class Subject(Generic[Spec, State]):
 class Reader(Subject[Spec, State]):
     """A subject that only reads, for an info module."""
 
-    def plan(self, desired: Spec, current: State) -> Plan:
+    def plan(self, spec: Spec, current: State) -> Plan:
         """Return an empty plan."""
-        del desired, current
+        del spec, current
         return Plan()
 
 
@@ -184,26 +184,26 @@ def _defect(work: str, error: Exception, done: list[str], planned: list[str]) ->
 def _converged(
     subject: Subject[Any, Any], params: Mapping[str, Any], check_mode: bool, done: list[str], planned: list[str]
 ) -> Result[Any, Any]:
-    desired = subject.desired(params, check_mode=check_mode)
-    guard = subject.alone()
-    current = subject.read(desired)
-    plan = subject.plan(desired, current)
+    spec = subject.parse(params, check_mode=check_mode)
+    guard = subject.lock()
+    current = subject.read(spec)
+    plan = subject.plan(spec, current)
     _refuse(plan)
     if check_mode or not plan.steps:
-        return Result(desired, current, current, plan, check_mode)
+        return Result(spec, current, current, plan, check_mode)
     subject.require(plan)
     with guard as undisturbed:
         if not (subject.still_true(plan) and undisturbed):
-            current = subject.read(desired)
-            plan = subject.plan(desired, current)
+            current = subject.read(spec)
+            plan = subject.plan(spec, current)
             _refuse(plan)
         planned += plan.actions
         if plan.changed:
             emit(plan=plan.actions)
         applied = subject.carry_out(plan, done.append)
-        after = subject.read_again(desired, applied)
-        _verify(subject, subject.plan(desired, after))
-    return Result(desired, current, after, plan, applied=applied)
+        after = subject.read_again(spec, applied)
+        _verify(subject, subject.plan(spec, after))
+    return Result(spec, current, after, plan, applied=applied)
 
 
 def _refuse(plan: Plan) -> None:

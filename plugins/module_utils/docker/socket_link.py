@@ -74,7 +74,7 @@ class ForgetLink(Step):
 class SocketLink(Subject[SocketLinkSpec, SocketLinkState]):
     """The link to docker's socket."""
 
-    spec = {
+    argument_spec = {
         "path": {"type": "path", "default": "/var/run/docker.sock"},
         "target": {"type": "path", "required": True},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -86,7 +86,7 @@ class SocketLink(Subject[SocketLinkSpec, SocketLinkState]):
     def __init__(self) -> None:
         self.notes = Notes("docker_socket_link")
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> SocketLinkSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> SocketLinkSpec:
         """Return the link. Raises InputError."""
         del check_mode
         path, target = Path(params["path"]), params["target"]
@@ -97,21 +97,19 @@ class SocketLink(Subject[SocketLinkSpec, SocketLinkState]):
         self.asked = SocketLinkSpec(path, target, params["state"] == "present")
         return self.asked
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the directory: runs as root and as a user, with other homes, too."""
         return _alone(self.asked.path)
 
-    def read(self, desired: SocketLinkSpec) -> SocketLinkState:
+    def read(self, spec: SocketLinkSpec) -> SocketLinkState:
         """Return where the links lead."""
-        with _trouble(desired.path):
-            noted = self.notes.read().get(str(desired.path))
-            return SocketLinkState(
-                link_target(desired.path), link_target(desired.kept), noted if isinstance(noted, str) else None
-            )
+        with _trouble(spec.path):
+            noted = self.notes.read().get(str(spec.path))
+            return SocketLinkState(link_target(spec.path), link_target(spec.kept), noted if isinstance(noted, str) else None)
 
-    def plan(self, desired: SocketLinkSpec, current: SocketLinkState) -> Plan:
+    def plan(self, spec: SocketLinkSpec, current: SocketLinkState) -> Plan:
         """Return the steps."""
-        return plan_link(desired, current)
+        return plan_link(spec, current)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -149,24 +147,24 @@ class SocketLink(Subject[SocketLinkSpec, SocketLinkState]):
 SUBJECT = SocketLink
 
 
-def plan_link(desired: SocketLinkSpec, current: SocketLinkState) -> Plan:
+def plan_link(spec: SocketLinkSpec, current: SocketLinkState) -> Plan:
     """Return the steps from the link that is there to the one asked for. A socket or file of the user's is never replaced."""
-    steps = _present(desired, current) if desired.present else _absent(desired, current)
+    steps = _present(spec, current) if spec.present else _absent(spec, current)
     after = current.link
     for step in steps:
         if isinstance(step, WriteLink):
-            after = desired.target
+            after = spec.target
         elif isinstance(step, RemoveLink):
             after = step.restore
         elif isinstance(step, RestoreSocket):
             after = current.kept
-    path = str(desired.path)
+    path = str(spec.path)
     return Plan(tuple(steps), {path: current.link}, {path: after})
 
 
-def _present(desired: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
-    what, found, kept = f"link '{desired.path}'", current.link, current.kept
-    if found == desired.target:
+def _present(spec: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
+    what, found, kept = f"link '{spec.path}'", current.link, current.kept
+    if found == spec.target:
         return []
     if found == "":
         remedy = "Stop the engine that listens there (Docker Desktop, or the system's docker service) and remove the file first."
@@ -174,16 +172,16 @@ def _present(desired: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
     # A link of an earlier run needs no keeping. If its user's own is kept already, no other can be.
     keep = found not in (None, current.noted) and kept != found
     if keep and kept is not None:
-        remedy = f"Move '{desired.kept}' away first."
-        raise RefusedStep(what, f"the link that is there would be kept as '{desired.kept}', and that exists", remedy)
-    detail = f"to {desired.target}" + (f", the one to {found} is kept as {desired.kept}" if keep else "")
-    return [WriteLink("link", f"'{desired.path}'", detail, found=found, keep=keep)]
+        remedy = f"Move '{spec.kept}' away first."
+        raise RefusedStep(what, f"the link that is there would be kept as '{spec.kept}', and that exists", remedy)
+    detail = f"to {spec.target}" + (f", the one to {found} is kept as {spec.kept}" if keep else "")
+    return [WriteLink("link", f"'{spec.path}'", detail, found=found, keep=keep)]
 
 
-def _absent(desired: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
+def _absent(spec: SocketLinkSpec, current: SocketLinkState) -> list[Step]:
     steps: list[Step] = []
-    target, back = f"link '{desired.path}'", current.kept or None
-    if current.link and current.link in (desired.target, current.noted):
+    target, back = f"link '{spec.path}'", current.kept or None
+    if current.link and current.link in (spec.target, current.noted):
         detail = f"to {current.link}" + (f", the one to {back} comes back" if back else "")
         steps.append(RemoveLink("remove", target, detail, found=current.link, restore=back))
     elif current.link is None and back and current.noted:

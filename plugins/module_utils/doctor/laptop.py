@@ -21,7 +21,7 @@ from ..core.errors import InputError, WorkstationError, file_trouble
 from ..core.system.command import Cli, Output, complete_path
 from ..docker.engine import EngineSilent, get_unix
 from ..kube.entry import kubeconfig_paths
-from .settings import SubjectReading, desired_of, look, refuse_wrong, subject_of
+from .settings import SubjectReading, look, refuse_wrong, spec_of, subject_of
 
 if TYPE_CHECKING:
     from ..colima.client.programs import Colima
@@ -132,15 +132,15 @@ class Laptop:
 
     def wanted(self) -> ProfilesSpec:
         """Return what the settings ask of the profiles, before any VM is looked at. Raises InputError."""
-        return cast("ProfilesSpec", self.once("wanted", lambda: self._desired("colima_profile")))
+        return cast("ProfilesSpec", self.once("wanted", lambda: self._spec("colima_profile")))
 
-    def _desired(self, module: str) -> Any:
+    def _spec(self, module: str) -> Any:
         subject = subject_of(module)
-        return desired_of(module, subject, self.settings[module])
+        return spec_of(module, subject, self.settings[module])
 
     def programs(self, module: str) -> tuple[str, ...]:
         """Return the programs that a module's part of the settings needs. Raises WorkstationError."""
-        return subject_of(module).programs(self._desired(module))
+        return subject_of(module).programs(self._spec(module))
 
     def revived(self, profile: str, found: str) -> tuple[str, str]:
         """Return what was found of a running VM's engine, and what revives it.
@@ -149,7 +149,7 @@ class Laptop:
         """
         plans = self.look("colima_profile").plan.profiles
         held = next(
-            (item for plan in plans if str(plan.desired.name) == profile for item in plan.pending if item.kind == "repair"), None
+            (item for plan in plans if str(plan.spec.name) == profile for item in plan.pending if item.kind == "repair"), None
         )
         if held is None:
             return found, self.converge("colima")
@@ -240,7 +240,7 @@ class Laptop:
 
         def ask() -> tuple[PullSecrets, Task]:
             subject = cast("PullSecrets", subject_of("ecr_pull_secret"))
-            return subject, desired_of("ecr_pull_secret", subject, self.settings["ecr_pull_secret"])
+            return subject, spec_of("ecr_pull_secret", subject, self.settings["ecr_pull_secret"])
 
         return self.once("pull secrets", ask)
 

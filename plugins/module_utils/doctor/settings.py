@@ -39,7 +39,7 @@ class SubjectReading:
 
     module: str
     subject: Any = field(repr=False)
-    desired: Any = field(repr=False)
+    spec: Any = field(repr=False)
     current: Any = field(repr=False)
     plan: Any = field(repr=False)
 
@@ -71,30 +71,30 @@ def subject_of(module: str) -> Subject[Any, Any]:
     return found
 
 
-def desired_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
+def spec_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
     """Return what the settings ask of a module. Raises InputError for settings that a run would refuse."""
     refuse_wrong(module, subject, options)
-    return subject.desired(complete(subject.spec, options), check_mode=True)
+    return subject.parse(complete(subject.argument_spec, options), check_mode=True)
 
 
 def refuse_wrong(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> None:
     """Raise InputError for options of a type or form that the module does not take."""
-    wrong = problems(subject.spec, options, subject.hidden, variables_of(module, subject))
+    wrong = problems(subject.argument_spec, options, subject.hidden, variables_of(module, subject))
     if wrong:
         raise InputError(wrong[0].sentence)
 
 
 def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
     """Return the variable of the role by each option of the module."""
-    names = {option: f"{MODULES[module][0]}_{option}" for option in subject.spec}
+    names = {option: f"{MODULES[module][0]}_{option}" for option in subject.argument_spec}
     return {option: _VARIABLES.get(name, name) for option, name in names.items()}
 
 
 def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> SubjectReading:
     """Read the state, and plan what a run would do. prepared: what has to be set on the subject before it reads."""
     subject = subject_of(module)
-    desired = desired_of(module, subject, options)
+    spec = spec_of(module, subject, options)
     if prepared is not None:
         prepared(subject)
-    current = subject.read(desired)
-    return SubjectReading(module, subject, desired, current, subject.plan(desired, current))
+    current = subject.read(spec)
+    return SubjectReading(module, subject, spec, current, subject.plan(spec, current))

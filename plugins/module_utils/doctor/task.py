@@ -44,7 +44,7 @@ class DoctorState:
 class Workstation(Reader[DoctorSpec, DoctorState]):
     """The whole workstation."""
 
-    spec = {
+    argument_spec = {
         # By its name Ansible takes one of them for a secret.
         **{module: {"type": "dict", "default": {}, "no_log": False} for module in MODULES},
         "groups": {"type": "list", "elements": "str", "choices": list(GROUPS), "default": list(GROUPS)},
@@ -57,7 +57,7 @@ class Workstation(Reader[DoctorSpec, DoctorState]):
 
     laptop: Laptop | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DoctorSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> DoctorSpec:
         """Return what to examine. Settings that a run would refuse are findings."""
         del check_mode
         if params["timeout"] <= 0:
@@ -72,11 +72,11 @@ class Workstation(Reader[DoctorSpec, DoctorState]):
             params["policy"] or {},
         )
 
-    def read(self, desired: DoctorSpec) -> DoctorState:
+    def read(self, spec: DoctorSpec) -> DoctorState:
         """Return what was found."""
         began = time.monotonic()
-        self.laptop = Laptop(desired.settings, desired.play, desired.timer_directory, desired.policy)
-        checks = examine(self.laptop, desired.groups, desired.seconds)
+        self.laptop = Laptop(spec.settings, spec.play, spec.timer_directory, spec.policy)
+        checks = examine(self.laptop, spec.groups, spec.seconds)
         return DoctorState(tuple(checks), tuple(rows(self.laptop)), time.monotonic() - began)
 
     def public(self, outcome: Result[DoctorSpec, DoctorState]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Workstation(Reader[DoctorSpec, DoctorState]):
         return {
             "verdict": str(worst(found.checks)),
             "counts": counts(found.checks),
-            "groups": list(outcome.desired.groups),
+            "groups": list(outcome.spec.groups),
             "profiles": [dict(row) for row in found.profiles],
             "checks": [check.public() for check in found.checks],
             "system": {"name": platform.system(), "machine": platform.machine(), "home": home()},

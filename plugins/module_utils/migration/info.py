@@ -51,7 +51,7 @@ class ComparisonSpec:
 class MoveReader(Reader[ComparisonSpec, ComparisonState]):
     """Two docker engines."""
 
-    spec = {
+    argument_spec = {
         **OPTIONS,
         "compare": {"type": "bool", "default": False},
         "retire": {"type": "bool", "default": False},
@@ -64,7 +64,7 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
 
     ends: Ends
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ComparisonSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ComparisonSpec:
         """Return what is asked. Raises InputError."""
         del check_mode
         self.ends = ends_from(params)
@@ -76,24 +76,24 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         profile = profile_behind(self.ends.source.socket)
         return ComparisonSpec(True, leave, at_once, Retirement(params["source"], profile, params["confirm"], kept))
 
-    def read(self, desired: ComparisonSpec) -> ComparisonState:
+    def read(self, spec: ComparisonSpec) -> ComparisonState:
         """Return what both engines keep, and with what the target's copies compare."""
         found = self.ends.read(self.work, source_sizes=True, target_sizes=True)
-        single = () if desired.compare else [one for one in found.source.containers if not one.project]
+        single = () if spec.compare else [one for one in found.source.containers if not one.project]
         commands = self.ends.source.commands(self.work, single)
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
-        if desired.compare:
-            found = replace(found, volumes=self.ends.read_volumes(found, desired.at_once, left_out=True))
+        if spec.compare:
+            found = replace(found, volumes=self.ends.read_volumes(found, spec.at_once, left_out=True))
         return ComparisonState(found, belongings, commands)
 
-    def plan(self, desired: ComparisonSpec, current: ComparisonState) -> Plan:
+    def plan(self, spec: ComparisonSpec, current: ComparisonState) -> Plan:
         """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""
-        found, retirement = current.found, desired.retirement
+        found, retirement = current.found, spec.retirement
         unread = tuple(one.error for one in found.volumes.values() if one.error)
         if retirement:
-            return Plan(refusals=(*unread, *reasons_against(retirement, found, desired.leave)))
-        return Plan(refusals=(*unread, *differing(found, desired.leave)) if desired.compare else ())
+            return Plan(refusals=(*unread, *reasons_against(retirement, found, spec.leave)))
+        return Plan(refusals=(*unread, *differing(found, spec.leave)) if spec.compare else ())
 
     def close(self) -> None:
         """Take the helpers away from both engines."""
@@ -102,18 +102,18 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
 
     def public(self, outcome: Result[ComparisonSpec, ComparisonState]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
-        found, retirement, leave = outcome.after.found, outcome.desired.retirement, outcome.desired.leave
+        found, retirement, leave = outcome.after.found, outcome.spec.retirement, outcome.spec.leave
         belongings, commands = outcome.after.belongings, outcome.after.commands
         if retirement:
             lost = lost_with(retirement, found, leave)
             said = in_words(retirement, lost)
             if retirement.profile and not outcome.check_mode:
                 emit(plan=[f"lose {what}" for what in lost])
-        elif outcome.desired.compare:
+        elif outcome.spec.compare:
             said = list(compared(found, leave))
         else:
             said = list(summary(found.source, belongings, commands))
-        equal = [one.thing for one in judged(found) if one.standing is Standing.ARRIVED] if outcome.desired.compare else []
+        equal = [one.thing for one in judged(found) if one.standing is Standing.ARRIVED] if outcome.spec.compare else []
         return {
             "source": shown(found.source),
             "target": shown(found.target),

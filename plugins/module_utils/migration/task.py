@@ -34,7 +34,7 @@ _GIB = 1 << 30
 class Mover(Subject[MoveSpec, MoveState]):
     """What one engine has and another one lacks."""
 
-    spec = {
+    argument_spec = {
         **OPTIONS,
         "images": {"type": "list", "elements": "str", "default": ["*"]},
         "volumes": {"type": "list", "elements": "str", "default": ["*"]},
@@ -68,7 +68,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         # What was written to while it was copied, by what people call it.
         self.in_use: dict[str, InUse] = {}
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> MoveSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> MoveSpec:
         """Return what to move. Raises InputError."""
         del check_mode
         if params["parallel"] < 1:
@@ -93,11 +93,11 @@ class Mover(Subject[MoveSpec, MoveState]):
         )
         return self.asked
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
         return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: MoveSpec) -> MoveState:
+    def read(self, spec: MoveSpec) -> MoveState:
         """Return what both engines keep."""
         found = self.ends.read(self.work, source_sizes=self.first is None)
         source, target = found.source, found.target
@@ -112,14 +112,14 @@ class Mover(Subject[MoveSpec, MoveState]):
                 volumes=tuple(one for one in source.volumes if one.name in known[1]),
             )
         found = replace(found, source=source, free=free, paused=self.record.paused())
-        volumes = self.ends.read_volumes(found, desired.at_once, self.copied)
+        volumes = self.ends.read_volumes(found, spec.at_once, self.copied)
         self.found = replace(found, volumes={**self.copied, **volumes})
         self.first = self.first or self.found
         return self.found
 
-    def plan(self, desired: MoveSpec, current: MoveState) -> Plan:
+    def plan(self, spec: MoveSpec, current: MoveState) -> Plan:
         """Return what goes where. What was written to while this run copied it waits for another one."""
-        plan = plan_move(current, desired)
+        plan = plan_move(current, spec)
         return replace(plan, steps=tuple(step for step in plan.steps if step.target not in self.in_use))
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
@@ -239,7 +239,7 @@ class Mover(Subject[MoveSpec, MoveState]):
 
     def public(self, outcome: Result[MoveSpec, MoveState]) -> dict[str, Any]:
         """Return what the target has, and how much room it needs."""
-        room = room_for(outcome.plan.steps, self.first or outcome.before, outcome.desired.at_once)
+        room = room_for(outcome.plan.steps, self.first or outcome.before, outcome.spec.at_once)
         return {
             "source": shown(outcome.before.source),
             "target": shown(outcome.after.target),

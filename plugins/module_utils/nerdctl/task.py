@@ -77,7 +77,7 @@ class NerdctlState:
 class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
     """The nerdctl command on the host."""
 
-    spec = {
+    argument_spec = {
         "wrappers": {
             "type": "list",
             "elements": "dict",
@@ -100,15 +100,15 @@ class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
         self.notes = Notes("nerdctl_wrapper")
         self.asked: dict[str, tuple[str, str]] = {}
 
-    def programs(self, desired: NerdctlSpec) -> tuple[str, ...]:
+    def programs(self, spec: NerdctlSpec) -> tuple[str, ...]:
         """Return colima where a wrapper has to call it."""
-        return ("colima",) if not desired.colima and any(item.present for item in desired.wrappers) else ()
+        return ("colima",) if not spec.colima and any(item.present for item in spec.wrappers) else ()
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> NerdctlSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> NerdctlSpec:
         """Return the wrappers and shells. Raises InputError."""
         wrappers = tuple(_wrapper(options) for options in in_state(params["wrappers"], params["state"]))
         check_wrappers(wrappers)
@@ -125,29 +125,29 @@ class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
             raise InputError(f"use colima command '{given}'", "that program does not exist", "Give its absolute path.")
         return NerdctlSpec(wrappers, tuple(params["completion"]) if profile else (), profile, given, check_mode)
 
-    def read(self, desired: NerdctlSpec) -> NerdctlState:
+    def read(self, spec: NerdctlSpec) -> NerdctlState:
         """Return what is at the paths, and what nerdctl answers where a completion has to be written."""
         noted = self.notes.read()
         cli = Cli("colima")
-        missing = not desired.colima and not cli.installed
-        needed = any(item.present for item in desired.wrappers)
+        missing = not spec.colima and not cli.installed
+        needed = any(item.present for item in spec.wrappers)
         # Raises ToolMissing in a real run.
         search = cli.environment["PATH"]
         of_homebrew = platform.system() == "Darwin" or shutil.which("brew", path=search)
         guess = f"{homebrew_programs(search=search)}/colima" if of_homebrew else _ON_LINUX
-        colima = desired.colima or (guess if missing and (desired.check_mode or not needed) else cli.path)
+        colima = spec.colima or (guess if missing and (spec.check_mode or not needed) else cli.path)
         files = {shell: completion_file(shell, Path.home(), os.environ) for shell in SHELLS}
         return NerdctlState(
-            {item.path: _place(item.path, noted) for item in desired.wrappers},
-            {shell: self._completion(desired, colima, shell, path) for shell, path in files.items()},
+            {item.path: _place(item.path, noted) for item in spec.wrappers},
+            {shell: self._completion(spec, colima, shell, path) for shell, path in files.items()},
             colima,
             missing and needed,
         )
 
-    def plan(self, desired: NerdctlSpec, current: NerdctlState) -> Plan:
+    def plan(self, spec: NerdctlSpec, current: NerdctlState) -> Plan:
         """Return the steps for wrappers, then for completions."""
-        wrappers = plan_wrappers(current.places, desired.wrappers, current.colima)
-        return merge([wrappers, plan_completions(current.completions, desired.shells, desired.profile)])
+        wrappers = plan_wrappers(current.places, spec.wrappers, current.colima)
+        return merge([wrappers, plan_completions(current.completions, spec.shells, spec.profile)])
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -179,25 +179,25 @@ class Nerdctl(Subject[NerdctlSpec, NerdctlState]):
 
     def public(self, outcome: Result[NerdctlSpec, NerdctlState]) -> dict[str, Any]:
         """Return the wrappers after the run, whether the plan rests on a guess, and what keeps a name from running one."""
-        desired, assumed = outcome.desired, outcome.after.assumed
+        spec, assumed = outcome.spec, outcome.after.assumed
         search = os.environ.get("PATH", "").split(os.pathsep)
         # In check mode a name may still run something else; only existing files can be looked up.
         planned = outcome.check_mode and outcome.plan.changed
-        first = {} if planned else {item.path.name: shutil.which(item.path.name) for item in desired.wrappers}
-        lacks = zsh_warning(Path.home(), os.environ) if "zsh" in desired.shells else ""
+        first = {} if planned else {item.path.name: shutil.which(item.path.name) for item in spec.wrappers}
+        lacks = zsh_warning(Path.home(), os.environ) if "zsh" in spec.shells else ""
         guess = f"colima is not installed here yet; the plan assumes that it will be {outcome.after.colima}."
         return {
-            "wrappers": [{"path": str(item.path), "profile": item.profile} for item in desired.wrappers if item.present],
+            "wrappers": [{"path": str(item.path), "profile": item.profile} for item in spec.wrappers if item.present],
             "guess": assumed,
-            "warnings": [*([guess] if assumed else []), *path_warnings(desired.wrappers, search, first), *filter(None, [lacks])],
+            "warnings": [*([guess] if assumed else []), *path_warnings(spec.wrappers, search, first), *filter(None, [lacks])],
         }
 
-    def _completion(self, desired: NerdctlSpec, colima: str, shell: str, path: Path) -> CompletionState:
+    def _completion(self, spec: NerdctlSpec, colima: str, shell: str, path: Path) -> CompletionState:
         file = read_file(path)
-        if desired.check_mode or shell not in desired.shells or file.kind != "absent":
+        if spec.check_mode or shell not in spec.shells or file.kind != "absent":
             return CompletionState(path, file)
         if shell not in self.asked:
-            self.asked[shell] = _ask_nerdctl(colima, desired.profile, shell)
+            self.asked[shell] = _ask_nerdctl(colima, spec.profile, shell)
         return CompletionState(path, file, *self.asked[shell])
 
 

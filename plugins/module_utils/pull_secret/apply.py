@@ -53,15 +53,15 @@ class _Progress:
 class Writer:
     """What writing a secret takes: the object for every namespace, what its metadata will record, and tokens for others."""
 
-    desired: PullSecretSpec
+    spec: PullSecretSpec
     tokens: Mapping[str, TokenLike] = field(default_factory=dict)
     body: bytes = b""
     after: PullSecretState | None = None
 
 
-def writer_for(desired: PullSecretSpec, tokens: Mapping[str, TokenLike]) -> Writer:
+def writer_for(spec: PullSecretSpec, tokens: Mapping[str, TokenLike]) -> Writer:
     """Return the writer of these tokens."""
-    return Writer(desired, tokens, *body_of(desired, tokens))
+    return Writer(spec, tokens, *body_of(spec, tokens))
 
 
 def apply_plan(kube: Kube, plan: ClusterPlan, writer: Writer, done: dict[str, Outcome]) -> None:
@@ -107,7 +107,7 @@ def _apply(kube: Kube, item: Item, writer: Writer) -> Outcome:
 
 
 def _work(kube: Kube, progress: _Progress, writer: Writer) -> Outcome:
-    item, name = progress.item, writer.desired.name
+    item, name = progress.item, writer.spec.name
     if item.create_namespace:
         progress.doing = "create namespaces"
         progress.parts["create_namespace"] = kube.create_namespace(item.namespace)
@@ -151,7 +151,7 @@ def remembering(body: bytes, item: Item) -> bytes:
 
 def _write(kube: Kube, progress: _Progress, writer: Writer, remember: bool) -> None:
     item = progress.item
-    path = path_of("secrets", item.namespace, writer.desired.name)
+    path = path_of("secrets", item.namespace, writer.spec.name)
     deadline = time.monotonic() + BIRTH_SECONDS
     # Log-ins of other registries, in a secret that is or was adopted, stay in it: then its content is read.
     kept = item.verb == "adopt" or bool(item.current and item.current.others)
@@ -197,7 +197,7 @@ def _disown(kube: Kube, path: str, progress: _Progress) -> None:
 def _object_with_others(kube: Kube, path: str, writer: Writer) -> tuple[bytes, PullSecretState]:
     secret = kube.read(path) or {}
     version = str((secret.get("metadata") or {}).get("resourceVersion") or "")
-    return body_of(writer.desired, writer.tokens, config_in(secret), version)
+    return body_of(writer.spec, writer.tokens, config_in(secret), version)
 
 
 def _change_accounts(kube: Kube, progress: _Progress, secret: str, wanted: bool) -> None:

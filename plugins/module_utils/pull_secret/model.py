@@ -95,18 +95,18 @@ def current_from(metadata: Mapping[str, Any]) -> PullSecretState:
     )
 
 
-def due(current: PullSecretState | None, desired: PullSecretSpec, threshold: Threshold, now: datetime) -> str:
+def due(current: PullSecretState | None, spec: PullSecretSpec, threshold: Threshold, now: datetime) -> str:
     """Return why the secret has to be written now. Returns '' when it is fresh and as wanted."""
     if current is None:
         return "it is missing"
     settings = (
         (not current.leases, "it records no expiry"),
-        (set(current.leases) != set(desired.hosts), "its registries differ"),
+        (set(current.leases) != set(spec.hosts), "its registries differ"),
         (
-            any(current.leases[host].identity != desired.hosts[host] for host in set(current.leases) & set(desired.hosts)),
+            any(current.leases[host].identity != spec.hosts[host] for host in set(current.leases) & set(spec.hosts)),
             "its identity differs",
         ),
-        (current.service_accounts != desired.service_accounts, "its service accounts differ"),
+        (current.service_accounts != spec.service_accounts, "its service accounts differ"),
         (current.tracked and OWNER not in current.owners, f"its content was changed by {_named(current.owners)}"),
         (bool(current.meddlers), f"its annotations were changed by {_named(current.meddlers)}"),
     )
@@ -165,39 +165,39 @@ def digest_of(content: bytes) -> str:
 
 
 def body_of(
-    desired: PullSecretSpec, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None, version: str = ""
+    spec: PullSecretSpec, tokens: Mapping[str, TokenLike], kept: Mapping[str, Any] | None = None, version: str = ""
 ) -> tuple[bytes, PullSecretState]:
     """Return the object to apply, and what its metadata will record. Without kept it is the same for every namespace.
 
     version: what is kept was read from this version of the secret, so that no other is replaced.
     """
-    content = docker_config({host: tokens[host].password for host in desired.hosts}, kept)
-    leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(desired.hosts.items())}
+    content = docker_config({host: tokens[host].password for host in spec.hosts}, kept)
+    leases = {host: lease_of(tokens[host], identity) for host, identity in sorted(spec.hosts.items())}
     after = PullSecretState(
         namespace="",
         ours=True,
         leases=leases,
         digest=digest_of(content),
-        service_accounts=desired.service_accounts,
+        service_accounts=spec.service_accounts,
         owners=(OWNER,),
-        others=tuple(sorted(set(auths_in(kept or {})) - set(desired.hosts))),
+        others=tuple(sorted(set(auths_in(kept or {})) - set(spec.hosts))),
     )
-    body = json.dumps(_document(desired, after, content, version), separators=(",", ":")).encode()
+    body = json.dumps(_document(spec, after, content, version), separators=(",", ":")).encode()
     if len(content) > SECRET_LIMIT:
         raise InputError(
-            f"build pull secret '{desired.name}'",
-            f"{len(desired.hosts)} registries need {len(content) // 1024} KiB and a secret holds 1024 KiB",
+            f"build pull secret '{spec.name}'",
+            f"{len(spec.hosts)} registries need {len(content) // 1024} KiB and a secret holds 1024 KiB",
             "Spread them over several secrets.",
         )
     return body, after
 
 
-def _document(desired: PullSecretSpec, after: PullSecretState, content: bytes, version: str) -> dict[str, Any]:
+def _document(spec: PullSecretSpec, after: PullSecretState, content: bytes, version: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": desired.name,
+            "name": spec.name,
             "labels": {OWNER_LABEL: OWNER},
             "annotations": _annotations(after),
             **({"resourceVersion": version} if version else {}),

@@ -124,34 +124,34 @@ def view_after(view: View, outcomes: Iterable[Outcome], secret: str) -> View:
     return replace(view, secrets=secrets, accounts=accounts, wanted=tuple(wanted), missing=frozenset(missing))
 
 
-def plan_cluster(view: View, desired: PullSecretSpec, policy: Policy, now: datetime) -> ClusterPlan:
+def plan_cluster(view: View, spec: PullSecretSpec, policy: Policy, now: datetime) -> ClusterPlan:
     """Return what to do in each namespace of a cluster."""
     if view.failed:
         return ClusterPlan(view.context, failure=view.failed)
     decide = _plan_absent if policy.absent else _plan_present
-    items = [decide(view, namespace, desired, policy, now) for namespace in view.wanted]
+    items = [decide(view, namespace, spec, policy, now) for namespace in view.wanted]
     warnings = _doubts_of_coming(view, policy) if view.unreachable else _doubts(view, policy)
     failure = ""
     if policy.prune:
-        surplus = _surplus(view, desired)
+        surplus = _surplus(view, spec)
         chosen = [name for name in view.wanted if name not in view.missing or policy.create_namespaces]
         if chosen:
             items += surplus
         elif surplus:
             failure = (
-                f"Could not prune pull secret '{desired.name}' in cluster '{view.context}': no namespace that exists is chosen, "
+                f"Could not prune pull secret '{spec.name}' in cluster '{view.context}': no namespace that exists is chosen, "
                 f"so all {len(surplus)} would go. Correct the choice of namespaces, or remove them with E(state=absent)."
             )
     items.sort(key=lambda item: item.namespace)
     return ClusterPlan(view.context, tuple(items), tuple(warnings), failure)
 
 
-def _surplus(view: View, desired: PullSecretSpec) -> list[Item]:
+def _surplus(view: View, spec: PullSecretSpec) -> list[Item]:
     """Return the removal of our secrets from every namespace that is not chosen."""
     items, wanted = [], set(view.wanted)
     for namespace, current in view.secrets.items():
         if namespace not in wanted and current.ours:
-            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(desired.name))
+            marked = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(spec.name))
             items.append(Item(namespace, "delete", "no longer wanted there", current, unlink=marked))
     return items
 
@@ -181,11 +181,11 @@ def _doubts_of_coming(view: View, policy: Policy) -> list[str]:
     return [f"{noun} not exist in a new cluster such as '{view.context}'. Set O(create_namespaces=true) to have them created."]
 
 
-def _plan_absent(view: View, namespace: str, desired: PullSecretSpec, _policy: Policy, _now: datetime) -> Item:
+def _plan_absent(view: View, namespace: str, spec: PullSecretSpec, _policy: Policy, _now: datetime) -> Item:
     current = view.secrets.get(namespace)
     if namespace in view.refused:
         return Item(namespace, failure=view.refused[namespace])
-    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(desired.name))
+    unlink = tuple(account for account in view.accounts.get(namespace, ()) if account.marked(spec.name))
     if current is None:
         return Item(namespace, reason="it is not there", unlink=unlink)
     if not current.ours:
@@ -195,15 +195,15 @@ def _plan_absent(view: View, namespace: str, desired: PullSecretSpec, _policy: P
     return Item(namespace, "delete", "", current, unlink=unlink)
 
 
-def _plan_present(view: View, namespace: str, desired: PullSecretSpec, policy: Policy, now: datetime) -> Item:
+def _plan_present(view: View, namespace: str, spec: PullSecretSpec, policy: Policy, now: datetime) -> Item:
     current = view.secrets.get(namespace)
     failure = _refusal(view, namespace, policy, current)
     if failure:
         return Item(namespace, current=current, failure=failure)
     away = view.comes or ("the cluster can't be read now" if view.unreachable else "")
-    reason = away or due(current, desired, policy.threshold, now)
-    unlinked = view.unlinked.get(namespace, "") if desired.service_accounts else ""
-    link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), desired)
+    reason = away or due(current, spec, policy.threshold, now)
+    unlinked = view.unlinked.get(namespace, "") if spec.service_accounts else ""
+    link, unlink, absent = ((), (), ()) if unlinked else _plan_accounts(view.accounts.get(namespace, ()), spec)
     if current is not None and not current.ours:
         verb, reason = "adopt", f"it was made by {' and '.join(current.owners) or 'another program'}"
     elif not reason:
@@ -248,14 +248,14 @@ def _refusal_of(current: PullSecretState, policy: Policy) -> str:
 
 
 def _plan_accounts(
-    accounts: tuple[Account, ...], desired: PullSecretSpec
+    accounts: tuple[Account, ...], spec: PullSecretSpec
 ) -> tuple[tuple[Account, ...], tuple[Account, ...], tuple[str, ...]]:
     """Return the accounts that get the entry, those that lose it, and the named ones that do not exist."""
 
     def wanted(account: Account) -> bool:
-        return EVERY in desired.service_accounts or account.name in desired.service_accounts
+        return EVERY in spec.service_accounts or account.name in spec.service_accounts
 
-    link = tuple(account for account in accounts if wanted(account) and desired.name not in account.pulls_with)
-    unlink = tuple(account for account in accounts if account.marked(desired.name) and not wanted(account))
+    link = tuple(account for account in accounts if wanted(account) and spec.name not in account.pulls_with)
+    unlink = tuple(account for account in accounts if account.marked(spec.name) and not wanted(account))
     there = {account.name for account in accounts}
-    return link, unlink, tuple(name for name in desired.service_accounts if name != EVERY and name not in there)
+    return link, unlink, tuple(name for name in spec.service_accounts if name != EVERY and name not in there)

@@ -25,12 +25,12 @@ BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"
 Read = TypeVar("Read")
 
 
-def read_view(kube: Kube, context: str, scope: Scope, desired: PullSecretSpec, policy: Policy) -> View:
+def read_view(kube: Kube, context: str, scope: Scope, spec: PullSecretSpec, policy: Policy) -> View:
     """Return what the cluster has. Raises Unreachable, or WorkstationError when the user may not even look."""
     there, labelled = _namespaces(kube, context, scope)
     living = _living(there or ())
     wanted = choose(scope, living, labelled)
-    secrets, refused, complete = _secrets(kube, desired.name, wanted, scope.explicit and not policy.prune)
+    secrets, refused, complete = _secrets(kube, spec.name, wanted, scope.explicit and not policy.prune)
     missing, unsure = frozenset[str](), frozenset[str]()
     unserved = [name for name in wanted if name not in secrets and name not in refused]
     if not policy.absent:
@@ -39,17 +39,17 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: PullSecretSpec, p
     unlinked: Mapping[str, str] = {}
     # What is linked elsewhere only matters for pruning.
     concerned = secrets if policy.prune else secrets.keys() & set(wanted)
-    if desired.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
+    if spec.service_accounts or any(secrets[namespace].service_accounts for namespace in concerned):
         accounts, unlinked = _accounts(kube, [name for name in wanted if name not in missing])
     elif policy.absent or len(unserved) > len(missing):
         # Where the secret is gone, nothing but the accounts themselves tells which of them we linked.
-        accounts = _marked(kube, desired.name, unserved if policy.absent else ())
+        accounts = _marked(kube, spec.name, unserved if policy.absent else ())
     return View(
         context=context,
         wanted=wanted,
         missing=missing,
         unsure=unsure,
-        secrets=_with_others(kube, desired, policy, _compared(kube, desired, policy, secrets, wanted), wanted),
+        secrets=_with_others(kube, spec, policy, _compared(kube, spec, policy, secrets, wanted), wanted),
         accounts=accounts,
         refused=refused,
         unlinked=unlinked,
@@ -59,26 +59,26 @@ def read_view(kube: Kube, context: str, scope: Scope, desired: PullSecretSpec, p
 
 
 def _compared(
-    kube: Kube, desired: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
+    kube: Kube, spec: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
 ) -> dict[str, PullSecretState]:
     """Return the secrets; where a gateway hides who wrote which field, our own are read and compared with their record."""
     unknown = [name for name in wanted if name in secrets and secrets[name].ours and not secrets[name].tracked]
     if not unknown or policy.absent:
         return secrets
-    read, _refused = _each(unknown, lambda namespace: kube.read(path_of("secrets", namespace, desired.name)), "get secrets")
+    read, _refused = _each(unknown, lambda namespace: kube.read(path_of("secrets", namespace, spec.name)), "get secrets")
     differ = [name for name, secret in read.items() if not holds(secret or {}, secrets[name])]
     return secrets | {name: replace(secrets[name], leases={}) for name in differ}
 
 
 def _with_others(
-    kube: Kube, desired: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
+    kube: Kube, spec: PullSecretSpec, policy: Policy, secrets: dict[str, PullSecretState], wanted: Iterable[str]
 ) -> dict[str, PullSecretState]:
     """Return the secrets, those to adopt with the other registries in them: their log-ins stay, so a diff shows them."""
     adopted = [name for name in wanted if policy.adopt and name in secrets and not secrets[name].ours]
     if not adopted or policy.absent:
         return secrets
-    read, _refused = _each(adopted, lambda namespace: kube.read(path_of("secrets", namespace, desired.name)), "get secrets")
-    others = {name: tuple(sorted(set(auths_in(config_in(secret))) - set(desired.hosts))) for name, secret in read.items()}
+    read, _refused = _each(adopted, lambda namespace: kube.read(path_of("secrets", namespace, spec.name)), "get secrets")
+    others = {name: tuple(sorted(set(auths_in(config_in(secret))) - set(spec.hosts))) for name, secret in read.items()}
     return secrets | {name: replace(secrets[name], others=found) for name, found in others.items()}
 
 

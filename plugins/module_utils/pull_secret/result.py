@@ -46,7 +46,7 @@ class Run:
     refused is why AWS gave no tokens; notes are about them; kept are docker's files as they were.
     """
 
-    desired: PullSecretSpec
+    spec: PullSecretSpec
     now: datetime
     clusters: tuple[Cluster, ...] = ()
     logins: tuple[LoginOutcome, ...] = ()
@@ -68,7 +68,7 @@ class PartlyFailed(WorkstationError):
 def plan_for(run: Run) -> Plan:
     """Return what is planned as a printable plan, or what was done; with what waits, and warnings."""
     clusters = [_part(cluster, run.is_planned) for cluster in run.clusters]
-    plan = merge([plan_of(clusters, run.desired, run.now), login_plan_of(run.logins, run.is_planned)])
+    plan = merge([plan_of(clusters, run.spec, run.now), login_plan_of(run.logins, run.is_planned)])
     pending, warnings = _open(run)
     cluster_warnings = (f"Cluster '{cluster.context}' warns: {text}" for cluster in run.clusters for text in cluster.warnings)
     return replace(
@@ -82,7 +82,7 @@ def result_of(run: Run) -> dict[str, Any]:
     """Return the result keys of a run. Raises PartlyFailed, with the same keys as context, when something failed."""
     plan = plan_for(run)
     failed, lost = _failed_namespaces(run.clusters), _lost(run)
-    rows = [row(cluster.context, outcome, run.desired, run.now) for cluster in run.clusters for outcome in cluster.outcomes]
+    rows = [row(cluster.context, outcome, run.spec, run.now) for cluster in run.clusters for outcome in cluster.outcomes]
     result: dict[str, Any] = {
         "secrets": rows,
         "failed_namespaces": failed,
@@ -169,14 +169,14 @@ def _part(cluster: Cluster, is_planned: bool) -> ClusterPlan:
 def _waiting(cluster: Cluster, run: Run) -> Pending:
     return Pending(
         target=f"cluster {cluster.context}",
-        change=f"{'removing' if run.absent else 'renewing'} pull secret '{run.desired.name}'",
+        change=f"{'removing' if run.absent else 'renewing'} pull secret '{run.spec.name}'",
         reason="the cluster can't be reached",
         remedy=cluster.view.unreachable,
         kind="cluster",
     )
 
 
-def row(context: str, outcome: Outcome, desired: PullSecretSpec, now: datetime) -> dict[str, Any]:
+def row(context: str, outcome: Outcome, spec: PullSecretSpec, now: datetime) -> dict[str, Any]:
     """Return what a user sees of one namespace."""
     current = None if outcome.state in ("deleted", "gone") else outcome.current
     leases = current.leases if current else {}
@@ -184,7 +184,7 @@ def row(context: str, outcome: Outcome, desired: PullSecretSpec, now: datetime) 
     return {
         "context": context,
         "namespace": outcome.item.namespace,
-        "name": desired.name,
+        "name": spec.name,
         "state": outcome.state,
         "reason": outcome.failure or outcome.item.reason,
         "hosts": {host: hours_left(lease.expires_at, now) for host, lease in sorted(leases.items())},
@@ -223,7 +223,7 @@ def _sentence(failed: Sequence[dict[str, str]], total: int, run: Run) -> str:
         where = places([f"{one['context']}/{one['namespace']}" for one in group])
         why = group[0]["reason"] if len(group) == 1 else reason
         what = "change the service accounts of" if is_placed else verb
-        parts.append(f"Could not {what} pull secret '{run.desired.name}' in {where}: {why}")
+        parts.append(f"Could not {what} pull secret '{run.spec.name}' in {where}: {why}")
     others = total - len(failed)
     if others > 0:
         parts.append("The other namespace is done." if others == 1 else f"The other {others} of {total} namespaces are done.")

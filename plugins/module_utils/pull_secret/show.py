@@ -45,7 +45,7 @@ class _Line:
 NAMESPACE = "create namespace"
 
 
-def plan_of(clusters: Iterable[ClusterPlan], desired: PullSecretSpec, now: datetime) -> Plan:
+def plan_of(clusters: Iterable[ClusterPlan], spec: PullSecretSpec, now: datetime) -> Plan:
     """Return the printable plan of all clusters."""
     lines: list[_Line] = []
     states: list[tuple[str, Item]] = []
@@ -55,14 +55,14 @@ def plan_of(clusters: Iterable[ClusterPlan], desired: PullSecretSpec, now: datet
         foreign = [f"{cluster.context}/{item.namespace}" for item in cluster.items if item.foreign]
         warnings += cluster.warnings
         if foreign:
-            warnings.append(f"Pull secret '{desired.name}' in {places(foreign)} belongs to another manager and stays.")
+            warnings.append(f"Pull secret '{spec.name}' in {places(foreign)} belongs to another manager and stays.")
         for item in cluster.items:
             absent += [(cluster.context, name, item.namespace) for name in item.absent_accounts if not item.failure]
             if not (item.idle or item.failure):
                 lines += _lines(cluster.context, item)
                 states.append((cluster.context, item))
-    before, after = _states(states, desired, now)
-    return Plan(tuple(_steps(lines, desired.name)), before, after, _pending(absent, desired), tuple(dict.fromkeys(warnings)))
+    before, after = _states(states, spec, now)
+    return Plan(tuple(_steps(lines, spec.name)), before, after, _pending(absent, spec), tuple(dict.fromkeys(warnings)))
 
 
 def places(names: Sequence[str]) -> str:
@@ -103,16 +103,14 @@ def _steps(lines: Sequence[_Line], secret: str) -> Iterator[Step]:
             yield Step(first.verb, f"pull secret '{secret}' in {where}", first.reason if len(reasons) == 1 else "")
 
 
-def _states(items: Sequence[tuple[str, Item]], desired: PullSecretSpec, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
+def _states(items: Sequence[tuple[str, Item]], spec: PullSecretSpec, now: datetime) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(items) <= MOST:
         keys = [f"{context}/{item.namespace}" for context, item in items]
         before = [_shown(item.current, now) for _context, item in items]
-        after = [_wanted(item, desired, now) for _context, item in items]
+        after = [_wanted(item, spec, now) for _context, item in items]
         return dict(zip(keys, before, strict=True)), dict(zip(keys, after, strict=True))
     # What differs with every minute would make each of them a group of its own.
-    shown = [
-        (context, item, _general(_shown(item.current, now)), _general(_wanted(item, desired, now))) for context, item in items
-    ]
+    shown = [(context, item, _general(_shown(item.current, now)), _general(_wanted(item, spec, now))) for context, item in items]
     groups = _grouped(shown, lambda row: (row[0], json.dumps(row[2:], sort_keys=True, default=str)))
     named = [f"{group[0][0]}: {places([item.namespace for _context, item, *_states in group])}" for group in groups]
     return (
@@ -121,7 +119,7 @@ def _states(items: Sequence[tuple[str, Item]], desired: PullSecretSpec, now: dat
     )
 
 
-def _pending(absent: Sequence[tuple[str, str, str]], desired: PullSecretSpec) -> tuple[Pending, ...]:
+def _pending(absent: Sequence[tuple[str, str, str]], spec: PullSecretSpec) -> tuple[Pending, ...]:
     groups = [[one] for one in absent] if len(absent) <= MOST else _grouped(absent, lambda one: one[:2])
 
     def target(group: Sequence[tuple[str, str, str]]) -> str:
@@ -133,7 +131,7 @@ def _pending(absent: Sequence[tuple[str, str, str]], desired: PullSecretSpec) ->
     return tuple(
         Pending(
             target=target(group),
-            change=f"adding pull secret '{desired.name}'",
+            change=f"adding pull secret '{spec.name}'",
             reason="it does not exist",
             remedy="Create it; the next run adds the entry.",
             kind="service_account",
@@ -173,7 +171,7 @@ def _shown(current: PullSecretState | None, now: datetime) -> dict[str, Any]:
     }
 
 
-def _wanted(item: Item, desired: PullSecretSpec, now: datetime) -> dict[str, Any]:
+def _wanted(item: Item, spec: PullSecretSpec, now: datetime) -> dict[str, Any]:
     if item.verb == "delete":
         return {"state": "absent"}
     if not item.verb:
@@ -181,9 +179,9 @@ def _wanted(item: Item, desired: PullSecretSpec, now: datetime) -> dict[str, Any
         return {**_shown(item.current, now), **{key: value for key, value in changes.items() if value}}
     return {
         "state": "present",
-        "hosts": sorted(desired.hosts),
+        "hosts": sorted(spec.hosts),
         **({"other_registries": list(item.current.others)} if item.current and item.current.others else {}),
-        "identity": sorted(set(desired.hosts.values())),
+        "identity": sorted(set(spec.hosts.values())),
         "digest": "(of the new token)",
         "expires_at": "(12 hours after it is written)",
     }

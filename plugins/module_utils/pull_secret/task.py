@@ -53,7 +53,7 @@ class _Whole(Plan):
 class PullSecrets(Subject[Task, PullSecretsState]):
     """The pull secret in namespaces, and the same tokens as logins of docker and nerdctl."""
 
-    spec = SPEC
+    argument_spec = SPEC
     work = "converge the pull secrets"
 
     def __init__(self) -> None:
@@ -61,20 +61,20 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         self.kubes: dict[str, Kube] = {}
         self.done: Run | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Task:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Task:
         """Return the task of the options. Raises InputError."""
         self.environment = dict(os.environ)
         return task_from(params, self.environment, check_mode)
 
-    def read(self, desired: Task) -> PullSecretsState:
+    def read(self, task: Task) -> PullSecretsState:
         """Return what is in the clusters and at the logins; after a run, as the API servers' answers to it tell."""
-        logins = read_logins(desired.logins, desired.desired.name, self.environment)
+        logins = read_logins(task.logins, task.spec.name, self.environment)
         if self.done is not None:
             return PullSecretsState(
-                tuple(view_after(one.view, one.outcomes, desired.desired.name) for one in self.done.clusters), logins
+                tuple(view_after(one.view, one.outcomes, task.spec.name) for one in self.done.clusters), logins
             )
-        paths = kubeconfig_paths(desired.kubeconfig, self.environment)
-        views = (self._view(desired, context, paths) for context in desired.contexts)
+        paths = kubeconfig_paths(task.kubeconfig, self.environment)
+        views = (self._view(task, context, paths) for context in task.contexts)
         return PullSecretsState(tuple(view for view in views if view is not None), logins)
 
     def _view(self, task: Task, context: str, paths: Sequence[Path]) -> View | None:
@@ -84,42 +84,42 @@ class PullSecrets(Subject[Task, PullSecretsState]):
 
         try:
             kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
-            return read_view(kube, context, task.scope, task.desired, task.policy)
+            return read_view(kube, context, task.scope, task.spec, task.policy)
         except WorkstationError as error:
             if task.wait and task.policy.absent and error.context.get("missing_context"):
                 # No way leads to such a cluster: nothing that was made here can wait there to be removed.
                 return None
             return _blind(context, error, task)
 
-    def plan(self, desired: Task, current: PullSecretsState) -> Plan:
+    def plan(self, task: Task, current: PullSecretsState) -> Plan:
         """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
         # A second look asks whether all is written; how long AWS lets it live is not for us to choose.
-        policy = desired.policy if self.done is None else replace(desired.policy, threshold=Threshold(fixed=timedelta()))
-        plans = [plan_cluster(view, desired.desired, policy, desired.now) for view in current.views]
+        policy = task.policy if self.done is None else replace(task.policy, threshold=Threshold(fixed=timedelta()))
+        plans = [plan_cluster(view, task.spec, policy, task.now) for view in current.views]
         served = [
-            plan if desired.check_mode or not view.unreachable else replace(plan, items=())
+            plan if task.check_mode or not view.unreachable else replace(plan, items=())
             for view, plan in zip(current.views, plans, strict=True)
         ]
         # A profile that stopped meanwhile is waited for, whatever its files say.
         away = {one.item.place: one.item.waiting for one in self.done.logins if one.item.waiting} if self.done else {}
-        logins = current.logins.plan(Clock(desired.now, policy.threshold))
+        logins = current.logins.plan(Clock(task.now, policy.threshold))
         places = {item.place for item in logins.items if item.place.kind == "nerdctl"}
-        comes = {place: "" for place in places if parse_name(place.where).id in desired.expected}
+        comes = {place: "" for place in places if parse_name(place.where).id in task.expected}
         logins = logins.without(away | comes)
         run = Run(
-            desired=desired.desired,
-            now=desired.now,
+            spec=task.spec,
+            now=task.now,
             clusters=tuple(
                 Cluster(view, plan, tuple(map(_planned, plan.items)), self._warnings(view.context))
                 for view, plan in zip(current.views, served, strict=True)
             ),
             logins=tuple(map(planned_outcome, logins.items)),
             login_plan=logins,
-            registries=desired.registries,
+            registries=task.registries,
             is_planned=True,
-            check_mode=desired.check_mode,
-            wait=desired.wait,
-            absent=desired.policy.absent,
+            check_mode=task.check_mode,
+            wait=task.wait,
+            absent=task.policy.absent,
         )
         shown = plan_for(run)
         return _Whole(shown.steps, shown.before, shown.after, shown.pending, shown.warnings, run=run)
@@ -138,7 +138,7 @@ class PullSecrets(Subject[Task, PullSecretsState]):
             self._write(run, tokens, outcomes)
             logins, kept = list(run.logins), list[Path]()
             if not all(item.idle for item in run.login_plan.items):
-                logins, kept = carry_out(run.login_plan, tokens, run.desired.hosts, run.desired.name, self.environment)
+                logins, kept = carry_out(run.login_plan, tokens, run.spec.hosts, run.spec.name, self.environment)
             done = replace(done, logins=tuple(logins), kept=tuple(kept))
         finally:
             clusters = (self._finished(cluster, outcomes[cluster.context]) for cluster in run.clusters)
@@ -165,8 +165,8 @@ class PullSecrets(Subject[Task, PullSecretsState]):
             return
         from .apply import Writer, apply_plan, writer_for
 
-        whole = run.desired.hosts.keys() <= tokens.keys() and any(one.plan.needs_token for one in busy)
-        writer = writer_for(run.desired, tokens) if whole else Writer(run.desired)
+        whole = run.spec.hosts.keys() <= tokens.keys() and any(one.plan.needs_token for one in busy)
+        writer = writer_for(run.spec, tokens) if whole else Writer(run.spec)
         for cluster in busy:
             apply_plan(self.kubes[cluster.context], cluster.plan, writer, outcomes[cluster.context])
 

@@ -59,7 +59,7 @@ class ReclaimState:
 class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
     """What the running profiles of one user could do without."""
 
-    spec = {
+    argument_spec = {
         "names": {"type": "list", "elements": "str"},
         "images": {"type": "str", "choices": ["dangling", "unused", "keep"], "default": "dangling"},
         "build_cache": {"type": "str", "choices": ["older", "all", "keep"], "default": "older"},
@@ -76,7 +76,7 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
     # When it was begun: what expires meanwhile is left to the next run.
     now: float = 0.0
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ReclaimSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ReclaimSpec:
         """Return what may go, and where. Raises InputError."""
         del check_mode
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
@@ -93,18 +93,18 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
         )
         return ReclaimSpec(None if names is None else tuple(dict.fromkeys(map(parse_name, names))), self.policy)
 
-    def programs(self, desired: ReclaimSpec) -> tuple[str, ...]:
+    def programs(self, spec: ReclaimSpec) -> tuple[str, ...]:
         """Return colima, through which the VMs are asked."""
-        del desired
+        del spec
         return ("colima",)
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would stop or start a VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: ReclaimSpec) -> ReclaimState:
+    def read(self, spec: ReclaimSpec) -> ReclaimState:
         """Ask all profiles that run, side by side; a stopped one is left alone."""
-        profiles = read(self.colima, desired.names).profiles
+        profiles = read(self.colima, spec.names).profiles
         found = together({name: partial(self._ask, current) for name, current in profiles.items()})
         others = [str(name) for name in known_profiles(self.colima.paths, with_disks=False) if name.name not in profiles]
         paths = self.colima.paths
@@ -142,10 +142,10 @@ class Reclaimer(Subject[ReclaimSpec, ReclaimState]):
             return next((usage.used for usage in found.values()), None)
         return None
 
-    def plan(self, desired: ReclaimSpec, current: ReclaimState) -> Plan:
+    def plan(self, spec: ReclaimSpec, current: ReclaimState) -> Plan:
         """Return what goes."""
         self.planned = {found.name: found for found in current.profiles}
-        return plan_all(current.profiles, desired.policy, current.now, current.others, current.deleted)
+        return plan_all(current.profiles, spec.policy, current.now, current.others, current.deleted)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, and report what the laptop gets back."""

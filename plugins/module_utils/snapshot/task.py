@@ -16,8 +16,8 @@ from ..colima.client import kept
 from ..colima.client.kept import RetainedVm
 from ..colima.client.programs import Colima
 from ..colima.client.run_lock import RunLock
-from ..colima.model.desired import TimeLimits
 from ..colima.model.options import check_days
+from ..colima.model.spec import TimeLimits
 from ..colima.observe.read import read
 from ..colima_paths import Name, Paths, parse_name, resolve
 from ..core.errors import CommandFailed, NotVerified, naming_files
@@ -36,7 +36,7 @@ _WAIT_SECONDS = 600.0
 class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
     """The data disk of one profile."""
 
-    spec = {
+    argument_spec = {
         "profile": {"type": "str", "required": True},
         "name": {"type": "str", "required": True},
         "directory": {"type": "path", "default": "~/.local/share/laptop.containers/snapshots"},
@@ -51,7 +51,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
     # What this run has brought back.
     back: RetainedVm | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DiskSnapshotSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> DiskSnapshotSpec:
         """Return what is asked for. Raises InputError."""
         del check_mode
         name, profile = params["name"], parse_name(params["profile"])
@@ -63,19 +63,19 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         self.asked = DiskSnapshotSpec(profile, name, place, restore, params["keep"], params["confirm"], days)
         return self.asked
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep runs out that would start the VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: DiskSnapshotSpec) -> DiskSnapshotState:
+    def read(self, spec: DiskSnapshotSpec) -> DiskSnapshotState:
         """Return the disk and its snapshots. A disk that is to be restored is compared, which reads all of it."""
         # A link stays a link: the disk that it leads to is restored in its place.
-        path = (self.colima.paths.data_disk(desired.profile) / "datadisk").resolve()
-        current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
-        snapshots = tuple(sorted(snapshots_in(desired.place), key=lambda one: (one.made, one.name)))
+        path = (self.colima.paths.data_disk(spec.profile) / "datadisk").resolve()
+        current = read(self.colima, [spec.profile]).profiles[spec.profile.name]
+        snapshots = tuple(sorted(snapshots_in(spec.place), key=lambda one: (one.made, one.name)))
         half = path.with_name(f"{path.name}{PART}")
-        partial = (*desired.place.glob(f".*{PART}"), *([half] if half.exists() else []))
-        paths, name = self.colima.paths, desired.profile
+        partial = (*spec.place.glob(f".*{PART}"), *([half] if half.exists() else []))
+        paths, name = self.colima.paths, spec.profile
         taken = any(part.exists() for part in kept.homes(paths, name).values())
         found = DiskSnapshotState(
             Disk(path, current.health), snapshots, partial, kept.deleted(paths, name), _names(paths, name), taken
@@ -83,18 +83,18 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         if not path.is_file():
             return found
         # One that is in use changes while it is read.
-        compare = desired.restore and not current.live
+        compare = spec.restore and not current.live
         digest = sparse.digest(path) if compare else ""
         one = path.stat().st_dev == paths.lima.stat().st_dev
         disk = Disk(path, current.health, True, sparse.occupied(path), digest, one, room_at(paths.lima))
         return replace(found, disk=disk)
 
-    def plan(self, desired: DiskSnapshotSpec, current: DiskSnapshotState) -> Plan:
+    def plan(self, spec: DiskSnapshotSpec, current: DiskSnapshotState) -> Plan:
         """Return the steps."""
         self.found = current
         if self.back and self.back not in current.deleted:
             return Plan()
-        return plan_snapshot(current, desired)
+        return plan_snapshot(current, spec)
 
     def apply(self, step: Step) -> None:
         """Carry out one step."""
@@ -178,7 +178,7 @@ class DiskSnapshot(Subject[DiskSnapshotSpec, DiskSnapshotState]):
         found = outcome.after
         deleted = [{"name": one.name, "until": one.lasts} for one in found.deleted]
         return {
-            "directory": str(outcome.desired.place),
+            "directory": str(outcome.spec.place),
             "snapshots": [one.public() for one in found.snapshots],
             "deleted": deleted,
         }

@@ -57,13 +57,13 @@ class Write(Step):
 class SupportBundle(Subject[Request, SupportState]):
     """One bundle of one laptop."""
 
-    spec = {
+    argument_spec = {
         "path": {"type": "path"},
         "report": {"type": "dict", "default": {}},
     }
     work = "write the support bundle"
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Request:
         """Return what is asked for. Raises InputError."""
         del check_mode
         named = params["path"] or f"{home()}/laptop.containers-support-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar.gz"
@@ -76,13 +76,13 @@ class SupportBundle(Subject[Request, SupportState]):
             )
         return Request(path, params["report"])
 
-    def read(self, desired: Request) -> SupportState:
+    def read(self, spec: Request) -> SupportState:
         """Return what would go into the bundle; where there is one already, only that."""
-        if _is_bundle(desired.path):
+        if _is_bundle(spec.path):
             return SupportState({}, foreign=False, bundle=True)
         hide = partial(redact, owner=Owner(home(), getpass.getuser(), platform.node()))
         # JSON, so that a key is a name and its value can be hidden like any other.
-        report = {"doctor.json": hide(json.dumps(desired.report, indent=1) + "\n")} if desired.report else {}
+        report = {"doctor.json": hide(json.dumps(spec.report, indent=1) + "\n")} if spec.report else {}
         about = {
             "made": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
             "system": platform.platform(),
@@ -93,17 +93,17 @@ class SupportBundle(Subject[Request, SupportState]):
             **report,
             **collected(resolve(os.environ, platform.system()), hide),
         }
-        return SupportState(texts, foreign=os.path.lexists(desired.path), bundle=False)
+        return SupportState(texts, foreign=os.path.lexists(spec.path), bundle=False)
 
-    def plan(self, desired: Request, current: SupportState) -> Plan:
+    def plan(self, spec: Request, current: SupportState) -> Plan:
         """Return the step that writes it."""
         if current.bundle:
             return Plan()
         if current.foreign:
-            what = f"write the support bundle '{desired.path}'"
+            what = f"write the support bundle '{spec.path}'"
             return Plan(refusals=(RefusedStep(what, "there is a file of that name", "Choose another O(path)."),))
         count = len(current.texts)
-        step = Write("write", f"support bundle '{desired.path}'", f"{count} files", path=desired.path, texts=current.texts)
+        step = Write("write", f"support bundle '{spec.path}'", f"{count} files", path=spec.path, texts=current.texts)
         return Plan((step,), {}, {"files": sorted(current.texts)})
 
     def apply(self, step: Step) -> None:
@@ -114,7 +114,7 @@ class SupportBundle(Subject[Request, SupportState]):
 
     def public(self, outcome: Result[Request, SupportState]) -> dict[str, Any]:
         """Return the path, and what is in it."""
-        path, texts = outcome.desired.path, outcome.before.texts
+        path, texts = outcome.spec.path, outcome.before.texts
         files = [{"name": name, "bytes": len(text.encode())} for name, text in sorted(texts.items())]
         old = [f"'{path}' is the bundle of an earlier run, and stays. For a new one give another O(path)."]
         return {"path": str(path), "files": files, "warnings": old if outcome.before.bundle else []}

@@ -36,7 +36,7 @@ class TimerSpec:
 class UserTimer(Subject[TimerSpec, Installed]):
     """A timer of the user."""
 
-    spec = {
+    argument_spec = {
         "name": {"type": "str", "required": True},
         "command": {"type": "list", "elements": "str", "default": []},
         "every": {"type": "int", "default": 60},
@@ -60,7 +60,7 @@ class UserTimer(Subject[TimerSpec, Installed]):
     asked: TimerSpec
     manager: Manager
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> TimerSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> TimerSpec:
         """Return the timer. Raises InputError."""
         self.manager = _manager(params["manager"])
         if params["state"] == "absent":
@@ -100,17 +100,17 @@ class UserTimer(Subject[TimerSpec, Installed]):
         if missing:
             yield missing.message
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
-    def read(self, desired: TimerSpec) -> Installed:
+    def read(self, spec: TimerSpec) -> Installed:
         """Return what is installed of the timer."""
-        return self.manager.read(desired.timer)
+        return self.manager.read(spec.timer)
 
-    def plan(self, desired: TimerSpec, current: Installed) -> Plan:
+    def plan(self, spec: TimerSpec, current: Installed) -> Plan:
         """Return the steps."""
-        return plan_timer(desired.timer, self.manager.files(desired.timer), current, absent=desired.absent)
+        return plan_timer(spec.timer, self.manager.files(spec.timer), current, absent=spec.absent)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, if the service manager that is to run the timer is installed."""
@@ -124,7 +124,7 @@ class UserTimer(Subject[TimerSpec, Installed]):
 
     def public(self, outcome: Result[TimerSpec, Installed]) -> dict[str, Any]:
         """Return the files of the timer."""
-        return {"files": list(outcome.after.files), "warnings": list(outcome.desired.warnings)}
+        return {"files": list(outcome.after.files), "warnings": list(outcome.spec.warnings)}
 
 
 SUBJECT = UserTimer

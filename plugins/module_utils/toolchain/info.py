@@ -18,25 +18,25 @@ IGNORE, WARN, REFUSE = "ignore", "warn", "refuse"
 class Toolchain(Reader[str, list[VersionFinding]]):
     """What is known of the programs on this laptop."""
 
-    spec = {"known_to_break": {"type": "str", "choices": [WARN, REFUSE, IGNORE], "default": WARN}}
+    argument_spec = {"known_to_break": {"type": "str", "choices": [WARN, REFUSE, IGNORE], "default": WARN}}
     work = "look at the versions of the programs"
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> str:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> str:
         """Return what is done about a version that is known to break."""
         del check_mode
         answer: str = params["known_to_break"]
         return answer
 
-    def read(self, desired: str) -> list[VersionFinding]:
+    def read(self, spec: str) -> list[VersionFinding]:
         """Return what is known of each program."""
-        del desired
+        del spec
         return findings(versions())
 
-    def plan(self, desired: str, current: list[VersionFinding]) -> Plan:
+    def plan(self, spec: str, current: list[VersionFinding]) -> Plan:
         """Return an empty plan, with warnings or refusals."""
-        if desired == REFUSE:
+        if spec == REFUSE:
             return Plan(refusals=tuple(refusals(current)))
-        broken = [finding for finding in current if finding.state == VersionStatus.BREAKS] if desired == WARN else []
+        broken = [finding for finding in current if finding.state == VersionStatus.BREAKS] if spec == WARN else []
         return Plan(warnings=tuple(f"{finding.sentence} {finding.remedy}" for finding in broken))
 
     def public(self, outcome: Result[str, list[VersionFinding]]) -> dict[str, Any]:

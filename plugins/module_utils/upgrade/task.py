@@ -14,7 +14,7 @@ from ..colima.carry_out.progress import Progress
 from ..colima.carry_out.start import Job, run_staggered, start
 from ..colima.client.programs import Colima
 from ..colima.client.run_lock import RunLock
-from ..colima.model.desired import TimeLimits
+from ..colima.model.spec import TimeLimits
 from ..colima_paths import Name, parse_name, resolve
 from ..core.errors import CommandFailed, Interrupted, NotVerified, WorkstationError
 from ..core.plan import Plan
@@ -35,7 +35,7 @@ _WAIT_SECONDS = 1800.0
 class Upgrades(Subject[UpgradeSpec, UpgradeState]):
     """The programs under the workstation."""
 
-    spec = {
+    argument_spec = {
         "programs": {"type": "list", "elements": "str", "choices": list(PROGRAMS), "default": list(PROGRAMS)},
         "stop": {"type": "bool", "default": False},
         "become": {"type": "bool", "default": False},
@@ -48,7 +48,7 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         self.homebrew, self.apt = Homebrew(), Apt()
         self.progress, self.limits = Progress(), TimeLimits()
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> UpgradeSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> UpgradeSpec:
         """Return what is asked for."""
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
         self._refreshed = check_mode
@@ -58,14 +58,14 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
             tuple(program for program in PROGRAMS if program in params["programs"]), params["stop"], rules, params["become"]
         )
 
-    def read(self, desired: UpgradeSpec) -> UpgradeState:
+    def read(self, spec: UpgradeSpec) -> UpgradeState:
         """Return what is newer, and which VMs run. A check takes Homebrew's and apt's word for it; a run has them look first."""
         if not self._refreshed:
             self.homebrew.refresh()
-        brewed = self.homebrew.has(desired.programs)
+        brewed = self.homebrew.has(spec.programs)
         if self._others is None:
             # A second time only where apt has upgraded something.
-            self._others = self._by_others([program for program in desired.programs if program not in brewed], desired.become)
+            self._others = self._by_others([program for program in spec.programs if program not in brewed], spec.become)
         self._refreshed = True
         packaged, by_hand, root = self._others
         return UpgradeState((*self.homebrew.newer(brewed), *packaged), by_hand, _running(self.colima), root)
@@ -80,11 +80,11 @@ class Upgrades(Subject[UpgradeSpec, UpgradeState]):
         by_hand = {program: str(path) for program, path in paths.items() if program not in packages}
         return tuple(self.apt.newer(packages)), by_hand, root
 
-    def plan(self, desired: UpgradeSpec, current: UpgradeState) -> Plan:
+    def plan(self, spec: UpgradeSpec, current: UpgradeState) -> Plan:
         """Return the steps."""
-        return plan_upgrade(desired, current)
+        return plan_upgrade(spec, current)
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Return the lock of the Lima home, where there is one."""
         there = self.colima.installed and self.colima.paths.lima.is_dir()
         return RunLock(self.colima.paths.own, _WAIT_SECONDS) if there else contextlib.nullcontext(True)

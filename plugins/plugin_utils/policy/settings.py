@@ -128,7 +128,9 @@ class Settings:
         spec: Mapping[str, Any] = self._load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"][name]
         plain = next((option for option in options if not option.mixed), None)
         subject = self._subject_of(plain.module) if plain else None
-        return Setting(name, role.name, subject.spec[plain.option] if subject and plain else spec, defaults[name], options)
+        return Setting(
+            name, role.name, subject.argument_spec[plain.option] if subject and plain else spec, defaults[name], options
+        )
 
     def _options(self, name: str) -> Iterator[Option]:
         if name in _MIXED:

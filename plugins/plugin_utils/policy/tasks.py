@@ -186,7 +186,7 @@ def for_doctor(
 def _as_module(subject: Subject[Any, Any], options: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return options in their types and with their defaults; None for some that the module refuses by itself."""
     plain = json.loads(json.dumps(options, default=str))
-    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(plain)
+    checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(plain)
     return None if checked.error_messages else dict(checked.validated_parameters)
 
 

@@ -19,8 +19,8 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client import kept
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.run_lock import RunLock
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import specs_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
@@ -456,7 +456,7 @@ def test_what_was_deleted_with_its_data_comes_back(lab: ColimaLab, monkeypatch: 
     given = {"profile": "dev", "name": there.name, "state": "restored", "confirm": "dev"}
     for variable, value in lab.environment.items():
         monkeypatch.setenv(variable, value)
-    assert run_subject(DiskSnapshot(), complete(DiskSnapshot.spec, given), check_mode=False)["changed"]
+    assert run_subject(DiskSnapshot(), complete(DiskSnapshot.argument_spec, given), check_mode=False)["changed"]
     lab.converge(DOCKER)
     assert (applied(lab, "dev")["runtime"], lab.has_marker("dev")) == ("docker", True)
     # What made room for it is kept in its turn.
@@ -1007,7 +1007,7 @@ def test_what_colima_did_not_take_is_reported(lab: ColimaLab) -> None:
     mac = Host("Darwin", "aarch64", str(lab.home), 12, 36864)
     wanted = {**DOCKER, "vm_type": "qemu", "mount_type": "sshfs", "network": {"address": True}}
     with pytest.raises(NotVerified, match=r"still finds this to do: .*network.address"):
-        converge(lab.colima, ProfilesSpec(tuple(desired_from([wanted], mac)), ChangePolicy(), mac), False)
+        converge(lab.colima, ProfilesSpec(tuple(specs_from([wanted], mac)), ChangePolicy(), mac), False)
 
 
 def test_another_run_is_waited_for_and_named(lab: ColimaLab, progress: Path) -> None:

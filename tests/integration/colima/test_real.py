@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import policy_from, specs_from
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.builds import in_guest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import resolve
@@ -35,10 +35,8 @@ def lab() -> Iterator[Lab]:
 def asked(lab: Lab, runtime: str, cpu: int) -> Result:
     environment = lab.environment
     host = Host("Darwin", "aarch64", environment["HOME"], 12, 36864, 500_000)
-    desired = desired_from([{"name": "dev", "runtime": runtime, "cpu": cpu, "memory": 2, "disk": 20}], host)
-    return converge(
-        Colima(resolve(environment, "Darwin"), environment), ProfilesSpec(tuple(desired), policy_from({}), host), False
-    )
+    spec = specs_from([{"name": "dev", "runtime": runtime, "cpu": cpu, "memory": 2, "disk": 20}], host)
+    return converge(Colima(resolve(environment, "Darwin"), environment), ProfilesSpec(tuple(spec), policy_from({}), host), False)
 
 
 def run(lab: Lab, *argv: str) -> str:

@@ -51,10 +51,12 @@ def test_three_kinds_of_laptops_and_canaries_are_in_it() -> None:
 def test_every_laptop_has_settings_that_exist_and_are_taken(name: str) -> None:
     known = {key for role in (ROOT / "roles").iterdir() for key in yaml.safe_load((role / "defaults/main.yml").read_text())}
     assert set(settings(name)) <= {*known, *OF_PLAYBOOKS}
-    checked = ArgumentSpecValidator(SUBJECT.spec, **SUBJECT.rules).validate({"profiles": settings(name)["colima_profiles"]})
+    checked = ArgumentSpecValidator(SUBJECT.argument_spec, **SUBJECT.rules).validate(
+        {"profiles": settings(name)["colima_profiles"]}
+    )
     assert checked.error_messages == []
-    desired = SUBJECT().desired(checked.validated_parameters, check_mode=True)
-    assert desired
+    spec = SUBJECT().parse(checked.validated_parameters, check_mode=True)
+    assert spec
 
 
 def test_what_a_group_sets_wins_over_all_laptops_and_a_laptop_over_its_group() -> None:

@@ -105,11 +105,13 @@ def target(lab: Lab) -> Iterator[Dockerd]:
 
 
 def move(target: Dockerd, *, check: bool = False, **more: Any) -> dict[str, Any]:
-    return run(Mover(), complete(Mover.spec, {"source": "old", "target": target.host, **more}), check_mode=check)
+    return run(Mover(), complete(Mover.argument_spec, {"source": "old", "target": target.host, **more}), check_mode=check)
 
 
 def told_of(target: Dockerd, **more: Any) -> dict[str, Any]:
-    return run(MoveReader(), complete(MoveReader.spec, {"source": "old", "target": target.host, **more}), check_mode=False)
+    return run(
+        MoveReader(), complete(MoveReader.argument_spec, {"source": "old", "target": target.host, **more}), check_mode=False
+    )
 
 
 def test_its_inventory_is_told_like_that_of_a_docker_engine(places: dict[str, Path], target: Dockerd) -> None:

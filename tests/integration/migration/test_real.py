@@ -40,7 +40,7 @@ def test_a_profile_gets_what_another_engine_has(lab: Lab, monkeypatch: pytest.Mo
         docker(source, "load", data=archive(["app:1"], [Layer(1)]))
         docker(source, "volume", "create", "odd")
         odd_tree(place_of(source, "odd"))
-        given = {name: one.get("default") for name, one in Mover.spec.items()} | {"source": source.host, "target": "dev"}
+        given = {name: one.get("default") for name, one in Mover.argument_spec.items()} | {"source": source.host, "target": "dev"}
         mover = Mover()
         done = run(mover, given, check_mode=False)
         assert len(done["actions"]) == 2

@@ -48,7 +48,7 @@ class Laptop:
     kept: Path
 
     def options(self, name: str = "one", **more: Any) -> dict[str, Any]:
-        given = {option: one.get("default") for option, one in VolumeSnapshots.spec.items()}
+        given = {option: one.get("default") for option, one in VolumeSnapshots.argument_spec.items()}
         return {**given, "engine": self.engine.host, "directory": str(self.kept), "name": name, "timeout": 60.0, **more}
 
     def snapshot(self, name: str = "one", *, check: bool = False, **more: Any) -> dict[str, Any]:

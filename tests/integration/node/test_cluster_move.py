@@ -63,7 +63,7 @@ def move(
 ) -> dict[str, Any]:
     ends = {"source": old.dockerd.host, "context": CONTEXT, "target": PROFILE, "phase": phase}
     given = {**ends, "namespaces": [NAMESPACE], "secrets": True, "ready_timeout": 120, **more}
-    return run(subject(), complete(ClusterMove.spec, given), check_mode=check)
+    return run(subject(), complete(ClusterMove.argument_spec, given), check_mode=check)
 
 
 def start_pod(old: OldCluster, path: Path) -> str:

@@ -81,7 +81,7 @@ def reclaim(lab: Lab, monkeypatch: pytest.MonkeyPatch, check: bool = False, **op
     with monkeypatch.context() as patch:
         for name, value in lab.environment.items():
             patch.setenv(name, value)
-        given = {name: spec.get("default") for name, spec in Reclaimer.spec.items()} | options
+        given = {name: spec.get("default") for name, spec in Reclaimer.argument_spec.items()} | options
         return run_subject(Reclaimer(), given, check_mode=check)
 
 

@@ -47,20 +47,20 @@ TEXT = " ".join(FORMS)
 class Leaky(Subject):
     """Says what it must not, wherever a subject can say something. where: how it ends; born: whether it is known as a secret."""
 
-    spec = {{"where": {{"type": "str"}}, "born": {{"type": "bool"}}}}
+    argument_spec = {{"where": {{"type": "str"}}, "born": {{"type": "bool"}}}}
     work = "leak"
     done = False
 
-    def desired(self, params, *, check_mode):
+    def parse(self, params, *, check_mode):
         if params["born"]:
             learn({CANARY!r})
         self.where = params["where"]
         return params
 
-    def read(self, desired):
+    def read(self, spec):
         return self.done
 
-    def plan(self, desired, current):
+    def plan(self, spec, current):
         steps = () if current else (Step("leak", f"step {{TEXT}}"),)
         held = (Pending("x", TEXT, TEXT, TEXT),)
         return Plan(steps, {{TEXT: 1}}, {{"x": TEXT}}, held, (f"warning {{TEXT}}",))

@@ -71,7 +71,7 @@ def content(path: Path) -> str:
 
 
 def options(lab: Lab, **more: Any) -> dict[str, Any]:
-    given = {name: one.get("default") for name, one in DiskSnapshot.spec.items()}
+    given = {name: one.get("default") for name, one in DiskSnapshot.argument_spec.items()}
     return {**given, "profile": PROFILE, "name": "one", "directory": str(kept(lab).parent), **more}
 
 

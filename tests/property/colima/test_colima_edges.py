@@ -21,8 +21,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.ans
     parse_store,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, config_from, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import specs_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import ProfileState, lists_disk
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.profile import plan_profile
@@ -159,8 +159,8 @@ MEMORY = st.one_of(WHOLE, st.floats())
 @given(st.sampled_from(["cpu", "disk", "root_disk", "ssh_port"]), WHOLE, MEMORY)
 def test_numbers_of_any_size_among_the_options_are_refused_in_a_sentence(option: str, whole: int, memory: float) -> None:
     try:
-        (desired,) = desired_from([{"name": "dev", option: whole, "memory": memory}], HOST)
+        (spec,) = specs_from([{"name": "dev", option: whole, "memory": memory}], HOST)
     except InputError as error:
         assert error.message.startswith("Could not set '")
     else:
-        plan_profile(ProfileState(NAME), desired, ChangePolicy(), HOST).public()
+        plan_profile(ProfileState(NAME), spec, ChangePolicy(), HOST).public()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -14,8 +14,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.con
     differences,
     has_kubernetes,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import INCUS_KEEPS_DATA_SINCE
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     ABSENT,
     BROKEN,
@@ -109,17 +109,17 @@ def worlds(draw: st.DrawFn) -> tuple[World, tuple[int, int, int] | None]:
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[World, ProfileSpec, ChangePolicy, ProfileFacts]:
     world, version = draw(worlds())
-    desired = ProfileSpec(NAME, draw(STATES), draw(stated(world.host)))
+    spec = ProfileSpec(NAME, draw(STATES), draw(stated(world.host)))
     policy = draw(policies(NAME))
     busy = {"dev": draw(st.sampled_from(["", "1 container runs in it (web)"]))}
     # A VM that is up may give no answer all the same.
     k3s: dict[str, K3sState | None] = draw(st.sampled_from([world.k3s(), world.k3s(), {"dev": None}]))
-    return world, desired, policy, ProfileFacts(version, busy, k3s)
+    return world, spec, policy, ProfileFacts(version, busy, k3s)
 
 
-def is_surprised_by_port(world: World, desired: ProfileSpec, facts: ProfileFacts) -> bool:
+def is_surprised_by_port(world: World, spec: ProfileSpec, facts: ProfileFacts) -> bool:
     """Whether the port of k3s is not what a file says, and the VM could not be asked before or can't be asked now."""
-    wanted, now = desired.stated.get("kubernetes.port"), world.k3s().get("dev")
+    wanted, now = spec.stated.get("kubernetes.port"), world.k3s().get("dev")
     claimed = (world.current.applied or {}).get("kubernetes.port")
     lies = world.k3s_port not in (0, wanted) or claimed != world.k3s_port
     return bool(wanted and world.k3s_port and lies and (facts.k3s.get("dev") is None or now is None))
@@ -130,13 +130,13 @@ def is_surprised_by_port(world: World, desired: ProfileSpec, facts: ProfileFacts
 def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
     case: tuple[World, ProfileSpec, ChangePolicy, ProfileFacts],
 ) -> None:
-    world, desired, policy, facts = case
+    world, spec, policy, facts = case
     before = world.current
-    plan = plan_profile(before, desired, policy, world.host, facts)
-    assert plan_profile(before, desired, policy, world.host, facts) == plan
-    if desired.state == "stopped":
+    plan = plan_profile(before, spec, policy, world.host, facts)
+    assert plan_profile(before, spec, policy, world.host, facts) == plan
+    if spec.state == "stopped":
         other = replace(policy, on_fixed_change="refuse", confirm_data_loss=frozenset())
-        assert plan_profile(before, desired, other, world.host, facts) == plan
+        assert plan_profile(before, spec, other, world.host, facts) == plan
         assert not {action.kind for action in plan.actions} & {
             ActionKind.DELETE,
             ActionKind.DELETE_DATA,
@@ -147,45 +147,45 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
         return
     world.apply(plan)
     named = policy.may_destroy(NAME)
-    asked = (desired.state == "absent" and policy.delete_data) or policy.on_fixed_change == "recreate_with_data_loss"
+    asked = (spec.state == "absent" and policy.delete_data) or policy.on_fixed_change == "recreate_with_data_loss"
     assert not world.lost or (named and asked)
     interrupted = any(
         action.kind in (ActionKind.STOP, ActionKind.FORCE_STOP, ActionKind.DELETE, ActionKind.DELETE_DATA)
         for action in plan.actions
     )
-    if before.health == RUNNING and interrupted and desired.state in ("started", "present"):
+    if before.health == RUNNING and interrupted and spec.state in ("started", "present"):
         assert policy.restart != "never"
         assert policy.restart == "always" or not facts.busy["dev"]
-    if desired.state == "stopped" and policy.stop == "if_idle" and (facts.busy["dev"] or policy.idle_for):
+    if spec.state == "stopped" and policy.stop == "if_idle" and (facts.busy["dev"] or policy.idle_for):
         # No note says that it was idle for any time.
         assert not interrupted
     updated = replace(facts, k3s=world.k3s())
-    again = plan_profile(world.current, desired, policy, world.host, updated)
-    if is_surprised_by_port(world, desired, facts):
+    again = plan_profile(world.current, spec, policy, world.host, updated)
+    if is_surprised_by_port(world, spec, facts):
         # Only a VM that is up can tell its port: a plan for one that is not may be corrected, never in silence.
         served = world.current.health == RUNNING and (world.current.applied or {}).get("kubernetes.enabled")
-        wrong = served and world.k3s_port != desired.stated["kubernetes.port"]
+        wrong = served and world.k3s_port != spec.stated["kubernetes.port"]
         assert again.refusals or again.warnings or again.actions or again.pending or not wrong
         return
     assert again.shown == ()
     # That it is still idle, each run notes again.
     assert [action for action in again.actions if action.kind is not ActionKind.NOTE_IDLE] == []
     assert again.refusals == ()
-    if desired.state == "absent":
+    if spec.state == "absent":
         assert not world.current.exists
         assert world.current.configured is None
         return
-    if not plan.pending and desired.state in ("started", "stopped"):
-        assert world.current.health == RUNNING if desired.state == "started" else not world.current.up
-    if desired.state == "started" and not plan.pending and policy.on_fixed_change != "warn":
+    if not plan.pending and spec.state in ("started", "stopped"):
+        assert world.current.health == RUNNING if spec.state == "started" else not world.current.up
+    if spec.state == "started" and not plan.pending and policy.on_fixed_change != "warn":
         assert world.current.applied is not None
-        wanted = {**world.current.applied, **desired.stated}
-        options = frozenset(desired.stated) - {"disk", "auto_activate", "force_disk_image", "kubernetes.port"}
+        wanted = {**world.current.applied, **spec.stated}
+        options = frozenset(spec.stated) - {"disk", "auto_activate", "force_disk_image", "kubernetes.port"}
         assert differences(world.current.applied, wanted, options, world.host, NAME.id) == []
-        if desired.stated.get("kubernetes.port") and world.current.applied["kubernetes.enabled"]:
-            assert world.k3s_port == desired.stated["kubernetes.port"]
-        if "disk" in desired.stated and world.current.disk is not None:
-            assert world.current.disk_gib == desired.stated["disk"]
+        if spec.stated.get("kubernetes.port") and world.current.applied["kubernetes.enabled"]:
+            assert world.k3s_port == spec.stated["kubernetes.port"]
+        if "disk" in spec.stated and world.current.disk is not None:
+            assert world.current.disk_gib == spec.stated["disk"]
 
 
 @settings(parent=LONG)

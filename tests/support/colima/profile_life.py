@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Config, Host, canonical
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import (
     DATA_DISK_SINCE,
     INCUS_KEEPS_DATA_SINCE,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import RUNNING, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.read import read
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import ActionKind
@@ -44,7 +44,7 @@ WITHOUT = frozenset({"disk_image"})
 class Run:
     """A run of the collection, perhaps one in which something on the laptop fails, or that is killed at some moment."""
 
-    desired: ProfileSpec
+    spec: ProfileSpec
     policy: ChangePolicy
     failure: str = ""
     killed_at: int = 0
@@ -67,10 +67,10 @@ def runs(draw: st.DrawFn, host: Host, first: bool = False) -> Run:
     if first:
         # With others it is refused.
         needed = {"runtime": "containerd", "kubernetes.enabled": True} if build else {}
-        desired = ProfileSpec(NAME, "started", {**draw(made(host, without=WITHOUT)), **needed}, build=build)
+        spec = ProfileSpec(NAME, "started", {**draw(made(host, without=WITHOUT)), **needed}, build=build)
     else:
-        desired = ProfileSpec(NAME, draw(STATES), draw(stated(host, without=WITHOUT)), build=build)
-    return Run(desired, draw(policies(NAME)))
+        spec = ProfileSpec(NAME, draw(STATES), draw(stated(host, without=WITHOUT)), build=build)
+    return Run(spec, draw(policies(NAME)))
 
 
 @st.composite
@@ -117,10 +117,10 @@ def play(kind: type[ProcessLab], life: Life, watched: bool = False) -> list[Any]
 
 def _run(lab: ProcessLab, run: Run) -> Any:
     """Run once, and check what is left. Returns the result."""
-    request, had_marker, own = ProfilesSpec((run.desired,), run.policy, lab.host), _has_marker(lab), _own_buildkit(lab)
+    request, had_marker, own = ProfilesSpec((run.spec,), run.policy, lab.host), _has_marker(lab), _own_buildkit(lab)
     said = _unlucky(lab, run, request) if run.failure or run.killed_at else _lucky(lab, run, request)
     assert not had_marker or _has_marker(lab) or _was_asked_to_destroy(run), "the user's data is lost"
-    assert own in (b"", _own_buildkit(lab)) or run.desired.state == "absent", "the user's buildkitd.toml is lost"
+    assert own in (b"", _own_buildkit(lab)) or run.spec.state == "absent", "the user's buildkitd.toml is lost"
     return said
 
 
@@ -165,11 +165,11 @@ def _check(lab: ProcessLab, run: Run, found: ProfilesPlan, now: ProfileState, ca
     surprises = differing(seen(lab, now), seen(lab, world.current))
     assert not surprises, f"not predicted: {surprises}"
     assert not world.lost or _was_asked_to_destroy(run)
-    if plan.current.health == RUNNING and run.desired.state != "absent":
+    if plan.current.health == RUNNING and run.spec.state != "absent":
         interrupted = any(call[1] in ("stop", "delete") for call in calls)
         work = plan.current.live.get("runtime") == "docker" and (lab.root / "containers").stat().st_size
         allowed = run.policy.restart == "always" or (run.policy.restart == "if_idle" and not work)
-        if run.desired.state == "stopped":
+        if run.spec.state == "stopped":
             allowed = run.policy.stop == "always" or not work
         assert not interrupted or allowed, f"the user's work was interrupted: {calls}"
 
@@ -185,7 +185,7 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def _was_asked_to_destroy(run: Run) -> bool:
-    deletes = run.desired.state == "absent" and run.policy.delete_data
+    deletes = run.spec.state == "absent" and run.policy.delete_data
     return run.policy.may_destroy(NAME) and (deletes or run.policy.on_fixed_change == "recreate_with_data_loss")
 
 

@@ -19,8 +19,8 @@ from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import TimeLimits
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import policy_from, specs_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import TimeLimits
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
 
@@ -90,7 +90,7 @@ class Machines:
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:
         """Converge profiles once, as the module does."""
-        request = ProfilesSpec(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, TimeLimits())
+        request = ProfilesSpec(tuple(specs_from(profiles, self.host)), policy_from(policy), self.host, TimeLimits())
         return converge(Colima(self.paths, self.environment), request, check)
 
     def run(self, *argv: str, code: int | None = 0, given: str | None = None) -> str:

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import TimeLimits
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import desired_from, policy_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import policy_from, specs_from
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import TimeLimits
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import Profiles
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Paths, parse_name, resolve
@@ -58,7 +58,7 @@ class _Given(Profiles):
         super().__init__()
         self.colima, self.request = colima, request
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ProfilesSpec:
         del params
         self.request = replace(self.request, check_mode=check_mode)
         return self.request
@@ -136,7 +136,7 @@ class ColimaLab:
         # "stop" is a limit in seconds, or, as a word, the option.
         numbers = [key for key in ("timeout", "stall", "stop") if isinstance(policy.get(key), (int, float))]
         limits: dict[str, float] = {key: policy.pop(key) for key in numbers}
-        return ProfilesSpec(tuple(desired_from(profiles, self.host)), policy_from(policy), self.host, TimeLimits(**limits))
+        return ProfilesSpec(tuple(specs_from(profiles, self.host)), policy_from(policy), self.host, TimeLimits(**limits))
 
     def converge(self, *profiles: dict[str, Any], check: bool = False, **policy: Any) -> Result:
         """Run once, as the module does."""

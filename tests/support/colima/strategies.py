@@ -7,8 +7,8 @@ from collections.abc import Container
 from typing import Any
 
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec, check
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from hypothesis import HealthCheck, assume, settings

@@ -33,18 +33,18 @@ class Engines:
     def move(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
         """Run the module."""
         with fault_rows.noting():
-            result = run(Mover(), self.options(Mover.spec, options), check_mode=check)
+            result = run(Mover(), self.options(Mover.argument_spec, options), check_mode=check)
         fault_rows.noted(result)
         return result
 
     def compare(self, **options: Any) -> dict[str, Any]:
         """Run the module that reads."""
-        return run(MoveReader(), self.options(MoveReader.spec, {"compare": True, **options}), check_mode=False)
+        return run(MoveReader(), self.options(MoveReader.argument_spec, {"compare": True, **options}), check_mode=False)
 
     def retire(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
         """Ask whether the source may go."""
         asked = {"retire": True, "confirm": self.source.host, **options}
-        return run(MoveReader(), self.options(MoveReader.spec, asked), check_mode=check)
+        return run(MoveReader(), self.options(MoveReader.argument_spec, asked), check_mode=check)
 
     def options(self, spec: Any, options: dict[str, Any]) -> dict[str, Any]:
         """Return all options of a module."""
@@ -86,7 +86,7 @@ def volumes_of(engine: Dockerd) -> list[str]:
 
 def work_of(engines: Engines) -> str:
     """Return how the temporary names of volumes begin that are filled for these engines."""
-    ends = ends_from(engines.options(Mover.spec, {}))
+    ends = ends_from(engines.options(Mover.argument_spec, {}))
     source, target = (Inventory(docker(one, "info", "--format", "{{.ID}}").strip()) for one in (engines.source, engines.target))
     return ends.work(ends.manifest(source, target))
 

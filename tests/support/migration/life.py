@@ -358,7 +358,7 @@ class World:
         self.running = True
         try:
             with moments.watched():
-                result = run(Mover(), self._options(Mover.spec, source, options), check_mode=False)
+                result = run(Mover(), self._options(Mover.argument_spec, source, options), check_mode=False)
         except Killed:
             killed = True
         except WorkstationError as error:
@@ -487,7 +487,7 @@ class World:
         side = self.sides[source]
         asked = {"retire": True, "confirm": side.host, "leave": list(leave), "kept": list(kept)}
         with suppress(WorkstationError):
-            run(MoveReader(), self._options(MoveReader.spec, source, asked), check_mode=False)
+            run(MoveReader(), self._options(MoveReader.argument_spec, source, asked), check_mode=False)
             assert source not in {name.removeprefix("colima-") for name in kept}, "a profile of the settings may go"
             lacking = self._lacking(source, asked)
             assert not lacking, f"the source may go, and with it {lacking}"
@@ -508,10 +508,10 @@ class World:
             self.run(source, -1, None, {}, begun=begun)
         everything = {"replace": [*self.sides[source].volumes, *self.sides[source].tags()]}
         self.run(source, -1, None, everything)
-        again = run(Mover(), self._options(Mover.spec, source, everything if self.serial % 2 else {}), check_mode=False)
+        again = run(Mover(), self._options(Mover.argument_spec, source, everything if self.serial % 2 else {}), check_mode=False)
         assert (again["actions"], again["pending"]) == ([], []), again
         asked = {"retire": True, "confirm": self.sides[source].host, "leave": [OUTSIDE]}
-        run(MoveReader(), self._options(MoveReader.spec, source, asked), check_mode=False)
+        run(MoveReader(), self._options(MoveReader.argument_spec, source, asked), check_mode=False)
         for side in SIDES:
             helpers = [one for one in self.sides[side].state.containers() if LABEL in one["Labels"]]
             assert side not in (source, TARGET) or not helpers

@@ -76,7 +76,7 @@ def make_old_profile(lab: Lab, image: bytes | None = None, path: str = f"/var/li
 
 def converge(runtime: str) -> None:
     """Let the profile be there and run."""
-    options = complete(Profiles.spec, {"profiles": settings(runtime), "host": HOST})
+    options = complete(Profiles.argument_spec, {"profiles": settings(runtime), "host": HOST})
     fault_rows.noted(run(Profiles(), options, check_mode=False))
 
 
@@ -89,7 +89,7 @@ def run_phase(phase: str, **more: Any) -> dict[str, Any]:
     """Run one phase."""
     given = {"profile": PROFILE, "phase": phase, "ready_timeout": 120, **more}
     with fault_rows.noting():
-        result = run(RuntimeMove(), complete(RuntimeMove.spec, given), check_mode=False)
+        result = run(RuntimeMove(), complete(RuntimeMove.argument_spec, given), check_mode=False)
     fault_rows.noted(result)
     return result
 

@@ -170,9 +170,9 @@ class Move(RuntimeMove):
 
     vm: Vm
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
         """Return what is asked for."""
-        spec = super().desired(params, check_mode=check_mode)
+        spec = super().parse(params, check_mode=check_mode)
         self.inside = Directories(Colima(self.vm.paths), NAME)
         self.inside.vm = self.vm
         self.colima = Colima(self.vm.paths)
@@ -272,7 +272,7 @@ class Life:
         given = {"profile": NAME.name, "phase": phase, "directory": str(self.draw.choice(self.moves)), **more}
         self.kill(self.draw.choice([0, 0, self.draw.randrange(1, 60)]))
         try:
-            run(subject, complete(RuntimeMove.spec, given), check_mode=False)
+            run(subject, complete(RuntimeMove.argument_spec, given), check_mode=False)
         except WorkstationError as error:
             self.told.append(f"  {error.message[:150]}")
             return False

@@ -53,7 +53,7 @@ def test_where_only_the_systems_python_is_there_one_is_fetched(uv: str, python: 
 
 
 @pytest.mark.parametrize(
-    ("desired", "current", "sentence"),
+    ("spec", "current", "sentence"),
     [
         (
             {"fetch": False},
@@ -88,8 +88,8 @@ def test_where_only_the_systems_python_is_there_one_is_fetched(uv: str, python: 
         ({}, {"foreign": True, "pythons": (HOMEBREWS,)}, "something else is there. Move it away, or set O(directory)."),
     ],
 )
-def test_a_refusal_names_the_command_that_helps(desired: dict[str, object], current: dict[str, object], sentence: str) -> None:
-    (refusal,) = plan(replace(DESIRED, **desired), replace(BARE, **current)).refusals  # type: ignore[arg-type]
+def test_a_refusal_names_the_command_that_helps(spec: dict[str, object], current: dict[str, object], sentence: str) -> None:
+    (refusal,) = plan(replace(DESIRED, **spec), replace(BARE, **current)).refusals  # type: ignore[arg-type]
     assert refusal.message == f"Could not make {TARGET}: {sentence}"
 
 

@@ -52,9 +52,9 @@ GIVEN: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_options_are_completed_as_ansible_completes_them(name: str) -> None:
     subject = importlib.import_module(f"{BASE}.module_utils.{SUBJECTS[name]}").SUBJECT
-    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(GIVEN.get(name, {})))
+    checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(GIVEN.get(name, {})))
     assert not checked.error_messages
-    assert complete(subject.spec, GIVEN.get(name, {})) == checked.validated_parameters
+    assert complete(subject.argument_spec, GIVEN.get(name, {})) == checked.validated_parameters
 
 
 def test_what_no_option_can_be_is_refused() -> None:

@@ -61,7 +61,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("options", "message"), BAD.values(), ids=list(BAD))
 def test_what_no_module_could_take_is_one_sentence_with_a_next_step(options: dict[str, Any], message: str) -> None:
-    assert [problem.sentence for problem in problems(Profiles.spec, options)] == [f"Could not use {message}"]
+    assert [problem.sentence for problem in problems(Profiles.argument_spec, options)] == [f"Could not use {message}"]
 
 
 @pytest.mark.parametrize("given", ["bash,zhs", ["bash", "zhs"]])
@@ -80,7 +80,7 @@ def test_what_ansible_can_make_something_of_is_left_to_it() -> None:
         "network": {"dns": "1.1.1.1"},
         "restart": "if_idle",
     }
-    assert problems(Profiles.spec, fine) == []
+    assert problems(Profiles.argument_spec, fine) == []
 
 
 def test_the_state_of_a_task_is_that_of_its_entries_only_where_it_is_absent() -> None:

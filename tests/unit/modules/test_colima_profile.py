@@ -43,7 +43,7 @@ def documented(options: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("module", [colima_profile, colima_profile_info], ids=["colima_profile", "colima_profile_info"])
 def test_the_documentation_is_that_of_the_options(module: Any) -> None:
     options = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert documented(options) == documented(module.subject().spec)
+    assert documented(options) == documented(module.subject().argument_spec)
 
 
 def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task
 
 def gone(**options: Any) -> dict[str, Any]:
     given = {"contexts": ["colima-k8s"], "namespaces": ["default"], "unreachable": "pending", "state": "absent", **options}
-    checked = ArgumentSpecValidator(dict(PullSecrets.spec)).validate(given)
+    checked = ArgumentSpecValidator(dict(PullSecrets.argument_spec)).validate(given)
     assert not checked.error_messages
     return run(PullSecrets(), checked.validated_parameters, check_mode=False)
 

@@ -76,7 +76,9 @@ def text_of(node: ast.AST) -> str:
 @pytest.mark.parametrize(("room", "role"), ROLES.items(), ids=list(ROLES))
 def test_a_message_names_what_the_user_of_a_role_can_set(room: str, role: str) -> None:
     module, variables = task_of(role)
-    spec = importlib.import_module(f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[module]}").SUBJECT.spec
+    spec = importlib.import_module(
+        f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[module]}"
+    ).SUBJECT.argument_spec
     # What the entries of the role's lists have, too, is called the same by both.
     own = {
         option

@@ -308,7 +308,7 @@ def subject_of(name: str) -> type[Subject[Any, Any]]:
 
 
 def complete(subject: type[Subject[Any, Any]], options: Options) -> Mapping[str, Any]:
-    checked = ArgumentSpecValidator(subject.spec, **subject.rules).validate(dict(options))
+    checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(options))
     assert not checked.error_messages
     parameters: Mapping[str, Any] = checked.validated_parameters
     return parameters
@@ -383,8 +383,8 @@ def test_a_refusal_comes_before_the_first_step(name: str, home: Path) -> None:
     before = files(home)
 
     class Refusing(subject_of(name)):  # type: ignore[misc]
-        def plan(self, desired: Any, current: Any) -> Plan:
-            found: Plan = super().plan(desired, current)
+        def plan(self, spec: Any, current: Any) -> Plan:
+            found: Plan = super().plan(spec, current)
             assert found.changed
             return replace(found, refusals=(RefusedStep("go on", "something of the user's is there", "Move it."),))
 
@@ -452,13 +452,13 @@ def test_what_a_second_look_still_finds_is_a_failure(name: str, home: Path) -> N
     class Blind(subject_of(name)):  # type: ignore[misc]
         found: Any = None
 
-        def read(self, desired: Any) -> Any:
-            self.found = self.found or super().read(desired)
+        def read(self, spec: Any) -> Any:
+            self.found = self.found or super().read(spec)
             return self.found
 
-        def read_again(self, desired: Any, applied: object) -> Any:
+        def read_again(self, spec: Any, applied: object) -> Any:
             del applied
-            return self.read(desired)
+            return self.read(spec)
 
     with pytest.raises(NotVerified) as raised:
         run(Blind(), complete(subject_of(name), options), check_mode=False)

@@ -93,7 +93,7 @@ def rows() -> Iterator[Row]:
         for option in every[name].options:
             bound.setdefault((option.module, option.option), []).append((name, option))
     for module in changing():
-        for option in converge.subject_of(module).spec:
+        for option in converge.subject_of(module).argument_spec:
             found = bound.get((module, option), [])
             for name, one in found:
                 yield Row(module, option, f"{name}{f' (key {one.key})' if one.key else ''}", held=tried(every, name, one))
@@ -104,7 +104,7 @@ def rows() -> Iterator[Row]:
 
 
 def _single(module: str) -> Mapping[str, Any]:
-    return converge.subject_of(module).spec[SINGLE[module][0]]["options"] if module in SINGLE else {}
+    return converge.subject_of(module).argument_spec[SINGLE[module][0]]["options"] if module in SINGLE else {}
 
 
 def tried_alone(every: Any, module: str, option: str) -> dict[str, bool]:
@@ -134,7 +134,7 @@ def tried(every: Any, name: str, option: Any) -> dict[str, bool]:
     """Return for each way whether the policy refuses the value of an option."""
     policy = _policy(every, name)
     given = {**OPTIONS[option.module]}
-    spec = converge.subject_of(option.module).spec[option.option]
+    spec = converge.subject_of(option.module).argument_spec[option.option]
     given.setdefault(option.option, (spec.get("choices") or [SAMPLES[spec.get("type", "str")]])[0])
     if option.name:
         given["name"] = option.name

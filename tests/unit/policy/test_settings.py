@@ -40,8 +40,8 @@ def test_every_setting_is_known_and_its_options_exist(settings: Settings, name: 
     for option in setting.options:
         subject = known_subject(option.module)
         assert subject is not None
-        assert option.option in subject.spec
-        assert not option.key or option.key in subject.spec[option.option]["options"]
+        assert option.option in subject.argument_spec
+        assert not option.key or option.key in subject.argument_spec[option.option]["options"]
 
 
 def test_the_settings_of_playbooks_are_theirs() -> None:

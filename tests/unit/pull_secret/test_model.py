@@ -101,13 +101,13 @@ def test_other_thresholds_are_refused(text: str) -> None:
 
 
 def test_what_is_written_reads_back_as_fresh() -> None:
-    desired = replace(DESIRED, service_accounts=("builder", "default"))
-    body, after = body_of(desired, {HOST: Token(PASSWORD, NOW, NOW + timedelta(hours=12))})
+    spec = replace(DESIRED, service_accounts=("builder", "default"))
+    body, after = body_of(spec, {HOST: Token(PASSWORD, NOW, NOW + timedelta(hours=12))})
     document = json.loads(body)
     managed = [{"manager": OWNER, "fieldsV1": {"f:data": {"f:.dockerconfigjson": {}}}}]
     read = current_from({**document["metadata"], "namespace": "default", "managedFields": managed})
     assert (read.leases, read.digest) == (after.leases, after.digest)
-    assert due(read, desired, Threshold(), NOW) == ""
+    assert due(read, spec, Threshold(), NOW) == ""
 
 
 def test_the_content_is_what_docker_and_the_kubelet_read() -> None:

@@ -95,9 +95,9 @@ def test_service_accounts_gain_and_lose_the_entry(
         Account("a", "own", "1"),
         Account("a", "theirs", "1", ("ecr-creds",)),
     )
-    desired = replace(DESIRED, service_accounts=wanted)
+    spec = replace(DESIRED, service_accounts=wanted)
     seen = view(replace(FRESH, service_accounts=wanted), accounts={"a": accounts})
-    (item,) = plan_cluster(seen, desired, Policy(), NOW).items
+    (item,) = plan_cluster(seen, spec, Policy(), NOW).items
     assert [account.name for account in item.link] == link
     assert [account.name for account in item.unlink] == unlink
     assert item.absent_accounts == absent

@@ -98,12 +98,12 @@ def test_a_second_installation_waits_for_the_first_and_says_so(
     did: list[str] = []
 
     def second() -> None:
-        with install.alone():
+        with install.lock():
             did.append("second")
 
     waiting = threading.Thread(target=second)
     said = ""
-    with install.alone():
+    with install.lock():
         waiting.start()
         while "\n" not in said:
             said += capfd.readouterr().out

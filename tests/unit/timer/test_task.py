@@ -17,7 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.timer.task impor
     ],
 )
 def test_minutes_with_which_every_run_would_fail_are_refused(option: str, minutes: float, said: str) -> None:
-    params = {name: spec.get("default") for name, spec in UserTimer.spec.items()}
+    params = {name: spec.get("default") for name, spec in UserTimer.argument_spec.items()}
     with pytest.raises(InputError) as caught:
-        UserTimer().desired({**params, "name": "look", "command": ["/bin/true"], option: minutes}, check_mode=True)
+        UserTimer().parse({**params, "name": "look", "command": ["/bin/true"], option: minutes}, check_mode=True)
     assert caught.value.message == f"Could not {said}"

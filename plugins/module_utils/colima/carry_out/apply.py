@@ -21,8 +21,8 @@ from ..client.machine import go_on
 from ..client.programs import Colima
 from ..model.answers import parse_store
 from ..model.config import Host
-from ..model.desired import TimeLimits
 from ..model.settings import DATA_DISK_SINCE
+from ..model.spec import TimeLimits
 from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
@@ -93,7 +93,7 @@ class Applier:
         for action in plan.actions:
             if action.phase is phase:
                 if not action.silent:
-                    self.progress.say(str(plan.desired.name), _in_progress(action))
+                    self.progress.say(str(plan.spec.name), _in_progress(action))
                 with self._recorded(action):
                     _METHODS[action.kind](self, action)
 
@@ -149,7 +149,7 @@ class Applier:
                 self.further.append(f"repair kubeconfig entry '{name.id}' (it was not that of the running k3s)")
         for note in settled_notes(plan):
             (self.colima.paths.journal if note == "journal" else self.colima.paths.fresh)(name).unlink(missing_ok=True)
-        if plan.desired.state == "absent":
+        if plan.spec.state == "absent":
             self.colima.paths.former_kube_context(name).unlink(missing_ok=True)
             self.colima.paths.kube_entry(name).unlink(missing_ok=True)
             self.colima.paths.idle(name).unlink(missing_ok=True)

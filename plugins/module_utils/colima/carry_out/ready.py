@@ -27,7 +27,7 @@ def refuse_blind_plans(colima: Colima, plans: Sequence[ProfilePlan]) -> None:
         name = plan.current.name
         there = plan.current.health != ABSENT or colima.paths.data_disk(name).exists()
         hangs_on_data = plan.refusals or plan.does(*DESTRUCTIVE)
-        if there and (hangs_on_data or plan.desired.state == "absent"):
+        if there and (hangs_on_data or plan.spec.state == "absent"):
             remedy = f"{how_to_install('colima')} Without it, the data of profile '{name}' is unknown."
             raise ToolMissing("colima", remedy=remedy)
 
@@ -75,7 +75,7 @@ def missing_notes(colima: Colima, plans: Sequence[ProfilePlan]) -> tuple[str, ..
 
 def provider_notes(colima: Colima, plans: Sequence[ProfilePlan]) -> list[str]:
     """Return a warning for each running VM that is to have AWS' program for the kubelet, and has not."""
-    wanted = [plan.current.name for plan in plans if plan.desired.ecr_profile and plan.current.health == RUNNING]
+    wanted = [plan.current.name for plan in plans if plan.spec.ecr_profile and plan.current.health == RUNNING]
     return [
         f"Profile '{name}' can't pull from ECR yet: its VM could not download AWS' ecr-credential-provider. "
         f"Each start tries again: with a network, run 'colima stop {name}' and then this again."

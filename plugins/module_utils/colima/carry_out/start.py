@@ -21,7 +21,7 @@ from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
 from ..client.failures import REPAIR_TEXTS, StartRepair, explained, hint_for, repair_for
 from ..client.programs import Colima
-from ..model.desired import TimeLimits
+from ..model.spec import TimeLimits
 from .progress import Progress, is_past_race
 
 # (past_race, on_start) -> None; calls past_race when the next one may begin, on_start with each process id.

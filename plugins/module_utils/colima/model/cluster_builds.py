@@ -15,8 +15,8 @@ from typing import Any
 from ...core.errors import InputError
 from ...toolchain.programs import in_digits
 from .config import Config, has_kubernetes
-from .desired import ProfileSpec, Refusal
 from .settings import Version
+from .spec import ProfileSpec, Refusal
 
 OPTION = "kubernetes.build"
 SINCE: Version = (0, 10, 2)
@@ -77,27 +77,27 @@ class BuildkitFiles:
         return _OURS + to_toml({**settings, "root": f"{settings.get('root', _ROOT)}/{_NAMESPACE}"})
 
 
-def build_problems(desired: ProfileSpec, settings: Mapping[str, Any]) -> list[Refusal]:
+def build_problems(spec: ProfileSpec, settings: Mapping[str, Any]) -> list[Refusal]:
     """Return why a profile with these settings can't build into its cluster. What they leave out is fine."""
-    if not desired.build:
+    if not spec.build:
         return []
     runtime = settings.get("runtime", "containerd")
     if runtime == "containerd" and settings.get("kubernetes.enabled", True):
         return []
     lacks = f"its runtime is {runtime}" if runtime != "containerd" else "it has no Kubernetes"
-    return [_refusal(desired, lacks, "Use runtime containerd and kubernetes.enabled, or leave it out.")]
+    return [_refusal(spec, lacks, "Use runtime containerd and kubernetes.enabled, or leave it out.")]
 
 
-def build_refusals(desired: ProfileSpec, target: Config, files: BuildkitFiles, version: Version | None) -> list[Refusal]:
+def build_refusals(spec: ProfileSpec, target: Config, files: BuildkitFiles, version: Version | None) -> list[Refusal]:
     """Return why the file can't be written, or would not be read. version: of colima; None: not known, nothing to object."""
-    if not desired.build:
+    if not spec.build:
         return []
     known = {"runtime": target["runtime"], "kubernetes.enabled": has_kubernetes(target)}
-    if problems := build_problems(desired, known):
+    if problems := build_problems(spec, known):
         return problems
     if version is not None and version < SINCE:
         reason = f"it needs colima {in_digits(SINCE)}, and {in_digits(version)} is installed"
-        return [_refusal(desired, reason, "Run 'brew upgrade colima'.")]
+        return [_refusal(spec, reason, "Run 'brew upgrade colima'.")]
     if files.own is None or files.is_ours:
         try:
             files.rendered()
@@ -108,12 +108,12 @@ def build_refusals(desired: ProfileSpec, target: Config, files: BuildkitFiles, v
             f'Add root = "{_ROOT}/{_NAMESPACE}" at its top and namespace = "{_NAMESPACE}" below [worker.containerd], '
             "or move it away and run again."
         )
-        return [_refusal(desired, f"'{files.path}' is your own, and builds elsewhere", remedy)]
+        return [_refusal(spec, f"'{files.path}' is your own, and builds elsewhere", remedy)]
     return []
 
 
-def _refusal(desired: ProfileSpec, reason: str, remedy: str) -> Refusal:
-    return Refusal(f"set '{OPTION}' of profile '{desired.name}'", reason, remedy)
+def _refusal(spec: ProfileSpec, reason: str, remedy: str) -> Refusal:
+    return Refusal(f"set '{OPTION}' of profile '{spec.name}'", reason, remedy)
 
 
 def _parsed(text: str) -> dict[str, Any]:

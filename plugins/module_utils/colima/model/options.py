@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module options: their specification, made from the table of settings, and the one place that reads them.
 
-What comes out are values of the domain (desired.py); nothing after this knows an option.
+What comes out are values of the domain (spec.py); nothing after this knows an option.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from ...core.durations import duration_from
 from ...core.errors import InputError
 from .cluster_builds import build_problems
 from .config import Host, architecture
-from .desired import LARGEST_NUMBER, ChangePolicy, ProfileSpec, TimeLimits, check
 from .ecr_credentials import check_profile
 from .overrides import overridden
 from .settings import PROVISION_SINCE, SETTINGS, Setting
+from .spec import LARGEST_NUMBER, ChangePolicy, ProfileSpec, TimeLimits, check
 
 NO_MOUNTS = "none"
 
@@ -117,7 +117,7 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[ProfileSpec]:
+def specs_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[ProfileSpec]:
     """Return the profiles of a module's options in their order. Raises InputError for invalid ones."""
     result: list[ProfileSpec] = []
     seen: dict[str, str] = {}
@@ -131,11 +131,11 @@ def desired_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Prof
         kubernetes = params.get("kubernetes") or {}
         ecr_profile = kubernetes.get("ecr_profile")
         check_profile(text, ecr_profile or "")
-        desired = ProfileSpec(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
-        check(desired, host)
-        for problem in build_problems(desired, desired.stated):
+        spec = ProfileSpec(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
+        check(spec, host)
+        for problem in build_problems(spec, spec.stated):
             raise InputError(*problem)
-        result.append(desired)
+        result.append(spec)
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...nerdctl.wrapper import removal
 from ..model.config import Host
-from ..model.desired import ChangePolicy, ProfileSpec, Refusal
+from ..model.spec import ChangePolicy, ProfileSpec, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, ProfileState, SharedTraces
 from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .heal import aside_early
@@ -19,12 +19,10 @@ _COPIES = (
 _ENDS = "The VM of profile '{name}' is removed although {what}."
 
 
-def plan_absent(
-    current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts
-) -> ProfilePlan:
+def plan_absent(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> ProfilePlan:
     """Return the plan for state absent. What runs in the VM does not hold it back, and is said."""
     busy = facts.busy.get(str(current.name))
-    plan = ProfilePlan(desired, current, asks_idle=current.up and busy is None)
+    plan = ProfilePlan(spec, current, asks_idle=current.up and busy is None)
     refusals = _refusals(current, policy)
     if refusals:
         return plan.adding(refusals=refusals)

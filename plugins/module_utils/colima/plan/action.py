@@ -14,9 +14,9 @@ from ...core.secrecy.looks import NOT_SHOWN
 from ..client.kept import DAY_SECONDS, grace
 from ..model.answers import K3sState
 from ..model.config import DEFAULTS, Config, Host, has_kubernetes, own_hosts
-from ..model.desired import ChangePolicy, ProfileSpec, Refusal
 from ..model.settings import Version
 from ..model.shown import shown
+from ..model.spec import ChangePolicy, ProfileSpec, Refusal
 from ..model.state import RUNNING, STOPPED, ProfileState
 
 
@@ -148,7 +148,7 @@ class ProfileFacts:
 class ProfilePlan:
     """What will be done to one profile, what waits, and what forbids it."""
 
-    desired: ProfileSpec
+    spec: ProfileSpec
     current: ProfileState
     target: Config | None = None
     actions: tuple[Action, ...] = ()
@@ -184,7 +184,7 @@ class ProfilePlan:
 
     def public(self) -> Plan:
         """Return the plan of this profile alone, with its states."""
-        key = str(self.desired.name)
+        key = str(self.spec.name)
         before, after = states(self)
         return Plan(self.actions, {key: before}, {key: after}, self.pending, self.warnings)
 
@@ -199,7 +199,7 @@ def states(plan: ProfilePlan) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     current = plan.current
     before: dict[str, Any] = {"state": current.health}
-    if plan.desired.state == "absent":
+    if plan.spec.state == "absent":
         disk = current.disk_gib or 0
         left = 0 if plan.does(ActionKind.DELETE_DATA, ActionKind.DELETE_DISK) else disk
         return {**before, "data_disk_gib": disk}, {"state": "absent", "data_disk_gib": left}
@@ -283,7 +283,7 @@ def sets_kubernetes_up(plan: ProfilePlan) -> bool:
 def settled_notes(plan: ProfilePlan) -> list[str]:
     """Return which of our notes a finished plan has made unneeded. A plan that was held back settles nothing."""
     some = bool(plan.actions)
-    absent = some and plan.desired.state == "absent"
+    absent = some and plan.spec.state == "absent"
     notes = ["journal"] if absent or plan.does(ActionKind.START, ActionKind.WRITE_SETTINGS) else []
     settled = plan.does(ActionKind.START, ActionKind.DELETE_DATA, ActionKind.DELETE_DISK, ActionKind.FORGET_NEW_DISK) or (
         some and plan.current.noted_as_formatted

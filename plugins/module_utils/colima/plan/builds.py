@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.cluster_builds import OPTION
-from ..model.desired import ProfileSpec
+from ..model.spec import ProfileSpec
 from ..model.state import ProfileState
 from .action import Action, ActionKind, act, act_on
 
@@ -19,15 +19,15 @@ class BuildConfigPlan:
     actions: tuple[Action, ...] = ()
 
 
-def plan_builds(current: ProfileState, desired: ProfileSpec) -> BuildConfigPlan:
+def plan_builds(current: ProfileState, spec: ProfileSpec) -> BuildConfigPlan:
     """Return what is to be done. It must have been found possible."""
     files, name = current.buildkit, current.name
     again = restored(current) if files.saved else ()
     target = f"'{files.path}'"
-    if desired.build is False and files.is_ours:
+    if spec.build is False and files.is_ours:
         gone = act(ActionKind.REMOVE_BUILDKIT, name, "remove", "builds go where colima puts them", target, files=(files.path,))
         return BuildConfigPlan(f"{OPTION} on -> off", (*again, gone))
-    if desired.build and (files.own is None or files.is_ours):
+    if spec.build and (files.own is None or files.is_ours):
         text = files.rendered()
         if text != files.own:
             change = f"{OPTION} off -> on" if files.own is None else "buildkitd.toml changed"
@@ -35,7 +35,7 @@ def plan_builds(current: ProfileState, desired: ProfileSpec) -> BuildConfigPlan:
                 ActionKind.WRITE_BUILDKIT, name, "write", "builds go into the cluster", target, files=(files.path,), text=text
             )
             return BuildConfigPlan(change, (*again, written))
-    return BuildConfigPlan("buildkitd.toml changed" if desired.build and files.unread else "", again)
+    return BuildConfigPlan("buildkitd.toml changed" if spec.build and files.unread else "", again)
 
 
 def saved(current: ProfileState) -> tuple[Action, ...]:

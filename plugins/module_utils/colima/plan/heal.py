@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ...core.plan import Pending
 from ...toolchain.programs import in_digits
 from ..model.config import Config, Host, has_kubernetes
-from ..model.desired import Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
+from ..model.spec import Refusal
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
 from .action import Action, ActionKind, act_on
 from .clients import carries_socket

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ...core.plan import in_number
-from ..model.desired import ChangePolicy
+from ..model.spec import ChangePolicy
 from ..model.state import ProfileState
 from .action import Action, ActionKind, act
 

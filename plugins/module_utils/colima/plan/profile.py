@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from ...core.plan import Pending
 from ..model.cluster_builds import build_refusals
 from ..model.config import Config, Host, has_kubernetes
-from ..model.desired import ChangePolicy, ProfileSpec, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS, ecr_settings, sees_aws
 from ..model.settings import SETTINGS
+from ..model.spec import ChangePolicy, ProfileSpec, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.state import BROKEN, ProfileState
 from .absent import plan_absent
 from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
@@ -35,7 +35,7 @@ class _ProfileCase:
     """Everything that the plan of one profile rests on."""
 
     current: ProfileState
-    desired: ProfileSpec
+    spec: ProfileSpec
     policy: ChangePolicy
     host: Host
     facts: ProfileFacts
@@ -48,7 +48,7 @@ class _ProfileCase:
     @property
     def want_up(self) -> bool:
         """Whether the VM is to run afterwards."""
-        return self.desired.state == "started" or (self.desired.state == "present" and self.current.up)
+        return self.spec.state == "started" or (self.spec.state == "present" and self.current.up)
 
     @property
     def known_idle(self) -> bool:
@@ -64,33 +64,33 @@ class _ProfileCase:
     @property
     def only_if_idle(self) -> bool:
         """Whether the VM is only stopped while nothing of the user's runs in it."""
-        if self.desired.state == "stopped":
+        if self.spec.state == "stopped":
             return self.current.up and self.policy.stop == "if_idle"
         return self.stops and self.policy.restart == "if_idle"
 
 
 def plan_profile(
-    current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts = _NOTHING_ASKED
+    current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts = _NOTHING_ASKED
 ) -> ProfilePlan:
     """Return the plan for one profile. Refusals come back in it: with one of them nothing at all may be done."""
-    blind = unreadable(current) or (runs_unseen(current) if desired.state != "present" else ())
+    blind = unreadable(current) or (runs_unseen(current) if spec.state != "present" else ())
     if blind:
-        return ProfilePlan(desired, current, refusals=blind)
-    if desired.state == "absent":
-        return plan_absent(current, desired, policy, host, facts)
+        return ProfilePlan(spec, current, refusals=blind)
+    if spec.state == "absent":
+        return plan_absent(current, spec, policy, host, facts)
     if current.still is not None:
         goes, waits = goes_on(current, host)
         # What else there is to do shows when it answers.
-        return ProfilePlan(desired, current, actions=goes, pending=waits, will_be_up=True)
+        return ProfilePlan(spec, current, actions=goes, pending=waits, will_be_up=True)
     asked = str(current.name) in facts.k3s
-    case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, desired, policy, host, facts)
+    case = _case(replace(current, k3s=facts.k3s[str(current.name)]) if asked else current, spec, policy, host, facts)
     plan = ProfilePlan(
-        desired,
+        spec,
         case.current,
         case.target,
         refusals=tuple(refusal for check in _CHECKS for refusal in check(case)),
         warnings=(*case.recreation.warnings, *case.repair.warnings),
-        asks_k3s=not asked and k3s_in_doubt(case.current, desired, case.target),
+        asks_k3s=not asked and k3s_in_doubt(case.current, spec, case.target),
     )
     if case.recreation.moves:
         return _wait_for_move(plan, case)
@@ -102,22 +102,22 @@ def plan_profile(
     return (_recreate if case.recreation.recreate else _converge)(plan.adding(warnings=_krunkit(case)), case)
 
 
-def _case(current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> _ProfileCase:
-    if desired.ecr_profile is not None:
-        known = {**settings_known(current, host), **desired.stated}
-        provider = ecr_settings(desired.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
-        desired = replace(desired, stated={**desired.stated, **provider})
-    target = target_of(current, desired, host, facts.version)
-    gap = gap_of(current, desired, target, host)
-    if desired.state == "stopped":
+def _case(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> _ProfileCase:
+    if spec.ecr_profile is not None:
+        known = {**settings_known(current, host), **spec.stated}
+        provider = ecr_settings(spec.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
+        spec = replace(spec, stated={**spec.stated, **provider})
+    target = target_of(current, spec, host, facts.version)
+    gap = gap_of(current, spec, target, host)
+    if spec.state == "stopped":
         recreation = only_stopped(current, gap.fixed)
     else:
         recreation = how_to_recreate(current, gap.fixed, target, policy, facts.version)
     if recreation.keep:
         target = {**target, **recreation.keep}
-        gap = gap_of(current, replace(desired, stated={**desired.stated, **recreation.keep}), target, host)
-    case = _ProfileCase(current, desired, policy, host, facts, target, gap, recreation, Repair())
-    builds = BuildConfigPlan() if _no_builds(case) else plan_builds(current, desired)
+        gap = gap_of(current, replace(spec, stated={**spec.stated, **recreation.keep}), target, host)
+    case = _ProfileCase(current, spec, policy, host, facts, target, gap, recreation, Repair())
+    builds = BuildConfigPlan() if _no_builds(case) else plan_builds(current, spec)
     return replace(
         case, builds=builds, repair=repairs(current, target, facts.version, case.want_up, going_away=recreation.recreate)
     )
@@ -126,7 +126,7 @@ def _case(current: ProfileState, desired: ProfileSpec, policy: ChangePolicy, hos
 def _outdated(case: _ProfileCase) -> Iterable[Refusal]:
     starts = case.want_up and (case.stops or not case.current.up) and not case.recreation.with_data
     without = leaves_disk_out(case.current, case.facts.version) if starts else []
-    return too_old(case.facts.version) or version_problems(case.desired, case.facts.version) or without
+    return too_old(case.facts.version) or version_problems(case.spec, case.facts.version) or without
 
 
 def _older_k3s(case: _ProfileCase) -> Iterable[Refusal]:
@@ -141,15 +141,15 @@ def _older_k3s(case: _ProfileCase) -> Iterable[Refusal]:
 
 def _no_ecr(case: _ProfileCase) -> Iterable[Refusal]:
     """Refuse credentials for a kubelet that is not there, or that could not read them."""
-    what = f"set 'kubernetes.ecr_profile' of profile '{case.current.name}' to '{case.desired.ecr_profile}'"
-    if case.desired.ecr_profile and not has_kubernetes(case.target):
+    what = f"set 'kubernetes.ecr_profile' of profile '{case.current.name}' to '{case.spec.ecr_profile}'"
+    if case.spec.ecr_profile and not has_kubernetes(case.target):
         yield Refusal(what, "it has no Kubernetes", "Set kubernetes.enabled with it, or leave it out.")
-    elif case.desired.ecr_profile and not sees_aws(case.target, case.host.home):
+    elif case.spec.ecr_profile and not sees_aws(case.target, case.host.home):
         yield Refusal(what, "its VM does not have ~/.aws", "Add '~/.aws' to its mounts, or leave it out.")
 
 
 def _no_builds(case: _ProfileCase) -> list[Refusal]:
-    return build_refusals(case.desired, case.target, case.current.buildkit, case.facts.version)
+    return build_refusals(case.spec, case.target, case.current.buildkit, case.facts.version)
 
 
 # In the order in which a user sees them.
@@ -157,7 +157,7 @@ _CHECKS: tuple[Callable[[_ProfileCase], Iterable[Refusal]], ...] = (
     _outdated,
     lambda case: runs_unseen(case.current) if case.recreation.recreate else (),
     lambda case: case.recreation.refusals,
-    lambda case: kubernetes_problems(case.desired, case.target["runtime"]),
+    lambda case: kubernetes_problems(case.spec, case.target["runtime"]),
     _older_k3s,
     _no_ecr,
     _no_builds,
@@ -174,7 +174,7 @@ def _krunkit(case: _ProfileCase) -> list[str]:
 
 def _held_back(case: _ProfileCase) -> tuple[str, str] | None:
     """Return why a stop or restart may not be done now and the remedy; None when none is needed, or it may."""
-    stopped = case.desired.state == "stopped"
+    stopped = case.spec.state == "stopped"
     if case.stops and not stopped and case.policy.restart == "never":
         return "O(restart) is set to never", "Run again with E(restart=if_idle) or E(restart=always)."
     busy = case.facts.busy.get(str(case.current.name), "")
@@ -204,7 +204,7 @@ def _hold(plan: ProfilePlan, case: _ProfileCase, reason: tuple[str, str]) -> Pro
     wanted = tuple(s.option for s in SETTINGS if s.option in {*gap.restart, *gap.fixed})
     applied = _applied(case, wanted)
     change, kind = applied or f"a restart ({case.repair.restart})", "restart" if applied else "repair"
-    if case.desired.state == "stopped":
+    if case.spec.state == "stopped":
         change = kind = "stop"
         actions += idle_notes(current, case.policy, case.facts.busy.get(str(current.name), ""))
     pending = Pending(f"profile '{current.name}'", change, *reason, kind=kind)
@@ -236,7 +236,7 @@ def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
 def _files(case: _ProfileCase, starts: bool) -> list[Action]:
     """Return what writes the profile's files; nothing for a VM that is to stay unmade, as settings alone would read as a loss."""
     current = case.current
-    if current.configured is None and not current.exists and case.desired.state == "stopped":
+    if current.configured is None and not current.exists and case.spec.state == "stopped":
         return []
     return [*_settings_file(case, starts), *case.builds.actions]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...toolchain.programs import in_digits
 from ..model.config import Config
-from ..model.desired import ChangePolicy, Refusal
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
+from ..model.spec import ChangePolicy, Refusal
 from ..model.state import ProfileState
 from .target import PORT, changes, settings_there
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..model.answers import ListedProfile
 from ..model.config import Host, canonical, canonical_mounts, has_kubernetes
-from ..model.desired import Refusal
+from ..model.spec import Refusal
 from ..model.state import GIB
 from .action import ActionKind, ProfilePlan
 
@@ -50,7 +50,7 @@ def _sizes(up: list[ProfilePlan], running: list[ListedProfile], host: Host) -> t
         ),
     )
     for noun, limit, of_plan, of_row, less in sizes:
-        ours = [(str(plan.desired.name), of_plan(_settings(plan))) for plan in up]
+        ours = [(str(plan.spec.name), of_plan(_settings(plan))) for plan in up]
         theirs = [(row.name, of_row(row)) for row in running]
         total = sum(size for _name, size in ours + theirs)
         if not limit or total <= limit:
@@ -86,12 +86,10 @@ def _clashes(up: list[ProfilePlan], host: Host) -> list[Refusal]:
             port = _settings(plan).get(option)
             other = taken.setdefault(port, plan) if port else plan
             if other is not plan:
-                what = f"use {noun} {port} for profile '{plan.desired.name}'"
-                refusals.append(
-                    Refusal(what, f"profile '{other.desired.name}' has it", "Set another one, or 0 for any free one.")
-                )
+                what = f"use {noun} {port} for profile '{plan.spec.name}'"
+                refusals.append(Refusal(what, f"profile '{other.spec.name}' has it", "Set another one, or 0 for any free one."))
     gateways = {
-        canonical(_settings(plan), host, plan.current.name.id)["network.gateway_address"]: str(plan.desired.name) for plan in up
+        canonical(_settings(plan), host, plan.current.name.id)["network.gateway_address"]: str(plan.spec.name) for plan in up
     }
     if len(gateways) > 1:
         listed = ", ".join(f"{name} {address}" for address, name in sorted(gateways.items()))
@@ -111,8 +109,8 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
     )
     for client, uses in clients:
         active = [p for p in up if uses(_settings(p)) and _settings(p)["auto_activate"]]
-        names = [str(p.desired.name) for p in active]
-        explicit = [f"'{p.desired.name}'" for p in active if p.desired.stated.get("auto_activate")]
+        names = [str(p.spec.name) for p in active]
+        explicit = [f"'{p.spec.name}'" for p in active if p.spec.stated.get("auto_activate")]
         if len(explicit) > 1:
             what, reason = f"activate profiles {' and '.join(explicit)}", f"only one can be the current {client}"
             refusals.append(Refusal(what, reason, "Set auto_activate: false for all but one."))
@@ -127,7 +125,7 @@ def _activation(up: list[ProfilePlan]) -> tuple[list[Refusal], list[str]]:
 def _disk(plans: Sequence[ProfilePlan], host: Host) -> tuple[list[Refusal], list[str]]:
     """Disks are sparse: they may promise more than is free, but a new VM needs room for its system."""
     free = host.disk_free_mib
-    new = [str(plan.desired.name) for plan in plans if plan.does(ActionKind.START) and not plan.current.exists]
+    new = [str(plan.spec.name) for plan in plans if plan.does(ActionKind.START) and not plan.current.exists]
     if free and new and free < _LEAST_FREE_MIB * len(new):
         reason = f"only {free / _MIB:.1f} GiB are free on the disk, and a new VM needs {_LEAST_FREE_MIB // _MIB} GiB"
         return [Refusal(f"create profile '{new[0]}'", reason, "Free some disk space.")], []
@@ -150,19 +148,19 @@ def _advice(up: list[ProfilePlan], host: Host) -> list[str]:
         settings = _settings(plan)
         if has_kubernetes(settings) and settings["memory"] < _LEAST_KUBERNETES_GIB:
             warnings.append(
-                f"Profile '{plan.desired.name}' runs Kubernetes with {settings['memory']:g} GiB of memory; it wants at least "
+                f"Profile '{plan.spec.name}' runs Kubernetes with {settings['memory']:g} GiB of memory; it wants at least "
                 f"{_LEAST_KUBERNETES_GIB} GiB."
             )
         for location, _point, _writable in canonical_mounts(settings["mounts"], host.home) or ():
             if " " in location and plan.actions:
-                subject = f"Profile '{plan.desired.name}' mounts '{location}'"
+                subject = f"Profile '{plan.spec.name}' mounts '{location}'"
                 warnings.append(f"{subject}: paths with spaces fail with mount_type sshfs.")
     return warnings
 
 
 def _left_alone(plans: Sequence[ProfilePlan], others: Sequence[ListedProfile]) -> list[str]:
     """Name the profiles that are not in the list when a new one is made: it may be meant to replace one under another name."""
-    new = [f"'{plan.desired.name}'" for plan in plans if not plan.current.exists and plan.does(ActionKind.START)]
+    new = [f"'{plan.spec.name}'" for plan in plans if not plan.current.exists and plan.does(ActionKind.START)]
     if not new or not others:
         return []
     names = [f"'{row.name}'" + (" (running)" if row.status == "Running" else "") for row in others]

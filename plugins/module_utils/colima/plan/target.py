@@ -9,9 +9,9 @@ from typing import Any
 
 from ..model.answers import k3s_release
 from ..model.config import Config, Host, canonical, default_mount_type, defaults, differences, has_kubernetes
-from ..model.desired import ProfileSpec
 from ..model.settings import BY_OPTION, CREATE, FIXED, LIVE, RESTART, SETTINGS, Version, k3s_of
 from ..model.shown import counted, worded
+from ..model.spec import ProfileSpec
 from ..model.state import GIB, HALF, RUNNING, ProfileState
 
 _SIZES = ("cpu", "memory", "disk")
@@ -28,7 +28,7 @@ class SettingsGap:
     fixed: tuple[str, ...]  # stated settings that this VM can never have
 
 
-def target_of(current: ProfileState, desired: ProfileSpec, host: Host, version: Version | None = None) -> dict[str, Any]:
+def target_of(current: ProfileState, spec: ProfileSpec, host: Host, version: Version | None = None) -> dict[str, Any]:
     """Return the complete settings: the present ones, or colima's defaults, with the stated ones on top."""
     target = settings_known(current, host)
     if not (current.configured or current.interrupted or current.applied):
@@ -36,7 +36,7 @@ def target_of(current: ProfileState, desired: ProfileSpec, host: Host, version: 
             target["runtime"] = current.disk_runtime
         # No file tells; Lima still knows what the VM has.
         target.update(cpu=0, memory=0.0)
-    stated = desired.stated
+    stated = spec.stated
     _fill_zeros(target, current)
     if current.exists and current.applied:
         for setting in SETTINGS:
@@ -94,9 +94,9 @@ def _fill_zeros(target: dict[str, Any], current: ProfileState) -> None:
             target[option] = there.get(option) or BY_OPTION[option].default
 
 
-def gap_of(current: ProfileState, desired: ProfileSpec, target: Config, host: Host) -> SettingsGap:
+def gap_of(current: ProfileState, spec: ProfileSpec, target: Config, host: Host) -> SettingsGap:
     """Return what differs. Settings that were not stated never count: they stay as they are."""
-    stated = frozenset(desired.stated)
+    stated = frozenset(spec.stated)
     instance = current.name.id
     file = differences(current.configured, target, stated, host, instance) if current.configured else []
     # A VM that never finished its first boot has no applied settings, but was made with the configured ones.
@@ -131,14 +131,14 @@ def _disk_takes(current: ProfileState, target: Config, stated: frozenset[str], v
     return ""
 
 
-def k3s_in_doubt(current: ProfileState, desired: ProfileSpec, target: Config) -> bool:
+def k3s_in_doubt(current: ProfileState, spec: ProfileSpec, target: Config) -> bool:
     """Whether only the VM can tell if its k3s has the wanted port or release.
 
     Both files claim any port that was ever asked for, and a release whose installation failed.
     """
     if current.k3s is not None or current.health not in (RUNNING, HALF) or not has_kubernetes(target):
         return False
-    port, version = desired.stated.get(PORT), desired.stated.get(VERSION)
+    port, version = spec.stated.get(PORT), spec.stated.get(VERSION)
     another = version is not None and version != (current.applied or {}).get(VERSION)
     return bool(port and current.clients.kube_port != port) or another
 

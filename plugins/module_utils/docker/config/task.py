@@ -56,7 +56,7 @@ class DockerConfigState:
 class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
     """docker's config.json and what belongs to it."""
 
-    spec = {
+    argument_spec = {
         "repair": {"type": "bool", "default": True},
         "plugins": {"type": "list", "elements": "str", "default": ["docker-buildx", "docker-compose"]},
         "profile": {"type": "str", "default": "docker-buildx"},
@@ -76,7 +76,7 @@ class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
         self.notes = Notes("docker_cli_config")
         self.kept: Path | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> DockerConfigSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> DockerConfigSpec:
         """Return what docker's configuration is to have. Raises InputError."""
         del check_mode
         if params["env_file"]:
@@ -95,33 +95,31 @@ class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
         )
         return self.asked
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
-    def read(self, desired: DockerConfigSpec) -> DockerConfigState:
+    def read(self, spec: DockerConfigSpec) -> DockerConfigState:
         """Return docker's settings and what surrounds them."""
         config = read_config(self.directory)
-        others = (read_file(desired.env_file) if desired.env_file else FileState("absent"), read_properties(self.properties))
-        if desired.present:
+        others = (read_file(spec.env_file) if spec.env_file else FileState("absent"), read_properties(self.properties))
+        if spec.present:
             return DockerConfigState(
-                config, look_around(self.directory, config, desired.plugins, platform.system(), os.environ), *others
+                config, look_around(self.directory, config, spec.plugins, platform.system(), os.environ), *others
             )
         noted = tuple(_steps_of(self.notes.read().get(str(self.directory))))
         return DockerConfigState(config, undo_facts(self.directory, noted, os.environ), *others)
 
-    def plan(self, desired: DockerConfigSpec, current: DockerConfigState) -> Plan:
+    def plan(self, spec: DockerConfigSpec, current: DockerConfigState) -> Plan:
         """Return the edits and links, then the files for other tools."""
         facts = current.facts
         made = (
-            plan_undo(current.config, facts)
-            if isinstance(facts, UndoFacts)
-            else plan_config(current.config, facts, desired.repair)
+            plan_undo(current.config, facts) if isinstance(facts, UndoFacts) else plan_config(current.config, facts, spec.repair)
         )
-        host = desired.host if desired.present else None
-        plans = [made, plan_properties(self.properties, current.properties, host if desired.properties else None)]
-        if desired.env_file is not None:
-            plans.append(plan_env_file(desired.env_file, current.env, host))
+        host = spec.host if spec.present else None
+        plans = [made, plan_properties(self.properties, current.properties, host if spec.properties else None)]
+        if spec.env_file is not None:
+            plans.append(plan_env_file(spec.env_file, current.env, host))
         return merge(plans)
 
     def apply(self, step: Step) -> None:
@@ -160,7 +158,7 @@ class DockerConfig(Subject[DockerConfigSpec, DockerConfigState]):
 
     def public(self, outcome: Result[DockerConfigSpec, DockerConfigState]) -> dict[str, Any]:
         """Return the socket of the profile, and where config.json was kept."""
-        socket = outcome.desired.host.removeprefix("unix://")
+        socket = outcome.spec.host.removeprefix("unix://")
         return {"socket": socket, **({"backup_file": str(self.kept)} if self.kept else {})}
 
 

@@ -32,7 +32,7 @@ class ContextInfoSpec:
 class ContextInfo(Reader[ContextInfoSpec, ContextsState]):
     """The contexts of the docker command, only read."""
 
-    spec = {
+    argument_spec = {
         "names": {"type": "list", "elements": "str"},
         "reachability": {"type": "bool", "default": False},
         "timeout": {"type": "float", "default": 3.0},
@@ -43,22 +43,22 @@ class ContextInfo(Reader[ContextInfoSpec, ContextsState]):
         self.docker = docker_cli()
         self.client = DockerContexts(self.docker, docker_directory(os.environ, home()))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextInfoSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextInfoSpec:
         """Return what to read."""
         del check_mode
         return ContextInfoSpec(params["names"], params["timeout"] if params["reachability"] else None)
 
-    def read(self, desired: ContextInfoSpec) -> ContextsState:
+    def read(self, spec: ContextInfoSpec) -> ContextsState:
         """Return the contexts."""
-        return self.client.read(self.client.names() if desired.names is None else desired.names)
+        return self.client.read(self.client.names() if spec.names is None else spec.names)
 
     def public(self, outcome: Result[ContextInfoSpec, ContextsState]) -> dict[str, Any]:
         """Return the contexts with their engines, and what overrides the current one."""
-        desired, store = outcome.desired, outcome.after
+        spec, store = outcome.spec, outcome.after
         known = {BUILT_IN: _OWN, **{name: store.contexts[name] for name in sorted(store.contexts)}}
-        contexts = [context for name, context in known.items() if desired.names is None or name in desired.names]
+        contexts = [context for name, context in known.items() if spec.names is None or name in spec.names]
         current = store.current or BUILT_IN
-        engines = _engines(self.docker, contexts, desired.seconds)
+        engines = _engines(self.docker, contexts, spec.seconds)
         return {
             "current": current,
             "contexts": [

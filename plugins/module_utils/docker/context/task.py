@@ -54,7 +54,7 @@ class ContextsSpec:
 class Contexts(Subject[ContextsSpec, ContextsState]):
     """The contexts of the docker command."""
 
-    spec = {
+    argument_spec = {
         "contexts": {
             "type": "list",
             "elements": "dict",
@@ -78,7 +78,7 @@ class Contexts(Subject[ContextsSpec, ContextsState]):
         self.docker = docker_cli()
         self.client = DockerContexts(self.docker, docker_directory(os.environ, home()))
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextsSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ContextsSpec:
         """Return the contexts. Raises InputError."""
         listed = in_state(params["contexts"] or [], params["state"]) or ([params] if params["name"] else [])
         wanted = tuple(map(_wanted, listed))
@@ -89,21 +89,21 @@ class Contexts(Subject[ContextsSpec, ContextsState]):
         self.asked = ContextsSpec(wanted, current, params["probe_timeout"], check_mode)
         return self.asked
 
-    def programs(self, desired: ContextsSpec) -> tuple[str, ...]:
+    def programs(self, spec: ContextsSpec) -> tuple[str, ...]:
         """Return docker where a context has to be there."""
-        return ("docker",) if any(item.present for item in desired.wanted) else ()
+        return ("docker",) if any(item.present for item in spec.wanted) else ()
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away: each notes which context was current before its own."""
         return user_files(self.work)
 
-    def read(self, desired: ContextsSpec) -> ContextsState:
+    def read(self, spec: ContextsSpec) -> ContextsState:
         """Return the contexts that matter."""
-        return self.client.read([*(item.name for item in desired.wanted), desired.current or ""])
+        return self.client.read([*(item.name for item in spec.wanted), spec.current or ""])
 
-    def plan(self, desired: ContextsSpec, current: ContextsState) -> Plan:
+    def plan(self, spec: ContextsSpec, current: ContextsState) -> Plan:
         """Return the steps."""
-        return plan_contexts(current, desired.wanted, desired.current)
+        return plan_contexts(current, spec.wanted, spec.current)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan; once more if a docker command that outlived a killed run was faster."""
@@ -122,14 +122,14 @@ class Contexts(Subject[ContextsSpec, ContextsState]):
 
     def public(self, outcome: Result[ContextsSpec, ContextsState]) -> dict[str, Any]:
         """Return the named contexts after the run with their engines, and what overrides the current one."""
-        desired, store = outcome.desired, outcome.after
+        spec, store = outcome.spec, outcome.after
         if outcome.check_mode:
-            store = converged(store, desired.wanted, desired.current)[0]
+            store = converged(store, spec.wanted, spec.current)[0]
         current = store.current or BUILT_IN
-        engines = _engines(desired, store)
+        engines = _engines(spec, store)
         assumed = outcome.check_mode and outcome.plan.changed and not self.docker.installed
         overrides: list[str] = []
-        if desired.current or any(item.present and item.current != "never" for item in desired.wanted):
+        if spec.current or any(item.present and item.current != "never" for item in spec.wanted):
             overrides = overrides_of(current, store.contexts[current].host if current in store.contexts else "")
         guess = "The docker command is not installed here yet; the plan assumes that it will be."
         return {
@@ -138,7 +138,7 @@ class Contexts(Subject[ContextsSpec, ContextsState]):
                 {**store.contexts[name].public(), "current": name == current, "engine": engine.public()}
                 for name, engine in engines.items()
             ],
-            "warnings": [*([guess] if assumed else []), *overrides, *_engine_warnings(desired.wanted, engines)],
+            "warnings": [*([guess] if assumed else []), *overrides, *_engine_warnings(spec.wanted, engines)],
         }
 
 
@@ -171,11 +171,11 @@ def _wanted(options: Mapping[str, Any]) -> ContextSpec:
     )
 
 
-def _engines(desired: ContextsSpec, store: ContextsState) -> dict[str, Engine]:
+def _engines(spec: ContextsSpec, store: ContextsState) -> dict[str, Engine]:
     """Ask the engines behind the named contexts that exist after the run; keys are the contexts' names."""
-    hosts = {item.name: store.contexts[item.name].host for item in desired.wanted if item.name in store.contexts}
+    hosts = {item.name: store.contexts[item.name].host for item in spec.wanted if item.name in store.contexts}
     sockets = {name: host.removeprefix("unix://") for name, host in hosts.items() if host.startswith("unix://")}
-    answers = ask_all_unix(sockets.values(), desired.seconds) if desired.seconds > 0 else {}
+    answers = ask_all_unix(sockets.values(), spec.seconds) if spec.seconds > 0 else {}
     return {name: answers.get(sockets.get(name, ""), Engine(None)) for name in hosts}
 
 

@@ -31,11 +31,11 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         yield from _damaged(laptop, error)
         return
     state: BuildersState = look.current
-    for item in look.desired.wanted:
+    for item in look.spec.wanted:
         yield _builder(laptop, look, item)
         if item.name in state.builders:
             yield _nodes(laptop, look, item)
-    wanted = {item.name for item in look.desired.wanted}
+    wanted = {item.name for item in look.spec.wanted}
     stale = [name for name in state.builders if name not in wanted and state.dead_nodes(name)]
     for name in stale:
         yield STALE.note(state.reasons(name), f"docker buildx rm --keep-daemon --force {name}", name)

@@ -78,7 +78,7 @@ def _contexts(laptop: Laptop, look: SubjectReading) -> Iterator[Check]:
     store: ContextsState = look.current
     converge = laptop.converge("docker_context")
     steps = [step for step in look.plan.steps if isinstance(step, ContextStep)]
-    for wanted in look.desired.wanted:
+    for wanted in look.spec.wanted:
         yield _context(wanted, store, steps, converge)
     current = store.current or BUILT_IN
     switch = next((step for step in steps if step.switches is not None), None)

@@ -60,9 +60,9 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 
 def _wants_kubernetes(laptop: Laptop, name: str, current: ProfileState) -> bool:
-    desired = next(spec for spec in laptop.look("colima_profile").desired.desired if spec.name.name == name)
+    wanted = next(spec for spec in laptop.look("colima_profile").spec.profiles if spec.name.name == name)
     applied = current.applied is not None and has_kubernetes(current.applied)
-    return desired.state != "absent" and bool(desired.stated.get("kubernetes.enabled", applied))
+    return wanted.state != "absent" and bool(wanted.stated.get("kubernetes.enabled", applied))
 
 
 def _current(current: ProfileState) -> Check:

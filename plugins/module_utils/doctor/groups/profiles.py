@@ -41,12 +41,12 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         return
     yield SETTINGS.ok("a run would accept them")
     for plan in look.plan.profiles:
-        yield from _profile(laptop, plan, look.desired.host)
+        yield from _profile(laptop, plan, look.spec.host)
     yield from _together(look)
 
 
 def _profile(laptop: Laptop, plan: ProfilePlan, host: Host) -> Iterator[Check]:
-    current, name = plan.current, str(plan.desired.name)
+    current, name = plan.current, str(plan.spec.name)
     if not laptop.colima.installed and current.exists:
         # What a file says of it may be long past; that colima is missing, the group tools says.
         yield HEALTH.unknown("whether its VM runs is unknown without colima", about=name)
@@ -111,7 +111,7 @@ _HEALTH_TEXTS = {
 
 
 def _health(plan: ProfilePlan, laptop: Laptop) -> Check:
-    current, state, converge = plan.current, plan.desired.state, laptop.converge(TAG)
+    current, state, converge = plan.current, plan.spec.state, laptop.converge(TAG)
     name, health = str(current.name), current.health
     if state == "absent":
         gone = health in (ABSENT, DEFINED)

@@ -35,7 +35,7 @@ def examine(laptop: Laptop) -> Iterator[Check]:
 
 
 def _timer(laptop: Laptop, look: SubjectReading, role: str) -> Iterator[Check]:
-    timer, converge = look.desired.timer, laptop.converge(role)
+    timer, converge = look.spec.timer, laptop.converge(role)
     kinds = {type(step) for step in look.plan.steps}
     if not look.current.anything:
         yield INSTALLED.broken("it is not installed", converge, timer.name)
@@ -62,7 +62,7 @@ def _status(laptop: Laptop, name: str) -> Mapping[str, Any]:
 
 
 def _last(laptop: Laptop, look: SubjectReading, role: str) -> Check:
-    timer = look.desired.timer
+    timer = look.spec.timer
     name, now = str(timer.name), datetime.now(UTC)
     status = _status(laptop, name)
     ran, past = _moment(status.get("time")), "".join(_past(status, now))

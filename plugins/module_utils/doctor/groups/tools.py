@@ -163,4 +163,4 @@ def _nerdctl(laptop: Laptop) -> Iterator[Check]:
     for step in steps:
         yield NERDCTL.warning(f"a run would {step}", converge)
     if not steps:
-        yield NERDCTL.ok(", ".join(str(item.path) for item in look.desired.wrappers))
+        yield NERDCTL.ok(", ".join(str(item.path) for item in look.spec.wrappers))

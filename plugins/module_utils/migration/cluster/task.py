@@ -56,7 +56,7 @@ _PLANS: Mapping[str, Callable[[ClusterMoveState, ClusterMoveSpec], Plan]] = {
 class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
     """What the Kubernetes of another engine has and a profile's lacks."""
 
-    spec = {
+    argument_spec = {
         "source": {"type": "str", "required": True},
         "context": {"type": "str", "required": True},
         "target": {"type": "str", "default": "k8s"},
@@ -74,7 +74,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
     # What came to the old cluster after the first look is left to the next run.
     first: tuple[Source, frozenset[str]] | None = None
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> ClusterMoveSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> ClusterMoveSpec:
         """Return what to move. Raises InputError."""
         name = parse_name(params["target"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
@@ -93,41 +93,41 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
         )
         return self.asked
 
-    def programs(self, desired: ClusterMoveSpec) -> tuple[str, ...]:
+    def programs(self, spec: ClusterMoveSpec) -> tuple[str, ...]:
         """Return what reaches the VM."""
-        del desired
+        del spec
         return "colima", "limactl"
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other moves out."""
         return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: ClusterMoveSpec) -> ClusterMoveState:
+    def read(self, spec: ClusterMoveSpec) -> ClusterMoveState:
         """Return what both clusters have, and what of it is data and images."""
-        current = read(self.colima, [desired.profile]).profiles[desired.profile.name]
+        current = read(self.colima, [spec.profile]).profiles[spec.profile.name]
         others = known_profiles(self.colima.paths, with_disks=False)
-        self.found = found = ClusterMoveState(current, others=tuple(str(one) for one in others if one != desired.profile))
-        if next(unfit(found, desired), None):
+        self.found = found = ClusterMoveState(current, others=tuple(str(one) for one in others if one != spec.profile))
+        if next(unfit(found, spec), None):
             return found
         api = self.engine.side.api
         with self.engine.side.trouble(self.work):
             engine = replace(inventory.read(api, sizes=False), layers_size=inventory.layers_size(api))
-        self.record = pausing.Record((engine.engine, api.path), (desired.context, str(desired.profile)))
+        self.record = pausing.Record((engine.engine, api.path), (spec.context, str(spec.profile)))
         mounts = canonical_mounts((current.known or {}).get("mounts"), home()) or ()
         mounted = tuple(point for _location, point, _writable in mounts)
         found = replace(found, engine=engine, mounted=mounted, paused=self.record.paused())
-        with cluster_behind(desired.context, self.kubeconfigs) as old:
+        with cluster_behind(spec.context, self.kubeconfigs) as old:
             items = old.items()
-        with cluster_of(self.colima, desired.profile) as new:
-            source = source_of(items, desired.namespaces, mounted, secrets=desired.secrets)
+        with cluster_of(self.colima, spec.profile) as new:
+            source = source_of(items, spec.namespaces, mounted, secrets=spec.secrets)
             source = located(source, items, engine.containers)
             found = replace(found, source=self.first[0] if self.first else source, target=_target(new, source))
             if found.source.uid == found.target.uid:
                 return found
             found = replace(found, incomplete=new.incomplete(source.objects.items))
             self.found = self._with_data(found)
-            if desired.phase in (READY, VERIFY):
-                waiting = new.waiting(going(self.found, desired).ready, desired.seconds, self._say)
+            if spec.phase in (READY, VERIFY):
+                waiting = new.waiting(going(self.found, spec).ready, spec.seconds, self._say)
                 self.found = replace(self.found, waiting=waiting)
         return self.found
 
@@ -172,9 +172,9 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
     def _note(self, row: Row, digest: str, identity: str) -> None:
         self.manifest.append(arrived(row, mark(self.colima.paths.instance(self.asked.profile)), digest, identity))
 
-    def plan(self, desired: ClusterMoveSpec, current: ClusterMoveState) -> Plan:
+    def plan(self, spec: ClusterMoveSpec, current: ClusterMoveState) -> Plan:
         """Return what goes where."""
-        return _PLANS[desired.phase](current, desired)
+        return _PLANS[spec.phase](current, spec)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, once what a killed run has left of helpers is gone."""
@@ -228,15 +228,15 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
     def public(self, outcome: Result[ClusterMoveSpec, ClusterMoveState]) -> dict[str, Any]:
         """Return what of the old cluster is in the new one, or goes there."""
         found = outcome.after
-        chosen = going(found, outcome.desired)
+        chosen = going(found, outcome.spec)
         room = room_for(outcome.plan.steps, outcome.before)
         return {
-            "images": sorted(tag for one in wanted_images(found, outcome.desired) for tag in one.tags),
+            "images": sorted(tag for one in wanted_images(found, outcome.spec) for tag in one.tags),
             "volumes": [{"name": one.claim, "bytes": one.size} for one in chosen.claims],
             "objects": [called(one) for one in chosen.items],
             "workloads": list(chosen.ready),
             "compared": list(found.standings),
-            **room.public(f"in profile '{outcome.desired.profile}'", check_mode=outcome.check_mode),
+            **room.public(f"in profile '{outcome.spec.profile}'", check_mode=outcome.check_mode),
         }
 
 

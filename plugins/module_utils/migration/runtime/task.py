@@ -15,8 +15,8 @@ from ...colima.client.kept import mark, vm_id
 from ...colima.client.programs import Colima
 from ...colima.client.run_lock import RunLock
 from ...colima.model.config import canonical_mounts
-from ...colima.model.desired import TimeLimits
 from ...colima.model.options import check_days
+from ...colima.model.spec import TimeLimits
 from ...colima.model.state import RUNNING, ProfileState
 from ...colima.observe.read import known_profiles, read
 from ...colima_paths import Name, parse_name, resolve
@@ -75,7 +75,7 @@ _PLANS: Mapping[str, Callable[[RuntimeMoveState, RuntimeMoveSpec], Plan]] = {
 class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
     """One profile that gets another runtime."""
 
-    spec = {
+    argument_spec = {
         "profile": {"type": "str", "required": True},
         "runtime": {"type": "str", "choices": ["containerd", "docker"], "default": "containerd"},
         "phase": {"type": "str", "choices": list(_PLANS), "default": "leave"},
@@ -99,7 +99,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
     # The name of the VM that this run has given up.
     given_up: str = ""
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> RuntimeMoveSpec:
         """Return what is asked for. Raises InputError."""
         name = parse_name(params["profile"])
         self.colima = Colima(resolve(os.environ, os.uname().sysname))
@@ -123,27 +123,27 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         )
         return self.asked
 
-    def programs(self, desired: RuntimeMoveSpec) -> tuple[str, ...]:
+    def programs(self, spec: RuntimeMoveSpec) -> tuple[str, ...]:
         """Return the programs that each phase needs."""
-        del desired
+        del spec
         return "colima", "limactl"
 
-    def alone(self) -> RunLock:
+    def lock(self) -> RunLock:
         """Keep runs out that would start the VM."""
         return RunLock(self.colima.paths.own, _WAIT_SECONDS)
 
-    def read(self, desired: RuntimeMoveSpec) -> RuntimeMoveState:
+    def read(self, spec: RuntimeMoveSpec) -> RuntimeMoveState:
         """Return the profile, what is in the archive, and what the phase is about."""
-        paths, name = self.colima.paths, desired.profile
+        paths, name = self.colima.paths, spec.profile
         # What a killed run began to stop or start is neither one nor the other until then.
-        self.alone().wait_for_orphans()
+        self.lock().wait_for_orphans()
         current = self._current(name)
         there = kept.read(paths, name)
         vm, old = vm_id(paths.instance(name)), next((one.id for one in there if one.runtime == SOURCE), "")
         # While it leaves, the profile's VM is the old one.
         self.manifest = manifest_of(name, old or vm)
         rows = self.manifest.rows() if old or vm else {}
-        place = desired.place if desired.phase == "leave" and not old else place_of(rows) or desired.place
+        place = spec.place if spec.phase == "leave" and not old else place_of(rows) or spec.place
         found = RuntimeMoveState(
             current,
             boot_of(paths, name),
@@ -152,15 +152,15 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
             vm=vm,
             rows=rows,
             place=place,
-            free=room_at(desired.place),
+            free=room_at(spec.place),
             one_disk=kept.on_one_disk(paths, name),
             left=bool(kept.leftovers(paths)),
             parts=any(path.exists() for path in kept.homes(paths, name).values()),
             others=tuple(str(one) for one in known_profiles(paths, with_disks=False) if one != name),
         )
-        if current.health == RUNNING and desired.phase == "leave" and runtime_of(found) == SOURCE != desired.runtime:
+        if current.health == RUNNING and spec.phase == "leave" and runtime_of(found) == SOURCE != spec.runtime:
             return self._with_source(found)
-        if current.health == RUNNING and desired.phase in ("arrive", "ready") and runtime_of(found) == desired.runtime:
+        if current.health == RUNNING and spec.phase in ("arrive", "ready") and runtime_of(found) == spec.runtime:
             return self._with_target(found)
         return found
 
@@ -212,12 +212,12 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
                     waiting = cluster.waiting(objects.ready, self.asked.seconds, self._say)
         return replace(found, arrived=Arrived(files, volumes, keys & mine, waiting))
 
-    def plan(self, desired: RuntimeMoveSpec, current: RuntimeMoveState) -> Plan:
+    def plan(self, spec: RuntimeMoveSpec, current: RuntimeMoveState) -> Plan:
         """Return the steps of the phase."""
         self.found = current
         if self.given_up and all(one.name != self.given_up for one in current.kept):
             return Plan()
-        return _PLANS[desired.phase](current, desired)
+        return _PLANS[spec.phase](current, spec)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> object:
         """Carry out a plan; one that starts the VM continues with what is in it then."""
@@ -349,7 +349,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
 
     def public(self, outcome: Result[RuntimeMoveSpec, RuntimeMoveState]) -> dict[str, Any]:
         """Return where everything is."""
-        found, spec = outcome.after, outcome.desired
+        found, spec = outcome.after, outcome.spec
         old = next((one.name for one in found.kept if one.runtime != spec.runtime), "")
         remove = f"Remove it with {PLAYBOOK}, --tags retire and E(confirm={old})."
         return {

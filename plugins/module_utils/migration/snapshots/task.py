@@ -35,7 +35,7 @@ _WAIT_SECONDS = 5.0
 class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
     """Volumes of one engine."""
 
-    spec = {
+    argument_spec = {
         "engine": {"type": "str", "default": "docker-buildx"},
         "volumes": {"type": "list", "elements": "str", "default": ["*"]},
         "name": {"type": "str", "required": True},
@@ -50,7 +50,7 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
     work = "look after snapshots of volumes"
     look = "Something in the engine was changed meanwhile; run again."
 
-    def desired(self, params: Mapping[str, Any], *, check_mode: bool) -> VolumeSnapshotSpec:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> VolumeSnapshotSpec:
         """Return what is asked for. Raises InputError."""
         del check_mode
         name = params["name"]
@@ -69,21 +69,21 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
             frozenset(params["confirm"]),
         )
 
-    def alone(self) -> contextlib.AbstractContextManager[bool]:
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep moves and other snapshots out: they have helpers of their own."""
         return Lock(lock_directory(), self.work, _WAIT_SECONDS, name="migration.lock")
 
-    def read(self, desired: VolumeSnapshotSpec) -> VolumeSnapshotState:
+    def read(self, spec: VolumeSnapshotSpec) -> VolumeSnapshotState:
         """Return the engine and its snapshots. Volumes that are to be restored are compared, which reads all of them."""
         with self.place.side.trouble(self.work):
             engine = inventory.read(self.place.side.api)
         self.record = pausing.Record((engine.engine, self.place.side.api.path))
-        kept = tuple(sorted(kept_in(desired.place), key=lambda one: (one.made, one.name)))
-        room = free_bytes(self.profile, engine.root) if desired.restore else room_at(desired.place)
+        kept = tuple(sorted(kept_in(spec.place), key=lambda one: (one.made, one.name)))
+        room = free_bytes(self.profile, engine.root) if spec.restore else room_at(spec.place)
         there = {one.name for one in engine.volumes}
-        compared = [one for one in kept if desired.restore and one.name == desired.name and one.volume in there]
+        compared = [one for one in kept if spec.restore and one.name == spec.name and one.volume in there]
         same = frozenset(one.volume for one in compared if one.volume in self.restored or self._same(one))
-        return VolumeSnapshotState(engine, kept, tuple(parts_in(desired.place)), same, room, self.record.paused())
+        return VolumeSnapshotState(engine, kept, tuple(parts_in(spec.place)), same, room, self.record.paused())
 
     def _same(self, kept: VolumeSnapshot) -> bool:
         doing = f"compare volume '{kept.volume}'"
@@ -92,10 +92,10 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
         # Another release of tar may write another archive of the same.
         return volumes.contents(self.place, kept.volume, doing) == kept.contents
 
-    def plan(self, desired: VolumeSnapshotSpec, current: VolumeSnapshotState) -> Plan:
+    def plan(self, spec: VolumeSnapshotSpec, current: VolumeSnapshotState) -> Plan:
         """Return the steps."""
-        self.asked = desired
-        return plan_snapshots(current, desired)
+        self.asked = spec
+        return plan_snapshots(current, spec)
 
     def carry_out(self, plan: Plan, report: Callable[[str], None]) -> None:
         """Carry out the plan, after the helpers that a killed run has left are gone: they hold on to volumes."""
@@ -184,7 +184,7 @@ class VolumeSnapshots(Subject[VolumeSnapshotSpec, VolumeSnapshotState]):
 
     def public(self, outcome: Result[VolumeSnapshotSpec, VolumeSnapshotState]) -> dict[str, Any]:
         """Return where snapshots are, and which there are."""
-        return {"directory": str(outcome.desired.place), "snapshots": [one.public() for one in outcome.after.kept]}
+        return {"directory": str(outcome.spec.place), "snapshots": [one.public() for one in outcome.after.kept]}
 
 
 SUBJECT = VolumeSnapshots

@@ -49,7 +49,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 
 def test_the_profiles_of_a_run_have_their_overrides() -> None:
-    params = complete(Profiles.spec, {"profiles": PROFILES, "overrides": {"k8s": {"cpu": 3}}, "state": "started"})
+    params = complete(Profiles.argument_spec, {"profiles": PROFILES, "overrides": {"k8s": {"cpu": 3}}, "state": "started"})
     assert [(one["name"], one["cpu"]) for one in profiles_from(params)] == [("k8s", 3), ("docker-buildx", None)]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.answers import DiskNote
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ChangePolicy, ProfileSpec
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import (
     GIB,
     HALF,

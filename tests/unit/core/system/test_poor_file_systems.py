@@ -86,7 +86,7 @@ def test_shells_with_different_state_directories_see_each_others_locks(home: Pat
     from ansible_collections.laptop.containers.plugins.module_utils.core.system.lock import user_files
     from ansible_collections.laptop.containers.plugins.module_utils.migration.task import SUBJECT
 
-    makers: tuple[Callable[[], Any], ...] = (lambda: user_files("test"), lambda: SUBJECT().alone())
+    makers: tuple[Callable[[], Any], ...] = (lambda: user_files("test"), lambda: SUBJECT().lock())
     for make in makers:
         first = make()
         monkeypatch.setenv("XDG_STATE_HOME", str(home / "elsewhere"))

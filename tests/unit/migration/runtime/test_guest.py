@@ -65,7 +65,7 @@ def test_of_several_images_only_the_one_that_is_not_there_is_missing(inside: Ins
 
 def test_what_nerdctl_logs_last_is_the_reason(inside: Inside, tmp_path: Path) -> None:
     with (
-        pytest.raises(CommandFailed, match=r"""in the VM of profile 'old': "a:1": not found\. Run again"""),
+        pytest.raises(CommandFailed, match=r"""in the VM of profile 'old': 2 errors: "a:1": not found\. Run again"""),
         (tmp_path / "out").open("wb") as out,
     ):
         inside.pack("default", ["a:1"], "copy image 'a:1'", out, lambda: None)

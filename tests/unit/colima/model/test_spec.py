@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.model.desired import ProfileSpec, version_problems
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.options import (
-    desired_from,
     policy_from,
     profiles_from,
+    specs_from,
     stated_from,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ProfileSpec, version_problems
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.host import (
     chip_of,
     host_from,
@@ -55,7 +55,7 @@ def test_names_that_colima_mixes_up_are_refused(text: str) -> None:
 def test_an_empty_name_is_not_taken_for_the_default_profile() -> None:
     for profiles in ([{"name": ""}], [{"name": None, "state": "absent"}]):
         with pytest.raises(InputError, match="Could not use this profile name: it is empty"):
-            desired_from(profiles, MAC)
+            specs_from(profiles, MAC)
     with pytest.raises(InputError, match="Could not use this profile name: it is empty"):
         policy_from({"confirm_data_loss": [""]})
 
@@ -78,7 +78,7 @@ def test_a_name_with_a_line_feed_behind_it_is_refused() -> None:
 def test_a_text_that_yaml_has_changed_is_refused(option: str, value: Any, kind: str) -> None:
     params = {"name": "dev", "env": {"A": value}} if option == "env" else {"name": "dev", "network": {"dns_hosts": {"A": value}}}
     with pytest.raises(InputError) as caught:
-        desired_from([params], MAC)
+        specs_from([params], MAC)
     assert f"of profile 'dev': the value of 'A' is {kind}, not text" in caught.value.message
     assert "quotes" in caught.value.message
 
@@ -182,7 +182,7 @@ BAD: dict[str, tuple[dict[str, Any], Host, str]] = {
 @pytest.mark.parametrize(("params", "host", "message"), BAD.values(), ids=BAD.keys())
 def test_what_can_not_be_meant_is_refused_in_a_sentence(params: dict[str, Any], host: Host, message: str) -> None:
     with pytest.raises(InputError) as refused:
-        desired_from([{"name": "dev", **params}], host)
+        specs_from([{"name": "dev", **params}], host)
     assert message in refused.value.message
     assert refused.value.message.startswith("Could not set ")
 
@@ -190,7 +190,7 @@ def test_what_can_not_be_meant_is_refused_in_a_sentence(params: dict[str, Any], 
 @pytest.mark.parametrize(("first", "second"), [("dev", "colima-dev"), ("k8s", "K8s"), ("colima", "default")])
 def test_a_profile_named_twice_is_refused(first: str, second: str) -> None:
     with pytest.raises(InputError, match="same profile to colima"):
-        desired_from([{"name": first}, {"name": second}], MAC)
+        specs_from([{"name": first}, {"name": second}], MAC)
 
 
 GATES: dict[str, tuple[dict[str, Any], tuple[int, int, int], str]] = {
@@ -206,10 +206,10 @@ GATES: dict[str, tuple[dict[str, Any], tuple[int, int, int], str]] = {
 def test_a_setting_that_colima_is_too_old_for_names_the_version(
     stated: dict[str, Any], version: tuple[int, int, int], message: str
 ) -> None:
-    desired = ProfileSpec(parse_name("dev"), "started", stated)
-    assert [message in InputError(*problem).message for problem in version_problems(desired, version)] == [True]
-    assert version_problems(desired, (0, 10, 3)) == []
-    assert version_problems(desired, None) == []
+    spec = ProfileSpec(parse_name("dev"), "started", stated)
+    assert [message in InputError(*problem).message for problem in version_problems(spec, version)] == [True]
+    assert version_problems(spec, (0, 10, 3)) == []
+    assert version_problems(spec, None) == []
 
 
 @pytest.mark.parametrize(
@@ -226,20 +226,20 @@ def test_a_setting_that_colima_is_too_old_for_names_the_version(
 )
 def test_what_this_mac_is_too_old_for_is_refused(host: Host, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        desired_from([{"name": "dev", **options}], host)
+        specs_from([{"name": "dev", **options}], host)
 
 
 @pytest.mark.parametrize("host", [MAC, replace(MAC, macos=15, chip=3), replace(MAC, macos=26, chip=5), replace(MAC, macos=15)])
 def test_what_a_mac_can_or_may_do_is_not_refused(host: Host) -> None:
     options = {"vm_type": "vz", "rosetta": True, "nested_virtualization": True, "mount_type": "virtiofs"}
-    assert desired_from([{"name": "dev", **options}], host)[0].stated["nested_virtualization"] is True
+    assert specs_from([{"name": "dev", **options}], host)[0].stated["nested_virtualization"] is True
 
 
 def test_an_old_mac_takes_qemu_as_colima_does() -> None:
     old = replace(MAC, macos=12)
     assert (defaults(old)["vm_type"], defaults(old)["mount_type"]) == ("qemu", "sshfs")
     assert (defaults(MAC)["vm_type"], defaults(MAC)["mount_type"]) == ("vz", "virtiofs")
-    desired_from([{"name": "dev", "arch": "x86_64"}], old)
+    specs_from([{"name": "dev", "arch": "x86_64"}], old)
 
 
 @pytest.mark.parametrize(

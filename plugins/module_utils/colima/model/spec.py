@@ -81,19 +81,19 @@ class TimeLimits:
     stop: float = 300.0
 
 
-def check(desired: ProfileSpec, host: Host) -> None:
+def check(spec: ProfileSpec, host: Host) -> None:
     """Raise InputError for values, and combinations of values, that this system can't do."""
-    for option, value in desired.stated.items():
-        _check_value(desired.name, BY_OPTION[option], value, host)
-    stated = desired.stated
+    for option, value in spec.stated.items():
+        _check_value(spec.name, BY_OPTION[option], value, host)
+    stated = spec.stated
     vm_type = stated.get("vm_type")
     if vm_type == "krunkit" and not host.can(APPLE_SILICON):
         reason = f"it needs {APPLE_SILICON}, and this is {host.system} on {host.arch}"
-        raise _wrong(desired.name, "vm_type", vm_type, reason, "Use vz or qemu.")
+        raise _wrong(spec.name, "vm_type", vm_type, reason, "Use vz or qemu.")
     arch = stated.get("arch", "host")
     if host.system == "Darwin" and arch not in ("host", host.arch) and (vm_type or host.vm_type) in ("vz", "krunkit"):
         raise _wrong(
-            desired.name,
+            spec.name,
             "arch",
             arch,
             f"{vm_type or 'vz'} can't run it on a {host.arch} laptop, and colima would silently use another VM type",
@@ -101,15 +101,15 @@ def check(desired: ProfileSpec, host: Host) -> None:
         )
     if stated.get("rosetta") and (vm_type not in (None, "vz") or arch not in ("host", host.arch)):
         needs = "it needs vm_type vz and the laptop's own arch"
-        raise _wrong(desired.name, "rosetta", True, needs, "Set those, or leave it out.")
-    for problem in kubernetes_problems(desired, stated.get("runtime", "")):
+        raise _wrong(spec.name, "rosetta", True, needs, "Set those, or leave it out.")
+    for problem in kubernetes_problems(spec, stated.get("runtime", "")):
         raise InputError(*problem)
     mount_type = stated.get("mount_type")
     if mount_type == "virtiofs" and not host.can(MACOS_13):
-        raise _wrong(desired.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
+        raise _wrong(spec.name, "mount_type", mount_type, f"it needs {MACOS_13}, and this is {host}", "Use sshfs or 9p.")
     if (mount_type == "9p" and vm_type in ("vz", "krunkit")) or (mount_type == "virtiofs" and vm_type == "qemu"):
         remedy = "Use virtiofs with vz, sshfs or 9p with qemu."
-        raise _wrong(desired.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", remedy)
+        raise _wrong(spec.name, "mount_type", mount_type, f"vm_type {vm_type} can't do it", remedy)
 
 
 def _wrong(name: Name, option: str, value: Any, reason: str, remedy: str) -> InputError:
@@ -194,12 +194,12 @@ def _is_gateway(text: str) -> bool:
     return _is_address(text) and "." in text and text.endswith(".2")
 
 
-def kubernetes_problems(desired: ProfileSpec, runtime: str) -> list[Refusal]:
+def kubernetes_problems(spec: ProfileSpec, runtime: str) -> list[Refusal]:
     """Return why this runtime can't have the Kubernetes that is asked for."""
-    if not desired.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
+    if not spec.stated.get("kubernetes.enabled") or runtime not in ("incus", "none"):
         return []
     reason = f"colima has no Kubernetes on runtime {runtime}"
-    return [_refusal(desired.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.")]
+    return [_refusal(spec.name, "kubernetes.enabled", True, reason, "Use runtime containerd or docker.")]
 
 
 def too_old(version: Version | None) -> list[Refusal]:
@@ -210,16 +210,16 @@ def too_old(version: Version | None) -> list[Refusal]:
     return [Refusal(f"use colima {in_digits(version)}", reason, "Run 'brew upgrade colima'.")]
 
 
-def version_problems(desired: ProfileSpec, version: Version | None) -> list[Refusal]:
+def version_problems(spec: ProfileSpec, version: Version | None) -> list[Refusal]:
     """Return a refusal for each stated setting that this colima is too old for. None: not known, nothing to object."""
     if version is None:
         return []
     result = []
-    for option, value in desired.stated.items():
+    for option, value in spec.stated.items():
         needed = _needed(option, value)
         if version < needed:
             reason = f"it needs colima {in_digits(needed)}, and {in_digits(version)} is installed"
-            result.append(Refusal(f"set '{option}' of profile '{desired.name}'", reason, "Run 'brew upgrade colima'."))
+            result.append(Refusal(f"set '{option}' of profile '{spec.name}'", reason, "Run 'brew upgrade colima'."))
     return result
 
 
