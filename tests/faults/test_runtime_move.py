@@ -103,6 +103,7 @@ def complete(lab: Lab, before: dict[str, str], tree: list[bytes]) -> None:
     assert nerdctl_images(lab, "default") >= set(IMAGES) - {"web:1"}
 
 
+@pytest.mark.long("kills on real engines; tests/property/test_vm_life.py kills in 100 histories")
 @pytest.mark.fault(
     "a move from docker to containerd was killed at several moments",
     there="the old VM with its whole content, and each archive that was complete",

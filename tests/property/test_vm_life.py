@@ -77,6 +77,7 @@ BEFORE: dict[str, tuple[object, str, object]] = {
 }
 
 
+@pytest.mark.long("the test of a test: up to 400 histories for each mended line")
 @pytest.mark.parametrize("part", BEFORE)
 def test_histories_find_what_was_mended(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill: Callable[[int], None]

@@ -80,7 +80,7 @@ def test_a_whole_run_ends_with_what_to_do_and_the_map_counts_what_was_started(pr
     assert code == 1
     assert "Mend what failed, then run it again: .venv/bin/python -m pytest 'tests/test_bad.py::test_one' (1 more: --lf)" in said
     assert said.strip().splitlines()[-1].startswith("2 failed, 1 passed in ")
-    rows = {line.split()[-1]: line.split() for line in (project / "map.txt").read_text().splitlines()[1:]}
+    rows = {line.split()[-1]: line.split() for line in (project / "map.txt").read_text().splitlines()[1:] if line}
     assert rows["tests/test_bad.py"][3:8] == ["2", "0", "0", "0", "0"]
     assert rows["tests/test_well.py"][3:8] == ["1", "0", "0", "0", "1"]
     assert json.loads((project / "tests" / "support" / "test_runs" / "seconds.json").read_text()) == {}
@@ -126,6 +126,19 @@ def test_a_long_test_without_a_reason_is_refused(project: Path) -> None:
     (project / "tests" / "test_long.py").write_text("import pytest\n@pytest.mark.long\ndef test_it():\n    pass\n")
     code, said = run(project, "pytest", "-q", "tests/test_long.py")
     assert code == 4 and 'tests/test_long.py::test_it: say why, @pytest.mark.long("...")' in said
+
+
+def test_of_many_rows_the_first_and_the_last_one_run_unless_each_is_a_promise(project: Path) -> None:
+    rows = "import pytest\n{}@pytest.mark.parametrize('row', range(5))\ndef test_it(row):\n    pass\n"
+    for name, mark in {"integration/test_a.py": "", "faults/test_b.py": "@pytest.mark.each_row\n", "unit/test_c.py": ""}.items():
+        (project / "tests" / name).parent.mkdir(exist_ok=True)
+        (project / "tests" / name).write_text(rows.format(mark))
+    _code, said = run(project, "pytest", "-q", "--collect-only", "-m", "not long", "tests")
+    found = sorted(line.rpartition("/")[2] for line in said.splitlines() if "::" in line)
+    assert found == [
+        *(f"test_a.py::test_it[{row}]" for row in (0, 4)),
+        *(f"test_{file}.py::test_it[{row}]" for file in "bc" for row in range(5)),
+    ]
 
 
 def test_the_list_of_long_tests_has_each_with_its_reason(tmp_path: Path) -> None:

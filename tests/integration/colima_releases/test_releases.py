@@ -16,14 +16,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from rehearsal.engines import as_released, find
 from tests.support.colima.real_colima import RealColimaLab
 from tests.support.colima.standin_laptop import lab_of
-from tests.support.test_runs.tiers import chosen
 
 DEV: dict[str, Any] = {"name": "dev", "cpu": 2, "memory": 4, "disk": 20}
 K8S: dict[str, Any] = {"name": "k8s", "runtime": "containerd", "kubernetes": {"enabled": True}, "cpu": 2, "memory": 4}
 NEWER_K3S = "v1.36.9+k3s1"
 NEWEST = "newest"
 RELEASES = (*as_released.OLDER, NEWEST)
-OLDEST = {as_released.OLDER[0]}
 
 
 @pytest.fixture
@@ -42,9 +40,8 @@ def program(release: str) -> Path:
     return built
 
 
-@pytest.mark.parametrize(
-    "release", chosen("15 s of processor each; the oldest one, and tests/contract/colima, run", RELEASES, OLDEST)
-)
+@pytest.mark.long("15 s of processor each; test_a_newer_colima_takes_over runs on the oldest one")
+@pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("options", [DEV, K8S], ids=["docker", "Kubernetes"])
 def test_a_profile_lives_on_a_release_as_on_any_other(lab: RealColimaLab, release: str, options: dict[str, Any]) -> None:
     lab.install(program(release), k3s=[NEWER_K3S])
@@ -107,6 +104,7 @@ def test_a_newer_colima_takes_over_what_an_older_one_made(lab: RealColimaLab, re
         assert lab.has_marker(options["name"])
 
 
+@pytest.mark.long("the way back; the way forth runs")
 def test_an_older_colima_with_data_disks_goes_on_with_what_a_newer_one_made(lab: RealColimaLab) -> None:
     lab.install(program(NEWEST))
     lab.converge(DEV)

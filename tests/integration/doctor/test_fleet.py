@@ -35,7 +35,7 @@ ILL = {
     ),
     "damaged-vm": (damage_definition, "profiles.health"),
 }
-LAPTOPS = times(4, 4, 50)
+LAPTOPS = times(7, 7, 50)
 
 
 @dataclass(frozen=True)

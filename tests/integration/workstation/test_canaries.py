@@ -322,7 +322,7 @@ def test_no_wrong_type_shows_a_secret(where: str, home: Path, cluster: KubeApi) 
         for module in OPTIONS
         for number, options in enumerate(variants(module))
         # Packed, the same code runs: a process for each task, so a few of them tell.
-        if LONG or where == "action plugin" or number % 24 == 0
+        if LONG or where == "action plugin" or number % 48 == 0
     ]
     play = {"hosts": "me", "connection": "local", "gather_facts": False, "tasks": tasks}
     (home / "play.yml").write_text(json.dumps([play | {"vars": {"ansible_python_interpreter": interpreter}}]))
