@@ -88,7 +88,7 @@ def test_on_a_mac_no_hole_is_believed(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(os, "lseek", nothing_but_holes)
     assert not is_written(tmp_path)
-    with image.open("r+b") as file:
-        file.seek(4 << 20)
-        file.write(b"x")
+    with image.open("r+b") as written:
+        written.seek(4 << 20)
+        written.write(b"x")
     assert is_written(tmp_path)
