@@ -149,7 +149,7 @@ def test_a_busy_server_is_asked_again(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "least", "most"), [("3", 3.0, 4.0), ("3600", 8.0, 10.0), ("rubbish", 0.0, 0.2), (None, 0.0, 0.2)]
+    ("asked", "least", "most"), [("3", 3.0, 4.0), ("3600", 8.0, 10.0), ("rubbish", 0.0, 0.2), (None, 0.0, 0.2)]
 )
 def test_the_pause_a_server_asks_for_is_kept_within_bounds(asked: str | None, least: float, most: float) -> None:
     retries = Retries(Trouble(Patience()))
