@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Where bytecode is not kept, each start of Ansible and of a stand-in compiles what it imports: as long as all else it does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What `make test` exports: with it, printed commands are verbs of make.
+os.environ.pop("LAPTOP_MAKE_VERBS", None)
 # Tests change HOME; engines stay where they were when the run began.
 os.environ["REHEARSAL_ENGINES"] = str(
     next((place for place in engines.caches() if os.access(place, os.X_OK)), engines.caches()[0])
