@@ -36,7 +36,7 @@ class Name:
 
 
 def parse_name(text: str) -> Name:
-    """Return the name that colima would make of a text. Raises InputError for those that it can't keep apart."""
+    """Return the name that colima would make of a text. Raises InputError for names that it can't keep apart."""
     if text in ("default", "colima"):
         return Name("default", "colima")
     if not text:

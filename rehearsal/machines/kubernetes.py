@@ -42,7 +42,7 @@ def put_into_cache(folder: Path, colima_cache: Path) -> None:
 
 
 def _images(busybox: bytes) -> bytes:
-    """One image under the names of those that hold pods together, as `docker save` writes it."""
+    """One image under the names of the images that hold pods together, as `docker save` writes it."""
     layer = _archive({"busybox": busybox})
     config = {
         "architecture": "amd64",

@@ -210,7 +210,7 @@ CASES = {
 
 
 def things(home: Path) -> dict[str, str]:
-    """Return the files and links in a home, but for those that may stay."""
+    """Return the files and links in a home that must not stay."""
     found = {}
     for path in sorted(home.rglob("*")):
         name = str(path.relative_to(home))

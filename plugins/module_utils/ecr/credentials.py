@@ -34,7 +34,7 @@ class Credentials:
 
 
 def find_credentials(identity: Identity, environment: Mapping[str, str]) -> Credentials:
-    """Return what there is for an identity. Raises ToolMissing without botocore."""
+    """Return the credentials of an identity. Raises ToolMissing without botocore."""
     profile = identity.profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or ""
     option = f" --profile {profile}" if profile else ""
     try:

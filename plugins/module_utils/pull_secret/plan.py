@@ -250,7 +250,7 @@ def _refusal_of(current: PullSecretState, policy: Policy) -> str:
 def _plan_accounts(
     accounts: tuple[Account, ...], spec: PullSecretSpec
 ) -> tuple[tuple[Account, ...], tuple[Account, ...], tuple[str, ...]]:
-    """Return the accounts that get the entry, those that lose it, and the named ones that do not exist."""
+    """Return the accounts that get the entry, the accounts that lose it, and the named ones that do not exist."""
 
     def wanted(account: Account) -> bool:
         return EVERY in spec.service_accounts or account.name in spec.service_accounts

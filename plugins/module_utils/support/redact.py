@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Takes out of a text what others must not read: secrets by their form or their name, and who the laptop belongs to. Pure.
 
-What a secret looks like, core knows; a bundle is also free of those that this run knows.
+What a secret looks like, core knows; a bundle is also free of the secrets that this run knows.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def variables(
 ) -> dict[str, str]:
     """Return the variables of the command: PATH, those inherited, and over them those given. Empty ones are left out.
 
-    programs, inherit: beside those that every run of this collection needs.
+    programs, inherit: beside the variables that every run of this collection needs.
     """
     inherited = {name: around.get(name, "") for name in (*PLACES, *inherit)}
     path = search_path((*PROGRAMS, *programs), around.get("PATH", ""))

@@ -103,7 +103,7 @@ class Commands:
         return next((answer for part, answer in answers.items() if part in script), None)
 
     def do_ps(self, rest: list[str], _stdin: bytes | None) -> Answer:
-        # The processes of every guest, and those that a test recorded.
+        # The processes of every guest, and the recorded ones of a test.
         listed = (self.guest.read("/var/lib/rehearsal/processes") or "").splitlines()
         lines = ["/usr/lib/systemd/systemd", "sshd: rehearsal", " ".join(["ps", *rest]), *listed]
         if "comm=" in rest:

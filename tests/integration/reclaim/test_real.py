@@ -60,7 +60,7 @@ class Client:
             self(*words)
 
     def names(self) -> dict[str, list[str]]:
-        """Return the names of what there is."""
+        """Return the names of all items."""
         images = [json.loads(line) for line in self("images", "--format", "{{json .}}").splitlines()]
         return {
             "images": sorted(f"{one['Repository']}:{one['Tag']}" for one in images),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real file systems with the limits of those that a Mac may have under a home: ext4 can be made to keep whole seconds only."""
+"""Real file systems with the limits of a Mac's under a home: ext4 can be made to keep whole seconds only."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Side:
         return f"unix://{self.server.socket_path}"
 
     def found(self) -> dict[str, dict[str, str]]:
-        """Return the files of its volumes, but for those that a move works on."""
+        """Return the files of its volumes, without the copies that a move works on."""
         rows = self.state.load("volumes")
         return {one["Name"]: one.get("Files") or {} for one in rows if LABEL not in (one.get("Labels") or {})}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The names of AWS profiles: the same as those that the AWS client itself finds."""
+"""The names of AWS profiles: the same names that the AWS client itself finds."""
 
 from __future__ import annotations
 

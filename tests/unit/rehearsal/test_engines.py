@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finding real engines, and saying how to get those that are missing."""
+"""Finding real engines, and saying how to get the missing ones."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def others(items: Sequence[Mapping[str, Any]]) -> Iterator[Pending]:
     """Yield what the new cluster has already, and this move did not make."""
     if items:
         reason = f"the new cluster has its own, which are kept: {listed([called(one) for one in items], _MOST)}"
-        remedy = "Delete those that are to come from the old cluster, and run again."
+        remedy = "Delete the objects that are to come from the old cluster, and run again."
         yield Pending(in_number(len(items), "object"), "the copy", reason, remedy, kind="conflict")
 
 

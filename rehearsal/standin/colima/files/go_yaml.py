@@ -109,7 +109,7 @@ class _Decoder:
 
     @staticmethod
     def items(node: Any) -> list[tuple[str, Any]]:
-        """The pairs of a mapping, those that are merged into it first."""
+        """The pairs of a mapping, the merged ones first."""
         found: dict[str, Any] = {}
         for key, value in node.value:
             if key.value == "<<":

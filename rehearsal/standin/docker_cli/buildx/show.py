@@ -81,7 +81,7 @@ def _row(builder: Builder, node: Node | None, current: str, as_table: bool, whol
 
 
 def listed(builders: list[Builder], current: str, template: str, whole: bool) -> tuple[str, str]:
-    """Return the listing, and what is to be said about those that could not be loaded."""
+    """Return the listing, and what is to be said about the builders that could not be loaded."""
     if template == "json":
         return "".join(dumps(builder.as_json(current), sort=True) + "\n" for builder in builders), ""
     as_table = template == "table" or template.startswith("table ")
