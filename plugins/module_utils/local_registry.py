@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _TARGET = f"configmap {NAMESPACE}/{NAME}"
 
 
 @dataclass(frozen=True)
-class Desired:
+class RegistrySpec:
     """What the options ask for: the text of the ConfigMap in the cluster of a context; an empty one in none."""
 
     context: str
@@ -45,7 +45,7 @@ class Desired:
 
 
 @dataclass(frozen=True)
-class Found:
+class ClusterState:
     """What a cluster has. text: None without a ConfigMap, or without that key in it; why: why the cluster did not answer."""
 
     text: str | None = None
@@ -57,10 +57,10 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Current:
+class RegistryState:
     """What was found by context: in the cluster asked for, and where earlier runs wrote."""
 
-    clusters: Mapping[str, Found]
+    clusters: Mapping[str, ClusterState]
     noted: frozenset[str] = frozenset()
 
 
@@ -88,7 +88,7 @@ class Note(Step):
     there: bool = True
 
 
-class LocalRegistry(Subject[Desired, Current]):
+class LocalRegistry(Subject[RegistrySpec, RegistryState]):
     """The ConfigMap of a local registry."""
 
     argument_spec = {
@@ -100,13 +100,13 @@ class LocalRegistry(Subject[Desired, Current]):
     }
     work = "tell of the local registry"
 
-    asked: Desired
+    asked: RegistrySpec
 
     def __init__(self) -> None:
         self.notes = Notes("local_registry")
         self.kubes: dict[str, Kube] = {}
 
-    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Desired:
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> RegistrySpec:
         """Return what to write where. Raises InputError."""
         given = {field: params[option] for option, field in FIELDS.items() if params[option]}
         present = params["state"] == "present" and bool(params["host"])
@@ -118,16 +118,16 @@ class LocalRegistry(Subject[Desired, Current]):
         # Each value is JSON, which is YAML.
         text = "".join(f"{field}: {json.dumps(value)}\n" for field, value in given.items()) if present else ""
         paths = kubeconfig_paths(params["kubeconfig"] or "", os.environ)
-        self.asked = Desired(params["context"], text, paths, check_mode and params["context"] in params["expected_contexts"])
+        self.asked = RegistrySpec(params["context"], text, paths, check_mode and params["context"] in params["expected_contexts"])
         return self.asked
 
-    def read(self, spec: Desired) -> Current:
+    def read(self, spec: RegistrySpec) -> RegistryState:
         """Return what the clusters have. One that never had it is not asked for its absence."""
         noted = frozenset(self.notes.read())
         contexts = sorted(noted | ({spec.context} if spec.text else set()))
-        return Current({context: self._found(context, spec.paths) for context in contexts}, noted)
+        return RegistryState({context: self._found(context, spec.paths) for context in contexts}, noted)
 
-    def _found(self, context: str, paths: tuple[Path, ...]) -> Found:
+    def _found(self, context: str, paths: tuple[Path, ...]) -> ClusterState:
         from .kube.access import read_access
         from .kube.client import KubeHttp
 
@@ -138,15 +138,15 @@ class LocalRegistry(Subject[Desired, Current]):
             raise _refused(context, error, "read configmaps") from error
         except WorkstationError as error:
             if isinstance(error, Unreachable) or error.context.get("missing_context"):
-                return Found(why=error.reason or error.message, unknown="missing_context" in error.context)
+                return ClusterState(why=error.reason or error.message, unknown="missing_context" in error.context)
             raise
         if there is None:
-            return Found()
+            return ClusterState()
         metadata, data = there["metadata"], there.get("data") or {}
         ours = OWNER.items() <= (metadata.get("labels") or {}).items()
-        return Found(data.get(KEY), str(metadata["uid"]), ours)
+        return ClusterState(data.get(KEY), str(metadata["uid"]), ours)
 
-    def plan(self, spec: Desired, current: Current) -> Plan:
+    def plan(self, spec: RegistrySpec, current: RegistryState) -> Plan:
         """Return the steps."""
         return plan_registry(spec, current)
 
@@ -170,7 +170,7 @@ class LocalRegistry(Subject[Desired, Current]):
             if there:
                 notes[context] = True
 
-    def public(self, outcome: Result[Desired, Current]) -> dict[str, Any]:
+    def public(self, outcome: Result[RegistrySpec, RegistryState]) -> dict[str, Any]:
         """Return nothing more than every module does."""
         del outcome
         return {}
@@ -179,7 +179,7 @@ class LocalRegistry(Subject[Desired, Current]):
 SUBJECT = LocalRegistry
 
 
-def plan_registry(spec: Desired, current: Current) -> Plan:
+def plan_registry(spec: RegistrySpec, current: RegistryState) -> Plan:
     """Return the steps. A ConfigMap that is not ours is neither changed nor removed."""
     steps: list[Step] = []
     pending: list[Pending] = []
@@ -187,29 +187,35 @@ def plan_registry(spec: Desired, current: Current) -> Plan:
     for context, found in current.clusters.items():
         wanted = spec.text if context == spec.context else ""
         after[context] = wanted if found.ours or wanted else (found.text or "")
-        if found.unknown and not wanted:
-            # Its data may come back with the profile; the note stays until then.
-            continue
         if found.why and not (wanted and spec.expected):
-            change = "writing it" if wanted else "removing it"
-            remedy = "Start the profile, and run again."
-            pending.append(Pending(f"{_TARGET} of {context}", change, found.why, remedy, "unreachable"))
-            after[context] = ""
-        elif wanted and found.uid and not found.ours and found.text != wanted:
-            reason = "another tool has written it"
-            remove = f"kubectl --context {context} --namespace {NAMESPACE} delete configmap {NAME}"
-            raise RefusedStep(f"change {_TARGET} of {context}", reason, f"To have it replaced, run '{remove}' first.")
-        elif wanted and found.text != wanted:
-            verb = "change" if found.uid else "write"
-            steps.append(Write(verb, f"{_TARGET} of {context}", context=context, text=wanted))
-        elif not wanted:
-            if found.ours:
-                steps.append(Remove("remove", f"{_TARGET} of {context}", context=context, uid=found.uid))
-            steps.append(Note("forget", context, silent=True, context=context, there=False))
-        elif found.ours and context not in current.noted:
-            steps.append(Note("note", context, silent=True, context=context))
+            # Where no way leads to the cluster, its data may come back with the profile; the note stays until then.
+            if wanted or not found.unknown:
+                pending.append(_unreachable(context, found, wanted))
+                after[context] = ""
+            continue
+        steps += _write(context, found, wanted, current.noted) if wanted else _remove(context, found)
     before = {context: found.text or "" for context, found in current.clusters.items()}
     return Plan(tuple(steps), before, after, tuple(pending))
+
+
+def _unreachable(context: str, found: ClusterState, wanted: str) -> Pending:
+    change = "writing it" if wanted else "removing it"
+    return Pending(f"{_TARGET} of {context}", change, found.why, "Start the profile, and run again.", "unreachable")
+
+
+def _write(context: str, found: ClusterState, wanted: str, noted: Collection[str]) -> list[Step]:
+    if found.text == wanted:
+        return [Note("note", context, silent=True, context=context)] if found.ours and context not in noted else []
+    if found.uid and not found.ours:
+        remove = f"kubectl --context {context} --namespace {NAMESPACE} delete configmap {NAME}"
+        what, remedy = f"change {_TARGET} of {context}", f"To have it replaced, run '{remove}' first."
+        raise RefusedStep(what, "another tool has written it", remedy)
+    return [Write("change" if found.uid else "write", f"{_TARGET} of {context}", context=context, text=wanted)]
+
+
+def _remove(context: str, found: ClusterState) -> list[Step]:
+    remove = Remove("remove", f"{_TARGET} of {context}", context=context, uid=found.uid)
+    return [*([remove] if found.ours else []), Note("forget", context, silent=True, context=context, there=False)]
 
 
 def _body(text: str) -> bytes:

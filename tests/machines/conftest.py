@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +15,23 @@ from rehearsal import machines
 from rehearsal.lab.laptop import Lab
 from tests.support.colima.real_machines import Machines, Played
 from tests.support.lab_playbooks import lab_of_grade
+
+
+@pytest.fixture(autouse=True)
+def ends_with_the_run(request: pytest.FixtureRequest) -> Iterator[None]:
+    """End the whole run where a SIGINT came during a test, also where the code under test has made a result of it."""
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        reading.setblocking(False)
+        writing.setblocking(False)
+        before = signal.set_wakeup_fd(writing.fileno())
+        yield
+        signal.set_wakeup_fd(before)
+        came = b""
+        with contextlib.suppress(BlockingIOError):
+            came = reading.recv(4096)
+    if signal.SIGINT in came:
+        request.session.shouldstop = "interrupted by SIGINT"
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.errors import InputError
 from ..core.plan import Pending, Plan
 from .config import BuildkitConfig
-from .model import Builder, BuilderSpec, BuildersState, BuildxStep, CreateBuilder, RecreateBuilder, RemoveBuilder, StartBuilder
+from .model import (
+    Builder,
+    BuilderSpec,
+    BuildersState,
+    BuildxStep,
+    CreateBuilder,
+    Node,
+    RecreateBuilder,
+    RemoveBuilder,
+    StartBuilder,
+)
 
 # buildx adds it by itself unless the flags or the configuration speak of entitlements.
 _ADDED_FLAG = "--allow-insecure-entitlement=network.host"
@@ -179,21 +189,24 @@ def _differences(current: Builder, wanted: Builder) -> list[str]:
     old, new = [node.name for node in current.nodes], [node.name for node in wanted.nodes]
     if sorted(old) != sorted(new):
         return [f"nodes {', '.join(old)} -> {', '.join(new)}"]
-    changes = []
     was = {node.name: node for node in current.nodes}
-    for node in wanted.nodes:
-        before = was[node.name]
-        if node.endpoint and node.endpoint != before.endpoint:
-            changes.append(f"endpoint {before.endpoint} -> {node.endpoint}")
-        if node.platforms is not None and set(node.platforms) != set(before.platforms or ()):
-            changes.append(f"platforms {','.join(before.platforms or ()) or 'none'} -> {','.join(node.platforms) or 'none'}")
-        if node.driver_opts is not None and dict(node.driver_opts) != dict(before.driver_opts or {}):
-            changes.append("driver options")
-        if node.flags is not None and _own_flags(node.flags) != _own_flags(before.flags or ()):
-            changes.append("buildkitd flags")
-        if node.config is not None and node.config.comparable() != (before.config or BuildkitConfig({})).comparable():
-            changes.append("buildkitd configuration")
-    return changes
+    return [change for node in wanted.nodes for change in (*_places(was[node.name], node), *_options(was[node.name], node))]
+
+
+def _places(before: Node, node: Node) -> Iterator[str]:
+    if node.endpoint and node.endpoint != before.endpoint:
+        yield f"endpoint {before.endpoint} -> {node.endpoint}"
+    if node.platforms is not None and set(node.platforms) != set(before.platforms or ()):
+        yield f"platforms {','.join(before.platforms or ()) or 'none'} -> {','.join(node.platforms) or 'none'}"
+
+
+def _options(before: Node, node: Node) -> Iterator[str]:
+    if node.driver_opts is not None and dict(node.driver_opts) != dict(before.driver_opts or {}):
+        yield "driver options"
+    if node.flags is not None and _own_flags(node.flags) != _own_flags(before.flags or ()):
+        yield "buildkitd flags"
+    if node.config is not None and node.config.comparable() != (before.config or BuildkitConfig({})).comparable():
+        yield "buildkitd configuration"
 
 
 def _own_flags(flags: Iterable[str]) -> list[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core.secrecy.looks import redact
@@ -51,24 +51,30 @@ def _options(
     if (network := str(host.get("NetworkMode") or "")) not in _OWN_NETWORKS:
         yield from ("--network", network)
     yield from _ports(host.get("PortBindings") or {})
-    known = set(own.get("Env") or ())
-    for line in config.get("Env") or ():
-        if line not in known:
-            yield from ("--env", line.partition("=")[0])
+    for line in _beyond(config.get("Env"), own.get("Env")):
+        yield from ("--env", line.partition("=")[0])
     yield from _mounts(container, host)
-    restart = host.get("RestartPolicy") or {}
-    if (policy := restart.get("Name") or "no") != "no":
-        most = restart.get("MaximumRetryCount")
-        yield from ("--restart", f"{policy}:{most}" if most else policy)
+    yield from _restart(host.get("RestartPolicy") or {})
     for key, option in (("User", "--user"), ("WorkingDir", "--workdir")):
         if (value := config.get(key) or "") != (own.get(key) or ""):
             yield from (option, value)
-    labels = own.get("Labels") or {}
-    for key, value in sorted((config.get("Labels") or {}).items()):
-        if labels.get(key) != value and not key.startswith(_OTHERS_LABELS):
+    for key, value in sorted(_beyond((config.get("Labels") or {}).items(), (own.get("Labels") or {}).items())):
+        if not key.startswith(_OTHERS_LABELS):
             yield from ("--label", f"{key}={value}")
     yield from _rights(host)
     yield from _limits(host)
+
+
+def _beyond(given: Iterable[Any] | None, known: Iterable[Any] | None) -> list[Any]:
+    """Return what a container has beside what its image gives it."""
+    there = set(known or ())
+    return [one for one in given or () if one not in there]
+
+
+def _restart(restart: Mapping[str, Any]) -> Iterator[str]:
+    if (policy := restart.get("Name") or "no") != "no":
+        most = restart.get("MaximumRetryCount")
+        yield from ("--restart", f"{policy}:{most}" if most else policy)
 
 
 def _mounts(container: Mapping[str, Any], host: Mapping[str, Any]) -> Iterator[str]:

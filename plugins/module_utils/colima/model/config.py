@@ -139,16 +139,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
     result["hostname"] = result.get("hostname") or instance
     if result.get("cpu_type") == "host":
         result["cpu_type"] = ""
-    for setting in SETTINGS:
-        value = result.get(setting.option)
-        if not host.can(setting.needs):
-            result[setting.option] = setting.neutral
-        elif setting.choices and not value and setting.default:
-            result[setting.option] = setting.default
-        elif setting.kind in (list, dict) and not value and setting.option != "mounts":
-            result[setting.option] = setting.kind()
-        elif setting.kind is float and value is not None:
-            result[setting.option] = float(value)
+    result |= {setting.option: _canonical_value(setting, result.get(setting.option), host) for setting in SETTINGS}
     result["network.interface"] = result["network.interface"] or ("en0" if host.can(MACOS) else "")
     result["network.gateway_address"] = result.get("network.gateway_address") or "192.168.5.2"
     result["network.dns_hosts"] = own_hosts(result)
@@ -157,6 +148,19 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
         (item.get("mode") or "system", str(item.get("script") or "").rstrip()) for item in result.get("provision") or []
     ]
     return result
+
+
+def _canonical_value(setting: Setting, value: Any, host: Host) -> Any:
+    if not host.can(setting.needs):
+        return setting.neutral
+    if setting.kind is float and value is not None:
+        return float(value)
+    if value:
+        return value
+    if setting.choices and setting.default:
+        return setting.default
+    # Without mounts stands for the home directory.
+    return setting.kind() if setting.kind in (list, dict) and setting.option != "mounts" else value
 
 
 def own_hosts(config: Config) -> dict[str, Any]:

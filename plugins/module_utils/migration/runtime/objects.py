@@ -72,20 +72,29 @@ def objects_of(
     bound = {_claim_of(one): one for one in items if one["kind"] == "PersistentVolume" and one["spec"].get("claimRef")}
     mine = {called(one).partition(" ")[2] for one in moved if one["kind"] == "PersistentVolumeClaim"}
     moved = [one for one in moved if one["kind"] != "PersistentVolume" or (_claim_of(one) in (*mine, ""))]
-    claims, left = list[Claim](), list[str]()
-    for name in sorted(mine):
-        path = _path_of(bound[name]) if name in bound else ""
-        if path and not is_below(path, mounted):
-            claims.append(Claim(str(bound[name]["metadata"]["name"]), name, path))
-    hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
-    if hidden and not secrets:
-        left.append(f"Secrets are not moved: {listed(hidden, _MOST_NAMES)}. Make them again, or set O(secrets=true).")
-    jobs = [called(one) for one in items if one["kind"] == "Job" and _in(one, namespaces) and not _owned(one)]
-    if jobs:
-        left.append(f"Jobs are not moved, as they would run once more: {listed(jobs, _MOST_NAMES)}.")
+    claims = tuple(_claims({name: bound[name] for name in sorted(mine) if name in bound}, mounted))
     ready = tuple(sorted(called(one) for one in moved if one["kind"] in WORKLOADS and is_ready(one)))
     stays = tuple(_stays(items, moved, claims, namespaces, mounted))
-    return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), tuple(claims), ready, tuple(left), stays=stays)
+    left = tuple(_left(items, namespaces, secrets))
+    return Objects(tuple(cleaned(one) for one in sorted(moved, key=_order)), claims, ready, left, stays=stays)
+
+
+def _claims(bound: Mapping[str, Mapping[str, Any]], mounted: Sequence[str]) -> Iterator[Claim]:
+    """Yield the claims whose data is in the VM. bound: volumes by the names of their claims."""
+    for name, volume in bound.items():
+        path = _path_of(volume)
+        if path and not is_below(path, mounted):
+            yield Claim(str(volume["metadata"]["name"]), name, path)
+
+
+def _left(items: Sequence[Mapping[str, Any]], namespaces: Sequence[str], secrets: bool) -> Iterator[str]:
+    """Yield in words what is not moved."""
+    hidden = [called(one) for one in items if one["kind"] == "Secret" and _moves(one, namespaces)]
+    if hidden and not secrets:
+        yield f"Secrets are not moved: {listed(hidden, _MOST_NAMES)}. Make them again, or set O(secrets=true)."
+    jobs = [called(one) for one in items if one["kind"] == "Job" and _in(one, namespaces) and not _owned(one)]
+    if jobs:
+        yield f"Jobs are not moved, as they would run once more: {listed(jobs, _MOST_NAMES)}."
 
 
 def _stays(

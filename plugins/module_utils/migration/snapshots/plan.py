@@ -44,21 +44,32 @@ def _plan_keep(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
                 continue
             steps.append(_keep(volume, writers, spec))
             after.add((volume.name, spec.name))
-        old = surplus([one.name for one in found.kept if one.volume == volume.name], spec.name, spec.keep)
-        if old:
-            paths = {one.name: one.place for one in found.kept if one.volume == volume.name}
-            steps.append(remove_old(f"volume '{volume.name}'", [paths[name] for name in old]))
-            after -= {(volume.name, name) for name in old}
-    needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
-    if found.room is not None and needed > found.room:
-        reason = f"it needs {size_in_words(needed)}, and {size_in_words(found.room)} are free in '{spec.place}'"
-        refusals.append(RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes)."))
+        old, removal = _remove_surplus(found, volume.name, spec)
+        steps += removal
+        after -= {(volume.name, name) for name in old}
+    refusals += _without_room(steps, found.room, spec)
     warnings = [f"Volumes with data outside the engine are left out: {', '.join(outside)}."] if outside else []
     names = {one.name for one in chosen}
     warnings += [
         already_there(one.name, one.made, one.volume) for one in found.kept if one.name == spec.name and one.volume in names
     ]
     return Plan(tuple(steps), _shown(before), _shown(after), tuple(pending), tuple(warnings), tuple(refusals))
+
+
+def _remove_surplus(found: VolumeSnapshotState, volume: str, spec: VolumeSnapshotSpec) -> tuple[list[str], list[Step]]:
+    """Return the snapshots of a volume that are too many, and what removes them."""
+    paths = {one.name: one.place for one in found.kept if one.volume == volume}
+    old = surplus(list(paths), spec.name, spec.keep)
+    return old, [remove_old(f"volume '{volume}'", [paths[name] for name in old])] if old else []
+
+
+def _without_room(steps: Iterable[Step], room: int | None, spec: VolumeSnapshotSpec) -> list[WorkstationError]:
+    """Return the refusal where the new snapshots need more than the bytes of room; None: unknown."""
+    needed = sum(step.volume.size or 0 for step in steps if isinstance(step, Keep))
+    if room is None or needed <= room:
+        return []
+    reason = f"it needs {size_in_words(needed)}, and {size_in_words(room)} are free in '{spec.place}'"
+    return [RefusedStep("take the snapshots", reason, "Free some disk space, or choose less with O(volumes).")]
 
 
 def _plan_restore(found: VolumeSnapshotState, spec: VolumeSnapshotSpec) -> Plan:
