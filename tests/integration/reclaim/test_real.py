@@ -17,6 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.reclaim.task imp
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import lab_of_grade
+from tests.support.test_runs.tiers import chosen
 
 pytestmark = pytest.mark.real("docker", "containerd", "buildkit", "buildx")
 MIB = 1 << 20
@@ -85,7 +86,7 @@ def reclaim(lab: Lab, monkeypatch: pytest.MonkeyPatch, check: bool = False, **op
         return run_subject(Reclaimer(), given, check_mode=check)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", chosen("tests/unit/reclaim/test_answers.py reads containerd's answers", RUNTIMES, {"docker"}))
 def test_what_was_kept_is_kept_and_what_was_named_is_gone(
     lab: Lab, runtime: str, context: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

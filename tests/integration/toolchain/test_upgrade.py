@@ -23,6 +23,7 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.mark.long("a workstation of its own; tests/unit/upgrade/test_task.py upgrades on one of stand-ins")
 def test_the_programs_are_upgraded_and_the_workstation_is_well(lab: Lab) -> None:
     only = ("-e", '{"upgrade_programs": ["limactl", "colima", "kubectl"]}')
     checked = play(lab, PLAYBOOK, "--check", *only)

@@ -44,6 +44,7 @@ def pass_two_hours(lab: Lab) -> None:
         note.write_text(json.dumps({"since": since, "seen": time.time() - HOUR / 4}))
 
 
+@pytest.mark.long("runs of the timer; tests/integration/colima/test_idle_stop.py stops what is idle")
 def test_vms_are_stopped_by_the_look_after_two_idle_hours(lab: Lab) -> None:
     assert not list(lab.home.rglob("*idle*"))
     assert "changed=1" in play(lab, "playbooks/workstation.yml", *IDLE_STOP)
