@@ -178,7 +178,8 @@ class CallbackModule(CallbackBase):
         if ours and not task.check_mode:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 redraw = can_redraw(sys.stdout, os.environ.get("TERM"))
-                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name())
+                worded = partial(typed, shell=shell_of(os.environ, str(_PROJECT / "playbooks")))
+                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name(), worded)
                 self.follower.start()
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:

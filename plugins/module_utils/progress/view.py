@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -19,11 +19,14 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Follower(threading.Thread):
-    """Shows the lines of a progress file as they come, until it is stopped. Whatever else is printed meanwhile stays readable."""
+    """Shows the lines of a progress file as they come, until it is stopped. Whatever else is printed meanwhile stays readable.
 
-    def __init__(self, path: Path, terminal: bool, role: str = "") -> None:
+    typed: writes the playbooks in a sentence as commands of the reader's shell.
+    """
+
+    def __init__(self, path: Path, terminal: bool, role: str = "", typed: Callable[[str], str] = str) -> None:
         super().__init__(daemon=True)
-        self.path, self.role = path, role
+        self.path, self.role, self.typed = path, role, typed
         self.ended = threading.Event()
         self.offset = path.stat().st_size if path.exists() else 0
         self.phases: dict[str, dict[str, Any]] = {}
@@ -83,7 +86,7 @@ class Follower(threading.Thread):
         """Show what is about to be done; it stays above the lines that are redrawn."""
         if self.screen is not None:
             self.screen.leave()
-        write(self.output.fileno(), "".join(f"{self.role}: will {action}\n" for action in actions))
+        write(self.output.fileno(), "".join(f"{self.role}: will {self.typed(action)}\n" for action in actions))
 
     def _news(self) -> list[dict[str, Any]]:
         try:

@@ -7,10 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.progress import view as progress
+from ansible_collections.laptop.containers.plugins.plugin_utils.shell import Shell, Way, typed
 
 from tests.support.terminal import Terminal
 
@@ -32,6 +34,16 @@ def test_every_new_phase_is_a_plain_line_without_a_terminal(tmp_path: Path, capf
         "  k8s                  0 s  creating and starting vm",
         "  k8s                 42 s  provisioning kubernetes",
     ]
+
+
+def test_a_plan_names_playbooks_as_the_reader_types_them(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "progress"
+    path.write_text("")
+    make = Shell(Way.MAKE, verbs=frozenset({"restore"}))
+    follower = progress.Follower(path, terminal=False, role="colima", typed=partial(typed, shell=make))
+    path.write_text(json.dumps({"plan": ["delete profile 'k8s' (playbooks/restore.yml brings it back for 7 days)"]}) + "\n")
+    follower.look()
+    assert capfd.readouterr().out == "colima: will delete profile 'k8s' ('make restore' brings it back for 7 days)\n"
 
 
 @pytest.fixture
