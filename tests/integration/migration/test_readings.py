@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -152,10 +153,8 @@ def test_what_no_archive_carries_is_named(engines: Engines) -> None:
         (directory / name).write_text("x")
     os.mkfifo(directory / "fifo")
     os.link(directory / "fifo", directory / "other")
-    with socket.socket(socket.AF_UNIX) as bound:
-        os.chdir(directory)
+    with socket.socket(socket.AF_UNIX) as bound, contextlib.chdir(directory):
         bound.bind("socket")
-        os.chdir("/")
     subprocess.run(["chattr", "+i", directory / "kept"], check=True)
     subprocess.run(["chattr", "+a", directory / "two words"], check=True)
     try:
@@ -181,11 +180,10 @@ def test_what_no_archive_carries_is_named(engines: Engines) -> None:
 def test_a_path_that_is_too_long_is_told_in_a_short_sentence(engines: Engines) -> None:
     directory = made(engines.source, "deep")
     # Longer than the system takes at once.
-    os.chdir(directory)
-    for _ in range(20):
-        Path("d" * 250).mkdir()
-        os.chdir("d" * 250)
-    os.chdir("/")
+    with contextlib.chdir(directory):
+        for _ in range(20):
+            Path("d" * 250).mkdir()
+            os.chdir("d" * 250)
     try:
         with pytest.raises(CommandFailed) as failure:
             engines.move(images=[], volumes=["deep"])

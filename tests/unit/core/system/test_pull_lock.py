@@ -99,7 +99,7 @@ def test_where_a_home_can_not_be_locked_runs_go_on_and_no_pull_begins(
     with refresh.turn(False):
         pass
     with pytest.raises(Exception, match=r"the home directory can't be locked \(.*\), so nothing would keep"):
-        laptop.lock()
+        laptop.alone()
 
 
 def test_on_a_mac_a_playbook_that_ended_at_its_limit_is_late(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
