@@ -167,6 +167,11 @@ class World:
         # From which source each volume was begun that a move works on at the target.
         self.begun: dict[str, str] = {}
         self.running = self.forgotten = False
+        # What the manifests and the target's volumes and tags were when the run began.
+        self.noted: dict[Path, int] = {}
+        self.at_start: dict[str, Any] = {}
+        # What a run was told to replace and did not come to: the target's content is given up, as it was then.
+        self.given_up: list[tuple[str, Any]] = []
         # Volumes of a source that a container writes to, or did in this run.
         self.written: set[tuple[str, str]] = set()
 
@@ -219,6 +224,7 @@ class World:
     def tag(self, side: str, tag: str, config: str | None) -> None:
         """Give a tag to an image that differs from others only in its configuration, or take it away."""
         one = self.sides[side]
+        self._catch_up(side, tag, self.tags, one.tags())
         images = [{**each, "RepoTags": [name for name in each["RepoTags"] if name != tag]} for each in one.state.load("images")]
         if config:
             made: dict[str, Any] = {
@@ -233,10 +239,8 @@ class World:
         one.state.save("images", [each for each in images if each["RepoTags"] or LABEL in (each.get("Labels") or {})])
         value = f"RELEASE={config}" if config else None
         if side == TARGET:
-            if value is None:
-                self.tags.pop(tag, None)
-            else:
-                self.tags[tag] = There(value, self.tags[tag].base if tag in self.tags else None, self._source(self.tags, tag))
+            # A tag that is given again is another one's choice, as if it had never been away.
+            self.tags[tag] = There(value, self.tags[tag].base if tag in self.tags else None, self._source(self.tags, tag))
         else:
             self.seen.append((side, tag, value))
 
@@ -285,13 +289,22 @@ class World:
             self._forget_arrivals()
 
     def _forget_arrivals(self) -> None:
-        self.forgotten = False
-        manifests = [path.read_text() for path in self.directory.glob("state/**/*.jsonl")]
+        self.forgotten, self.noted = False, {}
         for name, one in (*self.there.items(), *self.tags.items()):
             # What a run has noted since is known.
-            if not any(f"id-{one.source}@" in text and f'"name": "{name}"' in text for text in manifests):
+            if not self._is_noted(one.source, name):
                 # Nobody knows any more that it came from a source.
                 one.base, one.source = None, ""
+
+    def _manifests(self) -> dict[Path, str]:
+        return {path: path.read_text() for path in self.directory.glob("state/**/*.jsonl")}
+
+    def _is_noted(self, source: str, name: str) -> bool:
+        """Whether a manifest tells of it since the run began."""
+        return any(
+            f"id-{source}@" in text and f'"name": "{name}"' in text[self.noted.get(path, 0) :]
+            for path, text in self._manifests().items()
+        )
 
     def tear(self) -> None:
         """Leave half of a line in each manifest, as a power cut does."""
@@ -307,7 +320,9 @@ class World:
     def _catch_up(self, side: str, name: str, known: dict[str, There], found: Mapping[str, Any]) -> None:
         """Know what has arrived in the run that continues."""
         for source, called, content in self.seen if self.running else ():
-            if side == TARGET and called == name and name in found and found[name] == content:
+            # What was equal before the run and is not noted, nobody knows to have arrived.
+            came = self.at_start.get(name) != content or self._is_noted(source, name)
+            if side == TARGET and called == name and name in found and found[name] == content and came:
                 known[name] = There(content, content, source)
 
     def _know(self, side: str, name: str, files: dict[str, str] | None) -> None:
@@ -355,7 +370,8 @@ class World:
         others = {name: files for name, files in self._work().items() if self.begun.get(name, source) != source}
         moments.act = self._act(moments, what)
         disturbed, result, killed = what is not None, None, False
-        self.running = True
+        self.running, self.noted = True, {path: len(text) for path, text in self._manifests().items()}
+        self.at_start = {**self.sides[TARGET].found(), **self.sides[TARGET].tags()}
         try:
             with moments.watched():
                 result = run(Mover(), self._options(Mover.argument_spec, source, options), check_mode=False)
@@ -371,6 +387,9 @@ class World:
         self.begun = {name: self.begun.get(name, source) for name in work}
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
+        if result is None:
+            known = {**self.there, **self.tags}
+            self.given_up += [(name, known[name].content) for name in options.get("replace", ()) if name in known]
         if self.forgotten:
             # The run went on with what it had read before.
             self._forget_arrivals()
@@ -436,13 +455,14 @@ class World:
         for name in {*known, *found}:
             old, content = known.get(name), found.get(name)
             if old and content == old.content:
-                if old.base is None and not killed and (source, name, content) in self.seen:
-                    # Both are equal: from now on it is as if it had arrived.
+                if old.base is None and (source, name, content) in self.seen and self._is_noted(source, name):
+                    # Both are equal, and noted: from now on it is as if it had arrived.
                     known[name] = There(content, content, source)
                 continue
             assert self._may_change(old, name, source, options), f"'{name}' of the target was changed: {old} is {content}"
             if (source, name, content) in self.seen or self._of_writer(source, name, content):
-                known[name] = There(content, content, source)
+                # Of an image a run that is killed right then has not noted yet that it came.
+                known[name] = There(content, content if not killed or self._is_noted(source, name) else None, source)
             elif content is None:
                 assert killed, f"'{name}' is gone"
                 known.pop(name)
@@ -460,7 +480,8 @@ class World:
             return True
         # What only the target has used since is kept, whatever is to be replaced.
         used_here_too = any(one[:2] == (source, name) and one[2] != old.base for one in self.seen)
-        return name in options.get("replace", ()) and (old.base is None or used_here_too)
+        given_up = name in options.get("replace", ()) or (name, old.content) in self.given_up
+        return given_up and (old.base is None or used_here_too)
 
     def _is_true(self, source: str, options: Mapping[str, Any], pending: set[str]) -> None:
         """What a run does not name as pending is at the target, or was used there alone."""
@@ -503,7 +524,9 @@ class World:
             self.release(side)
         self.fill(False)
         self._forget_writers()
-        begun = {f"volume '{name}'" for name, one in self.there.items() if one.source == f"begun from {source}"}
+        begun = {
+            f"volume '{name}'" for name, one in self.there.items() if one.source == f"begun from {source}" and not one.content
+        }
         if begun:
             self.run(source, -1, None, {}, begun=begun)
         everything = {"replace": [*self.sides[source].volumes, *self.sides[source].tags()]}
