@@ -44,7 +44,7 @@ SPEC: dict[str, Any] = {
 class Task:
     """What the options ask for, and when."""
 
-    spec: PullSecretSpec
+    secret: PullSecretSpec
     registries: tuple[Registry, ...]
     scope: Scope
     policy: Policy
@@ -71,7 +71,7 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
     _check_accounts(accounts)
     prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
     return Task(
-        spec=PullSecretSpec(name, prints, accounts),
+        secret=PullSecretSpec(name, prints, accounts),
         registries=registries,
         scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),
         policy=Policy(

@@ -66,15 +66,15 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         self.environment = dict(os.environ)
         return task_from(params, self.environment, check_mode)
 
-    def read(self, task: Task) -> PullSecretsState:
+    def read(self, spec: Task) -> PullSecretsState:
         """Return what is in the clusters and at the logins; after a run, as the API servers' answers to it tell."""
-        logins = read_logins(task.logins, task.spec.name, self.environment)
+        logins = read_logins(spec.logins, spec.secret.name, self.environment)
         if self.done is not None:
             return PullSecretsState(
-                tuple(view_after(one.view, one.outcomes, task.spec.name) for one in self.done.clusters), logins
+                tuple(view_after(one.view, one.outcomes, spec.secret.name) for one in self.done.clusters), logins
             )
-        paths = kubeconfig_paths(task.kubeconfig, self.environment)
-        views = (self._view(task, context, paths) for context in task.contexts)
+        paths = kubeconfig_paths(spec.kubeconfig, self.environment)
+        views = (self._view(spec, context, paths) for context in spec.contexts)
         return PullSecretsState(tuple(view for view in views if view is not None), logins)
 
     def _view(self, task: Task, context: str, paths: Sequence[Path]) -> View | None:
@@ -84,42 +84,42 @@ class PullSecrets(Subject[Task, PullSecretsState]):
 
         try:
             kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
-            return read_view(kube, context, task.scope, task.spec, task.policy)
+            return read_view(kube, context, task.scope, task.secret, task.policy)
         except WorkstationError as error:
             if task.wait and task.policy.absent and error.context.get("missing_context"):
                 # No way leads to such a cluster: nothing that was made here can wait there to be removed.
                 return None
             return _blind(context, error, task)
 
-    def plan(self, task: Task, current: PullSecretsState) -> Plan:
+    def plan(self, spec: Task, current: PullSecretsState) -> Plan:
         """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
         # A second look asks whether all is written; how long AWS lets it live is not for us to choose.
-        policy = task.policy if self.done is None else replace(task.policy, threshold=Threshold(fixed=timedelta()))
-        plans = [plan_cluster(view, task.spec, policy, task.now) for view in current.views]
+        policy = spec.policy if self.done is None else replace(spec.policy, threshold=Threshold(fixed=timedelta()))
+        plans = [plan_cluster(view, spec.secret, policy, spec.now) for view in current.views]
         served = [
-            plan if task.check_mode or not view.unreachable else replace(plan, items=())
+            plan if spec.check_mode or not view.unreachable else replace(plan, items=())
             for view, plan in zip(current.views, plans, strict=True)
         ]
         # A profile that stopped meanwhile is waited for, whatever its files say.
         away = {one.item.place: one.item.waiting for one in self.done.logins if one.item.waiting} if self.done else {}
-        logins = current.logins.plan(Clock(task.now, policy.threshold))
+        logins = current.logins.plan(Clock(spec.now, policy.threshold))
         places = {item.place for item in logins.items if item.place.kind == "nerdctl"}
-        comes = {place: "" for place in places if parse_name(place.where).id in task.expected}
+        comes = {place: "" for place in places if parse_name(place.where).id in spec.expected}
         logins = logins.without(away | comes)
         run = Run(
-            spec=task.spec,
-            now=task.now,
+            spec=spec.secret,
+            now=spec.now,
             clusters=tuple(
                 Cluster(view, plan, tuple(map(_planned, plan.items)), self._warnings(view.context))
                 for view, plan in zip(current.views, served, strict=True)
             ),
             logins=tuple(map(planned_outcome, logins.items)),
             login_plan=logins,
-            registries=task.registries,
+            registries=spec.registries,
             is_planned=True,
-            check_mode=task.check_mode,
-            wait=task.wait,
-            absent=task.policy.absent,
+            check_mode=spec.check_mode,
+            wait=spec.wait,
+            absent=spec.policy.absent,
         )
         shown = plan_for(run)
         return _Whole(shown.steps, shown.before, shown.after, shown.pending, shown.warnings, run=run)

@@ -39,10 +39,10 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     views = []
     for context in task.contexts:
         try:
-            views.append(read_view(laptop.cluster(context, task.kubeconfig).kube, context, task.scope, task.spec, task.policy))
+            views.append(read_view(laptop.cluster(context, task.kubeconfig).kube, context, task.scope, task.secret, task.policy))
         except WorkstationError as error:
             yield from _unread(laptop, context, error)
-    logins = read_logins(task.logins, task.spec.name, laptop.environment)
+    logins = read_logins(task.logins, task.secret.name, laptop.environment)
     plan = cast(Any, subject.plan(task, PullSecretsState(tuple(views), logins))).run
     for cluster in plan.clusters:
         yield CLUSTER.ok("it answers", cluster.view.context)
@@ -91,7 +91,7 @@ def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:
         elif item.link:
             names = ", ".join(account.name for account in item.link)
             yield ACCOUNTS.warning(f"{names} does not pull with it", converge, about)
-        elif task.spec.service_accounts:
+        elif task.secret.service_accounts:
             yield ACCOUNTS.ok("they pull with it", about)
 
 
@@ -112,7 +112,7 @@ def _stored(laptop: Laptop, task: Any, views: list[View]) -> Mapping[str, Any]:
         for namespace in view.secrets:
             if wanted <= found.keys():
                 return found
-            found = {**auths_in(config_in(kube.read(path_of("secrets", namespace, task.spec.name)))), **found}
+            found = {**auths_in(config_in(kube.read(path_of("secrets", namespace, task.secret.name)))), **found}
     return found
 
 
