@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ from ..manifest.file import ManifestFile
 from ..manifest.model import Fate, Kind, Reading, Row, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import ARRIVAL, CopyImages, CopyVolume, MoveSpec, MoveState, Note, Read, Sweep, Unpause, shown
+from .model import ARRIVAL, CopyImages, CopyVolume, Image, MoveSpec, MoveState, Note, Read, Sweep, Unpause, same, shown
 from .plan import plan_move, room_for
 from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
@@ -188,6 +188,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         with target.trouble(str(step)):
             # An earlier step may have brought what this one shares with it.
             there = replace(self.found.target, images=tuple(inventory.images(target.api)))
+        self._refuse_new_tags(step, there.images)
         arrived = self.ends.source.send_images(target, step.images, images.known_blobs(there, step.images, self.sent))
         self.sent |= {one.image.id: one.blobs for one in arrived.values() if one.blobs}
         moved = [
@@ -196,6 +197,19 @@ class Mover(Subject[MoveSpec, MoveState]):
             for called, name in zip(image.called, image.names, strict=True)
         ]
         self.manifest.append(*moved)
+
+    def _refuse_new_tags(self, step: CopyImages, there: Iterable[Image]) -> None:
+        """Raise NotVerified for a tag that another image has got at the target since the plan: it would lose it."""
+        planned, now = ({tag: one for one in some for tag in one.tags} for some in (self.found.target.images, there))
+        taken = [
+            f"'{tag}'"
+            for image in step.images
+            for tag in image.tags
+            if tag in now and not same(now[tag], image) and not (tag in planned and same(now[tag], planned[tag]))
+        ]
+        if taken:
+            reason = f"another image has got the tag {listed(taken)} at the target meanwhile"
+            raise NotVerified(str(step), reason, "Run again: both are compared once more.")
 
     def _copy_volume(self, step: CopyVolume) -> None:
         volume, target = step.volume, self.ends.target

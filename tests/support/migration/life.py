@@ -170,6 +170,8 @@ class World:
         # What the manifests and the target's volumes and tags were when the run began.
         self.noted: dict[Path, int] = {}
         self.at_start: dict[str, Any] = {}
+        # What has come from each source: where another one's has taken its place since, that was somebody's choice.
+        self.arrived: set[tuple[str, str, str]] = set()
         # What a run was told to replace and did not come to: the target's content is given up, as it was then.
         self.given_up: list[tuple[str, Any]] = []
         # Volumes of a source that a container writes to, or did in this run.
@@ -290,6 +292,7 @@ class World:
 
     def _forget_arrivals(self) -> None:
         self.forgotten, self.noted = False, {}
+        self.arrived = {(source, name, content) for source, name, content in self.arrived if self._is_noted(source, name)}
         for name, one in (*self.there.items(), *self.tags.items()):
             # What a run has noted since is known.
             if not self._is_noted(one.source, name):
@@ -323,7 +326,7 @@ class World:
             # What was equal before the run and is not noted, nobody knows to have arrived.
             came = self.at_start.get(name) != content or self._is_noted(source, name)
             if side == TARGET and called == name and name in found and found[name] == content and came:
-                known[name] = There(content, content, source)
+                self._come(known, name, content, source)
 
     def _know(self, side: str, name: str, files: dict[str, str] | None) -> None:
         if side != TARGET:
@@ -457,18 +460,24 @@ class World:
             if old and content == old.content:
                 if old.base is None and (source, name, content) in self.seen and self._is_noted(source, name):
                     # Both are equal, and noted: from now on it is as if it had arrived.
-                    known[name] = There(content, content, source)
+                    self._come(known, name, content, source)
                 continue
             assert self._may_change(old, name, source, options), f"'{name}' of the target was changed: {old} is {content}"
             if (source, name, content) in self.seen or self._of_writer(source, name, content):
-                # Of an image a run that is killed right then has not noted yet that it came.
-                known[name] = There(content, content if not killed or self._is_noted(source, name) else None, source)
+                self._come(known, name, content, source)
+                if killed and not self._is_noted(source, name):
+                    # Of an image a run that is killed right then has not noted yet that it came.
+                    known[name].base = None
             elif content is None:
                 assert killed, f"'{name}' is gone"
                 known.pop(name)
             else:
                 assert killed and content == empty, f"'{name}' has arrived as {content}, which the source never had"
                 known[name] = There(content, source=f"begun from {source}")
+
+    def _come(self, known: dict[str, There], name: str, content: Any, source: str) -> None:
+        known[name] = There(content, content, source)
+        self.arrived.add((source, name, repr(content)))
 
     def _of_writer(self, source: str, name: str, content: Any) -> bool:
         """Whether a container at the source has made of a volume what arrived."""
@@ -500,8 +509,13 @@ class World:
             for kind, there, here in things
             for name, content in here.items()
             if name not in leave
-            and (name == OUTSIDE or not (name in there and content in (there[name].content, there[name].base)))
+            and (name == OUTSIDE or not (name in there and self._is_safe(source, name, content, there[name])))
         }
+
+    def _is_safe(self, source: str, name: str, content: Any, there: There) -> bool:
+        """Whether the target has it, or had it and was given something else since."""
+        given_since = bool(there.content) and (source, name, repr(content)) in self.arrived
+        return content in (there.content, there.base) or given_since
 
     def retire(self, source: str, leave: tuple[str, ...], kept: tuple[str, ...] = ()) -> None:
         """Ask whether a source may go. It may not where something of it would be lost, or the settings have it."""
