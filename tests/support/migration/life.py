@@ -172,6 +172,8 @@ class World:
         self.at_start: dict[str, Any] = {}
         # What has come from each source: where another one's has taken its place since, that was somebody's choice.
         self.arrived: set[tuple[str, str, str]] = set()
+        # What was equal at both sides when a person changed it.
+        self.equal: list[tuple[dict[str, There], str, Any, str]] = []
         # What a run was told to replace and did not come to: the target's content is given up, as it was then.
         self.given_up: list[tuple[str, Any]] = []
         # Volumes of a source that a container writes to, or did in this run.
@@ -323,10 +325,14 @@ class World:
     def _catch_up(self, side: str, name: str, known: dict[str, There], found: Mapping[str, Any]) -> None:
         """Know what has arrived in the run that continues."""
         for source, called, content in self.seen if self.running else ():
-            # What was equal before the run and is not noted, nobody knows to have arrived.
-            came = self.at_start.get(name) != content or self._is_noted(source, name)
-            if side == TARGET and called == name and name in found and found[name] == content and came:
+            if side != TARGET or called != name or name not in found or found[name] != content:
+                continue
+            copied = known is self.there and self.at_start.get(name) != content
+            if copied or self._is_noted(source, name):
                 self._come(known, name, content, source)
+            else:
+                # An image, and what was equal before the run, is known to have arrived once the run has noted it.
+                self.equal.append((known, name, content, source))
 
     def _know(self, side: str, name: str, files: dict[str, str] | None) -> None:
         if side != TARGET:
@@ -390,6 +396,7 @@ class World:
         self.begun = {name: self.begun.get(name, source) for name in work}
         assert side.tags() == before or disturbed
         self._judge(source, options, killed=killed or result is None)
+        self._know_equals()
         if result is None:
             known = {**self.there, **self.tags}
             self.given_up += [(name, known[name].content) for name in options.get("replace", ()) if name in known]
@@ -402,6 +409,13 @@ class World:
             conflicts = own & {item["target"] for item in result["pending"] if item["kind"] == "conflict"}
             assert not conflicts, f"{conflicts} came from '{source}', and nobody has changed it since"
         self._forget_writers()
+
+    def _know_equals(self) -> None:
+        for known, name, content, source in self.equal:
+            if name in known and known[name].base is None and self._is_noted(source, name):
+                known[name].base, known[name].source = content, source
+                self.arrived.add((source, name, repr(content)))
+        self.equal = []
 
     def _forget_writers(self) -> None:
         """Know of no writer any more that is gone."""
