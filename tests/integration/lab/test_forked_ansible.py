@@ -108,6 +108,8 @@ def seen(place: Path, start: Start, *arguments: str, **options: Any) -> tuple[in
     for name in ("seen", "words", "seen.modules"):
         (place / name).unlink(missing_ok=True)
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    # Where the project's path has blanks, ansible-playbook is a script of sh, which sets PWD.
+    options["env"] = {**options["env"], "PWD": options["cwd"]}
     process = start([PLAYBOOK, "-i", "localhost,", str(place / "play.yml"), *arguments], text=True, **{**pipes, **options})
     said, errors = process.communicate(timeout=PATIENT)
     text = (place / "seen").read_text() if (place / "seen").exists() else "{}"
