@@ -67,6 +67,11 @@ _COLORS = {"broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unknown": C.COLOR_
 _TONES = {Tone.PLAIN: None, Tone.WARNING: C.COLOR_WARN, Tone.FAILURE: C.COLOR_ERROR}
 
 
+def _typed(sentence: str) -> str:
+    """Return a sentence whose playbooks are commands of the shell that the run was started from."""
+    return typed(sentence, shell_of(os.environ, str(_PROJECT / "playbooks")))
+
+
 class CallbackModule(CallbackBase):
     """See DOCUMENTATION."""
 
@@ -165,8 +170,7 @@ class CallbackModule(CallbackBase):
     def _refuse(self, sentences: Iterable[str]) -> None:
         """End the run with the first of the sentences, if there is one."""
         for sentence in sentences:
-            shown = typed(sentence, shell_of(os.environ, str(_PROJECT / "playbooks")))
-            self._display.error(shown, wrap_text=False)
+            self._display.error(_typed(sentence), wrap_text=False)
             # An exception of another kind would only be a warning.
             raise SystemExit(2)
 
@@ -178,8 +182,7 @@ class CallbackModule(CallbackBase):
         if ours and not task.check_mode:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 redraw = can_redraw(sys.stdout, os.environ.get("TERM"))
-                worded = partial(typed, shell=shell_of(os.environ, str(_PROJECT / "playbooks")))
-                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name(), worded)
+                self.follower = Follower(Path(os.environ[VARIABLE]), redraw, role_of(task) or task.get_name(), _typed)
                 self.follower.start()
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:

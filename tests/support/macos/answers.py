@@ -28,6 +28,18 @@ def flock_of_a_share(_handle: int, _operation: int) -> None:
     raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
 
+def nothing_but_holes() -> Callable[[int, int, int], int]:
+    """Return an lseek that finds no data, as APFS may for data that was just written."""
+    lseek = os.lseek
+
+    def answer(file: int, at: int, how: int) -> int:
+        if how == os.SEEK_DATA:
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO))
+        return lseek(file, at, how)
+
+    return answer
+
+
 def refuses(number: int) -> Callable[..., None]:
     """Return a call that fails with this error."""
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import filecmp
 import os
 import random
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot import sparse
+
+from tests.support.macos.answers import nothing_but_holes
 
 MIB = 1 << 20
 
@@ -70,14 +71,7 @@ def test_written_zeros_are_a_hole_to_the_digest(tmp_path: Path) -> None:
 
 def test_data_that_the_system_calls_a_hole_is_copied_and_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full, empty = made(tmp_path / "full", 3 * MIB, (MIB, b"fresh")), made(tmp_path / "empty", 3 * MIB)
-    real = os.lseek
-
-    def lying(file: int, at: int, way: int) -> int:
-        if way == os.SEEK_DATA:
-            raise OSError(errno.ENXIO, "no data")
-        return real(file, at, way)
-
-    monkeypatch.setattr(os, "lseek", lying)
+    monkeypatch.setattr(os, "lseek", nothing_but_holes())
     assert sparse.digest(full) != sparse.digest(empty)
     # As APFS does with data that it has not written yet.
     monkeypatch.setattr(sys, "platform", "darwin")

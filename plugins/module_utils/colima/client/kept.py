@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from ...colima_paths import Name, Paths
 from ...core.plan import size_in_words
-from ...core.system.files import UNKNOWN_HERE, make_directory, rename_new, sync, text_of, write_atomically
+from ...core.system.files import make_directory, rename_new, second_name, sync, text_of, write_atomically
 
 # How far one is: its parts are on the way out, all there, on the way back, or there until they are removed for good.
 LEAVING, KEPT, RETURNING, DELETED = "leaving", "kept", "returning", "deleted"
@@ -148,17 +147,11 @@ def replace_disk(paths: Paths, name: Name, disk: Path, new: Path, days: float) -
         kept = RetainedVm(_unused(paths, name), name.name, "", DELETED, {_DISK: str(disk)}, until=until)
         place = paths.kept / kept.name
         make_directory(place)
-        try:
-            # By a second name of it, so that the profile has a disk at every moment.
-            os.link(disk, place / _DISK)
-        except OSError as error:
-            if error.errno not in UNKNOWN_HERE:
-                raise
-            # exFAT, SMB: no second names. The note comes first: a killed run has left where the disk is.
-            _note(place, kept)
+        # By a second name of it the profile has a disk at every moment. Else a killed run has left where the disk is.
+        has_both = second_name(disk, place / _DISK)
+        _note(place, kept)
+        if not has_both:
             rename_new(disk, place / _DISK)
-        else:
-            _note(place, kept)
     sync(new)
     new.replace(disk)
     sync(disk.parent)

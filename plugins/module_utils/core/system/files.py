@@ -110,15 +110,22 @@ def rename_new(source: Path, target: Path) -> None:
         source.rename(target)
         return
     # A system or file system without that call.
+    if second_name(source, target):
+        source.unlink()
+    else:
+        # Between the look above and this, another program could make the target.
+        source.rename(target)
+
+
+def second_name(source: Path, target: Path) -> bool:
+    """Give a file or link a second name. Returns False where its file system has none (exFAT, SMB)."""
     try:
         os.link(source, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in UNKNOWN_HERE:
             raise
-        # exFAT, SMB: no second names. Between the look above and this, another program could make the target.
-        source.rename(target)
-        return
-    source.unlink()
+        return False
+    return True
 
 
 def keep_aside(path: Path, suffix: str) -> Path:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import sys
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.disk_image import is_written
+
+from tests.support.macos.answers import nothing_but_holes
 
 SIZE = 1 << 30
 
@@ -78,15 +79,7 @@ def test_on_a_mac_no_hole_is_believed(tmp_path: Path, monkeypatch: pytest.Monkey
     with image.open("wb") as file:
         file.truncate(5 << 20)
     monkeypatch.setattr(sys, "platform", "darwin")
-    lseek = os.lseek
-
-    def nothing_but_holes(file: int, at: int, how: int) -> int:
-        """Answer as APFS may for data that was just written."""
-        if how == os.SEEK_DATA:
-            raise OSError(errno.ENXIO, "")
-        return lseek(file, at, how)
-
-    monkeypatch.setattr(os, "lseek", nothing_but_holes)
+    monkeypatch.setattr(os, "lseek", nothing_but_holes())
     assert not is_written(tmp_path)
     with image.open("r+b") as written:
         written.seek(4 << 20)

@@ -15,6 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.files import rename_new
 from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import evidence
 
+from tests.support.macos.answers import refuses
+
 NAME = Name("k8s", "colima-k8s")
 PARTS = ("instance", "profile", "store", "disk")
 
@@ -161,13 +163,10 @@ def test_a_disk_that_is_replaced_comes_back_and_is_there_at_every_moment(
 def test_where_a_file_has_one_name_only_the_replaced_disk_comes_back_as_well(
     paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_given: object, **_more: object) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
     disk, new = paths.data_disk(NAME) / "datadisk", tmp_path / "new"
     disk.write_text("first")
     new.write_text("second")
-    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuses(errno.EPERM))
     kept.replace_disk(paths, NAME, disk, new, 1)
     (gone,) = kept.deleted(paths)
     assert disk.read_text() == "second"
