@@ -23,6 +23,12 @@ MARKUP = re.compile(r"\b(O|V|C|E|M|RV)\(((?:[^()\\]|\\.)*)\)")
 LONGEST_DEFAULT = 60
 
 
+def _shown(found: re.Match[str]) -> str:
+    """Return a name or value of the documentation's markup; a name without where it belongs."""
+    kind, text = found.groups()
+    return f"`{text if kind in 'VC' else text.rpartition('#')[2].rpartition(':')[2]}`"
+
+
 def main(arguments: list[str]) -> int:
     """Write or check the table of every role."""
     stale = [role.name for role in sorted(ROLES.iterdir()) if not settled(role, write="--check" not in arguments)]
@@ -50,7 +56,7 @@ def row(name: str, option: dict[str, Any]) -> str:
     choices = [] if name.endswith("_state") else option.get("choices", [])
     untold = any(f"V({choice})" not in words for choice in choices)
     one_of = f" One of {', '.join(f'`{choice}`' for choice in choices)}." if untold else ""
-    meaning = MARKUP.sub(lambda found: f"`{found[2].rpartition('#')[2].rpartition(':')[2]}`", words) + one_of
+    meaning = MARKUP.sub(_shown, words) + one_of
     return f"| `{name}` | {default(option)} | {meaning.replace('|', chr(92) + '|')} |\n"
 
 

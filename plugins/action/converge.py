@@ -53,6 +53,7 @@ SUBJECTS = {
     "ecr_pull_secret": "pull_secret.task",
     "local_registry": "local_registry",
     "nerdctl_wrapper": "nerdctl.task",
+    "network": "network.task",
     "python_environment": "bootstrap.task",
     "support_bundle": "support.task",
     "toolchain_info": "toolchain.info",

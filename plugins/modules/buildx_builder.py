@@ -117,6 +117,63 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  company_network:
+    description:
+      - The network of a company, for builders with driver V(docker-container), whose containers have neither the authorities nor
+        the proxy of their machine. What a builder's own options say goes before.
+      - The authorities are those of the file that M(laptop.containers.network) writes. An empty mapping takes all of it away
+        again; left out, it stays as it is.
+    type: dict
+    suboptions:
+      authorities:
+        description:
+          - Files with certificates of authorities (PEM or DER). Each VM trusts them, with docker, containerd and BuildKit in it.
+          - A file with a private key is refused, and so is a certificate that has expired or is not an authority's.
+        type: list
+        elements: path
+        default: []
+      local_authorities:
+        description: Whether authorities that an admin added to this laptop are trusted as well.
+        type: bool
+        default: false
+      http_proxy:
+        description: The proxy for http without a log-in, such as V(http://proxy.example.com:3128). V(127.0.0.1) is the laptop.
+        type: str
+        default: ""
+      https_proxy:
+        description: The same for https.
+        type: str
+        default: ""
+      no_proxy:
+        description: >-
+          What is asked without the proxy, namely names, domains that begin with a dot, addresses and ranges.
+          The laptop, the VM and what is in its cluster are added.
+        type: list
+        elements: str
+        default: []
+      mirrors:
+        description: Where images of a registry are asked for first. Docker has mirrors for V(docker.io) alone.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          registry:
+            description: Host of the registry, such as V(ghcr.io).
+            type: str
+            required: true
+          url:
+            description: Address of the mirror; with a path where it has the registry's images below one, as Harbor and ECR do.
+            type: str
+            required: true
+      dns_servers:
+        description: Addresses of the VMs' name servers, unless the profile has its own. With none the VMs ask the laptop.
+        type: list
+        elements: str
+        default: []
+      dns_domains:
+        description: Addresses of name servers by domain, for domains that only these know. Needs colima 0.9.0.
+        type: dict
+        default: {}
   recreate:
     description:
       - When a builder that differs may be created again. V(if_idle) waits, with a note in RV(pending), while a build runs on it,

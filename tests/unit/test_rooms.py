@@ -18,12 +18,12 @@ UTILS = ROOT / "plugins" / "module_utils"
 # A room may use the rooms of lower floors.
 FLOORS = (
     {"core"},
-    {"bootstrap", "brew", "colima_paths", "ecr", "kube", "manifest", "toolchain"},
+    {"bootstrap", "brew", "colima_paths", "company", "ecr", "kube", "manifest", "toolchain"},
     {"docker", "local_registry", "nerdctl", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
     {"policy", "snapshot"},
-    {"doctor", "migration", "reclaim", "support", "upgrade"},
+    {"doctor", "migration", "network", "reclaim", "support", "upgrade"},
     {"progress"},
 )
 # These know less than their floor allows.

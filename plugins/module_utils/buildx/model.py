@@ -77,8 +77,19 @@ class Builder:
 
 
 @dataclass(frozen=True)
+class BuilderNetwork:
+    """What a company's network adds to a builder: driver options, and a configuration. Empty: what was added comes out."""
+
+    options: Mapping[str, str] = field(default_factory=dict)
+    config: BuildkitConfig | None = None
+
+
+@dataclass(frozen=True)
 class BuilderSpec:
-    """What the options ask of one builder. offers: platforms that its running nodes must be able to build for."""
+    """What the options ask of one builder. offers: platforms that its running nodes must be able to build for.
+
+    network: that of a company; None: as it is.
+    """
 
     builder: Builder
     present: bool = True
@@ -86,6 +97,7 @@ class BuilderSpec:
     default: bool = False
     bootstrap: bool = False
     keep_state: bool = True
+    network: BuilderNetwork | None = None
 
     @property
     def name(self) -> str:

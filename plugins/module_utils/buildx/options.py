@@ -10,11 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from ..colima_paths import parse_name, resolve
+from ..company.network import OPTIONS
 from ..core.entries import STATE
 from ..core.errors import InputError
 from ..docker.context.model import BUILT_IN
 from .config import config_from
-from .model import Builder, BuilderSpec, Node, check_endpoint, known_platform
+from .model import Builder, BuilderNetwork, BuilderSpec, Node, check_endpoint, known_platform
 from .nodes import OWN_HOST
 
 _NODE_OPTIONS: dict[str, Any] = {
@@ -48,6 +49,7 @@ SPEC: dict[str, Any] = {
         "options": _BUILDER_OPTIONS,
         "mutually_exclusive": [("endpoint", "nodes", "profile")],
     },
+    "company_network": {"type": "dict", "options": OPTIONS},
     "state": STATE,
     "recreate": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
     "prune_stale": {"type": "str", "choices": ["never", "gone", "unreachable"], "default": "never"},
@@ -55,8 +57,8 @@ SPEC: dict[str, Any] = {
 }
 
 
-def wanted_from(options: Mapping[str, Any], current_context: str) -> BuilderSpec:
-    """Return what the user asks of one builder."""
+def wanted_from(options: Mapping[str, Any], current_context: str, network: BuilderNetwork | None = None) -> BuilderSpec:
+    """Return what the user asks of one builder, in a company's network."""
     if options["profile"] is not None:
         options = {**options, **_of_profile(options)}
     options = {**options, "driver": options["driver"] or "docker-container"}
@@ -75,6 +77,7 @@ def wanted_from(options: Mapping[str, Any], current_context: str) -> BuilderSpec
         default=options["default"],
         bootstrap=options["bootstrap"],
         keep_state=options["keep_state"],
+        network=network,
     )
 
 

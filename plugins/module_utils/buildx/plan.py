@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..core.plan import Pending, Plan
+from .company import in_company
 from .config import BuildkitConfig
 from .model import (
     Builder,
@@ -71,7 +72,8 @@ def _use(name: str, context: str) -> BuildxStep:
 
 
 def _plan_one(state: BuildersState, item: BuilderSpec, recreate: str) -> tuple[Builder | None, list[BuildxStep], list[Pending]]:
-    current, wanted = state.builders.get(item.name), item.builder
+    current = state.builders.get(item.name)
+    wanted = in_company(item.builder, current, item.network)
     if current is not None and current.broken:
         reason = "buildx's record of it is damaged, and buildx itself can't remove it"
         remedy = f"Move the file buildx/instances/{item.name} in docker's directory away, then run again."

@@ -5,22 +5,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..company.network import company_from
 from ..core.entries import in_state
 from ..core.errors import CommandFailed
 from ..core.plan import Plan, Step
 from ..core.subject import Result, Subject
-from ..core.system.home import home, lock_directory
+from ..core.system.home import authorities_file, home, lock_directory
 from ..core.system.lock import Lock
 from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts
+from .company import network_of
 from .kubernetes import check_kubeconfigs, settled
 from .model import (
     Builder,
+    BuilderNetwork,
     BuilderSpec,
     BuildersState,
     BuildxStep,
@@ -89,7 +93,8 @@ class Builders(Subject[BuildersSpec, BuildersState]):
         """Return the builders. Raises InputError."""
         del check_mode
         current = self.contexts.current() or BUILT_IN
-        wanted = tuple(wanted_from(options, current) for options in in_state(params["builders"], params["state"]))
+        network = _network(params["company_network"])
+        wanted = tuple(wanted_from(options, current, network) for options in in_state(params["builders"], params["state"]))
         check_wanted(wanted)
         policy = BuilderPolicy(params["recreate"], params["prune_stale"])
         self.asked = BuildersSpec(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))
@@ -213,3 +218,11 @@ def _missing(builders: list[dict[str, Any]]) -> Iterator[str]:
     for item in builders:
         if missing := item["missing_platforms"]:
             yield f"Builder '{item['name']}' does not offer {', '.join(missing)}. {emulation_remedy(missing)}"
+
+
+def _network(given: Mapping[str, Any] | None) -> BuilderNetwork | None:
+    """Return what a company's network adds to builders. Its file of authorities is there once the module network has run."""
+    if given is None:
+        return None
+    company, bundle = company_from(given, platform.system()), authorities_file()
+    return network_of(company, str(bundle) if company.authorities and bundle.is_file() else "")

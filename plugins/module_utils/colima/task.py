@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from ..colima_paths import resolve
+from ..company.network import OPTIONS, company_from
 from ..core.errors import refused
 from ..core.plan import Plan
 from ..core.subject import Result, Subject
@@ -49,6 +50,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         "profiles": {"type": "list", "elements": "dict", "options": profile_options(name_required=True)},
         **_ONE,
         "overrides": {"type": "dict", "default": {}},
+        "company_network": {"type": "dict", "options": OPTIONS},
         "sizes": {"type": "str", "choices": ["keep", "share"], "default": "keep"},
         "start": {"type": "str", "choices": ["always", "never"], "default": "always"},
         "restart": {"type": "str", "choices": ["always", "if_idle", "never"], "default": "if_idle"},
@@ -82,7 +84,7 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         "mutually_exclusive": [("profiles", option) for option in _ONE if option != "state"],
         "required_one_of": [("profiles", "name")],
     }
-    hidden = frozenset({"env", "docker", "provision", "overrides"})
+    hidden = frozenset({"env", "docker", "provision", "overrides", "company_network"})
     work = "converge the colima profiles"
     look = "Check whether this colima and this system can do it."
 
@@ -98,7 +100,10 @@ class Profiles(Subject[ProfilesSpec, ProfilesState]):
         host = host_from(given, os.environ, self.colima.paths.lima, with_chip=chip)
         if params["sizes"] == "share":
             profiles = sized(profiles, host, given.get("weight"))
-        self.request = ProfilesSpec(tuple(specs_from(profiles, host)), policy_from(params), host, limits_from(params), check_mode)
+        network = params["company_network"]
+        company = None if network is None else company_from(network, host.system)
+        specs = tuple(specs_from(profiles, host, company))
+        self.request = ProfilesSpec(specs, policy_from(params), host, limits_from(params), check_mode)
         return self.request
 
     def programs(self, spec: ProfilesSpec) -> tuple[str, ...]:

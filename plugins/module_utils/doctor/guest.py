@@ -25,7 +25,7 @@ _QUESTIONS = {
     "emulators": "grep -ls ^enabled -r /proc/sys/fs/binfmt_misc",
     "names": "getent hosts host.lima.internal",
     "outside": f"timeout 3 getent ahosts {OUTSIDE}",
-    "authorities": "ls /usr/local/share/ca-certificates",
+    "authorities": "find /usr/local/share/ca-certificates -name '*.crt'",
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from ..core.errors import TimedOut, WorkstationError
 from ..core.secrecy.known import learn
 from ..core.system.command import Cli
+from ..core.system.home import authorities_file
 
 # Time for a token from far away, not for a user who is away.
 PROGRAM_SECONDS = 60.0
@@ -51,6 +52,9 @@ def session_of(profile: str) -> Any:
             return self.files[key]
 
     session = botocore.session.Session(profile=profile or None)
+    # The role network writes it. A variable or a setting of the user's goes before.
+    if not session.get_config_variable("ca_bundle") and (authorities := authorities_file()).is_file():
+        session.set_config_variable("ca_bundle", str(authorities))
     providers = session.get_component("credential_provider")
     role = providers.get_provider("assume-role")
     role.cache = Saved()

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...module_utils.company.network import OPTIONS as COMPANY
 from ...module_utils.core.options import suggestion
 from ...module_utils.core.subject import Subject
 from ...module_utils.policy.path import LEFT_OUT, Entries, Key
@@ -32,6 +33,7 @@ _MIXED: Mapping[str, tuple[str, str, str]] = {
     "secret_refresh_context": ("ecr_pull_secret", "contexts", ""),
     "secret_refresh_unreachable": ("ecr_pull_secret", "unreachable", ""),
     "support_path": ("support_bundle", "path", ""),
+    **{f"network_{name}": ("colima_profile", "company_network", name) for name in COMPANY},
 }
 
 

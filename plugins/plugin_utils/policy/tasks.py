@@ -140,7 +140,7 @@ class Policy:
                     variables = work.variables if work.role else work.written
                     key = _key(variables, setting.name if work.role else option.option)
                     yield option.of(known), option.of(work.written), key
-        elif setting.role == "workstation" or (setting.role == work.role and all(option.mixed for option in setting.options)):
+        elif options or _is_of(setting, work.role):
             value, source = self._of_variable(setting, work.variables, work.templar)
             yield value, source, _key(work.variables, setting.name)
 
@@ -181,6 +181,11 @@ def for_doctor(
         for problem in broken
     ]
     return {"rules": [rule.public() for rule in policy.rules], "settings": found}
+
+
+def _is_of(setting: Setting, role: str) -> bool:
+    """Whether a task of this role is where a setting is judged that no option has as it is."""
+    return setting.role == "workstation" or (setting.role == role and all(option.mixed for option in setting.options))
 
 
 def _as_module(subject: Subject[Any, Any], options: Mapping[str, Any]) -> dict[str, Any] | None:

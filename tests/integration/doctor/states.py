@@ -221,7 +221,7 @@ TO_READ = [
     State("there are no AWS credentials", "registries.credentials", "broken",
           lambda patient: patient.inside.update(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
     State("the registry's name is unknown", "network.names", "warning", setting("secret_refresh_registries", [REGISTRY])),
-    State("a VM lacks the laptop's authority", "network.guest_authority", "note",
+    State("a VM lacks the laptop's authority", "network.guest_authority", "warning",
           lambda patient: patient.inside.update(SSL_CERT_FILE=str(patient.cluster.data / "ca.crt"))),
     State("Docker Desktop is installed", "leftovers.docker_desktop", "note",
           run("cd ~/.local/bin && printf '#!/bin/sh\\n' > docker-credential-desktop && chmod +x docker-credential-desktop")),

@@ -87,6 +87,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "ready_timeout": 0.1,
     },
     "colima_profile": {
+        "company_network": {
+            "authorities": [],
+            "local_authorities": False,
+            "http_proxy": "http://proxy.example:3128",
+            "https_proxy": "http://proxy.example:3128",
+            "no_proxy": [".example.com"],
+            "mirrors": [{"registry": "docker.io", "url": "https://mirror.example"}],
+            "dns_servers": ["10.0.0.53"],
+            "dns_domains": {"corp.example": ["10.0.0.53"]},
+        },
         "profiles": [
             {
                 "name": "lab",
@@ -210,6 +220,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "expected_contexts": ["far"],
         "kubeconfig": "~/kubeconfig",
         "state": "present",
+    },
+    "network": {
+        "authorities": ["/nowhere/ca.pem"],
+        "http_proxy": PROXY,
+        "https_proxy": PROXY,
+        "no_proxy": [".example.com"],
+        "mirrors": [{"registry": "docker.io", "url": PROXY}],
+        "dns_domains": {"corp.example": ["10.0.0.53"]},
+        "probes": [PROXY],
     },
     "nerdctl_wrapper": {
         "wrappers": [{"path": "~/nerdctl", "profile": "k8s", "move_foreign": False, "state": "present"}],

@@ -31,6 +31,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.system impo
 from ansible_collections.laptop.containers.plugins.module_utils.docker import plugins
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config import surroundings
 
+from rehearsal.services.certificates import Authority
 from rehearsal.standin import brew, colima, docker_cli, service_manager
 from rehearsal.standin.colima import guest_reads
 from rehearsal.standin.docker_engine.server import Server
@@ -236,6 +237,10 @@ SCENARIOS = {
                 {"path": f"{home}/lab", "profile": "lab"},
             ]
         },
+    ),
+    "network": Scenario(
+        lambda home: Authority(home / "company"),
+        lambda home: {"authorities": [f"{home}/company/ca.crt"]},
     ),
     "python_environment": Scenario(
         lambda home: program(home / "bin/python3.14", PYTHON),

@@ -51,7 +51,7 @@ def test_the_settings_of_playbooks_are_theirs() -> None:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("colima_profiles", [("colima_profile", "profiles", "")]),
+        ("colima_profiles", [("colima_profile", "profiles", ""), ("network", "profiles", "")]),
         ("docker_cli_state", [("docker_cli_config", "state", ""), ("docker_socket_link", "state", "")]),
         ("refresh_timer_every", [("user_timer", "every", "refresh")]),
         ("autostart_state", [("user_timer", "state", "autostart")]),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...colima_paths import parse_name
+from ...company.network import CompanyNetwork
 from ...core.durations import duration_from
 from ...core.errors import InputError
 from .cluster_builds import build_problems
@@ -117,8 +118,8 @@ def profiles_from(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def specs_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[ProfileSpec]:
-    """Return the profiles of a module's options in their order. Raises InputError for invalid ones."""
+def specs_from(profiles: Iterable[Mapping[str, Any]], host: Host, company: CompanyNetwork | None = None) -> list[ProfileSpec]:
+    """Return the profiles of a module's options in their order, each in this company's network. Raises InputError."""
     result: list[ProfileSpec] = []
     seen: dict[str, str] = {}
     for params in profiles:
@@ -131,7 +132,8 @@ def specs_from(profiles: Iterable[Mapping[str, Any]], host: Host) -> list[Profil
         kubernetes = params.get("kubernetes") or {}
         ecr_profile = kubernetes.get("ecr_profile")
         check_profile(text, ecr_profile or "")
-        spec = ProfileSpec(name, params.get("state") or "started", stated_from(params), ecr_profile, kubernetes.get("build"))
+        state, build = params.get("state") or "started", kubernetes.get("build")
+        spec = ProfileSpec(name, state, stated_from(params), ecr_profile, build, company)
         check(spec, host)
         for problem in build_problems(spec, spec.stated):
             raise InputError(*problem)

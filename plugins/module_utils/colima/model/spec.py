@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...colima_paths import Name
+from ...company.network import CompanyNetwork
 from ...core.errors import InputError
 from ...toolchain.programs import in_digits
 from .config import Host, canonical_mounts
@@ -43,6 +44,7 @@ class ProfileSpec:
 
     ecr_profile: the AWS profile that the kubelet pulls from ECR with; empty: it has none. It becomes settings with the plan.
     build: whether BuildKit builds into the images of the cluster. It becomes a file of its own.
+    company: the network that it works in; None: as it is. It becomes settings with the plan.
     """
 
     name: Name
@@ -50,6 +52,7 @@ class ProfileSpec:
     stated: Mapping[str, Any] = field(default_factory=dict)
     ecr_profile: str | None = None
     build: bool | None = None
+    company: CompanyNetwork | None = None
 
 
 @dataclass(frozen=True)

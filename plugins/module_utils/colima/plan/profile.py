@@ -22,6 +22,7 @@ from .absent import plan_absent
 from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
+from .company import company_settings
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, why_not_idle_enough
 from .recreate import RecreateDecision, how_to_recreate, only_stopped
@@ -107,6 +108,10 @@ def _case(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: 
         known = {**settings_known(current, host), **spec.stated}
         provider = ecr_settings(spec.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
         spec = replace(spec, stated={**spec.stated, **provider})
+    if spec.company is not None:
+        known = {**settings_known(current, host), **spec.stated}
+        laid = company_settings(spec.company, spec.stated, known, current.name.id)
+        spec = replace(spec, stated={**spec.stated, **laid})
     target = target_of(current, spec, host, facts.version)
     gap = gap_of(current, spec, target, host)
     if spec.state == "stopped":

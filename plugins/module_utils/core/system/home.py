@@ -24,6 +24,11 @@ def lock_directory() -> Path:
     return Path(home()) / ".local/state/laptop.containers"
 
 
+def authorities_file() -> Path:
+    """Return the file with the authorities of the system and of the company, in PEM; it is there where the company has any."""
+    return lock_directory() / "authorities.pem"
+
+
 def private_directory(path: Path) -> None:
     """Make a directory of this collection, readable by its owner only whatever the umask; its parents as usual."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,8 +112,9 @@ def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Ite
         yield GUEST_NAMES.ok("it does", name) if not lost else GUEST_NAMES.broken(f"{lost}{ENDS}", restart, name)
         if has_authority and not guest.authorities:
             found = (
-                "the laptop trusts a company's certificates, and the VM does not: behind a proxy that decrypts TLS, pulls fail"
+                "the laptop trusts a company's certificates, and the VM does not: behind a proxy that decrypts TLS, pulls fail. "
+                "Set network_authorities to their file"
             )
-            yield GUEST_AUTHORITY.note(found, "", name)
+            yield GUEST_AUTHORITY.warning(found, "", name)
         elif has_authority:
             yield GUEST_AUTHORITY.ok(f"{len(guest.authorities)} of its own", name)

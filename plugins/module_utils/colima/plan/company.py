@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A company's network as settings of a profile: a script that runs at each start, variables, name servers, mirrors. Pure.
+
+What a setting of colima carries is that setting; the rest is one script. Its first line notes what was laid into the settings, so
+that it can be taken out again, and what a user has written beside it stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...company.network import CompanyNetwork, Mirror, Proxy
+from ..model.config import Config, has_kubernetes
+from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
+
+_OURS = "# laptop.containers: company network "
+_ENV, _DNS, _DOCKER = "env", "network.dns", "docker"
+_GATEWAY = "192.168.5.2"
+# Of k3s; https://docs.k3s.io/cli/server.
+_PODS, _SERVICES = "10.42.0.0/16", "10.43.0.0/16"
+_DOCKER_HUB = "docker.io"
+_AUTHORITIES = "/usr/local/share/ca-certificates/laptop.containers"
+_MIRRORS = "/etc/containerd/certs.d"
+_UNITS = ("containerd", "buildkit", "k3s")
+
+# Runs as root at each start, before colima starts containerd, docker and k3s. A file of somebody else stays as it is.
+_BEGIN = r"""set -u
+mark='# laptop.containers'
+list=/etc/laptop.containers/files
+changed=
+put() {
+  content=$(cat)
+  mkdir -p "${1%/*}"
+  case $1 in
+    /usr/local/share/ca-certificates/laptop.containers/*) ;;
+    *)
+      if [ -e "$1" ] && ! grep -qF "$mark" "$1"; then
+        echo "laptop.containers: $1 is somebody else's, and stays" >&2
+        return
+      fi
+      content="$mark
+$content"
+      ;;
+  esac
+  echo "$1" >>"$list.new"
+  if [ "$(cat "$1" 2>/dev/null)" != "$content" ]; then
+    printf '%s\n' "$content" >"$1.part"
+    mv "$1.part" "$1"
+    changed="$changed $1"
+  fi
+}
+mkdir -p "${list%/*}"
+: >"$list.new"
+touch "$list"
+"""
+_END = r"""while read -r file; do
+  if ! grep -qxF "$file" "$list.new"; then
+    case $file in
+      /usr/local/share/ca-certificates/laptop.containers/*) rm -f "$file" ;;
+      *) if grep -qF "$mark" "$file" 2>/dev/null; then rm -f "$file"; fi ;;
+    esac
+    changed="$changed $file"
+  fi
+done <"$list"
+mv "$list.new" "$list"
+case $changed in
+  */ca-certificates/*) update-ca-certificates --fresh >/dev/null || echo "laptop.containers: no authority was added" >&2 ;;
+esac
+case $changed in
+  *.service.d/*) systemctl daemon-reload ;;
+esac
+# colima restarts the others itself.
+if [ -n "$changed" ]; then systemctl try-restart buildkit.service || true; fi
+exit 0
+"""
+
+
+# colima writes both configurations anew at each start, and then starts the service: this runs in between.
+_USE_MIRRORS = r"""
+config=$1
+grep -q '^# laptop.containers: mirrors' "$config" && exit 0
+case $config in
+  */containerd/*)
+    grep -qE 'config_path|\.registry' "$config" && exit 0
+    case $(sed -n 's/^ *version *= *//p' "$config") in
+      3) table="plugins.'io.containerd.cri.v1.images'.registry" ;;
+      2) table="plugins.'io.containerd.grpc.v1.cri'.registry" ;;
+      *) table=plugins.cri.registry ;;
+    esac
+    printf '\n# laptop.containers: mirrors\n[%s]\nconfig_path = "/etc/containerd/certs.d"\n' "$table" >>"$config"
+    ;;
+  # A second table of one name is none that BuildKit starts with.
+  *)
+    grep -q '^ *\[registry' "$config" && exit 0
+    { printf '\n# laptop.containers: mirrors\n'; cat /etc/laptop.containers/buildkit-mirrors.toml; } >>"$config"
+    ;;
+esac
+"""
+
+
+def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: Config, instance: str) -> dict[str, Any]:
+    """Return the settings with a company's network. Empty: those without it; of a profile that never had it none.
+
+    stated: what the profile itself is asked to have, which goes before. known: all settings, with those on top.
+    """
+    noted = _noted_in(known[SCRIPTS])
+    if not company and noted is None:
+        return {}
+    base = _without(known, noted or {}, stated)
+    proxy = company.proxy.seen_from(known["network.gateway_address"] or _GATEWAY, list(inside(known, instance)))
+    laid = _laid(company, proxy, base)
+    script = {"mode": "system", "script": _script(_files(company, proxy, known["runtime"]), laid)}
+    settings = {
+        _ENV: {**base[_ENV], **laid.get(_ENV, {})},
+        _DNS: laid.get(_DNS, base[_DNS]),
+        _DOCKER: {**base[_DOCKER], **laid.get(_DOCKER, {})},
+    }
+    changed = {option: value for option, value in settings.items() if value != known[option] or option in laid}
+    return {**changed, SCRIPTS: [*base[SCRIPTS], script]}
+
+
+def _without(known: Config, noted: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings without what a run of before has laid in."""
+    ours = _DNS not in stated and known[_DNS] == noted.get(_DNS)
+    return {
+        "runtime": known["runtime"],
+        SCRIPTS: [script for script in known[SCRIPTS] if _noted(script["script"]) is None],
+        _DNS: [] if ours else known[_DNS],
+        **{
+            option: {key: value for key, value in known[option].items() if noted.get(option, {}).get(key) != value}
+            for option in (_ENV, _DOCKER)
+        },
+    }
+
+
+def _laid(company: CompanyNetwork, proxy: Proxy, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is laid into the settings, where a user's own leave room. base: those, with the runtime."""
+    has_mirrors = "registry-mirrors" in base[_DOCKER]
+    added = {
+        _ENV: {name: value for name, value in proxy.variables().items() if name not in base[_ENV]},
+        _DNS: [] if base[_DNS] else list(company.dns_servers),
+        _DOCKER: _docker_mirrors(company.mirrors) if base["runtime"] == "docker" and not has_mirrors else {},
+    }
+    return {option: value for option, value in added.items() if value}
+
+
+def inside(config: Config, instance: str) -> Iterator[str]:
+    """Yield what a guest asks without a proxy: itself, the laptop, and what is in its cluster."""
+    yield from ("localhost", "127.0.0.1", "::1", "host.docker.internal", "host.lima.internal", "colima.internal")
+    yield config["hostname"] or instance
+    gateway = config["network.gateway_address"] or _GATEWAY
+    yield f"{gateway.rpartition('.')[0]}.0/24"
+    if has_kubernetes(config):
+        ranges = {"--cluster-cidr": _PODS, "--service-cidr": _SERVICES}
+        for argument in config[ARGUMENTS]:
+            name, _equals, value = argument.replace(" ", "=", 1).partition("=")
+            if name in ranges and value:
+                ranges[name] = value
+        yield from (".svc", ".cluster.local", *(part for value in ranges.values() for part in value.split(",")))
+
+
+def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return what our script notes to have been laid into the settings; None where there is no such script."""
+    return next((noted for script in scripts if (noted := _noted(script["script"])) is not None), None)
+
+
+def _noted(script: str) -> dict[str, Any] | None:
+    line = next((line for line in script.splitlines()[:2] if line.startswith(_OURS)), None)
+    if line is None:
+        return None
+    try:
+        noted = json.loads(line.removeprefix(_OURS))
+    except ValueError:
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _docker_mirrors(mirrors: Iterable[Mirror]) -> dict[str, Any]:
+    """Return what docker's daemon.json can say of mirrors: it has them for Docker Hub alone."""
+    urls = [mirror.url for mirror in mirrors if mirror.registry == _DOCKER_HUB]
+    return {"registry-mirrors": urls} if urls else {}
+
+
+def _script(files: Mapping[str, str], laid: Mapping[str, Any]) -> str:
+    """Return the script that puts files into a guest. laid: what it notes to be in other settings."""
+    puts = [f"put {path} <<'END'\n{content.strip()}\nEND\n" for path, content in sorted(files.items())]
+    return "".join(("#!/bin/sh\n", _OURS, json.dumps(laid, sort_keys=True), "\n", _BEGIN, *puts, _END))
+
+
+def _files(company: CompanyNetwork, proxy: Proxy, runtime: str) -> dict[str, str]:
+    """Return the files of the guest with their contents."""
+    files = {f"{_AUTHORITIES}/{one.fingerprint[:16]}.crt": one.pem for one in company.authorities}
+    if proxy:
+        lines = "\n".join(f'Environment="{name}={value}"' for name, value in proxy.variables().items())
+        files |= {f"/etc/systemd/system/{unit}.service.d/laptop.containers.conf": f"[Service]\n{lines}" for unit in _UNITS}
+    if company.dns_domains:
+        servers = [f"server=/{domain}/{address}" for domain, found in sorted(company.dns_domains.items()) for address in found]
+        files["/etc/dnsmasq.d/50-laptop.containers.conf"] = "\n".join(servers)
+    if company.mirrors and runtime == "containerd":
+        files |= {f"{_MIRRORS}/{mirror.registry}/hosts.toml": _hosts_toml(mirror) for mirror in company.mirrors}
+        files["/etc/laptop.containers/use-mirrors"] = _USE_MIRRORS
+        files["/etc/laptop.containers/buildkit-mirrors.toml"] = "\n".join(map(_buildkit_toml, company.mirrors))
+        for unit, config in (("containerd", "containerd/config.toml"), ("buildkit", "buildkit/buildkitd.toml")):
+            line = f"ExecStartPre=-/bin/sh /etc/laptop.containers/use-mirrors /etc/{config}"
+            files[f"/etc/systemd/system/{unit}.service.d/laptop.containers-mirrors.conf"] = f"[Service]\n{line}"
+    return files
+
+
+def _buildkit_toml(mirror: Mirror) -> str:
+    address = mirror.url.partition("://")[2]
+    plain = f'\n[registry."{address.partition("/")[0]}"]\nhttp = true' if mirror.url.startswith("http:") else ""
+    return f'[registry."{mirror.registry}"]\nmirrors = ["{address}"]{plain}'
+
+
+def _hosts_toml(mirror: Mirror) -> str:
+    """Return containerd's file for a registry; see https://github.com/containerd/containerd/blob/main/docs/hosts.md."""
+    parts = urlsplit(mirror.url)
+    server = "registry-1.docker.io" if mirror.registry == _DOCKER_HUB else mirror.registry
+    lines = [f'server = "https://{server}"', "", f'[host."{mirror.url}"]', '  capabilities = ["pull", "resolve"]']
+    if path := parts.path.strip("/"):
+        # Of a mirror that has the images of a registry below a path, as Harbor and ECR's pull-through cache do.
+        lines[2] = f'[host."{parts.scheme}://{parts.netloc}/{path if path.startswith("v2") else f"v2/{path}"}"]'
+        lines.append("  override_path = true")
+    return "\n".join(lines)

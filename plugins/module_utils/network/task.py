@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A company's network as a subject: the laptop's own file of authorities, routes that collide, and a request by each consumer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..colima.client.programs import Colima
+from ..colima.model.answers import ListedProfile
+from ..colima.model.options import profile_options
+from ..colima_paths import parse_name, resolve
+from ..company.network import OPTIONS, CompanyNetwork, company_from
+from ..company.routes import collisions, routes
+from ..core.errors import InputError, WorkstationError, naming_files
+from ..core.plan import Plan, Step
+from ..core.subject import Result, Subject
+from ..core.system.files import FileState, read_file, write_file
+from ..core.system.home import authorities_file
+from ..core.system.lock import user_files
+from .ask import ask_all
+from .ranges import ranges_of, warning
+from .reach import Reach, warnings
+
+_MARK = "# laptop.containers writes this file: the authorities of your system, and those of your company.\n"
+_REMEDY = "Make the directory writable."
+_MOST_BYTES = 8 << 20
+_RUNNING = "Running"
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What the options ask for. profiles: their options; probes: addresses that each consumer is asked to reach."""
+
+    company: CompanyNetwork
+    profiles: tuple[Mapping[str, Any], ...]
+    probes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NetworkState:
+    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none; collisions: sentences."""
+
+    bundle: FileState
+    wanted: str
+    collisions: tuple[str, ...]
+    reaches: tuple[Reach, ...]
+
+
+@dataclass(frozen=True)
+class WriteBundle(Step):
+    """The file of authorities gets this text."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class RemoveBundle(Step):
+    """The file of authorities goes."""
+
+
+class Network(Subject[NetworkSpec, NetworkState]):
+    """The way out of the laptop and of its VMs."""
+
+    argument_spec = {
+        **OPTIONS,
+        "profiles": {"type": "list", "elements": "dict", "default": [], "options": profile_options(name_required=True)},
+        "probes": {"type": "list", "elements": "str", "default": []},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+    hidden = frozenset({"http_proxy", "https_proxy", "profiles"})
+    work = "set up the company's network"
+
+    def lock(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep other runs away from the user's files."""
+        return user_files(self.work)
+
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> NetworkSpec:
+        """Return the company's network. Raises InputError."""
+        del check_mode
+        for probe in params["probes"]:
+            if not probe.startswith(("https://", "http://")) or "@" in probe:
+                raise InputError(f"ask for '{probe}'", "it is not an address", "Use one such as https://ghcr.io/v2/.")
+        company = CompanyNetwork() if params["state"] == "absent" else company_from(params, platform.system())
+        return NetworkSpec(company, tuple(params["profiles"]), tuple(params["probes"] if company else ()))
+
+    def read(self, spec: NetworkSpec) -> NetworkState:
+        """Return the file, the routes that collide, and how far each consumer comes."""
+        system = platform.system()
+        found = routes(system) if spec.company else ()
+        ranges = [one for profile in spec.profiles for one in ranges_of(profile)]
+        bundle = read_file(authorities_file(), _MOST_BYTES)
+        own = "".join(authority.pem for authority in spec.company.authorities)
+        colima = Colima(resolve(os.environ, system))
+        rows = _running(colima, spec.profiles) if spec.probes else ()
+        environment = {**os.environ, **spec.company.proxy.variables()}
+        return NetworkState(
+            bundle,
+            f"{_MARK}{_roots()}{own}" if own else "",
+            tuple(dict.fromkeys(warning(one, found, ranges) for one in collisions(found, ranges))),
+            ask_all(colima, rows, spec.probes, environment, own),
+        )
+
+    def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
+        """Return what to do with the file, and what does not get out."""
+        del spec
+        found, wanted = current.bundle.text, current.wanted
+        target = f"'{authorities_file()}'"
+        ours = found.startswith(_MARK)
+        steps: tuple[Step, ...] = ()
+        refusals: tuple[WorkstationError, ...] = ()
+        if current.bundle.kind != "absent" and not ours:
+            refusal = InputError(f"write {target}", "it is another program's file", "Move it away, and run again.")
+            refusals = (refusal,) if wanted else ()
+        elif wanted and found != wanted:
+            steps = (WriteBundle("write", target, "authorities", text=wanted),)
+        elif ours and not wanted:
+            steps = (RemoveBundle("remove", target, "authorities"),)
+        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *warnings(current.reaches)))
+
+    def apply(self, step: Step) -> None:
+        """Write or remove the file."""
+        path = authorities_file()
+        if isinstance(step, WriteBundle):
+            write_file(path, step.text, 0o644, _REMEDY)
+        elif isinstance(step, RemoveBundle):
+            with naming_files(f"remove '{path}'", _REMEDY):
+                path.unlink(missing_ok=True)
+
+    def public(self, outcome: Result[NetworkSpec, NetworkState]) -> dict[str, Any]:
+        """Return the matrix, and the routes that collide."""
+        after = outcome.after
+        return {
+            "matrix": [reach.public() for reach in after.reaches],
+            "collisions": list(after.collisions),
+            "bundle": str(authorities_file()) if after.wanted else "",
+        }
+
+
+SUBJECT = Network
+
+
+def _running(colima: Colima, profiles: Sequence[Mapping[str, Any]]) -> tuple[ListedProfile, ...]:
+    """Return the rows of these profiles whose VMs run. Without colima there are none."""
+    if not colima.installed:
+        return ()
+    names = {parse_name(str(profile.get("name") or "")).name for profile in profiles}
+    return tuple(row for row in colima.rows() if row.status == _RUNNING and parse_name(row.name).name in names)
+
+
+def _roots() -> str:
+    """Return the authorities that programs trust by themselves, as PEM."""
+    import ssl
+
+    paths = ssl.get_default_verify_paths()
+    with contextlib.suppress(ImportError):
+        import certifi
+
+        return Path(certifi.where()).read_text(encoding="utf-8")
+    return Path(paths.cafile).read_text(encoding="utf-8") if paths.cafile else ""

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A company's network among the settings of a profile: laid in, found again, taken out, and what a user wrote stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.company import company_settings
+from ansible_collections.laptop.containers.plugins.module_utils.company.authorities import Authority
+from ansible_collections.laptop.containers.plugins.module_utils.company.network import CompanyNetwork, Mirror, Proxy
+from hypothesis import given
+from hypothesis import strategies as st
+
+PEM = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
+AUTHORITY = Authority(PEM, "CN=Company", datetime(2040, 1, 1, tzinfo=UTC), "ab" * 32)
+PROXY = Proxy("http://127.0.0.1:3128", "http://proxy.corp:3128", (".corp",))
+HUB = Mirror("docker.io", "https://harbor.corp/hub")
+WHOLE = CompanyNetwork((AUTHORITY,), PROXY, (HUB,), ("10.0.0.53",), {"corp.example": ("10.0.0.54",)})
+NONE = CompanyNetwork()
+ID = "colima-k8s"
+
+
+def known(**stated: Any) -> dict[str, Any]:
+    return {**defaults(Host()), **stated}
+
+
+def laid(company: CompanyNetwork, settings: dict[str, Any], stated: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the settings after a run with this company."""
+    settings = {**settings, **(stated or {})}
+    return {**settings, **company_settings(company, stated or {}, settings, ID)}
+
+
+def script(settings: dict[str, Any]) -> str:
+    return str(settings["provision"][-1]["script"])
+
+
+def test_off_touches_nothing() -> None:
+    assert company_settings(NONE, {}, known(), ID) == {}
+
+
+def test_a_second_run_changes_nothing() -> None:
+    once = laid(WHOLE, known(runtime="docker"))
+    assert laid(WHOLE, once) == once
+
+
+def test_the_laptop_s_loopback_is_its_address_in_the_guest() -> None:
+    env = laid(WHOLE, known())["env"]
+    assert env["http_proxy"] == env["HTTP_PROXY"] == "http://192.168.5.2:3128"
+    assert env["https_proxy"] == "http://proxy.corp:3128"
+
+
+def test_another_gateway_is_the_laptop_s_address() -> None:
+    assert laid(WHOLE, known(**{"network.gateway_address": "10.9.8.2"}))["env"]["http_proxy"] == "http://10.9.8.2:3128"
+
+
+def test_what_is_inside_needs_no_proxy() -> None:
+    cluster = known(runtime="containerd", **{"kubernetes.enabled": True, "kubernetes.k3s_args": ["--cluster-cidr=10.60.0.0/16"]})
+    without = laid(WHOLE, cluster)["env"]["no_proxy"].split(",")
+    assert {"localhost", "192.168.5.0/24", ID, ".svc", ".cluster.local", "10.60.0.0/16", "10.43.0.0/16", ".corp"} <= {*without}
+
+
+@pytest.mark.parametrize("runtime", ["docker", "containerd"])
+def test_a_mirror_of_docker_hub_gets_to_the_runtime(runtime: str) -> None:
+    settings = laid(WHOLE, known(runtime=runtime))
+    assert settings["docker"] == ({"registry-mirrors": ["https://harbor.corp/hub"]} if runtime == "docker" else {})
+    assert ('[host."https://harbor.corp/v2/hub"]' in script(settings)) == (runtime == "containerd")
+
+
+def test_the_profile_s_own_settings_go_before() -> None:
+    own = {"env": {"https_proxy": "http://mine:1"}, "network.dns": ["9.9.9.9"], "docker": {"registry-mirrors": ["https://mine"]}}
+    settings = laid(WHOLE, known(runtime="docker"), own)
+    assert settings["env"]["https_proxy"] == "http://mine:1"
+    assert settings["network.dns"] == ["9.9.9.9"]
+    assert settings["docker"] == own["docker"]
+
+
+def test_what_was_laid_in_comes_out_and_the_guest_is_cleaned() -> None:
+    before = known(runtime="docker", env={"MINE": "1"}, docker={"debug": True})
+    after = laid(NONE, laid(WHOLE, before))
+    assert {**after, "provision": []} == before
+    assert "put " not in script(after)
+    assert laid(NONE, after) == after
+
+
+def test_the_script_holds_no_line_of_its_own_twice() -> None:
+    settings = laid(WHOLE, laid(CompanyNetwork((AUTHORITY,)), known()))
+    assert len(settings["provision"]) == 1
+
+
+OWN = st.fixed_dictionaries(
+    {
+        "env": st.dictionaries(st.sampled_from(["A", "https_proxy", "NO_PROXY"]), st.sampled_from(["x", "http://mine:1"])),
+        "network.dns": st.lists(st.sampled_from(["9.9.9.9", "10.0.0.53"]), max_size=1),
+        "docker": st.dictionaries(st.sampled_from(["debug", "registry-mirrors"]), st.just(["https://mine"])),
+    }
+)
+COMPANIES = st.builds(
+    CompanyNetwork,
+    st.sampled_from([(), (AUTHORITY,)]),
+    st.sampled_from([Proxy(), PROXY, Proxy(https="http://localhost:1")]),
+    st.sampled_from([(), (HUB,)]),
+    st.sampled_from([(), ("10.0.0.53",), ("10.0.0.55",)]),
+    st.sampled_from([{}, {"corp.example": ("10.0.0.54",)}]),
+)
+
+
+@given(OWN, st.lists(COMPANIES, max_size=4), st.sampled_from(["docker", "containerd"]))
+def test_after_any_history_the_profile_is_as_before(own: dict[str, Any], history: list[CompanyNetwork], runtime: str) -> None:
+    """The profile states nothing, so that what is its own and what was laid in are told apart by the script's note alone."""
+    before = settings = known(runtime=runtime, **own)
+    for company in history:
+        settings = laid(company, settings)
+        assert laid(company, settings) == settings
+    assert {**laid(NONE, settings), "provision": []} == before
