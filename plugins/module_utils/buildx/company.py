@@ -42,7 +42,7 @@ def in_company(wanted: Builder, current: Builder | None, network: BuilderNetwork
 
 
 def _with(node: Node, was: Node | None, network: BuilderNetwork) -> Node:
-    before = dict(was.driver_opts or {}) if was else {}
+    before = _options(was)
     if network == BuilderNetwork() and _NOTE not in before:
         return node
     base = _without_ours(before) if node.driver_opts is None else node.driver_opts
@@ -52,6 +52,10 @@ def _with(node: Node, was: Node | None, network: BuilderNetwork) -> Node:
     added = {key: value for key, value in network.options.items() if key not in kept}
     note = {} if network == BuilderNetwork() else {_NOTE: ",".join(sorted(added))}
     return replace(node, driver_opts={**base, **added, **note}, config=theirs or network.config or BuildkitConfig({}))
+
+
+def _options(was: Node | None) -> Mapping[str, str]:
+    return (was.driver_opts if was else None) or {}
 
 
 def _without_ours(options: Mapping[str, str]) -> dict[str, str]:
