@@ -7,6 +7,7 @@ variable of the container notes which options were added, so that they come out 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..company.network import CompanyNetwork
