@@ -23,6 +23,10 @@ options:
     type: list
     elements: dict
     default: []
+  overrides:
+    description: Single settings of these profiles by name, as in M(laptop.containers.colima_profile).
+    type: dict
+    default: {}
   probes:
     description: Addresses that each consumer has to reach; nothing is asked where no other option is set.
     type: list

@@ -22,8 +22,8 @@ FLOORS = (
     {"docker", "local_registry", "nerdctl", "timer"},
     {"buildx", "registry_login"},
     {"colima", "pull_secret"},
-    {"policy", "snapshot"},
-    {"doctor", "migration", "network", "reclaim", "support", "upgrade"},
+    {"network", "policy", "snapshot"},
+    {"doctor", "migration", "reclaim", "support", "upgrade"},
     {"progress"},
 )
 # These know less than their floor allows.

@@ -19,6 +19,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "docker_cli_config": ("docker_cli", "docker.config.task"),
     "docker_context": ("docker_context", "docker.context.task"),
     "buildx_builder": ("buildx", "buildx.task"),
+    "network": ("network", "network.task"),
     "ecr_pull_secret": ("secret_refresh", "pull_secret.task"),
     "user_timer": ("refresh_timer", "timer.task"),
     "autostart_timer": ("autostart", "timer.task"),
@@ -55,6 +56,7 @@ def subject_of(module: str) -> Subject[Any, Any]:
     from ..docker.config import task as config
     from ..docker.context import task as context
     from ..nerdctl import task as nerdctl
+    from ..network import task as network
     from ..pull_secret import task as pull_secret
     from ..timer import task as timer
 
@@ -64,6 +66,7 @@ def subject_of(module: str) -> Subject[Any, Any]:
         "docker.config.task": config,
         "docker.context.task": context,
         "nerdctl.task": nerdctl,
+        "network.task": network,
         "pull_secret.task": pull_secret,
         "timer.task": timer,
     }

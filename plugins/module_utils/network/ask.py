@@ -21,7 +21,7 @@ from .reach import Consumer, Reach, ReachKind, judged
 
 # What no registry has: its manifest is asked for, and nothing is pulled.
 _NOTHING = "laptop.containers/none"
-_SECONDS = 20.0
+_SECONDS = 10.0
 _SCHEMES = ("http", "https")
 
 

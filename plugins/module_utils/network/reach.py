@@ -72,21 +72,37 @@ class Reach:
         return {**shown, "meaning": _MEANINGS[self.kind], "detail": self.detail}
 
 
-def warnings(reaches: Sequence[Reach]) -> list[str]:
-    """Return what does not get out, those of one VM and one reason in one sentence, with the remedy."""
+@dataclass(frozen=True)
+class Unreached:
+    """What does not get out: those of one VM and one reason together. profile: empty for the laptop."""
+
+    profile: str
+    kind: ReachKind
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.found}. {self.remedy}".rstrip()
+
+
+def unreached(reaches: Sequence[Reach]) -> list[Unreached]:
+    """Return what does not get out."""
     failed: dict[tuple[str, str, ReachKind], list[Reach]] = {}
     for reach in reaches:
         if reach.kind is not ReachKind.REACHED:
             failed.setdefault((reach.profile, reach.url, reach.kind), []).append(reach)
-    return [_sentence(*key, found) for key, found in failed.items()]
+    return [
+        Unreached(profile, kind, _found(profile, url, kind, found), _REMEDIES.get(kind, ""))
+        for (profile, url, kind), found in failed.items()
+    ]
 
 
-def _sentence(profile: str, url: str, kind: ReachKind, found: Sequence[Reach]) -> str:
+def _found(profile: str, url: str, kind: ReachKind, found: Sequence[Reach]) -> str:
     *others, last = [reach.consumer.value for reach in found]
     askers = f"{', '.join(others)} and {last} do" if others else f"{last} does"
     of_profile = f"Of profile '{profile}' " if profile else "The "
     detail = next((f" ({reach.detail})" for reach in found if reach.detail), "")
-    return f"{of_profile}{askers} not reach {url}: {_MEANINGS[kind]}{detail}. {_REMEDIES.get(kind, '')}".rstrip()
+    return f"{of_profile}{askers} not reach {url}: {_MEANINGS[kind]}{detail}"
 
 
 def judged(text: str, *, has_proxy: bool = False) -> tuple[ReachKind, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from ..colima.client.programs import Colima
 from ..colima.model.answers import ListedProfile
 from ..colima.model.options import profile_options
+from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
 from ..company.network import OPTIONS, CompanyNetwork, company_from
 from ..company.routes import collisions, routes
@@ -25,7 +26,7 @@ from ..core.system.home import authorities_file
 from ..core.system.lock import user_files
 from .ask import ask_all
 from .ranges import ranges_of, warning
-from .reach import Reach, warnings
+from .reach import Reach, unreached
 
 _MARK = "# laptop.containers writes this file: the authorities of your system, and those of your company.\n"
 _REMEDY = "Make the directory writable."
@@ -70,10 +71,11 @@ class Network(Subject[NetworkSpec, NetworkState]):
     argument_spec = {
         **OPTIONS,
         "profiles": {"type": "list", "elements": "dict", "default": [], "options": profile_options(name_required=True)},
+        "overrides": {"type": "dict", "default": {}},
         "probes": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
-    hidden = frozenset({"http_proxy", "https_proxy", "profiles"})
+    hidden = frozenset({"http_proxy", "https_proxy", "profiles", "overrides"})
     work = "set up the company's network"
 
     def lock(self) -> contextlib.AbstractContextManager[bool]:
@@ -87,7 +89,8 @@ class Network(Subject[NetworkSpec, NetworkState]):
             if not probe.startswith(("https://", "http://")) or "@" in probe:
                 raise InputError(f"ask for '{probe}'", "it is not an address", "Use one such as https://ghcr.io/v2/.")
         company = CompanyNetwork() if params["state"] == "absent" else company_from(params, platform.system())
-        return NetworkSpec(company, tuple(params["profiles"]), tuple(params["probes"] if company else ()))
+        profiles = overridden(params["profiles"], params["overrides"], profile_options(name_required=True))
+        return NetworkSpec(company, tuple(profiles), tuple(params["probes"] if company else ()))
 
     def read(self, spec: NetworkSpec) -> NetworkState:
         """Return the file, the routes that collide, and how far each consumer comes."""
@@ -112,6 +115,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
         found, wanted = current.bundle.text, current.wanted
         target = f"'{authorities_file()}'"
         ours = found.startswith(_MARK)
+        told = map(str, unreached(current.reaches))
         steps: tuple[Step, ...] = ()
         refusals: tuple[WorkstationError, ...] = ()
         if current.bundle.kind != "absent" and not ours:
@@ -121,7 +125,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *warnings(current.reaches)))
+        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *told))
 
     def apply(self, step: Step) -> None:
         """Write or remove the file."""

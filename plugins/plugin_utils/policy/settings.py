@@ -33,8 +33,9 @@ _MIXED: Mapping[str, tuple[str, str, str]] = {
     "secret_refresh_context": ("ecr_pull_secret", "contexts", ""),
     "secret_refresh_unreachable": ("ecr_pull_secret", "unreachable", ""),
     "support_path": ("support_bundle", "path", ""),
-    **{f"network_{name}": ("colima_profile", "company_network", name) for name in COMPANY},
 }
+# Modules that get a company's network as one option.
+_IN_COMPANY = ("buildx_builder", "colima_profile")
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,9 @@ class Settings:
         if name in _MIXED:
             module, option, key = _MIXED[name]
             yield Option(module, option, mixed=True, key=key)
+        role, _end, key = name.partition("_")
+        if role == "network" and key in COMPANY:
+            yield from (Option(module, "company_network", mixed=True, key=key) for module in _IN_COMPANY)
         for module, given in self._calls:
             for option, raw in given.items():
                 found = _PLAIN.fullmatch(str(raw))

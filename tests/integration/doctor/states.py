@@ -7,6 +7,8 @@ import json
 import platform
 from dataclasses import dataclass
 
+from ansible_collections.laptop.containers.plugins.module_utils.company.routes import routes
+
 from tests.support.patient import Patient
 
 from .ways import (
@@ -51,6 +53,12 @@ class State:
     status: str
     happens: Break
     about: str = ""
+
+
+def office_address() -> str:
+    """Return an address of a network that this machine has a route to."""
+    networks = [route.network for route in routes(platform.system())]
+    return next(f"{network[1]}/{network.prefixlen}" for network in networks if 8 <= network.prefixlen <= 30)
 
 
 def policy(**rule: object) -> Break:
@@ -221,6 +229,11 @@ TO_READ = [
     State("there are no AWS credentials", "registries.credentials", "broken",
           lambda patient: patient.inside.update(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
     State("the registry's name is unknown", "network.names", "warning", setting("secret_refresh_registries", [REGISTRY])),
+    State("the company's proxy is down", "network.reach", "broken", setting("network_https_proxy", "http://127.0.0.1:1")),
+    State("docker has the office's addresses", "network.routes", "warning",
+          all_of(setting("network_no_proxy", ["10.0.0.0/8"]), setting("network_http_proxy", "http://127.0.0.1:1"),
+                 lambda patient: patient.variables.update(
+                     colima_profile_overrides={"docker-buildx": {"docker": {"bip": office_address()}}}))),
     State("a VM lacks the laptop's authority", "network.guest_authority", "warning",
           lambda patient: patient.inside.update(SSL_CERT_FILE=str(patient.cluster.data / "ca.crt"))),
     State("Docker Desktop is installed", "leftovers.docker_desktop", "note",

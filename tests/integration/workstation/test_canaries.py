@@ -34,9 +34,20 @@ ENCODED = base64.b64encode(f"AWS:{CANARY}".encode()).decode()
 WRONG: tuple[Any, ...] = ("text", ["text"], {"odd": "text"}, 10**400, [{"odd": ["text"]}], PROXY)
 
 # Options that are all given, with a canary wherever an option may hold a secret.
+COMPANY: dict[str, Any] = {
+    "authorities": [],
+    "local_authorities": False,
+    "http_proxy": "http://proxy.example:3128",
+    "https_proxy": "http://proxy.example:3128",
+    "no_proxy": [".example.com"],
+    "mirrors": [{"registry": "docker.io", "url": "https://mirror.example"}],
+    "dns_servers": ["10.0.0.53"],
+    "dns_domains": {"corp.example": ["10.0.0.53"]},
+}
 OPTIONS: dict[str, dict[str, Any]] = {
     "brew_bundle": {"brewfile": f'tap "team/tools", "https://me:{CANARY}@git.example/tools"\nbrew "colima"\n'},
     "buildx_builder": {
+        "company_network": COMPANY,
         "builders": [
             {
                 "name": "far",
@@ -87,16 +98,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "ready_timeout": 0.1,
     },
     "colima_profile": {
-        "company_network": {
-            "authorities": [],
-            "local_authorities": False,
-            "http_proxy": "http://proxy.example:3128",
-            "https_proxy": "http://proxy.example:3128",
-            "no_proxy": [".example.com"],
-            "mirrors": [{"registry": "docker.io", "url": "https://mirror.example"}],
-            "dns_servers": ["10.0.0.53"],
-            "dns_domains": {"corp.example": ["10.0.0.53"]},
-        },
+        "company_network": COMPANY,
         "profiles": [
             {
                 "name": "lab",

@@ -130,6 +130,5 @@ def test_the_playbook_has_a_tag_for_each_group_and_the_settings_of_each_role() -
     # Another tag, where it is to be skipped, would leave out the whole examination.
     assert examination["tags"] == ["always"]
     roles = {task["ansible.builtin.import_role"]["name"].rpartition(".")[2] for task in settings}
-    # The settings of a company's network are options of the profiles.
-    assert roles == {role for role, _subject in MODULES.values()} | {"network"}
+    assert roles == {role for role, _subject in MODULES.values()}
     assert yaml.safe_load((ROOT / "roles" / "doctor" / "vars" / "main.yml").read_text())["__doctor_groups"] == list(GROUPS)

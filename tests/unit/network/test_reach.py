@@ -9,7 +9,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.network.reach im
     Reach,
     ReachKind,
     judged,
-    warnings,
+    unreached,
 )
 
 URL = "https://registry.corp.example/v2/"
@@ -62,7 +62,9 @@ def test_those_of_one_vm_that_fail_alike_are_one_sentence() -> None:
         Reach(Consumer.GUEST, "k8s", URL, ReachKind.AUTHORITY, "x509: unknown"),
         Reach(Consumer.KUBELET, "k8s", URL, ReachKind.AUTHORITY),
     ]
-    assert warnings(found) == [
+    (failure,) = unreached(found)
+    assert failure.profile == "k8s"
+    assert str(failure) == (
         f"Of profile 'k8s' VM and kubelet do not reach {URL}: the authority of its certificate is unknown (x509: unknown). "
         "Add the certificate of the company's authority to O(authorities), or set O(local_authorities=true)."
-    ]
+    )

@@ -15,6 +15,7 @@ from ...colima_paths import Name
 from ...core.errors import CommandFailed
 from ...core.secrecy.looks import without_logins
 from ...core.system.macos import asks_host
+from ...network.reach import ReachKind, unreached
 from ..certificates import ends_in_pem
 from ..guest import OUTSIDE
 from ..laptop import ENDS, SOCKET_SECONDS, Laptop
@@ -28,7 +29,9 @@ AUTHORITY = CheckKind(
 NAMES = CheckKind("network.names", "whether the laptop resolves the names of the registries, where no proxy does it")
 GUEST_NAMES = CheckKind("network.guest_names", "whether a VM resolves names, asked in it")
 GUEST_AUTHORITY = CheckKind("network.guest_authority", "whether a VM has a custom CA where the laptop needs one")
-KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY)
+REACH = CheckKind("network.reach", "whether the laptop, VMs, docker, the kubelet and BuildKit reach what they have to")
+ROUTES = CheckKind("network.routes", "whether address ranges of VMs and containers collide with routes of a VPN or an office")
+KINDS = (PROXY, AUTHORITY, NAMES, GUEST_NAMES, GUEST_AUTHORITY, REACH, ROUTES)
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _AUTHORITIES = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -45,10 +48,35 @@ def examine(laptop: Laptop) -> Iterator[Check]:
         yield AUTHORITY.ok("no variable names one")
     if not proxies:
         yield from _names(laptop)
+    if laptop.has("network"):
+        yield from _company(laptop)
     if laptop.has("colima_profile"):
         for name, current in laptop.profiles().items():
             if current.health == RUNNING:
                 yield from _guest(laptop, name, current.name, bool(files))
+
+
+def _company(laptop: Laptop) -> Iterator[Check]:
+    """Yield how far each consumer comes, those of one VM that fail alike as one check."""
+    reading = laptop.look("network")
+    if not reading.spec.company:
+        yield REACH.ok("no network of a company is set")
+        return
+    current = reading.current
+    for cell in current.reaches:
+        if cell.kind is ReachKind.REACHED:
+            yield REACH.ok(f"{cell.consumer.value} reaches {cell.url}", cell.profile)
+    again = laptop.converge("colima,network")
+    for failure in unreached(current.reaches):
+        if failure.kind is ReachKind.UNKNOWN:
+            yield REACH.unknown(failure.found, about=failure.profile)
+        else:
+            yield REACH.broken(failure.found, f"{reading.words(failure.remedy)} Then run: {again}", failure.profile)
+    for sentence in current.collisions:
+        found, _end, remedy = sentence.partition(". ")
+        yield ROUTES.warning(found, f"{remedy} Then run: {again}".strip())
+    if not current.collisions:
+        yield ROUTES.ok("none")
 
 
 def _proxies(proxies: Mapping[str, str]) -> Iterator[Check]:
@@ -112,9 +140,9 @@ def _guest(laptop: Laptop, name: str, profile: Name, has_authority: bool) -> Ite
         yield GUEST_NAMES.ok("it does", name) if not lost else GUEST_NAMES.broken(f"{lost}{ENDS}", restart, name)
         if has_authority and not guest.authorities:
             found = (
-                "the laptop trusts a company's certificates, and the VM does not: behind a proxy that decrypts TLS, pulls fail. "
-                "Set network_authorities to their file"
+                "the laptop trusts a company's certificates, and the VM does not: behind a proxy that decrypts TLS, pulls fail"
             )
-            yield GUEST_AUTHORITY.warning(found, "", name)
+            remedy = f"Set network_authorities to their file, then run: {laptop.converge('colima')}"
+            yield GUEST_AUTHORITY.warning(found, remedy, name)
         elif has_authority:
             yield GUEST_AUTHORITY.ok(f"{len(guest.authorities)} of its own", name)
