@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role network in the lab: settings that reach profiles and builders, come out again, and are refused as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rehearsal.lab.laptop import Lab
+from rehearsal.services.certificates import Authority
+from tests.support.lab_playbooks import light_lab, play
+
+WORKSTATION = "playbooks/workstation.yml"
+PROFILES = ("k8s", "docker-buildx")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A lab whose workstation is converged."""
+    with light_lab() as up:
+        play(up, WORKSTATION)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def settings(lab: Lab) -> dict[str, Any]:
+    """What a user behind a proxy that decrypts TLS sets."""
+    authority = Authority(lab.directory / "company")
+    return {
+        "network_authorities": [str(authority.certificate_file)],
+        "network_https_proxy": "http://127.0.0.1:1",
+        "network_dns_domains": {"corp.example": ["10.0.0.53"]},
+        "network_mirrors": [{"registry": "docker.io", "url": "https://mirror.corp.example/hub"}],
+        "network_probes": [],
+    }
+
+
+def run(lab: Lab, settings: dict[str, Any], *arguments: str, code: int = 0) -> str:
+    return play(lab, WORKSTATION, "-e", json.dumps({"colima_restart": "always", **settings}), *arguments, code=code)
+
+
+def configured(lab: Lab, profile: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((lab.home / ".colima" / profile / "colima.yaml").read_text())
+    return found
+
+
+def bundle(lab: Lab) -> Path:
+    return lab.home / ".local/state/laptop.containers/authorities.pem"
+
+
+def test_check_mode_shows_it_and_changes_nothing(lab: Lab, settings: dict[str, Any]) -> None:
+    before = [configured(lab, profile) for profile in PROFILES]
+    said = run(lab, settings, "--check", "--diff")
+    assert "provision changed" in said and "env changed" in said
+    assert [configured(lab, profile) for profile in PROFILES] == before
+    assert not bundle(lab).exists()
+
+
+def test_one_set_of_variables_reaches_profiles_builders_and_requests(lab: Lab, settings: dict[str, Any]) -> None:
+    run(lab, settings)
+    for profile in PROFILES:
+        found = configured(lab, profile)
+        assert found["env"]["https_proxy"] == "http://192.168.5.2:1"
+        assert "server=/corp.example/10.0.0.53" in found["provision"][0]["script"]
+        assert "BEGIN CERTIFICATE" in found["provision"][0]["script"]
+    assert configured(lab, "docker-buildx")["docker"] == {"registry-mirrors": ["https://mirror.corp.example/hub"]}
+    assert "mirror.corp.example/v2/hub" in configured(lab, "k8s")["provision"][0]["script"]
+    assert bundle(lab).read_text().count("BEGIN CERTIFICATE") > 100
+    (builder,) = json.loads((lab.home / ".docker/buildx/instances/multi-platform").read_text())["Nodes"]
+    assert builder["DriverOpts"]["env.https_proxy"] == "http://192.168.5.2:1"
+    assert builder["DriverOpts"]["env.SSL_CERT_FILE"].endswith("/authorities.pem")
+
+
+def test_a_second_run_changes_nothing(lab: Lab, settings: dict[str, Any]) -> None:
+    assert "changed=0" in run(lab, settings)
+
+
+def test_asking_alone_restarts_nothing(lab: Lab, settings: dict[str, Any]) -> None:
+    said = run(lab, {**settings, "network_probes": ["https://registry.corp.example/v2/"]}, "--tags", "network")
+    assert "changed=0" in said
+    assert "The laptop does not reach https://registry.corp.example/v2/: the proxy does not let it through" in said
+    assert "its address is network_https_proxy" in said
+
+
+def test_settings_that_go_leave_the_profiles_as_they_were(lab: Lab) -> None:
+    run(lab, {})
+    for profile in PROFILES:
+        found = configured(lab, profile)
+        assert not found["env"] and not found["docker"]
+        assert "put " not in found["provision"][0]["script"]
+    assert not bundle(lab).exists()
+    (builder,) = json.loads((lab.home / ".docker/buildx/instances/multi-platform").read_text())["Nodes"]
+    assert not [name for name in builder.get("DriverOpts") or {} if name.startswith("env.")]
+    assert "changed=0" in run(lab, {})
+
+
+def test_all_that_is_wrong_is_told_before_anything_is_changed(lab: Lab) -> None:
+    secret = "hunter2-of-the-proxy"
+    wrong = {
+        "network_authorities": ["/nowhere/ca.pem"],
+        "network_https_proxy": f"http://me:{secret}@proxy.corp.example:3128",
+        "network_http_proxy": "http://wpad.corp.example/proxy.pac",
+        "network_dns_domains": {"corp.example": ["dns.corp.example"]},
+        "network_mirrors": [{"registry": "docker.io", "url": "$(reboot)"}],
+    }
+    said = run(lab, wrong, code=2)
+    for part in (
+        "'/nowhere/ca.pem'",
+        "Could not use network_https_proxy: it has a log-in",
+        "Could not use network_http_proxy: it is a file that chooses a proxy (PAC)",
+        "Could not use 'dns.corp.example' in domain 'corp.example' of network_dns_domains: it is not an IP address",
+        "'$(reboot)' is not an address",
+        "nothing was changed",
+    ):
+        assert part in said
+    assert secret not in said
