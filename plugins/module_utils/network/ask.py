@@ -74,7 +74,7 @@ def _kubelet(colima: Colima, name: Name, url: str) -> Reach:
 
 
 def _builds(program: str, colima: Colima, name: Name, url: str) -> Reach:
-    build = f"echo FROM {_image(url)} >Dockerfile && {program} build --no-cache --progress plain ."
+    build = f"echo FROM {_image(url)} >Dockerfile && {program} build --no-cache ."
     return _in_guest(colima, name, url, Consumer.BUILDKIT, f"d=$(mktemp -d) && cd $d && {build}; cd / && rm -rf $d")
 
 

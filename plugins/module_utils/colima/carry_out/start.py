@@ -36,8 +36,9 @@ def start(
     *,
     past_race: Callable[[], None],
     on_start: Callable[[int], None],
+    environment: Mapping[str, str],
 ) -> list[str]:
-    """Start a profile. Returns the repairs that were needed; raises what could not be repaired, with Lima's own log."""
+    """Start a profile with these variables. Returns the repairs; raises what could not be repaired, with Lima's own log."""
 
     def on_line(_channel: str, line: str) -> None:
         progress.line(str(name), line)
@@ -50,7 +51,7 @@ def start(
         began = time.time()
         try:
             with progress.downloads(str(name), colima.paths.downloads):
-                colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
+                colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start, environment=environment)
             return [f"{REPAIR_TEXTS[repair]} of profile '{name}'" for repair in tried]
         except TimedOut as error:
             progress.say(str(name), "timed out", done=True)

@@ -162,6 +162,21 @@ def inside(config: Config, instance: str) -> Iterator[str]:
         yield from (".svc", ".cluster.local", *(part for value in ranges.values() for part in value.split(",")))
 
 
+def proxies_of_start(config: Config) -> dict[str, str]:
+    """Return the variables with which colima has to be started, so that a guest gets the proxies of its settings.
+
+    Lima lets the variables of the process that starts it win over those settings, and makes the gateway of the laptop's loopback.
+    """
+    env, gateway = config[_ENV], config["network.gateway_address"] or _GATEWAY
+    found: dict[str, str] = {}
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        value = env.get(name, env.get(name.upper()))
+        if value is not None:
+            value = value if name == "no_proxy" else value.replace(f"//{gateway}:", "//127.0.0.1:")
+            found |= {name: value, name.upper(): value}
+    return found
+
+
 def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Return what our script notes to have been laid into the settings; None where there is no such script."""
     return next((noted for script in scripts if (noted := _noted(script["script"])) is not None), None)
