@@ -113,4 +113,6 @@ def test_nothing_is_left_without_them(laptop: Machines) -> None:
     assert play(laptop, {}) == 0
     for profile in ("k8s", "docker-buildx"):
         assert laptop.inside(profile, "sudo", "sh", "-c", OURS).split() == ["/etc/laptop.containers/files"]
-        assert "https_proxy" not in laptop.inside(profile, "sudo", "sh", "-c", "env; systemctl show --property Environment containerd")
+        assert "https_proxy" not in laptop.inside(
+            profile, "sudo", "sh", "-c", "env; systemctl show --property Environment containerd"
+        )

@@ -28,7 +28,6 @@ from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
 from ..observe.kube_entry import note_entry
 from ..plan.action import Action, ActionKind, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
-from ..plan.company import proxies_of_start
 from . import buildkit, clients
 from .progress import Progress
 from .start import run_staggered, start
@@ -132,15 +131,7 @@ class Applier:
 
         def job(past_race: Callable[[], None], on_start: Callable[[int], None]) -> None:
             with self._recorded(action):
-                repaired = start(
-                    self.colima,
-                    action.name,
-                    self.limits,
-                    self.progress,
-                    past_race=past_race,
-                    on_start=on_start,
-                    environment=proxies_of_start(plan.target) if plan.target else {},
-                )
+                repaired = start(self.colima, action.name, self.limits, self.progress, past_race=past_race, on_start=on_start)
             self.further.extend(repaired)
             # colima writes colima.yaml again in a start; after it this would only restore what a user deletes later.
             self.colima.paths.journal(action.name).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
@@ -36,9 +36,8 @@ def start(
     *,
     past_race: Callable[[], None],
     on_start: Callable[[int], None],
-    environment: Mapping[str, str],
 ) -> list[str]:
-    """Start a profile with these variables. Returns the repairs; raises what could not be repaired, with Lima's own log."""
+    """Start a profile. Returns the repairs that were needed; raises what could not be repaired, with Lima's own log."""
 
     def on_line(_channel: str, line: str) -> None:
         progress.line(str(name), line)
@@ -51,7 +50,7 @@ def start(
         began = time.time()
         try:
             with progress.downloads(str(name), colima.paths.downloads):
-                colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start, environment=environment)
+                colima.start(name, limits.timeout, limits.stall, on_line, on_start=on_start)
             return [f"{REPAIR_TEXTS[repair]} of profile '{name}'" for repair in tried]
         except TimedOut as error:
             progress.say(str(name), "timed out", done=True)

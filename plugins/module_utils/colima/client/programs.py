@@ -16,11 +16,13 @@ from ...colima_paths import Name, Paths, resolve
 from ...core.errors import CommandFailed, InputError, TimedOut
 from ...core.secrecy.known import learn_key
 from ...core.system.command import Cli, Output
-from ...core.system.files import make_directory
+from ...core.system.files import make_directory, text_of
 from ...core.system.processes import age_of, command_of, commands, environment_of
 from ..model.answers import K3sState, ListedProfile, parse_disks, parse_k3s, parse_live, parse_rows
+from ..model.config import proxies_of_start
 from ..model.settings import Version
 from ..model.state import DataDisk
+from ..model.yaml_text import parse
 from .disk_image import is_written
 from .failures import explained
 from .machine import process_of
@@ -159,7 +161,11 @@ class Colima:
     def start(self, name: Name, timeout: float, stall: float, on_line: OnLine | None = None, **more: Any) -> Output:
         """Start with the settings of colima.yaml."""
         probe = partial(self.signs_of_life, name)
-        return self._change(name, "start", timeout=timeout, stall=stall, on_line=on_line, probe=probe, **more)
+        settings, _problem = parse(text_of(self.paths.configured(name)) or "")
+        proxies = proxies_of_start(settings) if settings else {}
+        return self._change(
+            name, "start", timeout=timeout, stall=stall, on_line=on_line, probe=probe, environment=proxies, **more
+        )
 
     def stop(self, name: Name, timeout: float, force: bool = False, **more: Any) -> Output:
         """Stop the VM. A hung guest takes Lima three minutes; force kills it, and repairs a broken VM."""

@@ -14,6 +14,8 @@ from typing import Any
 from .settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, MACOS, MACOS_13, NESTING, SETTINGS, UNKNOWN, Setting
 
 Config = Mapping[str, Any]
+# How a guest reaches the laptop, where the settings say nothing else.
+GATEWAY = "192.168.5.2"
 
 _ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
 # What colima itself adds to the applied settings.
@@ -193,3 +195,18 @@ def differences(current: Config, wanted: Config, options: frozenset[str], host: 
     """Return the options, out of the given ones, whose meaning differs, in the order of the table."""
     one, other = canonical(current, host, instance), canonical(wanted, host, instance)
     return [s.option for s in SETTINGS if s.option in options and one[s.option] != other[s.option]]
+
+
+def proxies_of_start(config: Config) -> dict[str, str]:
+    """Return the variables with which colima has to be started, so that a guest gets the proxies of its settings.
+
+    Lima lets the variables of the process that starts it win over those settings, and makes the gateway of the laptop's loopback.
+    """
+    env, gateway = config["env"], config["network.gateway_address"] or GATEWAY
+    found: dict[str, str] = {}
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        value = env.get(name, env.get(name.upper()))
+        if value is not None:
+            value = value if name == "no_proxy" else value.replace(f"//{gateway}:", "//127.0.0.1:")
+            found |= {name: value, name.upper(): value}
+    return found

@@ -13,12 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...company.network import CompanyNetwork, Mirror, Proxy
-from ..model.config import Config, has_kubernetes
+from ..model.config import GATEWAY, Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
 
 _OURS = "# laptop.containers: company network "
 _ENV, _DNS, _DOCKER = "env", "network.dns", "docker"
-_GATEWAY = "192.168.5.2"
 # Of k3s; https://docs.k3s.io/cli/server.
 _PODS, _SERVICES = "10.42.0.0/16", "10.43.0.0/16"
 _DOCKER_HUB = "docker.io"
@@ -110,7 +109,7 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     if not company and noted is None:
         return {}
     base = _without(known, noted or {}, stated)
-    proxy = company.proxy.seen_from(known["network.gateway_address"] or _GATEWAY, list(inside(known, instance)))
+    proxy = company.proxy.seen_from(known["network.gateway_address"] or GATEWAY, list(inside(known, instance)))
     laid = _laid(company, proxy, base)
     script = {"mode": "system", "script": _script(_files(company, proxy, known["runtime"]), laid)}
     settings = {
@@ -151,7 +150,7 @@ def inside(config: Config, instance: str) -> Iterator[str]:
     """Yield what a guest asks without a proxy: itself, the laptop, and what is in its cluster."""
     yield from ("localhost", "127.0.0.1", "::1", "host.docker.internal", "host.lima.internal", "colima.internal")
     yield config["hostname"] or instance
-    gateway = config["network.gateway_address"] or _GATEWAY
+    gateway = config["network.gateway_address"] or GATEWAY
     yield f"{gateway.rpartition('.')[0]}.0/24"
     if has_kubernetes(config):
         ranges = {"--cluster-cidr": _PODS, "--service-cidr": _SERVICES}
@@ -160,21 +159,6 @@ def inside(config: Config, instance: str) -> Iterator[str]:
             if name in ranges and value:
                 ranges[name] = value
         yield from (".svc", ".cluster.local", *(part for value in ranges.values() for part in value.split(",")))
-
-
-def proxies_of_start(config: Config) -> dict[str, str]:
-    """Return the variables with which colima has to be started, so that a guest gets the proxies of its settings.
-
-    Lima lets the variables of the process that starts it win over those settings, and makes the gateway of the laptop's loopback.
-    """
-    env, gateway = config[_ENV], config["network.gateway_address"] or _GATEWAY
-    found: dict[str, str] = {}
-    for name in ("http_proxy", "https_proxy", "no_proxy"):
-        value = env.get(name, env.get(name.upper()))
-        if value is not None:
-            value = value if name == "no_proxy" else value.replace(f"//{gateway}:", "//127.0.0.1:")
-            found |= {name: value, name.upper(): value}
-    return found
 
 
 def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.con
     canonical,
     defaults,
     differences,
+    proxies_of_start,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.settings import BY_OPTION, SETTINGS
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.shown import shown, worded
@@ -184,3 +185,14 @@ def test_canonical_keeps_what_it_was_given() -> None:
     before = dict(config)
     canonical(config, MAC, "colima")
     assert config == before
+
+
+def test_a_start_gives_lima_what_it_would_not_take_from_the_settings() -> None:
+    env = {"https_proxy": "http://192.168.5.2:3128", "NO_PROXY": ".corp"}
+    assert proxies_of_start({**defaults(Host()), "env": env}) == {
+        "https_proxy": "http://127.0.0.1:3128",
+        "HTTPS_PROXY": "http://127.0.0.1:3128",
+        "no_proxy": ".corp",
+        "NO_PROXY": ".corp",
+    }
+    assert proxies_of_start({**defaults(Host()), "env": {"OTHER": "1"}}) == {}

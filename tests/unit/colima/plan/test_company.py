@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.config import Host, defaults
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.company import company_settings, proxies_of_start
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.company import company_settings
 from ansible_collections.laptop.containers.plugins.module_utils.company.authorities import Authority
 from ansible_collections.laptop.containers.plugins.module_utils.company.network import CompanyNetwork, Mirror, Proxy
 from hypothesis import given
@@ -115,14 +115,3 @@ def test_after_any_history_the_profile_is_as_before(own: dict[str, Any], history
         settings = laid(company, settings)
         assert laid(company, settings) == settings
     assert {**laid(NONE, settings), "provision": []} == before
-
-
-def test_a_start_gives_lima_what_it_would_not_take_from_the_settings() -> None:
-    env = {"https_proxy": "http://192.168.5.2:3128", "NO_PROXY": ".corp"}
-    assert proxies_of_start(known(env=env)) == {
-        "https_proxy": "http://127.0.0.1:3128",
-        "HTTPS_PROXY": "http://127.0.0.1:3128",
-        "no_proxy": ".corp",
-        "NO_PROXY": ".corp",
-    }
-    assert proxies_of_start(known(env={"OTHER": "1"})) == {}
