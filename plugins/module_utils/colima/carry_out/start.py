@@ -15,7 +15,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...colima_paths import Name
 from ...core.errors import CommandFailed, TimedOut, WorkstationError
