@@ -41,8 +41,8 @@ SUBJECTS = {
     "colima_disk_snapshot": "snapshot.task",
     "colima_profile": "colima.task",
     "colima_profile_info": "colima.info",
-    "colima_runtime_move": "migration.runtime.task",
-    "disk_reclaim": "reclaim.task",
+    "move": "migration.runtime.task",
+    "reclaim": "reclaim.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",
     "docker_context_info": "docker.context.info",
@@ -53,12 +53,12 @@ SUBJECTS = {
     "ecr_pull_secret": "pull_secret.task",
     "local_registry": "local_registry",
     "nerdctl_wrapper": "nerdctl.task",
-    "python_environment": "bootstrap.task",
-    "support_bundle": "support.task",
+    "bootstrap": "bootstrap.task",
+    "support": "support.task",
     "toolchain_info": "toolchain.info",
-    "toolchain_upgrade": "upgrade.task",
+    "upgrade": "upgrade.task",
     "user_timer": "timer.task",
-    "workstation_info": "doctor.task",
+    "doctor": "doctor.task",
 }
 # The laptops whose settings were checked in this play, "name:" each; set by the callback plugin after a first good task.
 CHECKED = "LAPTOP_CONTAINERS_CHECKED"

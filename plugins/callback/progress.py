@@ -19,7 +19,7 @@ description:
     lists what was done until then and which roles were not reached; its last line is the failure. So it does after Ctrl-C.
   - Of C(playbooks/fleet.yml), shows only the laptops on which something was done, pending, or failed, and then how many there
     are of each kind, with those that failed, were left alone, or did not answer.
-  - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
+  - Of an examination (M(laptop.containers.doctor)), shows instead of that the findings with what helps, or with several
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of skipped tags, the ones that look

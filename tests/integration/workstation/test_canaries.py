@@ -73,7 +73,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "timeout": 0.1,
         "ready_timeout": 0.1,
     },
-    "colima_runtime_move": {
+    "move": {
         "profile": "lab",
         "runtime": "containerd",
         "phase": "leave",
@@ -110,7 +110,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "stall_timeout": 5,
     },
     "colima_profile_info": {"names": ["lab"]},
-    "disk_reclaim": {
+    "reclaim": {
         "names": ["lab"],
         "images": "unused",
         "build_cache": "all",
@@ -216,7 +216,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "completion": [],
         "colima": "/bin/true",
     },
-    "python_environment": {
+    "bootstrap": {
         "requirements": f"--index-url https://me:{CANARY}@packages.example/simple\nwords==1.0\n",
         "uv": "uv==1.0",
         "directory": "/nowhere/data",
@@ -225,7 +225,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "state": "present",
     },
     "toolchain_info": {"known_to_break": "refuse"},
-    "toolchain_upgrade": {"programs": ["colima"], "stop": True},
+    "upgrade": {"programs": ["colima"], "stop": True},
     "user_timer": {
         "name": "refresh",
         "command": ["/bin/true", PROXY],
@@ -242,10 +242,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
-OPTIONS["support_bundle"] = {"path": "/nowhere/x.tar.gz", "report": {"checks": [{"found": PROXY}]}}
+OPTIONS["support"] = {"path": "/nowhere/x.tar.gz", "report": {"checks": [{"found": PROXY}]}}
 
 # It examines what other modules are asked for.
-OPTIONS["workstation_info"] = {
+OPTIONS["doctor"] = {
     **{module: OPTIONS[module] for module in ("colima_profile", "docker_context")},
     "groups": ["profiles", "docker"],
     "play": f"ansible-playbook --extra-vars proxy={PROXY}",

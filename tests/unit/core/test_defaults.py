@@ -29,7 +29,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "delete_data": "no",
     },
     "colima_profile_info": {"names": ["a"]},
-    "colima_runtime_move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
+    "move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
     "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": [], "testcontainers": "on"},
     "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
     "docker_context_info": {},
@@ -40,12 +40,12 @@ GIVEN: dict[str, dict[str, Any]] = {
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
     "local_registry": {"host": "localhost:5000", "kubeconfig": "~/kubeconfig"},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
-    "python_environment": {"requirements": "words==1.0", "fetch": "no"},
-    "support_bundle": {"path": "~/support.tar.gz", "report": {"schema": 1}},
+    "bootstrap": {"requirements": "words==1.0", "fetch": "no"},
+    "support": {"path": "~/support.tar.gz", "report": {"schema": 1}},
     "toolchain_info": {"known_to_break": "ignore"},
-    "toolchain_upgrade": {"programs": "colima,limactl", "stop": "yes"},
+    "upgrade": {"programs": "colima,limactl", "stop": "yes"},
     "user_timer": {"name": "refresh", "command": ["/bin/true"], "every": "30", "environment": {"A": "b"}},
-    "workstation_info": {"groups": "tools,docker", "timeout": 3},
+    "doctor": {"groups": "tools,docker", "timeout": 3},
 }
 
 

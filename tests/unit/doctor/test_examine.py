@@ -114,7 +114,7 @@ def _options(role: str, module: str) -> dict[str, Any]:
 @pytest.mark.parametrize("module", MODULES)
 def test_the_role_hands_over_what_the_other_roles_give_to_their_modules(module: str) -> None:
     task = yaml.safe_load((ROOT / "roles" / "doctor" / "tasks" / "examine.yml").read_text())[0]
-    given = task["laptop.containers.workstation_info"][module]
+    given = task["laptop.containers.doctor"][module]
     if isinstance(given, str):
         given = next(task["vars"][name] for name in task["vars"] if name in given)
     # What a run of several roles knows of its earlier tasks, an examination does not have.

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: python_environment
+module: bootstrap
 short_description: Keep a Python of the workstation's own, with locked libraries, on a laptop
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -52,7 +52,7 @@ options:
 
 EXAMPLES = r"""
 - name: Give laptops that are reached over SSH a Python of their own
-  laptop.containers.python_environment:
+  laptop.containers.bootstrap:
     requirements: "{{ lookup('ansible.builtin.file', 'requirements/runtime.lock') }}"
   register: made
 

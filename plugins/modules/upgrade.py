@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: toolchain_upgrade
+module: upgrade
 short_description: Upgrade the programs under the workstation
 version_added: 0.1.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -47,7 +47,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Upgrade everything, with a restart of the VMs where that is needed
-  laptop.containers.toolchain_upgrade:
+  laptop.containers.upgrade:
     stop: true
 """
 

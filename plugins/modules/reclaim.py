@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: disk_reclaim
+module: reclaim
 short_description: Free disk space in running colima profiles
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -70,11 +70,11 @@ seealso:
 
 EXAMPLES = r"""
 - name: Free what nothing uses
-  laptop.containers.disk_reclaim:
+  laptop.containers.reclaim:
     names: [docker-buildx]
 
 - name: Free much, and one volume
-  laptop.containers.disk_reclaim:
+  laptop.containers.reclaim:
     images: unused
     build_cache: all
     containers_older_than: 30d

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: workstation_info
+module: doctor
 short_description: Examine the whole workstation
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -87,7 +87,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Examine the profile and its docker context
-  laptop.containers.workstation_info:
+  laptop.containers.doctor:
     groups: [profiles, docker]
     colima_profile:
       profiles:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: colima_runtime_move
+module: move
 short_description: Move what is in a colima profile to another runtime
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -109,7 +109,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Get everything out of the old VM
-  laptop.containers.colima_runtime_move:
+  laptop.containers.move:
     profile: k8s
 
 - name: Make the new VM
@@ -120,17 +120,17 @@ EXAMPLES = r"""
       enabled: true
 
 - name: Put everything in
-  laptop.containers.colima_runtime_move:
+  laptop.containers.move:
     profile: k8s
     phase: arrive
 
 - name: Wait until the workloads are ready
-  laptop.containers.colima_runtime_move:
+  laptop.containers.move:
     profile: k8s
     phase: ready
 
 - name: Give up the old VM
-  laptop.containers.colima_runtime_move:
+  laptop.containers.move:
     profile: k8s
     phase: retire
     confirm: k8s-docker

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: support_bundle
+module: support
 short_description: Write what helps to find a fault into one file
 version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
@@ -23,14 +23,14 @@ options:
       - The file, absolute. By default C(~/laptop.containers-support-TIME.tar.gz). A bundle that is there stays.
     type: path
   report:
-    description: The result of M(laptop.containers.workstation_info), which goes into it as C(doctor.json).
+    description: The result of M(laptop.containers.doctor), which goes into it as C(doctor.json).
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
 - name: Write what helps to find a fault into one file
-  laptop.containers.support_bundle:
+  laptop.containers.support:
     path: ~/support.tar.gz
 """
 
