@@ -50,7 +50,7 @@ SUBJECTS = {
     "docker_migration_info": "migration.info",
     "docker_socket_link": "docker.socket_link",
     "docker_volume_snapshot": "migration.snapshots.task",
-    "ecr_pull_secret": "pull_secret.task",
+    "ecr_pull_secret": "ecr_pull_secret.task",
     "local_registry": "local_registry",
     "nerdctl_wrapper": "nerdctl.task",
     "bootstrap": "bootstrap.task",

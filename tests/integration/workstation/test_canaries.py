@@ -19,7 +19,7 @@ import yaml
 
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.ansible_runs import forked_ansible
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
 from tests.support.test_runs.tiers import LONG
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -26,7 +26,7 @@ ROLES = {
     "docker/context": "docker_context",
     "ecr": "secret_refresh",
     "nerdctl": "nerdctl",
-    "pull_secret": "secret_refresh",
+    "ecr_pull_secret": "secret_refresh",
     "registry_login": "secret_refresh",
     "timer": "refresh_timer",
 }

@@ -37,8 +37,8 @@ from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.builds.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
+from tests.support.ecr_pull_secret.scenario import HOST
 from tests.support.in_process_module import ModuleRun, messages
-from tests.support.pull_secret.scenario import HOST
 
 SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 Tell = Callable[[str], None]

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.durations import Threshold, threshold_from
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import TOKEN_LIFE, Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
     OWNER,
     PullSecretSpec,
     PullSecretState,

@@ -12,7 +12,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.durations i
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PARTITIONS, host_of, parse_host
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import (
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
     OWNER,
     PullSecretSpec,
     PullSecretState,
@@ -20,9 +20,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.mode
     current_from,
     due,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, plan_cluster
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import View
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.namespaces import Scope, choose
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.plan import Policy, plan_cluster
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.view import View
 from hypothesis import given
 from hypothesis import strategies as some
 

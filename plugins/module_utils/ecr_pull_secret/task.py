@@ -28,7 +28,7 @@ from ..registry_login.model import planned_outcome
 from ..registry_login.plan import Clock
 from ..registry_login.task import Logins, carry_out, read_logins
 from .namespaces import choose
-from .options import SPEC, Task, task_from
+from .options import SPEC, PullSecretsSpec, spec_from
 from .plan import Item, Outcome, left, plan_cluster, untouched, view_after
 from .read import BUILT_IN, read_view
 from .result import Cluster, PartlyFailed, Run, plan_for, result_of
@@ -50,7 +50,7 @@ class _Whole(Plan):
     run: Run = field(kw_only=True)
 
 
-class PullSecrets(Subject[Task, PullSecretsState]):
+class PullSecrets(Subject[PullSecretsSpec, PullSecretsState]):
     """The pull secret in namespaces, and the same tokens as logins of docker and nerdctl."""
 
     argument_spec = SPEC
@@ -61,12 +61,12 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         self.kubes: dict[str, Kube] = {}
         self.done: Run | None = None
 
-    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> Task:
-        """Return the task of the options. Raises InputError."""
+    def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> PullSecretsSpec:
+        """Return the spec of the options. Raises InputError."""
         self.environment = dict(os.environ)
-        return task_from(params, self.environment, check_mode)
+        return spec_from(params, self.environment, check_mode)
 
-    def read(self, spec: Task) -> PullSecretsState:
+    def read(self, spec: PullSecretsSpec) -> PullSecretsState:
         """Return what is in the clusters and at the logins; after a run, as the API servers' answers to it tell."""
         logins = read_logins(spec.logins, spec.secret.name, self.environment)
         if self.done is not None:
@@ -77,21 +77,21 @@ class PullSecrets(Subject[Task, PullSecretsState]):
         views = (self._view(spec, context, paths) for context in spec.contexts)
         return PullSecretsState(tuple(view for view in views if view is not None), logins)
 
-    def _view(self, task: Task, context: str, paths: Sequence[Path]) -> View | None:
+    def _view(self, spec: PullSecretsSpec, context: str, paths: Sequence[Path]) -> View | None:
         """Return what one cluster has. What is wrong with it stops no other; one that can't be reached is planned blindly."""
         from ..kube.access import read_access
         from ..kube.client import KubeHttp
 
         try:
             kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
-            return read_view(kube, context, task.scope, task.secret, task.policy)
+            return read_view(kube, context, spec.scope, spec.secret, spec.policy)
         except WorkstationError as error:
-            if task.wait and task.policy.absent and error.context.get("missing_context"):
+            if spec.wait and spec.policy.absent and error.context.get("missing_context"):
                 # No way leads to such a cluster: nothing that was made here can wait there to be removed.
                 return None
-            return _blind(context, error, task)
+            return _blind(context, error, spec)
 
-    def plan(self, spec: Task, current: PullSecretsState) -> Plan:
+    def plan(self, spec: PullSecretsSpec, current: PullSecretsState) -> Plan:
         """Return the plan of all clusters and logins. A cluster that can't be reached is not served, only guessed at."""
         # A second look asks whether all is written; how long AWS lets it live is not for us to choose.
         policy = spec.policy if self.done is None else replace(spec.policy, threshold=Threshold(fixed=timedelta()))
@@ -177,7 +177,7 @@ class PullSecrets(Subject[Task, PullSecretsState]):
     def _warnings(self, context: str) -> tuple[str, ...]:
         return tuple(self.kubes[context].http.warnings) if context in self.kubes else ()
 
-    def public(self, outcome: Finished[Task, PullSecretsState]) -> dict[str, Any]:
+    def public(self, outcome: Finished[PullSecretsSpec, PullSecretsState]) -> dict[str, Any]:
         """Return the state of all namespaces and logins. Raises PartlyFailed."""
         return result_of(self.done or cast(_Whole, outcome.plan).run)
 
@@ -197,13 +197,13 @@ class PullSecrets(Subject[Task, PullSecretsState]):
             kube.http.close()
 
 
-def _blind(context: str, error: WorkstationError, task: Task) -> View:
+def _blind(context: str, error: WorkstationError, spec: PullSecretsSpec) -> View:
     if not (isinstance(error, Unreachable) or error.context.get("missing_context")):
         return View(context, failed=error.message)
-    expected, new = context in task.expected, bool(error.context.get("missing_context"))
+    expected, new = context in spec.expected, bool(error.context.get("missing_context"))
     # Patterns find nothing in a cluster that can't be asked, except what every new one has; names are what will be there.
     own = sorted(BUILT_IN) if expected and new else []
-    wanted = () if task.policy.absent else choose(task.scope, own, ())
+    wanted = () if spec.policy.absent else choose(spec.scope, own, ())
     if not expected:
         return View(context, wanted, unreachable=error.message)
     missing = frozenset(wanted) - BUILT_IN if new else frozenset()

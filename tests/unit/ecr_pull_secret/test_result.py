@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, PullSecretSpec, PullSecretState
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import (
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
+    OWNER,
+    PullSecretSpec,
+    PullSecretState,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.plan import (
     ClusterPlan,
     Item,
     Outcome,
@@ -17,14 +21,14 @@ from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan
     plan_cluster,
     untouched,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.result import (
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.result import (
     Cluster,
     PartlyFailed,
     Run,
     plan_for,
     result_of,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import View
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.view import View
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

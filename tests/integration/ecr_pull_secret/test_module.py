@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.support.pull_secret.registry_client import Images, Refused
-from tests.support.pull_secret.scenario import HOST, SECRET_RULE, age, content, password, read, run
+from tests.support.ecr_pull_secret.registry_client import Images, Refused
+from tests.support.ecr_pull_secret.scenario import HOST, SECRET_RULE, age, content, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -341,7 +341,7 @@ def test_a_fresh_run_does_not_load_boto(apiserver: ApiServer, namespace: str) ->
 
     run(apiserver.kubeconfig, namespaces=[namespace])
     code = (
-        "import sys, json; from tests.support.pull_secret.scenario import run; "
+        "import sys, json; from tests.support.ecr_pull_secret.scenario import run; "
         f"result = run({str(apiserver.kubeconfig)!r}, namespaces=[{namespace!r}]); "
         "print(result.changed, [name for name in ('boto3', 'botocore')"
         " if name in sys.modules])"

@@ -22,9 +22,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.registry_login.n
 
 from rehearsal import engines
 from tests.support.ansible_runs import forked_ansible
-from tests.support.pull_secret.canaries import forms_of, traced
-from tests.support.pull_secret.ecr_proxy import Front
-from tests.support.pull_secret.scenario import HOST, Result, read, run
+from tests.support.ecr_pull_secret.canaries import forms_of, traced
+from tests.support.ecr_pull_secret.ecr_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST, Result, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -470,7 +470,7 @@ def test_both_ways_at_once_are_refused(laptop: Laptop) -> None:
 def test_a_fresh_run_with_logins_starts_nothing_and_does_not_load_boto(laptop: Laptop) -> None:
     laptop.run(docker_login=True)
     code = (
-        "import sys; from tests.support.pull_secret.scenario import run; "
+        "import sys; from tests.support.ecr_pull_secret.scenario import run; "
         f"result = run({str(laptop.kubeconfig)!r}, docker_login=True); "
         "print(result.changed, [name for name in ('boto3', 'botocore') if name in sys.modules])"
     )

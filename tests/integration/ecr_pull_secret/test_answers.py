@@ -25,9 +25,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr import sessi
 from ansible_collections.laptop.containers.plugins.module_utils.kube import bounds, patience
 
 from rehearsal.processes.system import comes_true
-from tests.support.pull_secret.api_server_proxy import Front
-from tests.support.pull_secret.canaries import told_of
-from tests.support.pull_secret.scenario import HOST, content, password, read, run
+from tests.support.ecr_pull_secret.api_server_proxy import Front
+from tests.support.ecr_pull_secret.canaries import told_of
+from tests.support.ecr_pull_secret.scenario import HOST, content, password, read, run
 from tests.support.test_runs import fault_rows
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ def test_a_credential_process_ends_with_the_run(
 ) -> None:
     profile(home, f"echo $$ > {home}/pid; sleep 600", monkeypatch)
     code = (
-        "import json, sys\nfrom tests.support.pull_secret.scenario import run\n"
+        "import json, sys\nfrom tests.support.ecr_pull_secret.scenario import run\n"
         f"print(json.dumps(run({str(apiserver.kubeconfig)!r}, namespaces=[{namespace!r}]).data))"
     )
     root = Path(__file__).parents[3]

@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import OWNER, PullSecretSpec, PullSecretState
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.namespaces import Scope, choose, scope_from
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.plan import Policy, plan_cluster
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.show import plan_of
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.view import Account, View
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
+    OWNER,
+    PullSecretSpec,
+    PullSecretState,
+)
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.namespaces import Scope, choose, scope_from
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.plan import Policy, plan_cluster
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.show import plan_of
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.view import Account, View
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

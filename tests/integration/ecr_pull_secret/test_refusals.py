@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import PREFIX, current_from
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import PREFIX, current_from
 
-from tests.support.pull_secret.api_server_proxy import Front
-from tests.support.pull_secret.scenario import HOST, SECRET_RULE, age, content, read, run
+from tests.support.ecr_pull_secret.api_server_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST, SECRET_RULE, age, content, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

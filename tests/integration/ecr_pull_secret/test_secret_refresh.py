@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rehearsal.processes.system import comes_true
-from tests.support.pull_secret.refresh import PLAYBOOK, ROOT, Refresh
-from tests.support.pull_secret.scenario import HOST, age, password, read
+from tests.support.ecr_pull_secret.refresh import PLAYBOOK, ROOT, Refresh
+from tests.support.ecr_pull_secret.scenario import HOST, age, password, read
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

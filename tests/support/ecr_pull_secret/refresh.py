@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support.ansible_runs import forked_ansible
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.read import AT_ONCE
 from ansible_collections.laptop.containers.plugins.module_utils.kube import client as kube_http
 from ansible_collections.laptop.containers.plugins.module_utils.kube.patience import Patience
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.read import AT_ONCE
 
-from tests.support.pull_secret.api_server_proxy import Front, refuse
-from tests.support.pull_secret.scenario import HOST, SECRET_RULE, password, read, run
+from tests.support.ecr_pull_secret.api_server_proxy import Front, refuse
+from tests.support.ecr_pull_secret.scenario import HOST, SECRET_RULE, password, read, run
 from tests.support.test_runs import fault_rows
 
 if TYPE_CHECKING:
@@ -471,7 +471,7 @@ def test_a_run_that_is_killed_while_it_writes_leaves_whole_secrets_and_the_next_
     with Front(apiserver, trouble) as front:
         kubeconfig = front.kubeconfig(tmp_path / "config")
         code = (
-            "from tests.support.pull_secret.scenario import run; "
+            "from tests.support.ecr_pull_secret.scenario import run; "
             f"run({str(kubeconfig)!r}, namespaces=['many-*'], refresh_before='11h30m')"
         )
         process = subprocess.Popen(

@@ -30,8 +30,8 @@ sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "collections")) if path 
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.together import together
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.task import PullSecrets
 from ansible_collections.laptop.containers.plugins.module_utils.kube.access import read_access
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import PullSecrets
 
 from bench.measure import Row, compare
 from rehearsal.engines import find
@@ -226,7 +226,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 def _secret(name: str) -> bytes:
     """Return a secret like the module's, with new content every time: an unchanged one costs the server nothing."""
-    from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import PullSecretSpec, body_of
+    from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import PullSecretSpec, body_of
 
     return body_of(PullSecretSpec(name, {HOST: secrets.token_hex(6)}), {HOST: _token()})[0]
 
@@ -304,7 +304,7 @@ def _rows(cluster: Cluster) -> list[Row]:
 def _peak(cluster: Cluster) -> Row:
     code = (
         "import sys; sys.path[:0] = ['.', 'collections']\n"
-        "import botocore.session, boto3, ansible.module_utils.basic, bench.pull_secret as bench\n"
+        "import botocore.session, boto3, ansible.module_utils.basic, bench.ecr_pull_secret as bench\n"
         "bench.ecr_tokens.fetch_tokens = lambda registries, _: {one.key: bench._token() for one in registries}\n"
         f"options = {{**bench.OPTIONS, 'kubeconfig': {str(cluster.kubeconfig)!r}}}\n"
         "options['registries'] = [{'host': bench.HOST, 'profile': 'peak'}]\n"

@@ -16,9 +16,9 @@ import pytest
 
 from rehearsal.lab.laptop import Lab
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
-from tests.support.pull_secret.canaries import files_with, forms_of, traced
-from tests.support.pull_secret.ecr_proxy import Front
-from tests.support.pull_secret.scenario import HOST, Result, run
+from tests.support.ecr_pull_secret.canaries import files_with, forms_of, traced
+from tests.support.ecr_pull_secret.ecr_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST, Result, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -41,7 +41,7 @@ SPEC: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Task:
+class PullSecretsSpec:
     """What the options ask for, and when."""
 
     secret: PullSecretSpec
@@ -57,8 +57,8 @@ class Task:
     logins: Wanted = field(default_factory=dict)
 
 
-def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_mode: bool) -> Task:
-    """Return the task of the module's options. Raises InputError."""
+def spec_from(params: Mapping[str, Any], environment: Mapping[str, str], check_mode: bool) -> PullSecretsSpec:
+    """Return the spec of the module's options. Raises InputError."""
     name = check_name(params["name"], "secret")
     absent = params["state"] == "absent"
     registries = registries_from(params["registries"] or ())
@@ -70,7 +70,7 @@ def task_from(params: Mapping[str, Any], environment: Mapping[str, str], check_m
         raise InputError(f"place pull secret '{name}'", "no kube contexts are given", "List at least one in O(contexts).")
     _check_accounts(accounts)
     prints = {host: one.identity.fingerprint(environment) for one in registries for host in one.names}
-    return Task(
+    return PullSecretsSpec(
         secret=PullSecretSpec(name, prints, accounts),
         registries=registries,
         scope=scope_from(params["namespaces"], params["namespace_selector"] or "", params["exclude_namespaces"] or ()),

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.support.pull_secret.api_server_proxy import Front, refuse
-from tests.support.pull_secret.ecr_proxy import Front as Proxy
-from tests.support.pull_secret.scenario import HOST, SECRET_RULE, age, password, read, run
+from tests.support.ecr_pull_secret.api_server_proxy import Front, refuse
+from tests.support.ecr_pull_secret.ecr_proxy import Front as Proxy
+from tests.support.ecr_pull_secret.scenario import HOST, SECRET_RULE, age, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
@@ -351,7 +351,7 @@ def without_a_terminal(apiserver: ApiServer, namespace: str) -> str:
     """Run the module as Ansible and timers do, without a terminal for a code; returns what it says."""
     options = {"namespaces": [namespace], "registries": [{"host": HOST, "profile": "mfa"}]}
     code = (
-        "from tests.support.pull_secret.scenario import run; "
+        "from tests.support.ecr_pull_secret.scenario import run; "
         f"print(run({str(apiserver.kubeconfig)!r}, **{options!r}).message or 'served')"
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ import pytest
 
 from rehearsal.standin.service_manager import install
 from tests.support.ansible_runs import forked_ansible
-from tests.support.pull_secret.scenario import HOST, password, read
+from tests.support.ecr_pull_secret.scenario import HOST, password, read
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

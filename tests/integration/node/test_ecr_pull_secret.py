@@ -12,9 +12,9 @@ import yaml
 
 from rehearsal.services.ecr import Ecr
 from tests.support.builds.node import SECOND, Node
+from tests.support.ecr_pull_secret.refresh import ROOT, Refresh
+from tests.support.ecr_pull_secret.scenario import HOST, age
 from tests.support.pages import snippet
-from tests.support.pull_secret.refresh import ROOT, Refresh
-from tests.support.pull_secret.scenario import HOST, age
 
 pytestmark = pytest.mark.real("node", "registry", "buildkit", "buildx")
 PAGE = ROOT / "docs" / "pull-secrets.md"

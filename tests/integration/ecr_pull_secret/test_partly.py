@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from rehearsal.services.certificates import Authority
-from tests.support.pull_secret.api_server_proxy import Front
-from tests.support.pull_secret.scenario import HOST, SECRET_RULE, Result, age, password, read, run
+from tests.support.ecr_pull_secret.api_server_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST, SECRET_RULE, Result, age, password, read, run
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer
