@@ -41,7 +41,7 @@ SUBJECTS = {
     "colima_disk_snapshot": "snapshot.task",
     "colima_profile": "colima.task",
     "colima_profile_info": "colima.info",
-    "move": "migration.runtime.task",
+    "move": "migration.move.task",
     "reclaim": "reclaim.task",
     "docker_cli_config": "docker.config.task",
     "docker_context": "docker.context.task",

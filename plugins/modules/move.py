@@ -203,7 +203,7 @@ from ..module_utils.core.module import run_module
 
 
 def subject():
-    from ..module_utils.migration.runtime.task import SUBJECT
+    from ..module_utils.migration.move.task import SUBJECT
 
     return SUBJECT
 

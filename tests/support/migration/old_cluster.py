@@ -14,7 +14,7 @@ from tests.support.builds.images import context_of
 from tests.support.builds.node import SECONDS, Node
 from tests.support.ecr_pull_secret.scenario import HOST
 
-from .runtime import objects
+from .move import objects
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -11,8 +11,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import NotVerified
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Row, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import (
     OWN,
     Claim,
     Objects,

@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import Profiles
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.task import RuntimeMove
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.task import RuntimeMove
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import ROOT, tool
@@ -114,7 +114,7 @@ _RUN = """
 import os
 from pathlib import Path
 from rehearsal.lab.laptop import Lab
-from tests.support.migration.runtime import whole
+from tests.support.migration.move import whole
 whole(Lab(Path(os.environ["LAPTOP_LAB"])))
 """
 

@@ -13,8 +13,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.client.pr
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import SavedImages
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import SavedImages
 
 COLIMA = """#!/bin/sh
 case "$*" in

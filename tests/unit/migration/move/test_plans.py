@@ -21,22 +21,21 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
-from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.arriving import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.arriving import (
     plan_arriving,
     plan_ready,
     plan_retire,
     plan_return,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.evidence import (
     arrived,
     filled,
     own_file,
     rows_of,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.leaving import plan_leaving, room_for
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.leaving import plan_leaving, room_for
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import (
     CLUSTER,
     OWN,
     Archive,
@@ -54,6 +53,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     SaveImages,
     SetAside,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
 
 MIB, BOOT = 1 << 20, 7
 NAME = Name("k8s", "colima-k8s")

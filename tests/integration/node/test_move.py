@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.migration.move import PROFILE, converge, run_phase
 from tests.support.migration.old_cluster import OldCluster, runs_on
-from tests.support.migration.runtime import PROFILE, converge, run_phase
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

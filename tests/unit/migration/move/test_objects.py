@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.objects import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.objects import (
     called,
     cleaned,
     familiar,

@@ -14,14 +14,14 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, RefusedStep
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import Claim
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import Claim
 
 from rehearsal.lab.laptop import Lab
 from tests.support.lab_playbooks import lab_of_grade, play, playing, tool
 from tests.support.migration.faults import enlarge, small_disk
-from tests.support.migration.runtime import (
+from tests.support.migration.move import (
     IMAGES,
     PROFILE,
     STORAGE,
