@@ -83,7 +83,6 @@ from ansible_collections.laptop.containers.plugins.action.converge import Action
 from ansible_collections.laptop.containers.plugins.action import converge
 import leaky_subject
 
-converge.SUBJECTS.setdefault("leaky", "leaky")
 converge.subject_of = lambda module: leaky_subject.Leaky()
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 
-BASE = "ansible_collections.laptop.containers.plugins"
-SUBJECTS: dict[str, str] = importlib.import_module(f"{BASE}.action.converge").SUBJECTS
+from tests.support.in_process_module import SUBJECTS
+
 # A module that is not here is tried with its defaults alone.
 GIVEN: dict[str, dict[str, Any]] = {
     "brew_bundle": {"brewfile": "brew 'colima'"},
@@ -51,7 +50,7 @@ GIVEN: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_options_are_completed_as_ansible_completes_them(name: str) -> None:
-    subject = importlib.import_module(f"{BASE}.module_utils.{SUBJECTS[name]}").SUBJECT
+    subject = SUBJECTS[name]
     checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(GIVEN.get(name, {})))
     assert not checked.error_messages
     assert complete(subject.argument_spec, GIVEN.get(name, {})) == checked.validated_parameters

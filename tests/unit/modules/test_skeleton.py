@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -38,9 +37,8 @@ from rehearsal.standin.kube_api import KubeApi
 from tests.support.builds.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
 from tests.support.ecr_pull_secret.scenario import HOST
-from tests.support.in_process_module import ModuleRun, messages
+from tests.support.in_process_module import SUBJECTS, ModuleRun, messages
 
-SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 Tell = Callable[[str], None]
 Options = dict[str, Any]
 COLIMA = "colima-home"
@@ -301,9 +299,7 @@ def prepared(name: str, home: Path) -> Options:
 
 
 def subject_of(name: str) -> type[Subject[Any, Any]]:
-    path = f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[name]}"
-    found: type[Subject[Any, Any]] = importlib.import_module(path).SUBJECT
-    return found
+    return SUBJECTS[name]
 
 
 CHANGING = [name for name in SCENARIOS if not issubclass(subject_of(name), Reader)]

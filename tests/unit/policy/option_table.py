@@ -82,7 +82,7 @@ def known() -> Any:
 
 def changing() -> list[str]:
     """Return the modules that change something."""
-    return [module for module in sorted(converge.SUBJECTS) if not isinstance(converge.subject_of(module), Reader)]
+    return [module for module in sorted(converge.MODULES) if not isinstance(converge.known_subject(module), Reader | None)]
 
 
 def rows() -> Iterator[Row]:
