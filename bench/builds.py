@@ -17,7 +17,7 @@ from rehearsal.services.ecr import Ecr
 from rehearsal.services.registry import Registry
 from tests.support.builds.images import context_of
 from tests.support.builds.node import ABROAD, Node
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
 
 SECRET = "pull"  # noqa: S105 - its name
 # How much of the image an edit changes.

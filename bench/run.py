@@ -10,7 +10,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).with_name("results.json")
 # Each of these modules offers rows() -> list of Row.
-SUITES = ("playbooks", "pull_secret", "moving", "builds")
+SUITES = ("playbooks", "ecr_pull_secret", "moving", "builds")
 ON_REQUEST = ("machines",)
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "collections"))
 from ansible_collections.laptop.containers.plugins.module_utils.doctor.examine import kinds
 
 PAGE = ROOT / "docs" / "doctor.md"
-MODULE = ROOT / "plugins" / "modules" / "workstation_info.py"
+MODULE = ROOT / "plugins" / "modules" / "doctor.py"
 HEAD = "| check | looks at |\n|---|---|\n"
 _TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
 _LIST = re.compile(r'(        - The kind of check\.\n)(?:        - "?C\(.*\n(?:          .*\n)*)*')

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleTemplateError, AnsibleValueOmittedError
@@ -33,40 +34,13 @@ from ..plugin_utils.plain import is_shown, task_lines
 from ..plugin_utils.policy.files import policy_files
 from ..plugin_utils.templates import Unread
 
-# Where the subject of each module is, as the name SUBJECT.
-SUBJECTS = {
-    "brew_bundle": "brew",
-    "buildx_builder": "buildx.task",
-    "cluster_migration": "migration.cluster.task",
-    "colima_disk_snapshot": "snapshot.task",
-    "colima_profile": "colima.task",
-    "colima_profile_info": "colima.info",
-    "colima_runtime_move": "migration.runtime.task",
-    "disk_reclaim": "reclaim.task",
-    "docker_cli_config": "docker.config.task",
-    "docker_context": "docker.context.task",
-    "docker_context_info": "docker.context.info",
-    "docker_migration": "migration.task",
-    "docker_migration_info": "migration.info",
-    "docker_socket_link": "docker.socket_link",
-    "docker_volume_snapshot": "migration.snapshots.task",
-    "ecr_pull_secret": "pull_secret.task",
-    "local_registry": "local_registry",
-    "nerdctl_wrapper": "nerdctl.task",
-    "network": "network.task",
-    "python_environment": "bootstrap.task",
-    "support_bundle": "support.task",
-    "toolchain_info": "toolchain.info",
-    "toolchain_upgrade": "upgrade.task",
-    "user_timer": "timer.task",
-    "workstation_info": "doctor.task",
-}
+MODULES = frozenset(path.stem for path in (Path(__file__).resolve().parents[1] / "modules").glob("*.py"))
 # The laptops whose settings were checked in this play, "name:" each; set by the callback plugin after a first good task.
 CHECKED = "LAPTOP_CONTAINERS_CHECKED"
 
 
 class ActionModule(Normal):
-    """The action of the modules in SUBJECTS; each has a file of its own name beside this one."""
+    """The action of every module with a subject; each has a file of its own name beside this one."""
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
@@ -261,14 +235,18 @@ class ActionModule(Normal):
 
 
 def subject_of(module: str) -> Subject[Any, Any]:
-    """Return the subject of a module."""
-    found: Subject[Any, Any] = import_module(f"..module_utils.{SUBJECTS[module]}", __package__).SUBJECT()
+    """Return the subject of a module, whose file says which that is."""
+    found: Subject[Any, Any] = _file_of(module).subject()()
     return found
 
 
 def known_subject(module: str) -> Subject[Any, Any] | None:
     """Return the subject of a module; None where it has none."""
-    return subject_of(module) if module in SUBJECTS else None
+    return subject_of(module) if module in MODULES and hasattr(_file_of(module), "subject") else None
+
+
+def _file_of(module: str) -> Any:
+    return import_module(f"..modules.{module}", __package__)
 
 
 def _list(sentences: list[str], where: str = "the settings; nothing was changed") -> str:

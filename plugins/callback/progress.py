@@ -19,7 +19,7 @@ description:
     lists what was done until then and which roles were not reached; its last line is the failure. So it does after Ctrl-C.
   - Of C(playbooks/fleet.yml), shows only the laptops on which something was done, pending, or failed, and then how many there
     are of each kind, with those that failed, were left alone, or did not answer.
-  - Of an examination (M(laptop.containers.workstation_info)), shows instead of that the findings with what helps, or with several
+  - Of an examination (M(laptop.containers.doctor)), shows instead of that the findings with what helps, or with several
     laptops a line for each.
   - Plans and progress are shown for laptops that Ansible reaches with the local connection; the summary is shown for all.
   - Refuses a tag that no task of the playbook has, if the playbook uses this collection; of skipped tags, the ones that look
@@ -41,7 +41,7 @@ from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 
-from ..action.converge import CHECKED, SUBJECTS, known_subject
+from ..action.converge import CHECKED, MODULES, known_subject
 from ..module_utils.core.errors import WorkstationError
 from ..module_utils.core.progress import VARIABLE
 from ..module_utils.core.subject import Reader
@@ -129,7 +129,7 @@ class CallbackModule(CallbackBase):
         # Each role ends with a task of Ansible's own; a role without another task has nothing to be reached.
         self.tasks += [(play, task) for task in reached if role_of(task) and not str(task.action).endswith("meta")]
         modules = {str(task.action).removeprefix(OURS) for task in reached if str(task.action).startswith(OURS)}
-        preload(["plugin_utils.settings", *(f"module_utils.{SUBJECTS[name]}" for name in sorted(modules & {*SUBJECTS}))])
+        preload(["plugin_utils.settings", *(f"modules.{name}" for name in sorted(modules & MODULES))])
         if not self.checked and not all(isinstance(known_subject(name), Reader | None) for name in modules):
             self._take_part()
         with contextlib.suppress(WorkstationError):

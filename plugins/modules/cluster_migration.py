@@ -67,7 +67,7 @@ options:
     default: 300
 seealso:
   - module: laptop.containers.docker_migration
-  - module: laptop.containers.colima_runtime_move
+  - module: laptop.containers.move
 """
 
 EXAMPLES = r"""

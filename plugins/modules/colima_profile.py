@@ -357,7 +357,7 @@ options:
       - V(warn) leaves them as they are and applies the rest.
       - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects
         stay; what was installed in the VM itself is lost. Refused where the data could not be kept. Only a change from docker to
-        containerd is pending instead, until M(laptop.containers.colima_runtime_move) has moved what is in the VM, as
+        containerd is pending instead, until M(laptop.containers.move) has moved what is in the VM, as
         C(playbooks/workstation.yml) lets it do.
       - V(recreate_with_data_loss) does the same, and destroys the data disk where it can't be kept, for the profiles in
         O(confirm_data_loss).

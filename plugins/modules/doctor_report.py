@@ -11,7 +11,7 @@ version_added: 0.2.0
 author: [The laptop.containers contributors (@laptop-containers)]
 description:
   - Runs on the machine that runs the playbook, once for all laptops. Takes from the registered variable O(register) what
-    M(laptop.containers.workstation_info) found on each.
+    M(laptop.containers.doctor) found on each.
   - Writes the report, says what has changed since an earlier one, and fails if anything is broken on any laptop. Where
     P(laptop.containers.progress#callback) is enabled, it does not fail itself; the run ends with exit code 2 once all is shown.
   - Laptops that could not be reached or examined are named in the report.
@@ -50,7 +50,7 @@ attributes:
     description: The report is not shown as a diff.
     support: none
 seealso:
-  - module: laptop.containers.workstation_info
+  - module: laptop.containers.doctor
 """
 
 EXAMPLES = r"""

@@ -313,7 +313,7 @@ from ..module_utils.core.module import run_module
 
 
 def subject():
-    from ..module_utils.pull_secret.task import SUBJECT
+    from ..module_utils.ecr_pull_secret.task import SUBJECT
 
     return SUBJECT
 

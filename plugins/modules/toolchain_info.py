@@ -25,7 +25,7 @@ options:
     default: warn
 seealso:
   - module: laptop.containers.brew_bundle
-  - module: laptop.containers.workstation_info
+  - module: laptop.containers.doctor
 """
 
 EXAMPLES = r"""

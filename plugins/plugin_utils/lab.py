@@ -12,14 +12,14 @@ VARIABLE = "rehearsal_dir"
 # The options by which a module writes, or names a cluster, where no variable of the environment leads it.
 _WRITTEN: Mapping[str, tuple[str, ...]] = {
     "colima_disk_snapshot": ("directory",),
-    "colima_runtime_move": ("directory",),
+    "move": ("directory",),
     "docker_cli_config": ("env_file",),
     "docker_socket_link": ("path",),
     "docker_volume_snapshot": ("directory",),
     "ecr_pull_secret": ("kubeconfig",),
     "local_registry": ("kubeconfig",),
     "nerdctl_wrapper": ("wrappers",),
-    "support_bundle": ("path",),
+    "support": ("path",),
 }
 
 

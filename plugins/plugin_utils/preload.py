@@ -16,14 +16,14 @@ from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceF
 from types import ModuleType
 
 _COLLECTION = __name__.rpartition(".plugin_utils.")[0]
-_OURS = (f"{_COLLECTION}.module_utils.", f"{_COLLECTION}.plugin_utils.")
+_OURS = tuple(f"{_COLLECTION}.{folder}." for folder in ("module_utils", "modules", "plugin_utils"))
 
 
 class _WithBytecode(MetaPathFinder):
     """Finds the files of this collection as Python finds any other: with their bytecode, if it can be kept."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return the spec of a file below module_utils or plugin_utils; None for all others."""
+        """Return the spec of a file below those folders; None for all others."""
         del target
         if path and fullname.startswith(_OURS):
             return FileFinder(path[0], (SourceFileLoader, SOURCE_SUFFIXES)).find_spec(fullname)
@@ -31,14 +31,20 @@ class _WithBytecode(MetaPathFinder):
 
 
 def preload(names: Iterable[str]) -> None:
-    """Import modules, given by their names below "plugins". Nothing of them is garbage, so collection is off meanwhile."""
+    """Import files, given by their names below "plugins"; of a module, its subject too.
+
+    Nothing of them is garbage, so collection is off meanwhile.
+    """
     if not any(isinstance(finder, _WithBytecode) for finder in sys.meta_path):
         sys.meta_path.insert(0, _WithBytecode())
     collects = gc.isenabled()
     gc.disable()
     try:
         for name in names:
-            import_module(f"{_COLLECTION}.{name}")
+            imported = import_module(f"{_COLLECTION}.{name}")
+            if name.startswith("modules."):
+                # Of a report, which runs in its action plugin, there is no more to import.
+                getattr(imported, "subject", list)()
     finally:
         if collects:
             gc.enable()

@@ -17,8 +17,8 @@ import pytest
 
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.colima.standin_laptop import ColimaLab, colima_lab
-from tests.support.pull_secret.ecr_proxy import Front
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.ecr_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST
 from tests.support.simultaneous_runs import Run, together
 from tests.support.test_runs.tiers import times
 

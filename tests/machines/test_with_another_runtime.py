@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import Claim
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import Claim
 
 from tests.support.colima.real_machines import Machines
 from tests.support.migration import made_images
 
-pytestmark = pytest.mark.long("a VM of its own; tests/faults/test_runtime_move.py with the real engines")
+pytestmark = pytest.mark.long("a VM of its own; tests/faults/test_move.py with the real engines")
 PROFILE, IMAGE = "mover", "moved:1"
 MACHINE = {"name": PROFILE, "cpu": 2, "memory": 1, "disk": 5, "mounts": [{"location": "none"}], "binfmt": False}
 DATA = Claim("pvc-1", "default/data", "/var/lib/containers-data/pvc-1")

@@ -19,9 +19,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr import crede
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.failures import TokenRefused
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.session import ProgramFailed, _answer
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.tokens import token_from
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import config_in, current_from, holds
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.read import account_from
 from ansible_collections.laptop.containers.plugins.module_utils.kube.answers import ApiError, is_object
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.model import config_in, current_from, holds
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.read import account_from
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

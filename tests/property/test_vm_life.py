@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Standing
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive, arriving, task
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive, arriving, task
 
 from tests.support.migration.faults import Killed
 from tests.support.migration.vm_life import Life

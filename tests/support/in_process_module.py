@@ -13,8 +13,16 @@ import pytest
 from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings as module_warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.laptop.containers.plugins.module_utils.core.subject import Subject
 
 from tests.support.test_runs import fault_rows
+
+PLUGINS = "ansible_collections.laptop.containers.plugins"
+_CONVERGE = importlib.import_module(f"{PLUGINS}.action.converge")
+# By the name of the module.
+SUBJECTS: dict[str, type[Subject[Any, Any]]] = {
+    name: type(_CONVERGE.subject_of(name)) for name in sorted(_CONVERGE.MODULES) if _CONVERGE.known_subject(name)
+}
 
 
 @contextlib.contextmanager
@@ -34,7 +42,7 @@ class ModuleRun:
         self.capsys = capsys
 
     def __call__(self, name: str, /, *, check: bool = False, **options: Any) -> dict[str, Any]:
-        module = importlib.import_module(f"ansible_collections.laptop.containers.plugins.modules.{name}")
+        module = importlib.import_module(f"{PLUGINS}.modules.{name}")
         self.capsys.readouterr()
         arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
         with as_a_module(arguments), pytest.raises(SystemExit) as ended:

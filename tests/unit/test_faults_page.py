@@ -13,8 +13,8 @@ NO_FAULTS = {
     "tests/faults/test_colima_kill.py::test_the_kills_of_this_file_fell_into_runs",
     "tests/faults/test_kubeconfig.py::test_runs_at_the_same_moment_lose_no_entry",
     "tests/faults/test_kubeconfig.py::test_kubectl_beside_runs_loses_nothing_of_its_own",
-    "tests/faults/test_runtime_move.py::test_the_daily_run_moves_a_profile_that_is_to_be_recreated",
-    "tests/faults/test_runtime_move.py::test_a_disk_that_fills_up_is_named_and_gets_no_half_file",
+    "tests/faults/test_move.py::test_the_daily_run_moves_a_profile_that_is_to_be_recreated",
+    "tests/faults/test_move.py::test_a_disk_that_fills_up_is_named_and_gets_no_half_file",
 }
 LEAST = 100
 

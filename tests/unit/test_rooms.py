@@ -21,7 +21,7 @@ FLOORS = (
     {"bootstrap", "brew", "colima_paths", "company", "ecr", "kube", "manifest", "toolchain"},
     {"docker", "local_registry", "nerdctl", "timer"},
     {"buildx", "registry_login"},
-    {"colima", "pull_secret"},
+    {"colima", "ecr_pull_secret"},
     {"network", "policy", "snapshot"},
     {"doctor", "migration", "reclaim", "support", "upgrade"},
     {"progress"},

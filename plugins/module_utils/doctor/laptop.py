@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..colima.client.programs import Colima
     from ..colima.model.state import ProfileState
     from ..colima.survey import ProfilesSpec
-    from ..pull_secret.options import Task
-    from ..pull_secret.task import PullSecrets
+    from ..ecr_pull_secret.options import PullSecretsSpec
+    from ..ecr_pull_secret.task import PullSecrets
     from .cluster import ClusterReader
     from .guest import GuestReport
 
@@ -235,10 +235,10 @@ class Laptop:
         paths = kubeconfig_paths(kubeconfig, self.environment)
         return self.once(("cluster", context, paths), lambda: ClusterReader(context, paths, SOCKET_SECONDS))
 
-    def pull_secrets(self) -> tuple[PullSecrets, Task]:
+    def pull_secrets(self) -> tuple[PullSecrets, PullSecretsSpec]:
         """Return the subject of the pull secrets and what is asked of it. It would read with more patience than is due here."""
 
-        def ask() -> tuple[PullSecrets, Task]:
+        def ask() -> tuple[PullSecrets, PullSecretsSpec]:
             subject = cast("PullSecrets", subject_of("ecr_pull_secret"))
             return subject, spec_of("ecr_pull_secret", subject, self.settings["ecr_pull_secret"])
 

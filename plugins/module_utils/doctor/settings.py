@@ -20,7 +20,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "docker_context": ("docker_context", "docker.context.task"),
     "buildx_builder": ("buildx", "buildx.task"),
     "network": ("network", "network.task"),
-    "ecr_pull_secret": ("secret_refresh", "pull_secret.task"),
+    "ecr_pull_secret": ("secret_refresh", "ecr_pull_secret.task"),
     "user_timer": ("refresh_timer", "timer.task"),
     "autostart_timer": ("autostart", "timer.task"),
     "idle_stop_timer": ("idle_stop", "timer.task"),
@@ -55,9 +55,9 @@ def subject_of(module: str) -> Subject[Any, Any]:
     from ..colima import task as colima
     from ..docker.config import task as config
     from ..docker.context import task as context
+    from ..ecr_pull_secret import task as ecr_pull_secret
     from ..nerdctl import task as nerdctl
     from ..network import task as network
-    from ..pull_secret import task as pull_secret
     from ..timer import task as timer
 
     files = {
@@ -67,7 +67,7 @@ def subject_of(module: str) -> Subject[Any, Any]:
         "docker.context.task": context,
         "nerdctl.task": nerdctl,
         "network.task": network,
-        "pull_secret.task": pull_secret,
+        "ecr_pull_secret.task": ecr_pull_secret,
         "timer.task": timer,
     }
     found: Subject[Any, Any] = files[MODULES[module][1]].SUBJECT()

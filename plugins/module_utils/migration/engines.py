@@ -29,10 +29,10 @@ from ..docker.stream import EngineApi
 from ..manifest.file import ManifestFile
 from . import inventory
 from .model import MOVING, Inventory, MoveState, Read
+from .move.guest import Inside
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
 from .origins.reading import Origin, names_to_read, read_volumes
-from .runtime.guest import Inside
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
 from .transfer.volumes import Place

@@ -29,10 +29,10 @@ _MIXED: Mapping[str, tuple[str, str, str]] = {
     "colima_reserve_memory_mib": ("colima_profile", "host", "reserve_memory_mib"),
     "docker_cli_env_file": ("docker_cli_config", "env_file", ""),
     "docker_context_current": ("docker_context", "current_context", ""),
-    "move_runtime": ("colima_runtime_move", "runtime", ""),
+    "move_runtime": ("move", "runtime", ""),
     "secret_refresh_context": ("ecr_pull_secret", "contexts", ""),
     "secret_refresh_unreachable": ("ecr_pull_secret", "unreachable", ""),
-    "support_path": ("support_bundle", "path", ""),
+    "support_path": ("support", "path", ""),
 }
 # Modules that get a company's network as one option.
 _IN_COMPANY = ("buildx_builder", "colima_profile")

@@ -51,7 +51,7 @@ def examine(run: ModuleRun, far: SshServer, *builders: dict[str, Any], timeout: 
     settings: dict[str, Any] = {"docker_context": {"name": "farm", "docker": {"host": far.address}}}
     if builders:
         settings["buildx_builder"] = {"builders": list(builders)}
-    checks = run("workstation_info", groups=["docker", "builders"], timeout=timeout, **settings)["checks"]
+    checks = run("doctor", groups=["docker", "builders"], timeout=timeout, **settings)["checks"]
     return {check["id"]: check for check in checks}
 
 

@@ -63,7 +63,7 @@ def test_on_another_laptop_the_module_finds_the_same(patient: Patient) -> None:
     ids = [[(check["id"], check["about"], check["status"]) for check in laptop["checks"]] for laptop in (here, elsewhere)]
     assert ids[0] == ids[1]
     patient.play("doctor", "-vvv", "--tags", "tools")
-    assert " EXEC " in patient.output and "AnsiballZ_workstation_info.py" in patient.output
+    assert " EXEC " in patient.output and "AnsiballZ_doctor.py" in patient.output
 
 
 def test_all_checks_are_shown_on_request(patient: Patient) -> None:

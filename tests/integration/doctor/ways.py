@@ -21,7 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yam
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.docker.engine import exchange_unix
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Row, Thing
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.evidence import manifest_of
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.evidence import manifest_of
 
 from rehearsal.processes.daemon import Daemon
 from rehearsal.services.certificates import Authority

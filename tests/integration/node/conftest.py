@@ -20,7 +20,7 @@ from rehearsal.services.registry import Registry
 from rehearsal.standin import colima
 from tests.support.builds.node import ABROAD, Node
 from tests.support.migration import guest
-from tests.support.migration.runtime import PROFILE
+from tests.support.migration.move import PROFILE
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

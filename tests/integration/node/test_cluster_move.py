@@ -24,12 +24,12 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.model import SendClaim
 from ansible_collections.laptop.containers.plugins.module_utils.migration.cluster.task import ClusterMove
 
+from tests.support.ecr_pull_secret.scenario import HOST
 from tests.support.migration.engines import docker
+from tests.support.migration.move import PROFILE, converge
 from tests.support.migration.old_cluster import OldCluster, runs_on
-from tests.support.migration.runtime import PROFILE, converge
 from tests.support.migration.trees import many_files, odd_tree, told
 from tests.support.processes import killed_after
-from tests.support.pull_secret.scenario import HOST
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -21,7 +21,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.ecr
 
 from rehearsal.services.ecr import REGION
 from tests.support.builds.node import Node
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
 
 pytestmark = pytest.mark.real("node", "registry", "buildkit", "buildx", "ecr-credential-provider")
 PROFILE = "dev"

@@ -17,8 +17,8 @@ from tests.support.builds.images import context_of
 from tests.support.builds.node import PAUSE, Node
 from tests.support.migration.docker_node import DockerCluster
 from tests.support.migration.engines import docker
+from tests.support.migration.move import PROFILE, converge, run_phase
 from tests.support.migration.old_cluster import OldCluster, runs_on
-from tests.support.migration.runtime import PROFILE, converge, run_phase
 
 pytestmark = pytest.mark.real("kubelet-docker", "node", "registry", "buildkit", "buildx", "docker", "kubernetes", "kubectl")
 NAMESPACE = "docker-pods"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.plugin_utils.task_environment import run_in_environment
 
-from tests.support.pull_secret.canaries import traced
+from tests.support.ecr_pull_secret.canaries import traced
 
 ROOT = Path(__file__).resolve().parents[3]
 CANARY = "hunter2-canary"

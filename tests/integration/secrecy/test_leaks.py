@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.pull_secret.canaries import told_of
+from tests.support.ecr_pull_secret.canaries import told_of
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -83,7 +83,6 @@ from ansible_collections.laptop.containers.plugins.action.converge import Action
 from ansible_collections.laptop.containers.plugins.action import converge
 import leaky_subject
 
-converge.SUBJECTS.setdefault("leaky", "leaky")
 converge.subject_of = lambda module: leaky_subject.Leaky()
 
 

@@ -60,7 +60,7 @@ def times(home: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
-@pytest.mark.long("waits for real minutes; tests/integration/pull_secret/test_timer.py on the stand-in")
+@pytest.mark.long("waits for real minutes; tests/integration/ecr_pull_secret/test_timer.py on the stand-in")
 def test_a_timer_fires_makes_up_for_sleep_comes_back_at_log_in_and_goes(
     run: ModuleRun, manager: UserManager, timer: dict[str, Any], home: Path
 ) -> None:

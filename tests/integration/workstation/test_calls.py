@@ -13,8 +13,8 @@ import pytest
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.standin.kube_api import KubeApi
+from tests.support.ecr_pull_secret.api_server_proxy import Front
 from tests.support.lab_playbooks import play
-from tests.support.pull_secret.api_server_proxy import Front
 
 PROGRAMS = ("colima", "limactl", "docker", "kubectl")
 # Notes a call of a play itself; what a program calls in turn is its own affair.

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import importlib
 import json
 import os
 import sys
@@ -19,13 +18,12 @@ import yaml
 
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.ansible_runs import forked_ansible
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
+from tests.support.in_process_module import SUBJECTS
 from tests.support.test_runs.tiers import LONG
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-UTILS = "ansible_collections.laptop.containers.plugins.module_utils"
-SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 CANARY = "hunter2-canary"
 PROXY = f"http://me:{CANARY}@proxy:3128"
 # As docker's files and pull secrets keep it.
@@ -84,7 +82,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "timeout": 0.1,
         "ready_timeout": 0.1,
     },
-    "colima_runtime_move": {
+    "move": {
         "profile": "lab",
         "runtime": "containerd",
         "phase": "leave",
@@ -122,7 +120,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "stall_timeout": 5,
     },
     "colima_profile_info": {"names": ["lab"]},
-    "disk_reclaim": {
+    "reclaim": {
         "names": ["lab"],
         "images": "unused",
         "build_cache": "all",
@@ -237,7 +235,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "completion": [],
         "colima": "/bin/true",
     },
-    "python_environment": {
+    "bootstrap": {
         "requirements": f"--index-url https://me:{CANARY}@packages.example/simple\nwords==1.0\n",
         "uv": "uv==1.0",
         "directory": "/nowhere/data",
@@ -246,7 +244,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "state": "present",
     },
     "toolchain_info": {"known_to_break": "refuse"},
-    "toolchain_upgrade": {"programs": ["colima"], "stop": True},
+    "upgrade": {"programs": ["colima"], "stop": True},
     "user_timer": {
         "name": "refresh",
         "command": ["/bin/true", PROXY],
@@ -263,10 +261,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
-OPTIONS["support_bundle"] = {"path": "/nowhere/x.tar.gz", "report": {"checks": [{"found": PROXY}]}}
+OPTIONS["support"] = {"path": "/nowhere/x.tar.gz", "report": {"checks": [{"found": PROXY}]}}
 
 # It examines what other modules are asked for.
-OPTIONS["workstation_info"] = {
+OPTIONS["doctor"] = {
     **{module: OPTIONS[module] for module in ("colima_profile", "docker_context")},
     "groups": ["profiles", "docker"],
     "play": f"ansible-playbook --extra-vars proxy={PROXY}",
@@ -302,8 +300,7 @@ def variants(module: str) -> Iterator[dict[str, Any]]:
 
 
 def test_every_module_with_a_subject_is_tried() -> None:
-    converted = {name for name, path in SUBJECTS.items() if hasattr(importlib.import_module(f"{UTILS}.{path}"), "SUBJECT")}
-    assert converted == set(OPTIONS)
+    assert set(SUBJECTS) == set(OPTIONS)
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,7 @@ LEAVES_NOTHING = {
     "docker_context_current": "which context is current",
     "local_registry_kubeconfig": "where the cluster is",
     "secret_refresh_adopt": "whose secrets are renewed",
-    "secret_refresh_docker_login": "needs registries that answer: tests/integration/pull_secret/test_registry_logins.py",
+    "secret_refresh_docker_login": "needs registries that answer: tests/integration/ecr_pull_secret/test_registry_logins.py",
     "secret_refresh_nerdctl_profiles": "needs registries that answer: .../test_registry_logins_nerdctl.py",
     "secret_refresh_exclude_namespaces": "which namespaces",
     "secret_refresh_force_conflicts": "whose fields are written",

@@ -18,8 +18,8 @@ from rehearsal.services.cluster.cluster import Cluster
 from rehearsal.services.cluster.kubelet import FLAGS
 from rehearsal.services.ecr import REGION
 from tests.support.builds.images import context_of
-from tests.support.pull_secret.ecr_proxy import Front
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.ecr_proxy import Front
+from tests.support.ecr_pull_secret.scenario import HOST
 
 if TYPE_CHECKING:
     from rehearsal.services.ecr import Ecr

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from rehearsal.processes.system import comes_true
 from tests.support.builds.images import context_of
 from tests.support.builds.node import SECONDS, Node
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
 
-from .runtime import objects
+from .move import objects
 
 if TYPE_CHECKING:
     from rehearsal.services.apiserver import ApiServer

@@ -26,9 +26,9 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.plan import
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Reading
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Image, Inventory, Volume
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.model import (
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.model import (
     Claim,
     Held,
     Objects,
@@ -40,7 +40,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.runtim
     StartProfile,
     StopProfile,
 )
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.task import RuntimeMove
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.task import RuntimeMove
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.contents import Contents
 
 from .faults import Killed

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "faults.md"
 HEAD = """# What was broken, and what happened
 
-Each row is a run of a test that passed. Written by `pytest --write-faults tests/faults tests/integration/pull_secret`, from what
-the runs said; `{}` stands for what differs from run to run. The test has looked at what the fourth column says.
+Each row is a run of a test that passed. Written by `pytest --write-faults tests/faults tests/integration/ecr_pull_secret`,
+from what the runs said; `{}` stands for what differs from run to run. The test has looked at what the fourth column says.
 
 | what was done | what the run said | what was still there | what the next run did | test |
 |---|---|---|---|---|

@@ -92,27 +92,27 @@ def test_an_environment_is_made_kept_updated_and_removed(home: Path, index: Path
     run, directory = ModuleRun(capsys), home / "data" / "ours"
     base: dict[str, Any] = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
     first, second = wheel(index, "1.0"), wheel(index, "2.0")
-    made = run("python_environment", requirements=first, **base)
+    made = run("bootstrap", requirements=first, **base)
     assert made["actions"] == [
         f"make Python environment '{directory}/python' (Python {'.'.join(map(str, sys.version_info[:3]))})"
     ]
     assert made["python"] == made["interpreter"] == f"{directory}/python/bin/python"
     assert list(directory.glob("python/lib/*/site-packages/words-1.0.dist-info"))
-    assert not run("python_environment", requirements=first, **base)["changed"]
+    assert not run("bootstrap", requirements=first, **base)["changed"]
 
     before = (directory / "python").readlink()
-    assert run("python_environment", requirements=second, **base)["actions"][0].startswith("update ")
+    assert run("bootstrap", requirements=second, **base)["actions"][0].startswith("update ")
     # What still runs by it continues.
     assert (directory / before / "bin/python").exists() and (directory / "python").readlink() != before
 
     shutil.rmtree(next(directory.glob("python/lib/*/site-packages/words-2.0.dist-info")))
-    broken = run("python_environment", check=True, requirements=second, **base)
+    broken = run("bootstrap", check=True, requirements=second, **base)
     assert broken["actions"][0].startswith("make ") and broken["interpreter"] == base["python"]
 
     (directory / "mine").write_text("kept")
-    assert run("python_environment", requirements=second, state="absent", **base)["changed"]
+    assert run("bootstrap", requirements=second, state="absent", **base)["changed"]
     assert [path.name for path in directory.iterdir()] == ["mine"]
-    assert not run("python_environment", requirements=second, state="absent", **base)["changed"]
+    assert not run("bootstrap", requirements=second, state="absent", **base)["changed"]
 
 
 def test_a_lock_that_does_not_hold_leaves_nothing_and_says_what_pip_said(
@@ -121,6 +121,6 @@ def test_a_lock_that_does_not_hold_leaves_nothing_and_says_what_pip_said(
     run, directory = ModuleRun(capsys), home / "data" / "ours"
     lock = wheel(index, "1.0").replace("sha256:", "sha256:0")[:-2] + "\n"
     options: dict[str, Any] = {"directory": str(directory), "python": os.path.realpath(sys.executable)}
-    failed = run("python_environment", requirements=lock, **options)
+    failed = run("bootstrap", requirements=lock, **options)
     assert "Could not install the workstation's libraries: THESE PACKAGES DO NOT MATCH THE HASHES" in failed["msg"]
     assert not (home / "data").exists()

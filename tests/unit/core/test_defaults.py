@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.core.defaults import complete
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 
-BASE = "ansible_collections.laptop.containers.plugins"
-SUBJECTS: dict[str, str] = importlib.import_module(f"{BASE}.action.converge").SUBJECTS
+from tests.support.in_process_module import SUBJECTS
+
 # A module that is not here is tried with its defaults alone.
 GIVEN: dict[str, dict[str, Any]] = {
     "brew_bundle": {"brewfile": "brew 'colima'"},
@@ -29,7 +28,7 @@ GIVEN: dict[str, dict[str, Any]] = {
         "delete_data": "no",
     },
     "colima_profile_info": {"names": ["a"]},
-    "colima_runtime_move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
+    "move": {"profile": "a", "images": "web:*,db:*", "secrets": "yes", "timeout": "9"},
     "docker_cli_config": {"env_file": "~/docker.env", "repair": "off", "plugins": [], "testcontainers": "on"},
     "docker_context": {"contexts": [{"name": "ab", "docker": {"profile": "x", "skip_tls_verify": "1"}}], "probe_timeout": 1},
     "docker_context_info": {},
@@ -40,18 +39,18 @@ GIVEN: dict[str, dict[str, Any]] = {
     "ecr_pull_secret": {"registries": ["x", {"host": "y"}], "namespaces": None, "prune": True},
     "local_registry": {"host": "localhost:5000", "kubeconfig": "~/kubeconfig"},
     "nerdctl_wrapper": {"wrappers": [{"profile": "k8s"}, {"path": "$HOME/n", "profile": "x", "move_foreign": "True"}]},
-    "python_environment": {"requirements": "words==1.0", "fetch": "no"},
-    "support_bundle": {"path": "~/support.tar.gz", "report": {"schema": 1}},
+    "bootstrap": {"requirements": "words==1.0", "fetch": "no"},
+    "support": {"path": "~/support.tar.gz", "report": {"schema": 1}},
     "toolchain_info": {"known_to_break": "ignore"},
-    "toolchain_upgrade": {"programs": "colima,limactl", "stop": "yes"},
+    "upgrade": {"programs": "colima,limactl", "stop": "yes"},
     "user_timer": {"name": "refresh", "command": ["/bin/true"], "every": "30", "environment": {"A": "b"}},
-    "workstation_info": {"groups": "tools,docker", "timeout": 3},
+    "doctor": {"groups": "tools,docker", "timeout": 3},
 }
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_options_are_completed_as_ansible_completes_them(name: str) -> None:
-    subject = importlib.import_module(f"{BASE}.module_utils.{SUBJECTS[name]}").SUBJECT
+    subject = SUBJECTS[name]
     checked = ArgumentSpecValidator(subject.argument_spec, **subject.rules).validate(dict(GIVEN.get(name, {})))
     assert not checked.error_messages
     assert complete(subject.argument_spec, GIVEN.get(name, {})) == checked.validated_parameters

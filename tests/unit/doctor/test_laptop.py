@@ -28,5 +28,5 @@ def test_profiles_of_a_wrong_form_are_named_in_every_group_that_needs_them(profi
 
 
 def test_no_time_at_all_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    refused = ModuleRun(capsys)("workstation_info", timeout=0)
+    refused = ModuleRun(capsys)("doctor", timeout=0)
     assert refused["msg"] == "Could not examine in 0 s: nothing can answer in that time. Set timeout to 20."

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import shutil
@@ -11,18 +10,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.in_process_module import SUBJECTS
+
 ROOT = Path(__file__).resolve().parents[3]
-SUBJECTS = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 # Runs as the callback plugin does: through Ansible's loader of collections.
 PROGRAM = """
 import json, sys
 from ansible.plugins.loader import init_plugin_loader
 init_plugin_loader([sys.argv[1]])
-from ansible_collections.laptop.containers.plugins.action.converge import SUBJECTS, subject_of
+from ansible_collections.laptop.containers.plugins.action.converge import MODULES, known_subject
 from ansible_collections.laptop.containers.plugins.plugin_utils.preload import preload
-preload(["plugin_utils.settings", *(f"module_utils.{name}" for name in SUBJECTS.values())])
+preload(["plugin_utils.settings", *(f"modules.{name}" for name in MODULES)])
 before = set(sys.modules)
-subjects = [subject_of(name).work for name in SUBJECTS]
+subjects = [subject.work for subject in map(known_subject, MODULES) if subject]
 print(json.dumps({
     "left": sorted(set(sys.modules) - before), "subjects": len(subjects),
     "heavy": [name for name in ("boto3", "kubernetes", "ruamel") if name in sys.modules],

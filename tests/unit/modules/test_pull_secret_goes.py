@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import PullSecrets
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.task import PullSecrets
 
 
 def gone(**options: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import in_words, result_in_words
 from ansible_collections.laptop.containers.plugins.plugin_utils.settings import variables_of
 
+from tests.support.in_process_module import SUBJECTS
+
 ROOT = Path(__file__).resolve().parents[3]
 UTILS = ROOT / "plugins" / "module_utils"
 # The role whose task runs the messages of a room, by room; a room that several subjects share belongs to the one of a role.
@@ -26,11 +27,10 @@ ROLES = {
     "docker/context": "docker_context",
     "ecr": "secret_refresh",
     "nerdctl": "nerdctl",
-    "pull_secret": "secret_refresh",
+    "ecr_pull_secret": "secret_refresh",
     "registry_login": "secret_refresh",
     "timer": "refresh_timer",
 }
-SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 MARKED = re.compile(r"\b[OE]\((\w+)(?:=[^()]*)?\)")
 
 
@@ -76,9 +76,7 @@ def text_of(node: ast.AST) -> str:
 @pytest.mark.parametrize(("room", "role"), ROLES.items(), ids=list(ROLES))
 def test_a_message_names_what_the_user_of_a_role_can_set(room: str, role: str) -> None:
     module, variables = task_of(role)
-    spec = importlib.import_module(
-        f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[module]}"
-    ).SUBJECT.argument_spec
+    spec = SUBJECTS[module].argument_spec
     # What the entries of the role's lists have, too, is called the same by both.
     own = {
         option

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -38,10 +37,9 @@ from rehearsal.standin.docker_engine.server import Server
 from rehearsal.standin.kube_api import KubeApi
 from tests.support.builds.buildkit_endpoint import answering
 from tests.support.colima.standin_laptop import end_machines
-from tests.support.in_process_module import ModuleRun, messages
-from tests.support.pull_secret.scenario import HOST
+from tests.support.ecr_pull_secret.scenario import HOST
+from tests.support.in_process_module import SUBJECTS, ModuleRun, messages
 
-SUBJECTS: dict[str, str] = importlib.import_module("ansible_collections.laptop.containers.plugins.action.converge").SUBJECTS
 Tell = Callable[[str], None]
 Options = dict[str, Any]
 COLIMA = "colima-home"
@@ -198,11 +196,11 @@ SCENARIOS = {
         lambda _home: {"name": "dev", "runtime": "containerd", "host": {"cpus": 8, "memory_mib": 16384, "system": "Darwin"}},
     ),
     "colima_profile_info": Scenario(known_profile, lambda _home: {}),
-    "colima_runtime_move": Scenario(
+    "move": Scenario(
         kept_machine,
         lambda _home: {"profile": "known", "phase": "retire", "confirm": "known-docker", "leave": ["*"]},
     ),
-    "disk_reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
+    "reclaim": Scenario(old_images, lambda _home: {"names": ["known"]}),
     "docker_cli_config": Scenario(
         leftovers, lambda home: {"plugins": ["docker-buildx"], "env_file": f"{home}/docker.env", "testcontainers": True}
     ),
@@ -242,22 +240,21 @@ SCENARIOS = {
         lambda home: Authority(home / "company"),
         lambda home: {"authorities": [f"{home}/company/ca.crt"]},
     ),
-    "python_environment": Scenario(
+    "bootstrap": Scenario(
         lambda home: program(home / "bin/python3.14", PYTHON),
         lambda home: {"requirements": "words==1.0", "directory": f"{home}/data/ours"},
     ),
-    "support_bundle": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
+    "support": Scenario(leftovers, lambda home: {"path": f"{home}/support.tar.gz"}),
     "toolchain_info": Scenario(lambda home: docker_cli.install(home / "bin"), lambda _home: {}),
-    "toolchain_upgrade": Scenario(old_colima, lambda _home: {"programs": ["colima"]}),
+    "upgrade": Scenario(old_colima, lambda _home: {"programs": ["colima"]}),
     "user_timer": Scenario(
         lambda home: service_manager.install(home / "bin"),
         lambda _home: {"name": "refresh", "command": ["/bin/true"], "manager": "systemd"},
     ),
-    "workstation_info": Scenario(
+    "doctor": Scenario(
         leftovers, lambda _home: {"groups": ["docker", "leftovers"], "docker_cli_config": {"plugins": ["docker-buildx"]}}
     ),
 }
-CHANGING = [name for name in SCENARIOS if not name.endswith("_info")]
 
 
 @pytest.fixture(autouse=True)
@@ -307,9 +304,10 @@ def prepared(name: str, home: Path) -> Options:
 
 
 def subject_of(name: str) -> type[Subject[Any, Any]]:
-    path = f"ansible_collections.laptop.containers.plugins.module_utils.{SUBJECTS[name]}"
-    found: type[Subject[Any, Any]] = importlib.import_module(path).SUBJECT
-    return found
+    return SUBJECTS[name]
+
+
+CHANGING = [name for name in SCENARIOS if not issubclass(subject_of(name), Reader)]
 
 
 def complete(subject: type[Subject[Any, Any]], options: Options) -> Mapping[str, Any]:

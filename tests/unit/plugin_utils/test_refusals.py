@@ -11,8 +11,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.buildx.task impo
 from ansible_collections.laptop.containers.plugins.module_utils.colima.task import SUBJECT as PROFILES
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import Subject
 from ansible_collections.laptop.containers.plugins.module_utils.docker.config.task import SUBJECT as DOCKER_CONFIG
+from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.task import SUBJECT as PULL_SECRETS
 from ansible_collections.laptop.containers.plugins.module_utils.nerdctl.task import SUBJECT as WRAPPERS
-from ansible_collections.laptop.containers.plugins.module_utils.pull_secret.task import SUBJECT as PULL_SECRETS
 from ansible_collections.laptop.containers.plugins.plugin_utils.refusals import Part, part_to_blame, refusals
 
 HOST = {"cpus": 8, "memory_mib": 16384, "system": "Darwin", "arch": "aarch64"}

@@ -49,10 +49,10 @@ NO_SETTING: Mapping[tuple[str, str], str] = {
     ("local_registry", "expected_contexts"): "made by the role of the profiles",
     ("local_registry", "kubeconfig"): "fixed by the role",
     ("nerdctl_wrapper", "colima"): "fixed by the role",
-    ("python_environment", "requirements"): "the lock of the project",
-    ("python_environment", "uv"): "the lock of the project",
-    ("support_bundle", "report"): "the doctor's result",
-    ("toolchain_upgrade", "policy"): "the policy itself",
+    ("bootstrap", "requirements"): "the lock of the project",
+    ("bootstrap", "uv"): "the lock of the project",
+    ("support", "report"): "the doctor's result",
+    ("upgrade", "policy"): "the policy itself",
     ("user_timer", "name"): "names the timer",
     ("user_timer", "command"): "made by the role of its settings",
     ("user_timer", "inherit"): "made by the role of its settings",
@@ -82,7 +82,7 @@ def known() -> Any:
 
 def changing() -> list[str]:
     """Return the modules that change something."""
-    return [module for module in sorted(converge.SUBJECTS) if not isinstance(converge.subject_of(module), Reader)]
+    return [module for module in sorted(converge.MODULES) if not isinstance(converge.known_subject(module), Reader | None)]
 
 
 def rows() -> Iterator[Row]:

@@ -22,7 +22,7 @@ def test_no_reason_is_left_of_an_option_that_has_a_setting() -> None:
 def test_settings_of_all_task_files_bind() -> None:
     bound = {(row.module, row.setting) for row in ROWS}
     assert {("cluster_migration", "migrate_pause"), ("cluster_migration", "migrate_cluster_secrets")} <= bound
-    assert ("colima_runtime_move", "move_runtime") in bound
+    assert ("move", "move_runtime") in bound
 
 
 def test_the_page_is_of_this_code() -> None:

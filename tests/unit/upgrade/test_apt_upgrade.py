@@ -97,7 +97,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> ModuleRun:
 
 
 def upgrade(run: ModuleRun, check: bool = False, **options: Any) -> dict[str, Any]:
-    return run("toolchain_upgrade", check=check, programs=["kubectl"], **options)
+    return run("upgrade", check=check, programs=["kubectl"], **options)
 
 
 def test_it_upgrades_with_the_word_for_it_and_there_is_a_way_back(machine: Machine, run: ModuleRun) -> None:

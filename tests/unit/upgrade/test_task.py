@@ -47,7 +47,7 @@ class Upgrade:
         self._run = run
 
     def __call__(self, *, check: bool = False, **options: Any) -> dict[str, Any]:
-        return self._run("toolchain_upgrade", check=check, **{"programs": ["limactl", "colima"], **options})
+        return self._run("upgrade", check=check, **{"programs": ["limactl", "colima"], **options})
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks, one for each identity."""
     if not laptop.has("ecr_pull_secret"):
         return
-    _subject, task = laptop.pull_secrets()
-    for identity in dict.fromkeys(registry.identity for registry in task.registries):
+    _subject, spec = laptop.pull_secrets()
+    for identity in dict.fromkeys(registry.identity for registry in spec.registries):
         who = str(identity)
         try:
             yield _credentials(who, find_credentials(identity, laptop.environment))

@@ -115,8 +115,8 @@ def _authority(variable: str, file: str) -> Check:
 def _names(laptop: Laptop) -> Iterator[Check]:
     if not laptop.has("ecr_pull_secret"):
         return
-    _subject, task = laptop.pull_secrets()
-    hosts = [urlsplit(endpoint_of(registry, laptop.environment)).hostname or "" for registry in task.registries]
+    _subject, spec = laptop.pull_secrets()
+    hosts = [urlsplit(endpoint_of(registry, laptop.environment)).hostname or "" for registry in spec.registries]
     for host in dict.fromkeys(hosts):
         try:
             socket.getaddrinfo(host, 443)

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from ...core.errors import WorkstationError
 from ...ecr.lease import hours_left
+from ...ecr_pull_secret.model import auths_in, config_in
+from ...ecr_pull_secret.read import read_view
+from ...ecr_pull_secret.task import PullSecretsState
+from ...ecr_pull_secret.view import View
 from ...kube.answers import Unreachable
 from ...kube.objects import path_of
-from ...pull_secret.model import auths_in, config_in
-from ...pull_secret.read import read_view
-from ...pull_secret.task import PullSecretsState
-from ...pull_secret.view import View
 from ...registry_login.task import read_logins
 from ..laptop import Laptop
 from ..model import Check, CheckKind
@@ -34,26 +34,26 @@ def examine(laptop: Laptop) -> Iterator[Check]:
     """Yield the checks."""
     if not laptop.has("ecr_pull_secret"):
         return
-    subject, task = laptop.pull_secrets()
+    subject, spec = laptop.pull_secrets()
     converge = laptop.converge("secret_refresh")
     views = []
-    for context in task.contexts:
+    for context in spec.contexts:
         try:
-            views.append(read_view(laptop.cluster(context, task.kubeconfig).kube, context, task.scope, task.secret, task.policy))
+            views.append(read_view(laptop.cluster(context, spec.kubeconfig).kube, context, spec.scope, spec.secret, spec.policy))
         except WorkstationError as error:
             yield from _unread(laptop, context, error)
-    logins = read_logins(task.logins, task.secret.name, laptop.environment)
-    plan = cast(Any, subject.plan(task, PullSecretsState(tuple(views), logins))).run
+    logins = read_logins(spec.logins, spec.secret.name, laptop.environment)
+    plan = cast(Any, subject.plan(spec, PullSecretsState(tuple(views), logins))).run
     for cluster in plan.clusters:
         yield CLUSTER.ok("it answers", cluster.view.context)
-        yield from _secrets(laptop, task, cluster)
+        yield from _secrets(laptop, spec, cluster)
     for outcome in plan.logins:
         if not outcome.item.idle:
             yield LOGIN.warning(str(outcome.item.reason or "it is due"), converge, outcome.item.place.where)
-    if task.logins and all(outcome.item.idle for outcome in plan.logins):
+    if spec.logins and all(outcome.item.idle for outcome in plan.logins):
         yield LOGIN.ok("as the settings ask")
     if views:
-        yield from _access(laptop, task, views)
+        yield from _access(laptop, spec, views)
 
 
 def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[Check]:
@@ -70,8 +70,8 @@ def _unread(laptop: Laptop, context: str, error: WorkstationError) -> Iterator[C
         yield CLUSTER.broken(error.complaint, error.remedy or laptop.converge("colima"), context)
 
 
-def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:
-    converge, now = laptop.converge("secret_refresh"), task.now
+def _secrets(laptop: Laptop, spec: Any, cluster: Any) -> Iterator[Check]:
+    converge, now = laptop.converge("secret_refresh"), spec.now
     for item in cluster.plan.items:
         about = f"{cluster.view.context}/{item.namespace}"
         left = item.current.expires_at if item.current is not None else None
@@ -91,28 +91,28 @@ def _secrets(laptop: Laptop, task: Any, cluster: Any) -> Iterator[Check]:
         elif item.link:
             names = ", ".join(account.name for account in item.link)
             yield ACCOUNTS.warning(f"{names} does not pull with it", converge, about)
-        elif task.secret.service_accounts:
+        elif spec.secret.service_accounts:
             yield ACCOUNTS.ok("they pull with it", about)
 
 
-def _access(laptop: Laptop, task: Any, views: list[View]) -> Iterator[Check]:
+def _access(laptop: Laptop, spec: Any, views: list[View]) -> Iterator[Check]:
     """Ask each registry, all side by side, with what the first secret that has it holds; the others hold the same token."""
     from concurrent.futures import ThreadPoolExecutor
 
-    logins = _stored(laptop, task, views)
+    logins = _stored(laptop, spec, views)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        yield from pool.map(partial(_try, laptop, logins), task.registries)
+        yield from pool.map(partial(_try, laptop, logins), spec.registries)
 
 
-def _stored(laptop: Laptop, task: Any, views: list[View]) -> Mapping[str, Any]:
+def _stored(laptop: Laptop, spec: Any, views: list[View]) -> Mapping[str, Any]:
     """Return the stored login of each registry, as far as there is one."""
-    wanted, found = {registry.host.name for registry in task.registries}, dict[str, Any]()
+    wanted, found = {registry.host.name for registry in spec.registries}, dict[str, Any]()
     for view in views:
-        kube = laptop.cluster(view.context, task.kubeconfig).kube
+        kube = laptop.cluster(view.context, spec.kubeconfig).kube
         for namespace in view.secrets:
             if wanted <= found.keys():
                 return found
-            found = {**auths_in(config_in(kube.read(path_of("secrets", namespace, task.secret.name)))), **found}
+            found = {**auths_in(config_in(kube.read(path_of("secrets", namespace, spec.secret.name)))), **found}
     return found
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Names the process of a run that ends with exit code 2 by itself where something is broken.
 ENDS_RUN = "LAPTOP_CONTAINERS_ENDS_RUN"
-EXAMINES, REPORTS = "laptop.containers.workstation_info", "laptop.containers.doctor_report"
+EXAMINES, REPORTS = "laptop.containers.doctor", "laptop.containers.doctor_report"
 
 
 class Doctor:

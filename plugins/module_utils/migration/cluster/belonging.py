@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..runtime.objects import SYSTEM
+from ..move.objects import SYSTEM
 
 # Where those programs put parts of their own.
 _OWN_NAMESPACES = frozenset((*SYSTEM, "kubernetes-dashboard", "local-path-storage"))

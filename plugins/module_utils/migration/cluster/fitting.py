@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..runtime.model import Claim
-from ..runtime.objects import called
+from ..move.model import Claim
+from ..move.objects import called
 from .model import Target
 from .usage import templates
 

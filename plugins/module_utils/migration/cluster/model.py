@@ -12,7 +12,7 @@ from ...colima_paths import Name
 from ...core.plan import Step
 from ...manifest.model import Row, Standing
 from ..model import Image, Inventory
-from ..runtime.model import Claim, Objects
+from ..move.model import Claim, Objects
 
 COPY, READY, VERIFY = "copy", "ready", "verify"
 # Where k3s keeps the data of volumes by default.

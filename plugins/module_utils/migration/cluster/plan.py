@@ -11,10 +11,10 @@ from ...core.errors import NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Pending, Plan, Step, in_number, size_in_words
 from ...manifest.model import Standing
 from ..model import Image, Note
+from ..move.model import Claim
+from ..move.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, is_below, key_of
 from ..plan import in_batches, portion, resumed, sweep, unpause
 from ..room import Room, packing, size_of_images
-from ..runtime.model import Claim
-from ..runtime.objects import WEBHOOKS, WORKLOADS, called, familiar, images_of, is_below, key_of
 from ..words import listed
 from . import held
 from .fitting import Fitting, place_of, unknown

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...kube.objects import MANAGER
 from ..model import Container
-from ..runtime.objects import called, key_of, objects_of
+from ..move.objects import called, key_of, objects_of
 from .belonging import outside, users
 from .fitting import exposed
 from .model import STORAGE, Source, Target

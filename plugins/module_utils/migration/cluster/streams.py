@@ -10,8 +10,8 @@ from typing import IO
 from ...core.errors import CommandFailed
 from ...docker.stream import EngineRefused
 from ...manifest.model import Reading
-from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER, Claim
+from ..move.guest import Inside
+from ..move.model import CLUSTER, Claim
 from ..transfer import volumes
 from ..transfer.contents import contents_in
 from ..transfer.helper import data, run

@@ -27,11 +27,11 @@ from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
 from ..model import Note, Unpause
-from ..runtime.cluster import Cluster, cluster_behind, cluster_of
-from ..runtime.evidence import arrived, is_in, is_mine, stands
-from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER, Claim
-from ..runtime.objects import called
+from ..move.cluster import Cluster, cluster_behind, cluster_of
+from ..move.evidence import arrived, is_in, is_mine, stands
+from ..move.guest import Inside
+from ..move.model import CLUSTER, Claim
+from ..move.objects import called
 from ..transfer import pausing
 from ..transfer.helper import sweep
 from .fitting import place_of

@@ -16,9 +16,9 @@ from ...core.errors import CommandFailed
 from ...docker.engine import EngineSilent
 from ..inventory import OWN_NETWORKS, container_of, is_anonymous
 from ..model import Container, Image, Inventory, Volume
-from ..runtime import archive
-from ..runtime.guest import Inside
-from ..runtime.model import CLUSTER, OWN
+from ..move import archive
+from ..move.guest import Inside
+from ..move.model import CLUSTER, OWN
 from ..transfer import images, pausing, volumes
 from ..transfer.contents import Contents
 from ..transfer.piped import Piped, Result

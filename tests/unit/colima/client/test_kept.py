@@ -13,7 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.client im
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.kept import DELETED, KEPT, RETURNING
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name, Paths
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.files import rename_new
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime import evidence
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move import evidence
 
 from tests.support.macos.answers import refuses
 

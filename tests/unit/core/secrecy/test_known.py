@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.secrecy.kno
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.pull_secret.canaries import told_of
+from tests.support.ecr_pull_secret.canaries import told_of
 
 TOKEN = base64.b64encode(bytes(range(7, 250)) * 7).decode()
 PAIR = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()

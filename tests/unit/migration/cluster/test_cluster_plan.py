@@ -33,8 +33,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.cluste
     target_of,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.objects import called
 from ansible_collections.laptop.containers.plugins.module_utils.migration.room import Room
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.objects import called
 
 MIB = 1 << 20
 NAME = Name("k8s", "colima-k8s")

@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name, resolve
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
+from ansible_collections.laptop.containers.plugins.module_utils.migration.move.guest import Inside
 from ansible_collections.laptop.containers.plugins.module_utils.migration.origins.containerd import ContainerdOrigin
-from ansible_collections.laptop.containers.plugins.module_utils.migration.runtime.guest import Inside
 
 
 @pytest.fixture
