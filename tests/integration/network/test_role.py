@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import yaml
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.services.certificates import Authority
-from tests.support.lab_playbooks import light_lab, play
+from tests.support.lab_playbooks import ROOT, light_lab, play
 
 WORKSTATION = "playbooks/workstation.yml"
 PROFILES = ("k8s", "docker-buildx")
+PRINTED = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "network.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,15 @@ def test_settings_that_go_leave_the_profiles_as_they_were(lab: Lab) -> None:
     (builder,) = json.loads((lab.home / ".docker/buildx/instances/multi-platform").read_text())["Nodes"]
     assert not [name for name in builder.get("DriverOpts") or {} if name.startswith("env.")]
     assert "changed=0" in run(lab, {})
+
+
+@pytest.mark.parametrize("block", PRINTED, ids=lambda block: block.splitlines()[-1])
+def test_settings_of_the_page_work_as_printed(lab: Lab, settings: dict[str, Any], block: str) -> None:
+    certificate = lab.home / "company" / "root.pem"
+    certificate.parent.mkdir(exist_ok=True)
+    certificate.write_bytes(Path(settings["network_authorities"][0]).read_bytes())
+    said = run(lab, {**yaml.safe_load(block), "network_probes": []}, "--check")
+    assert "provision changed" in said
 
 
 def test_all_that_is_wrong_is_told_before_anything_is_changed(lab: Lab) -> None:
