@@ -265,6 +265,21 @@ def test_a_volume_that_gets_a_container_while_it_is_replaced_is_kept(
     assert kinds(engines.move(replace=["db"])) == {"volume 'db'": "in_use"}
 
 
+def test_a_directory_that_somebody_makes_where_data_was_taken_aside_is_kept_with_it(engines: Engines) -> None:
+    for one in (engines.source, engines.target):
+        put(one, "db", "first")
+    here = place_of(engines.target, "db")
+    # As a container does that mounts the directory by its path.
+    here.rename(here.with_name("_aside"))
+    here.mkdir()
+    (here / "data").write_text("by its path")
+    with pytest.raises(WorkstationError, match=r"Could not give back the data of volume 'db' .*: .*Directory not empty"):
+        engines.move()
+    assert (here.with_name("_aside") / "data").read_text() == "first" and got(engines.target, "db") == "by its path"
+    (here / "data").unlink()
+    assert engines.move()["changed"] and got(engines.target, "db") == "first"
+
+
 def test_what_is_written_to_a_volume_before_it_is_replaced_is_kept(engines: Engines) -> None:
     put(engines.source, "db", "theirs")
     put(engines.target, "db", "mine")

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -311,8 +312,7 @@ def aside(place: Place, some: Iterable[Volume], doing: str) -> frozenset[str]:
     with place.side.trouble(doing):
         try:
             with place.image.container(helper.directory(volumes, read_only=True)) as container, container.shell() as shell:
-                names = [PurePosixPath(one).parent.name for one in _there(shell, doing, _in_all("*", _ASIDE))]
-                return frozenset(one for one in names if not _there(shell, doing, _in_all(one)))
+                return frozenset(PurePosixPath(one).parent.name for one in _there(shell, doing, _in_all("*", _ASIDE)))
         except EngineRefused:
             return frozenset()
 
@@ -407,7 +407,9 @@ def remove_known(target: Place, name: str, known: str, doing: str) -> None:
     """
     try:
         take_aside(target, name, doing)
-        if writers(target, name, doing, stopped=True) or _unless_used(target, name, doing) != known:
+        had = partial(writers, target, name, doing, stopped=True)
+        # The engine makes a new directory for a container that mounts it by its path: it must not go with the volume.
+        if had() or _unless_used(target, name, doing) != known or had():
             raise NotVerified(doing, "the target's was used meanwhile", "Run again: both are compared once more.")
         with target.side.trouble(doing):
             remove(target, name)
