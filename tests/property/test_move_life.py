@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
+
 from tests.support.migration.life import OUTSIDE, SIDES, TARGET, Event, play
 
-LIVES = 20_000 if os.environ.get("LAPTOP_LONG") else 500
-# What long runs have found: a person tags another image at the target while a run copies.
-FOUND = (8337, 18196)
+LONG = "LAPTOP_LONG" in os.environ
+LIVES = 20_000 if LONG else 500
+# What long runs have found: a person tags another image at the target while a run copies; one writes to a volume that a run
+# replaces, after the run has read it.
+FOUND = (8337, 18196, 13378)
 TURNS = 4
 TAGS = ("app:1", "app:2")
 # Of another pair, and of the user's own making.
@@ -138,3 +142,32 @@ def test_nothing_is_lost_and_each_run_says_the_truth() -> None:
         except BaseException as error:
             error.add_note(f"History {number}: {history(number)}")
             raise
+
+
+# As many as a run has from the note of a complete copy to its end, in which the copy takes the place of an older one.
+REPLACING = 60
+STRIKES = (Event("kill"), Event("use", (TARGET, "db")), Event("hold", (TARGET, "db", "exited")))
+BETWEEN = {
+    "nothing": (),
+    "the laptop forgets": (Event("forget"),),
+    "a container wants to start": (Event("hold", (TARGET, "db", "running")),),
+    "the source is used": (Event("use", ("old", "db")),),
+    "the source's is removed": (Event("remove", ("old", "db")),),
+    "the target's is used": (Event("use", (TARGET, "db")),),
+    "another source comes": (Event("use", ("other", "db")), Event("run", ("other", -1, None, {}))),
+    "it is asked for the end": (Event("retire", ("old", (), ())),),
+}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_a_replacement_that_is_struck_at_any_moment_loses_nothing(between: str) -> None:
+    used, moved = Event("use", ("old", "db")), Event("run", ("old", -1, None, {}))
+    number = list(BETWEEN).index(between)
+    for moment in range(REPLACING) if LONG else range(number % 5, REPLACING, 5):
+        for strike in STRIKES if LONG or not number else STRIKES[:1]:
+            struck = Event("run", ("old", moment, strike, {}, True))
+            try:
+                play([used, moved, used, struck, *BETWEEN[between], moved])
+            except BaseException as error:
+                error.add_note(f"Moment {moment}: {strike}")
+                raise

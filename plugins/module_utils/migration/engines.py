@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,14 @@ from ..docker.context.model import BUILT_IN
 from ..docker.stream import EngineApi
 from ..manifest.file import ManifestFile
 from . import inventory
-from .model import MOVING, Inventory, MoveState, Read
+from .model import MOVING, Inventory, MoveState
 from .move.guest import Inside
 from .origins.containerd import ContainerdOrigin
 from .origins.docker import DockerOrigin
 from .origins.reading import Origin, names_to_read, read_volumes
 from .transfer.helper import PACK, HelperImage, Programs
 from .transfer.sides import Side
-from .transfer.volumes import Place
+from .transfer.volumes import Place, aside
 
 _UNIX, _CONTAINERD = "unix://", "containerd.sock"
 _PACK_SECONDS = 60.0
@@ -105,14 +105,14 @@ class Ends:
         manifest = self.manifest(source, target)
         return MoveState(source, target, time.time(), rows=manifest.rows(), work=self.work(manifest))
 
-    def read_volumes(
-        self, found: MoveState, at_once: int, known: Collection[str] = (), *, left_out: bool = False
-    ) -> dict[str, Read]:
-        """Return the volumes that both have, but for known ones, see origins.reading."""
+    def read_volumes(self, found: MoveState, at_once: int, known: Collection[str] = (), *, left_out: bool = False) -> MoveState:
+        """Return the same with the volumes that both have, but for known ones, see origins.reading."""
         names = [name for name in names_to_read(found) if name not in known]
         if names:
             self.prepare()
-        return read_volumes(self.source, self.target, found, names, at_once, left_out=left_out)
+        if names or found.target.begun:
+            found = replace(found, aside=aside(self.target, found.target.volumes, "read volumes"))
+        return replace(found, volumes=read_volumes(self.source, self.target, found, names, at_once, left_out=left_out))
 
     def prepare(self) -> None:
         """Get both engines ready for volumes, side by side."""

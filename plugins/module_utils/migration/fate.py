@@ -129,6 +129,13 @@ class Retirement:
         return f"retire '{self.source}'"
 
 
+def interrupted(found: MoveState) -> Iterator[WorkstationError]:
+    """Yield what an interrupted run has left that keeps volumes of the target from being used."""
+    if found.aside:
+        reason = f"an interrupted run has taken data aside at the target: {', '.join(sorted(found.aside))}"
+        yield RefusedStep("compare both engines", reason, f"Run {PLAYBOOK}: it is given back.")
+
+
 def reasons_against(retirement: Retirement, found: MoveState, leave: Sequence[str]) -> Iterator[WorkstationError]:
     """Yield why the engine has to stay."""
     if retirement.profile in retirement.kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..buildx.store import buildx_directory
@@ -18,7 +18,7 @@ from ..docker.client import docker_directory
 from ..manifest.model import Standing
 from .belongings import Belongings, read_belongings
 from .engines import OPTIONS, Ends, ends_from, profile_behind
-from .fate import Retirement, compared, differing, in_words, judged, lost_with, reasons_against
+from .fate import Retirement, compared, differing, in_words, interrupted, judged, lost_with, reasons_against
 from .model import MoveState, shown
 from .summary import summary
 
@@ -84,13 +84,13 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         docker = docker_directory(os.environ, home())
         belongings = read_belongings(docker, buildx_directory(os.environ, docker))
         if spec.compare:
-            found = replace(found, volumes=self.ends.read_volumes(found, spec.at_once, left_out=True))
+            found = self.ends.read_volumes(found, spec.at_once, left_out=True)
         return ComparisonState(found, belongings, commands)
 
     def plan(self, spec: ComparisonSpec, current: ComparisonState) -> Plan:
         """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""
         found, retirement = current.found, spec.retirement
-        unread = tuple(one.error for one in found.volumes.values() if one.error)
+        unread = (*interrupted(found), *(one.error for one in found.volumes.values() if one.error))
         if retirement:
             return Plan(refusals=(*unread, *reasons_against(retirement, found, spec.leave)))
         return Plan(refusals=(*unread, *differing(found, spec.leave)) if spec.compare else ())

@@ -202,6 +202,7 @@ class MoveState:
     rows: of the manifest. volumes: readings of both sides, by name; a volume that the target never had is not read.
     work: how the names of volumes begin that are filled for this pair of engines.
     paused: containers of the source that a killed run has left paused, by id.
+    aside: volumes of the target whose data a killed run has taken aside.
     """
 
     source: Inventory
@@ -212,6 +213,7 @@ class MoveState:
     volumes: Mapping[str, Read] = field(default_factory=dict)
     work: str = MOVING
     paused: frozenset[str] = frozenset()
+    aside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,13 @@ class Unpause(Step):
     """Let a container go on that a killed run has paused."""
 
     container: str = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class GiveBack(Step):
+    """Give a volume of the target its data back that a killed run has taken aside."""
+
+    volume: str = field(kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .model import (
     Container,
     CopyImages,
     CopyVolume,
+    GiveBack,
     Image,
     Inventory,
     MoveSpec,
@@ -40,6 +41,7 @@ def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
     complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.fate is Fate.FILLED}
     begin = (
         *unpause(found.source.containers, found.paused),
+        *give_back(found.aside),
         *sweep((found.source, found.target), [one for one in found.target.begun if one.startswith(found.work)], complete),
     )
     found = replace(found, source=resumed(found.source, found.paused))
@@ -81,6 +83,12 @@ def unpause(containers: Iterable[Container], paused: Collection[str]) -> Iterato
     for one in containers:
         if one.id in paused and one.state == "paused":
             yield Unpause("unpause", f"container '{one.name}'", container=one.id)
+
+
+def give_back(aside: Iterable[str]) -> Iterator[GiveBack]:
+    """Yield steps that give volumes their data back that a killed run has taken aside."""
+    for name in sorted(aside):
+        yield GiveBack("give back", f"the data of volume '{name}'", "an interrupted run has taken it aside", volume=name)
 
 
 def sweep(engines: Iterable[Inventory], begun: Iterable[str] = (), complete: Collection[str] = ()) -> Iterator[Sweep]:

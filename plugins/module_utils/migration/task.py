@@ -20,7 +20,7 @@ from ..manifest.file import ManifestFile
 from ..manifest.model import Fate, Kind, Reading, Row, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
-from .model import ARRIVAL, CopyImages, CopyVolume, Image, MoveSpec, MoveState, Note, Read, Sweep, Unpause, same, shown
+from .model import ARRIVAL, CopyImages, CopyVolume, GiveBack, Image, MoveSpec, MoveState, Note, Read, Sweep, Unpause, same, shown
 from .plan import plan_move, room_for
 from .transfer import images, pausing, volumes
 from .transfer.sides import is_silence
@@ -112,8 +112,8 @@ class Mover(Subject[MoveSpec, MoveState]):
                 volumes=tuple(one for one in source.volumes if one.name in known[1]),
             )
         found = replace(found, source=source, free=free, paused=self.record.paused())
-        volumes = self.ends.read_volumes(found, spec.at_once, self.copied)
-        self.found = replace(found, volumes={**self.copied, **volumes})
+        found = self.ends.read_volumes(found, spec.at_once, self.copied)
+        self.found = replace(found, volumes={**self.copied, **found.volumes})
         self.first = self.first or self.found
         return self.found
 
@@ -131,7 +131,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         if any(isinstance(step, CopyVolume) for step in plan.steps):
             self.ends.prepare()
         # One that is to be paused for its volume must not be paused already; what was begun goes before it is begun again.
-        first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep, Note)))
+        first = tuple(one for one in plan.steps if isinstance(one, (Unpause, Sweep, GiveBack, Note)))
         super().carry_out(replace(plan, steps=first), report)
         waiting, running, failures = (
             [one for one in plan.steps if one not in first],
@@ -179,6 +179,8 @@ class Mover(Subject[MoveSpec, MoveState]):
             with self.ends.target.side.trouble(str(step)):
                 for name in step.volumes:
                     volumes.remove(self.ends.target, name)
+        elif isinstance(step, GiveBack):
+            volumes.give_back(self.ends.target, step.volume, str(step))
         elif isinstance(step, Unpause):
             self.ends.source.unpause(step.container, str(step))
             self.record.note_paused(step.container, False)
@@ -216,7 +218,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         row = step.filled or self._fill(step)
         filled = row.target or Reading("")
         if step.replaces:
-            self._make_room(step, step.replaces)
+            volumes.remove_known(target, volume.name, step.replaces.digest, str(step))
         kept = {key: value for key, value in volume.labels.items() if key != ARRIVAL}
         named = replace(volume, labels={**kept, ARRIVAL: filled.identity})
         there = Reading(filled.digest, volumes.put_in_place(target, named, row.work))
@@ -237,14 +239,6 @@ class Mover(Subject[MoveSpec, MoveState]):
         row = Row(Thing(Kind.VOLUME, name), Fate.FILLED, Reading(copied.sent), target, replaces=step.replaces, work=work)
         self.manifest.append(row)
         return row
-
-    def _make_room(self, step: CopyVolume, there: Reading) -> None:
-        """Remove the target's volume that is replaced, unless it was used since it was read."""
-        name = step.volume.name
-        if volumes.digest(self.ends.target, name, str(step)) != there.digest:
-            raise NotVerified(str(step), "the target's was used meanwhile", "Run again: both are compared once more.")
-        with self.ends.target.side.trouble(str(step)):
-            volumes.remove(self.ends.target, name)
 
     def close(self) -> None:
         """Take the helpers away from both engines."""

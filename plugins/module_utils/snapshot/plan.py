@@ -106,7 +106,9 @@ def _not_at_rest(found: DiskSnapshotState, spec: DiskSnapshotSpec, verb: str) ->
     """Return why the disk can't be touched, if it can't."""
     what = f"{verb} the data disk of profile '{spec.profile}'"
     if not found.disk.exists:
-        return InputError(what, f"there is no '{found.disk.path}'", "Check the profile's name.")
+        return InputError(
+            what, f"there is no '{found.disk.path}'", "Attach the disk that it is on, or correct the profile's name."
+        )
     if found.disk.health != STOPPED:
         return RefusedStep(what, f"the profile is {found.disk.health}", "Stop it with playbooks/stop.yml, and run again.")
     return None

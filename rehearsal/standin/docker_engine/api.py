@@ -174,6 +174,9 @@ class Api:
         wanted = {"start": "running", "restart": "running", "unpause": "running", "pause": "paused"}.get(verb, "exited")
         if found["State"] == wanted and verb != "restart":
             return 304, None
+        if wanted == "running" and (place := volumes.missing(self, found["Mounts"])):
+            reason = f"lstat {place}: no such file or directory"
+            raise Refusal(500, f'error evaluating symlinks from mount source "{place}": {reason}')
         containers = [
             {**{key: value for key, value in item.items() if key != "Status"}, "State": wanted}
             if item["Id"] == found["Id"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import Api
 
 ROOT = "/var/lib/docker/volumes"
-_INSIDE = "Files"
+_INSIDE = ("Files", "Aside")
 
 
 def list_all(api: Api, _query: dict[str, str], _body: Any) -> tuple[int, Any]:
@@ -37,7 +37,7 @@ def create(api: Api, _query: dict[str, str], body: Any) -> tuple[int, Any]:
         "Mountpoint": f"{ROOT}/{name}/_data",
         "Options": body.get("DriverOpts") or None,
         "Scope": "local",
-        _INSIDE: {},
+        _INSIDE[0]: {},
     }
     volumes = api.state.load("volumes")
     if there := next((one for one in volumes if one["Name"] == name), None):
@@ -67,5 +67,11 @@ def mounted(api: Api, mount: Mapping[str, Any]) -> dict[str, Any]:
     return {**what, "Name": volume["Name"], "Source": volume["Mountpoint"], "Driver": "local"}
 
 
+def missing(api: Api, mounts: Iterable[Mapping[str, Any]]) -> str:
+    """Return the first of the mounted volumes' directories that was moved away; empty where all are there."""
+    gone = {one["Mountpoint"] for one in api.state.load("volumes") if one.get(_INSIDE[0], {}) is None}
+    return next((str(mount["Source"]) for mount in mounts if mount.get("Name") and mount["Source"] in gone), "")
+
+
 def _shown(volume: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in volume.items() if key != _INSIDE}
+    return {key: value for key, value in volume.items() if key not in _INSIDE}

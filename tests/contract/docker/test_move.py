@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed, NotVerified
 from ansible_collections.laptop.containers.plugins.module_utils.docker.stream import EngineApi, EngineRefused
 from ansible_collections.laptop.containers.plugins.module_utils.migration import inventory
 from ansible_collections.laptop.containers.plugins.module_utils.migration.engines import _archive
-from ansible_collections.laptop.containers.plugins.module_utils.migration.model import ARRIVAL, Image, Volume
-from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer import images, volumes
+from ansible_collections.laptop.containers.plugins.module_utils.migration.model import ARRIVAL, LABEL, Image, Volume
+from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer import helper, images, volumes
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.helper import HelperImage, Programs
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.sides import Side
 from ansible_collections.laptop.containers.plugins.module_utils.migration.transfer.volumes import Place
@@ -151,3 +151,38 @@ def test_a_volume_is_filled_digested_and_gets_its_name(sides: tuple[Side, Side],
         target.image.remove()
     found = inventory.read(target.side.api)
     assert ([one.name for one in found.volumes], found.begun, found.helpers) == (["db"], ("work",), ())
+
+
+def test_a_volume_whose_data_is_aside_starts_no_container(sides: tuple[Side, Side], put: Callable[[str, str, str], None]) -> None:
+    api = sides[0].api
+    engine = Place(sides[0], HelperImage(api, Programs(lambda: _archive(None))))
+    inventory.negotiate(api)
+    put("db", "data", "first")
+    try:
+        known, image = volumes.digest(engine, "db", "digest"), engine.image.make()
+        mounts = [helper.volume("db", "", read_only=False)]
+        # Not one of a move's, though it has its image.
+        held = {"Image": image, "Labels": {LABEL: "held"}, "Entrypoint": ["/bin/sh"], "OpenStdin": True}
+        held["HostConfig"] = {"NetworkMode": "none", "Mounts": mounts}
+        api.ask("POST", "/containers/create?name=held", held)
+        volumes.take_aside(engine, "db", "take it aside")
+        assert volumes.aside(engine, inventory.read(api).volumes, "look") == {"db"}
+        assert volumes.digest(engine, "db", "digest") == known
+        with pytest.raises(EngineRefused, match="no such file or directory"):
+            api.ask("POST", "/containers/held/start")
+        with pytest.raises(EngineRefused, match="volume is in use"):
+            volumes.remove(engine, "db")
+        volumes.give_back(engine, "db", "give it back")
+        assert volumes.aside(engine, inventory.read(api).volumes, "look") == frozenset()
+        api.ask("POST", "/containers/held/start")
+        # A container has it, or it is not what was read: it stays as it was.
+        for other in (known, "another"):
+            with pytest.raises(NotVerified, match="the target's was used meanwhile"):
+                volumes.remove_known(engine, "db", other, "replace it")
+            assert volumes.digest(engine, "db", "digest") == known
+            if other == known:
+                api.ask("DELETE", "/containers/held?force=1")
+        volumes.remove_known(engine, "db", known, "replace it")
+        assert inventory.read(api).volumes == ()
+    finally:
+        engine.image.remove()

@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.transf
 
 from rehearsal.services.dockerd import Dockerd
 from tests.support.migration.engines import Engines, docker, place_of, two_engines, volumes_of, wipe
-from tests.support.migration.faults import Killed
+from tests.support.migration.faults import Killed, meanwhile
 from tests.support.migration.made_images import Layer, archive, waiting
 
 pytestmark = pytest.mark.real("docker", "buildkit")
@@ -198,6 +198,104 @@ def test_a_day_at_the_target_after_an_arrival_that_nobody_noted_is_kept(
     assert got(engines.target, "db") == "a day at the target"
     assert volumes_of(engines.target) == ["db"]
     assert not engines.move()["changed"]
+
+
+def with_two_days(engines: Engines) -> None:
+    """Make a volume that is to be replaced: it was moved, and the source was used since."""
+    put(engines.source, "db", "first")
+    engines.move()
+    put(engines.source, "db", "second")
+
+
+@pytest.mark.parametrize(("name", "after"), [("take_aside", True), ("_unless_used", True), ("put_in_place", False)])
+def test_a_run_that_is_killed_while_it_replaces_a_volume_is_continued(
+    engines: Engines, engine: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, name: str, after: bool
+) -> None:
+    docker(engines.target, "load", data=waiting("waits:1", engine("buildctl")))
+    with_two_days(engines)
+    aside = place_of(engines.target, "db").with_name("_aside")
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        real = getattr(volumes, name)
+
+        def kill(*arguments: Any, **named: Any) -> None:
+            if after:
+                real(*arguments, **named)
+            raise Killed
+
+        patched.setattr(volumes, "give_back", lambda *_arguments: None)
+        patched.setattr(volumes, name, kill)
+        engines.move()
+    back = "give back the data of volume 'db' (an interrupted run has taken it aside)"
+    given = [back] if name != "put_in_place" else []
+    assert aside.exists() == bool(given)
+    if given:
+        assert (aside / "data").read_text() == "first"
+        why = "an interrupted run has taken data aside at the target: db. Run playbooks/migrate.yml: it is given back."
+        assert why in refusal(engines)
+        with pytest.raises(AssertionError, match="no such file or directory"):
+            docker(engines.target, "run", "--rm", "--net", "none", "--volume", "db:/v", "waits:1")
+    assert engines.move(leave=["db"])["actions"] == given
+    assert got(engines.target, "db") == "first" if given else "db" not in volumes_of(engines.target)
+    engines.move()
+    assert got(engines.target, "db") == "second" and volumes_of(engines.target) == ["db"] and engines.retire()
+
+
+def replaced_while(engines: Engines, word: bytes, act: Callable[[], object]) -> str:
+    """Replace a volume, and act when a word passes on its way to the target. Returns why it was not replaced."""
+    path = engines.target.directory / "meanwhile.sock"
+    with meanwhile(path, engines.target.socket, word, act), pytest.raises(WorkstationError) as failed:
+        engines.move(replace=["db"], target=f"unix://{path}")
+    return str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "verb"), [(b"/bin/mv", "run"), (b"/bin/mv", "create"), (b"DELETE /v1.41/volumes/db ", "create")]
+)
+def test_a_volume_that_gets_a_container_while_it_is_replaced_is_kept(
+    engines: Engines, engine: Callable[[str], Path], word: bytes, verb: str
+) -> None:
+    docker(engines.target, "load", data=waiting("waits:1", engine("buildctl")))
+    put(engines.source, "db", "theirs")
+    put(engines.target, "db", "mine")
+    start = [verb, *(["--detach"] if verb == "run" else []), "--net", "none", "--name", "web", "--volume", "db:/v", "waits:1"]
+    said = replaced_while(engines, word, lambda: docker(engines.target, *start))
+    assert ("volume is in use" if b"DELETE" in word else "the target's was used meanwhile. Run again") in said
+    assert got(engines.target, "db") == "mine"
+    docker(engines.target, "start", "web")
+    assert kinds(engines.move(replace=["db"])) == {"volume 'db'": "in_use"}
+
+
+def test_a_directory_that_somebody_makes_where_data_was_taken_aside_is_kept_with_it(engines: Engines) -> None:
+    for one in (engines.source, engines.target):
+        put(one, "db", "first")
+    here = place_of(engines.target, "db")
+    # As a container does that mounts the directory by its path.
+    here.rename(here.with_name("_aside"))
+    here.mkdir()
+    (here / "data").write_text("by its path")
+    with pytest.raises(WorkstationError, match=r"Could not give back the data of volume 'db' .*: .*Directory not empty"):
+        engines.move()
+    assert (here.with_name("_aside") / "data").read_text() == "first" and got(engines.target, "db") == "by its path"
+    (here / "data").unlink()
+    assert engines.move()["changed"] and got(engines.target, "db") == "first"
+
+
+def test_what_is_written_to_a_volume_before_it_is_replaced_is_kept(engines: Engines) -> None:
+    put(engines.source, "db", "theirs")
+    put(engines.target, "db", "mine")
+    said = replaced_while(engines, b"/bin/mv", lambda: put(engines.target, "db", "a minute later"))
+    assert "Could not replace volume 'db' (6 bytes; what the target has of it is lost): the target's was used meanwhile" in said
+    assert got(engines.target, "db") == "a minute later"
+
+
+def test_a_volume_with_its_data_elsewhere_is_replaced_unless_it_changes(engines: Engines, tmp_path: Path) -> None:
+    put(engines.source, "db", "theirs")
+    put(engines.target, "db", "mine", "--opt", "type=none", "--opt", "o=bind", "--opt", f"device={tmp_path}")
+    (tmp_path / "data").write_text("mine")
+    said = replaced_while(engines, b"-cnewer /dev/shm", lambda: (tmp_path / "data").write_text("a minute later"))
+    assert "the target's was used meanwhile. Run again: both are compared once more." in said
+    engines.move(replace=["db"])
+    assert got(engines.target, "db") == "theirs" and (tmp_path / "data").read_text() == "a minute later"
 
 
 def test_one_volume_that_fails_stops_no_other(engines: Engines) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
+from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError, RefusedStep
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot import sparse
 from ansible_collections.laptop.containers.plugins.module_utils.snapshot.task import DiskSnapshot
@@ -112,6 +112,10 @@ def test_a_disk_elsewhere_is_restored_there_and_the_link_stays(lab: Lab, tmp_pat
         snapshot(lab, state="restored", confirm=PROFILE)
         assert link.is_symlink() and content(outside / "k8s.img") == before
         assert [path.name for path in outside.iterdir()] == ["k8s.img"] and link.parent.is_dir()
+        away = outside.rename(tmp_path / "away")
+        with pytest.raises(InputError, match=rf"there is no '{outside}/k8s\.img'\. Attach the disk that it is on, or correct"):
+            snapshot(lab, state="restored", confirm=PROFILE)
+        away.rename(outside)
     finally:
         link.unlink()
         (outside / "k8s.img").rename(link)

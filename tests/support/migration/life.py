@@ -77,9 +77,13 @@ class Side:
         return f"unix://{self.server.socket_path}"
 
     def found(self) -> dict[str, dict[str, str]]:
-        """Return the files of its volumes, without the copies that a move works on."""
-        rows = self.state.load("volumes")
-        return {one["Name"]: one.get("Files") or {} for one in rows if LABEL not in (one.get("Labels") or {})}
+        """Return the files of its volumes, without the copies that a move works on. What was taken aside is there still."""
+        rows = [one for one in self.state.load("volumes") if LABEL not in (one.get("Labels") or {})]
+        return {one["Name"]: (one.get("Aside") if self.is_aside(one["Name"]) else one.get("Files")) or {} for one in rows}
+
+    def is_aside(self, name: str) -> bool:
+        """Whether the data of a volume was taken aside: no container starts with it."""
+        return any(one["Name"] == name and not programs.has(one, "Files") for one in self.state.load("volumes"))
 
     def tags(self) -> dict[str, str]:
         """Return the configuration behind each tag."""
@@ -187,6 +191,8 @@ class World:
         self._catch_up(side, name, self.there, one.found())
         if renew and not self.remove(side, name):
             return
+        if one.is_aside(name):
+            return
         self.serial += 1
         # What containers count up from it is nothing that anybody else puts anywhere.
         what = str(self.serial * 1000)
@@ -251,7 +257,7 @@ class World:
     def hold(self, side: str, name: str, state: str) -> None:
         """Make a container that has a volume. state: "running", where it does not write while others read, "paused", "exited"."""
         one = self.sides[side]
-        if name not in one.found():
+        if name not in one.found() or (one.is_aside(name) and state != "exited"):
             return
         self.serial += 1
         mount = {"Type": "volume", "Name": name, "Source": f"{ROOT}/{name}/_data", "Destination": "/data", "RW": True}
@@ -430,6 +436,11 @@ class World:
         """Return what moves work on at the target."""
         return {name: files for name, files in self.sides[TARGET].work().items() if name not in self.foreign}
 
+    def _waits(self, name: str) -> bool:
+        """Whether a copy is still under its working name."""
+        rows = self.sides[TARGET].state.load("volumes")
+        return any((one.get("Labels") or {}).get(LABEL) == name and programs.has(one, "Files") for one in rows)
+
     def _act(self, moments: Moments, what: Event | None) -> Callable[[str], None]:
         if what is None:
             return lambda _path: None
@@ -477,7 +488,8 @@ class World:
                     self._come(known, name, content, source)
                 continue
             assert self._may_change(old, name, source, options), f"'{name}' of the target was changed: {old} is {content}"
-            if (source, name, content) in self.seen or self._of_writer(source, name, content):
+            arrived = (source, name, content) in self.seen or self._of_writer(source, name, content)
+            if arrived and not (killed and content == empty and self._waits(name)):
                 self._come(known, name, content, source)
                 if killed and not self._is_noted(source, name):
                     # Of an image a run that is killed right then has not noted yet that it came.

@@ -14,6 +14,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.migration.fate i
     compared,
     differing,
     in_words,
+    interrupted,
     judged,
     lost_with,
     noted,
@@ -152,6 +153,15 @@ def test_an_image_whose_tag_was_given_to_another_one_is_told_by_its_row() -> Non
 def test_the_identity_of_a_volume_is_the_one_it_arrived_with() -> None:
     assert Volume("db", created=5.0, labels={ARRIVAL: "first"}).identity == "first"
     assert Volume("db", created=5.0).identity == "5"
+
+
+def test_data_that_an_interrupted_run_has_taken_aside_is_named() -> None:
+    assert list(interrupted(FOUND)) == []
+    (aside,) = interrupted(replace(FOUND, aside=frozenset({"db", "a"})))
+    assert str(aside) == (
+        "Could not compare both engines: an interrupted run has taken data aside at the target: a, db. "
+        "Run playbooks/migrate.yml: it is given back."
+    )
 
 
 def test_what_goes_with_it_is_named() -> None:

@@ -177,6 +177,18 @@ def test_a_volume_that_a_container_may_write_to_waits_or_is_paused(state: str, h
     assert isinstance(step, CopyVolume) and step.pause == (("id-web",) if held else ())
 
 
+def test_data_that_an_interrupted_run_has_taken_aside_is_given_back_first() -> None:
+    target = Reading("before", "then")
+    state = found(Volume("db"), target=[Volume("db")], volumes={"db": Read(HERE, target)}, aside=frozenset({"db", "gone"}))
+    plan = plan_move(state, MoveSpec(replace=frozenset({"db"})))
+    assert plan.actions == [
+        "give back the data of volume 'db' (an interrupted run has taken it aside)",
+        "give back the data of volume 'gone' (an interrupted run has taken it aside)",
+        "replace volume 'db' (0 bytes; what the target has of it is lost)",
+    ]
+    assert plan_move(replace(state, aside=frozenset()), MoveSpec()).actions == []
+
+
 def test_a_container_that_a_killed_run_has_paused_goes_on_first() -> None:
     paused = frozenset(["id-web", "id-old"])
     plan = plan_move(found(image("a"), container("web", state="paused"), container("old"), paused=paused), MoveSpec())

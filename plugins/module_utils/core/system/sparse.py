@@ -34,7 +34,7 @@ def uncached(path: Path) -> Iterator[int]:
 
 
 def data_units(file: int, *, believe_holes: bool) -> Iterator[tuple[int, bytes]]:
-    """Yield each unit that is not zeros alone, with its offset in bytes.
+    """Yield each unit that is not zeros alone, with its offset in bytes. Raises OSError where a read ends before the file does.
 
     believe_holes: pass over what the system calls a hole; never done on macOS, whose APFS can report data that was just
     written as a hole.
@@ -48,6 +48,9 @@ def data_units(file: int, *, believe_holes: bool) -> Iterator[tuple[int, bytes]]
             # macOS has no preadv before 11.
             os.lseek(file, at, os.SEEK_SET)
             data = unit[: os.readv(file, [unit])]
+            # What was not read may be anything, and must not count as zeros.
+            if len(data) < min(_UNIT, size - at):
+                raise OSError(errno.EIO, f"A read of the file ends at byte {at + len(data)} of {size}")
             if data and data != _ZEROS[: len(data)]:
                 yield at, data
             at += _UNIT

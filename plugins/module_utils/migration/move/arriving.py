@@ -199,7 +199,7 @@ def plan_retire(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Plan:
     goes = f"; with it go {listed(lost, _MOST)}" if (lost := going(found.rows)) else ""
     away = "" if found.archive.there or not files else f" Its archive at '{found.place}' can't be reached, and is left there."
     warnings = (f"The VM is removed.{away}",) if away else ()
-    detail = f"and the archive{goes}{comes_back}"
+    detail = f"{'and the archive' * (not away)}{goes}{comes_back}".removeprefix("; ")
     return Plan((Remove("remove", target, detail, name=kept.name, files=files),), warnings=warnings)
 
 

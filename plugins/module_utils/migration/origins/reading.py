@@ -10,7 +10,7 @@ from typing import Union
 
 from ...core.errors import CommandFailed
 from ...manifest.model import Fate, Kind, Reading, Row, Thing
-from ..model import Container, MoveState, Read
+from ..model import Container, MoveState, Read, Volume
 from ..transfer import volumes
 from ..transfer.sides import is_silence
 from ..transfer.volumes import Place
@@ -65,7 +65,7 @@ class _Reader:
         passed_on = bool(work) and volumes.has_passed_on(self.target, work, name, doing)
         filled = self._filled(work, doing) if work and not passed_on else ""
         digest = _still(lambda: volumes.digest(self.target, name, doing), self.found.target.containers, name, _CHANGING_TOO)
-        target = Reading(digest, there.identity)
+        target = Reading(digest, self._identity(there, row))
         read = Read(here, target, filled, passed_on, same=here.digest == digest)
         known = row is not None and (row.source, row.target) == (here, target)
         if read.same or known or here.digest == _CHANGING or digest == _CHANGING_TOO:
@@ -73,6 +73,11 @@ class _Reader:
         # Archives of the same files can differ.
         ours, theirs = self.source.contents(name, doing), volumes.contents(self.target, name, doing)
         return replace(read, same=ours == theirs, empty=theirs.files <= 1)
+
+    def _identity(self, there: Volume, row: Row | None) -> str:
+        """Return what tells the target's volume from others; while its data is aside, the time of its directory does not."""
+        replaced = row.replaces if row and there.name in self.found.aside else None
+        return replaced.identity if replaced else there.identity
 
     def _lost(self, name: str) -> tuple[str, ...]:
         """Return what no archive has carried, but for what the target has now."""

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +49,8 @@ LEFT_OUT = (
     r"lsattr -Ra . 2>/dev/null | sed -n '/\/\.\.$/d; / \.\/.*\/\.$/d; s,^[-A-Za-z]*[ai][-A-Za-z]* \./\(.*\),flags of \1,p'; } | "
     r"head -c 4096"
 )
+# Where a volume's data is in its directory, and where it is while a run looks whether it may go.
+_DATA, _ASIDE, _MOUNT = "_data", "_aside", "/v"
 # A volume that changes is read so many times.
 _READINGS = 3
 _AT_WORK = ("running", "restarting")
@@ -133,14 +136,17 @@ def _copied(source: Place, target: Place, what: Volume, work: str, meter: Meter)
     return replace(found, left=left), now
 
 
-def writers(place: Place, name: str, doing: str) -> list[str]:
-    """Return the names of running containers that can write to a volume: they mount it, or its directory."""
+def writers(place: Place, name: str, doing: str, *, stopped: bool = False) -> list[str]:
+    """Return the names of running containers that can write to a volume: they mount it, or its directory.
+
+    stopped: of all others, too, that could once they run.
+    """
     with place.side.trouble(doing):
         found = _volume(place, name, doing)
         device = (found.get("Options") or {}).get("device")
         places = [PurePosixPath(str(one)) for one in (found["Mountpoint"], device) if one]
         there = place.side.api.objects("/containers/json?all=1", "Id", "State")
-    at_work = [one for one in there if one["State"] in _AT_WORK and (one.get("Labels") or {}).get(LABEL) != HELPER]
+    at_work = [one for one in there if (stopped or one["State"] in _AT_WORK) and (one.get("Labels") or {}).get(LABEL) != HELPER]
     return sorted(_name(one) for one in at_work if any(_writes(mount, name, places) for mount in one.get("Mounts") or ()))
 
 
@@ -230,11 +236,12 @@ def _opened(place: Place, name: str, doing: str, *, read_only: bool = True) -> I
     with contextlib.ExitStack() as opened:
         with place.side.trouble(doing):
             found = _volume(place, name, doing)
-            path, container, directory = PurePosixPath(str(found["Mountpoint"])), None, f"/d/{name}/_data"
-            if found.get("Driver") == "local" and not found.get("Options") and path.parts[-2:] == (name, "_data"):
-                container = _kept(place, helper.directory(str(path.parent.parent), read_only=read_only), directory, doing)
-            if container is None:
-                container, directory = opened.enter_context(_mounted(place, name, doing, read_only=read_only)), "/v"
+            volumes, kept = _beside(volume_of(found)), None
+            if volumes:
+                kept = _kept(place, helper.directory(volumes, read_only=read_only), name, doing)
+            if kept is None:
+                kept = opened.enter_context(_mounted(place, name, doing, read_only=read_only)), _MOUNT
+            container, directory = kept
             shell = opened.enter_context(container.shell())
         try:
             yield shell, directory
@@ -258,17 +265,31 @@ def _removed(doing: str) -> CommandFailed:
     return CommandFailed(doing, "it was removed meanwhile", "Run again.")
 
 
-def _kept(place: Place, mount: Mapping[str, Any], directory: str, doing: str) -> Container | None:
-    """Return the container of all volumes; None where it does not have this one, as in an engine whose machine is hidden."""
+def _beside(what: Volume) -> str:
+    """Return the directory in which an engine has its volumes side by side; empty for one whose data is elsewhere."""
+    path = PurePosixPath(what.mountpoint)
+    return "" if what.outside or path.parts[-2:] != (what.name, _DATA) else str(path.parent.parent)
+
+
+def _kept(place: Place, mount: Mapping[str, Any], name: str, doing: str) -> tuple[Container, str] | None:
+    """Return the container of all volumes, and where it has the data of one; None where it has none, as where it is hidden."""
     try:
         with place.image.container(mount) as container, container.shell() as shell:
-            return container if _is_there(shell, directory, doing) else None
+            there = _there(shell, doing, _in_all(name), _in_all(name, _ASIDE))
     except EngineRefused:
         return None
+    return (container, there[0]) if there else None
 
 
-def _is_there(shell: Shell, directory: str, doing: str) -> bool:
-    return shell.run(f"[ -d {directory} ] && [ ! -L {directory} ] && echo yes || echo no", doing).strip() == "yes"
+def _in_all(name: str, part: str = _DATA) -> str:
+    """Return where the container of all volumes has the data of one."""
+    return f"/d/{name}/{part}"
+
+
+def _there(shell: Shell, doing: str, *directories: str) -> list[str]:
+    """Return those directories, or patterns of them, that are there and are no links."""
+    look = 'if [ -d "$at" ] && [ ! -L "$at" ]; then echo "$at"; fi'
+    return shell.run(f"for at in {' '.join(directories)}; do {look}; done", doing).split()
 
 
 def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
@@ -277,10 +298,23 @@ def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
         volumes = PurePosixPath(str(_volume(place, work, doing)["Mountpoint"])).parent.parent
         try:
             with place.image.container(helper.directory(str(volumes), read_only=True)) as container, container.shell() as shell:
-                return [_is_there(shell, f"/d/{one}/_data", doing) for one in (work, name)] == [False, True]
+                return _there(shell, doing, *map(_in_all, (work, name))) == [_in_all(name)]
         except EngineRefused:
             # An engine whose machine is hidden shows no directory.
             return False
+
+
+def aside(place: Place, some: Iterable[Volume], doing: str) -> frozenset[str]:
+    """Return the volumes whose data a killed run has taken aside. some: all of the engine's."""
+    volumes = next(filter(None, map(_beside, some)), "")
+    if not volumes:
+        return frozenset()
+    with place.side.trouble(doing):
+        try:
+            with place.image.container(helper.directory(volumes, read_only=True)) as container, container.shell() as shell:
+                return frozenset(PurePosixPath(one).parent.name for one in _there(shell, doing, _in_all("*", _ASIDE)))
+        except EngineRefused:
+            return frozenset()
 
 
 @contextlib.contextmanager
@@ -357,9 +391,62 @@ def put_in_place(target: Place, what: Volume, filled: str) -> str:
         made = api.object("/volumes/create", "Mountpoint", method="POST", body=final)
         # Both are directories of the engine's own, side by side.
         volumes = PurePosixPath(made["Mountpoint"]).parent.parent
-        names = [f"/d/{name}/_data" for name in (filled, what.name)]
-        run(target.image, doing, ["/bin/mv", "--no-target-directory", *names], [directory(str(volumes))])
+        _rename(target, str(volumes), _in_all(filled), _in_all(what.name), doing)
         return volume_of(api.object(f"/volumes/{quote(what.name)}", "Name")).identity
+
+
+def _rename(place: Place, volumes: str, old: str, new: str, doing: str) -> None:
+    """Rename a directory within that of all volumes. The new name may be an empty one's."""
+    run(place.image, doing, ["/bin/mv", "--no-target-directory", old, new], [directory(volumes)])
+
+
+def remove_known(target: Place, name: str, known: str, doing: str) -> None:
+    """Remove a volume whose digest is known, unless it was used since. Raises NotVerified.
+
+    Its data is taken aside first: then no container starts that has the volume, and the engine removes none that a container has.
+    """
+    try:
+        take_aside(target, name, doing)
+        had = partial(writers, target, name, doing, stopped=True)
+        # The engine makes a new directory for a container that mounts it by its path: it must not go with the volume.
+        if had() or _unless_used(target, name, doing) != known or had():
+            raise NotVerified(doing, "the target's was used meanwhile", "Run again: both are compared once more.")
+        with target.side.trouble(doing):
+            remove(target, name)
+    except BaseException:
+        # Where that can't be done, the next run does it.
+        with contextlib.suppress(CommandFailed):
+            give_back(target, name, doing)
+        raise
+
+
+def _unless_used(place: Place, name: str, doing: str) -> str:
+    """Return the digest of a volume, which is empty where it was written to meanwhile.
+
+    What was taken aside nobody writes to. Of data that is not the engine's own, the times of changes tell.
+    """
+    with _opened(place, name, doing) as (shell, directory), place.side.trouble(doing):
+        command = _in(DIGEST, directory)
+        if directory == _MOUNT:
+            command = f": >/dev/shm/begun && {command} && find {directory} -cnewer /dev/shm/begun -printf used -quit"
+        text = shell.run(command, doing)
+    return "" if text.endswith("used") else digest_in(text, doing)
+
+
+def take_aside(place: Place, name: str, doing: str) -> None:
+    """Rename the directory of a volume's data, unless that is not the engine's own: then nothing is done."""
+    _rename_data(place, name, _DATA, _ASIDE, doing)
+
+
+def give_back(place: Place, name: str, doing: str) -> None:
+    """Give a volume its data back that was taken aside."""
+    _rename_data(place, name, _ASIDE, _DATA, doing)
+
+
+def _rename_data(place: Place, name: str, old: str, new: str, doing: str) -> None:
+    with place.side.trouble(doing):
+        if volumes := _beside(volume_of(_volume(place, name, doing))):
+            _rename(place, volumes, _in_all(name, old), _in_all(name, new), doing)
 
 
 def remove(place: Place, name: str) -> None:

@@ -347,6 +347,7 @@ def test_that_an_archive_is_not_there_lets_no_old_vm_go(found: RuntimeMoveState,
 def test_an_archive_on_a_disk_that_is_away_stays_and_is_named() -> None:
     plan = plan_retire(replace(GOOD, archive=Archive()), RETIRE)
     assert plan.warnings == ("The VM is removed. Its archive at '/moves/k8s' can't be reached, and is left there.",)
+    assert plan.actions == ["remove the VM of profile 'k8s' that is kept as 'k8s-docker'"]
 
 
 ENGINES_OWN = replace(
