@@ -26,9 +26,19 @@ GUARDS = (
     "tests/unit/doctor/test_examine.py",
     "tests/unit/modules/test_documented.py",
     "tests/unit/policy/test_options.py",
+    "tests/unit/policy/test_settings.py",
     "tests/unit/rehearsal/test_colima_settings.py",
+    "tests/unit/test_packaging.py",
+    "tests/unit/test_rooms.py",
+    "tests/unit/test_layout.py::test_the_action_plugin_knows_every_module_with_a_subject",
+    "tests/unit/test_layout.py::test_a_role_has_a_page_of_its_own",
+    "tests/unit/test_layout.py::test_a_role_has_a_playbook",
+    "tests/unit/modules/test_skeleton.py::test_every_module_is_held_to_this",
+    "tests/integration/workstation/test_canaries.py::test_every_module_with_a_subject_is_tried",
 )
-# By recipe: the files that a person edits, each with the test that misses it.
+# Beside the guards: what holds the promises of the new thing.
+TRIED = {"Add a module with a role": ("-k", "banner", "tests/unit/modules/test_skeleton.py", "tests/unit/core/test_defaults.py")}
+# By recipe: the files that a person edits, each with the test, or the file of tests, that misses it.
 RECIPES = {
     "Add a setting of colima": {
         "plugins/module_utils/colima/model/settings.py": "test_the_documentation_is_that_of_the_options[colima_profile]",
@@ -50,6 +60,19 @@ RECIPES = {
         "roles/nerdctl/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
         "roles/doctor/tasks/examine.yml": "test_the_role_hands_over_what_the_other_roles_give_to_their_modules[nerdctl_wrapper]",
     },
+    "Add a module with a role": {
+        "plugins/module_utils/banner/__init__.py": "test_a_room_says_what_it_is_for[banner]",
+        "plugins/module_utils/banner/task.py": "tests/unit/modules/test_skeleton.py",
+        "tests/unit/test_rooms.py": "test_every_room_is_on_a_floor",
+        "plugins/modules/banner.py": "tests/unit/modules/test_skeleton.py",
+        "tests/unit/modules/test_skeleton.py": "test_every_module_is_held_to_this",
+        "tests/integration/workstation/test_canaries.py": "test_every_module_with_a_subject_is_tried",
+        "roles/banner/defaults/main.yml": "test_a_roles_argument_spec_repeats_its_defaults[banner]",
+        "roles/banner/meta/argument_specs.yml": "test_a_roles_argument_spec_repeats_its_defaults[banner]",
+        "roles/banner/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
+        "playbooks/workstation.yml": "test_a_role_has_a_playbook[banner]",
+        "changelogs/fragments/banner.yml": "",
+    },
 }
 OMISSIONS = [(recipe, file, guard) for recipe, files in RECIPES.items() for file, guard in files.items() if guard]
 
@@ -63,6 +86,7 @@ class Block:
 
     def apply(self, root: Path) -> None:
         path = root / self.file
+        path.parent.mkdir(parents=True, exist_ok=True)
         text = path.read_text() if path.exists() else ""
         for before, after in self.hunks:
             assert not before or text.count(before) == 1, f"{self.file} does not hold these lines once:\n{before}"
@@ -130,6 +154,7 @@ def test_a_recipe_is_complete(recipe: str, tmp_path: Path) -> None:
     assert copy.failing(GENERATED) != set(), "the last step can be left out"
     copy.generate()
     assert copy.failing() == set()
+    assert recipe not in TRIED or copy.failing(TRIED[recipe]) == set()
 
 
 @pytest.mark.long("starts a dozen runs of pytest; test_a_recipe_is_complete leaves out the last step of each recipe")
