@@ -41,6 +41,7 @@ where '\.py$|^pyproject' mypy mypy plugins/module_utils rehearsal bench tests
 where '^(plugins/.*\.py$|roles|meta|docs)' antsibull-docs docs
 where '^(playbooks|roles)/' syntax ansible-playbook --syntax-check playbooks/*.yml
 where '^(changelogs/|CHANGELOG)' changelog changelog
+where '^(plugins|roles|meta)/|^docs/arch|^tests/(module_files|unit/test_rooms)' module-files python tests/module_files.py --check
 where '^roles/|^tests/role_tables' role-tables python tests/role_tables.py --check
 where '^tests/|^docs/long' long-tests python -m tests.long_tests --check
 where '^plugins/.*\.py$|^tests/(branches|dense)' branches python tests/branches.py --check

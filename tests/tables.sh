@@ -3,6 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/.venv/bin:$PATH
+python tests/module_files.py
 python tests/role_tables.py
 python tests/settings_schema.py
 python tests/doctor_tables.py

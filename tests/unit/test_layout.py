@@ -102,6 +102,12 @@ def test_a_role_has_a_page_of_its_own(role: Path) -> None:
     assert (role / "README.md").read_text().startswith(f"# {role.name}\n")
 
 
+@pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+def test_a_role_has_a_playbook(role: Path) -> None:
+    playbooks = "".join(path.read_text() for path in (ROOT / "playbooks").glob("*.yml"))
+    assert f"name: laptop.containers.{role.name}\n" in playbooks
+
+
 def test_the_action_plugin_knows_every_module_with_a_subject() -> None:
     # Not by a route in meta/runtime.yml: Ansible asks only an action plugin of the module's own name how to read the options.
     there = {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")}

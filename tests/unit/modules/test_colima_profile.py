@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modules' options, documentation and answers; what they do to a colima is in tests/integration."""
+"""The modules' options and answers; what they do to a colima is in tests/integration."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import ToolMissing
-from ansible_collections.laptop.containers.plugins.modules import colima_profile, colima_profile_info
 
 from tests.support.in_process_module import ModuleRun, messages
 
@@ -27,23 +25,6 @@ def run(capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("ansible_collections.laptop.containers.plugins.module_utils.core.system.command.USUAL_DIRECTORIES", ())
     assert shutil.which("colima") is None
     return ModuleRun(capsys)
-
-
-def documented(options: dict[str, Any]) -> dict[str, Any]:
-    keys = ("type", "choices", "elements", "default", "required")
-    result = {}
-    for name, option in options.items():
-        result[name] = {key: option[key] for key in keys if key in option}
-        inner = option.get("suboptions") or option.get("options")
-        if inner:
-            result[name]["options"] = documented(inner)
-    return result
-
-
-@pytest.mark.parametrize("module", [colima_profile, colima_profile_info], ids=["colima_profile", "colima_profile_info"])
-def test_the_documentation_is_that_of_the_options(module: Any) -> None:
-    options = yaml.safe_load(module.DOCUMENTATION)["options"]
-    assert documented(options) == documented(module.subject().argument_spec)
 
 
 def test_a_plan_needs_nothing_installed(run: ModuleRun, home: Path) -> None:
