@@ -66,7 +66,7 @@ matrix:
     reach:
       description: How far the request came. V(reached) whatever the other side answered.
       type: str
-      choices: [reached, name, proxy, authority, silent, unknown]
+      choices: [reached, name, proxy, authority, certificate, silent, unknown]
     meaning:
       description: The same in words.
       type: str

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _MARK = "# laptop.containers writes this file: the authorities of your system, a
 _REMEDY = "Make the directory writable."
 _MOST_BYTES = 8 << 20
 _RUNNING = "Running"
+# Its host gets into a script of root's in a VM.
+_PROBE = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[!-~]*)?\Z")
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ class Network(Subject[NetworkSpec, NetworkState]):
         """Return the company's network. Raises InputError."""
         del check_mode
         for probe in params["probes"]:
-            if not probe.startswith(("https://", "http://")) or "@" in probe:
-                raise InputError(f"ask for '{probe}'", "it is not an address", "Use one such as https://ghcr.io/v2/.")
+            if not _PROBE.match(probe):
+                what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
+                raise InputError(f"ask for {what}", "it is not an address", "Use one such as https://ghcr.io/v2/.")
         company = CompanyNetwork() if params["state"] == "absent" else company_from(params, platform.system())
         return NetworkSpec(company, tuple(params["profiles"]), tuple(params["probes"] if company else ()))
 
