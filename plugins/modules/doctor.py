@@ -37,6 +37,10 @@ options:
     description: The options of M(laptop.containers.buildx_builder).
     type: dict
     default: {}
+  network:
+    description: The options of M(laptop.containers.network).
+    type: dict
+    default: {}
   ecr_pull_secret:
     description: The options of M(laptop.containers.ecr_pull_secret).
     type: dict

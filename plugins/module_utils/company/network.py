@@ -33,7 +33,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\Z")
 # Names and addresses as Go, curl and Python read them in NO_PROXY.
 _EXCEPTION = re.compile(r"[*.A-Za-z0-9_:/\[\]-]+\Z")
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?\Z")
+_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?\Z")
 _PROXY = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}/?\Z")
 _MIRROR = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?\Z")
 
@@ -142,8 +142,16 @@ def _of_proxy(option: str, url: str) -> Iterator[Problem]:
         yield what, "it has a log-in, which every user of the laptop and of the VMs could read", remedy
     elif address.partition("?")[0].endswith((".pac", ".dat")):
         yield what, "it is a file that chooses a proxy (PAC)", "Give the address of the proxy that it chooses."
-    elif not _PROXY.match(url):
+    elif not _PROXY.match(url) or not _has_host(url):
         yield what, "it is not the address of a proxy", "Use one such as http://proxy.example.com:3128."
+
+
+def _has_host(url: str) -> bool:
+    """Whether the host and the port of an address are such: no port above 65535, no address of colons."""
+    try:
+        return bool(urlsplit(url).hostname and urlsplit(url).port)
+    except ValueError:
+        return False
 
 
 def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -164,7 +172,8 @@ def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
 
 def _of_server(server: object, where: str) -> Iterator[Problem]:
     try:
-        ipaddress.ip_address(str(server))
+        # The zone of an address, after %, may be anything, and a VM has others.
+        ipaddress.ip_address(str(server).replace("%", " "))
     except ValueError:
         yield f"use '{server}' in {where}", "it is not an IP address", "Use the address of a name server."
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import shlex
 import ssl
 import urllib.error
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from ..colima.client.programs import Colima
@@ -22,7 +24,12 @@ from .reach import Consumer, Reach, ReachKind, judged
 # What no registry has: its manifest is asked for, and nothing is pulled.
 _NOTHING = "laptop.containers/none"
 _SECONDS = 10.0
+# Its helpers for proxies of the environment are not in every stub.
+_request: Any = urllib.request
 _SCHEMES = ("http", "https")
+# What a proxy answers, for a plain address in the place of the other side.
+_OF_PROXIES = (407, 502, 503, 504)
+_EMPTY = "/run/laptop.containers-empty"
 
 
 def ask_all(
@@ -31,7 +38,8 @@ def ask_all(
     """Return the matrix of every consumer and address, asked side by side. rows: running profiles; bundle: PEM, or empty."""
     proxies = {scheme: environment.get(f"{scheme}_proxy") or environment.get(f"{scheme}_proxy".upper()) for scheme in _SCHEMES}
     through = {scheme: proxy for scheme, proxy in proxies.items() if proxy}
-    questions = [partial(_laptop, url, bundle, through) for url in urls]
+    without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    questions = [partial(_laptop, url, bundle, {} if _passes_by(url, without) else through) for url in urls]
     for row in rows:
         questions += [partial(question, colima, parse_name(row.name), url) for url in urls for question in _of(row)]
     with ThreadPoolExecutor(8) as pool:
@@ -48,6 +56,10 @@ def _of(row: ListedProfile) -> list[Callable[[Colima, Name, str], Reach]]:
     return found
 
 
+def _passes_by(url: str, without: str) -> bool:
+    return bool(_request.proxy_bypass_environment(urlsplit(url).netloc, {"no": without}))
+
+
 def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> Reach:
     context = ssl.create_default_context(cadata=bundle or None)
     if bundle:
@@ -57,16 +69,22 @@ def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> Reach:
         with opener.open(url, timeout=_SECONDS):
             return Reach(Consumer.LAPTOP, "", url, ReachKind.REACHED)
     except urllib.error.HTTPError as error:
-        kind = ReachKind.PROXY if error.code == 407 else ReachKind.REACHED
-        return Reach(Consumer.LAPTOP, "", url, kind)
-    except OSError as error:
+        return Reach(Consumer.LAPTOP, "", url, *_answered(error.code, has_proxy=urlsplit(url).scheme in proxies))
+    except (OSError, http.client.HTTPException, ValueError) as error:
         reason = str(getattr(error, "reason", error))
         return Reach(Consumer.LAPTOP, "", url, *judged(reason, has_proxy=bool(proxies)))
 
 
 def _guest(colima: Colima, name: Name, url: str) -> Reach:
-    script = f"curl -sS -o /dev/null -m {_SECONDS:.0f} {shlex.quote(url)} && echo reached"
+    script = f"curl -sS -o /dev/null -w 'answer %{{http_code}}\\n' -m {_SECONDS:.0f} {shlex.quote(url)}"
     return _in_guest(colima, name, url, Consumer.GUEST, script)
+
+
+def _answered(code: int, *, has_proxy: bool) -> tuple[ReachKind, str]:
+    """Return how far a request came by the status of its answer."""
+    if code == _OF_PROXIES[0] or (has_proxy and code in _OF_PROXIES):
+        return ReachKind.PROXY, f"it answers {code}"
+    return ReachKind.REACHED, ""
 
 
 def _kubelet(colima: Colima, name: Name, url: str) -> Reach:
@@ -74,8 +92,9 @@ def _kubelet(colima: Colima, name: Name, url: str) -> Reach:
 
 
 def _builds(program: str, colima: Colima, name: Name, url: str) -> Reach:
-    build = f"echo FROM {_image(url)} >Dockerfile && {program} build --no-cache ."
-    return _in_guest(colima, name, url, Consumer.BUILDKIT, f"d=$(mktemp -d) && cd $d && {build}; cd / && rm -rf $d")
+    # Without a variable: sudo -i lets root's shell put in what it knows by that name, before sh sees it.
+    build = f"echo FROM {_image(url)} | {program} build --no-cache -f - {_EMPTY}"
+    return _in_guest(colima, name, url, Consumer.BUILDKIT, f"mkdir -p {_EMPTY} && {build}")
 
 
 def _in_guest(colima: Colima, name: Name, url: str, consumer: Consumer, script: str) -> Reach:
@@ -85,9 +104,11 @@ def _in_guest(colima: Colima, name: Name, url: str, consumer: Consumer, script: 
     except WorkstationError as error:
         return Reach(consumer, name.name, url, ReachKind.UNKNOWN, error.reason)
     found = text.removesuffix("has-proxy\n")
-    if found.strip() == "reached":
-        return Reach(consumer, name.name, url, ReachKind.REACHED)
-    return Reach(consumer, name.name, url, *judged(found, has_proxy=found != text))
+    has_proxy, (*_said, last) = found != text, found.splitlines() or [""]
+    code = last.removeprefix("answer ")
+    if code != last and code.isdigit() and int(code):
+        return Reach(consumer, name.name, url, *_answered(int(code), has_proxy=has_proxy))
+    return Reach(consumer, name.name, url, *judged(found, has_proxy=has_proxy))
 
 
 def _docker(colima: Colima, name: Name, url: str) -> Reach:
@@ -104,4 +125,7 @@ def _docker(colima: Colima, name: Name, url: str) -> Reach:
 def _image(url: str) -> str:
     """Return the name of an image that the registry at an address does not have."""
     host = urlsplit(url).netloc
+    # Docker takes a host without a dot and a port for a name at Docker Hub.
+    if not set(".:") & set(host):
+        host += ":80" if url.startswith("http:") else ":443"
     return f"{'docker.io' if host == 'registry-1.docker.io' else host}/{_NOTHING}"

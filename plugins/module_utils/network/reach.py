@@ -26,17 +26,31 @@ class ReachKind(Enum):
     NAME = "name"
     PROXY = "proxy"
     AUTHORITY = "authority"
+    CERTIFICATE = "certificate"
     SILENT = "silent"
     UNKNOWN = "unknown"
 
 
+# A program of the VM's own that failed before it asked anything.
+_NOT_ASKED = r"^(\S*sh|sudo): .*not found$|executable file not found|dial unix"
+_NOT_VALID = r"has expired|not yet valid|is (not )?valid for|hostname mismatch|no alternative certificate|does not match target"
+_NO_ANSWER = (
+    r"connection refused|[Tt]imed? ?out|deadline exceeded|unreachable|no route to host|reset by peer|"
+    r"Failed to connect|Couldn't connect"
+)
+_ANSWERED = (
+    r"unauthorized|(?<!permission )denied|not found|manifest unknown|(?<![\d.])(200|401|403|404)(?![\d.])|"
+    r"NAME_UNKNOWN|insufficient_scope"
+)
 # In this order: a proxy whose name is unknown is a matter of the proxy, and one that is refused by TLS of the authority.
 _SIGNS = (
+    (ReachKind.UNKNOWN, _NOT_ASKED),
+    (ReachKind.CERTIFICATE, _NOT_VALID),
     (ReachKind.AUTHORITY, r"x509:|CERTIFICATE_VERIFY_FAILED|certificate verify failed|unable to get local issuer|self.signed"),
     (ReachKind.PROXY, r"proxyconnect|Proxy Authentication|Could not resolve proxy|CONNECT tunnel failed|Tunnel connection"),
     (ReachKind.NAME, r"no such host|[Nn]ame (or service not known|resolution)|server misbehaving|Could not resolve|nodename nor"),
-    (ReachKind.SILENT, r"connection refused|[Tt]imed? ?out|deadline exceeded|unreachable|Failed to connect|Couldn't connect"),
-    (ReachKind.REACHED, r"unauthorized|denied|not found|manifest unknown|\b(200|401|403|404)\b|NAME_UNKNOWN|insufficient_scope"),
+    (ReachKind.SILENT, _NO_ANSWER),
+    (ReachKind.REACHED, _ANSWERED),
 )
 # Of what a tool said of a failure.
 _LONGEST = 300
@@ -45,6 +59,7 @@ _MEANINGS = {
     ReachKind.NAME: "the name is unknown",
     ReachKind.PROXY: "the proxy does not let it through",
     ReachKind.AUTHORITY: "the authority of its certificate is unknown",
+    ReachKind.CERTIFICATE: "its certificate is not valid for it",
     ReachKind.SILENT: "nothing answers",
     ReachKind.UNKNOWN: "it could not be asked",
 }
@@ -52,6 +67,7 @@ _REMEDIES = {
     ReachKind.NAME: "Set O(dns_domains) to the company's name servers, or O(https_proxy) where only a proxy knows it.",
     ReachKind.PROXY: "See whether the proxy runs, and whether it wants a log-in; its address is O(https_proxy).",
     ReachKind.AUTHORITY: "Add the certificate of the company's authority to O(authorities), or set O(local_authorities=true).",
+    ReachKind.CERTIFICATE: "See whether the clock is right, and whether a page of the network wants a log-in first.",
     ReachKind.SILENT: "See whether the VPN is up; where a proxy is the only way out, set O(https_proxy).",
 }
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ _MARK = "# laptop.containers writes this file: the authorities of your system, a
 _REMEDY = "Make the directory writable."
 _MOST_BYTES = 8 << 20
 _RUNNING = "Running"
+# Its host gets into a script of root's in a VM.
+_PROBE = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[!-~]*)?\Z")
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
 
     argument_spec = {
         **OPTIONS,
-        "profiles": {"type": "list", "elements": "dict", "default": [], "options": profile_options(name_required=True)},
+        "profiles": {"type": "list", "elements": "raw", "default": []},
         "overrides": {"type": "dict", "default": {}},
         "probes": {"type": "list", "elements": "str", "default": []},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -86,10 +89,15 @@ class Network(Subject[NetworkSpec, NetworkState]):
         """Return the company's network. Raises InputError."""
         del check_mode
         for probe in params["probes"]:
-            if not probe.startswith(("https://", "http://")) or "@" in probe:
-                raise InputError(f"ask for '{probe}'", "it is not an address", "Use one such as https://ghcr.io/v2/.")
+            if not _PROBE.match(probe):
+                what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
+                raise InputError(f"ask for {what}", "it is not an address", "Use one such as https://ghcr.io/v2/.")
         company = CompanyNetwork() if params["state"] == "absent" else company_from(params, platform.system())
-        profiles = overridden(params["profiles"], params["overrides"], profile_options(name_required=True))
+        profiles = overridden(
+            [one for one in params["profiles"] if isinstance(one, Mapping)],
+            params["overrides"],
+            profile_options(name_required=True),
+        )
         return NetworkSpec(company, tuple(profiles), tuple(params["probes"] if company else ()))
 
     def read(self, spec: NetworkSpec) -> NetworkState:

@@ -39,6 +39,16 @@ SAID = [
     ("Tunnel connection failed: 407 Proxy Authentication Required", "proxy"),
     ("", "unknown"),
     ("sudo: a password is required", "unknown"),
+    ("sh: 1: docker: not found", "unknown"),
+    ("bash: line 1: nerdctl: command not found", "unknown"),
+    ('error getting credentials: exec: "docker-credential-x": executable file not found in $PATH', "unknown"),
+    ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock", "unknown"),
+    ("dial unix /run/k3s/containerd/containerd.sock: connect: connection refused", "unknown"),
+    ('Get "https://r/v2/": dial tcp 10.0.200.3:443: connect: no route to host', "silent"),
+    ('Get "https://r/v2/": EOF from 10.1.200.3', "unknown"),
+    ('Get "https://r/v2/": tls: x509: certificate has expired or is not yet valid', "certificate"),
+    ('Get "https://r/v2/": tls: x509: certificate is valid for portal.example, not r', "certificate"),
+    ("certificate verify failed: Hostname mismatch, certificate is not valid for 'r'", "certificate"),
 ]  # fmt: skip
 
 

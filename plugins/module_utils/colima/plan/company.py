@@ -25,11 +25,11 @@ _AUTHORITIES = "/usr/local/share/ca-certificates/laptop.containers"
 _MIRRORS = "/etc/containerd/certs.d"
 _UNITS = ("containerd", "buildkit", "k3s")
 
-# Runs as root at each start, before colima starts containerd, docker and k3s. A file of somebody else stays as it is.
+# Runs as root at each start, before colima starts containerd, docker and k3s. A file of somebody else stays as it is. What is to
+# change is noted first: a start that is cut off, or finds no room, is made good by the next one.
 _BEGIN = r"""set -u
 mark='# laptop.containers'
 list=/etc/laptop.containers/files
-changed=
 put() {
   content=$(cat)
   mkdir -p "${1%/*}"
@@ -44,11 +44,10 @@ put() {
 $content"
       ;;
   esac
-  echo "$1" >>"$list.new"
+  # A list that lacks something would remove it.
+  echo "$1" >>"$list.new" || exit 0
   if [ "$(cat "$1" 2>/dev/null)" != "$content" ]; then
-    printf '%s\n' "$content" >"$1.part"
-    mv "$1.part" "$1"
-    changed="$changed $1"
+    echo "$1" >>"$list.changed" && printf '%s\n' "$content" >"$list.part" && mv "$list.part" "$1"
   fi
 }
 mkdir -p "${list%/*}"
@@ -57,22 +56,29 @@ touch "$list"
 """
 _END = r"""while read -r file; do
   if ! grep -qxF "$file" "$list.new"; then
+    echo "$file" >>"$list.changed" || exit 0
     case $file in
       /usr/local/share/ca-certificates/laptop.containers/*) rm -f "$file" ;;
       *) if grep -qF "$mark" "$file" 2>/dev/null; then rm -f "$file"; fi ;;
     esac
-    changed="$changed $file"
   fi
 done <"$list"
 mv "$list.new" "$list"
+changed=$(cat "$list.changed" 2>/dev/null)
 case $changed in
-  */ca-certificates/*) update-ca-certificates --fresh >/dev/null || echo "laptop.containers: no authority was added" >&2 ;;
+  */ca-certificates/*)
+    if ! update-ca-certificates --fresh >/dev/null; then
+      echo "laptop.containers: no authority was added" >&2
+      exit 0
+    fi
+    ;;
 esac
 case $changed in
   *.service.d/*) systemctl daemon-reload ;;
 esac
 # colima restarts the others itself.
 if [ -n "$changed" ]; then systemctl try-restart buildkit.service || true; fi
+rm -f "$list.changed"
 exit 0
 """
 
@@ -103,9 +109,10 @@ esac
 def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: Config, instance: str) -> dict[str, Any]:
     """Return the settings with a company's network. Empty: those without it; of a profile that never had it none.
 
-    stated: what the profile itself is asked to have, which goes before. known: all settings, with those on top.
+    stated: what the profile itself is asked to have, which goes before. known: all settings as they are.
     """
     noted = _noted_in(known[SCRIPTS])
+    known = {**known, **stated}
     if not company and noted is None:
         return {}
     base = _without(known, noted or {}, stated)
@@ -123,13 +130,13 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
 
 def _without(known: Config, noted: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings without what a run of before has laid in."""
-    ours = _DNS not in stated and known[_DNS] == noted.get(_DNS)
+    ours = {option: value for option, value in noted.items() if option not in stated}
     return {
         "runtime": known["runtime"],
         SCRIPTS: [script for script in known[SCRIPTS] if _noted(script["script"]) is None],
-        _DNS: [] if ours else known[_DNS],
+        _DNS: [] if known[_DNS] == ours.get(_DNS) else known[_DNS],
         **{
-            option: {key: value for key, value in known[option].items() if noted.get(option, {}).get(key) != value}
+            option: {key: value for key, value in known[option].items() if ours.get(option, {}).get(key) != value}
             for option in (_ENV, _DOCKER)
         },
     }
@@ -174,7 +181,10 @@ def _noted(script: str) -> dict[str, Any] | None:
         noted = json.loads(line.removeprefix(_OURS))
     except ValueError:
         return {}
-    return noted if isinstance(noted, dict) else {}
+    kinds = {_ENV: dict, _DNS: list, _DOCKER: dict}
+    return {
+        option: noted[option] for option, kind in kinds.items() if isinstance(noted, dict) and isinstance(noted.get(option), kind)
+    }
 
 
 def _docker_mirrors(mirrors: Iterable[Mirror]) -> dict[str, Any]:

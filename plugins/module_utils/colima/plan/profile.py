@@ -109,8 +109,7 @@ def _case(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: 
         provider = ecr_settings(spec.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
         spec = replace(spec, stated={**spec.stated, **provider})
     if spec.company is not None:
-        known = {**settings_known(current, host), **spec.stated}
-        laid = company_settings(spec.company, spec.stated, known, current.name.id)
+        laid = company_settings(spec.company, spec.stated, settings_known(current, host), current.name.id)
         spec = replace(spec, stated={**spec.stated, **laid})
     target = target_of(current, spec, host, facts.version)
     gap = gap_of(current, spec, target, host)

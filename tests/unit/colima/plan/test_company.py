@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +33,7 @@ def known(**stated: Any) -> dict[str, Any]:
 
 def laid(company: CompanyNetwork, settings: dict[str, Any], stated: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return the settings after a run with this company."""
-    settings = {**settings, **(stated or {})}
-    return {**settings, **company_settings(company, stated or {}, settings, ID)}
+    return {**settings, **(stated or {}), **company_settings(company, stated or {}, settings, ID)}
 
 
 def script(settings: dict[str, Any]) -> str:
@@ -115,3 +118,68 @@ def test_after_any_history_the_profile_is_as_before(own: dict[str, Any], history
         settings = laid(company, settings)
         assert laid(company, settings) == settings
     assert {**laid(NONE, settings), "provision": []} == before
+
+
+def test_a_profile_with_scripts_of_its_own_gets_rid_of_it_too() -> None:
+    own = {"provision": [{"mode": "user", "script": "true"}]}
+    before = known(runtime="docker")
+    after = laid(NONE, laid(WHOLE, laid(WHOLE, before, own), own), own)
+    assert {**after, "provision": []} == before
+    assert own["provision"][0] in after["provision"]
+
+
+def test_what_a_profile_states_stays_where_it_is_what_was_laid_in() -> None:
+    own = {"env": {"https_proxy": "http://proxy.corp:3128"}}
+    assert laid(NONE, laid(WHOLE, known()), own)["env"] == own["env"]
+
+
+@pytest.mark.parametrize("note", ["{", "[]", '{"env": 1, "docker": null, "network.dns": "x"}'])
+def test_a_damaged_note_says_nothing(note: str) -> None:
+    damaged = known(
+        env={"A": "1"}, provision=[{"mode": "system", "script": f"#!/bin/sh\n# laptop.containers: company network {note}"}]
+    )
+    assert laid(NONE, damaged)["env"] == {"A": "1"}
+
+
+CERTIFICATES = "usr/local/share/ca-certificates/laptop.containers"
+
+
+@pytest.fixture
+def guest(tmp_path: Path) -> Callable[..., list[Path]]:
+    """Run a script at another root, where update-ca-certificates counts its runs; return the certificates."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, body in (("update-ca-certificates", f"echo run >>{tmp_path}/updates"), ("systemctl", ":")):
+        (programs / name).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name).chmod(0o755)
+
+    def run(script: str, before: str = "") -> list[Path]:
+        for place in ("/etc/", "/usr/local/"):
+            script = script.replace(place, f"{tmp_path}{place}")
+        environment = {"PATH": f"{programs}:/usr/bin:/bin"}
+        subprocess.run(["sh", "-c", f"{before}\n{script}"], env=environment, check=False, capture_output=True)
+        return sorted((tmp_path / CERTIFICATES).glob("*"))
+
+    return run
+
+
+def test_a_start_that_is_cut_off_anywhere_is_made_good_by_the_next(guest: Callable[..., list[Path]], tmp_path: Path) -> None:
+    whole = script(laid(CompanyNetwork((AUTHORITY,)), known()))
+    lines = whole.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("put /")) + 1
+    cuts = [number for number in range(first, len(lines)) if not lines[number].startswith(" ")]
+    for cut in cuts:
+        shutil.rmtree(tmp_path / "etc", ignore_errors=True)
+        shutil.rmtree(tmp_path / "usr", ignore_errors=True)
+        guest("".join(lines[:cut]))
+        (tmp_path / "updates").unlink(missing_ok=True)
+        assert len(guest(whole)) == 1
+        assert (tmp_path / "updates").exists() or cut > len(lines) - 4, lines[cut]
+
+
+def test_a_full_disk_takes_nothing_away(guest: Callable[..., list[Path]]) -> None:
+    company = script(laid(WHOLE, known(runtime="containerd")))
+    (found,) = guest(company)
+    assert guest(company, "trap '' XFSZ; ulimit -f 0") == [found]
+    assert found.read_text() == PEM
+    assert guest(script(laid(NONE, laid(WHOLE, known())))) == []
