@@ -65,7 +65,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def merged(paths: Sequence[Path]) -> dict[str, Any]:
-    """All files merged; the first one that has an entry wins."""
+    """All files merged; the first with an entry wins."""
     result = {key: list(value) if isinstance(value, list) else value for key, value in EMPTY.items()}
     for path in paths:
         found = load(path)
@@ -127,7 +127,7 @@ def contexts_table(whole: dict[str, Any]) -> str:
 
 
 def delete(path: Path, verb: str, name: str) -> str:
-    """Remove one entry from the file. Raises Refused for one that is not there."""
+    """Remove one entry from the file. Raises Refused for a missing entry."""
     config, kind = load(path), DELETES[verb]
     entries = config.get(kind) or []
     if name not in [entry["name"] for entry in entries]:

@@ -25,7 +25,7 @@ class Difference:
         return version_of(version) < version_of(self.before)
 
     def explains(self, test: str) -> bool:
-        """Whether a failed test is one that shows it."""
+        """Whether a failed test shows it."""
         return test.partition("[")[0] in self.tests
 
 

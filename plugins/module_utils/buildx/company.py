@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A company's network for a builder in a container, which has neither the authorities nor the variables of its machine. Pure.
 
-buildx carries certificates of a registry into the container, so the authorities are those of a registry that nobody asks. A
+buildx carries certificates of a registry into the container, so the authorities are those of a registry that is never asked. A
 variable of the container notes which options were added, so that they come out again.
 """
 

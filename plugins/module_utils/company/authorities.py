@@ -51,7 +51,7 @@ _ONLY_CERTIFICATE = "Put the certificate alone into a file, and keep the key to 
 _AGAIN = "Copy the whole file again from where it comes from."
 _ONLY_AUTHORITIES = "Give only the certificates of authorities."
 _NEWER = "Ask your company for a newer one."
-# What is no certificate: a sign, what that is, and the remedy.
+# Content that is not a certificate: its sign, its name, and the remedy.
 _KINDS = (
     (rb"\A\s*\Z", "it is empty", _AGAIN),
     (rb"\A(\xff\xfe|\xfe\xff)", "it is saved as UTF-16", "Save it as UTF-8."),
@@ -62,7 +62,7 @@ _KINDS = (
         "it is a Java keystore",
         _converted("keytool -exportcert -rfc -keystore FILE -alias NAME -file ca.pem"),
     ),
-    # A SEQUENCE that begins with the version 3, and one that begins with the identifier of PKCS #7.
+    # A SEQUENCE with version 3, and a SEQUENCE with the identifier of PKCS #7.
     (rb"\A\x30[\s\S]{1,4}\x02\x01\x03", "it is PKCS #12", _converted("openssl pkcs12 -in FILE -cacerts -nokeys -out ca.pem")),
     (
         rb"\A\x30[\s\S]{1,4}\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07",

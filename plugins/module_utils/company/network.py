@@ -82,7 +82,7 @@ class CompanyNetwork:
 
 
 def company_from(given: Mapping[str, Any], system: str) -> CompanyNetwork:
-    """Return the network of a company from its options, with the authorities read. Raises InputError for all that is wrong."""
+    """Return the network of a company from its options, with the authorities read. Raises InputError with every problem."""
     given = {option: value for option, value in given.items() if value}
     wrong = [InputError(*problem) for problem in _problems(given)]
     authorities: tuple[Authority, ...] = ()

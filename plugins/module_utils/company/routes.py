@@ -122,7 +122,7 @@ def _rows(text: str) -> Iterator[Route]:
         if words[:1] == ["Destination"]:
             column = words.index("Netif")
         elif 0 < column < len(words) and not _LEFT_OUT & set(words[2]):
-            # A mask with gaps is written in a form of its own, and nobody has one.
+            # A mask with gaps has its own form, and no network uses it.
             with contextlib.suppress(ValueError):
                 yield Route(_network(words[0]), words[column])
 
@@ -201,6 +201,6 @@ def _last_free(block: IPv4Network, length: int, used: Sequence[IPv4Network]) -> 
         met = [int(network.network_address) for network in used if network.overlaps(candidate)]
         if not met:
             return candidate
-        # The next one that ends before the lowest of them.
+        # The next network below the lowest of them.
         start = (min(*met, start) - size) // size * size
     return None

@@ -51,7 +51,7 @@ def try_login(registry: Registry, login: Any, environment: Mapping[str, str]) ->
 
 
 def _basic(login: Any) -> str:
-    """Return the header's part of a login. Raises Refused for one that is none."""
+    """Return the header's part of a login. Raises Refused for an invalid login."""
     entry = login if isinstance(login, dict) else {}
     if entry.get("auth"):
         return str(entry["auth"])

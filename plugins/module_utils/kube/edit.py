@@ -74,7 +74,7 @@ class Editor:
             self._changes.append((start, self._end(node), f" {_scalar(value)}"))
 
     def put_item(self, plural: str, item: Mapping[str, Any], links: Mapping[str, str] | None = None) -> None:
-        """Set a cluster, user or context, known by its name. links: of one that is there, only these keys change."""
+        """Set a cluster, user or context, known by its name. links: of an existing entry, only these keys change."""
         kind, found = LISTS[plural], self._value(self.root, plural)
         there = [node for node in self._items(plural) if self._name_of(node) == item["name"]]
         if found is None:

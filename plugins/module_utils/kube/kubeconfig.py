@@ -112,7 +112,7 @@ def holds(config: Mapping[str, Any], older: Mapping[str, Any], besides: str) -> 
 
 
 def is_dangling(config: Mapping[str, Any]) -> bool:
-    """Whether no context is current, or one that is not there."""
+    """Whether no context is current, or a missing one."""
     current = config.get("current-context") or ""
     return not current or "context" not in parts(config, current)
 
@@ -125,7 +125,7 @@ def load(path: Path) -> dict[str, Any]:
 def rewrite(path: Path, change: Change) -> bool:
     """Make one change, readable by the user only; a symbolic link stays one. Call it under the lock. Returns whether it changed.
 
-    Raises RefusedStep, with the file as it was, for one that is written in a way that can't be changed safely.
+    Raises RefusedStep, with the file as it was, for a file in a style that can't be changed safely.
     """
     target = Path(os.path.realpath(path))
     with naming_files(f"change kubeconfig '{path}'"), without_collection():

@@ -156,7 +156,7 @@ class Kube:
 
 
 def finalizers_of(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what an object that is being deleted still waits for; nothing for one that is not."""
+    """Return what an object that is being deleted still waits for; nothing for any other object."""
     named = metadata.get("finalizers")
     waits = metadata.get("deletionTimestamp") and isinstance(named, list)
     return tuple(map(str, named or ())) if waits else ()

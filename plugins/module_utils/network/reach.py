@@ -42,7 +42,7 @@ _ANSWERED = (
     r"unauthorized|(?<!permission )denied|not found|manifest unknown|(?<![\d.])(200|401|403|404)(?![\d.])|"
     r"NAME_UNKNOWN|insufficient_scope"
 )
-# In this order: a proxy whose name is unknown is a matter of the proxy, and one that is refused by TLS of the authority.
+# In this order: an unknown name of a proxy concerns the proxy, and a proxy that TLS refuses concerns the authority.
 _SIGNS = (
     (ReachKind.UNKNOWN, _NOT_ASKED),
     (ReachKind.CERTIFICATE, _NOT_VALID),

@@ -123,7 +123,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
         found, wanted = current.bundle.text, current.wanted
         target = f"'{authorities_file()}'"
         ours = found.startswith(_MARK)
-        told = map(str, unreached(current.reaches))
+        failures = map(str, unreached(current.reaches))
         steps: tuple[Step, ...] = ()
         refusals: tuple[WorkstationError, ...] = ()
         if current.bundle.kind != "absent" and not ours:
@@ -133,7 +133,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *told))
+        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *failures))
 
     def apply(self, step: Step) -> None:
         """Write or remove the file."""

@@ -98,7 +98,7 @@ class Launchd(Manager):
                 )
 
     def start(self, timer: Timer) -> Output:
-        """Load the agent again: one that is loaded keeps its old settings until it is unloaded."""
+        """Load the agent again: a loaded agent keeps its old settings until it is unloaded."""
         launchd_log(timer, self.home).parent.mkdir(parents=True, exist_ok=True)
         self._unload(timer)
         self._ask("enable", self._target(timer))

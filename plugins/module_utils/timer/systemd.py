@@ -135,7 +135,7 @@ class Systemd(Manager):
         return self._ask("is-active", "--quiet", self._unit(timer)).rc == 0
 
     def enabled(self, timer: Timer) -> bool:
-        """Whether it is started at log-in. The link says so; systemctl says nothing of one that leads nowhere."""
+        """Whether it is started at log-in. The link says so; systemctl says nothing of a dangling link."""
         return self._link(timer).is_symlink()
 
     def start(self, timer: Timer) -> Output:

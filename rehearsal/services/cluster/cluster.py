@@ -43,7 +43,7 @@ class Cluster:
         return self
 
     def start_kubelet(self, flags: Sequence[str] = ()) -> None:
-        """Start the kubelet, in place of one that runs, with more flags. Raises LabError."""
+        """Start the kubelet, in place of a running one, with more flags. Raises LabError."""
         self.kubelet.kill()
         self.kubelet.start(self.api.kubeconfig_for(f"system:node:{NODE}", groups=("system:nodes",)), flags)
         if not comes_true(self._ready, READY_SECONDS):

@@ -33,7 +33,7 @@ def folders(client: Client) -> list[Path]:
 
 
 def find(client: Client, name: str) -> Path | None:
-    """Return the plugin's executable, or None when there is none that runs."""
+    """Return the plugin's executable, or None when none runs."""
     for folder in folders(client):
         path = folder / f"{PREFIX}{name}"
         if path.is_file() and os.access(path, os.X_OK):

@@ -145,7 +145,7 @@ def _extract(state: State, name: str, stdin: bytes) -> Ended:
 
 
 def _move(state: State, container: Mapping[str, Any], source: str, target: str) -> Ended:
-    """Rename a directory, in place of one that is empty."""
+    """Rename a directory, in place of an empty directory."""
     one, other = _volume(container, source), _volume(container, target)
     if not _there(state, *one):
         return Ended(err=f"/bin/mv: cannot stat '{source}': No such file or directory\n".encode(), code=1)

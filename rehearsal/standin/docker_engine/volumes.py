@@ -27,7 +27,7 @@ def inspect(api: Api, _query: dict[str, str], _body: Any, name: str) -> tuple[in
 
 
 def create(api: Api, _query: dict[str, str], body: Any) -> tuple[int, Any]:
-    """`docker volume create`; one that is there is left as it is."""
+    """`docker volume create`; an existing volume stays as it is."""
     name = body.get("Name") or secrets.token_hex(32)
     volume = {
         "CreatedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(api.state.now())),

@@ -74,7 +74,7 @@ def test_a_rehearsal_runs_in_a_folder_of_any_name_and_in_the_c_locale(outside: P
 
 
 def _borrow_environment(venv: Path) -> None:
-    """Make an environment at another path from the one that runs this test."""
+    """Make an environment at another path from the environment of this test."""
     venv.mkdir()
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", venv)
     for part in ("bin", "lib"):

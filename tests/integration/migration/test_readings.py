@@ -40,7 +40,7 @@ def engines() -> Iterator[Engines]:
 
 @pytest.fixture
 def db(engines: Engines) -> Iterator[Path]:
-    """A volume at the source, which takes a moment to read, and one that is empty."""
+    """A volume at the source, which takes a moment to read, and an empty volume."""
     made(engines.source, "beside")
     directory = made(engines.source, "db")
     (directory / "m").write_bytes(os.urandom(64 * MIB))

@@ -94,7 +94,7 @@ def test_a_second_start_writes_nothing(tmp_path: Path, play: Play, company: Comp
     assert play(f"sh {on} >/dev/null; {stamps}") == play(f"sleep 1; sh {on} >/dev/null; {stamps}")
 
 
-def test_files_of_somebody_else_stay(tmp_path: Path, play: Play, company: CompanyNetwork) -> None:
+def test_foreign_files_stay(tmp_path: Path, play: Play, company: CompanyNetwork) -> None:
     on, settings = script(tmp_path, company, "on")
     off, _settings = script(tmp_path, CompanyNetwork(), "off", settings)
     hosts = "/etc/containerd/certs.d/docker.io/hosts.toml"

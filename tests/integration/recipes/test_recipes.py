@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
-# What is no part of the project, or is in no recipe's way.
+# Files outside of the project, or that no recipe touches.
 IGNORED = shutil.ignore_patterns(".git", ".venv", ".ansible", ".cache", ".hypothesis", ".*_cache", "__pycache__", "transcripts")
 # What says that something is missing.
 GENERATED = ("tests/unit/test_generated.py", "tests/unit/doctor/test_documented.py")
@@ -79,7 +79,7 @@ OMISSIONS = [(recipe, file, guard) for recipe, files in RECIPES.items() for file
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the page: what becomes of a file. A hunk is the lines that are there, and those that are to be."""
+    """A block of the page: what becomes of a file. A hunk is the present lines and the new lines."""
 
     file: str
     hunks: tuple[tuple[str, str], ...]
@@ -136,7 +136,7 @@ class Copy:
 
     def failing(self, guards: Iterable[str] = GUARDS) -> set[str]:
         """Return the names of the guards that fail."""
-        # A file of tests that can't be read at all is one that fails.
+        # A file of tests that can't be read fails.
         how = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--continue-on-collection-errors")
         done = self.run(sys.executable, "-m", "pytest", *how, *guards)
         failed = set(re.findall(r"^(?:FAILED|ERROR) (?:\S+?::)?(\S+)", done.stdout, flags=re.M))

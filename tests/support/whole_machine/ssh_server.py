@@ -61,7 +61,7 @@ def ssh_server(directory: Path, environment: Mapping[str, str], before: Sequence
     if environment:
         settings["SetEnv"] = " ".join(shlex.quote(f"{name}={value}") for name, value in environment.items())
     (directory / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-    # sshd wants a directory below /run: one that only it sees.
+    # sshd wants a directory below /run: a directory of its own.
     start = f"exec {program} -D -f {directory / 'sshd_config'} -E {log}"
     inside = " && ".join(("mount -t tmpfs tmpfs /run", "mkdir /run/sshd", *before, start))
     unshare = shutil.which("unshare", path=SYSTEM_PATH) or "unshare"

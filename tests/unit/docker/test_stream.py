@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of an engine: a whole one is taken as it is, and one that is cut, empty or of another kind is none."""
+"""Answers of an engine: a whole one is taken as it is, and a cut or empty one, or another kind, is not an answer."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _kubeconfig(current: ProfileState, target: Config) -> list[Action]:
 
 
 def _context(current: ProfileState) -> list[Action]:
-    """Correct colima's docker context: colima itself leaves one alone that it finds, whatever its address."""
+    """Correct colima's docker context: colima itself leaves an existing context alone, whatever its address."""
     there = current.clients.docker_context
     if not there or there == current.docker_socket:
         return []

@@ -25,7 +25,7 @@ _AUTHORITIES = "/usr/local/share/ca-certificates/laptop.containers"
 _MIRRORS = "/etc/containerd/certs.d"
 _UNITS = ("containerd", "buildkit", "k3s")
 
-# Runs as root at each start, before colima starts containerd, docker and k3s. A file of somebody else stays as it is. What is to
+# Runs as root at each start, before colima starts containerd, docker and k3s. A foreign file stays as it is. What is to
 # change is noted first: a start that is cut off, or finds no room, is made good by the next one.
 _BEGIN = r"""set -u
 mark='# laptop.containers'
@@ -97,7 +97,7 @@ case $config in
     esac
     printf '\n# laptop.containers: mirrors\n[%s]\nconfig_path = "/etc/containerd/certs.d"\n' "$table" >>"$config"
     ;;
-  # A second table of one name is none that BuildKit starts with.
+  # BuildKit does not start with two tables of one name.
   *)
     grep -q '^ *\[registry' "$config" && exit 0
     { printf '\n# laptop.containers: mirrors\n'; cat /etc/laptop.containers/buildkit-mirrors.toml; } >>"$config"
@@ -169,7 +169,7 @@ def inside(config: Config, instance: str) -> Iterator[str]:
 
 
 def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return what our script notes to have been laid into the settings; None where there is no such script."""
+    """Return what our script notes to have been laid into the settings; None without such a script."""
     return next((noted for script in scripts if (noted := _noted(script["script"])) is not None), None)
 
 

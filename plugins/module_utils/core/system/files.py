@@ -288,7 +288,7 @@ def _written_beside(path: Path, content: str | bytes, mode: int) -> Iterator[Pat
 
 
 def _keep_attributes(handle: int, path: Path) -> None:
-    """Give a new file the access list and the extended attributes (such as Finder's tags) of the one that it replaces.
+    """Give a new file the access list and the extended attributes (such as Finder's tags) of the file it replaces.
 
     What the system keeps to itself (SELinux' labels, capabilities), and what the file system does not know, stays behind.
     """

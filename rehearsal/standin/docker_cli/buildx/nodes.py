@@ -185,7 +185,7 @@ def _boot(client: Client, number: int, node: Node) -> None:
 
 
 def stop(client: Client, node: Node) -> None:
-    """Stop a node's daemon, if it is one that buildx started. Raises Failure."""
+    """Stop a node's daemon, if buildx started it. Raises Failure."""
     if node.driver == "docker-container":
         ask(engine_of(client, node.stored["Endpoint"]), "POST", f"/containers/{node.container}/stop")
 

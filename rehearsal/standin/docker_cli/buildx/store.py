@@ -21,7 +21,7 @@ HASH_LENGTH = 20
 
 
 def validate(name: str) -> str:
-    """Return the name in lower case. Raises Exit for one that buildx refuses."""
+    """Return the name in lower case. Raises Exit for a name that buildx refuses."""
     start = name[:1].isascii() and name[:1].isalpha()
     if not start or not all(char.isascii() and (char.isalnum() or char in "._-") for char in name):
         reason = "name needs to start with a letter and may not contain symbols, except ._-"

@@ -112,7 +112,7 @@ COMPANIES = st.builds(
 
 @given(OWN, st.lists(COMPANIES, max_size=4), st.sampled_from(["docker", "containerd"]))
 def test_after_any_history_the_profile_is_as_before(own: dict[str, Any], history: list[CompanyNetwork], runtime: str) -> None:
-    """The profile states nothing, so that what is its own and what was laid in are told apart by the script's note alone."""
+    """The profile states nothing, so that only the script's note separates its own settings from those that were laid in."""
     before = settings = known(runtime=runtime, **own)
     for company in history:
         settings = laid(company, settings)
