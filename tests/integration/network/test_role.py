@@ -101,6 +101,13 @@ def test_settings_that_go_leave_the_profiles_as_they_were(lab: Lab) -> None:
     assert "changed=0" in run(lab, {})
 
 
+def test_teardown_removes_the_file_of_authorities(lab: Lab, settings: dict[str, Any]) -> None:
+    run(lab, settings, "--tags", "network")
+    assert bundle(lab).exists()
+    play(lab, "playbooks/teardown.yml", "-e", json.dumps(settings), "--tags", "network")
+    assert not bundle(lab).exists()
+
+
 @pytest.mark.parametrize("block", PRINTED, ids=lambda block: block.splitlines()[-1])
 def test_settings_of_the_page_work_as_printed(lab: Lab, settings: dict[str, Any], block: str) -> None:
     certificate = lab.home / "company" / "root.pem"

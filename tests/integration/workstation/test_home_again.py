@@ -80,6 +80,7 @@ LEAVES_NOTHING = {
     "docker_cli_socket_link": "a link in /var/run, which only root can make",
     "docker_context_current": "which context is current",
     "local_registry_kubeconfig": "where the cluster is",
+    "network_*": "settings of VMs and builders, and a file: tests/integration/network/test_role.py",
     "secret_refresh_adopt": "whose secrets are renewed",
     "secret_refresh_docker_login": "needs registries that answer: tests/integration/ecr_pull_secret/test_registry_logins.py",
     "secret_refresh_nerdctl_profiles": "needs registries that answer: .../test_registry_logins_nerdctl.py",
