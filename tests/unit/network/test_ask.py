@@ -19,8 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.network.ask impo
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
 
 # sudo -i escapes all but letters, digits, _, - and $ for root's shell, which runs in root's home.
-COLIMA = """#!{python}
-import re, subprocess, sys
+COLIMA = """import re, subprocess, sys
 words = sys.argv[sys.argv.index("-i") + 1 :]
 line = " ".join(re.sub(r"([^\\w$-])", r"\\\\\\1", word) for word in words).replace("/run/", "{root}/run/")
 sys.exit(subprocess.run(["sh", "-c", line], cwd="{root}/home").returncode)
@@ -33,8 +32,10 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A VM as a directory: home is root's home, said what nerdctl was asked, answer what curl prints."""
     for directory in ("bin", "home", "run"):
         (tmp_path / directory).mkdir()
+    (tmp_path / "colima.py").write_text(COLIMA.format(root=tmp_path))
     programs = {
-        "colima": COLIMA.format(python=sys.executable, root=tmp_path),
+        # Python's path may hold blanks, which no first line of a script takes.
+        "colima": f"#!/bin/sh\nexec '{sys.executable}' '{tmp_path}/colima.py' \"$@\"",
         "nerdctl": f"#!/bin/sh\n{{ pwd; cat; }} >>{tmp_path}/said\necho r: not found",
         "k3s": "#!/bin/sh\necho not found",
         "curl": f"#!/bin/sh\ncat {tmp_path}/answer",
