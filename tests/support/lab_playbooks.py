@@ -40,7 +40,16 @@ def light_lab() -> contextlib.AbstractContextManager[Lab]:
 
 
 def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
-    """Run a playbook that must end with this exit code; return what it printed."""
+    """Run a playbook that must end with this exit code; return what it printed, without Ansible's warnings."""
+    return _played(lab, playbook, *arguments, code=code).stdout
+
+
+def warned(lab: Lab, playbook: str, *arguments: str) -> str:
+    """Run a playbook that must succeed; return Ansible's warnings."""
+    return _played(lab, playbook, *arguments, code=0).stderr
+
+
+def _played(lab: Lab, playbook: str, *arguments: str, code: int) -> subprocess.CompletedProcess[str]:
     done = forked_ansible.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "inventory/rehearsal", playbook, *arguments],
         cwd=ROOT,
@@ -54,7 +63,7 @@ def play(lab: Lab, playbook: str, *arguments: str, code: int = 0) -> str:
     failures = [line for line in done.stdout.splitlines() if line.lstrip().startswith("FAILED")]
     recap = done.stdout.strip().splitlines()[-1:] or [""]
     fault_rows.note("; ".join(failures or recap), failed=bool(code))
-    return done.stdout
+    return done
 
 
 def playing(lab: Lab, playbook: str, *arguments: str) -> subprocess.Popen[bytes]:

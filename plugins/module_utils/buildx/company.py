@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..company.network import CompanyNetwork
+from ..company.network import GATEWAY, CompanyNetwork
 from .config import BuildkitConfig, config_from
 from .model import Builder, BuilderNetwork, Node
 
 _OURS = "laptop.containers"
 _NOTE = "env.LAPTOP_CONTAINERS_NETWORK"
 _TRUST = "env.SSL_CERT_FILE"
-_GATEWAY = "192.168.5.2"
 _INSIDE = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "192.168.5.0/24")
 
 
 def network_of(company: CompanyNetwork, bundle: str) -> BuilderNetwork:
     """Return what a company's network adds. bundle: the file with its authorities and the usual ones; empty: none."""
-    proxy = company.proxy.seen_from(_GATEWAY, _INSIDE)
+    proxy = company.proxy.seen_from(GATEWAY, _INSIDE)
     options = {f"env.{name}": value for name, value in proxy.variables().items()}
     if not (bundle or company.mirrors):
         return BuilderNetwork(options)

@@ -49,6 +49,7 @@ class BuildersSpec:
     """What the options ask for.
 
     current: the current docker context; kubeconfig: what new nodes in pods use; seconds: how long an engine is waited for.
+    lacks: a file of authorities that builders need, and that is not there; else empty.
     """
 
     wanted: tuple[BuilderSpec, ...]
@@ -56,6 +57,7 @@ class BuildersSpec:
     seconds: float
     current: str
     kubeconfig: str
+    lacks: str = ""
 
     def context_of(self, item: BuilderSpec) -> str:
         """Return the docker context that a builder belongs to."""
@@ -93,11 +95,11 @@ class Builders(Subject[BuildersSpec, BuildersState]):
         """Return the builders. Raises InputError."""
         del check_mode
         current = self.contexts.current() or BUILT_IN
-        network = _network(params["company_network"])
+        network, lacks = _network(params["company_network"])
         wanted = tuple(wanted_from(options, current, network) for options in in_state(params["builders"], params["state"]))
         check_wanted(wanted)
         policy = BuilderPolicy(params["recreate"], params["prune_stale"])
-        self.asked = BuildersSpec(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""))
+        self.asked = BuildersSpec(wanted, policy, params["timeout"], current, os.environ.get("KUBECONFIG", ""), lacks)
         return self.asked
 
     def lock(self) -> contextlib.AbstractContextManager[bool]:
@@ -164,7 +166,7 @@ class Builders(Subject[BuildersSpec, BuildersState]):
                 for name in before.builders
                 if before.dead_nodes(name)
             ],
-            "warnings": list(_missing(shown)),
+            "warnings": [*_missing(shown), *_lacking(spec.lacks if not outcome.check_mode else "")],
         }
 
     def _shown(self, item: BuilderSpec, builder: Builder, state: BuildersState) -> dict[str, Any]:
@@ -220,9 +222,15 @@ def _missing(builders: list[dict[str, Any]]) -> Iterator[str]:
             yield f"Builder '{item['name']}' does not offer {', '.join(missing)}. {emulation_remedy(missing)}"
 
 
-def _network(given: Mapping[str, Any] | None) -> BuilderNetwork | None:
-    """Return what a company's network adds to builders. Its file of authorities is there once the module network has run."""
+def _lacking(bundle: str) -> Iterator[str]:
+    if bundle:
+        yield f"The builders don't know the company's authorities: '{bundle}' is not there. Run with --tags network,buildx."
+
+
+def _network(given: Mapping[str, Any] | None) -> tuple[BuilderNetwork | None, str]:
+    """Return what a company's network adds to builders, and its file of authorities where the module network has not made it."""
     if given is None:
-        return None
+        return None, ""
     company, bundle = company_from(given, platform.system()), authorities_file()
-    return network_of(company, str(bundle) if company.authorities and bundle.is_file() else "")
+    found = str(bundle) if company.authorities else ""
+    return (network_of(company, ""), found) if found and not bundle.is_file() else (network_of(company, found), "")

@@ -29,6 +29,8 @@ OPTIONS: dict[str, Any] = {
     "dns_servers": {"type": "list", "elements": "str", "default": []},
     "dns_domains": {"type": "dict", "default": {}},
 }
+# The laptop's loopback as a guest of Lima reaches it, where colima's network.gateway_address says no other.
+GATEWAY = "192.168.5.2"
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _DOMAIN = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\Z")
 # Names and addresses as Go, curl and Python read them in NO_PROXY.
@@ -142,16 +144,17 @@ def _of_proxy(option: str, url: str) -> Iterator[Problem]:
         yield what, "it has a log-in, which every user of the laptop and of the VMs could read", remedy
     elif address.partition("?")[0].endswith((".pac", ".dat")):
         yield what, "it is a file that chooses a proxy (PAC)", "Give the address of the proxy that it chooses."
-    elif not _PROXY.match(url) or not _has_host(url):
+    elif not _PROXY.match(url) or not _port(url):
         yield what, "it is not the address of a proxy", "Use one such as http://proxy.example.com:3128."
 
 
-def _has_host(url: str) -> bool:
-    """Whether the host and the port of an address are such: no port above 65535, no address of colons."""
+def _port(url: str) -> int | None:
+    """Return the port of an address, 0 where it names none; None where its host or port is none (70000, [::::])."""
     try:
-        return bool(urlsplit(url).hostname and urlsplit(url).port)
+        parts = urlsplit(url)
+        return (parts.port or 0) if parts.hostname else None
     except ValueError:
-        return False
+        return None
 
 
 def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -166,7 +169,7 @@ def _of_mirrors(mirrors: Sequence[Mapping[str, Any]]) -> Iterator[Problem]:
         seen.add(registry)
         if "@" in url:
             yield what, "its address has a log-in", "Leave it out, and log in with 'docker login' or 'nerdctl login'."
-        elif not _MIRROR.match(url):
+        elif not _MIRROR.match(url) or _port(url) is None:
             yield what, f"'{url}' is not an address", "Use one such as https://mirror.example.com."
 
 

@@ -10,7 +10,7 @@ import contextlib
 import enum
 import fnmatch
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -60,6 +60,8 @@ DEFAULTS: Mapping[OwnerKind, tuple[IPv4Network, ...]] = {
     OwnerKind.VM: _networks("192.168.5.0/24"),
     OwnerKind.ADDRESS: _networks("192.168.64.0/24", "192.168.106.0/24"),
 }
+# k3s' arguments for the ranges of a cluster: https://docs.k3s.io/cli/server.
+_ARGUMENTS = {OwnerKind.PODS: "--cluster-cidr", OwnerKind.SERVICES: "--service-cidr"}
 # Where a range is looked for, the best first: companies route 10/8 most, and 100.64/10 belongs to providers and to Tailscale.
 PRIVATE = _networks("172.16.0.0/12", "192.168.0.0/16", "10.0.0.0/8", "100.64.0.0/10")
 
@@ -87,6 +89,16 @@ class Collision:
 
     route: Route
     range: Range
+
+
+def cluster_ranges(arguments: Iterable[object]) -> dict[OwnerKind, tuple[str, ...]]:
+    """Return the address ranges of a cluster as k3s' arguments write them, of both families; where they don't, its defaults."""
+    words = [str(argument).replace(" ", "=", 1).partition("=") for argument in arguments]
+    return {
+        owner: tuple(part for word, _equals, value in words if word == name for part in value.split(",") if part)
+        or tuple(map(str, DEFAULTS[owner]))
+        for owner, name in _ARGUMENTS.items()
+    }
 
 
 def routes(system: str, run: Callable[..., Output] | None = None, *, table: Path = LINUX_TABLE) -> tuple[Route, ...]:

@@ -77,7 +77,12 @@ def subject_of(module: str) -> Subject[Any, Any]:
 def spec_of(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> Any:
     """Return what the settings ask of a module. Raises InputError for settings that a run would refuse."""
     refuse_wrong(module, subject, options)
-    return subject.parse(complete(subject.argument_spec, options), check_mode=True)
+    try:
+        return subject.parse(complete(subject.argument_spec, options), check_mode=True)
+    except InputError as error:
+        names = variables_of(module, subject)
+        error.what, error.reason, error.remedy = (in_words(part, names) for part in (error.what, error.reason, error.remedy))
+        raise
 
 
 def refuse_wrong(module: str, subject: Subject[Any, Any], options: Mapping[str, Any]) -> None:
@@ -90,7 +95,9 @@ def refuse_wrong(module: str, subject: Subject[Any, Any], options: Mapping[str, 
 def variables_of(module: str, subject: Subject[Any, Any]) -> Mapping[str, str]:
     """Return the variable of the role by each option of the module."""
     names = {option: f"{MODULES[module][0]}_{option}" for option in subject.argument_spec}
-    return {option: _VARIABLES.get(name, name) for option, name in names.items()}
+    of_network = subject.argument_spec.get("company_network", {}).get("options", {})
+    known = {option: _VARIABLES.get(name, name) for option, name in names.items()}
+    return {**{option: f"network_{option}" for option in of_network}, **known}
 
 
 def look(module: str, options: Mapping[str, Any], prepared: Callable[[Any], None] | None = None) -> SubjectReading:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import shlex
 import ssl
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -24,6 +27,9 @@ from .reach import Consumer, Reach, ReachKind, judged
 # What no registry has: its manifest is asked for, and nothing is pulled.
 _NOTHING = "laptop.containers/none"
 _SECONDS = 10.0
+# After so long no further request begins: many profiles and silent addresses must not hold up a run.
+_ENOUGH_SECONDS = 20.0
+_AT_ONCE = 16
 # Its helpers for proxies of the environment are not in every stub.
 _request: Any = urllib.request
 _SCHEMES = ("http", "https")
@@ -32,94 +38,130 @@ _OF_PROXIES = (407, 502, 503, 504)
 _EMPTY = "/run/laptop.containers-empty"
 
 
+# How far a request came, and what the asked tool said of it.
+_Answer = tuple[ReachKind, str]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A cell of the matrix that is still to be filled. name: None for the laptop."""
+
+    consumer: Consumer
+    name: Name | None
+    url: str
+    ask: Callable[[], _Answer]
+
+    def answered(self, end: float) -> Reach:
+        """Return the cell. end: of time.monotonic(); what has not been asked then is unknown."""
+        answer: _Answer = (ReachKind.UNKNOWN, "the time for all requests was over")
+        if time.monotonic() < end:
+            try:
+                answer = self.ask()
+            except (WorkstationError, EngineSilent) as error:
+                answer = (ReachKind.UNKNOWN, error.reason if isinstance(error, WorkstationError) else str(error))
+        return Reach(self.consumer, self.name.name if self.name else "", self.url, *answer)
+
+
 def ask_all(
-    colima: Colima, rows: Sequence[ListedProfile], urls: Sequence[str], environment: Mapping[str, str], bundle: str
+    colima: Colima,
+    rows: Sequence[ListedProfile],
+    urls: Sequence[str],
+    environment: Mapping[str, str],
+    bundle: str,
+    *,
+    seconds: float = _ENOUGH_SECONDS,
 ) -> tuple[Reach, ...]:
-    """Return the matrix of every consumer and address, asked side by side. rows: running profiles; bundle: PEM, or empty."""
+    """Return the matrix of every consumer and address, asked side by side. rows: running profiles; bundle: PEM, or empty.
+
+    seconds: after so long no further request begins; one that has begun takes up to 30 seconds.
+    """
     proxies = {scheme: environment.get(f"{scheme}_proxy") or environment.get(f"{scheme}_proxy".upper()) for scheme in _SCHEMES}
     through = {scheme: proxy for scheme, proxy in proxies.items() if proxy}
     without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    questions = [partial(_laptop, url, bundle, {} if _passes_by(url, without) else through) for url in urls]
-    for row in rows:
-        questions += [partial(question, colima, parse_name(row.name), url) for url in urls for question in _of(row)]
-    with ThreadPoolExecutor(8) as pool:
-        return tuple(pool.map(lambda question: question(), questions))
+    questions = [
+        _Question(Consumer.LAPTOP, None, url, partial(_laptop, url, bundle, {} if _passes_by(url, without) else through))
+        for url in urls
+    ]
+    questions += [question for url in urls for row in rows for question in _of(colima, row, url)]
+    end = time.monotonic() + seconds
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return tuple(pool.map(lambda question: question.answered(end), questions))
 
 
-def _of(row: ListedProfile) -> list[Callable[[Colima, Name, str], Reach]]:
+def _of(colima: Colima, row: ListedProfile, url: str) -> Iterator[_Question]:
+    """Yield what a running profile is asked."""
+    name = parse_name(row.name)
     runtime, _plus, kubernetes = row.runtime.partition("+")
-    found: list[Callable[[Colima, Name, str], Reach]] = [_guest]
+    in_guest = partial(partial, _in_guest, colima, name)
+    asked: dict[Consumer, Callable[[], _Answer]] = {Consumer.GUEST: in_guest(_curl(url))}
     if runtime == "docker":
-        found += [_docker, partial(_builds, "docker")]
+        asked[Consumer.DOCKER] = partial(_docker, colima.paths.socket(name, "docker"), url)
+        asked[Consumer.BUILDKIT] = in_guest(_build("docker", url))
     elif runtime == "containerd":
-        found += [partial(_builds, "nerdctl"), *([_kubelet] if kubernetes else [])]
-    return found
+        asked[Consumer.BUILDKIT] = in_guest(_build("nerdctl", url))
+        if kubernetes:
+            asked[Consumer.KUBELET] = in_guest(f"k3s crictl pull {_image(url)}")
+    for consumer, ask in asked.items():
+        yield _Question(consumer, name, url, ask)
 
 
 def _passes_by(url: str, without: str) -> bool:
-    return bool(_request.proxy_bypass_environment(urlsplit(url).netloc, {"no": without}))
+    """Whether an address is asked without the proxy. Python knows names in no_proxy; curl, Go and docker read ranges, too."""
+    host = urlsplit(url).hostname or ""
+    if _request.proxy_bypass_environment(urlsplit(url).netloc, {"no": without}):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+        return any(address in ipaddress.ip_network(word.strip(), strict=False) for word in without.split(",") if "/" in word)
+    except ValueError:
+        return False
 
 
-def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> Reach:
+def _laptop(url: str, bundle: str, proxies: Mapping[str, str]) -> _Answer:
     context = ssl.create_default_context(cadata=bundle or None)
     if bundle:
         context.load_default_certs()
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), urllib.request.ProxyHandler(dict(proxies)))
     try:
         with opener.open(url, timeout=_SECONDS):
-            return Reach(Consumer.LAPTOP, "", url, ReachKind.REACHED)
+            return ReachKind.REACHED, ""
     except urllib.error.HTTPError as error:
-        return Reach(Consumer.LAPTOP, "", url, *_answered(error.code, has_proxy=urlsplit(url).scheme in proxies))
+        return _answered(error.code, has_proxy=urlsplit(url).scheme in proxies)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = str(getattr(error, "reason", error))
-        return Reach(Consumer.LAPTOP, "", url, *judged(reason, has_proxy=bool(proxies)))
+        return judged(str(getattr(error, "reason", error)), has_proxy=bool(proxies))
 
 
-def _guest(colima: Colima, name: Name, url: str) -> Reach:
-    script = f"curl -sS -o /dev/null -w 'answer %{{http_code}}\\n' -m {_SECONDS:.0f} {shlex.quote(url)}"
-    return _in_guest(colima, name, url, Consumer.GUEST, script)
-
-
-def _answered(code: int, *, has_proxy: bool) -> tuple[ReachKind, str]:
+def _answered(code: int, *, has_proxy: bool) -> _Answer:
     """Return how far a request came by the status of its answer."""
     if code == _OF_PROXIES[0] or (has_proxy and code in _OF_PROXIES):
         return ReachKind.PROXY, f"it answers {code}"
     return ReachKind.REACHED, ""
 
 
-def _kubelet(colima: Colima, name: Name, url: str) -> Reach:
-    return _in_guest(colima, name, url, Consumer.KUBELET, f"k3s crictl pull {_image(url)}")
+def _curl(url: str) -> str:
+    return f"curl -sS -o /dev/null -w 'answer %{{http_code}}\\n' -m {_SECONDS:.0f} {shlex.quote(url)}"
 
 
-def _builds(program: str, colima: Colima, name: Name, url: str) -> Reach:
+def _build(program: str, url: str) -> str:
     # Without a variable: sudo -i lets root's shell put in what it knows by that name, before sh sees it.
-    build = f"echo FROM {_image(url)} | {program} build --no-cache -f - {_EMPTY}"
-    return _in_guest(colima, name, url, Consumer.BUILDKIT, f"mkdir -p {_EMPTY} && {build}")
+    return f"mkdir -p {_EMPTY} && echo FROM {_image(url)} | {program} build --no-cache -f - {_EMPTY}"
 
 
-def _in_guest(colima: Colima, name: Name, url: str, consumer: Consumer, script: str) -> Reach:
-    try:
-        whole = f"{{ {script}; }} 2>&1; env | grep -qi ^https*_proxy= && echo has-proxy; :"
-        text = colima.in_guest(name, "sudo", "-i", "sh", "-c", whole, seconds=_SECONDS * 3)
-    except WorkstationError as error:
-        return Reach(consumer, name.name, url, ReachKind.UNKNOWN, error.reason)
+def _in_guest(colima: Colima, name: Name, script: str) -> _Answer:
+    whole = f"{{ {script}; }} 2>&1; env | grep -qi ^https*_proxy= && echo has-proxy; :"
+    text = colima.in_guest(name, "sudo", "-i", "sh", "-c", whole, seconds=_SECONDS * 3)
     found = text.removesuffix("has-proxy\n")
     has_proxy, (*_said, last) = found != text, found.splitlines() or [""]
     code = last.removeprefix("answer ")
     if code != last and code.isdigit() and int(code):
-        return Reach(consumer, name.name, url, *_answered(int(code), has_proxy=has_proxy))
-    return Reach(consumer, name.name, url, *judged(found, has_proxy=has_proxy))
+        return _answered(int(code), has_proxy=has_proxy)
+    return judged(found, has_proxy=has_proxy)
 
 
-def _docker(colima: Colima, name: Name, url: str) -> Reach:
-    path = colima.paths.socket(name, "docker").removeprefix("unix://")
+def _docker(socket: str, url: str) -> _Answer:
     target = f"/distribution/{quote(_image(url), safe='/:')}/json"
-    try:
-        _status, answer = request_unix(path, "GET", target, _SECONDS * 2)
-    except EngineSilent as silent:
-        return Reach(Consumer.DOCKER, name.name, url, ReachKind.UNKNOWN, str(silent))
-    reason = str(answer.get("message", answer) if isinstance(answer, dict) else answer)
-    return Reach(Consumer.DOCKER, name.name, url, *judged(reason))
+    _status, answer = request_unix(socket.removeprefix("unix://"), "GET", target, _SECONDS * 2)
+    return judged(str(answer.get("message", answer) if isinstance(answer, dict) else answer))
 
 
 def _image(url: str) -> str:

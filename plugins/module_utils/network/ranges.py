@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Any
 
-from ..company.routes import DEFAULTS, Collision, OwnerKind, Range, Route, free
+from ..company.routes import DEFAULTS, Collision, OwnerKind, Range, Route, cluster_ranges, free
+from .finding import Finding
 
-_ARGUMENTS = {"--cluster-cidr": OwnerKind.PODS, "--service-cidr": OwnerKind.SERVICES}
 # The lengths of the prefixes of new ranges.
 _LENGTHS = {OwnerKind.BRIDGE: 24, OwnerKind.POOLS: 16, OwnerKind.PODS: 16, OwnerKind.SERVICES: 16, OwnerKind.VM: 24}
 _REMEDIES = {
@@ -44,8 +44,7 @@ def _of_cluster(profile: Mapping[str, Any]) -> dict[OwnerKind, tuple[IPv4Network
     kubernetes = profile.get("kubernetes") or {}
     if not kubernetes.get("enabled"):
         return {}
-    words = [str(argument).replace(" ", "=", 1).partition("=") for argument in kubernetes.get("k3s_args") or ()]
-    return {owner: _given([value for word, _equals, value in words if word == name]) for name, owner in _ARGUMENTS.items()}
+    return {owner: _given(texts) for owner, texts in cluster_ranges(kubernetes.get("k3s_args") or ()).items()}
 
 
 def _given(values: Sequence[object], length: int | None = None) -> tuple[IPv4Network, ...]:
@@ -59,7 +58,7 @@ def _given(values: Sequence[object], length: int | None = None) -> tuple[IPv4Net
     return tuple(found)
 
 
-def remedy(collision: Collision, routes: Sequence[Route], ranges: Sequence[Range]) -> str:
+def _remedy(collision: Collision, routes: Sequence[Route], ranges: Sequence[Range]) -> str:
     """Return what to set, with a range that is free; empty where nothing of ours can move it."""
     owner = collision.range.owner
     if owner not in _REMEDIES:
@@ -71,8 +70,9 @@ def remedy(collision: Collision, routes: Sequence[Route], ranges: Sequence[Range
     return _REMEDIES[owner].format(network=network, first=network[1], second=network[2], length=network.prefixlen)
 
 
-def warning(collision: Collision, routes: Sequence[Route], ranges: Sequence[Range]) -> str:
-    """Return a collision in one sentence, with the remedy."""
-    one, route = collision.range, collision.route
-    what = f"{one.network} ({one.owner.value} of profile '{one.profile}') hides {route.network}, which {route.interface} leads to"
-    return f"{what}. {remedy(collision, routes, ranges)}".rstrip()
+def finding(collision: Collision, routes: Sequence[Route], ranges: Sequence[Range]) -> Finding:
+    """Return a collision in words."""
+    taken, route = collision.range, collision.route
+    owner = f"{taken.owner.value} of profile '{taken.profile}'"
+    found = f"{taken.network} ({owner}) hides {route.network}, which {route.interface} leads to"
+    return Finding(found, _remedy(collision, routes, ranges))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from .finding import Finding
+
 
 class Consumer(Enum):
     """Who asks for something outside."""
@@ -89,26 +91,21 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Unreached:
-    """What does not get out: those of one VM and one reason together. profile: empty for the laptop."""
+class Unreached(Finding):
+    """Who does not reach an address: consumers of one VM that fail for one reason. profile: empty for the laptop."""
 
     profile: str
     kind: ReachKind
-    found: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.found}. {self.remedy}".rstrip()
 
 
 def unreached(reaches: Sequence[Reach]) -> list[Unreached]:
-    """Return what does not get out."""
+    """Return who does not reach what."""
     failed: dict[tuple[str, str, ReachKind], list[Reach]] = {}
     for reach in reaches:
         if reach.kind is not ReachKind.REACHED:
             failed.setdefault((reach.profile, reach.url, reach.kind), []).append(reach)
     return [
-        Unreached(profile, kind, _found(profile, url, kind, found), _REMEDIES.get(kind, ""))
+        Unreached(_found(profile, url, kind, found), _REMEDIES.get(kind, ""), profile, kind)
         for (profile, url, kind), found in failed.items()
     ]
 

@@ -8,7 +8,7 @@ import os
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,15 @@ from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
 from ..company.network import OPTIONS, CompanyNetwork, company_from
 from ..company.routes import collisions, routes
-from ..core.errors import InputError, WorkstationError, naming_files
+from ..core.errors import InputError, ToolMissing, WorkstationError, naming_files
 from ..core.plan import Plan, Step
 from ..core.subject import Result, Subject
 from ..core.system.files import FileState, read_file, write_file
 from ..core.system.home import authorities_file
 from ..core.system.lock import user_files
 from .ask import ask_all
-from .ranges import ranges_of, warning
+from .finding import Finding
+from .ranges import finding, ranges_of
 from .reach import Reach, unreached
 
 _MARK = "# laptop.containers writes this file: the authorities of your system, and those of your company.\n"
@@ -48,11 +49,11 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class NetworkState:
-    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none; collisions: sentences."""
+    """What was found. bundle: the file of authorities; wanted: what is to be in it, empty for none."""
 
     bundle: FileState
     wanted: str
-    collisions: tuple[str, ...]
+    collisions: tuple[Finding, ...]
     reaches: tuple[Reach, ...]
 
 
@@ -81,6 +82,8 @@ class Network(Subject[NetworkSpec, NetworkState]):
     hidden = frozenset({"http_proxy", "https_proxy", "profiles", "overrides"})
     work = "set up the company's network"
 
+    found: NetworkState
+
     def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
@@ -105,17 +108,22 @@ class Network(Subject[NetworkSpec, NetworkState]):
         system = platform.system()
         found = routes(system) if spec.company else ()
         ranges = [one for profile in spec.profiles for one in ranges_of(profile)]
-        bundle = read_file(authorities_file(), _MOST_BYTES)
         own = "".join(authority.pem for authority in spec.company.authorities)
         colima = Colima(resolve(os.environ, system))
         rows = _running(colima, spec.profiles) if spec.probes else ()
         environment = {**os.environ, **spec.company.proxy.variables()}
-        return NetworkState(
-            bundle,
+        self.found = NetworkState(
+            _bundle(),
             f"{_MARK}{_roots()}{own}" if own else "",
-            tuple(dict.fromkeys(warning(one, found, ranges) for one in collisions(found, ranges))),
+            tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
             ask_all(colima, rows, spec.probes, environment, own),
         )
+        return self.found
+
+    def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
+        """Return the state with the file as it is now: who reaches what was asked once, and the file changes nothing of it."""
+        del spec, applied
+        return replace(self.found, bundle=_bundle())
 
     def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
         """Return what to do with the file, and what does not get out."""
@@ -133,7 +141,7 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        return Plan(steps, refusals=refusals, warnings=(*current.collisions, *failures))
+        return Plan(steps, refusals=refusals, warnings=(*map(str, current.collisions), *failures))
 
     def apply(self, step: Step) -> None:
         """Write or remove the file."""
@@ -149,12 +157,16 @@ class Network(Subject[NetworkSpec, NetworkState]):
         after = outcome.after
         return {
             "matrix": [reach.public() for reach in after.reaches],
-            "collisions": list(after.collisions),
+            "collisions": [str(collision) for collision in after.collisions],
             "bundle": str(authorities_file()) if after.wanted else "",
         }
 
 
 SUBJECT = Network
+
+
+def _bundle() -> FileState:
+    return read_file(authorities_file(), _MOST_BYTES)
 
 
 def _running(colima: Colima, profiles: Sequence[Mapping[str, Any]]) -> tuple[ListedProfile, ...]:
@@ -166,12 +178,18 @@ def _running(colima: Colima, profiles: Sequence[Mapping[str, Any]]) -> tuple[Lis
 
 
 def _roots() -> str:
-    """Return the authorities that programs trust by themselves, as PEM."""
+    """Return the authorities that programs trust by themselves, as PEM.
+
+    Raises ToolMissing where none are found: a file with the company's alone would trust no other server.
+    """
     import ssl
 
-    paths = ssl.get_default_verify_paths()
+    file = ssl.get_default_verify_paths().cafile
     with contextlib.suppress(ImportError):
         import certifi
 
-        return Path(certifi.where()).read_text(encoding="utf-8")
-    return Path(paths.cafile).read_text(encoding="utf-8") if paths.cafile else ""
+        file = certifi.where()
+    if not file:
+        raise ToolMissing("certifi", remedy="Install it into Ansible's Python: pip install certifi.")
+    with naming_files(f"read '{file}'", "Set SSL_CERT_FILE to a file of the authorities that your system trusts."):
+        return Path(file).read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import yaml
 
 from rehearsal.lab.laptop import Lab
 from rehearsal.services.certificates import Authority
-from tests.support.lab_playbooks import ROOT, light_lab, play
+from tests.support.lab_playbooks import ROOT, light_lab, play, warned
 
 WORKSTATION = "playbooks/workstation.yml"
 PROFILES = ("k8s", "docker-buildx")
@@ -101,6 +101,14 @@ def test_settings_that_go_leave_the_profiles_as_they_were(lab: Lab) -> None:
     assert "changed=0" in run(lab, {})
 
 
+def test_builders_alone_say_that_the_file_of_authorities_is_missing(lab: Lab, settings: dict[str, Any]) -> None:
+    given = ("-e", json.dumps(settings), "--tags")
+    said = warned(lab, WORKSTATION, *given, "buildx")
+    assert "The builders don't know the company's authorities" in said and "--tags network,buildx" in said
+    assert "don't know" not in warned(lab, WORKSTATION, *given, "network,buildx")
+    run(lab, {}, "--tags", "network,buildx")
+
+
 def test_teardown_removes_the_file_of_authorities(lab: Lab, settings: dict[str, Any]) -> None:
     run(lab, settings, "--tags", "network")
     assert bundle(lab).exists()
@@ -137,3 +145,5 @@ def test_all_that_is_wrong_is_told_before_anything_is_changed(lab: Lab) -> None:
     ):
         assert part in said
     assert secret not in said
+    said = play(lab, "playbooks/doctor.yml", "-e", json.dumps(wrong), code=2)
+    assert "use network_https_proxy" in said and "use https_proxy" not in said and secret not in said

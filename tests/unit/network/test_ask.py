@@ -102,6 +102,20 @@ def test_the_laptop_asks_without_the_proxy_what_needs_none(server: str) -> None:
 
 
 @pytest.mark.usefixtures("guest")
+@pytest.mark.parametrize(("without", "kind"), [("127.0.0.0/8", "reached"), ("10.0.0.0/8,x/y", "proxy")])
+def test_a_range_without_a_proxy_counts_as_curl_and_docker_count_it(server: str, without: str, kind: str) -> None:
+    assert kinds(server, {"http_proxy": "http://127.0.0.1:9", "no_proxy": without}, vm=False) == {"laptop": kind}
+
+
+def test_once_the_time_is_over_nobody_is_asked(guest: Path) -> None:
+    (guest / "answer").write_text("answer 200\n")
+    found = ask_all(Colima(resolve({}, "Linux")), [ListedProfile(**ROW)], ["https://r.example/"], {}, "", seconds=0)
+    assert {cell.kind.value for cell in found} == {"unknown"}
+    assert {cell.detail for cell in found} == {"the time for all requests was over"}
+    assert not (guest / "said").exists()
+
+
+@pytest.mark.usefixtures("guest")
 def test_a_proxy_that_answers_in_its_place_is_no_other_side(server: str) -> None:
     assert kinds("http://registry.example/strange", {"http_proxy": server}, vm=False) == {"laptop": "proxy"}
 

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...company.network import GATEWAY
 from .settings import ANYWHERE, APPLE_SILICON, APPLE_SILICON_13, MACOS, MACOS_13, NESTING, SETTINGS, UNKNOWN, Setting
 
 Config = Mapping[str, Any]
-# How a guest reaches the laptop, where the settings say nothing else.
-GATEWAY = "192.168.5.2"
 
 _ARCHITECTURES = {"arm64": "aarch64", "amd64": "x86_64"}
 # What colima itself adds to the applied settings.

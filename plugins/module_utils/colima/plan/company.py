@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...company.network import CompanyNetwork, Mirror, Proxy
-from ..model.config import GATEWAY, Config, has_kubernetes
+from ...company.network import GATEWAY, CompanyNetwork, Mirror, Proxy
+from ...company.routes import cluster_ranges
+from ..model.config import Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
 
 _OURS = "# laptop.containers: company network "
 _ENV, _DNS, _DOCKER = "env", "network.dns", "docker"
-# Of k3s; https://docs.k3s.io/cli/server.
-_PODS, _SERVICES = "10.42.0.0/16", "10.43.0.0/16"
 _DOCKER_HUB = "docker.io"
 _AUTHORITIES = "/usr/local/share/ca-certificates/laptop.containers"
 _MIRRORS = "/etc/containerd/certs.d"
@@ -160,12 +160,7 @@ def inside(config: Config, instance: str) -> Iterator[str]:
     gateway = config["network.gateway_address"] or GATEWAY
     yield f"{gateway.rpartition('.')[0]}.0/24"
     if has_kubernetes(config):
-        ranges = {"--cluster-cidr": _PODS, "--service-cidr": _SERVICES}
-        for argument in config[ARGUMENTS]:
-            name, _equals, value = argument.replace(" ", "=", 1).partition("=")
-            if name in ranges and value:
-                ranges[name] = value
-        yield from (".svc", ".cluster.local", *(part for value in ranges.values() for part in value.split(",")))
+        yield from (".svc", ".cluster.local", *chain.from_iterable(cluster_ranges(config[ARGUMENTS]).values()))
 
 
 def _noted_in(scripts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

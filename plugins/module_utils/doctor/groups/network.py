@@ -72,9 +72,8 @@ def _company(laptop: Laptop) -> Iterator[Check]:
             yield REACH.unknown(failure.found, about=failure.profile)
         else:
             yield REACH.broken(failure.found, f"{reading.words(failure.remedy)} Then run: {again}", failure.profile)
-    for sentence in current.collisions:
-        found, _end, remedy = sentence.partition(". ")
-        yield ROUTES.warning(found, f"{remedy} Then run: {again}".strip())
+    for collision in current.collisions:
+        yield ROUTES.warning(collision.found, f"{reading.words(collision.remedy)} Then run: {again}" if collision.remedy else "")
     if not current.collisions:
         yield ROUTES.ok("none")
 

@@ -296,25 +296,24 @@ def has_passed_on(place: Place, work: str, name: str, doing: str) -> bool:
     """Whether the data of one volume has become that of another: the first is there without any, the second has some."""
     with place.side.trouble(doing):
         volumes = PurePosixPath(str(_volume(place, work, doing)["Mountpoint"])).parent.parent
-        try:
-            with place.image.container(helper.directory(str(volumes), read_only=True)) as container, container.shell() as shell:
-                return _there(shell, doing, *map(_in_all, (work, name))) == [_in_all(name)]
-        except EngineRefused:
-            # An engine whose machine is hidden shows no directory.
-            return False
+    return _in_volumes(place, str(volumes), doing, *map(_in_all, (work, name))) == [_in_all(name)]
 
 
 def aside(place: Place, some: Iterable[Volume], doing: str) -> frozenset[str]:
     """Return the volumes whose data a killed run has taken aside. some: all of the engine's."""
     volumes = next(filter(None, map(_beside, some)), "")
-    if not volumes:
-        return frozenset()
+    found = _in_volumes(place, volumes, doing, _in_all("*", _ASIDE)) if volumes else []
+    return frozenset(PurePosixPath(directory).parent.name for directory in found)
+
+
+def _in_volumes(place: Place, volumes: str, doing: str, *directories: str) -> list[str]:
+    """Return which of these the container of all volumes has; an engine whose machine is hidden shows it none."""
     with place.side.trouble(doing):
         try:
             with place.image.container(helper.directory(volumes, read_only=True)) as container, container.shell() as shell:
-                return frozenset(PurePosixPath(one).parent.name for one in _there(shell, doing, _in_all("*", _ASIDE)))
+                return _there(shell, doing, *directories)
         except EngineRefused:
-            return frozenset()
+            return []
 
 
 @contextlib.contextmanager
