@@ -33,7 +33,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +149,14 @@ class CallbackModule(CallbackBase):
             return
         self.takes_part = True
         try:
-            wait = partial(self._display.display, "Waiting for the timer 'pull', which is running.")
-            take_part(_PROJECT, wait, os.environ)
+            take_part(_PROJECT, self._tell_of_pull, os.environ)
         except WorkstationError as error:
             self._refuse([error.message])
+
+    def _tell_of_pull(self) -> None:
+        self._display.display("Waiting for the timer 'pull', which is running.")
+        # Display leaves that to the end of the run, and in a pipe or a file nobody would see what it waits for.
+        sys.stdout.flush()
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
         """Refuse a laptop or group that the inventory does not have: Ansible itself would end well, and nothing was done."""

@@ -189,7 +189,7 @@ def opened_as_python_does(number: int, name: str, server: Any) -> TextIO:
     buffered = not (writes and server.write_through)
     binary: Any = open(number, "wb" if writes else "rb", buffering=-1 if buffered else 0, closefd=False)  # noqa: SIM115
     (binary.raw if buffered else binary).name = name
-    lines = writes and buffered and (number == 2 or os.isatty(number))
+    lines = buffered and (number == 2 or os.isatty(number))
     stream: Any = io.TextIOWrapper(binary, server.encoding, server.errors, "\n", lines, not buffered)
     stream.mode = "w" if writes else "r"
     opened: TextIO = stream
