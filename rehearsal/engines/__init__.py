@@ -84,6 +84,13 @@ ENGINES: dict[str, Engine] = {
             go_package="k8s.io/kubernetes/cmd/kube-controller-manager",
         ),
         Engine("kubectl", "the Kubernetes command line", module="kube-apiserver", go_package="k8s.io/kubernetes/cmd/kubectl"),
+        Engine(
+            "crictl",
+            "what the kubelet asks of a runtime",
+            module="crictl",
+            go_package="sigs.k8s.io/cri-tools/cmd/crictl",
+            long=True,
+        ),
         Engine("kubeconfig-reader", "kubectl's view of a kubeconfig", module="kubeconfig-reader", go_package="."),
         Engine("helm", "charts with pull secrets", module="helm", go_package="helm.sh/helm/v4/cmd/helm"),
         Engine(

@@ -25,7 +25,7 @@ from rehearsal.engines.as_released import go_environment
 
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python,
-# a file system that can clone files, and what compares copied trees.
+# a file system that can clone files, what compares copied trees, and the name server of colima's guests.
 OTHER_PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
@@ -33,6 +33,7 @@ OTHER_PACKAGES = {
     "strace": "strace",
     "mkfs.xfs": "xfsprogs",
     "rsync": "rsync",
+    "dnsmasq": "dnsmasq-base",
 }
 # Seconds before the next attempt.
 PAUSES = (10, 30, 60, 0)

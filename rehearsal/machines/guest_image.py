@@ -21,6 +21,7 @@ OVERLAY = HERE / "guest"
 DEFINITION: dict[str, Any] = tomllib.loads((HERE / "guest.toml").read_text())
 PROGRAMS = DEFINITION["programs"].split()
 KUBERNETES = DEFINITION["kubernetes"].split()
+LONG = DEFINITION["long"].split()
 # To the letter what `lima-guestagent install-systemd` writes; otherwise it is written again at each first start.
 AGENT_UNIT = """\
 [Unit]

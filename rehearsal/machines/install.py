@@ -135,7 +135,9 @@ def make_image() -> None:
     """Make the image, if what it is made from has changed."""
     place = machines.place()
     base = place / f"debian-{digest(*(guest_image.DEFINITION[name] for name in ('suite', 'packages')))}.tar"
-    programs, parts = (tuple(filter(None, map(find, names))) for names in (guest_image.PROGRAMS, guest_image.KUBERNETES))
+    programs, parts = (
+        tuple(filter(None, map(find, names))) for names in (guest_image.PROGRAMS, (*guest_image.KUBERNETES, *guest_image.LONG))
+    )
     agent = place / AGENT_PLACE
     ours = [path for path in sorted(guest_image.OVERLAY.rglob("*")) if path.is_file()]
     files = (*programs, *parts, agent, *ours, *OUR_OWN)

@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.colima.client.programs import Colima
-from ansible_collections.laptop.containers.plugins.module_utils.network.ask import ask_all
 
-from rehearsal.services.certificates import Authority
 from tests.support.colima.real_machines import Machines
 from tests.support.network.company_proxy import REGISTRY, CompanyProxy, company_proxy
+from tests.support.network.guest_matrix import kinds, matrix
 
 pytestmark = pytest.mark.long("two boots of two VMs; tests/integration/network on this machine's own engines")
 PROBE = f"https://{REGISTRY}/v2/"
@@ -47,18 +44,6 @@ def play(laptop: Machines, settings: dict[str, Any]) -> int:
     return laptop.play("playbooks/workstation.yml", "--tags", "colima,network", "-e", given).changed
 
 
-def matrix(laptop: Machines, url: str, **environment: str) -> dict[tuple[str, str], str]:
-    """Return how far each consumer in a guest comes."""
-    colima = Colima(laptop.paths, laptop.environment)
-    rows = [row for row in colima.rows() if row.status == "Running"]
-    found = ask_all(colima, rows, [url], environment, "")
-    return {(one.consumer.value, one.profile): f"{one.kind.value} {one.detail}".strip() for one in found if one.profile}
-
-
-def kinds(found: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
-    return {cell: text.partition(" ")[0] for cell, text in found.items()}
-
-
 def all_of(kind: str) -> dict[tuple[str, str], str]:
     return dict.fromkeys(GUESTS, kind)
 
@@ -87,13 +72,8 @@ def test_images_of_docker_hub_are_asked_for_at_the_mirror(laptop: Machines, prox
 
 
 def test_another_authority_is_told_as_that(laptop: Machines, proxy: CompanyProxy, tmp_path: Path) -> None:
-    before = proxy.context
-    pair = Authority(tmp_path / "other").issue(REGISTRY, server=True, hosts=(REGISTRY,))
-    (tmp_path / "server.pem").write_bytes(pair.certificate + pair.key)
-    proxy.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    proxy.context.load_cert_chain(tmp_path / "server.pem")
-    found = matrix(laptop, PROBE)
-    proxy.context = before
+    with proxy.another_authority(tmp_path):
+        found = matrix(laptop, PROBE)
     assert kinds(found) == all_of("authority"), found
 
 

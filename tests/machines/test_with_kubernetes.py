@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep
 
+from rehearsal.engines import find
 from rehearsal.machines.kubernetes import PAUSES, VERSION
 from rehearsal.processes.system import comes_true
 from tests.support.colima.real_machines import Machines
+from tests.support.network.company_proxy import REGISTRY, company_proxy
+from tests.support.network.guest_matrix import kinds, matrix
 
 pytestmark = pytest.mark.long(
     "k3s starts for minutes on an emulated VM; tests/integration/lab/test_workstation.py with a real API server"
@@ -25,6 +29,13 @@ SETTINGS = {
     "colima_profiles": [{**CLUSTER, "mounts": [{"location": "none"}], "binfmt": False}],
     "secret_refresh_registries": [{"host": "123456789012.dkr.ecr.eu-central-1.amazonaws.com"}],
     "secret_refresh_namespaces": ["default"],
+}
+PROBE = f"https://{REGISTRY}/v2/"
+PULLS = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "pulls"},
+    "spec": {"hostNetwork": True, "nodeName": "colima-k8s", "containers": [{"name": "one", "image": f"{REGISTRY}/team/none"}]},
 }
 SECONDS = 300
 
@@ -108,3 +119,25 @@ def test_the_doctor_finds_the_cluster_well(laptop: Machines) -> None:
     (found,) = json.loads(report.with_suffix(".json").read_text())["laptops"]
     assert {check["group"] for check in found["checks"]} >= {"profiles", "kubernetes"}
     assert [check for check in found["checks"] if check["status"] not in ("ok", "note")] == []
+
+
+def kubelet(laptop: Machines, url: str = PROBE) -> str:
+    return kinds(matrix(laptop, url))["kubelet", "k8s"]
+
+
+def test_the_kubelet_pulls_through_a_company_s_proxy(laptop: Machines, tmp_path: Path) -> None:
+    assert find("crictl"), "run LAPTOP_LONG=1 make engines, then make machines"
+    assert kubelet(laptop) == "name"
+    with company_proxy() as proxy:
+        company = {"network_authorities": [proxy.certificate], "network_https_proxy": proxy.url, "network_no_proxy": [".direct"]}
+        assert play(laptop, "-e", json.dumps({**company, "colima_restart": "always"}))
+        assert kubelet(laptop) == "reached"
+        assert play(laptop, "-e", json.dumps(company)) == 0
+        # What crictl asks of containerd, the kubelet asks as well.
+        laptop.run("kubectl", "--context", "colima-k8s", "apply", "--filename", "-", given=json.dumps(PULLS))
+        assert comes_true(lambda: f"{REGISTRY}:443/v2/team/none/manifests/latest" in proxy.asked, SECONDS), proxy.asked
+        with proxy.another_authority(tmp_path):
+            assert kubelet(laptop) == "authority"
+        assert kubelet(laptop, "https://nowhere.direct/v2/") == "name"
+        proxy.stop()
+        assert kubelet(laptop) == "proxy"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,3 +117,41 @@ def test_containerd_reads_mirrors_in_the_configuration_that_colima_writes(
         f"sh {on} >/dev/null; {write}; {use}; {use}; containerd --config /etc/containerd/config.toml config dump 2>/dev/null"
     )
     assert 'config_path = "/etc/containerd/certs.d"' in said
+
+
+# A network of its own: the company's name server, the laptop's, and the guest's, which reads what the script and colima write.
+NAME_SERVERS = """
+cat >/etc/dnsmasq.d/01-colima.conf <<'END'
+server=127.0.0.3
+interface=lo
+listen-address=127.0.0.1
+bind-interfaces
+END
+rm -f /etc/resolv.conf
+echo 'nameserver 127.0.0.1' >/etc/resolv.conf
+echo 'hosts: files dns' >/etc/nsswitch.conf
+ip link set lo up
+serve() { dnsmasq --keep-in-foreground --user=root --no-resolv --no-hosts --pid-file= "$@" & }
+serve --conf-file=/dev/null --bind-interfaces --listen-address=127.0.0.2 --address=/corp.example/10.1.1.1
+serve --conf-file=/dev/null --bind-interfaces --listen-address=127.0.0.3 --address=/#/10.9.9.9
+serve --conf-file=/dev/null --conf-dir=/etc/dnsmasq.d
+exec "$1" - git.corp.example corp.example other.example notcorp.example <<'END'
+import contextlib, socket, sys, time
+for _attempt in range(50):
+    with contextlib.suppress(OSError):
+        print(*map(socket.gethostbyname, sys.argv[1:]))
+        break
+    time.sleep(0.2)
+END
+"""
+
+
+@pytest.mark.skipif(shutil.which("dnsmasq", path="/usr/sbin") is None, reason="dnsmasq missing: run make engines")
+def test_names_of_the_company_are_asked_at_its_own_server(tmp_path: Path, play: Play) -> None:
+    on, settings = script(tmp_path, CompanyNetwork(dns_domains={"corp.example": ("127.0.0.2",)}), "on")
+    off, _settings = script(tmp_path, CompanyNetwork(), "off", settings)
+    (tmp_path / "ask").write_text(NAME_SERVERS)
+    ask = f"mkdir -p /etc/dnsmasq.d; unshare --net --pid --fork --kill-child sh {tmp_path}/ask {sys.executable} 2>/dev/null"
+    company, laptop = "10.1.1.1", "10.9.9.9"
+    assert play(f"sh {on} >/dev/null; {ask}").split() == [company, company, laptop, laptop]
+    assert play(f"sh {off} >/dev/null; {ask}").split() == [laptop] * 4

@@ -34,11 +34,7 @@ class CompanyProxy:
     def __post_init__(self) -> None:
         self.port = self.listener.getsockname()[1]
         self.authority = Authority(self.directory / "company")
-        pair = self.authority.issue(REGISTRY, server=True, hosts=(REGISTRY, "registry-1.docker.io"))
-        whole = self.directory / "server.pem"
-        whole.write_bytes(pair.certificate + pair.key)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(whole)
+        self.context = _context(self.authority)
 
     @property
     def certificate(self) -> str:
@@ -49,6 +45,13 @@ class CompanyProxy:
     def url(self) -> str:
         """Its address on the laptop."""
         return f"http://127.0.0.1:{self.port}"
+
+    @contextlib.contextmanager
+    def another_authority(self, directory: Path) -> Iterator[None]:
+        """Answer with certificates of an authority that nobody trusts. directory: where its files may be."""
+        before, self.context = self.context, _context(Authority(directory / "other"))
+        yield
+        self.context = before
 
     def stop(self) -> None:
         """Take no more requests."""
@@ -72,6 +75,16 @@ class CompanyProxy:
                 path = _head(inside).split(" ", 2)[1]
                 self.asked.append(f"{host}{path}")
                 inside.sendall(_ANSWER % (len(_UNKNOWN), _UNKNOWN))
+
+
+def _context(authority: Authority) -> ssl.SSLContext:
+    pair = authority.issue(REGISTRY, server=True, hosts=(REGISTRY, "registry-1.docker.io"))
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as whole:
+        whole.write(pair.certificate + pair.key)
+        whole.flush()
+        found.load_cert_chain(whole.name)
+    return found
 
 
 def _head(connection: socket.socket) -> str:
