@@ -126,52 +126,48 @@ options:
     type: dict
     suboptions:
       authorities:
-        description:
-          - Files with certificates of authorities (PEM or DER). Each VM trusts them, with docker, containerd and BuildKit in it.
-          - A file with a private key is refused, and so is a certificate that has expired or is not an authority's.
+        description: As O(laptop.containers.network#module:authorities).
         type: list
         elements: path
         default: []
       local_authorities:
-        description: Whether authorities that an admin added to this laptop are trusted as well.
+        description: As O(laptop.containers.network#module:local_authorities).
         type: bool
         default: false
       http_proxy:
-        description: The proxy for http without a log-in, such as V(http://proxy.example.com:3128). V(127.0.0.1) is the laptop.
+        description: As O(laptop.containers.network#module:http_proxy).
         type: str
         default: ""
       https_proxy:
-        description: The same for https.
+        description: As O(laptop.containers.network#module:https_proxy).
         type: str
         default: ""
       no_proxy:
-        description: >-
-          What is asked without the proxy, namely names, domains that begin with a dot, addresses and ranges.
-          The laptop, the VM and what is in its cluster are added.
+        description: As O(laptop.containers.network#module:no_proxy).
         type: list
         elements: str
         default: []
       mirrors:
-        description: Where images of a registry are asked for first. Docker has mirrors for V(docker.io) alone.
+        description: As O(laptop.containers.network#module:mirrors).
         type: list
         elements: dict
         default: []
         suboptions:
           registry:
-            description: Host of the registry, such as V(ghcr.io).
+            description: As in M(laptop.containers.network).
             type: str
             required: true
           url:
-            description: Address of the mirror; with a path where it has the registry's images below one, as Harbor and ECR do.
+            description: As in M(laptop.containers.network).
             type: str
             required: true
       dns_servers:
-        description: Addresses of the VMs' name servers, unless the profile has its own. With none the VMs ask the laptop.
+        description: As O(laptop.containers.network#module:dns_servers).
         type: list
         elements: str
         default: []
       dns_domains:
-        description: Addresses of name servers by domain, for domains that only these know. Needs colima 0.9.0.
+        description: As O(laptop.containers.network#module:dns_domains).
         type: dict
         default: {}
   recreate:

@@ -17,12 +17,12 @@ from .model import Builder, BuilderNetwork, Node
 _OURS = "laptop.containers"
 _NOTE = "env.LAPTOP_CONTAINERS_NETWORK"
 _TRUST = "env.SSL_CERT_FILE"
-_INSIDE = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "192.168.5.0/24")
+_NO_PROXY = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "192.168.5.0/24")
 
 
 def network_of(company: CompanyNetwork, bundle: str) -> BuilderNetwork:
     """Return what a company's network adds. bundle: the file with its authorities and the usual ones; empty: none."""
-    proxy = company.proxy.seen_from(GATEWAY, _INSIDE)
+    proxy = company.proxy.seen_from(GATEWAY, _NO_PROXY)
     options = {f"env.{name}": value for name, value in proxy.variables().items()}
     if not (bundle or company.mirrors):
         return BuilderNetwork(options)

@@ -19,8 +19,8 @@ from .observe.idle import why_busy
 from .observe.read import ColimaState, read
 from .plan.absent import with_last_traces
 from .plan.action import ActionKind, Phase, ProfileFacts, ProfilePlan
+from .plan.between_profiles import check
 from .plan.profile import plan_profile
-from .plan.rules import check
 
 # The profiles that there are without any setting: a VM without one was ours.
 OURS = ("k8s", "docker-buildx")

@@ -46,18 +46,18 @@ class Proxy:
 
     http: str = ""
     https: str = ""
-    without: tuple[str, ...] = ()
+    no_proxy: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.http or self.https)
 
-    def seen_from(self, gateway: str, inside: Sequence[str]) -> Proxy:
-        """Return the proxy for a guest: gateway is the laptop's address there, inside what a guest asks without a proxy."""
-        return Proxy(_at(self.http, gateway), _at(self.https, gateway), tuple(dict.fromkeys((*inside, *self.without))))
+    def seen_from(self, gateway: str, no_proxy: Sequence[str]) -> Proxy:
+        """Return the proxy for a guest: gateway is the laptop's address there, no_proxy what a guest asks without a proxy."""
+        return Proxy(_at(self.http, gateway), _at(self.https, gateway), tuple(dict.fromkeys((*no_proxy, *self.no_proxy))))
 
     def variables(self) -> dict[str, str]:
         """Return the variables of the environment, as both spellings, since programs read one or the other."""
-        known = {"http_proxy": self.http, "https_proxy": self.https, "no_proxy": ",".join(self.without) if self else ""}
+        known = {"http_proxy": self.http, "https_proxy": self.https, "no_proxy": ",".join(self.no_proxy) if self else ""}
         return {name: value for key, value in known.items() if value for name in (key, key.upper())}
 
 

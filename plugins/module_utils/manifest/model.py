@@ -57,8 +57,8 @@ class Reading:
 class Row:
     """What has become of one thing. source: when it left. target: when it arrived; None before that.
 
-    work: the name at the target of a copy that has not arrived; target is then what it is going to be there, and replaces what it
-    takes the place of, None for nothing. reason: why it was left, or can't be moved; for people.
+    work: the temporary name at the target while the copy is unfinished. target is then the thing that will be there, and replaces
+    the thing whose place it takes, None for nothing. reason: why it was left, or can't be moved; for people.
     """
 
     thing: Thing

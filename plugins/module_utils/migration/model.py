@@ -179,8 +179,8 @@ class MoveSpec:
 class Read:
     """A volume as both sides have it now. target: None where it has none of that name.
 
-    work: the digest of the copy that has not got its name yet. same: whether both hold the same, though file systems that see
-    holes in other places make other digests of it. empty: whether the target's holds nothing. error: why it can't be read.
+    work: the digest of the copy under its temporary name. same: the contents are equal, also where the digests differ, as file
+    systems that see holes in other places archive them otherwise. empty: the target's holds nothing. error: why it can't be read.
     passed_on: whether that copy's data got its name, and only the note of that is missing.
     left: what the source's has and no archive carries, in words; looked at only where that was asked for.
     """

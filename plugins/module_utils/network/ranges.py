@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Network, NetmaskValueError
 from typing import Any
 
 from ..company.routes import DEFAULTS, Collision, OwnerKind, Range, Route, cluster_ranges, free
-from .finding import Finding
+from .reach import Finding
 
 # The lengths of the prefixes of new ranges.
 _LENGTHS = {OwnerKind.BRIDGE: 24, OwnerKind.POOLS: 16, OwnerKind.PODS: 16, OwnerKind.SERVICES: 16, OwnerKind.VM: 24}

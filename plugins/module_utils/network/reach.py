@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from .finding import Finding
-
 
 class Consumer(Enum):
     """Who asks for something outside."""
@@ -88,6 +86,17 @@ class Reach:
         """Return the result form."""
         shown = {"consumer": self.consumer.value, "profile": self.profile, "url": self.url, "reach": self.kind.value}
         return {**shown, "meaning": _MEANINGS[self.kind], "detail": self.detail}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong in a network, and what helps. found: without a full stop; remedy: whole sentences, empty for none."""
+
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.found}. {self.remedy}".rstrip()
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,8 @@ from ..core.system.files import FileState, read_file, write_file
 from ..core.system.home import authorities_file
 from ..core.system.lock import user_files
 from .ask import ask_all
-from .finding import Finding
 from .ranges import finding, ranges_of
-from .reach import Reach, unreached
+from .reach import Finding, Reach, unreached
 
 _MARK = "# laptop.containers writes this file: the authorities of your system, and those of your company.\n"
 _REMEDY = "Make the directory writable."

@@ -14,8 +14,8 @@ from ..core.plan import Pending, Plan, Step
 from ..core.secrecy.looks import is_secret_name, logins_in, without_logins
 
 PREFIX = "laptop.containers"
-HOUR, DAY = 60, 24 * 60
-SHORTEST, LONGEST = 1, DAY  # minutes
+MINUTES_OF_HOUR, MINUTES_OF_DAY = 60, 24 * 60
+SHORTEST, LONGEST = 1, MINUTES_OF_DAY  # minutes
 # Minutes of a command that runs at log-in and then no more.
 AT_LOGIN = 0
 # The kind of what waits for a log-in to the desktop.
@@ -107,9 +107,9 @@ def times_of_day(minutes: int) -> tuple[tuple[int | None, int], ...]:
     and the clock of OnUnitActiveSec stands still meanwhile (systemd.timer(5)). Neither system's calendar knows intervals, so each
     day is counted out from midnight; the step over midnight may be a shorter one.
     """
-    if HOUR % minutes == 0:
-        return tuple((None, minute) for minute in range(0, HOUR, minutes))
-    return tuple(divmod(moment, HOUR) for moment in range(0, DAY, minutes))
+    if MINUTES_OF_HOUR % minutes == 0:
+        return tuple((None, minute) for minute in range(0, MINUTES_OF_HOUR, minutes))
+    return tuple(divmod(moment, MINUTES_OF_HOUR) for moment in range(0, MINUTES_OF_DAY, minutes))
 
 
 def check_timer(timer: Timer) -> None:

@@ -40,7 +40,10 @@ _IN_COMPANY = ("buildx_builder", "colima_profile")
 
 @dataclass(frozen=True)
 class Option:
-    """An option that a setting becomes. name: of the timer that it is about; mixed: not the setting alone; key: in the option."""
+    """An option that a setting becomes.
+
+    name: the timer, of a module that is called once for each. mixed: several settings make the option. key: the suboption.
+    """
 
     module: str
     option: str

@@ -51,7 +51,7 @@ class Setting:
     unit: str = ""
 
 
-def _same(name: str, kind: type, default: Any, when: str = RESTART, **more: Any) -> Setting:
+def _setting(name: str, kind: type, default: Any, when: str = RESTART, **more: Any) -> Setting:
     """A setting whose option and key differ in writing only: root_disk and rootDisk."""
     more.setdefault("absent", default)
     parts = [word.split("_") for word in name.split(".")]
@@ -60,46 +60,46 @@ def _same(name: str, kind: type, default: Any, when: str = RESTART, **more: Any)
 
 
 SETTINGS: tuple[Setting, ...] = (
-    _same("cpu", int, 2, least=1, absent=0, unit="CPUs"),
-    _same("memory", float, 2.0, least=0.25, absent=0.0, unit="GiB"),
-    _same("disk", int, 100, GROW, least=1, absent=0, unit="GiB"),
-    _same("root_disk", int, 20, GROW, since=(0, 9, 0), least=1, unit="GiB"),
-    _same("arch", str, "host", FIXED, choices=("host", "x86_64", "aarch64")),
-    _same("runtime", str, "docker", FIXED, choices=("docker", "containerd", "incus", "none")),
-    _same("hostname", str, ""),
-    _same("cpu_type", str, ""),
-    _same("kubernetes.enabled", bool, False),
+    _setting("cpu", int, 2, least=1, absent=0, unit="CPUs"),
+    _setting("memory", float, 2.0, least=0.25, absent=0.0, unit="GiB"),
+    _setting("disk", int, 100, GROW, least=1, absent=0, unit="GiB"),
+    _setting("root_disk", int, 20, GROW, since=(0, 9, 0), least=1, unit="GiB"),
+    _setting("arch", str, "host", FIXED, choices=("host", "x86_64", "aarch64")),
+    _setting("runtime", str, "docker", FIXED, choices=("docker", "containerd", "incus", "none")),
+    _setting("hostname", str, ""),
+    _setting("cpu_type", str, ""),
+    _setting("kubernetes.enabled", bool, False),
     # Empty: the version that this colima installs by default.
-    _same("kubernetes.version", str, ""),
+    _setting("kubernetes.version", str, ""),
     Setting("kubernetes.k3s_args", "kubernetes.k3sArgs", list, ["--disable=traefik"], absent=["--disable=traefik"]),
-    _same("kubernetes.port", int, 0, CREATE, since=(0, 9, 1), least=0),
-    _same("auto_activate", bool, True, LIVE),
-    _same("network.address", bool, False, needs=MACOS, neutral=False),
-    _same("network.mode", str, "shared", FIXED, since=(0, 9, 0), needs=MACOS, choices=("shared", "bridged"), neutral=""),
-    _same("network.interface", str, "en0", since=(0, 9, 0), needs=MACOS, neutral=""),
-    _same("network.preferred_route", bool, False, since=(0, 9, 0), needs=MACOS, neutral=False),
-    _same("network.dns", list, []),
-    _same("network.dns_hosts", dict, {}),
-    _same("network.host_addresses", bool, False),
-    _same("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
-    _same("forward_agent", bool, False),
-    _same("docker", dict, {}),
-    _same("vm_type", str, "", FIXED, needs=MACOS_13, choices=("qemu", "vz", "krunkit"), neutral="qemu"),
-    _same("port_forwarder", str, "ssh", since=(0, 9, 0), choices=("ssh", "grpc", "none")),
-    _same("rosetta", bool, False, needs=APPLE_SILICON_13, neutral=False),
-    _same("binfmt", bool, True, since=(0, 8, 2)),
-    _same("nested_virtualization", bool, False, needs=NESTING, neutral=False),
-    _same("mount_type", str, "", FIXED, choices=("sshfs", "9p", "virtiofs")),
-    _same("mount_inotify", bool, False, needs=MACOS, neutral=False),
-    _same("ssh_config", bool, True, absent=False),
-    _same("ssh_port", int, 0, least=0),
+    _setting("kubernetes.port", int, 0, CREATE, since=(0, 9, 1), least=0),
+    _setting("auto_activate", bool, True, LIVE),
+    _setting("network.address", bool, False, needs=MACOS, neutral=False),
+    _setting("network.mode", str, "shared", FIXED, since=(0, 9, 0), needs=MACOS, choices=("shared", "bridged"), neutral=""),
+    _setting("network.interface", str, "en0", since=(0, 9, 0), needs=MACOS, neutral=""),
+    _setting("network.preferred_route", bool, False, since=(0, 9, 0), needs=MACOS, neutral=False),
+    _setting("network.dns", list, []),
+    _setting("network.dns_hosts", dict, {}),
+    _setting("network.host_addresses", bool, False),
+    _setting("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
+    _setting("forward_agent", bool, False),
+    _setting("docker", dict, {}),
+    _setting("vm_type", str, "", FIXED, needs=MACOS_13, choices=("qemu", "vz", "krunkit"), neutral="qemu"),
+    _setting("port_forwarder", str, "ssh", since=(0, 9, 0), choices=("ssh", "grpc", "none")),
+    _setting("rosetta", bool, False, needs=APPLE_SILICON_13, neutral=False),
+    _setting("binfmt", bool, True, since=(0, 8, 2)),
+    _setting("nested_virtualization", bool, False, needs=NESTING, neutral=False),
+    _setting("mount_type", str, "", FIXED, choices=("sshfs", "9p", "virtiofs")),
+    _setting("mount_inotify", bool, False, needs=MACOS, neutral=False),
+    _setting("ssh_config", bool, True, absent=False),
+    _setting("ssh_port", int, 0, least=0),
     # [] means the home directory, writable; None means nothing is mounted.
-    _same("mounts", list, [], absent=None),
-    _same("provision", list, []),
-    _same("env", dict, {}),
-    _same("disk_image", str, "", CREATE),
-    _same("force_disk_image", bool, False, LIVE, since=(0, 10, 2)),
-    _same("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON_13, choices=("docker", "ramalama"), neutral=""),
+    _setting("mounts", list, [], absent=None),
+    _setting("provision", list, []),
+    _setting("env", dict, {}),
+    _setting("disk_image", str, "", CREATE),
+    _setting("force_disk_image", bool, False, LIVE, since=(0, 10, 2)),
+    _setting("model_runner", str, "docker", since=(0, 10, 1), needs=APPLE_SILICON_13, choices=("docker", "ramalama"), neutral=""),
 )
 BY_OPTION = {setting.option: setting for setting in SETTINGS}
 # Where a Config keeps the keys of colima.yaml that only a newer colima knows, nested as in the file.

@@ -64,8 +64,8 @@ class ClientState:
     wrappers: tuple[str, ...] = ()  # nerdctl scripts bound to the profile
     # What follows is only looked for where profiles go.
     kube_former: str = ""  # the context to go back to, where the profile's own is current
-    kube_backups: tuple[str, ...] = ()  # colima's copies of a kubeconfig that still has everything in them
-    kube_backups_kept: tuple[str, ...] = ()  # the others
+    kube_backups: tuple[str, ...] = ()  # copies whose content the kubeconfig still has: deleted
+    kube_backups_kept: tuple[str, ...] = ()  # copies with more than it has: kept
     buildx_records: tuple[str, ...] = ()  # what buildx notes of colima's docker context
 
 

@@ -19,7 +19,7 @@ from ...kube import kubeconfig
 
 
 def note_context(paths: Paths, name: Name, environment: Mapping[str, str]) -> None:
-    """Note the current context before a start that may make another one current. One that is none is not worth a note."""
+    """Note the current context before a start that may make another one current. Nothing is noted where none is current."""
     path = kubeconfig.path_from(environment)
     try:
         current = str(kubeconfig.load(path).get("current-context") or "")

@@ -44,7 +44,7 @@ put() {
 $content"
       ;;
   esac
-  # A list that lacks something would remove it.
+  # What is not on the new list is removed below, so a list that can't be written whole ends this.
   echo "$1" >>"$list.new" || exit 0
   if [ "$(cat "$1" 2>/dev/null)" != "$content" ]; then
     echo "$1" >>"$list.changed" && printf '%s\n' "$content" >"$list.part" && mv "$list.part" "$1"
@@ -116,7 +116,7 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     if not company and noted is None:
         return {}
     base = _without(known, noted or {}, stated)
-    proxy = company.proxy.seen_from(known["network.gateway_address"] or GATEWAY, list(inside(known, instance)))
+    proxy = company.proxy.seen_from(known["network.gateway_address"] or GATEWAY, list(no_proxy_hosts(known, instance)))
     laid = _laid(company, proxy, base)
     script = {"mode": "system", "script": _script(_files(company, proxy, known["runtime"]), laid)}
     settings = {
@@ -153,7 +153,7 @@ def _laid(company: CompanyNetwork, proxy: Proxy, base: Mapping[str, Any]) -> dic
     return {option: value for option, value in added.items() if value}
 
 
-def inside(config: Config, instance: str) -> Iterator[str]:
+def no_proxy_hosts(config: Config, instance: str) -> Iterator[str]:
     """Yield what a guest asks without a proxy: itself, the laptop, and what is in its cluster."""
     yield from ("localhost", "127.0.0.1", "::1", "host.docker.internal", "host.lima.internal", "colima.internal")
     yield config["hostname"] or instance

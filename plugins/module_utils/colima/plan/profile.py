@@ -238,7 +238,7 @@ def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
 
 
 def _files(case: _ProfileCase, starts: bool) -> list[Action]:
-    """Return what writes the profile's files; nothing for a VM that is to stay unmade, as settings alone would read as a loss."""
+    """Return what writes the profile's files; nothing where no VM is and none is wanted: a VM with settings would seem lost."""
     current = case.current
     if current.configured is None and not current.exists and case.spec.state == "stopped":
         return []

@@ -41,7 +41,7 @@ WRITE = (
     "/bin/tar", "--extract", "--directory=/v", *_KEPT, "--xattrs-include=*", "--preserve-permissions", "--same-owner",
     "--delay-directory-restore", *SIGNS_OF_LIFE,
 )  # fmt: skip
-# A smaller archive is held here until all of it came: it is written by a shell that can write others behind it.
+# A smaller archive is read to its end first: with its length known, one shell writes it and then the next one.
 _SMALL = 1 << 20
 # Prints, of the directory that it is in, sockets, that two names are one FIFO, and flags that keep a file from being changed.
 LEFT_OUT = (
@@ -108,8 +108,8 @@ def copy(source: Place, target: Place, what: Volume, work: str) -> Copied:
 def settled(doing: str, copied: Callable[[], tuple[Copied, str]], writers: Callable[[], Sequence[str]]) -> Copied:
     """Return a copy of what did not change meanwhile. Raises InUse.
 
-    copied: makes one, and returns the digest of another reading of the source, too. Two readings that are equal, the second one
-    begun after the first, are what it held in between.
+    copied: makes one, and returns the digest of a second reading of the source, which begins after the first. If both are equal,
+    nothing changed in between.
     """
     for _attempt in range(_READINGS):
         found, again = None, ""
