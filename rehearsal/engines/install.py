@@ -25,7 +25,7 @@ from rehearsal.engines.as_released import go_environment
 
 HERE = Path(__file__).resolve().parent
 # Beside the packages of ENGINES: tools for networks, one that shows how processes start, a second Debian for the newer Python,
-# a file system that can clone files, what compares copied trees, and the name server of colima's guests.
+# a file system that can clone files and one that knows no links, what compares copied trees, and the name server of guests.
 OTHER_PACKAGES = {
     "iptables": "iptables",
     "ip": "iproute2",
@@ -33,6 +33,8 @@ OTHER_PACKAGES = {
     "strace": "strace",
     "mkfs.xfs": "xfsprogs",
     "rsync": "rsync",
+    "mkfs.exfat": "exfatprogs",
+    "mount.exfat-fuse": "exfat-fuse",
     "dnsmasq": "dnsmasq-base",
 }
 # Seconds before the next attempt.
