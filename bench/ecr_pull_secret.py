@@ -25,8 +25,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "collections")) if path not in sys.path]
-
 from ansible_collections.laptop.containers.plugins.module_utils.core.subject import run as run_subject
 from ansible_collections.laptop.containers.plugins.module_utils.core.system.together import together
 from ansible_collections.laptop.containers.plugins.module_utils.ecr import tokens as ecr_tokens

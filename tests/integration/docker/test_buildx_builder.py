@@ -357,10 +357,12 @@ def test_the_cache_in_a_builders_container_goes_by_its_age(run: ModuleRun, with_
     def cache() -> list[Item]:
         return [item for item in disk.inventory(ReclaimPolicy()).items if item.namespace == "buildx_buildkit_full0"]
 
+    # BuildKit notes the use of a record some time after the build.
+    assert comes_true(lambda: all(item.since for item in cache()), 60)
     before = cache()
     assert before and {item.kind for item in before} == {ItemKind.CACHE} and sum(item.size for item in before)
     disk.prune_cache(86400, before)
-    assert cache() == before
+    assert {item.id for item in cache()} == {item.id for item in before}
     disk.prune_cache(0, before)
     assert cache() == []
     docker("stop", "buildx_buildkit_full0")

@@ -30,6 +30,12 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
+def before(lab: Lab) -> dict[str, bytes]:
+    """The user's files before any setting of the network."""
+    return files(lab)
+
+
+@pytest.fixture(scope="module")
 def settings(lab: Lab) -> dict[str, Any]:
     """What a user behind a proxy that decrypts TLS sets."""
     authority = Authority(lab.directory / "company")
@@ -46,6 +52,13 @@ def run(lab: Lab, settings: dict[str, Any], *arguments: str, code: int = 0) -> s
     return play(lab, WORKSTATION, "-e", json.dumps({"colima_restart": "always", **settings}), *arguments, code=code)
 
 
+def files(lab: Lab) -> dict[str, bytes]:
+    """Return the contents of the files that people and tools of theirs read."""
+    patterns = (".colima/*/colima.yaml", ".docker/config.json", ".docker/contexts/**/meta.json", ".kube/*", ".local/bin/*")
+    found = [path for pattern in patterns for path in lab.home.glob(pattern) if path.is_file()]
+    return {str(path.relative_to(lab.home)): path.read_bytes() for path in sorted([*found, *bundle(lab).parent.glob("*.pem")])}
+
+
 def configured(lab: Lab, profile: str) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((lab.home / ".colima" / profile / "colima.yaml").read_text())
     return found
@@ -55,12 +68,10 @@ def bundle(lab: Lab) -> Path:
     return lab.home / ".local/state/laptop.containers/authorities.pem"
 
 
-def test_check_mode_shows_it_and_changes_nothing(lab: Lab, settings: dict[str, Any]) -> None:
-    before = [configured(lab, profile) for profile in PROFILES]
+def test_check_mode_shows_it_and_changes_nothing(lab: Lab, before: dict[str, bytes], settings: dict[str, Any]) -> None:
     said = run(lab, settings, "--check", "--diff")
     assert "provision changed" in said and "env changed" in said
-    assert [configured(lab, profile) for profile in PROFILES] == before
-    assert not bundle(lab).exists()
+    assert len(before) > 5 and files(lab) == before
 
 
 def test_one_set_of_variables_reaches_profiles_builders_and_requests(lab: Lab, settings: dict[str, Any]) -> None:
@@ -89,13 +100,19 @@ def test_asking_alone_restarts_nothing(lab: Lab, settings: dict[str, Any]) -> No
     assert "its address is network_https_proxy" in said
 
 
-def test_settings_that_go_leave_the_profiles_as_they_were(lab: Lab) -> None:
+def test_settings_that_go_leave_the_files_as_they_were(lab: Lab, before: dict[str, bytes]) -> None:
     run(lab, {})
     for profile in PROFILES:
         found = configured(lab, profile)
         assert not found["env"] and not found["docker"]
+        # It takes its files out of the VM.
         assert "put " not in found["provision"][0]["script"]
-    assert not bundle(lab).exists()
+    after = files(lab)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {f".colima/{profile}/colima.yaml" for profile in PROFILES}
+    for profile in PROFILES:
+        was = yaml.safe_load(before[f".colima/{profile}/colima.yaml"])
+        assert {**configured(lab, profile), "provision": was["provision"]} == was
     (builder,) = json.loads((lab.home / ".docker/buildx/instances/multi-platform").read_text())["Nodes"]
     assert not [name for name in builder.get("DriverOpts") or {} if name.startswith("env.")]
     assert "changed=0" in run(lab, {})
