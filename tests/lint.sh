@@ -46,7 +46,7 @@ where '^roles/|^tests/role_tables' role-tables python tests/role_tables.py --che
 where '^tests/|^docs/long' long-tests python -m tests.long_tests --check
 where '^plugins/.*\.py$|^tests/(branches|dense)' branches python tests/branches.py --check
 where '^(plugins|roles)/|^docs/macos|^tests/macos' macos python tests/macos_table.py --check
-where '^(roles|inventory)/|^tests/settings_schema' schema python tests/settings_schema.py --check
+where '^(plugins|roles|inventory)/|^tests/settings_schema' schema python tests/settings_schema.py --check
 where '\.ya?ml$|^\.yamllint' yamllint yamllint --strict .
 where '\.sh$|^\.ci/|^rehearsal/machines/' shellcheck shellcheck .ci/* tests/*.sh rehearsal/machines/{as-owner,qemu-tcg} rehearsal/machines/guest/usr/lib/machine/* rehearsal/machines/guest/usr/local/bin/*
 where '\.py$|^pyproject' ruff ruff check --quiet .

@@ -35,9 +35,14 @@ GUARDS = (
     "tests/unit/test_layout.py::test_a_role_has_a_playbook",
     "tests/unit/modules/test_skeleton.py::test_every_module_is_held_to_this",
     "tests/integration/workstation/test_canaries.py::test_every_module_with_a_subject_is_tried",
+    "tests/integration/workstation/test_home_again.py::test_everything_is_switched_on",
+    "tests/integration/workstation/test_readme.py::test_teardown_has_a_row_for_each_of_its_parts",
 )
 # Beside the guards: what holds the promises of the new thing.
-TRIED = {"Add a module with a role": ("-k", "banner", "tests/unit/modules/test_skeleton.py", "tests/unit/core/test_defaults.py")}
+TRIED = {
+    "Add a setting of colima": ("tests/property/colima/test_colima_plan.py",),
+    "Add a module with a role": ("-k", "banner", "tests/unit/modules/test_skeleton.py", "tests/unit/core/test_defaults.py"),
+}
 # By recipe: the files that a person edits, each with the test, or the file of tests, that misses it.
 RECIPES = {
     "Add a setting of colima": {
@@ -59,6 +64,7 @@ RECIPES = {
         "roles/nerdctl/meta/argument_specs.yml": "test_a_roles_argument_spec_repeats_its_defaults[nerdctl]",
         "roles/nerdctl/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
         "roles/doctor/tasks/examine.yml": "test_the_role_hands_over_what_the_other_roles_give_to_their_modules[nerdctl_wrapper]",
+        "tests/integration/workstation/test_home_again.py": "test_everything_is_switched_on",
     },
     "Add a module with a role": {
         "plugins/module_utils/banner/__init__.py": "test_a_room_says_what_it_is_for[banner]",
@@ -71,6 +77,9 @@ RECIPES = {
         "roles/banner/meta/argument_specs.yml": "test_a_roles_argument_spec_repeats_its_defaults[banner]",
         "roles/banner/tasks/main.yml": "test_no_reason_is_left_of_an_option_that_has_a_setting",
         "playbooks/workstation.yml": "test_a_role_has_a_playbook[banner]",
+        "playbooks/teardown.yml": "test_teardown_has_a_row_for_each_of_its_parts",
+        "docs/teardown.md": "test_teardown_has_a_row_for_each_of_its_parts",
+        "tests/integration/workstation/test_home_again.py": "",
         "changelogs/fragments/banner.yml": "",
     },
 }
@@ -127,6 +136,7 @@ class Copy:
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "ANSIBLE_CONFIG": f"{self.root}/ansible.cfg",
             "ANSIBLE_COLLECTIONS_PATH": own,
+            "LAPTOP_QUICK": "1",
         }
         return subprocess.run(argv, cwd=self.root, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

@@ -61,11 +61,22 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+# Of a setting that has no row there.
+OF_KIND: dict[type, st.SearchStrategy[Any]] = {
+    bool: st.booleans(),
+    int: st.integers(1, 3),
+    float: st.sampled_from([1.0, 2.5]),
+    str: st.sampled_from(["", "a", "b"]),
+    list: st.lists(st.sampled_from(["a", "b"]), unique=True),
+    dict: st.dictionaries(st.sampled_from(["a", "b"]), WORDS, max_size=2),
+}
+
+
 def value_of(option: str) -> st.SearchStrategy[Any]:
     setting = BY_OPTION[option]
     if option in VALUES:
         return VALUES[option]
-    return st.booleans() if setting.kind is bool else st.sampled_from(setting.choices)
+    return st.sampled_from(setting.choices) if setting.choices else OF_KIND[setting.kind]
 
 
 @st.composite
