@@ -105,7 +105,7 @@ def test_a_role_has_a_page_of_its_own(role: Path) -> None:
 @pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
 def test_a_role_has_a_playbook(role: Path) -> None:
     playbooks = "".join(path.read_text() for path in (ROOT / "playbooks").glob("*.yml"))
-    assert f"name: laptop.containers.{role.name}\n" in playbooks
+    assert f"name: laptop.containers.{role.name}\n" in playbooks, f"no playbook imports the role {role.name}"
 
 
 def test_the_action_plugin_knows_every_module_with_a_subject() -> None:

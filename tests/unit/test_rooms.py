@@ -113,7 +113,7 @@ def test_every_known_breach_is_still_there() -> None:
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(UTILS)))
 def test_a_room_says_what_it_is_for(room: Path) -> None:
     body = ast.parse((room / "__init__.py").read_text()).body
-    assert len(body) == 1
+    assert len(body) == 1, f"{room.name}/__init__.py: one docstring says what the package is for"
     assert isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str)
 
 

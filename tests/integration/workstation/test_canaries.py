@@ -300,7 +300,7 @@ def variants(module: str) -> Iterator[dict[str, Any]]:
 
 
 def test_every_module_with_a_subject_is_tried() -> None:
-    assert set(SUBJECTS) == set(OPTIONS)
+    assert set(SUBJECTS) == set(OPTIONS), "add a row to OPTIONS in this file, or remove one"
 
 
 @pytest.fixture(scope="module")

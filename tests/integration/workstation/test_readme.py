@@ -119,4 +119,5 @@ def test_the_readme_is_short_and_answers_first_what_it_takes() -> None:
 def test_teardown_has_a_row_for_each_of_its_parts() -> None:
     playbook, page = (ROOT / "playbooks" / "teardown.yml").read_text(), (ROOT / "docs" / "teardown.md").read_text()
     roles = re.findall(r"name: laptop\.containers\.(\w+)\n(?! +tasks_from)", playbook)
-    assert list(dict.fromkeys(re.findall(r"^\| `(\w+)`", page, re.M))) == list(dict.fromkeys(roles))
+    rows = list(dict.fromkeys(re.findall(r"^\| `(\w+)`", page, re.M)))
+    assert rows == list(dict.fromkeys(roles)), "docs/teardown.md has a row for each role of playbooks/teardown.yml, in its order"

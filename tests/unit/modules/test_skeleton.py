@@ -353,7 +353,7 @@ pytestmark = pytest.mark.usefixtures("listening", "aws")
 
 
 def test_every_module_is_held_to_this() -> None:
-    assert set(SCENARIOS) == set(SUBJECTS)
+    assert set(SCENARIOS) == set(SUBJECTS), "add a row to SCENARIOS in this file, or remove one"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -9,4 +9,5 @@ from rehearsal.standin.colima.files.config_file import KINDS
 
 
 def test_the_stand_in_knows_every_key() -> None:
-    assert {setting.key for setting in SETTINGS} == set(KINDS)
+    where = "KINDS in rehearsal/standin/colima/files/config_file.py has a row for each setting"
+    assert {setting.key for setting in SETTINGS} == set(KINDS), where
