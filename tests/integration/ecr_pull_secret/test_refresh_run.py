@@ -125,14 +125,16 @@ def test_a_login_that_is_one_way_among_several_is_not_waited_for(home: Path) -> 
     assert status["not_before"] > status["time"]
 
 
-def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path) -> None:
+@pytest.mark.each_row
+@pytest.mark.parametrize("profile", ["dev", "börse"])
+def test_on_a_mac_the_notification_goes_through_its_own_program(home: Path, profile: str) -> None:
     tools = home / "tools"
     tools.mkdir()
     (tools / "osascript").write_text('#!/bin/sh\necho "$*" >> "$HOME/told"\n')
     (tools / "osascript").chmod(0o755)
-    refresh(home, LOGIN, "--notify", path=f"{tools}:/usr/bin:/bin")
+    refresh(home, LOGIN.replace("dev", profile), "--notify", path=f"{tools}:/usr/bin:/bin")
     assert (home / "told").read_text() == (
-        '-e display notification "Pull secrets can\'t be renewed. Run: aws sso login --profile dev" '
+        f'-e display notification "Pull secrets can\'t be renewed. Run: aws sso login --profile {profile}" '
         'with title "laptop.containers"\n'
     )
 

@@ -53,3 +53,10 @@ def test_a_start_is_seen_whose_home_is_named_without_the_link(linked: Path) -> N
         assert colima.is_under_way(pid, RunningStart(DEV.id))
     with runs("start", HOME=str(linked), COLIMA_HOME=str(linked.resolve() / "other")) as pid:
         assert not colima.is_under_way(pid, RunningStart(DEV.id))
+
+
+def test_a_start_that_does_not_tell_its_home_counts_as_one_of_this_home(linked: Path) -> None:
+    # ps of a Mac shows no environment of a program that the system protects.
+    colima = Colima(Paths(linked / "colima", linked / "colima" / "_lima"))
+    with runs("start", A="1") as pid:
+        assert colima.is_under_way(pid, RunningStart(DEV.id))
