@@ -92,7 +92,10 @@ def _of(colima: Colima, row: ListedProfile, url: str) -> Iterator[_Question]:
     """Yield what a running profile is asked."""
     name = parse_name(row.name)
     runtime, _plus, kubernetes = row.runtime.partition("+")
-    in_guest = partial(partial, _in_guest, colima, name)
+
+    def in_guest(script: str) -> Callable[[], _Answer]:
+        return partial(_in_guest, colima, name, script)
+
     asked: dict[Consumer, Callable[[], _Answer]] = {Consumer.GUEST: in_guest(_curl(url))}
     if runtime == "docker":
         asked[Consumer.DOCKER] = partial(_docker, colima.paths.socket(name, "docker"), url)
