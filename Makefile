@@ -98,10 +98,12 @@ unit: $(VENV)/.dev ## Only the fast tests
 contract: $(VENV)/.dev ## Stand-ins and real tools against one suite each
 	@$(PYTEST) -m "not long" tests/contract $(OR_ALONE)
 
+# A lab that a person keeps or rehearses in stays theirs.
+ITS_LAB := LAPTOP_REHEARSAL_DIR="$${LAPTOP_REHEARSAL_DIR:-/tmp/laptop-molecule-$$(id -u)}"
 # A run that was killed left a note of a lab that may no longer be up: reset forgets it.
 molecule: $(VENV)/.dev ## The molecule scenarios, one for each verb of a week, on one lab
-	@$(WITH_PATH) $(RUN) molecule reset >/dev/null 2>&1
-	@$(WITH_PATH) $(RUN) molecule test --all
+	@$(WITH_PATH) $(ITS_LAB) $(RUN) molecule reset >/dev/null 2>&1
+	@$(WITH_PATH) $(ITS_LAB) $(RUN) molecule test --all
 
 lint: $(VENV)/.dev ## All linters
 	@$(WITH_PATH) tests/lint.sh

@@ -24,6 +24,7 @@ MISSING = [name for name in ("mkfs.exfat", "mount.exfat-fuse") if shutil.which(n
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can attach a disk"),
     pytest.mark.skipif(bool(MISSING), reason=f"{' and '.join(MISSING)} missing: run make engines"),
+    pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="this machine has no FUSE"),
 ]
 
 
