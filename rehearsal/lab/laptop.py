@@ -277,6 +277,9 @@ def _remove(directory: Path) -> None:
     """Remove a tree, including folders that a tool left read-only."""
 
     def again(_function: object, path: str, _error: object) -> None:
+        # What is above the tree is not the lab's: where another process has removed it meanwhile, /tmp would be closed to all.
+        if Path(path) == directory:
+            return
         with contextlib.suppress(OSError):
             Path(path).parent.chmod(stat.S_IRWXU)
             Path(path).unlink()

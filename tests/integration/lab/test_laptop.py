@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.lab.laptop import LONGEST_PATH, Lab
+from rehearsal.lab.laptop import LONGEST_PATH, Lab, _remove
 from rehearsal.processes.system import LabError, comes_true, command_of
 from tests.support.ansible_runs import forked_ansible
 
@@ -110,6 +110,12 @@ def test_an_incomplete_lab_can_be_removed(place: Path) -> None:
     lab.down()
     lab.down()
     assert traces(place) == []
+
+
+def test_a_lab_that_is_gone_meanwhile_leaves_the_folder_above_it_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    _remove(tmp_path / "gone")
+    assert tmp_path.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_a_directory_of_another_user_is_neither_filled_nor_removed(place: Path) -> None:
