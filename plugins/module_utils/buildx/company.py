@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..company.network import GATEWAY, CompanyNetwork
+from ..company.network import GATEWAY, NEAR, CompanyNetwork, network_around
 from .config import BuildkitConfig, config_from
 from .model import Builder, BuilderNetwork, Node
 
 _OURS = "laptop.containers"
 _NOTE = "env.LAPTOP_CONTAINERS_NETWORK"
 _TRUST = "env.SSL_CERT_FILE"
-_NO_PROXY = ("localhost", "127.0.0.1", "::1", "host.docker.internal", "192.168.5.0/24")
 
 
 def network_of(company: CompanyNetwork, bundle: str) -> BuilderNetwork:
     """Return what a company's network adds. bundle: the file with its authorities and the usual ones; empty: none."""
-    proxy = company.proxy.seen_from(GATEWAY, _NO_PROXY)
+    proxy = company.proxy.seen_from(GATEWAY, (*NEAR, network_around(GATEWAY)))
     options = {f"env.{name}": value for name, value in proxy.variables().items()}
     if not (bundle or company.mirrors):
         return BuilderNetwork(options)

@@ -166,7 +166,8 @@ class Builders(Subject[BuildersSpec, BuildersState]):
                 for name in before.builders
                 if before.dead_nodes(name)
             ],
-            "warnings": [*_missing(shown), *_lacking(spec.lacks if not outcome.check_mode else "")],
+            # In check mode the module network has not made it either.
+            "warnings": [*_missing(shown), *([] if outcome.check_mode else _lacking(spec.lacks))],
         }
 
     def _shown(self, item: BuilderSpec, builder: Builder, state: BuildersState) -> dict[str, Any]:
@@ -232,5 +233,5 @@ def _network(given: Mapping[str, Any] | None) -> tuple[BuilderNetwork | None, st
     if given is None:
         return None, ""
     company, bundle = company_from(given, platform.system()), authorities_file()
-    found = str(bundle) if company.authorities else ""
-    return (network_of(company, ""), found) if found and not bundle.is_file() else (network_of(company, found), "")
+    is_there, wanted = bundle.is_file(), str(bundle) if company.authorities else ""
+    return network_of(company, wanted if is_there else ""), "" if is_there else wanted

@@ -50,8 +50,10 @@ class CompanyProxy:
     def another_authority(self, directory: Path) -> Iterator[None]:
         """Answer with certificates of an authority that nobody trusts. directory: where its files may be."""
         before, self.context = self.context, _context(Authority(directory / "other"))
-        yield
-        self.context = before
+        try:
+            yield
+        finally:
+            self.context = before
 
     def stop(self) -> None:
         """Take no more requests."""

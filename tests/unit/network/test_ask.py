@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,8 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima_paths imp
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.network.ask import ask_all
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
+
+from tests.support.network.web_server import web_server
 
 # sudo -i escapes all but letters, digits, _, - and $ for root's shell, which runs in root's home.
 COLIMA = """import re, subprocess, sys
@@ -78,20 +78,8 @@ def test_an_answer_is_known_by_its_status(guest: Path, answer: str, kind: str) -
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    """What answers 204 to everything."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(503 if self.path.endswith("/strange") else 204)
-            self.end_headers()
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{found.server_port}"
-        found.shutdown()
+    with web_server() as (url, _paths):
+        yield url
 
 
 @pytest.mark.usefixtures("guest")

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +13,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.subject imp
 from ansible_collections.laptop.containers.plugins.module_utils.network.task import Network
 
 from rehearsal.services.certificates import Authority
-
-
-@pytest.fixture
-def asked() -> Iterator[tuple[str, list[str]]]:
-    """What answers 204, and the paths that it was asked for."""
-    paths: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            paths.append(self.path)
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v2/", paths
-        server.shutdown()
+from tests.support.network.web_server import web_server
 
 
 @pytest.fixture
@@ -57,11 +35,9 @@ def run(**given: Any) -> dict[str, Any]:
     return found
 
 
-def test_each_address_is_asked_once_also_where_the_file_changes(
-    asked: tuple[str, list[str]], bundle: Path, authority: str
-) -> None:
-    url, paths = asked
-    found = run(authorities=[authority], probes=[url])
+def test_each_address_is_asked_once_also_where_the_file_changes(bundle: Path, authority: str) -> None:
+    with web_server() as (url, paths):
+        found = run(authorities=[authority], probes=[f"{url}/v2/"])
     assert found["changed"] and bundle.read_text().count("BEGIN CERTIFICATE") > 100
     assert paths == ["/v2/"]
     assert [cell["reach"] for cell in found["matrix"]] == ["reached"]

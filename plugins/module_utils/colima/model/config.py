@@ -142,7 +142,7 @@ def canonical(config: Config, host: Host, instance: str) -> dict[str, Any]:
         result["cpu_type"] = ""
     result |= {setting.option: _canonical_value(setting, result.get(setting.option), host) for setting in SETTINGS}
     result["network.interface"] = result["network.interface"] or ("en0" if host.can(MACOS) else "")
-    result["network.gateway_address"] = result.get("network.gateway_address") or "192.168.5.2"
+    result["network.gateway_address"] = result.get("network.gateway_address") or GATEWAY
     result["network.dns_hosts"] = own_hosts(result)
     result["mounts"] = canonical_mounts(result.get("mounts"), host.home)
     result["provision"] = [

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...company.network import GATEWAY
+
 # When a change takes effect.
 LIVE = "live"  # at once: nothing in the VM depends on it
 RESTART = "restart"
@@ -81,7 +83,7 @@ SETTINGS: tuple[Setting, ...] = (
     _setting("network.dns", list, []),
     _setting("network.dns_hosts", dict, {}),
     _setting("network.host_addresses", bool, False),
-    _setting("network.gateway_address", str, "192.168.5.2", since=(0, 10, 0)),
+    _setting("network.gateway_address", str, GATEWAY, since=(0, 10, 0)),
     _setting("forward_agent", bool, False),
     _setting("docker", dict, {}),
     _setting("vm_type", str, "", FIXED, needs=MACOS_13, choices=("qemu", "vz", "krunkit"), neutral="qemu"),

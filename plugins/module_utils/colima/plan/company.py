@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...company.network import GATEWAY, CompanyNetwork, Mirror, Proxy
+from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, Proxy, network_around
 from ...company.routes import cluster_ranges
 from ..model.config import Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
@@ -155,10 +155,9 @@ def _laid(company: CompanyNetwork, proxy: Proxy, base: Mapping[str, Any]) -> dic
 
 def no_proxy_hosts(config: Config, instance: str) -> Iterator[str]:
     """Yield what a guest asks without a proxy: itself, the laptop, and what is in its cluster."""
-    yield from ("localhost", "127.0.0.1", "::1", "host.docker.internal", "host.lima.internal", "colima.internal")
+    yield from (*NEAR, "host.lima.internal", "colima.internal")
     yield config["hostname"] or instance
-    gateway = config["network.gateway_address"] or GATEWAY
-    yield f"{gateway.rpartition('.')[0]}.0/24"
+    yield network_around(config["network.gateway_address"] or GATEWAY)
     if has_kubernetes(config):
         yield from (".svc", ".cluster.local", *chain.from_iterable(cluster_ranges(config[ARGUMENTS]).values()))
 
