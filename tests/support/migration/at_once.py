@@ -168,3 +168,6 @@ class _Shell:
                 self.closed = True
                 for one in self.ready:
                     os.close(one)
+
+    # A run that is killed closes nothing; the system closes what nobody holds any more.
+    __del__ = close
