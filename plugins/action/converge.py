@@ -126,7 +126,7 @@ class ActionModule(Normal):
         files = policy_files(self._task.get_play())
         if not files:
             return None
-        from ..plugin_utils.policy.tasks import Policy, for_doctor
+        from ..plugin_utils.policy.enforcement import Policy, for_doctor
 
         if isinstance(subject, Reader):
             if "policy" in subject.argument_spec:
@@ -151,7 +151,7 @@ class ActionModule(Normal):
         """Yield a sentence for each way in which a task of this run would break the policy."""
         if self.policy is None or isinstance(subject, Reader):
             return
-        from ..plugin_utils.policy.tasks import Work
+        from ..plugin_utils.policy.enforcement import Work
         from ..plugin_utils.policy.versions import tool_version
 
         work = Work(task, subject, options, options if written is None else written, variables, templar)

@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
         files = policy_files(self._task.get_play())
         found: dict[str, list[dict[str, Any]]] = {}
         if files:
-            from ..plugin_utils.policy.tasks import Policy
+            from ..plugin_utils.policy.enforcement import Policy
 
             for rule, broken in Policy(files, self._loader, known_subject).kept(variables, templar):
                 found.setdefault(rule.subject, []).append(_of_rule(rule, broken))

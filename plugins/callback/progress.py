@@ -135,7 +135,7 @@ class CallbackModule(CallbackBase):
             # What a policy needs of the roles' files, Ansible keeps for the workers; a broken one is refused by the first task.
             if files := policy_files(play):
                 preload(["plugin_utils.policy.versions"])
-                from ..plugin_utils.policy.tasks import Policy
+                from ..plugin_utils.policy.enforcement import Policy
 
                 Policy(files, play.get_loader(), known_subject)
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ansible_collections.laptop.containers.plugins.module_utils.core.durations import Threshold
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.ecr.hosts import PARTITIONS, host_of, parse_host
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease, Threshold
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
     OWNER,
     PullSecretSpec,

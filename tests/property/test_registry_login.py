@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.helper import HELPER
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import LoginPlan, Note, Place, PlaceState
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.plan import Clock, plan_logins

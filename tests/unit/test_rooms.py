@@ -28,7 +28,8 @@ FLOORS = (
 )
 # These know less than their floor allows.
 LESS = {
-    **{room: {"core", "colima_paths"} for room in ("docker", "nerdctl", "timer")},
+    **{room: {"core", "colima_paths"} for room in ("docker", "nerdctl")},
+    "timer": {"core", "colima_paths", "ecr"},
     "progress": {"core"},
 }
 # Inside colima; the files beside these rooms use all of them.

@@ -15,8 +15,8 @@ from ..core.entries import STATE
 from ..core.errors import InputError
 from ..docker.context.model import BUILT_IN
 from .config import config_from
+from .health import OWN_HOST
 from .model import Builder, BuilderNetwork, BuilderSpec, Node, check_endpoint, known_platform
-from .nodes import OWN_HOST
 
 _NODE_OPTIONS: dict[str, Any] = {
     "endpoint": {"type": "str"},

@@ -21,6 +21,8 @@ from ..docker.client import docker_cli, docker_directory
 from ..docker.context.model import BUILT_IN
 from ..docker.context.store import DockerContexts
 from .company import network_of
+from .emulation import emulation_remedy
+from .health import OWN_HOST, all_health, node_is_building
 from .kubernetes import check_kubeconfigs, settled
 from .model import (
     Builder,
@@ -35,7 +37,6 @@ from .model import (
     StartBuilder,
     check_wanted,
 )
-from .nodes import OWN_HOST, all_health, emulation_remedy, node_is_building
 from .options import SPEC, wanted_from
 from .plan import BuilderPolicy, converged, plan_builders
 from .store import Buildx, buildx_directory

@@ -18,8 +18,8 @@ from .model.spec import ChangePolicy, ProfileSpec, Refusal, TimeLimits
 from .observe.idle import why_busy
 from .observe.read import ColimaState, read
 from .plan.absent import with_last_traces
-from .plan.action import ActionKind, Phase, ProfileFacts, ProfilePlan
 from .plan.between_profiles import check
+from .plan.model import ActionKind, Phase, ProfileFacts, ProfilePlan
 from .plan.profile import plan_profile
 
 # The profiles that there are without any setting: a VM without one was ours.

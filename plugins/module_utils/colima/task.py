@@ -31,7 +31,7 @@ from .client.programs import Colima
 from .client.run_lock import RunLock
 from .model.options import limits_from, policy_from, profile_options, profiles_from, specs_from
 from .observe.host import host_from
-from .plan.action import ProfileFacts
+from .plan.model import ProfileFacts
 from .report import public_profile
 from .sizing import sized
 from .survey import AppliedProfiles, ProfilesPlan, ProfilesSpec, ProfilesState, asked_again, plan_all, survey

@@ -20,8 +20,8 @@ from typing import Any
 from ..core.errors import ToolMissing
 from ..core.secrecy.known import learn
 from .failures import TokenRefused, Unreadable, Unsendable, explain
-from .lease import TOKEN_LIFE, hours_left
 from .registries import Registry, TokenKey
+from .renewal import TOKEN_LIFE, hours_left
 from .session import session_of
 
 TOKENS_AT_ONCE = 8

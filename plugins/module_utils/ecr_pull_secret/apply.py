@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..core.errors import WorkstationError
-from ..ecr.lease import TokenLike
+from ..ecr.renewal import TokenLike
 from ..kube.answers import JSON, ApiError
 from ..kube.objects import Conflict, Held, Kube, NamespaceGone, Stale, path_of, why_refused
 from .model import OWNER, OWNER_LABEL, PREFIX, PullSecretSpec, PullSecretState, body_of, config_in, current_from

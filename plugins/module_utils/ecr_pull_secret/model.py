@@ -15,10 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ..core.durations import Threshold
 from ..core.errors import InputError
 from ..core.secrecy.known import learn
-from ..ecr.lease import Lease, TokenLike, due_by_time, lease_from, lease_of, stamp
+from ..ecr.renewal import Lease, Threshold, TokenLike, due_by_time, lease_from, lease_of, stamp
 from ..kube.objects import finalizers_of
 
 OWNER = "laptop.containers"

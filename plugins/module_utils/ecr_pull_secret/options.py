@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ..core.durations import threshold_from
 from ..core.errors import InputError
-from ..ecr.lease import TOKEN_LIFE
 from ..ecr.registries import Registry, registries_from
+from ..ecr.renewal import TOKEN_LIFE, threshold_from
 from ..registry_login.task import Wanted, wanted_from
 from .model import PullSecretSpec, check_name
 from .namespaces import Scope, scope_from

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..core.durations import Threshold
+from ..ecr.renewal import Threshold
 from .model import OWNER, PullSecretSpec, PullSecretState, due
 from .view import Account, View
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from ..core.errors import WorkstationError
 from ..core.plan import Pending, Plan, merge
-from ..ecr.lease import hours_left, stamp
 from ..ecr.registries import Registry
+from ..ecr.renewal import hours_left, stamp
 from ..registry_login.model import FORGET, LoginPlan, Place
 from ..registry_login.model import Outcome as LoginOutcome
 from ..registry_login.report import failures_of, pending_of

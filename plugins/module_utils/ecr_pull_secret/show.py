@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from ..core.plan import Pending, Plan, Step
-from ..ecr.lease import hours_left, stamp
+from ..ecr.renewal import hours_left, stamp
 from .model import PullSecretSpec, PullSecretState
 from .plan import ClusterPlan, Item
 

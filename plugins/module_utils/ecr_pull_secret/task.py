@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..colima_paths import parse_name
-from ..core.durations import Threshold
 from ..core.errors import WorkstationError
 from ..core.plan import Plan
 from ..core.subject import Result as Finished
 from ..core.subject import Subject
-from ..ecr.lease import TokenLike, hours_left
 from ..ecr.registries import Registry
+from ..ecr.renewal import Threshold, TokenLike, hours_left
 from ..kube.answers import Unreachable
 from ..kube.entry import kubeconfig_paths
 from ..kube.objects import Kube

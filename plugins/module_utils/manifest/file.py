@@ -18,7 +18,7 @@ from typing import Any
 from ..core.errors import InputError, naming_files
 from ..core.system.files import make_directory, write_atomically
 from ..core.system.home import state_directory
-from .model import Fate, Kind, Reading, Row, Thing
+from .model import Kind, Reading, Row, Status, Thing
 
 _VERSION = 1
 _DIRECTORY = "manifests"
@@ -26,6 +26,8 @@ _REMEDY = "Make its directory writable, or set XDG_STATE_HOME to another one, an
 # A larger file is written again, without the rows that others replaced.
 _LARGEST_BYTES = 16 << 20
 _SIDES = ("source", "target", "replaces")
+_STATUS = "status"
+_STATUS_BEFORE = "fate"  # until December 2026; rows are read by both
 
 
 class ManifestFile:
@@ -47,7 +49,7 @@ class ManifestFile:
             with contextlib.suppress(KeyError, ValueError, TypeError):
                 thing = Thing(Kind(entry["kind"]), str(entry["name"]))
                 rows.pop(thing, None)
-                if "fate" in entry:
+                if _STATUS in entry or _STATUS_BEFORE in entry:
                     rows[thing] = row_from(entry)
         return rows
 
@@ -99,7 +101,7 @@ def _entries(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def written(row: Row) -> dict[str, Any]:
     """Return a row as JSON has it."""
-    entry: dict[str, Any] = {"kind": row.thing.kind.value, "name": row.thing.name, "fate": row.fate.value}
+    entry: dict[str, Any] = {"kind": row.thing.kind.value, "name": row.thing.name, _STATUS: row.status.value}
     for side in _SIDES:
         if reading := getattr(row, side):
             entry[side] = {"digest": reading.digest, "identity": reading.identity}
@@ -110,4 +112,5 @@ def row_from(entry: Mapping[str, Any]) -> Row:
     """Return the row that is written so. Raises KeyError, ValueError and TypeError for anything else."""
     thing = Thing(Kind(entry["kind"]), str(entry["name"]))
     readings = {side: Reading(str(entry[side]["digest"]), str(entry[side]["identity"])) for side in _SIDES if side in entry}
-    return Row(thing, Fate(entry["fate"]), **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))
+    status = Status(entry[_STATUS] if _STATUS in entry else entry[_STATUS_BEFORE])
+    return Row(thing, status, **readings, work=str(entry.get("work", "")), reason=str(entry.get("reason", "")))

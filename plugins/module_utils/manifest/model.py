@@ -19,7 +19,7 @@ class Kind(Enum):
     FILE = "file"
 
 
-class Fate(Enum):
+class Status(Enum):
     """What has become of a thing.
 
     BEGUN: a copy may exist under its working name, and may be incomplete. FILLED: the copy is complete under its working name.
@@ -62,7 +62,7 @@ class Row:
     """
 
     thing: Thing
-    fate: Fate
+    status: Status
     source: Reading | None = None
     target: Reading | None = None
     work: str = ""
@@ -92,8 +92,8 @@ def standing(row: Row | None, source: Reading, target: Reading | None) -> Standi
     A complete copy that has taken its place has arrived, though a killed run did not live to note it. As long as the target has
     what the copy replaces, the copying continues.
     """
-    filled = row if row and row.fate is Fate.FILLED else None
-    arrival = row if row and (row.fate is Fate.MOVED or (filled and target and row.target == target)) else None
+    filled = row if row and row.status is Status.FILLED else None
+    arrival = row if row and (row.status is Status.MOVED or (filled and target and row.target == target)) else None
     if target is None:
         return Standing.LOST if arrival else Standing.NEW
     if source.digest == target.digest:

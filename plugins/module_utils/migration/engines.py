@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..buildx.nodes import OWN_HOST
+from ..buildx.health import OWN_HOST
 from ..colima.client.programs import Colima
 from ..colima.observe.read import known_profiles
 from ..colima.observe.space import usages

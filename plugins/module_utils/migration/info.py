@@ -15,11 +15,12 @@ from ..core.progress import emit
 from ..core.subject import Reader, Result
 from ..core.system.home import home
 from ..docker.client import docker_directory
+from ..docker.names import DockerNames, read_docker_names
 from ..manifest.model import Standing
-from .belongings import Belongings, read_belongings
+from .comparison import compared, comparisons, differing, interrupted
 from .engines import OPTIONS, Ends, ends_from, profile_behind
-from .fate import Retirement, compared, differing, in_words, interrupted, judged, lost_with, reasons_against
 from .model import MoveState, shown
+from .retirement import Retirement, in_words, lost_with, reasons_against
 from .summary import summary
 
 
@@ -31,7 +32,7 @@ class ComparisonState:
     """
 
     found: MoveState
-    belongings: Belongings
+    names: DockerNames
     commands: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,10 +83,10 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         single = () if spec.compare else [one for one in found.source.containers if not one.project]
         commands = self.ends.source.commands(self.work, single)
         docker = docker_directory(os.environ, home())
-        belongings = read_belongings(docker, buildx_directory(os.environ, docker))
+        names = read_docker_names(docker, buildx_directory(os.environ, docker))
         if spec.compare:
             found = self.ends.read_volumes(found, spec.at_once, left_out=True)
-        return ComparisonState(found, belongings, commands)
+        return ComparisonState(found, names, commands)
 
     def plan(self, spec: ComparisonSpec, current: ComparisonState) -> Plan:
         """Return an empty plan, or refusals: of a copy that differs, and of a source that is needed."""
@@ -103,7 +104,7 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
     def public(self, outcome: Result[ComparisonSpec, ComparisonState]) -> dict[str, Any]:
         """Return what both keep, and what was found to be equal."""
         found, retirement, leave = outcome.after.found, outcome.spec.retirement, outcome.spec.leave
-        belongings, commands = outcome.after.belongings, outcome.after.commands
+        names, commands = outcome.after.names, outcome.after.commands
         if retirement:
             lost = lost_with(retirement, found, leave)
             said = in_words(retirement, lost)
@@ -112,12 +113,12 @@ class MoveReader(Reader[ComparisonSpec, ComparisonState]):
         elif outcome.spec.compare:
             said = list(compared(found, leave))
         else:
-            said = list(summary(found.source, belongings, commands))
-        equal = [one.thing for one in judged(found) if one.standing is Standing.ARRIVED] if outcome.spec.compare else []
+            said = list(summary(found.source, names, commands))
+        equal = [one.thing for one in comparisons(found) if one.standing is Standing.ARRIVED] if outcome.spec.compare else []
         return {
             "source": shown(found.source),
             "target": shown(found.target),
-            "docker": belongings.public(),
+            "docker": names.public(),
             "commands": dict(commands),
             "summary": said,
             "equal": [{"kind": one.kind.value, "name": one.name} for one in equal],

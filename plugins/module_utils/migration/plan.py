@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from ..core.errors import RefusedStep
 from ..core.options import suggestion
 from ..core.plan import Pending, Plan, Step, size_in_words
-from ..manifest.model import Fate, Reading, Row, Standing
-from .fate import CHOOSE, SAFE, Judged, conflict, judged, left, noted
+from ..manifest.model import Reading, Row, Standing, Status
+from .comparison import CHOOSE, SAFE, Comparison, comparisons, conflict, left, noted
 from .model import (
     MOVING,
     Container,
@@ -38,14 +38,14 @@ _BATCH_BYTES = 2 << 30
 def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
     """Return the steps, images first: a volume is of use with the image that it belongs to."""
     rows = tuple(noted(found))
-    complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.fate is Fate.FILLED}
+    complete = {row.work for row in {**found.rows, **{row.thing: row for row in rows}}.values() if row.status is Status.FILLED}
     begin = (
         *unpause(found.source.containers, found.paused),
         *give_back(found.aside),
         *sweep((found.source, found.target), [one for one in found.target.begun if one.startswith(found.work)], complete),
     )
     found = replace(found, source=resumed(found.source, found.paused))
-    chosen = [one for one in judged(found) if _chosen(one, spec, found.now)]
+    chosen = [one for one in comparisons(found) if _chosen(one, spec, found.now)]
     images, kept_images = _images(chosen, spec)
     volumes, kept_volumes = _volumes(chosen, found, spec)
     batches = [CopyImages("copy", *portion(some), images=some) for some in in_batches(images)]
@@ -67,7 +67,7 @@ def plan_move(found: MoveState, spec: MoveSpec) -> Plan:
     )
 
 
-def _chosen(one: Judged, spec: MoveSpec, now: float) -> bool:
+def _chosen(one: Comparison, spec: MoveSpec, now: float) -> bool:
     """Whether it is to be moved, if it can be."""
     if one.standing is None or left(one, spec.leave):
         return False
@@ -111,7 +111,7 @@ def resumed(source: Inventory, paused: Collection[str]) -> Inventory:
     return replace(source, containers=containers)
 
 
-def _images(chosen: Iterable[Judged], spec: MoveSpec) -> tuple[list[Image], list[Pending]]:
+def _images(chosen: Iterable[Comparison], spec: MoveSpec) -> tuple[list[Image], list[Pending]]:
     """Return the images to copy, with the tags that they get at the target, and the pending ones."""
     going, kept = dict[str, tuple[Image, list[str]]](), list[Pending]()
     for one in chosen:
@@ -124,7 +124,7 @@ def _images(chosen: Iterable[Judged], spec: MoveSpec) -> tuple[list[Image], list
     return [replace(image, tags=tuple(names) if image.tags else ()) for image, names in going.values()], kept
 
 
-def _volumes(chosen: Iterable[Judged], found: MoveState, spec: MoveSpec) -> tuple[list[CopyVolume], list[Pending]]:
+def _volumes(chosen: Iterable[Comparison], found: MoveState, spec: MoveSpec) -> tuple[list[CopyVolume], list[Pending]]:
     steps, kept = list[CopyVolume](), list[Pending]()
     for one in chosen:
         if not isinstance(one.what, Volume) or one.standing in SAFE:
@@ -148,18 +148,18 @@ def _volumes(chosen: Iterable[Judged], found: MoveState, spec: MoveSpec) -> tupl
 
 def _filled(row: Row | None, found: MoveState) -> Row | None:
     """Return the row of a complete copy that is still what it was, of a volume that is, too; None where it is to be copied."""
-    read = found.volumes.get(row.thing.name) if row and row.fate is Fate.FILLED else None
+    read = found.volumes.get(row.thing.name) if row and row.status is Status.FILLED else None
     good = row and read and row.source == read.source and row.target and row.target.digest == read.work
     return row if good else None
 
 
-def _to_fill(one: Judged, read: Read) -> bool:
+def _to_fill(one: Comparison, read: Read) -> bool:
     """Whether the target's volume stays, as it holds nothing."""
     return read.empty and one.standing is not Standing.CONFLICT
 
 
 def _copy_volume(
-    one: Judged, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Reading | None
+    one: Comparison, volume: Volume, filled: Row | None, writers: Sequence[Container], replaces: Reading | None
 ) -> CopyVolume:
     why = {Standing.LOST: "; it has gone from the target", Standing.SOURCE_CHANGED: "; changed since it was copied"}
     lost = "; what the target has of it is lost" if one.standing is Standing.CONFLICT else ""
@@ -176,7 +176,7 @@ def _copy_volume(
     )
 
 
-def _kept(one: Judged) -> Pending:
+def _kept(one: Comparison) -> Pending:
     return Pending(str(one), "its copy", conflict(one.row), CHOOSE, kind="conflict")
 
 
@@ -254,7 +254,7 @@ def abandoned(found: MoveState) -> Iterator[str]:
         yield f"The target has half copies of moves from other engines: {', '.join(others)}. 'docker volume rm' removes them."
     here = {one.name for one in found.source.volumes}
     for row in found.rows.values():
-        if row.fate is Fate.FILLED and row.thing.name not in here and row.work in found.target.begun:
+        if row.status is Status.FILLED and row.thing.name not in here and row.work in found.target.begun:
             yield f"The source has no volume '{row.thing.name}' any more; its complete copy at the target is volume '{row.work}'."
 
 

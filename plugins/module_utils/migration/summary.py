@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..core.plan import in_number, size_in_words
-from .belongings import Belongings
+from ..docker.names import DockerNames
 from .model import Inventory, MoveSpec
 from .plan import left_behind
 from .words import listed
 
 
-def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, str]) -> Iterator[str]:
+def summary(source: Inventory, names: DockerNames, commands: Mapping[str, str]) -> Iterator[str]:
     """Yield what the source and the laptop have, and what a move leaves behind.
 
     commands: what makes containers again, by name.
@@ -26,10 +26,10 @@ def summary(source: Inventory, belongings: Belongings, commands: Mapping[str, st
     running = [one.name for one in source.containers if one.writing]
     yield f"{in_number(len(source.containers), 'container')}, of which these run: {_all(running)}"
     yield f"Networks of the user's: {_all(source.networks)}"
-    current = f"; current: {belongings.current}" if belongings.current else ""
-    yield f"Docker contexts: {_all(belongings.contexts)}{current}"
-    yield f"Builders: {_all(belongings.builders)}"
-    yield f"Credentials: {_all(list(_credentials(belongings)))}"
+    current = f"; current: {names.current}" if names.current else ""
+    yield f"Docker contexts: {_all(names.contexts)}{current}"
+    yield f"Builders: {_all(names.builders)}"
+    yield f"Credentials: {_all(list(_credentials(names)))}"
     # What has no name is counted above.
     yield from left_behind(source, MoveSpec(dangling=True, anonymous=True))
     for name, command in commands.items():
@@ -44,12 +44,12 @@ def _nameless(number: int) -> str:
     return f", {number} of them without a name, which moves only on request" if number else ""
 
 
-def _credentials(belongings: Belongings) -> Iterator[str]:
-    if belongings.helper:
-        yield f"all with the helper '{belongings.helper}'"
-    for host, helper in belongings.helpers:
+def _credentials(names: DockerNames) -> Iterator[str]:
+    if names.helper:
+        yield f"all with the helper '{names.helper}'"
+    for host, helper in names.helpers:
         yield f"{host} with the helper '{helper}'"
-    for host in belongings.logins:
+    for host in names.logins:
         yield f"{host} in config.json"
 
 

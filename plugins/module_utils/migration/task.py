@@ -17,7 +17,7 @@ from ..core.subject import Result, Subject
 from ..core.system.home import lock_directory
 from ..core.system.lock import Lock
 from ..manifest.file import ManifestFile
-from ..manifest.model import Fate, Kind, Reading, Row, Thing
+from ..manifest.model import Kind, Reading, Row, Status, Thing
 from . import inventory
 from .engines import OPTIONS, Ends, ends_from, free_bytes
 from .model import ARRIVAL, CopyImages, CopyVolume, GiveBack, Image, MoveSpec, MoveState, Note, Read, Sweep, Unpause, same, shown
@@ -194,7 +194,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         arrived = self.ends.source.send_images(target, step.images, images.known_blobs(there, step.images, self.sent))
         self.sent |= {one.image.id: one.blobs for one in arrived.values() if one.blobs}
         moved = [
-            Row(Thing(Kind.IMAGE, called), Fate.MOVED, Reading(image.content), Reading(arrived[name].image.content))
+            Row(Thing(Kind.IMAGE, called), Status.MOVED, Reading(image.content), Reading(arrived[name].image.content))
             for image in step.images
             for called, name in zip(image.called, image.names, strict=True)
         ]
@@ -222,7 +222,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         kept = {key: value for key, value in volume.labels.items() if key != ARRIVAL}
         named = replace(volume, labels={**kept, ARRIVAL: filled.identity})
         there = Reading(filled.digest, volumes.put_in_place(target, named, row.work))
-        self.manifest.append(replace(row, fate=Fate.MOVED, target=there, work="", replaces=None))
+        self.manifest.append(replace(row, status=Status.MOVED, target=there, work="", replaces=None))
         with target.side.trouble(str(step)):
             volumes.remove(target, row.work)
         self.copied[volume.name] = Read(row.source or Reading(""), there, same=True)
@@ -236,7 +236,7 @@ class Mover(Subject[MoveSpec, MoveState]):
         if copied.left:
             self.left[name] = copied.left
         target = Reading(copied.arrived, secrets.token_hex(8))
-        row = Row(Thing(Kind.VOLUME, name), Fate.FILLED, Reading(copied.sent), target, replaces=step.replaces, work=work)
+        row = Row(Thing(Kind.VOLUME, name), Status.FILLED, Reading(copied.sent), target, replaces=step.replaces, work=work)
         self.manifest.append(row)
         return row
 

@@ -21,7 +21,7 @@ from ..core.system.logfmt import final_message
 from ..core.system.macos import UNLOCK_KEYCHAIN
 from ..docker.client import config_file, docker_cli
 from ..docker.config.file import ConfigFile
-from ..ecr.lease import TokenLike, lease_of
+from ..ecr.renewal import TokenLike, lease_of
 from .helper import PROGRAM, is_ours, profile_of, script_of
 from .model import (
     ADD,

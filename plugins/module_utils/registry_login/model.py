@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..ecr.lease import Lease
+from ..ecr.renewal import Lease
 
 USER = "AWS"
 KINDS = ("docker", "helper", "nerdctl", "wrapper")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import notes as core
-from ..ecr.lease import lease_from
+from ..ecr.renewal import lease_from
 from .model import KINDS, Note, Place
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..core.durations import Threshold
-from ..ecr.lease import due_by_time
+from ..ecr.renewal import Threshold, due_by_time
 from .helper import HELPER, PROGRAM, is_ours
 from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, USER, WRITE, Item, LoginPlan, Note, Place, PlaceState, could_not
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ..core.plan import Pending, Plan, Step
-from ..ecr.lease import Lease, hours_left, stamp
+from ..ecr.renewal import Lease, hours_left, stamp
 from .model import ADD, FORGET, LOG_IN, LOG_OUT, REMOVE, TAKE, WRITE, Item, Outcome
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError, WorkstationError, naming_files
-from ..ecr.lease import TokenLike
 from ..ecr.registries import Registry
+from ..ecr.renewal import TokenLike
 from .helper import helper_for
 from .model import LoginPlan, Note, Outcome, Place, PlaceState, planned_outcome
 from .notes import Notes

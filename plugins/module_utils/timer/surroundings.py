@@ -9,16 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from pathlib import Path
 
-from ..core.durations import threshold_from
 from ..core.errors import InputError
 from ..core.system.command import USUAL_DIRECTORIES, complete_path
+from ..ecr.renewal import TOKEN_LIFE, threshold_from
 from .model import Timer, refused
-
-# Of ECR's tokens; a timer knows nothing else of them.
-TOKEN_LIFE = timedelta(hours=12)
 
 # What a run of this collection may start: for profiles, for logins, for a kubeconfig's exec entry, for docker's credential store.
 PROGRAMS = (

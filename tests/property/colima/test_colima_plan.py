@@ -31,7 +31,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import ActionKind, ProfileFacts
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.model import ActionKind, ProfileFacts
 from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.profile import plan_profile
 from hypothesis import given, settings
 from hypothesis import strategies as st

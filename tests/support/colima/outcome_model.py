@@ -19,7 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
     ProfileState,
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.yaml_text import parse, render
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import (
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.model import (
     Action,
     Phase,
     ProfilePlan,

@@ -17,7 +17,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.set
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.spec import ChangePolicy, ProfileSpec
 from ansible_collections.laptop.containers.plugins.module_utils.colima.model.state import RUNNING, ProfileState
 from ansible_collections.laptop.containers.plugins.module_utils.colima.observe.read import read
-from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.action import ActionKind
+from ansible_collections.laptop.containers.plugins.module_utils.colima.plan.model import ActionKind
 from ansible_collections.laptop.containers.plugins.module_utils.colima.survey import ProfilesPlan, ProfilesSpec, plan_all, survey
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import parse_name
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import RefusedStep, WorkstationError

@@ -321,7 +321,7 @@ class World:
         """Leave half of a line in each manifest, as a power cut does."""
         for path in self.directory.glob("state/**/*.jsonl"):
             with path.open("ab") as file:
-                file.write(b'{"kind": "volume", "name": "db", "fate": "moved", "sour')
+                file.write(b'{"kind": "volume", "name": "db", "status": "moved", "sour')
 
     def fill(self, full: bool) -> None:
         """Fill the target's disk, or free it."""

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.core.durations import Threshold, threshold_from
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import TOKEN_LIFE, Lease
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import TOKEN_LIFE, Lease, Threshold, threshold_from
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
     OWNER,
     PullSecretSpec,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.model import (
     OWNER,
     PullSecretSpec,

@@ -10,13 +10,13 @@ import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import InputError
 from ansible_collections.laptop.containers.plugins.module_utils.manifest import file
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.file import ManifestFile
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
 
 ODD = Thing(Kind.VOLUME, 'a "b"\nü\u2028')
 IMAGE = Thing(Kind.IMAGE, "web:1")
-BEGUN = Row(ODD, Fate.BEGUN, Reading("d", "i"), work="moving-1")
-MOVED = Row(ODD, Fate.MOVED, Reading("d", "i"), Reading("e", "j"))
-LEFT = Row(IMAGE, Fate.LEFT, reason="named in leave")
+BEGUN = Row(ODD, Status.BEGUN, Reading("d", "i"), work="moving-1")
+MOVED = Row(ODD, Status.MOVED, Reading("d", "i"), Reading("e", "j"))
+LEFT = Row(IMAGE, Status.LEFT, reason="named in leave")
 
 
 def manifest() -> ManifestFile:
@@ -54,11 +54,17 @@ def test_a_kill_at_any_byte_leaves_whole_rows(tmp_path: Path) -> None:
 def test_a_damaged_row_is_no_row() -> None:
     manifest().append(MOVED)
     with manifest().path.open("a") as opened:
-        opened.write('{"kind": "volume", "name": "x", "fate": "gone"}\n[1]\n{"kind": "volume", "name": "y", "fate": "moved"')
+        opened.write('{"kind": "volume", "name": "x", "status": "gone"}\n[1]\n{"kind": "volume", "name": "y", "status": "moved"')
     assert manifest().rows() == {ODD: MOVED}
     with manifest().path.open("a") as opened:
-        opened.write('\n{"kind": "volume", "name": "a \\"b\\"\\nü\\u2028", "fate": "moved", "target": 7}\n')
+        opened.write('\n{"kind": "volume", "name": "a \\"b\\"\\nü\\u2028", "status": "moved", "target": 7}\n')
     assert manifest().rows() == {}
+
+
+def test_a_row_of_before_the_status_had_its_name_is_read() -> None:
+    manifest().append(MOVED, LEFT)
+    manifest().path.write_text(manifest().path.read_text().replace('"status"', '"fate"'))
+    assert manifest().rows() == {ODD: MOVED, IMAGE: LEFT}
 
 
 def test_rows_of_a_newer_release_are_refused() -> None:
@@ -70,7 +76,7 @@ def test_rows_of_a_newer_release_are_refused() -> None:
 
 def test_a_large_file_is_written_again_without_replaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(50):
-        manifest().append(Row(ODD, Fate.BEGUN, Reading(str(number))))
+        manifest().append(Row(ODD, Status.BEGUN, Reading(str(number))))
     monkeypatch.setattr(file, "_LARGEST_BYTES", 100)
     manifest().append(MOVED)
     assert manifest().rows() == {ODD: MOVED}

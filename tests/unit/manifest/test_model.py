@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import (
-    Fate,
     Kind,
     Reading,
     Row,
     Standing,
+    Status,
     Thing,
     standing,
 )
 
 VOLUME = Thing(Kind.VOLUME, "db")
-MOVED = Row(VOLUME, Fate.MOVED, Reading("old", "created at 1"), Reading("old", "created at 2"))
+MOVED = Row(VOLUME, Status.MOVED, Reading("old", "created at 1"), Reading("old", "created at 2"))
 SOURCE, TARGET = "created at 1", "created at 2"
 
 
@@ -36,9 +36,9 @@ def test_both_sides_are_compared_with_the_arrival(source: str, target: str | Non
     assert standing(MOVED, Reading(source, SOURCE), there) is expected
 
 
-@pytest.mark.parametrize("fate", [None, *(fate for fate in Fate if fate is not Fate.MOVED)])
-def test_without_an_arrival_another_content_is_a_conflict(fate: Fate | None) -> None:
-    row = Row(VOLUME, fate, MOVED.source, MOVED.target) if fate else None
+@pytest.mark.parametrize("status", [None, *(status for status in Status if status is not Status.MOVED)])
+def test_without_an_arrival_another_content_is_a_conflict(status: Status | None) -> None:
+    row = Row(VOLUME, status, MOVED.source, MOVED.target) if status else None
     assert standing(row, Reading("old"), Reading("new", TARGET)) is Standing.CONFLICT
     assert standing(row, Reading("old"), Reading("old")) is Standing.ARRIVED
     assert standing(row, Reading("old"), None) is Standing.NEW
@@ -49,6 +49,6 @@ def test_a_thing_that_was_removed_and_created_again_at_the_target_is_not_a_chang
 
 
 def test_digests_of_two_kinds_of_engines_are_compared_with_their_own_past() -> None:
-    row = Row(VOLUME, Fate.MOVED, Reading("by docker"), Reading("by containerd"))
+    row = Row(VOLUME, Status.MOVED, Reading("by docker"), Reading("by containerd"))
     assert standing(row, Reading("by docker"), Reading("by containerd")) is Standing.ARRIVED
     assert standing(row, Reading("by docker"), Reading("another")) is Standing.TARGET_CHANGED

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.laptop.containers.plugins.module_utils.core.errors import CommandFailed
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import (
     MOVING,
     Container,
@@ -35,7 +35,7 @@ EMPTY = Inventory("t")
 DB = Thing(Kind.VOLUME, "db")
 HERE, THERE = Reading("bytes"), Reading("bytes", "first")
 OTHER = {"db": Read(HERE, Reading("other", "other"))}
-FILLED = Row(DB, Fate.FILLED, HERE, THERE, work=f"{MOVING}db")
+FILLED = Row(DB, Status.FILLED, HERE, THERE, work=f"{MOVING}db")
 
 
 def image(name: str, *layers: str, size: int = 10, **more: Any) -> Image:
@@ -124,7 +124,7 @@ def test_a_volume_is_kept_unless_it_is_ours_or_named() -> None:
 
 
 def test_a_volume_that_changed_at_the_source_alone_is_copied_again() -> None:
-    rows = {DB: Row(DB, Fate.MOVED, HERE, THERE)}
+    rows = {DB: Row(DB, Status.MOVED, HERE, THERE)}
     read = Read(Reading("new"), THERE)
     (step,) = plan_move(found(Volume("db", 5), target=[Volume("db")], rows=rows, volumes={"db": read}), MoveSpec()).steps
     assert isinstance(step, CopyVolume) and step.replaces == THERE

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ansible_collections.laptop.containers.plugins.module_utils.migration.belongings import Belongings, read_belongings
+from ansible_collections.laptop.containers.plugins.module_utils.docker.names import DockerNames, read_docker_names
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.summary import summary
 
@@ -25,7 +25,7 @@ def test_it_tells_what_there_is_and_what_stays_behind() -> None:
         networks=("backend",),
         layers_size=5 * MIB,
     )
-    there = Belongings(("desktop-linux",), "desktop-linux", ("far",), "desktop", (("b.example", "ecr-login"),), ("a.example",))
+    there = DockerNames(("desktop-linux",), "desktop-linux", ("far",), "desktop", (("b.example", "ecr-login"),), ("a.example",))
     said = list(summary(source, there, {"shop": "docker run web:1"}))
     assert said[:7] == [
         "2 images (5 MiB), 1 of them without a name, which moves only on request",
@@ -41,7 +41,7 @@ def test_it_tells_what_there_is_and_what_stays_behind() -> None:
 
 
 def test_of_an_empty_engine_it_tells_that() -> None:
-    said = list(summary(Inventory("engine"), Belongings(), {}))
+    said = list(summary(Inventory("engine"), DockerNames(), {}))
     assert said[0] == "0 images (0 bytes)" and said[-1] == "Credentials: none"
 
 
@@ -56,11 +56,11 @@ def test_only_names_are_read(tmp_path: Path) -> None:
         "auths": {"a.example": {"auth": "secret"}, "https://me:secret@c.example/v1/": {}},
     }
     (tmp_path / "config.json").write_text(json.dumps(config))
-    found = read_belongings(tmp_path, tmp_path / "buildx")
+    found = read_docker_names(tmp_path, tmp_path / "buildx")
     assert found.contexts == ("far",) and found.builders == ("builder",) and found.helpers == (("b.example", "ecr-login"),)
     assert "a.example" in found.logins and len(found.logins) == 2
     assert "secret" not in json.dumps(found.public())
 
 
 def test_a_laptop_without_docker_has_nothing(tmp_path: Path) -> None:
-    assert read_belongings(tmp_path / "none", tmp_path / "none") == Belongings()
+    assert read_docker_names(tmp_path / "none", tmp_path / "none") == DockerNames()

@@ -24,8 +24,8 @@ from tests.integration.workstation.test_canaries import OPTIONS
 
 PLUGINS = "ansible_collections.laptop.containers.plugins"
 converge: Any = importlib.import_module(f"{PLUGINS}.action.converge")
-tasks: Any = importlib.import_module(f"{PLUGINS}.plugin_utils.policy.tasks")
-settings: Any = importlib.import_module(f"{PLUGINS}.plugin_utils.policy.settings")
+tasks: Any = importlib.import_module(f"{PLUGINS}.plugin_utils.policy.enforcement")
+settings: Any = importlib.import_module(f"{PLUGINS}.plugin_utils.policy.setting_options")
 rules: Any = importlib.import_module(f"{PLUGINS}.module_utils.policy.rules")
 Reader: Any = importlib.import_module(f"{PLUGINS}.module_utils.core.subject").Reader
 

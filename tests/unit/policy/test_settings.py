@@ -15,7 +15,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.core.errors impo
 from ansible_collections.laptop.containers.plugins.module_utils.policy.path import path_from
 from ansible_collections.laptop.containers.plugins.module_utils.policy.rules import rules_from
 from ansible_collections.laptop.containers.plugins.plugin_utils.policy.files import read
-from ansible_collections.laptop.containers.plugins.plugin_utils.policy.settings import PLAYBOOK_SETTINGS, Settings
+from ansible_collections.laptop.containers.plugins.plugin_utils.policy.setting_options import PLAYBOOK_SETTINGS, Settings
 from ansible_collections.laptop.containers.plugins.plugin_utils.settings import OF_PLAYBOOKS
 
 # By its name: an action plugin extends a class that has no types.

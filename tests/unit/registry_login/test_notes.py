@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from ansible_collections.laptop.containers.plugins.module_utils.ecr.lease import Lease
+from ansible_collections.laptop.containers.plugins.module_utils.ecr.renewal import Lease
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.model import Note, Place
 from ansible_collections.laptop.containers.plugins.module_utils.registry_login.notes import Notes
 

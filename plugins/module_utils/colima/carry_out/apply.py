@@ -27,7 +27,7 @@ from ..model.yaml_text import parse, render
 from ..observe.idle_note import note_idle
 from ..observe.kube_context import note_context, remove_backups
 from ..observe.kube_entry import note_entry
-from ..plan.action import Action, ActionKind, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
+from ..plan.model import Action, ActionKind, Phase, ProfilePlan, plans_kubernetes, sets_kubernetes_up, settled_notes
 from . import buildkit, clients
 from .progress import Progress
 from .start import run_staggered, start

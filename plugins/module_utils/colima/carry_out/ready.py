@@ -14,7 +14,7 @@ from ..client.programs import Colima
 from ..model.config import has_kubernetes
 from ..model.ecr_credentials import PROGRAM
 from ..model.state import ABSENT, BROKEN, HALF, RUNNING, SILENT
-from ..plan.action import DESTRUCTIVE, ActionKind, ProfilePlan
+from ..plan.model import DESTRUCTIVE, ActionKind, ProfilePlan
 
 _POLL_SECONDS = 0.5
 

@@ -9,8 +9,8 @@ from ...nerdctl.wrapper import removal
 from ..model.config import Host
 from ..model.spec import ChangePolicy, ProfileSpec, Refusal
 from ..model.state import ABSENT, DEFINED, LEFTOVER, ProfileState, SharedTraces
-from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .heal import aside_early
+from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 
 _COPIES = (
     "colima's copies of your kubeconfig from before profile '{name}' hold something that your kubeconfig no longer has, so they "

@@ -10,7 +10,7 @@ from ..model.answers import ListedProfile
 from ..model.config import Host, canonical, canonical_mounts, has_kubernetes
 from ..model.spec import Refusal
 from ..model.state import GIB
-from .action import ActionKind, ProfilePlan
+from .model import ActionKind, ProfilePlan
 
 _MIB = 1024
 _LEAST_FREE_MIB = 3 * _MIB

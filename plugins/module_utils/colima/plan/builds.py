@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..model.cluster_builds import OPTION
 from ..model.spec import ProfileSpec
 from ..model.state import ProfileState
-from .action import Action, ActionKind, act, act_on
+from .model import Action, ActionKind, act, act_on
 
 
 @dataclass(frozen=True)

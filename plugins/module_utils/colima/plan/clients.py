@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..model.config import Config
 from ..model.state import RUNNING, ProfileState
-from .action import Action, ActionKind, act
+from .model import Action, ActionKind, act
 
 
 def carries_socket(current: ProfileState) -> bool:

@@ -11,8 +11,8 @@ from ..model.config import Config, Host, has_kubernetes
 from ..model.settings import DATA_DISK_SINCE, INCUS_KEEPS_DATA_SINCE, Version
 from ..model.spec import Refusal
 from ..model.state import BROKEN, DAMAGED, HALF, LEFTOVER, RUNNING, SILENT, ProfileState, Standstill
-from .action import Action, ActionKind, act_on
 from .clients import carries_socket
+from .model import Action, ActionKind, act_on
 
 # A VM whose writes fail needs this much of the laptop's disk before it can go on.
 ROOM_MIB = 512

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ...core.plan import in_number
 from ..model.spec import ChangePolicy
 from ..model.state import ProfileState
-from .action import Action, ActionKind, act
+from .model import Action, ActionKind, act
 
 _MINUTE = 60
 

@@ -19,12 +19,12 @@ from ..model.settings import SETTINGS
 from ..model.spec import ChangePolicy, ProfileSpec, Refusal, kubernetes_problems, too_old, version_problems
 from ..model.state import BROKEN, ProfileState
 from .absent import plan_absent
-from .action import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .builds import BuildConfigPlan, plan_builds, restored, saved
 from .clients import client_repairs, context_after_start
 from .company import company_settings
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, why_not_idle_enough
+from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
 from .recreate import RecreateDecision, how_to_recreate, only_stopped
 from .target import VERSION, SettingsGap, changes, gap_of, k3s_in_doubt, settings_known, summary, target_of, why_k3s_downgrade
 

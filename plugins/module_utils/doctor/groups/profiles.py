@@ -9,7 +9,7 @@ from ...colima.model.config import Host, differences
 from ...colima.model.settings import BY_OPTION
 from ...colima.model.shown import counted, shown
 from ...colima.model.state import ABSENT, BROKEN, DEFINED, GIB, HALF, RUNNING, SILENT, STOPPED, ProfileState
-from ...colima.plan.action import ActionKind, ProfilePlan
+from ...colima.plan.model import ActionKind, ProfilePlan
 from ...core.errors import InputError
 from ..laptop import ENDS, Laptop
 from ..model import Check, CheckKind, Status

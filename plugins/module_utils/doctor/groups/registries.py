@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, cast
 
 from ...core.errors import WorkstationError
-from ...ecr.lease import hours_left
+from ...ecr.renewal import hours_left
 from ...ecr_pull_secret.model import auths_in, config_in
 from ...ecr_pull_secret.read import read_view
 from ...ecr_pull_secret.task import PullSecretsState

@@ -23,7 +23,7 @@ from ...core.system.home import home, lock_directory
 from ...core.system.lock import Lock
 from ...kube.entry import kubeconfig_paths
 from ...manifest.file import ManifestFile
-from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
+from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing
 from .. import inventory
 from ..engines import free_bytes, patience_from, programs_of, silence_from, source_from
 from ..model import Note, Unpause
@@ -156,7 +156,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
         there, rows = self.inside.found([path for _one, path in places.values()]), self.manifest.rows()
         vm, standings, unnoted = vm_id(self.colima.paths.instance(self.asked.profile)), dict[str, Standing](), list[Row]()
         for name, (claim, path) in places.items():
-            row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Fate.BEGUN))
+            row = rows.get(Thing(Kind.CLAIM, name), Row(Thing(Kind.CLAIM, name), Status.BEGUN))
             if path not in there:
                 continue
             if is_mine(row, vm, there[path].reading.identity) and self.asked.phase != VERIFY:
@@ -189,7 +189,7 @@ class ClusterMove(Subject[ClusterMoveSpec, ClusterMoveState]):
             send_images(self.engine.side, self.inside, step, say)
         elif isinstance(step, SendClaim):
             there = send_claim(self.engine, self.inside, step, partial(self._quiet, step), say)
-            row = Row(Thing(Kind.CLAIM, step.claim.claim), Fate.FILLED, Reading(there.digest))
+            row = Row(Thing(Kind.CLAIM, step.claim.claim), Status.FILLED, Reading(there.digest))
             self._note(row, there.digest, there.identity)
         elif isinstance(step, Note):
             for one in step.rows:

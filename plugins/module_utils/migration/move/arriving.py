@@ -11,7 +11,7 @@ from ...colima.client.kept import KEPT, LEAVING, RETURNING, RetainedVm, grace
 from ...colima.model.state import RUNNING, STOPPED
 from ...core.errors import InputError, NotVerified, RefusedStep, WorkstationError
 from ...core.plan import Plan, Step, in_number, size_in_words
-from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing
+from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing
 from ..model import Note
 from ..words import listed
 from .archive import missing
@@ -109,12 +109,12 @@ def _there(found: RuntimeMoveState, spec: RuntimeMoveSpec) -> Iterator[Row]:
         row = found.rows.get(claim_thing(saved))
         held = found.arrived.volumes.get(saved.claim.claim)
         there = held.reading if held else None
-        if row is None or row.fate is Fate.LEFT or is_in(row, found.vm):
+        if row is None or row.status is Status.LEFT or is_in(row, found.vm):
             continue
         if there and there.digest == saved.contents:
             yield arrived(row, "", there.digest, there.identity)
         elif _given_up(saved, spec):
-            yield replace(row, fate=Fate.LEFT, target=None, reason="O(leave) names it")
+            yield replace(row, status=Status.LEFT, target=None, reason="O(leave) names it")
 
 
 def _is_new(found: RuntimeMoveState, tag: str) -> bool:
@@ -211,7 +211,7 @@ def _kept_back(found: RuntimeMoveState, spec: RuntimeMoveSpec, what: str) -> Wor
     if left := unnamed(lacking(found.rows, found.vm), spec.leave):
         reason = f"not in the profile's VM: {_listed(left)}"
         return RefusedStep(what, reason, f"Run {PLAYBOOK} to its end, and then this.")
-    alone = [one for one in staying(found.rows) if one.fate is Fate.IMMOVABLE and is_data(one.thing)]
+    alone = [one for one in staying(found.rows) if one.status is Status.IMMOVABLE and is_data(one.thing)]
     if alone := unnamed(alone, spec.leave):
         remedy = f"Take that out with {PLAYBOOK}, --tags back, or name what you give up: O(leave=[{name_of(alone[0].thing)}])."
         return RefusedStep(what, f"only it has {_listed(alone)}", remedy)

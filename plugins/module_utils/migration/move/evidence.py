@@ -16,7 +16,7 @@ from pathlib import Path
 from ...colima_paths import Name, Paths
 from ...core.system.files import text_of
 from ...manifest.file import ManifestFile
-from ...manifest.model import Fate, Kind, Reading, Row, Standing, Thing, standing
+from ...manifest.model import Kind, Reading, Row, Standing, Status, Thing, standing
 from ..model import Inventory
 from ..words import listed
 from .model import Archive, Held, Objects, RuntimeMoveSpec, SavedClaim
@@ -46,9 +46,9 @@ def manifest_of(name: Name, source: str) -> ManifestFile:
     return ManifestFile(f"{source}@{name.id}", f"the next VM of {name.id}")
 
 
-def own_file(path: Path, fate: Fate = Fate.BEGUN) -> Row:
+def own_file(path: Path, status: Status = Status.BEGUN) -> Row:
     """Return the row of a file that is the move's own. FILLED: the archive that it seals is complete."""
-    return Row(Thing(Kind.FILE, str(path)), fate)
+    return Row(Thing(Kind.FILE, str(path)), status)
 
 
 def own_files(rows: Iterable[Thing]) -> tuple[Path, ...]:
@@ -58,7 +58,9 @@ def own_files(rows: Iterable[Thing]) -> tuple[Path, ...]:
 
 def place_of(rows: Mapping[Thing, Row]) -> Path | None:
     """Return where the complete archive of a move is; None where there was none yet."""
-    sealed = [path for path in own_files(rows) if path.name == _SEAL and rows[Thing(Kind.FILE, str(path))].fate is Fate.FILLED]
+    sealed = [
+        path for path in own_files(rows) if path.name == _SEAL and rows[Thing(Kind.FILE, str(path))].status is Status.FILLED
+    ]
     return sealed[-1].parent if sealed else None
 
 
@@ -68,12 +70,12 @@ def rows_of(archive: Archive, engine: Inventory, files: Collection[str], spec: R
     saved = [(image, batch.file) for batch in archive.images if batch.file in files for image in batch.images]
     for image, file in saved:
         for tag in image.tags:
-            yield Row(Thing(Kind.IMAGE, tag), Fate.FILLED, Reading(image.content), work=str(spec.place / file))
+            yield Row(Thing(Kind.IMAGE, tag), Status.FILLED, Reading(image.content), work=str(spec.place / file))
     for one in archive.claims:
         if one.file in files:
             yield filled(one, spec.place)
     for item in objects.items:
-        yield Row(object_thing(item), Fate.FILLED, Reading(_digest(item)), work=str(spec.place / "objects.json"))
+        yield Row(object_thing(item), Status.FILLED, Reading(_digest(item)), work=str(spec.place / "objects.json"))
     yield from objects.stays
     yield from _of_docker(engine, {image.id for image, _file in saved})
 
@@ -81,7 +83,7 @@ def rows_of(archive: Archive, engine: Inventory, files: Collection[str], spec: R
 def filled(saved: SavedClaim, place: Path) -> Row:
     """Return the row of a volume whose data is in the archive."""
     reason = listed(saved.claim.left, _MOST_LEFT_OUT)
-    return Row(claim_thing(saved), Fate.FILLED, Reading(saved.contents), work=str(place / saved.file), reason=reason)
+    return Row(claim_thing(saved), Status.FILLED, Reading(saved.contents), work=str(place / saved.file), reason=reason)
 
 
 def _of_docker(engine: Inventory, saved: Collection[str]) -> Iterator[Row]:
@@ -90,15 +92,15 @@ def _of_docker(engine: Inventory, saved: Collection[str]) -> Iterator[Row]:
         if image.id in saved or (image.tags and all(tag.startswith(SYSTEM_IMAGES) for tag in image.tags)):
             continue
         for name in image.tags:
-            yield Row(Thing(Kind.IMAGE, name), Fate.LEFT, Reading(image.content), reason="O(images) leaves it out")
+            yield Row(Thing(Kind.IMAGE, name), Status.LEFT, Reading(image.content), reason="O(images) leaves it out")
         if not image.tags:
             name = image.digests[0] if image.digests else image.id
-            yield Row(Thing(Kind.IMAGE, name), Fate.IMMOVABLE, Reading(image.content), reason="it has no tag")
+            yield Row(Thing(Kind.IMAGE, name), Status.IMMOVABLE, Reading(image.content), reason="it has no tag")
     for volume in engine.volumes:
-        yield Row(Thing(Kind.VOLUME, volume.name), Fate.IMMOVABLE, reason="it is docker's own")
+        yield Row(Thing(Kind.VOLUME, volume.name), Status.IMMOVABLE, reason="it is docker's own")
     for one in engine.containers:
         if is_the_users(one.name):
-            yield Row(Thing(Kind.CONTAINER, one.name), Fate.IMMOVABLE, reason=f"containers are not moved; it was {one.state}")
+            yield Row(Thing(Kind.CONTAINER, one.name), Status.IMMOVABLE, reason=f"containers are not moved; it was {one.state}")
 
 
 def is_the_users(container: str) -> bool:
@@ -122,12 +124,12 @@ def _digest(item: object) -> str:
 
 def arrived(row: Row, vm: str, digest: str = "", identity: str = "") -> Row:
     """Return the row of a thing that was read in the new VM. vm: its id."""
-    return Row(row.thing, Fate.MOVED, row.source, Reading(digest, f"{vm} {identity}".strip()), row.work, row.reason)
+    return Row(row.thing, Status.MOVED, row.source, Reading(digest, f"{vm} {identity}".strip()), row.work, row.reason)
 
 
 def is_in(row: Row, vm: str) -> bool:
     """Whether a thing has arrived in this very VM."""
-    return row.fate is Fate.MOVED and bool(row.target and vm) and row.target.identity.split(" ")[0] == vm  # type: ignore[union-attr]
+    return row.status is Status.MOVED and bool(row.target and vm) and row.target.identity.split(" ")[0] == vm  # type: ignore[union-attr]
 
 
 def is_mine(row: Row, vm: str, identity: str) -> bool:
@@ -151,18 +153,18 @@ def stands(row: Row | None, vm: str, source: Reading, held: Held | None) -> Stan
 
 def lacking(rows: Mapping[Thing, Row], vm: str) -> list[Row]:
     """Return what has to go into the new VM and has not arrived in it."""
-    still = (Fate.BEGUN, Fate.FILLED, Fate.MOVED)
-    return [one for one in rows.values() if one.thing.kind is not Kind.FILE and one.fate in still and not is_in(one, vm)]
+    still = (Status.BEGUN, Status.FILLED, Status.MOVED)
+    return [one for one in rows.values() if one.thing.kind is not Kind.FILE and one.status in still and not is_in(one, vm)]
 
 
 def staying(rows: Mapping[Thing, Row]) -> list[Row]:
     """Return what only the old VM has."""
-    return [one for one in rows.values() if one.fate in (Fate.LEFT, Fate.IMMOVABLE)]
+    return [one for one in rows.values() if one.status in (Status.LEFT, Status.IMMOVABLE)]
 
 
 def going(rows: Mapping[Thing, Row]) -> list[str]:
     """Return what goes with the old VM, each by its name."""
-    incomplete = [one for one in rows.values() if one.fate is Fate.MOVED and one.reason]
+    incomplete = [one for one in rows.values() if one.status is Status.MOVED and one.reason]
     return [*(in_words(one.thing) for one in staying(rows)), *(f"{one.reason} of {in_words(one.thing)}" for one in incomplete)]
 
 

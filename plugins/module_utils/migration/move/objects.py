@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ...manifest.model import Fate, Kind, Row, Thing
+from ...manifest.model import Kind, Row, Status, Thing
 from ..words import listed
 from .model import Claim, Objects
 
@@ -110,13 +110,13 @@ def _stays(
         mine = _moves(one, namespaces) or (one["kind"] == "Job" and _in(one, namespaces) and not _owned(one))
         if one["kind"] in ("Secret", "Job") and mine and key_of(one) not in goes:
             reason = "O(secrets) leaves it out" if one["kind"] == "Secret" else "it would run once more"
-            yield Row(Thing(Kind.OBJECT, key_of(one)), Fate.IMMOVABLE, reason=reason)
+            yield Row(Thing(Kind.OBJECT, key_of(one)), Status.IMMOVABLE, reason=reason)
         name, path = str(one["metadata"]["name"]), _path_of(one) if one["kind"] == "PersistentVolume" else ""
         if path and name not in volumes and not is_below(path, mounted):
             space = _claim_of(one).partition("/")[0]
             left = bool(space) and not any(fnmatchcase(space, each) for each in namespaces)
-            fate, reason = (Fate.LEFT, "O(namespaces) leaves it out") if left else (Fate.IMMOVABLE, "no claim uses it")
-            yield Row(Thing(Kind.CLAIM, name), fate, reason=reason)
+            status, reason = (Status.LEFT, "O(namespaces) leaves it out") if left else (Status.IMMOVABLE, "no claim uses it")
+            yield Row(Thing(Kind.CLAIM, name), status, reason=reason)
 
 
 def is_below(path: str, places: Iterable[str]) -> bool:

@@ -28,7 +28,7 @@ from ...core.system.files import room_at
 from ...core.system.home import home
 from ...docker.stream import EngineApi
 from ...manifest.file import ManifestFile
-from ...manifest.model import Fate, Kind, Thing
+from ...manifest.model import Kind, Status, Thing
 from .. import inventory
 from ..engines import patience_from, silence_from
 from ..model import Inventory, Note
@@ -287,7 +287,7 @@ class RuntimeMove(Subject[RuntimeMoveSpec, RuntimeMoveState]):
         archive.remove(useless)
         gone = [one for one in before if one.kind is not Kind.FILE and one not in {row.thing for row in rows}]
         self.manifest.forget(*gone, *(Thing(Kind.FILE, str(path)) for path in useless))
-        self.manifest.append(*rows, own_file(place / archive.SEAL, Fate.FILLED))
+        self.manifest.append(*rows, own_file(place / archive.SEAL, Status.FILLED))
         archive.seal(place, step.boot, stopped=False)
 
     def _rename(self, step: SetAside | Return | Remove) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.laptop.containers.plugins.module_utils.colima.model.sta
 )
 from ansible_collections.laptop.containers.plugins.module_utils.colima_paths import Name
 from ansible_collections.laptop.containers.plugins.module_utils.core.plan import Plan
-from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Fate, Kind, Reading, Row, Thing
+from ansible_collections.laptop.containers.plugins.module_utils.manifest.model import Kind, Reading, Row, Status, Thing
 from ansible_collections.laptop.containers.plugins.module_utils.migration.model import Container, Image, Inventory, Note, Volume
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move import archive
 from ansible_collections.laptop.containers.plugins.module_utils.migration.move.arriving import (
@@ -77,9 +77,9 @@ SAVED = Archive(
 FILES = frozenset((*(one.file for one in SAVED.images), *(one.file for one in SAVED.claims)))
 SEALED = replace(SAVED, sealed=BOOT, stopped=True)
 ROWS = {row.thing: row for row in rows_of(SEALED, replace(ENGINE, images=(USED,)), FILES, SPEC)}
-FILE = own_file(SPEC.place / "sealed.json", Fate.FILLED)
+FILE = own_file(SPEC.place / "sealed.json", Status.FILLED)
 ROWS[FILE.thing] = FILE
-MOVED = {thing: arrived(row, "new") if row.fate is Fate.FILLED and row is not FILE else row for thing, row in ROWS.items()}
+MOVED = {thing: arrived(row, "new") if row.status is Status.FILLED and row is not FILE else row for thing, row in ROWS.items()}
 KEEP = RetainedVm("k8s-docker", "k8s", "docker", KEPT, {}, id="old")
 KEPT_NEW = replace(KEEP, name="k8s-containerd", runtime="containerd", id="new")
 
@@ -357,14 +357,14 @@ ENGINES_OWN = replace(
     containers=(Container("1", "mine", "web:1", "", "paused"), Container("2", "k8s_web", "", "", "running")),
 )
 SECRET, JOB, ORPHAN = (
-    Row(Thing(kind, name), Fate.IMMOVABLE, reason=reason)
+    Row(Thing(kind, name), Status.IMMOVABLE, reason=reason)
     for kind, name, reason in (
         (Kind.OBJECT, " Secret shop/login", "O(secrets) leaves it out"),
         (Kind.OBJECT, "batch Job shop/once", "again"),
         (Kind.CLAIM, "pvc-9", "no claim uses it"),
     )
 )
-ELSEWHERE = Row(Thing(Kind.CLAIM, "pvc-8"), Fate.LEFT, reason="O(namespaces)")
+ELSEWHERE = Row(Thing(Kind.CLAIM, "pvc-8"), Status.LEFT, reason="O(namespaces)")
 
 
 def with_all_that_stays() -> RuntimeMoveState:
@@ -391,7 +391,7 @@ def test_what_only_the_old_vm_has_needs_a_word_before_it_goes() -> None:
 def test_a_secret_that_was_made_again_in_the_new_cluster_needs_no_word() -> None:
     found = with_all_that_stays()
     there = replace(ALL, objects=ALL.objects | {SECRET.thing.name})
-    unready = {thing: row if row.fate is not Fate.MOVED else ROWS[thing] for thing, row in found.rows.items()}
+    unready = {thing: row if row.status is not Status.MOVED else ROWS[thing] for thing, row in found.rows.items()}
     assert Thing(Kind.OBJECT, SECRET.thing.name) in noted(plan_ready(replace(found, rows=unready, arrived=there), SPEC))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What else of docker's is on the laptop: contexts, builders, credentials. Names only, and changes nothing."""
+"""The names of docker's contexts, builders and logins on the laptop. Reads only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.secrecy.looks import without_logins
-from ..docker.client import context_hosts, read_config
+from .client import context_hosts, read_config
 
 
 @dataclass(frozen=True)
-class Belongings:
-    """Names. helper: the program that keeps all logins; helpers: programs that keep the logins of one registry, by its host."""
+class DockerNames:
+    """helper: the program that keeps all logins; helpers: programs that keep the logins of one registry, by its host."""
 
     contexts: tuple[str, ...] = ()
     current: str = ""
@@ -28,10 +28,10 @@ class Belongings:
         return {**asdict(self), "helpers": dict(self.helpers)}
 
 
-def read_belongings(docker: Path, buildx: Path) -> Belongings:
+def read_docker_names(docker: Path, buildx: Path) -> DockerNames:
     """Return the names. docker, buildx: their directories. Raises InputError for a config.json that can't be read."""
     config = read_config(docker)
-    return Belongings(
+    return DockerNames(
         tuple(sorted(context_hosts(docker))),
         str(config.get("currentContext") or ""),
         tuple(sorted(path.name for path in (buildx / "instances").glob("*"))),

@@ -1,17 +1,50 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The life of a token, and when it is due: the same rule wherever the token was written to. Pure."""
+"""When a token is due for renewal: one rule, wherever it was written to. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from ..core.durations import Threshold
+from ..core.durations import time_in
+from ..core.errors import InputError
 
 TOKEN_LIFE = timedelta(hours=12)
 CLOCK_TOLERANCE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """How much life must be left: a fraction of the whole, or a fixed time."""
+
+    fraction: float = 0.5
+    fixed: timedelta | None = None
+
+    def of(self, life: timedelta) -> timedelta:
+        """Return the remaining life below which something is due."""
+        return self.fixed if self.fixed is not None else life * self.fraction
+
+
+def threshold_from(text: str, life: timedelta) -> Threshold:
+    """Return the threshold of 'half', '40%', '6h' or '1h30m'. Raises InputError, also for a time that is too long."""
+    bare = text.strip().lower()
+    if bare == "half":
+        return Threshold()
+    percent = re.fullmatch(r"(\d{1,2})%", bare)
+    if percent and int(percent[1]) > 0:
+        return Threshold(fraction=int(percent[1]) / 100)
+    fixed = time_in(bare)
+    if fixed is not None and timedelta() < fixed < life:
+        return Threshold(fixed=fixed)
+    raise InputError(
+        f"read O(refresh_before) '{text}'",
+        f"it is neither half, nor a percentage like 40%, nor a time below {life.total_seconds() / 3600:g} hours (the life of a "
+        "token) like 6h or 1h30m",
+        "Correct it.",
+    )
 
 
 class TokenLike(Protocol):

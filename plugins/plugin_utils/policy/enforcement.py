@@ -22,7 +22,7 @@ from ...module_utils.policy.path import LEFT_OUT
 from ...module_utils.policy.rules import Rule, rules_from
 from ..layers import origin, written_at
 from .files import read
-from .settings import ROLES, Setting, Settings
+from .setting_options import ROLES, Setting, Settings
 
 # Whose version counts for a module. Homebrew's has to run where one is wrong.
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
