@@ -28,9 +28,9 @@ options:
   <<: &settings
     state:
       description:
-        - V(started) makes sure that the profile runs with these settings; V(stopped) that it does not run, and writes nothing for
-          a new one; V(present) only that the settings are in place, applied to a VM that runs already and left to
-          the next start otherwise.
+        - V(started) makes sure that the profile runs with these settings; V(stopped) only that it does not run, whatever its
+          settings are; V(present) only that the settings are in place, applied to a VM that runs already and left to the next
+          start otherwise.
         - V(absent) deletes the VM, its settings, and what colima leaves on the host (docker context, kubeconfig entry, nerdctl
           wrapper of this profile). The data disk stays for the next profile of that name, unless O(delete_data).
         - V(started) when left out. Beside O(profiles) it is the state of each profile that is not V(absent) itself;
@@ -348,7 +348,6 @@ options:
   on_fixed_change:
     description:
       - What to do when a setting differs that is fixed for the life of a VM, or a disk would have to shrink.
-      - A VM that is to be V(stopped) is stopped in any case, and keeps them as they are.
       - V(refuse) fails before anything is done, and names all of them.
       - V(warn) leaves them as they are and applies the rest.
       - V(recreate) deletes the VM and makes a new one with the same data disk, so that images, volumes and Kubernetes objects

@@ -7,6 +7,7 @@ import fnmatch
 import json
 import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,16 @@ ON_REQUEST = {
 NO_DATA_LEFT = {"colima_delete_data": True, "colima_keep_deleted": 0, "colima_confirm_data_loss": ["k8s", "docker-buildx"]}
 # What a user has had before, where the workstation has files of its own. The first is as docker writes it.
 MINE = {
-    ".docker/config.json": '{\n\t"auths": {},\n\t"psFormat": "table"\n}',
+    ".docker/config.json": (
+        '{\n\t"auths": {},\n\t"psFormat": "table",\n\t"credsStore": "mine",\n\t"currentContext": "engine-of-mine"\n}'
+    ),
+    f".docker/contexts/meta/{sha256(b'engine-of-mine').hexdigest()}/meta.json": json.dumps(
+        {
+            "Name": "engine-of-mine",
+            "Metadata": {},
+            "Endpoints": {"docker": {"Host": "unix:///gone/docker.sock", "SkipTLSVerify": False}},
+        }
+    ),
     ".local/bin/mine": "mine\n",
     ".zshrc": "# mine\n",
     ".zfunc/_mine": "# mine\n",
@@ -155,7 +165,8 @@ def test_teardown_gives_back_the_home_that_was_there(lab: Lab) -> None:
     for name, text in MINE.items():
         (lab.home / name).parent.mkdir(parents=True, exist_ok=True)
         (lab.home / name).write_text(text)
-    stand_in(lab.bin, "docker-credential-ecr-login", "exit 1")
+    for helper in ("ecr-login", "mine"):
+        stand_in(lab.bin, f"docker-credential-{helper}", "exit 1")
     before = tree(lab.home)
     properties = lab.home / ".testcontainers.properties"
     said = play(lab, "playbooks/workstation.yml", "-e", json.dumps(EVERYTHING))
@@ -163,7 +174,9 @@ def test_teardown_gives_back_the_home_that_was_there(lab: Lab) -> None:
     found = set(tree(lab.home))
     assert not (MADE | (COMPLETIONS if real_parts(lab.directory)["containerd"] else set())) - found
     assert "docker.host=unix://" in properties.read_text()
-    helpers = json.loads((lab.home / ".docker/config.json").read_text())["credHelpers"]
+    config = json.loads((lab.home / ".docker/config.json").read_text())
+    helpers = config["credHelpers"]
+    assert (config["credsStore"], config.get("currentContext")) == ("mine", "colima-buildx")
     assert any(re.search(r"\.dkr\.ecr\.", host) for host in helpers)
 
     play(lab, "playbooks/teardown.yml", "-e", json.dumps({**EVERYTHING, **NO_DATA_LEFT}))

@@ -136,11 +136,13 @@ def test_a_plan_destroys_nothing_unasked_and_leads_to_its_goal(
     assert plan_profile(before, spec, policy, world.host, facts) == plan
     if spec.state == "stopped":
         other = replace(policy, on_fixed_change="refuse", confirm_data_loss=frozenset())
-        assert plan_profile(before, spec, other, world.host, facts) == plan
+        asked_nothing = replace(plan_profile(before, replace(spec, stated={}), other, world.host, facts), spec=spec)
+        assert asked_nothing == plan
         assert not {action.kind for action in plan.actions} & {
             ActionKind.DELETE,
             ActionKind.DELETE_DATA,
             ActionKind.DELETE_DISK,
+            ActionKind.WRITE_SETTINGS,
             ActionKind.START,
         }
     if plan.refusals:

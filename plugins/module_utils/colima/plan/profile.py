@@ -25,7 +25,7 @@ from .company import company_settings
 from .heal import Repair, enlarge, goes_on, leaves_disk_out, repairs, runs_unseen, unreadable
 from .idle_stop import idle_long, idle_notes, why_not_idle_enough
 from .model import Action, ActionKind, ProfileFacts, ProfilePlan, act, act_on, delete_with_data, forget_note
-from .recreate import RecreateDecision, how_to_recreate, only_stopped
+from .recreate import RecreateDecision, how_to_recreate
 from .target import VERSION, SettingsGap, changes, gap_of, k3s_in_doubt, settings_known, summary, target_of, why_k3s_downgrade
 
 _NOTHING_ASKED = ProfileFacts()
@@ -91,7 +91,7 @@ def plan_profile(
         case.target,
         refusals=tuple(refusal for check in _CHECKS for refusal in check(case)),
         warnings=(*case.recreation.warnings, *case.repair.warnings),
-        asks_k3s=not asked and k3s_in_doubt(case.current, spec, case.target),
+        asks_k3s=not asked and k3s_in_doubt(case.current, case.spec, case.target),
     )
     if case.recreation.moves:
         return _wait_for_move(plan, case)
@@ -104,6 +104,10 @@ def plan_profile(
 
 
 def _case(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: Host, facts: ProfileFacts) -> _ProfileCase:
+    stopped = spec.state == "stopped"
+    if stopped:
+        # It keeps its settings: the run that starts it writes them.
+        spec = replace(spec, stated={}, ecr_profile=None, build=None, company=None)
     if spec.ecr_profile is not None:
         known = {**settings_known(current, host), **spec.stated}
         provider = ecr_settings(spec.ecr_profile, host, known[ARGUMENTS], known[SCRIPTS])
@@ -113,10 +117,7 @@ def _case(current: ProfileState, spec: ProfileSpec, policy: ChangePolicy, host: 
         spec = replace(spec, stated={**spec.stated, **laid})
     target = target_of(current, spec, host, facts.version)
     gap = gap_of(current, spec, target, host)
-    if spec.state == "stopped":
-        recreation = only_stopped(current, gap.fixed)
-    else:
-        recreation = how_to_recreate(current, gap.fixed, target, policy, facts.version)
+    recreation = RecreateDecision() if stopped else how_to_recreate(current, gap.fixed, target, policy, facts.version)
     if recreation.keep:
         target = {**target, **recreation.keep}
         gap = gap_of(current, replace(spec, stated={**spec.stated, **recreation.keep}), target, host)
@@ -238,9 +239,8 @@ def _stop_first(case: _ProfileCase, restart: bool) -> list[Action]:
 
 
 def _files(case: _ProfileCase, starts: bool) -> list[Action]:
-    """Return what writes the profile's files; nothing where no VM is and none is wanted: a VM with settings would seem lost."""
-    current = case.current
-    if current.configured is None and not current.exists and case.spec.state == "stopped":
+    """Return what writes the profile's files; nothing for one that is to be stopped."""
+    if case.spec.state == "stopped":
         return []
     return [*_settings_file(case, starts), *case.builds.actions]
 

@@ -59,11 +59,6 @@ def how_to_recreate(
     )
 
 
-def only_stopped(current: ProfileState, fixed: tuple[str, ...]) -> RecreateDecision:
-    """Return the decision for a VM that is only stopped: fixed settings stay as they are, whatever the policy says."""
-    return RecreateDecision(keep=_as_they_are(current, fixed))
-
-
 def _left_alone(current: ProfileState, fixed: tuple[str, ...], target: Config) -> RecreateDecision:
     instead = changes(current, target, fixed, "instead of")
     return RecreateDecision(

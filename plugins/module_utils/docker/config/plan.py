@@ -170,7 +170,7 @@ def plan_undo(config: Mapping[str, Any], undo: UndoFacts) -> Plan:
             steps.append(edit(note.key, note.after, note.before))
             now[note.key] = note.before
         elif isinstance(note, LinkPlugin) and note.points_to is not None and linked.get(note.path) == note.points_to:
-            # Noted again after a kill, it still continuesce.
+            # A run that was killed may have noted it twice.
             del linked[note.path]
             steps.append(
                 LinkPlugin("remove", f"docker plugin link '{note.path}'", "made by an earlier run", note.path, note.points_to)
