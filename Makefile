@@ -22,6 +22,11 @@ export LAPTOP_MAKE_VERBS := converge doctor fleet migrate move reclaim restore s
   teardown toolchain upgrade
 # Tests and lint find the collection through the committed links.
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.ansible/collections:$(CURDIR)/collections
+# In a clone that another user owns, Ansible's own files go where it has them without a project.
+ifeq ($(shell [ -w .ansible ] || { [ ! -e .ansible ] && [ -w . ]; } && echo yes),)
+export ANSIBLE_HOME ?= $(HOME)/.ansible
+export ANSIBLE_CACHE_PLUGIN_CONNECTION ?= $(ANSIBLE_HOME)/facts
+endif
 # A company's certificates: uv reads SSL_CERT_FILE, pip PIP_CERT, and either is enough here. uv takes an empty one for a file.
 CERTIFICATES := $(or $(SSL_CERT_FILE),$(PIP_CERT),$(REQUESTS_CA_BUNDLE))
 ifneq ($(CERTIFICATES),)
@@ -43,9 +48,10 @@ help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 # A stamp follows each step that is complete; what an interrupted one left, the next run replaces.
+WRITABLE = [ -w . ] || { echo "Could not make $(VENV): this folder is read-only. Clone the project to a folder of your own." >&2; exit 1; }
 BASE := $(if $(wildcard $(VENV)/.lab),,$(VENV)/.base)
 $(VENV)/.base:
-	@[ -w . ] || { echo "Could not make $(VENV): this folder is read-only. Clone the project to a folder of your own." >&2; exit 1; }
+	@$(WRITABLE)
 	@rm -rf $(VENV)
 ifeq ($(UV),)
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -61,10 +67,12 @@ endif
 
 # .lab is enough for playbooks and the rehearsal; .dev holds the test tools as well.
 $(VENV)/.lab: requirements/lab.lock | $(BASE)
+	@$(WRITABLE)
 	@$(WITH_PATH) uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/lab.lock || $(NOT_FETCHED)
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock | $(BASE)
+	@$(WRITABLE)
 	@$(WITH_PATH) uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python --require-hashes -r requirements/dev.lock || $(NOT_FETCHED)
 	@touch $(VENV)/.lab $@
 

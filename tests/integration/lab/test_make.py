@@ -148,12 +148,26 @@ def test_a_python_that_is_too_old_is_named_with_its_version(clone: Clone) -> Non
     assert not (clone.folder / ".venv").exists()
 
 
+# Permissions do not hold root back.
+ANOTHER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
+
+
 def test_a_read_only_clone_says_so(clone: Clone) -> None:
     clone.folder.chmod(0o555)
-    # Permissions do not hold root back.
-    other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
-    done = clone.setup(uv=True, command=other)
+    done = clone.setup(uv=True, command=ANOTHER)
     clone.folder.chmod(0o755)
     assert done.returncode != 0
     expected = "Could not make .venv: this folder is read-only. Clone the project to a folder of your own."
     assert done.stderr.splitlines()[0] == expected
+
+
+def test_ansible_writes_beside_a_clone_that_is_complete_and_read_only(clone: Clone, outside: Path) -> None:
+    """Without it each playbook ends in a traceback of Ansible's."""
+    assert clone.setup(uv=True).returncode == 0
+    probe = ("--eval", 'probe: .venv/.lab; @echo "[$$ANSIBLE_HOME] $$ANSIBLE_CACHE_PLUGIN_CONNECTION"', "probe")
+    done = make(clone.folder, *probe, HOME=str(outside))
+    assert done.stdout == "[] \n", done.stderr
+    clone.folder.chmod(0o555)
+    done = make(clone.folder, *probe, command=ANOTHER, HOME=str(outside))
+    clone.folder.chmod(0o755)
+    assert done.stdout == f"[{outside}/.ansible] {outside}/.ansible/facts\n"
