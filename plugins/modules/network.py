@@ -13,6 +13,7 @@ description:
   - Asks each consumer for addresses outside with a request of its own, namely the laptop, the system of each running VM, docker,
     the kubelet's containerd and BuildKit, and says which of them fails at the name, the proxy, the authority or the other side.
   - Names address ranges of docker, of the clusters and of the VMs that collide with routes of a VPN or an office.
+  - Keeps ConfigMaps C(company-authorities) and C(company-proxy) in namespaces whose pods ask for them.
   - Keeps the file of authorities with which this collection asks AWS, C(~/.local/state/laptop.containers/authorities.pem).
   - The settings themselves get into the VMs with O(laptop.containers.colima_profile#module:company_network).
   - Asking pulls no image and restarts nothing.
@@ -67,6 +68,25 @@ options:
     description: Addresses of name servers by domain, for domains that only these know. Needs colima 0.9.0.
     type: dict
     default: {}
+  pod_namespaces:
+    description:
+      - Namespaces that get the ConfigMaps C(company-authorities), with all authorities as C(ca.crt), and C(company-proxy), with
+        the variables of the proxy. A namespace that does not exist yet is pending; one that leaves the list loses both.
+    type: list
+    elements: str
+    default: []
+  context:
+    description: The kube context of the cluster of O(pod_namespaces).
+    type: str
+    default: colima-k8s
+  expected_contexts:
+    description: Contexts of clusters that this run has made or started. In check mode they need not answer.
+    type: list
+    elements: str
+    default: []
+  kubeconfig:
+    description: Path of the kubeconfig. By default E(KUBECONFIG), else C(~/.kube/config).
+    type: path
   profiles:
     description: The profiles whose running VMs are asked, each a mapping as in M(laptop.containers.colima_profile).
     type: list
@@ -82,7 +102,7 @@ options:
     elements: str
     default: []
   state:
-    description: V(absent) removes the file of authorities, and asks nothing.
+    description: V(absent) removes the file of authorities and the ConfigMaps, and asks nothing.
     type: str
     choices: [present, absent]
     default: present
@@ -126,6 +146,11 @@ matrix:
     detail:
       description: What the tool said of a failure.
       type: str
+pending:
+  description: ConfigMaps that wait for a cluster or a namespace.
+  returned: always
+  type: list
+  elements: dict
 collisions:
   description: Address ranges that collide with routes of the laptop, each in a sentence.
   returned: success

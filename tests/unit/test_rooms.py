@@ -19,8 +19,8 @@ UTILS = ROOT / "plugins" / "module_utils"
 FLOORS = (
     {"core"},
     {"bootstrap", "brew", "colima_paths", "company", "ecr", "kube", "manifest", "toolchain"},
-    {"docker", "local_registry", "nerdctl", "timer"},
-    {"buildx", "registry_login"},
+    {"config_maps", "docker", "nerdctl", "timer"},
+    {"buildx", "local_registry", "registry_login"},
     {"colima", "ecr_pull_secret"},
     {"network", "policy", "snapshot"},
     {"doctor", "migration", "reclaim", "support", "upgrade"},

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,7 +25,6 @@ PREFIX = "laptop.containers/"
 SECRET_LIMIT = 1024 * 1024  # bytes of all values together; what the API server takes
 DATA_KEY = ".dockerconfigjson"
 DATA_FIELD = f"f:{DATA_KEY}"
-DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,6 @@ class PullSecretState:
     def expires_at(self) -> datetime | None:
         """When the first of its tokens expires. Returns None when that is not recorded."""
         return min((lease.expires_at for lease in self.leases.values()), default=None)
-
-
-def check_name(name: str, noun: str) -> str:
-    """Return the name of a Kubernetes object. Raises InputError when Kubernetes would refuse it."""
-    if not DNS_NAME.match(name) or (noun == "namespace" and (len(name) > 63 or "." in name)):
-        raise InputError(
-            f"use {noun} '{name}'", "Kubernetes allows only lower case letters, digits and '-' in it", "Choose another name."
-        )
-    return name
 
 
 def current_from(metadata: Mapping[str, Any]) -> PullSecretState:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..core.errors import InputError
-from .model import check_name
+from ..kube.objects import check_name
 
 ALL = "all"
 

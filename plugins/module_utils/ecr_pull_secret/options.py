@@ -11,8 +11,9 @@ from typing import Any
 from ..core.errors import InputError
 from ..ecr.registries import Registry, registries_from
 from ..ecr.renewal import TOKEN_LIFE, threshold_from
+from ..kube.objects import check_name
 from ..registry_login.task import Wanted, wanted_from
-from .model import PullSecretSpec, check_name
+from .model import PullSecretSpec
 from .namespaces import Scope, scope_from
 from .plan import Policy
 

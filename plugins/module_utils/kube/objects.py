@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from ..core.errors import InputError
 from .answers import APPLY, MERGE, METADATA, METADATA_LIST, ApiError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _MANAGER = re.compile(r'conflict with "([^"]*)"')
 # The words of every authorizer, which are the only mark of its refusals.
 _RIGHTS = re.compile(r'User "[^"]*" cannot \w+ (resource|path)')
 STALE_READS = 5
+DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 
 
 class Conflict(Exception):
@@ -45,6 +47,15 @@ class Held(Exception):
 
 class NamespaceGone(Exception):
     """The namespace does not exist, or is being deleted."""
+
+
+def check_name(name: str, noun: str) -> str:
+    """Return the name of a Kubernetes object. Raises InputError when Kubernetes would refuse it."""
+    if not DNS_NAME.match(name) or (noun == "namespace" and (len(name) > 63 or "." in name)):
+        raise InputError(
+            f"use {noun} '{name}'", "Kubernetes allows only lower case letters, digits and '-' in it", "Choose another name."
+        )
+    return name
 
 
 def path_of(resource: str, namespace: str = "", name: str = "") -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A company's network as a subject: the laptop's own file of authorities, routes that collide, and a request by each consumer."""
+"""A company's network as a subject: the laptop's file of authorities, ConfigMaps for pods, routes that collide, and requests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,18 @@ from ..colima.model.overrides import overridden
 from ..colima_paths import parse_name, resolve
 from ..company.network import OPTIONS, CompanyNetwork, company_from
 from ..company.routes import collisions, routes
+from ..config_maps import ConfigMapPlace, ConfigMaps, ConfigMapsState, ConfigMapStep, plan_config_maps
 from ..core.errors import InputError, ToolMissing, WorkstationError, naming_files
+from ..core.notes import Notes
 from ..core.plan import Plan, Step
 from ..core.subject import Result, Subject
 from ..core.system.files import FileState, read_file, write_file
 from ..core.system.home import authorities_file
 from ..core.system.lock import user_files
+from ..kube.entry import kubeconfig_paths
+from ..kube.objects import check_name
 from .ask import ask_all
+from .pods import KEYS, config_maps, shown
 from .ranges import finding, ranges_of
 from .reach import Finding, Reach, unreached
 
@@ -39,11 +44,18 @@ _PROBE = re.compile(r"https?://[A-Za-z0-9._-]+(:\d{1,5})?(/[!-~]*)?\Z")
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What the options ask for. profiles: their options; probes: addresses that each consumer is asked to reach."""
+    """What the options ask for. profiles: their options; probes: addresses that each consumer is asked to reach.
+
+    context: of the cluster whose namespaces pod_namespaces get ConfigMaps; expected: contexts that this run has yet to start.
+    """
 
     company: CompanyNetwork
     profiles: tuple[Mapping[str, Any], ...]
     probes: tuple[str, ...]
+    context: str = ""
+    pod_namespaces: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+    kubeconfig: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class NetworkState:
     wanted: str
     collisions: tuple[Finding, ...]
     reaches: tuple[Reach, ...]
+    pods: ConfigMapsState
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,10 @@ class Network(Subject[NetworkSpec, NetworkState]):
 
     argument_spec = {
         **OPTIONS,
+        "context": {"type": "str", "default": "colima-k8s"},
+        "expected_contexts": {"type": "list", "elements": "str", "default": []},
+        "kubeconfig": {"type": "path"},
+        "pod_namespaces": {"type": "list", "elements": "str", "default": []},
         "profiles": {"type": "list", "elements": "raw", "default": []},
         "overrides": {"type": "dict", "default": {}},
         "probes": {"type": "list", "elements": "str", "default": []},
@@ -83,13 +100,15 @@ class Network(Subject[NetworkSpec, NetworkState]):
 
     found: NetworkState
 
+    def __init__(self) -> None:
+        self.pods = ConfigMaps(Notes("network"), "give the company's network to pods")
+
     def lock(self) -> contextlib.AbstractContextManager[bool]:
         """Keep other runs away from the user's files."""
         return user_files(self.work)
 
     def parse(self, params: Mapping[str, Any], *, check_mode: bool) -> NetworkSpec:
         """Return the company's network. Raises InputError."""
-        del check_mode
         for probe in params["probes"]:
             if not _PROBE.match(probe):
                 what = "an address in O(probes)" if "@" in probe else f"'{probe}'"
@@ -100,7 +119,18 @@ class Network(Subject[NetworkSpec, NetworkState]):
             params["overrides"],
             profile_options(name_required=True),
         )
-        return NetworkSpec(company, tuple(profiles), tuple(params["probes"] if company else ()))
+        namespaces = tuple(dict.fromkeys(params["pod_namespaces"] if company else ()))
+        for name in namespaces:
+            check_name(name, "namespace")
+        return NetworkSpec(
+            company,
+            tuple(profiles),
+            tuple(params["probes"] if company else ()),
+            params["context"],
+            namespaces,
+            tuple(params["expected_contexts"] if check_mode else ()),
+            kubeconfig_paths(params["kubeconfig"] or "", os.environ),
+        )
 
     def read(self, spec: NetworkSpec) -> NetworkState:
         """Return the file, the routes that collide, and how far each consumer comes."""
@@ -116,17 +146,19 @@ class Network(Subject[NetworkSpec, NetworkState]):
             f"{_MARK}{_roots()}{own}" if own else "",
             tuple(dict.fromkeys(finding(one, found, ranges) for one in collisions(found, ranges))),
             ask_all(colima, rows, spec.probes, environment, own),
+            ConfigMapsState({}),
         )
+        self.found = replace(self.found, pods=self.pods.read(_for_pods(spec, self.found.wanted), spec.kubeconfig))
         return self.found
 
     def read_again(self, spec: NetworkSpec, applied: object) -> NetworkState:
-        """Return the state with the file as it is now: who reaches what was asked once, and the file changes nothing of it."""
-        del spec, applied
-        return replace(self.found, bundle=_bundle())
+        """Return the state with what was written as it is now. Who reaches what was asked once: that changes nothing of it."""
+        del applied
+        pods = self.pods.read(_for_pods(spec, self.found.wanted), spec.kubeconfig)
+        return replace(self.found, bundle=_bundle(), pods=pods)
 
     def plan(self, spec: NetworkSpec, current: NetworkState) -> Plan:
-        """Return what to do with the file, and what does not get out."""
-        del spec
+        """Return what to do with the file and the ConfigMaps, and what does not get out."""
         found, wanted = current.bundle.text, current.wanted
         target = f"'{authorities_file()}'"
         ours = found.startswith(_MARK)
@@ -140,16 +172,28 @@ class Network(Subject[NetworkSpec, NetworkState]):
             steps = (WriteBundle("write", target, "authorities", text=wanted),)
         elif ours and not wanted:
             steps = (RemoveBundle("remove", target, "authorities"),)
-        return Plan(steps, refusals=refusals, warnings=(*map(str, current.collisions), *failures))
+        pods = plan_config_maps(_for_pods(spec, wanted), KEYS, current.pods, spec.expected)
+        before = {str(place): shown(found.data) for place, found in current.pods.found.items()}
+        after = {str(step.place): shown(step.data) for step in pods.steps if isinstance(step, ConfigMapStep)}
+        return Plan(
+            (*steps, *pods.steps),
+            before,
+            {**before, **after},
+            pods.pending,
+            (*map(str, current.collisions), *failures),
+            (*refusals, *pods.refusals),
+        )
 
     def apply(self, step: Step) -> None:
-        """Write or remove the file."""
+        """Write or remove the file, or a ConfigMap."""
         path = authorities_file()
         if isinstance(step, WriteBundle):
             write_file(path, step.text, 0o644, _REMEDY)
         elif isinstance(step, RemoveBundle):
             with naming_files(f"remove '{path}'", _REMEDY):
                 path.unlink(missing_ok=True)
+        else:
+            self.pods.apply(step)
 
     def public(self, outcome: Result[NetworkSpec, NetworkState]) -> dict[str, Any]:
         """Return the matrix, and the routes that collide."""
@@ -166,6 +210,10 @@ SUBJECT = Network
 
 def _bundle() -> FileState:
     return read_file(authorities_file(), _MOST_BYTES)
+
+
+def _for_pods(spec: NetworkSpec, bundle: str) -> dict[ConfigMapPlace, dict[str, str]]:
+    return config_maps(spec.context, spec.pod_namespaces, bundle, spec.company.proxy, spec.profiles)
 
 
 def _running(colima: Colima, profiles: Sequence[Mapping[str, Any]]) -> tuple[ListedProfile, ...]:

@@ -18,7 +18,7 @@ from tests.support.lab_playbooks import ROOT, light_lab, play, warned
 
 WORKSTATION = "playbooks/workstation.yml"
 PROFILES = ("k8s", "docker-buildx")
-PRINTED = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "network.md").read_text(), re.DOTALL | re.MULTILINE)
+PRINTED = re.findall(r"^```yaml\n(network_.*?)^```", (ROOT / "docs" / "network.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")

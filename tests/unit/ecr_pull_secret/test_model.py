@@ -17,10 +17,10 @@ from ansible_collections.laptop.containers.plugins.module_utils.ecr_pull_secret.
     PullSecretSpec,
     PullSecretState,
     body_of,
-    check_name,
     current_from,
     due,
 )
+from ansible_collections.laptop.containers.plugins.module_utils.kube.objects import check_name
 
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -49,6 +49,8 @@ NO_SETTING: Mapping[tuple[str, str], str] = {
     ("local_registry", "expected_contexts"): "made by the role of the profiles",
     ("local_registry", "kubeconfig"): "fixed by the role",
     ("nerdctl_wrapper", "colima"): "fixed by the role",
+    ("network", "expected_contexts"): "made by the role of the profiles",
+    ("network", "kubeconfig"): "fixed by the role",
     ("bootstrap", "requirements"): "the lock of the project",
     ("bootstrap", "uv"): "the lock of the project",
     ("support", "report"): "the doctor's result",

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ConfigMaps that a subject keeps in clusters: ours alone, noted where they were written, and removed when not wanted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from .core.errors import RefusedStep, WorkstationError
+from .core.notes import Notes
+from .core.plan import Pending, Plan, Step
+from .kube.answers import ApiError, Unreachable
+from .kube.objects import MANAGER, Held, Kube, NamespaceGone, path_of, why_refused
+
+_FORBIDDEN = 403
+OWNER = {"app.kubernetes.io/managed-by": MANAGER}
+
+
+@dataclass(frozen=True, order=True)
+class ConfigMapPlace:
+    """Where a ConfigMap is. context: of the kubeconfig."""
+
+    context: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"configmap {self.namespace}/{self.name} of {self.context}"
+
+    @property
+    def path(self) -> str:
+        """Its path at the API server."""
+        return path_of("configmaps", self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class ConfigMapState:
+    """What a cluster has at a place. data: None without a ConfigMap; why: why the cluster did not answer.
+
+    unknown: no way leads to the cluster any more: the kubeconfig does not know the context. homeless: it has no such namespace.
+    """
+
+    data: Mapping[str, str] | None = None
+    uid: str = ""
+    ours: bool = False
+    why: str = ""
+    unknown: bool = False
+    homeless: bool = False
+
+
+@dataclass(frozen=True)
+class ConfigMapsState:
+    """What was found where a ConfigMap is wanted and where earlier runs wrote, and where they did."""
+
+    found: Mapping[ConfigMapPlace, ConfigMapState]
+    noted: frozenset[ConfigMapPlace] = frozenset()
+
+
+@dataclass(frozen=True)
+class ConfigMapStep(Step):
+    """Write our ConfigMap; or remove it, where data is None."""
+
+    place: ConfigMapPlace = ConfigMapPlace("", "", "")
+    data: Mapping[str, str] | None = None
+    uid: str = ""
+
+
+@dataclass(frozen=True)
+class NoteConfigMap(Step):
+    """Note that a cluster has it, or has it no more; silent."""
+
+    place: ConfigMapPlace = ConfigMapPlace("", "", "")
+    there: bool = True
+
+
+class ConfigMaps:
+    """The ConfigMaps of one subject. notes: where they were written. work: for messages, such as "tell of the local registry".
+
+    only: the one place in each cluster, whose context alone is noted; None where a subject writes to several.
+    """
+
+    def __init__(self, notes: Notes, work: str, only: tuple[str, str] | None = None) -> None:
+        self.notes, self.work, self.only = notes, work, only
+        self.kubes: dict[str, Kube] = {}
+
+    def read(self, wanted: Collection[ConfigMapPlace], paths: tuple[Path, ...]) -> ConfigMapsState:
+        """Return what the clusters have. One that never had any is not asked for its absence. paths: of the kubeconfig."""
+        noted = frozenset(filter(None, map(self._place, self.notes.read())))
+        by_context: dict[str, list[ConfigMapPlace]] = {}
+        for place in sorted(noted | set(wanted)):
+            by_context.setdefault(place.context, []).append(place)
+        found: dict[ConfigMapPlace, ConfigMapState] = {}
+        for context, places in by_context.items():
+            found |= self._found(context, places, paths)
+        return ConfigMapsState(found, noted)
+
+    def _found(
+        self, context: str, places: Collection[ConfigMapPlace], paths: tuple[Path, ...]
+    ) -> dict[ConfigMapPlace, ConfigMapState]:
+        from .kube.access import read_access
+        from .kube.client import KubeHttp
+
+        try:
+            kube = self.kubes[context] = Kube(KubeHttp(read_access(context, paths)))
+            return {place: _state(kube, place) for place in places}
+        except ApiError as error:
+            raise self._refused(context, error, "read configmaps") from error
+        except WorkstationError as error:
+            if isinstance(error, Unreachable) or error.context.get("missing_context"):
+                away = ConfigMapState(why=error.reason or error.message, unknown="missing_context" in error.context)
+                return dict.fromkeys(places, away)
+            raise
+
+    def apply(self, step: Step) -> None:
+        """Carry out one step; others are not its concern."""
+        if isinstance(step, NoteConfigMap):
+            self._note(step.place, there=step.there)
+        elif isinstance(step, ConfigMapStep):
+            try:
+                self._write(step)
+            except ApiError as error:
+                raise self._refused(step.place.context, error, "write configmaps") from error
+            except NamespaceGone:
+                reason = f"namespace '{step.place.namespace}' is gone"
+                raise WorkstationError(f"write {step.place}", reason, "Create it, and run again.") from None
+            except Held as held:
+                reason = f"the cluster keeps it for {held}"
+                raise WorkstationError(f"remove {step.place}", reason, "See what has to remove that finalizer.") from None
+
+    def _write(self, step: ConfigMapStep) -> None:
+        kube, place = self.kubes[step.place.context], step.place
+        if step.data is None:
+            kube.delete(place.path, step.uid)
+            return
+        # Noted first: killed in between, a later run still knows where to look.
+        self._note(place, there=True)
+        metadata = {"name": place.name, "namespace": place.namespace, "labels": OWNER}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": step.data}
+        kube.apply(place.path, json.dumps(body).encode(), force=True)
+
+    def _note(self, place: ConfigMapPlace, *, there: bool) -> None:
+        key = place.context if self.only else f"{place.namespace}/{place.name}/{place.context}"
+        with self.notes.edit() as notes:
+            notes.pop(key, None)
+            if there:
+                notes[key] = True
+
+    def _place(self, key: str) -> ConfigMapPlace | None:
+        """Return the place that is noted so; None for a damaged note."""
+        if self.only:
+            return ConfigMapPlace(key, *self.only)
+        namespace, _slash, rest = key.partition("/")
+        name, _slash, context = rest.partition("/")
+        return ConfigMapPlace(context, namespace, name) if context else None
+
+    def _refused(self, context: str, error: ApiError, action: str) -> WorkstationError:
+        reason, _dot, remedy = why_refused(error, action).partition(". ")
+        return WorkstationError(f"{self.work} in {context}", reason, remedy or "Look at the cluster, and run again.")
+
+
+def _state(kube: Kube, place: ConfigMapPlace) -> ConfigMapState:
+    there = kube.read(place.path)
+    if there is None:
+        return ConfigMapState(homeless=_is_missing(kube, place.namespace))
+    metadata = there["metadata"]
+    ours = OWNER.items() <= (metadata.get("labels") or {}).items()
+    return ConfigMapState(there.get("data") or {}, str(metadata["uid"]), ours)
+
+
+def _is_missing(kube: Kube, namespace: str) -> bool:
+    """Whether a namespace is known not to exist: who may write into it need not be allowed to look at it."""
+    try:
+        return kube.read_metadata(f"{path_of('namespaces')}/{quote(namespace, safe='')}") is None
+    except ApiError as error:
+        if error.status == _FORBIDDEN:
+            return False
+        raise
+
+
+def plan_config_maps(
+    wanted: Mapping[ConfigMapPlace, Mapping[str, str]], keys: Collection[str], current: ConfigMapsState, expected: Collection[str]
+) -> Plan:
+    """Return steps, what waits, and refusals. One that is not ours is neither changed nor removed.
+
+    keys: those that are the subject's; others in its ConfigMaps are people's. expected: contexts that this run has yet to start.
+    """
+    plans = [
+        _absent(place, found)
+        if (data := wanted.get(place)) is None
+        else _present(
+            place, found, data, has=_has(found, data, keys), noted=place in current.noted, expected=place.context in expected
+        )
+        for place, found in current.found.items()
+    ]
+    return Plan(
+        tuple(step for plan in plans for step in plan.steps),
+        pending=tuple(waiting for plan in plans for waiting in plan.pending),
+        refusals=tuple(refusal for plan in plans for refusal in plan.refusals),
+    )
+
+
+def _absent(place: ConfigMapPlace, found: ConfigMapState) -> Plan:
+    if found.why:
+        # Where no way leads to the cluster, its data may come back with the profile; the note stays until then.
+        return Plan() if found.unknown else Plan(pending=(_unreachable(place, "removing it", found.why),))
+    remove = ConfigMapStep("remove", str(place), place=place, uid=found.uid)
+    return Plan((*((remove,) if found.ours else ()), NoteConfigMap("forget", str(place), silent=True, place=place, there=False)))
+
+
+def _present(
+    place: ConfigMapPlace, found: ConfigMapState, data: Mapping[str, str], *, has: bool, noted: bool, expected: bool
+) -> Plan:
+    write = Plan((ConfigMapStep("change" if found.uid else "write", str(place), place=place, data=data),))
+    if found.why:
+        return write if expected else Plan(pending=(_unreachable(place, "writing it", found.why),))
+    if found.homeless:
+        why = f"namespace '{place.namespace}' does not exist"
+        return Plan(pending=(Pending(str(place), "writing it", why, "Create it, and run again.", "missing"),))
+    if has:
+        return Plan((NoteConfigMap("note", str(place), silent=True, place=place),) if found.ours and not noted else ())
+    if found.uid and not found.ours:
+        remove = f"kubectl --context {place.context} --namespace {place.namespace} delete configmap {place.name}"
+        remedy = f"To have it replaced, run '{remove}' first."
+        return Plan(refusals=(RefusedStep(f"change {place}", "another tool has written it", remedy),))
+    return write
+
+
+def _unreachable(place: ConfigMapPlace, change: str, why: str) -> Pending:
+    return Pending(str(place), change, why, "Start the profile, and run again.", "unreachable")
+
+
+def _has(found: ConfigMapState, data: Mapping[str, str], keys: Collection[str]) -> bool:
+    return found.data is not None and {key: value for key, value in found.data.items() if key in keys} == data

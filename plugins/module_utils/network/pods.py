@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A company's network for pods: two ConfigMaps in each namespace that asks for them. Pure.
+
+The authorities are a file, and the proxy is variables; a pod takes either by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ..colima.model.config import DEFAULTS
+from ..colima.model.ecr_credentials import ARGUMENTS
+from ..colima.plan.company import no_proxy_hosts
+from ..colima_paths import parse_name
+from ..company.network import GATEWAY, Proxy
+from ..config_maps import ConfigMapPlace
+from ..core.errors import InputError
+
+AUTHORITIES, PROXY = "company-authorities", "company-proxy"
+FILE = "ca.crt"
+_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+# What may be in these ConfigMaps by this module; other keys are people's.
+KEYS = frozenset({FILE, *_VARIABLES, *(name.upper() for name in _VARIABLES)})
+# A cluster takes ConfigMaps of up to 1 MiB.
+_MOST_BYTES = 1_000_000
+
+
+def config_maps(
+    context: str, namespaces: Collection[str], bundle: str, proxy: Proxy, profiles: Sequence[Mapping[str, Any]]
+) -> dict[ConfigMapPlace, dict[str, str]]:
+    """Return what is to be in which ConfigMap. bundle: PEM, empty for none. Raises InputError for one that is too large."""
+    if namespaces and len(bundle) > _MOST_BYTES:
+        reason = f"they take {len(bundle) >> 10} KiB, and a ConfigMap holds {_MOST_BYTES >> 10}"
+        raise InputError(
+            "give the authorities to pods", reason, "Leave O(pod_namespaces) empty, or name fewer in O(authorities)."
+        )
+    contents = {AUTHORITIES: {FILE: bundle} if bundle else {}, PROXY: _seen_from_pods(proxy, context, profiles).variables()}
+    return {ConfigMapPlace(context, namespace, name): data for namespace in namespaces for name, data in contents.items() if data}
+
+
+def shown(data: Mapping[str, str] | None) -> dict[str, str]:
+    """Return a ConfigMap for a diff: a number of certificates instead of them."""
+    count = f"{(data or {}).get(FILE, '').count('BEGIN CERTIFICATE')} certificates"
+    return {key: count if key == FILE else value for key, value in (data or {}).items() if key in KEYS}
+
+
+def _seen_from_pods(proxy: Proxy, context: str, profiles: Sequence[Mapping[str, Any]]) -> Proxy:
+    """Return the proxy for pods: as for the VM of their cluster. A cluster that is no profile's has the ranges of k3s."""
+    profile = next((one for one in profiles if f"colima-{parse_name(str(one.get('name') or '')).name}" == context), {})
+    gateway = (profile.get("network") or {}).get("gateway_address") or GATEWAY
+    arguments = (profile.get("kubernetes") or {}).get("k3s_args") or ()
+    config = {**DEFAULTS, "kubernetes.enabled": True, "network.gateway_address": gateway, ARGUMENTS: arguments}
+    return proxy.seen_from(gateway, list(no_proxy_hosts(config, context)))

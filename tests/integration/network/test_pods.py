@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pods are given of a company's network, in a real API server: two ConfigMaps in the namespaces that are named."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from ansible_collections.laptop.containers.plugins.module_utils.network.pods import AUTHORITIES, FILE, PROXY
+
+from rehearsal.processes.system import free_port
+from rehearsal.services.certificates import Authority
+from tests.support.ansible_runs import forked_ansible
+from tests.support.in_process_module import ModuleRun
+from tests.support.lab_playbooks import ROOT
+
+if TYPE_CHECKING:
+    from rehearsal.services.apiserver import ApiServer
+
+pytestmark = pytest.mark.real("kubernetes")
+ARGUMENTS = ["--cluster-cidr=10.60.0.0/16"]
+
+
+class Cluster:
+    """The module on the API server, and what the server has."""
+
+    def __init__(self, server: ApiServer, run: ModuleRun, home: Path) -> None:
+        self.server, self.run, self.home = server, run, home
+        self.kubeconfig = server.kubeconfig
+        self.given: dict[str, Any] = {
+            "authorities": [str(Authority(home / "company").certificate_file)],
+            "https_proxy": "http://127.0.0.1:3128",
+            "profiles": [{"name": "k8s", "kubernetes": {"enabled": True, "k3s_args": ARGUMENTS}}],
+        }
+
+    def network(self, *namespaces: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        given = {"kubeconfig": str(self.kubeconfig), "pod_namespaces": list(namespaces), **self.given, **options}
+        return self.run("network", check=check, **given)
+
+    def namespace(self, name: str) -> None:
+        self.server.request("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def data(self, namespace: str, name: str) -> dict[str, str] | None:
+        status, answer = self.server.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return answer["data"] if status == 200 else None
+
+
+@pytest.fixture
+def cluster(apiserver: ApiServer, capsys: pytest.CaptureFixture[str], home: Path) -> Cluster:
+    for name in (AUTHORITIES, PROXY):
+        for namespace in ("default", "team-p"):
+            apiserver.request("DELETE", f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+    made = Cluster(apiserver, ModuleRun(capsys), home)
+    made.namespace("team-p")
+    return made
+
+
+def test_pods_get_the_authorities_and_the_proxy_and_lose_them_again(cluster: Cluster) -> None:
+    planned = cluster.network("default", "team-p", check=True)
+    assert f"write configmap team-p/{PROXY} of colima-k8s" in planned["actions"] and cluster.data("default", PROXY) is None
+    assert "BEGIN CERTIFICATE" not in str(planned["diff"]) and " certificates" in str(planned["diff"])
+    assert cluster.network("default", "team-p")["changed"] and not cluster.network("team-p", "default")["changed"]
+    data = cluster.data("team-p", PROXY)
+    assert data is not None and data["HTTPS_PROXY"] == data["https_proxy"] == "http://192.168.5.2:3128"
+    assert {"10.60.0.0/16", ".svc", "192.168.5.0/24", "localhost"} <= set(data["NO_PROXY"].split(","))
+    authorities = cluster.data("team-p", AUTHORITIES)
+    assert authorities is not None and authorities[FILE].count("BEGIN CERTIFICATE") > 100
+    # Without its notes a run notes again what it finds.
+    (cluster.home / ".local/state/laptop.containers/network.json").unlink()
+    assert not cluster.network("team-p", "default")["changed"]
+    # One namespace less, then no proxy, then nothing of it.
+    assert len(cluster.network("default")["actions"]) == 2 and cluster.data("team-p", PROXY) is None
+    assert cluster.network("default", https_proxy="")["actions"] == [f"remove configmap default/{PROXY} of colima-k8s"]
+    assert cluster.network(state="absent")["changed"] and cluster.data("default", AUTHORITIES) is None
+    assert not cluster.network(state="absent")["changed"]
+    assert not (cluster.home / ".local/state/laptop.containers/network.json").exists()
+
+
+def test_a_namespace_that_is_missing_waits_and_holds_up_nothing_else(cluster: Cluster) -> None:
+    found = cluster.network("default", "none-yet")
+    assert cluster.data("default", PROXY) and {one["kind"] for one in found["pending"]} == {"missing"}
+    assert found["pending"][0]["reason"] == "namespace 'none-yet' does not exist"
+
+
+def test_one_of_another_tool_is_refused_before_anything_is_written(cluster: Cluster) -> None:
+    path = "/api/v1/namespaces/team-p/configmaps"
+    cluster.server.request("POST", path, {"metadata": {"name": PROXY}, "data": {"HTTPS_PROXY": "theirs"}})
+    refused = cluster.network("default", "team-p")
+    assert f"change configmap team-p/{PROXY} of colima-k8s: another tool has written it" in refused["msg"]
+    assert cluster.data("default", PROXY) is None and cluster.data("team-p", PROXY) == {"HTTPS_PROXY": "theirs"}
+    assert not (cluster.home / ".local/state/laptop.containers/authorities.pem").exists()
+
+
+def test_a_cluster_that_sleeps_is_pending_and_the_laptop_is_served(cluster: Cluster) -> None:
+    away = yaml.safe_load(cluster.kubeconfig.read_text())
+    away["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
+    cluster.kubeconfig = cluster.home / "away"
+    cluster.kubeconfig.write_text(yaml.safe_dump(away))
+    found = cluster.network("default", "team-p")
+    assert found["changed"] and {one["kind"] for one in found["pending"]} == {"unreachable"}
+    assert (cluster.home / ".local/state/laptop.containers/authorities.pem").exists()
+
+
+@pytest.mark.parametrize("name", ["Team", "a.b", ""])
+def test_a_name_that_is_none_is_refused(cluster: Cluster, name: str) -> None:
+    assert "Kubernetes allows only" in cluster.network(name)["msg"]
+
+
+def test_the_role_removes_them_when_the_settings_go(cluster: Cluster) -> None:
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars": {"ansible_python_interpreter": sys.executable, "network_kubeconfig": str(cluster.kubeconfig)},
+        "roles": ["laptop.containers.network"],
+    }
+    (cluster.home / "play.yml").write_text(json.dumps([play]))
+
+    def converge(**given: Any) -> str:
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        command = [program, "-i", "localhost,", str(cluster.home / "play.yml"), "-e", json.dumps(given)]
+        done = forked_ansible.run(command, cwd=ROOT, capture_output=True, text=True, timeout=180, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return str(done.stdout)
+
+    settings = {"network_https_proxy": "http://proxy.example:3128", "network_probes": [], "network_pod_namespaces": ["default"]}
+    assert "changed=1" in converge(**settings) and cluster.data("default", PROXY)
+    assert "changed=0" in converge(**settings)
+    assert "changed=1" in converge() and cluster.data("default", PROXY) is None
+    assert "skipped=1" in converge()
+
+
+def test_the_pod_of_the_page_is_one_and_takes_both(cluster: Cluster) -> None:
+    page = (ROOT / "docs" / "network.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(containers:.*?)^```", page, re.DOTALL | re.MULTILINE)
+    pod = yaml.safe_load(block)
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    assert container["envFrom"][0]["configMapRef"]["name"] == PROXY and volume["configMap"]["name"] == AUTHORITIES
+    assert container["env"][0]["value"] == f"{container['volumeMounts'][0]['mountPath']}/{FILE}"
+    whole = {"metadata": {"name": "web"}, "spec": {**pod, "automountServiceAccountToken": False}}
+    status, answer = cluster.server.request("POST", "/api/v1/namespaces/default/pods?dryRun=All&fieldValidation=Strict", whole)
+    assert status == 201, answer
