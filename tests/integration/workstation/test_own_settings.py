@@ -109,11 +109,18 @@ def test_an_installed_collection_runs_from_an_empty_folder(folder: Path) -> None
     # Twice: the second time is how one updates.
     for _ in range(2):
         run("install", str(artifact), "--collections-path", str(folder / "collections"), "--offline", "--force")
-    config = {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.progress"}
-    done = play(empty, "laptop.containers.workstation", "-e", "workstation_hosts=localhost", **config)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "would change   create profile 'k8s'" in done.stdout
+    (empty.parent / "ansible.cfg").touch()
+    config = {"ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_CONFIG": str(empty.parent / "ansible.cfg")}
+    # Whether or not anybody enabled the callback.
+    for callbacks in ({}, {"ANSIBLE_CALLBACKS_ENABLED": "laptop.containers.progress"}):
+        done = play(empty, "laptop.containers.workstation", "-e", "workstation_hosts=localhost", **config, **callbacks)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "would change   create profile 'k8s'" in done.stdout
     assert list((empty / "home").iterdir()) == []
+    done = play(empty, "laptop.containers.doctor", "-e", "workstation_hosts=localhost", **config)
+    assert "profiles.health (k8s, docker-buildx): it does not exist yet\n" in done.stdout, done.stdout + done.stderr
+    # The usual inventory is not named.
+    assert "ansible-playbook laptop.containers.workstation --tags colima -e workstation_hosts=localhost\n" in done.stdout
 
 
 def test_own_settings_are_not_those_of_a_laptop_that_is_reached_by_ssh(folder: Path) -> None:
