@@ -56,7 +56,9 @@ options:
         type: str
         required: true
       url:
-        description: Address of the mirror; with a path where it has the registry's images below one, as Harbor and ECR do.
+        description: >-
+          Address of the mirror, with a path where it has the images below one, as Harbor and ECR do.
+          V(127.0.0.1) is the laptop.
         type: str
         required: true
   dns_servers:

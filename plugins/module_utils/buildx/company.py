@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..company.network import GATEWAY, NEAR, CompanyNetwork, network_around
 from .config import BuildkitConfig, config_from
@@ -21,13 +22,18 @@ _TRUST = "env.SSL_CERT_FILE"
 
 def network_of(company: CompanyNetwork, bundle: str) -> BuilderNetwork:
     """Return what a company's network adds. bundle: the file with its authorities and the usual ones; empty: none."""
-    proxy = company.proxy.seen_from(GATEWAY, (*NEAR, network_around(GATEWAY)))
-    options = {f"env.{name}": value for name, value in proxy.variables().items()}
+    company = company.seen_from(GATEWAY, (*NEAR, network_around(GATEWAY)))
+    options = {f"env.{name}": value for name, value in company.proxy.variables().items()}
     if not (bundle or company.mirrors):
         return BuilderNetwork(options)
     if bundle:
         options[_TRUST] = f"/etc/buildkit/certs/{_OURS}/{bundle.rpartition('/')[2]}"
-    registries = {mirror.registry: {"mirrors": [mirror.url.partition("://")[2]]} for mirror in company.mirrors}
+    registries: dict[str, dict[str, Any]] = {}
+    for mirror in company.mirrors:
+        scheme, _separator, address = mirror.url.partition("://")
+        registries.setdefault(mirror.registry, {})["mirrors"] = [address]
+        if scheme == "http":
+            registries.setdefault(address.partition("/")[0], {})["http"] = True
     ours = {"ca": [bundle]} if bundle else {"http": False}
     return BuilderNetwork(options, config_from({"registry": {**registries, _OURS: ours}}))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,6 +80,11 @@ class CompanyNetwork:
     mirrors: tuple[Mirror, ...] = ()
     dns_servers: tuple[str, ...] = ()
     dns_domains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def seen_from(self, gateway: str, no_proxy: Sequence[str]) -> CompanyNetwork:
+        """Return it for a guest: gateway is the laptop's address there, no_proxy what a guest asks without a proxy."""
+        mirrors = tuple(replace(mirror, url=_at(mirror.url, gateway)) for mirror in self.mirrors)
+        return replace(self, proxy=self.proxy.seen_from(gateway, no_proxy), mirrors=mirrors)
 
     def __bool__(self) -> bool:
         return bool(self.authorities or self.proxy or self.mirrors or self.dns_servers or self.dns_domains)
@@ -188,14 +193,9 @@ def network_around(gateway: str) -> str:
     return f"{gateway.rpartition('.')[0]}.0/24"
 
 
-def is_on_laptop(url: str) -> bool:
-    """Whether an address is the laptop's own loopback, which another machine can't reach."""
-    return bool(_LOOPBACK.fullmatch(urlsplit(url).hostname or ""))
-
-
 def _at(url: str, gateway: str) -> str:
-    """Return an address as a guest reaches it: gateway instead of the laptop's loopback."""
-    if not is_on_laptop(url):
-        return url
+    """Return an address as a guest reaches it: gateway instead of the laptop's loopback, which is another one there."""
     parts = urlsplit(url)
-    return parts._replace(netloc=f"{gateway}:{parts.port}").geturl()
+    if not _LOOPBACK.fullmatch(parts.hostname or ""):
+        return url
+    return parts._replace(netloc=f"{gateway}:{parts.port}" if parts.port else gateway).geturl()

@@ -34,6 +34,15 @@ def test_a_builder_gets_proxy_authorities_and_mirrors(network: BuilderNetwork) -
     assert node.config.inside["registry"]["laptop.containers"]["ca"] == [node.driver_opts["env.SSL_CERT_FILE"]]
 
 
+def test_a_mirror_on_the_laptop_is_asked_there_and_without_tls() -> None:
+    (node,) = in_company(
+        PLAIN, None, network_of(CompanyNetwork(mirrors=(Mirror("docker.io", "http://localhost:5500"),)), "")
+    ).nodes
+    assert node.config is not None and node.config.inside is not None
+    registries = node.config.inside["registry"]
+    assert registries["docker.io"] == {"mirrors": ["192.168.5.2:5500"]} and registries["192.168.5.2:5500"] == {"http": True}
+
+
 def test_a_second_run_wants_the_same(network: BuilderNetwork) -> None:
     made = in_company(PLAIN, None, network)
     assert in_company(PLAIN, made, network) == made

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, Proxy, network_around
+from ...company.network import GATEWAY, NEAR, CompanyNetwork, Mirror, network_around
 from ...company.routes import cluster_ranges
 from ..model.config import Config, has_kubernetes
 from ..model.ecr_credentials import ARGUMENTS, SCRIPTS
@@ -116,9 +116,9 @@ def company_settings(company: CompanyNetwork, stated: Mapping[str, Any], known: 
     if not company and noted is None:
         return {}
     base = _without(known, noted or {}, stated)
-    proxy = company.proxy.seen_from(known["network.gateway_address"] or GATEWAY, list(no_proxy_hosts(known, instance)))
-    laid = _laid(company, proxy, base)
-    script = {"mode": "system", "script": _script(_files(company, proxy, known["runtime"]), laid)}
+    company = company.seen_from(known["network.gateway_address"] or GATEWAY, list(no_proxy_hosts(known, instance)))
+    laid = _laid(company, base)
+    script = {"mode": "system", "script": _script(_files(company, known["runtime"]), laid)}
     settings = {
         _ENV: {**base[_ENV], **laid.get(_ENV, {})},
         _DNS: laid.get(_DNS, base[_DNS]),
@@ -142,11 +142,11 @@ def _without(known: Config, noted: Mapping[str, Any], stated: Mapping[str, Any])
     }
 
 
-def _laid(company: CompanyNetwork, proxy: Proxy, base: Mapping[str, Any]) -> dict[str, Any]:
+def _laid(company: CompanyNetwork, base: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is laid into the settings, where a user's own leave room. base: those, with the runtime."""
     has_mirrors = "registry-mirrors" in base[_DOCKER]
     added = {
-        _ENV: {name: value for name, value in proxy.variables().items() if name not in base[_ENV]},
+        _ENV: {name: value for name, value in company.proxy.variables().items() if name not in base[_ENV]},
         _DNS: [] if base[_DNS] else list(company.dns_servers),
         _DOCKER: _docker_mirrors(company.mirrors) if base["runtime"] == "docker" and not has_mirrors else {},
     }
@@ -193,11 +193,11 @@ def _script(files: Mapping[str, str], laid: Mapping[str, Any]) -> str:
     return "".join(("#!/bin/sh\n", _OURS, json.dumps(laid, sort_keys=True), "\n", _BEGIN, *puts, _END))
 
 
-def _files(company: CompanyNetwork, proxy: Proxy, runtime: str) -> dict[str, str]:
+def _files(company: CompanyNetwork, runtime: str) -> dict[str, str]:
     """Return the files of the guest with their contents."""
     files = {f"{_AUTHORITIES}/{one.fingerprint[:16]}.crt": one.pem for one in company.authorities}
-    if proxy:
-        lines = "\n".join(f'Environment="{name}={value}"' for name, value in proxy.variables().items())
+    if company.proxy:
+        lines = "\n".join(f'Environment="{name}={value}"' for name, value in company.proxy.variables().items())
         files |= {f"/etc/systemd/system/{unit}.service.d/laptop.containers.conf": f"[Service]\n{lines}" for unit in _UNITS}
     if company.dns_domains:
         servers = [f"server=/{domain}/{address}" for domain, found in sorted(company.dns_domains.items()) for address in found]

@@ -72,6 +72,15 @@ def test_a_mirror_of_docker_hub_gets_to_the_runtime(runtime: str) -> None:
     assert ('[host."https://harbor.corp/v2/hub"]' in script(settings)) == (runtime == "containerd")
 
 
+@pytest.mark.parametrize("gateway", ["", "10.9.8.2"])
+def test_a_mirror_on_the_laptop_is_asked_there(gateway: str) -> None:
+    company, at = CompanyNetwork(mirrors=(Mirror("docker.io", "http://127.0.0.1:5500"),)), gateway or "192.168.5.2"
+    around = {"network.gateway_address": gateway}
+    assert laid(company, known(runtime="docker", **around))["docker"] == {"registry-mirrors": [f"http://{at}:5500"]}
+    text = script(laid(company, known(runtime="containerd", **around)))
+    assert f'[host."http://{at}:5500"]' in text and f'[registry."{at}:5500"]\nhttp = true' in text
+
+
 def test_the_profile_s_own_settings_go_before() -> None:
     own = {"env": {"https_proxy": "http://mine:1"}, "network.dns": ["9.9.9.9"], "docker": {"registry-mirrors": ["https://mine"]}}
     settings = laid(WHOLE, known(runtime="docker"), own)
