@@ -136,17 +136,7 @@ def pending_line(item: Any) -> str:
 def hints_of(answer: Mapping[str, Any]) -> list[str]:
     """Return how to use what a result describes: profiles with sizes and sockets, the way back from upgrades, the current
     context, secrets with expiry."""
-    hints = []
-    for profile in answer.get("profiles") or []:
-        # One that is removed has no sizes.
-        waits = any(item.get("kind") in ("repair", "room") for item in profile.get("pending") or ())
-        if str(profile.get("status", "")).lower() == "running" and profile.get("memory") and not waits:
-            size = f"{profile.get('cpu')} CPU{'' if profile.get('cpu') == 1 else 's'}, {profile['memory']:g} GiB"
-            socket = profile.get("docker_socket") or profile.get("containerd_socket") or ""
-            hints.append(f"profile {profile.get('name')}: {profile.get('runtime')}, {size}{f', {socket}' if socket else ''}")
-            kubernetes = profile.get("kubernetes")
-            if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
-                hints.append(f"kubectl --context {profile.get('instance')} get pods")
+    hints = [hint for profile in answer.get("profiles") or [] if _is_usable(profile) for hint in _of_profile(profile)]
     if answer.get("files") and answer.get("path"):
         # A bundle: what is in it is for its owner to know before it goes anywhere.
         hints += [f"{file['name']} ({file['bytes']} bytes)" for file in answer["files"]]
@@ -159,6 +149,21 @@ def hints_of(answer: Mapping[str, Any]) -> list[str]:
     if answer.get("contexts") and answer.get("current"):
         hints.append(f"docker uses context {answer['current']}")
     return [*hints, *_secrets(answer.get("secrets") or [])]
+
+
+def _is_usable(profile: Mapping[str, Any]) -> bool:
+    """Whether a profile runs, and nothing waits that it needs. One that is removed has no sizes."""
+    waits = any(item.get("kind") in ("repair", "room") for item in profile.get("pending") or ())
+    return str(profile.get("status", "")).lower() == "running" and bool(profile.get("memory")) and not waits
+
+
+def _of_profile(profile: Mapping[str, Any]) -> Iterator[str]:
+    size = f"{profile.get('cpu')} CPU{'' if profile.get('cpu') == 1 else 's'}, {profile['memory']:g} GiB"
+    socket = profile.get("docker_socket") or profile.get("containerd_socket")
+    yield f"profile {profile.get('name')}: {profile.get('runtime')}, {size}{f', {socket}' if socket else ''}"
+    kubernetes = profile.get("kubernetes")
+    if kubernetes.get("enabled") if isinstance(kubernetes, dict) else kubernetes:
+        yield f"kubectl --context {profile.get('instance')} get pods"
 
 
 def _secrets(secrets: Iterable[Any]) -> list[str]:

@@ -30,19 +30,7 @@ class SettingsGap:
 
 def target_of(current: ProfileState, spec: ProfileSpec, host: Host, version: Version | None = None) -> dict[str, Any]:
     """Return the complete settings: the present ones, or colima's defaults, with the stated ones on top."""
-    target = settings_known(current, host)
-    if not (current.configured or current.interrupted or current.applied):
-        if current.disk_runtime:
-            target["runtime"] = current.disk_runtime
-        # No file tells; Lima still knows what the VM has.
-        target.update(cpu=0, memory=0.0)
-    stated = spec.stated
-    _fill_zeros(target, current)
-    if current.exists and current.applied:
-        for setting in SETTINGS:
-            if setting.when in (FIXED, CREATE) and setting.option in current.applied:
-                target[setting.option] = current.applied[setting.option]
-        target["network.address"] = target["network.address"] or current.applied["network.address"]
+    target, stated = _as_it_is(current, host), spec.stated
     if VERSION not in stated:
         target[VERSION] = _kept_k3s(current, target[VERSION]) or k3s_of(version)
     old_vm_type = target["vm_type"]
@@ -54,6 +42,20 @@ def target_of(current: ProfileState, spec: ProfileSpec, host: Host, version: Ver
     if current.applied and not differences(current.applied, target, frozenset({"arch"}), host, current.name.id):
         # colima compares this one as text: host and aarch64 are a difference to it.
         target["arch"] = current.applied["arch"]
+    return target
+
+
+def _as_it_is(current: ProfileState, host: Host) -> dict[str, Any]:
+    """Return the settings of a profile, with those of its VM where they can't be changed."""
+    target = settings_known(current, host)
+    if not (current.configured or current.interrupted or current.applied):
+        # No file tells; Lima still knows what the VM has.
+        target.update(cpu=0, memory=0.0, runtime=current.disk_runtime or target["runtime"])
+    _fill_zeros(target, current)
+    if current.exists and current.applied:
+        fixed = [setting.option for setting in SETTINGS if setting.when in (FIXED, CREATE)]
+        target.update({option: current.applied[option] for option in fixed if option in current.applied})
+        target["network.address"] = target["network.address"] or current.applied["network.address"]
     return target
 
 
